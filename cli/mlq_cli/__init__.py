@@ -1,0 +1,1 @@
+"""The `mlq` command: one file a command, rendering apart."""
