@@ -1,0 +1,82 @@
+"""Job ids that people can type: `1042`, and `1042_7` for a member of sweep 1042.
+
+Numbers are given out in order of submission and never twice, so the order of ids is the order of
+submission. Jobs enqueued with plain rq bring ids of their own (UUIDs); they are accepted wherever
+an id is, if they keep to rq's charset, which is also what makes an id safe as a file name.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from mlq.errors import InvalidInputError
+
+LARGEST_RANGE = 100_000
+
+_JOB_ID = re.compile(r"([1-9]\d{0,14})(?:_(0|[1-9]\d{0,8}))?", re.ASCII)
+_RANGE = re.compile(r"(\d{1,15})-(\d{1,15})", re.ASCII)
+# The charset of rq 2.12 (`rq.utils.validate_job_id`).
+_RQ_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a typed argument may mean: the jobs of `ids` that exist, else those called `name`.
+
+    Args:
+        kind: `id` (one of our ids), `range` (two of them and all between) or `name` (anything
+            else; if its characters allow it, it may be an id given by plain rq, so it is in `ids`).
+        ids: exact ids, in order.
+        name: a job name, "" if it cannot be one.
+    """
+
+    kind: Literal["id", "range", "name"]
+    ids: tuple[str, ...]
+    name: str
+
+
+def is_job_id(text: str) -> bool:
+    """Whether this is an id of ours: a number, or that of a sweep and its member."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+def is_valid_id(text: str) -> bool:
+    """Whether this can be the id of any job, also of one enqueued with plain rq."""
+    return _RQ_ID.fullmatch(text) is not None
+
+
+def order_key(job_id: str) -> tuple[int, int]:
+    """Return a sort key: order of submission; ids that are not ours come last."""
+    match = _JOB_ID.fullmatch(job_id)
+    if not match:
+        return (sys.maxsize, 0)
+    return (int(match[1]), -1 if match[2] is None else int(match[2]))
+
+
+def expand(selection: str) -> Selection:
+    """Return what a typed argument may mean: `1042`, `1042_7`, `1040-1050` or a name.
+
+    Raises:
+        InvalidInputError: it is empty, or a range that runs backwards or is absurdly long.
+    """
+    typed = selection.strip()
+    if not typed:
+        raise InvalidInputError("an empty job id", fix="`mlq ls -a` lists all jobs")
+    if is_job_id(typed):
+        return Selection("id", (typed,), typed)
+    match = _RANGE.fullmatch(typed)
+    if match:
+        first, last = int(match[1]), int(match[2])
+        if first > last:
+            raise InvalidInputError(
+                f"the range {typed} runs backwards", fix=f"write {last}-{first}"
+            )
+        if last - first >= LARGEST_RANGE:
+            raise InvalidInputError(
+                f"the range {typed} is too long", why=f"at most {LARGEST_RANGE} jobs at a time"
+            )
+        return Selection("range", tuple(str(number) for number in range(first, last + 1)), "")
+    return Selection("name", (typed,) if is_valid_id(typed) else (), typed)

@@ -1,0 +1,165 @@
+"""Folders, sockets and secrets that nobody else may touch.
+
+Who can write to the queue's socket, password or key can run code as its owner. So before mlq uses
+such a path it is looked at without following links, and refused if it is not ours alone; it is
+never repaired, because a folder that was open to others may already hold what they put there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from mlq.errors import InvalidInputError, SettingsError, UnsafePathError
+
+# A unix socket's address holds 108 bytes on Linux and 104 on macOS, and ssh adds a few to a
+# forwarded socket while it makes it.
+LONGEST_SOCKET_PATH = 100
+
+MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class SecretMissingError(UnsafePathError):
+    """There is no such secret file yet."""
+
+
+def checked_machine(name: str) -> str:
+    """Return the name of a machine if it is safe as a file name.
+
+    Raises:
+        InvalidInputError: it is not.
+    """
+    if not MACHINE_NAME.fullmatch(name):
+        raise InvalidInputError(
+            f"{name!r} cannot be the name of a machine",
+            why="it takes up to 64 letters, digits, dots, dashes and underscores",
+        )
+    return name
+
+
+def private_dir(path: Path, *, create: bool = True) -> Path:
+    """Return the folder after making sure that it is ours alone (0700, no link).
+
+    Args:
+        path: an absolute path; missing parents are made with mode 0700 too.
+        create: make it if it does not exist.
+
+    Raises:
+        UnsafePathError: it cannot be made, is missing, or is open to others.
+    """
+    if create:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            pass  # a file or a dangling link: found out and named below
+        except OSError as error:
+            raise UnsafePathError(f"cannot make the folder {path}", why=_plain(error)) from None
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise UnsafePathError(f"cannot use the folder {path}", why=_plain(error)) from None
+    if not stat.S_ISDIR(found.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
+        raise UnsafePathError(f"{path} is not a folder", why=f"it is {kind}", fix="remove it")
+    _check_ours(path, found, "folder", 0o700)
+    return path
+
+
+def machine_dir(runtime_dir: Path, machine: str) -> Path:
+    """Return the runtime folder of a machine's worker, made and checked on the whole way.
+
+    Raises:
+        InvalidInputError: the machine's name cannot be a file name.
+        UnsafePathError: see `private_dir`.
+    """
+    return private_dir(private_dir(private_dir(runtime_dir) / "m") / checked_machine(machine))
+
+
+def check_socket_path(path: Path) -> Path:
+    """Return the path if the system can bind a unix socket to it.
+
+    Raises:
+        SettingsError: it is too long.
+    """
+    length = len(os.fsencode(path))
+    if length > LONGEST_SOCKET_PATH:
+        raise SettingsError(
+            f"the socket path {path} is too long",
+            why=f"it has {length} bytes and unix sockets allow {LONGEST_SOCKET_PATH}",
+            fix="set MLQ_RUNTIME_DIR to a folder with a shorter path",
+        )
+    return path
+
+
+def read_secret(path: Path) -> bytes:
+    """Return what is in a file that only we can read.
+
+    Raises:
+        SecretMissingError: there is no such file.
+        UnsafePathError: it cannot be read, is a link, or is open to others.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise SecretMissingError(
+            f"there is no {path}",
+            why="`mlq server start` makes it, on the queue's host",
+            fix="start the queue, or copy this file from its host with scp -p",
+        ) from None
+    except OSError as error:
+        why = "it is a symbolic link" if path.is_symlink() else _plain(error)
+        raise UnsafePathError(f"cannot read {path}", why=why) from None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise UnsafePathError(f"cannot read {path}", why="it is not a file")
+        _check_ours(path, found, "file", 0o600)
+        return file.read()
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Make a new file that only we can read; nobody ever sees half of it.
+
+    Raises:
+        FileExistsError: there is one already; it is not touched.
+        UnsafePathError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            # Unlike rename, link refuses to replace a secret that is already in use.
+            path.hardlink_to(temporary)
+        finally:
+            temporary.unlink()
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise UnsafePathError(f"cannot write {path}", why=_plain(error)) from None
+
+
+def _check_ours(path: Path, found: os.stat_result, kind: str, mode: int) -> None:
+    if found.st_uid != os.geteuid():
+        raise UnsafePathError(
+            f"the {kind} {path} is not yours",
+            why=f"it belongs to user {found.st_uid}",
+            fix="`mlq config` shows which setting names it; point that elsewhere",
+        )
+    if found.st_mode & 0o077:
+        raise UnsafePathError(
+            f"the {kind} {path} is open to others",
+            why=f"its mode is {stat.S_IMODE(found.st_mode):04o} instead of {mode:04o}",
+            fix=f"if nobody else has used it: chmod {mode:o} {path}",
+        )
+
+
+def _plain(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,119 @@
+"""Sizes, durations and times, as people type them and as mlq keeps them.
+
+Inside mlq a size is a whole number of MiB, a duration is seconds and a moment is unix seconds or
+its ISO 8601 text in UTC. This is the only place where any of them is read from or turned into
+text, so `8G` means the same in every option, file and table.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from mlq.errors import InvalidInputError
+
+_NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
+_SIZE = re.compile(rf"\s*({_NUMBER})\s*(?:([kmgt])(?:i?b)?)?\s*", re.ASCII | re.IGNORECASE)
+_DURATION = re.compile(
+    r"\s*" + "".join(rf"(?:({_NUMBER})\s*{unit}\s*)?" for unit in "dhms"), re.ASCII | re.IGNORECASE
+)
+_PLAIN = re.compile(rf"\s*({_NUMBER})\s*", re.ASCII)
+
+_KIB = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
+_LARGEST_MIB = 1024**3
+_UNIT_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_LONGEST_S = 100 * 366 * 86400
+
+
+def parse_size(text: str) -> int:
+    """Return a typed size in MiB, rounded up: `8G`, `512M`, `1.5G`, `300` (MiB).
+
+    Units are powers of 1024, as in the memory requests of Slurm and HTCondor; `G`, `GB` and `GiB`
+    are the same.
+
+    Raises:
+        InvalidInputError: it is not a size, or less than 1 MiB.
+    """
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise InvalidInputError(
+            f"{text!r} is not a size", fix="write for example 8G, 512M, or a number of MiB"
+        )
+    number, unit = match.groups()
+    kib = float(number) * _KIB[(unit or "m").lower()]
+    if kib < _KIB["m"]:
+        raise InvalidInputError(f"the size {text!r} is too small", why="at least 1 MiB is needed")
+    if kib > _LARGEST_MIB * _KIB["m"]:
+        raise InvalidInputError(f"the size {text!r} is too large", why="no machine has that much")
+    return int(-(-kib // _KIB["m"]))
+
+
+def format_mib(mib: int) -> str:
+    """Return a size as a person writes it, exactly: `8G`, `1.5G`, `512M`, `9001M`."""
+    if mib >= 1024 and mib % 256 == 0:
+        whole, quarters = divmod(mib, 1024)
+        return f"{whole}{('', '.25', '.5', '.75')[quarters // 256]}G"
+    return f"{mib}M"
+
+
+def parse_duration(text: str) -> float:
+    """Return a typed duration in seconds: `90m`, `2h`, `1d12h`, `1.5h`, `45s`, `90` (seconds).
+
+    Raises:
+        InvalidInputError: it is not a duration, or not more than 0.
+    """
+    plain = _PLAIN.fullmatch(text)
+    match = _DURATION.fullmatch(text)
+    if plain:
+        seconds = float(plain[1])
+    elif match and any(match.groups()):
+        pairs = zip(match.groups(), _UNIT_S.values(), strict=True)
+        seconds = sum(float(number) * unit_s for number, unit_s in pairs if number)
+    else:
+        raise InvalidInputError(
+            f"{text!r} is not a duration",
+            fix="write for example 90m, 2h, 1d12h, or a number of seconds",
+        )
+    if not 0 < seconds <= _LONGEST_S:
+        raise InvalidInputError(
+            f"the duration {text!r} cannot be used",
+            why="it must be more than 0" if seconds <= 0 else "it is longer than a century",
+        )
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration by its two largest units: `0.5s`, `45s`, `3m20s`, `2h`, `1d12h`."""
+    if seconds < 0:
+        return f"-{format_duration(-seconds)}"
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    rest, parts = round(seconds), []
+    for unit, unit_s in _UNIT_S.items():
+        count, rest = divmod(rest, unit_s)
+        if count:
+            parts.append(f"{count}{unit}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return "".join(parts)
+
+
+def utc_iso(unix_s: float) -> str:
+    """Return a moment as `2026-11-23T22:15:01.123456Z`; such texts sort by time."""
+    moment = datetime.fromtimestamp(unix_s, UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="microseconds") + "Z"
+
+
+def parse_iso(text: str) -> float:
+    """Return the unix time of an ISO 8601 text; one without a zone is UTC, as rq writes them.
+
+    Raises:
+        InvalidInputError: it is not such a text.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(f"{text!r} is not an ISO 8601 time") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
