@@ -1,0 +1,253 @@
+/*
+ * A stand-in for NVIDIA's management library, libnvidia-ml.so.1.
+ *
+ * pynvml loads it the ordinary way, through LD_LIBRARY_PATH, so that what is tested is the real
+ * path: pynvml, ctypes and the C structures. It has no state of its own but the count of open
+ * calls: every query reads the file named by FAKE_NVML_STATE again, so a test changes the machine
+ * by replacing that file.
+ *
+ * The state file has one item a line; unknown lines and lines beginning with # are skipped:
+ *
+ *   init    <result>                           what nvmlInit answers from now on
+ *   query   <result>                           what every other call answers from now on
+ *   gpu     <uuid> <result> <total> <reserved> <other> <name to the end of the line>
+ *   process <gpu index> <pid> <used or -1> <compute|graphics>
+ *
+ * Results are codes of nvmlReturn_t, 0 for success. Memory is in MiB. `other` is memory in use
+ * beside that of the listed processes; used -1 means that the driver does not tell. GPUs are
+ * numbered in the order of their lines. Without a state file no driver is loaded.
+ *
+ * Compiled with -DOLD_DRIVER it lacks the calls that older drivers lack: memory in its second
+ * version and process lists in their third.
+ *
+ * Names, structures and codes are those of the NVML API reference as pynvml declares them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, INSUFFICIENT_SIZE = 7,
+       DRIVER_NOT_LOADED = 9 };
+enum { MAX_GPUS = 16, MAX_PROCESSES = 256 };
+
+typedef int nvmlReturn_t;
+typedef unsigned long long bytes_t;
+typedef struct { int index; } device_t;
+typedef device_t *nvmlDevice_t;
+typedef struct { bytes_t total, free, used; } nvmlMemory_t;
+typedef struct { unsigned version; bytes_t total, reserved, free, used; } nvmlMemory_v2_t;
+typedef struct { unsigned pid; bytes_t used; unsigned gpu_instance, compute_instance; }
+    nvmlProcessInfo_t;
+
+typedef struct {
+    char uuid[96], name[96];
+    nvmlReturn_t result;
+    bytes_t total_mib, reserved_mib, other_mib;
+} gpu_t;
+
+typedef struct {
+    int gpu;
+    unsigned pid;
+    long long used_mib;
+    char kind[16];
+} process_t;
+
+typedef struct {
+    nvmlReturn_t init, query;
+    int gpus, processes;
+    gpu_t gpu[MAX_GPUS];
+    process_t process[MAX_PROCESSES];
+} state_t;
+
+static state_t state;
+static int times_open;
+
+static void read_line(const char *line) {
+    gpu_t gpu = {0};
+    process_t process = {0};
+    if (sscanf(line, "init %d", &state.init) == 1 || sscanf(line, "query %d", &state.query) == 1)
+        return;
+    if (state.gpus < MAX_GPUS
+        && sscanf(line, "gpu %95s %d %llu %llu %llu %95[^\n]", gpu.uuid, &gpu.result,
+                  &gpu.total_mib, &gpu.reserved_mib, &gpu.other_mib, gpu.name) == 6)
+        state.gpu[state.gpus++] = gpu;
+    else if (state.processes < MAX_PROCESSES
+             && sscanf(line, "process %d %u %lld %15s", &process.gpu, &process.pid,
+                       &process.used_mib, process.kind) == 4)
+        state.process[state.processes++] = process;
+}
+
+static void read_state(void) {
+    char line[512];
+    const char *path = getenv("FAKE_NVML_STATE");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    memset(&state, 0, sizeof state);
+    if (!file) {
+        state.init = state.query = DRIVER_NOT_LOADED;
+        return;
+    }
+    while (fgets(line, sizeof line, file))
+        read_line(line);
+    fclose(file);
+}
+
+nvmlReturn_t nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    read_state();
+    if (state.init == SUCCESS)
+        times_open++;
+    return state.init;
+}
+
+nvmlReturn_t nvmlShutdown(void) {
+    if (!times_open)
+        return UNINITIALIZED;
+    times_open--;
+    return SUCCESS;
+}
+
+const char *nvmlErrorString(nvmlReturn_t result) {
+    static char text[40];
+    snprintf(text, sizeof text, "fake NVML error %d", result);
+    return text;
+}
+
+/* Every query begins here: is the library open, and does the driver still answer? */
+static nvmlReturn_t begin(void) {
+    read_state();
+    return times_open ? state.query : UNINITIALIZED;
+}
+
+nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) {
+    nvmlReturn_t result = begin();
+    *count = (unsigned)state.gpus;
+    return result;
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *device) {
+    static device_t devices[MAX_GPUS];
+    nvmlReturn_t result = begin();
+    if (result != SUCCESS)
+        return result;
+    if (index >= (unsigned)state.gpus)
+        return INVALID_ARGUMENT;
+    devices[index].index = (int)index;
+    *device = &devices[index];
+    return state.gpu[index].result;
+}
+
+/* Every query about one GPU begins here. */
+static nvmlReturn_t begin_gpu(nvmlDevice_t device, gpu_t **gpu) {
+    nvmlReturn_t result = begin();
+    if (result != SUCCESS)
+        return result;
+    if (!device || device->index >= state.gpus)
+        return INVALID_ARGUMENT;
+    *gpu = &state.gpu[device->index];
+    return (*gpu)->result;
+}
+
+static nvmlReturn_t copy_text(char *out, unsigned size, const char *text) {
+    if (strlen(text) >= size)
+        return INSUFFICIENT_SIZE;
+    strcpy(out, text);
+    return SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned size) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    return result == SUCCESS ? copy_text(uuid, size, gpu->uuid) : result;
+}
+
+nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned size) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    return result == SUCCESS ? copy_text(name, size, gpu->name) : result;
+}
+
+static bytes_t used_mib(int index) {
+    bytes_t sum = state.gpu[index].other_mib;
+    for (int i = 0; i < state.processes; i++)
+        if (state.process[i].gpu == index && state.process[i].used_mib > 0)
+            sum += (bytes_t)state.process[i].used_mib;
+    return sum;
+}
+
+static bytes_t free_mib(int index) {
+    const gpu_t *gpu = &state.gpu[index];
+    bytes_t taken = used_mib(index) + gpu->reserved_mib;
+    return taken < gpu->total_mib ? gpu->total_mib - taken : 0;
+}
+
+/* In the first version `used` holds what the driver has reserved, too. */
+nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result != SUCCESS)
+        return result;
+    memory->total = gpu->total_mib << 20;
+    memory->free = free_mib(device->index) << 20;
+    memory->used = memory->total - memory->free;
+    return SUCCESS;
+}
+
+static nvmlReturn_t list_processes(nvmlDevice_t device, unsigned *count, nvmlProcessInfo_t *out,
+                                   const char *kind) {
+    gpu_t *gpu;
+    unsigned room = *count, found = 0;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result != SUCCESS)
+        return result;
+    for (int i = 0; i < state.processes; i++) {
+        const process_t *process = &state.process[i];
+        if (process->gpu != device->index || strcmp(process->kind, kind))
+            continue;
+        if (out && found < room) {
+            out[found].pid = process->pid;
+            out[found].used = process->used_mib < 0 ? ~0ULL : (bytes_t)process->used_mib << 20;
+            out[found].gpu_instance = out[found].compute_instance = ~0U;
+        }
+        found++;
+    }
+    *count = found;
+    return found > (out ? room : 0) ? INSUFFICIENT_SIZE : SUCCESS;
+}
+
+#ifdef OLD_DRIVER
+
+nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v2(nvmlDevice_t device, unsigned *count,
+                                                     nvmlProcessInfo_t *out) {
+    return list_processes(device, count, out, "compute");
+}
+
+nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v2(nvmlDevice_t device, unsigned *count,
+                                                      nvmlProcessInfo_t *out) {
+    return list_processes(device, count, out, "graphics");
+}
+
+#else
+
+nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result != SUCCESS)
+        return result;
+    memory->total = gpu->total_mib << 20;
+    memory->reserved = gpu->reserved_mib << 20;
+    memory->free = free_mib(device->index) << 20;
+    memory->used = used_mib(device->index) << 20;
+    return SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsigned *count,
+                                                     nvmlProcessInfo_t *out) {
+    return list_processes(device, count, out, "compute");
+}
+
+nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v3(nvmlDevice_t device, unsigned *count,
+                                                      nvmlProcessInfo_t *out) {
+    return list_processes(device, count, out, "graphics");
+}
+
+#endif

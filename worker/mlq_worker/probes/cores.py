@@ -1,0 +1,124 @@
+"""How many cores of this machine other people are using.
+
+Foreign load = busy cores minus the CPU time of our own processes, from two looks at `/proc`.
+Invariant: CPU time that one of our processes has spent is never counted as foreign, also after it
+has ended: the time of a reaped child lives on in its parent, which is one of ours too.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlq_worker.probes.process_table import PROC, Process, ProcessTable
+
+MIN_INTERVAL_S = 1.0  # the kernel counts in ticks of 10 ms: shorter intervals measure noise
+SMOOTHING_S = 10.0
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class CoreReport:
+    """Logical cores this process may use, and how many of them other people keep busy."""
+
+    total: int
+    foreign_load: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at_s: float
+    busy_ticks: int
+    own: frozenset[int]
+    table: ProcessTable
+
+
+class CoreProbe:
+    """Measures foreign load, smoothed over about ten seconds.
+
+    Args:
+        proc: where procfs is.
+        affinity: gives the numbers of the cores we may use.
+    """
+
+    def __init__(
+        self,
+        proc: Path = PROC,
+        *,
+        affinity: Callable[[], Iterable[int]] = lambda: os.sched_getaffinity(0),
+    ) -> None:
+        self._proc = proc
+        self._affinity = affinity
+        self._sample: _Sample | None = None
+        self._smoothed: float | None = None
+
+    def read(self, now_s: float, table: ProcessTable, own_pids: Iterable[int]) -> CoreReport:
+        """Measure the load since the last call that was at least a second ago.
+
+        Before two such calls the kernel's one-minute load average stands in; it includes our own
+        processes, so at worst too little is offered for that one second.
+
+        Args:
+            now_s: a monotonic clock.
+            table: the processes at `now_s`.
+            own_pids: roots of our process trees (the worker and the supervisor).
+        """
+        cores = frozenset(self._affinity())
+        last = self._sample
+        if last is None or now_s - last.at_s >= MIN_INTERVAL_S:
+            own = frozenset(table.owners(own_pids))
+            self._sample = _Sample(now_s, self._busy_ticks(cores), own, table)
+            if last is not None:
+                self._smooth(_foreign_load(last, self._sample), now_s - last.at_s)
+        load = self._load_average() if self._smoothed is None else self._smoothed
+        return CoreReport(total=len(cores), foreign_load=min(load, float(len(cores))))
+
+    def _smooth(self, load: float, interval_s: float) -> None:
+        if self._smoothed is None:
+            self._smoothed = load
+        else:
+            weight = 1 - math.exp(-interval_s / SMOOTHING_S)
+            self._smoothed += weight * (load - self._smoothed)
+
+    def _busy_ticks(self, cores: frozenset[int]) -> int:
+        """Sum the busy time of our cores: all but idle, iowait, and the guests (in user already).
+
+        Fields of proc_stat(5): user nice system idle iowait irq softirq steal guest guest_nice.
+        """
+        busy = 0
+        for line in (self._proc / "stat").read_bytes().splitlines():
+            name, *times = line.split(None, 9)
+            if name[:3] == b"cpu" and name[3:].isdigit() and int(name[3:]) in cores:
+                busy += sum(map(int, times[0:3])) + sum(map(int, times[5:8]))
+        return busy
+
+    def _load_average(self) -> float:
+        return float((self._proc / "loadavg").read_bytes().split(None, 1)[0])
+
+
+def _foreign_load(last: _Sample, now: _Sample) -> float:
+    busy = now.busy_ticks - last.busy_ticks
+    own = _own_ticks(last, now)
+    return max(0, busy - max(0, own)) / TICKS_PER_S / (now.at_s - last.at_s)
+
+
+def _own_ticks(last: _Sample, now: _Sample) -> int:
+    """CPU time our processes spent between two samples.
+
+    What ended processes had spent is subtracted, for their parents' sums now hold it. A process
+    that has only now become ours (an adopted supervisor) starts from what it had spent before.
+    """
+    after = sum(now.table.processes[pid].cpu_ticks for pid in now.own)
+    before = sum(last.table.processes[pid].cpu_ticks for pid in last.own)
+    for pid in now.own - last.own:
+        earlier = last.table.processes.get(pid)
+        if earlier is not None and _same(earlier, now.table.processes[pid]):
+            before += earlier.cpu_ticks
+    return after - before
+
+
+def _same(earlier: Process, later: Process) -> bool:
+    return earlier.start_ticks == later.start_ticks

@@ -1,0 +1,186 @@
+"""One look at this machine, and the arithmetic of what is free on it for our jobs.
+
+Free means free for real: other people's processes count by what they use, our own jobs by what
+they were promised, also before they use it. Invariant: what is offered never exceeds what is free
+once every promise is kept, so no job is started on memory that another one is about to allocate.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlq.placement import GpuOffer, Offer
+from mlq_worker.probes.cores import CoreProbe, CoreReport
+from mlq_worker.probes.memory import MemoryProbe, MemoryReport
+from mlq_worker.probes.nvml import Gpu, GpuProbe, GpuReport
+from mlq_worker.probes.process_table import PROC, scan
+
+BOOT_ID_FILE = PROC / "sys/kernel/random/boot_id"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReport:
+    """What one look at the machine saw.
+
+    `gpu_owners` maps the pid of each process of ours that is on a GPU to the leader pid of its
+    attempt. Other people's processes are not in it.
+    """
+
+    machine: str
+    boot_id: str
+    cores: CoreReport
+    memory: MemoryReport
+    gpus: GpuReport = field(default_factory=GpuReport)
+    gpu_owners: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a running attempt of ours was promised.
+
+    `leader_pids` is empty until its process exists. `vram_mib` is per GPU; 0 means that it has its
+    GPUs to itself.
+    """
+
+    leader_pids: tuple[int, ...]
+    cores: int
+    mem_mib: int
+    gpu_uuids: tuple[str, ...] = ()
+    vram_mib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What mlq may use of this machine at most (None: all of it).
+
+    With `yield_to_others` the cores that other people keep busy are left to them.
+    """
+
+    cores: int | None = None
+    mem_mib: int | None = None
+    yield_to_others: bool = True
+
+
+class MachineProbe:
+    """Looks at cores, memory and GPUs in one go.
+
+    Args:
+        gpus: the probe for the GPUs, which knows which of them are selected.
+        machine: the machine's name in the queue; its host name if not given.
+        proc: where procfs is.
+        boot_id_file: where the kernel's boot id is.
+    """
+
+    def __init__(
+        self,
+        gpus: GpuProbe,
+        *,
+        machine: str = "",
+        proc: Path = PROC,
+        boot_id_file: Path = BOOT_ID_FILE,
+    ) -> None:
+        self._machine = machine or socket.gethostname()
+        self._boot_id = read_boot_id(boot_id_file)
+        self._proc = proc
+        self._gpus = gpus
+        self._cores = CoreProbe(proc)
+        self._memory = MemoryProbe(proc)
+
+    def look(
+        self, now_s: float, own_pids: Iterable[int], leader_pids: Iterable[int]
+    ) -> MachineReport:
+        """Look once; costs one scan of `/proc` and one round of NVML calls.
+
+        Args:
+            now_s: a monotonic clock.
+            own_pids: roots of all our process trees (the worker and the supervisor).
+            leader_pids: the first process of each of our attempts.
+        """
+        leaders = tuple(leader_pids)
+        table = scan(self._proc)
+        gpus = self._gpus.read()
+        on_gpus = {process.pid for gpu in gpus.gpus for process in gpu.processes}
+        owners = table.owners(leaders) if on_gpus and leaders else {}
+        return MachineReport(
+            machine=self._machine,
+            boot_id=self._boot_id,
+            cores=self._cores.read(now_s, table, own_pids),
+            memory=self._memory.read(now_s, table, leaders),
+            gpus=gpus,
+            gpu_owners={pid: owners[pid] for pid in on_gpus if pid in owners},
+        )
+
+
+def read_boot_id(path: Path = BOOT_ID_FILE) -> str:
+    """Return the id the kernel drew at this boot: another id means that the machine rebooted."""
+    return path.read_text(encoding="ascii").strip()
+
+
+def free_for_us(report: MachineReport, promises: Sequence[Promise], limits: Limits) -> Offer:
+    """Work out what the machine can offer to new jobs beside what it has promised already.
+
+    Args:
+        report: one look at the machine.
+        promises: one for each attempt of ours that holds resources here.
+        limits: what mlq may use at most.
+    """
+    total_cores = _at_most(limits.cores, report.cores.total)
+    total_mem_mib = _at_most(limits.mem_mib, report.memory.total_mib)
+    return Offer(
+        machine=report.machine,
+        cores=_free_cores(report.cores, promises, limits, total_cores),
+        mem_mib=_free_mem_mib(report.memory, promises, limits.mem_mib),
+        gpus=tuple(
+            GpuOffer(
+                gpu.uuid, gpu.name, _free_vram_mib(gpu, promises, report.gpu_owners), gpu.total_mib
+            )
+            for gpu in report.gpus.gpus
+        ),
+        total_cores=total_cores,
+        total_mem_mib=total_mem_mib,
+    )
+
+
+def _at_most(limit: int | None, total: int) -> int:
+    return total if limit is None else min(limit, total)
+
+
+def _free_cores(
+    report: CoreReport, promises: Sequence[Promise], limits: Limits, total_cores: int
+) -> int:
+    promised = sum(promise.cores for promise in promises)
+    foreign = round(report.foreign_load) if limits.yield_to_others else 0
+    return max(0, min(total_cores, report.total - foreign) - promised)
+
+
+def _free_mem_mib(report: MemoryReport, promises: Sequence[Promise], limit_mib: int | None) -> int:
+    """Whichever is less: what is available beyond our promises, or what the limit leaves us."""
+    unused = ours = 0
+    for promise in promises:
+        used = sum(report.used_by.get(pid, 0) for pid in promise.leader_pids)
+        unused += max(0, promise.mem_mib - used)
+        ours += max(promise.mem_mib, used)
+    available = report.available_mib - unused
+    return max(0, available if limit_mib is None else min(available, limit_mib - ours))
+
+
+def _free_vram_mib(gpu: Gpu, promises: Sequence[Promise], owners: Mapping[int, int]) -> int:
+    """Subtract what our jobs were promised on this GPU and have not allocated yet.
+
+    Memory of a process for which the driver gives no number counts as not allocated: the offer is
+    then too small, which wastes memory but breaks no promise.
+    """
+    used_by: dict[int, int] = {}
+    for process in gpu.processes:
+        leader = owners.get(process.pid)
+        if leader is not None:
+            used_by[leader] = used_by.get(leader, 0) + (process.used_mib or 0)
+    unused = 0
+    for promise in promises:
+        if gpu.uuid in promise.gpu_uuids:
+            used = sum(used_by.get(pid, 0) for pid in promise.leader_pids)
+            unused += max(0, (promise.vram_mib or gpu.total_mib) - used)
+    return max(0, gpu.free_mib - unused)

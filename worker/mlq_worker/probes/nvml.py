@@ -1,0 +1,224 @@
+"""The GPUs of this machine as NVML sees them right now.
+
+Invariant: a fault of the driver, the library or one GPU never leaves this file as an exception. It
+becomes a plain sentence in the report, the GPUs that still answer stay in it, and NVML is opened
+anew until the fault is gone, but not more often than every 30 seconds: a machine without a driver
+must cost nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from mlq.errors import InvalidInputError
+
+REOPEN_S = 30.0
+
+# Codes of nvmlReturn_t (NVML API reference, "Device enums").
+LIBRARY_NOT_FOUND = 12
+MACHINE_FAULTS = {
+    4: "no permission to talk to the NVIDIA driver",
+    9: "NVIDIA driver not loaded",
+    LIBRARY_NOT_FOUND: "no NVIDIA driver library (libnvidia-ml.so.1)",
+    18: "driver and library versions differ since an upgrade: reboot to repair",
+}
+GPU_FAULTS = {15: "is lost: reboot to repair", 16: "needs a reset: reboot to repair"}
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process on a GPU; `used_mib` is None where the driver does not tell."""
+
+    pid: int
+    used_mib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU and its memory; `free_mib` is what nobody at all has allocated."""
+
+    uuid: str
+    index: int
+    name: str
+    total_mib: int
+    free_mib: int
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReport:
+    """The selected GPUs that answer, a fault to show the user ("" if none), and a remark."""
+
+    gpus: tuple[Gpu, ...] = ()
+    fault: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSelection:
+    """Which GPUs may be offered: indices and UUIDs, or None for all of them."""
+
+    chosen: frozenset[str] | None
+
+    @classmethod
+    def parse(cls, text: str) -> GpuSelection:
+        """Read `all`, `none`, or indices and UUIDs with commas between them.
+
+        Raises:
+            InvalidInputError: the text is none of these.
+        """
+        if text.strip() == "all":
+            return cls(None)
+        if text.strip() == "none":
+            return cls(frozenset())
+        parts = [part.strip() for part in text.split(",")]
+        for part in parts:
+            if not part.isdecimal() and not part.startswith("GPU-"):
+                raise InvalidInputError(
+                    f"{text!r} does not say which GPUs to use",
+                    why=f"{part!r} is neither a number nor a UUID",
+                    fix="Write all, none, numbers as in 0,1, or UUIDs as nvidia-smi -L shows them.",
+                )
+        return cls(frozenset(str(int(part)) if part.isdecimal() else part for part in parts))
+
+    def allows(self, index: int, uuid: str | None) -> bool:
+        """Tell whether this GPU is selected; one whose UUID cannot be read (None) may be."""
+        if self.chosen is None or str(index) in self.chosen:
+            return True
+        if uuid is None:
+            return any(not name.isdecimal() for name in self.chosen)
+        return uuid in self.chosen
+
+    def missing(self, gpus: tuple[Gpu, ...]) -> list[str]:
+        """List what was selected by name and is not among these GPUs."""
+        present = {str(gpu.index) for gpu in gpus} | {gpu.uuid for gpu in gpus}
+        return sorted((self.chosen or frozenset()) - present)
+
+
+class GpuProbe:
+    """Reads the GPUs through pynvml.
+
+    Args:
+        selection: `all`, `none`, or indices and UUIDs with commas between them.
+        clock: monotonic seconds, for the pause between two attempts to open NVML.
+        nvml: the pynvml module; imported at the first look if not given.
+
+    Raises:
+        InvalidInputError: the selection cannot be understood.
+    """
+
+    def __init__(
+        self,
+        selection: str = "all",
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        nvml: Any = None,
+    ) -> None:
+        self._selection = GpuSelection.parse(selection)
+        self._clock = clock
+        self._nvml = nvml
+        self._is_open = False
+        self._reopen_at = float("-inf")
+        self._last = GpuReport()
+
+    def read(self) -> GpuReport:
+        """Look at the GPUs; never raises for a fault of theirs."""
+        if self._selection.chosen == frozenset():
+            return GpuReport()
+        self._nvml = self._nvml or import_module("pynvml")
+        try:
+            if (self._last.fault or not self._is_open) and self._clock() >= self._reopen_at:
+                self._reopen()
+            if self._is_open:
+                self._last = self._look()
+        except self._nvml.NVMLError as error:
+            self._last = self._refused(error)
+        return self._last
+
+    def close(self) -> None:
+        """Let go of NVML; the next read opens it anew."""
+        if self._is_open:
+            self._is_open = False
+            # A library that has lost its driver refuses even this, and there is nothing to undo.
+            with suppress(self._nvml.NVMLError):
+                self._nvml.nvmlShutdown()
+
+    def _reopen(self) -> None:
+        self._reopen_at = self._clock() + REOPEN_S
+        self.close()
+        self._nvml.nvmlInit()
+        self._is_open = True
+
+    def _refused(self, error: Any) -> GpuReport:
+        """Report that NVML as a whole refuses to answer."""
+        words = MACHINE_FAULTS.get(error.value, f"NVML says: {error}")
+        if error.value == LIBRARY_NOT_FOUND and self._selection.chosen is None:
+            return GpuReport(note=words)  # a machine without any NVIDIA software is in order
+        return GpuReport(fault=words)
+
+    def _look(self) -> GpuReport:
+        gpus: list[Gpu] = []
+        faults: list[str] = []
+        count = self._nvml.nvmlDeviceGetCount()
+        for index in range(count):
+            try:
+                gpu = self._gpu(index)
+            except self._nvml.NVMLError as error:
+                if self._selection.allows(index, None):
+                    faults.append(_gpu_fault(index, error))
+            else:
+                gpus += [gpu] if self._selection.allows(index, gpu.uuid) else []
+        found = tuple(gpus)
+        if not faults:
+            missing = self._selection.missing(found)
+            faults = [f"selected GPU {name} is not in this machine" for name in missing]
+        note = "" if count else "this machine has no NVIDIA GPU"
+        return GpuReport(found, "; ".join(faults), note)
+
+    def _gpu(self, index: int) -> Gpu:
+        handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
+        memory = self._memory(handle)
+        return Gpu(
+            uuid=self._nvml.nvmlDeviceGetUUID(handle),
+            index=index,
+            name=self._nvml.nvmlDeviceGetName(handle),
+            total_mib=memory.total // 2**20,
+            free_mib=memory.free // 2**20,
+            processes=self._processes(handle),
+        )
+
+    def _memory(self, handle: Any) -> Any:
+        """Ask in the second version, which keeps the driver's reserve apart from used memory."""
+        try:
+            return self._nvml.nvmlDeviceGetMemoryInfo(handle, version=self._nvml.nvmlMemory_v2)
+        except self._nvml.NVMLError_FunctionNotFound:
+            return self._nvml.nvmlDeviceGetMemoryInfo(handle)
+
+    def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
+        """Merge compute and graphics processes; one in both lists has the same memory in both."""
+        used_mib: dict[int, int | None] = {}
+        for kind in ("Compute", "Graphics"):
+            for process in self._running(kind, handle):
+                used = process.usedGpuMemory
+                here = None if used is None else used // 2**20
+                there = used_mib.get(process.pid)
+                known = [mib for mib in (here, there) if mib is not None]
+                used_mib[process.pid] = max(known, default=None)
+        return tuple(GpuProcess(pid, used) for pid, used in sorted(used_mib.items()))
+
+    def _running(self, kind: str, handle: Any) -> Any:
+        try:
+            return getattr(self._nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3")(handle)
+        except self._nvml.NVMLError_FunctionNotFound:
+            return getattr(self._nvml, f"nvmlDeviceGet{kind}RunningProcesses_v2")(handle)
+
+
+def _gpu_fault(index: int, error: Any) -> str:
+    if error.value in GPU_FAULTS:
+        return f"GPU {index} {GPU_FAULTS[error.value]}"
+    return f"GPU {index}: {MACHINE_FAULTS.get(error.value, f'NVML says: {error}')}"
