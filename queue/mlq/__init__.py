@@ -1,3 +1,34 @@
-"""mlq: one queue for machine-learning experiments over a room of shared lab workstations."""
+"""mlq: one queue for machine-learning experiments over a room of shared lab workstations.
+
+    from mlq import Queue
+    job = Queue.connect().enqueue(["python", "train.py"], gpus=1, vram="6G")
+
+Inside a job, `mlq.report(0.4, loss=1.2)` tells how far it is.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlq.progress import report
+    from mlq.queues import Job, JobResult, Queue
 
 __version__ = "0.1.0"
+__all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
+
+# Looked up on first use: the command and the supervisor import parts of this package and must not
+# pay for the rest.
+_HOMES = {
+    "Job": "mlq.queues",
+    "JobResult": "mlq.queues",
+    "Queue": "mlq.queues",
+    "report": "mlq.progress",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mlq' has no attribute {name!r}")

@@ -1,0 +1,56 @@
+"""What the store needs of a Redis client, and the errors every client reports alike.
+
+Two clients exist: `mlq.wire.Wire` for short commands, `mlq.connection.RedisClient` for everything
+that lives longer. The store does not know which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlq.errors import QueueRefusedError, QueueUnreachableError
+
+
+class ScriptMissingError(QueueRefusedError):
+    """The server does not know a script yet; the store sends it and asks again."""
+
+
+class Client(Protocol):
+    """Sends commands and returns replies as redis-py and hiredis give them (bytes, int, list).
+
+    Raises:
+        QueueUnreachableError: the server does not answer.
+        QueueRefusedError: the server answered with an error.
+    """
+
+    def call(self, *command: str | bytes | int | float) -> Any:
+        """Send one command."""
+
+    def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        """Send several commands in one round trip; raises the first refusal after all replies."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+def unreachable(path: Path, error: Exception) -> QueueUnreachableError:
+    """Say in plain words why the queue at this socket does not answer."""
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return QueueUnreachableError(
+            f"no queue answers at {path}",
+            why="the queue's server is not running",
+            fix="start it with: mlq server start",
+        )
+    if isinstance(error, PermissionError):
+        return QueueUnreachableError(
+            f"the queue's socket {path} is closed to this user",
+            why=str(error),
+            fix="see `mlq config` for where redis_socket is set",
+        )
+    return QueueUnreachableError(
+        f"the queue at {path} does not answer",
+        why=str(error) or type(error).__name__,
+        fix="look at it with: mlq server status",
+    )

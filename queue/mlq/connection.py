@@ -1,0 +1,122 @@
+"""The long-lived connection to the queue, over redis-py.
+
+redis-py sends a command again when the connection breaks (version 8 up to ten times, writes too).
+That is welcome here, because every operation of the store that writes carries a request id and
+does nothing the second time. Timeouts are short, so that a cut tunnel is an error within seconds
+and never a hang: the worker has other things to do meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,  # noqa: A004 - redis-py's own name; not the built-in
+    NoScriptError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - likewise
+)
+from redis.retry import Retry
+
+from mlq.client import ScriptMissingError, unreachable
+from mlq.errors import QueueRefusedError
+from mlq.paths import read_secret
+from mlq.settings import Settings
+
+_TIMEOUT_S = 5.0
+_RESENDS = 2
+
+
+class RedisClient:
+    """A `mlq.client.Client` over a `redis.Redis`.
+
+    Args:
+        redis_client: a client whose replies are bytes (no `decode_responses`).
+        path: the socket, for messages.
+    """
+
+    def __init__(self, redis_client: redis.Redis, path: Path) -> None:
+        self.redis = redis_client
+        self._path = path
+
+    def call(self, *command: str | bytes | int | float) -> Any:
+        """Send one command and return its reply."""
+        return self.call_many([command])[0]
+
+    def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        """Send commands in one go and return their replies; raises the first refusal."""
+        try:
+            if len(commands) == 1:
+                return [self.redis.execute_command(*commands[0])]
+            pipeline = self.redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            replies: list[Any] = pipeline.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, RedisError):
+                    raise reply
+        except RedisError as error:
+            raise translated(error, self._path) from None
+        return replies
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.redis.close()
+
+
+def translated(error: RedisError, path: Path) -> QueueRefusedError | Exception:
+    """Turn a redis-py error into one of ours."""
+    if isinstance(error, NoScriptError):
+        return ScriptMissingError(str(error))
+    if isinstance(error, AuthenticationError):
+        return QueueRefusedError(
+            f"the queue at {path} refused the password",
+            why=str(error),
+            fix="is password_file the queue's own? See `mlq config`",
+        )
+    if isinstance(error, ConnectionError | TimeoutError):
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else None
+        return unreachable(path, _same_cause(cause or error))
+    if isinstance(error, ResponseError):
+        return QueueRefusedError("the queue refused a command", why=str(error))
+    return QueueRefusedError("the queue failed a command", why=f"{type(error).__name__}: {error}")
+
+
+def _same_cause(error: Exception) -> Exception:
+    # redis-py keeps the errno only in the text of its own error.
+    text = str(error)
+    if text.startswith(("Error 2 ", "Error 111 ")):
+        return ConnectionRefusedError(text)
+    if text.startswith("Error 13 "):
+        return PermissionError(text)
+    return error
+
+
+def open_redis(settings: Settings) -> redis.Redis:
+    """Return a redis-py client for the queue; nothing is sent yet.
+
+    Raises:
+        UnsafePathError: the password file is open to others.
+        QueueUnreachableError: there is no password file, so there never was a queue here.
+    """
+    password = read_secret(settings.password_file).decode().strip()
+    return redis.Redis(
+        unix_socket_path=str(settings.redis_socket),
+        username=settings.redis_user,
+        password=password,
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), _RESENDS),
+        health_check_interval=0,
+    )
+
+
+def open_client(settings: Settings) -> RedisClient:
+    """Return the long-lived client for the queue of these settings."""
+    return RedisClient(open_redis(settings), settings.redis_socket)

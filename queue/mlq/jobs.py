@@ -1,0 +1,81 @@
+"""A job as its user described it.
+
+`JobSpec` is what is signed, stored and run: everything needed to run the job anywhere, and nothing
+that changes while it runs. It is parsed strictly wherever it crosses a border (enqueue, claim): a
+number written as a string, a misspelt field or a wrong tag is refused there, not found out later
+on a lab machine.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, MinLen
+from pydantic import BaseModel, ConfigDict
+
+from mlq.request import JobClass, Request
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class FunctionCall(_Strict):
+    """A Python function to call instead of a command; arguments and result are JSON."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+
+
+class JobSpec(_Strict):
+    """One job, as submitted.
+
+    Args:
+        id: the job's id; part of the signed text, so a copy under another id does not run.
+        argv: the command as a list; never passed to a shell unless it names one.
+        cwd: the folder to run in.
+        env: variables set for the job, beside those of the worker and mlq's own.
+        python_env: a virtual or conda environment whose bin folder comes first in PATH.
+        priority: larger runs first.
+        time_limit_s: ends the job after so many seconds of one attempt.
+        retries: how often a failed job is queued again; losses do not count.
+        after: ids of jobs that must have ended well first (or just ended, with after_any).
+    """
+
+    version: Literal[1] = 1
+    id: Annotated[str, MinLen(1)]
+    name: str = ""
+    argv: tuple[str, ...] = ()
+    function: FunctionCall | None = None
+    cwd: str
+    env: dict[str, str] = {}
+    python_env: str = ""
+    request: Request
+    priority: int = 0
+    time_limit_s: Annotated[float, Gt(0)] | None = None
+    retries: Annotated[int, Ge(0)] = 0
+    after: tuple[str, ...] = ()
+    after_any: bool = False
+    submitted_at: str
+
+    @property
+    def job_class(self) -> JobClass:
+        """The class the job waits in."""
+        return JobClass(self.priority, self.request)
+
+    @property
+    def command(self) -> str:
+        """The command as a person would type it."""
+        return command_line(self.argv) if self.function is None else f"{self.function.name}()"
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed."""
+        return json.dumps(self.model_dump(mode="python"), sort_keys=True, separators=(",", ":"))
+
+
+def command_line(argv: tuple[str, ...]) -> str:
+    """Return an argv as a person would type it; `sh -c 'X'` reads as X."""
+    return argv[2] if len(argv) == 3 and argv[:2] == ("/bin/sh", "-c") else shlex.join(argv)

@@ -1,0 +1,105 @@
+"""The life of a job: one table of states and events.
+
+A job is always in exactly one of rq's own states, and only the events below move it. This is the
+one place that knows which state follows which: the Lua operations get both ends of a move as
+arguments, the worker and the command ask `after()`, and the diagram in docs/architecture.md is
+drawn from `TRANSITIONS` (a test keeps it so).
+
+    submitted ──▶ DEFERRED ──parents ended──▶ QUEUED ──claim──▶ STARTED ──▶ FINISHED
+                      │                        ▲  ▲                │  │
+                      └─a parent failed─▶ x    │  └──lose, release─┘  └────▶ FAILED
+                                               └───────── rerun ───────────────┘
+
+Three things the table makes true:
+
+* Only STARTED holds a lease, and only `CLAIM` leads there, so an attempt exists exactly while its
+  job is STARTED.
+* Losing a machine is no fault of the job: `LOSE` leads back to QUEUED, and only `GIVE_UP` (more
+  than `max_losses` of them) leads to FAILED.
+* A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
+  process is gone. Until then the job holds its lease, so no second attempt can begin beside it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mlq.errors import InvalidInputError
+
+
+class State(StrEnum):
+    """Where a job is; the words are rq's, so that rq's tools show the same."""
+
+    DEFERRED = "deferred"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    STARTED = "started"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class Event(StrEnum):
+    """What can happen to a job."""
+
+    PARENTS_ENDED = "parents ended"
+    PARENT_FAILED = "parent failed"
+    DUE = "due"
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    TIME_OUT = "time out"
+    RETRY = "retry"
+    LOSE = "lose"
+    GIVE_UP = "give up"
+    RELEASE = "release"
+    CANCEL = "cancel"
+    RERUN = "rerun"
+
+
+ENDED = frozenset({State.FINISHED, State.FAILED, State.CANCELED})
+WAITING = frozenset({State.DEFERRED, State.SCHEDULED, State.QUEUED})
+
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.DEFERRED, Event.PARENTS_ENDED): State.QUEUED,
+    (State.DEFERRED, Event.PARENT_FAILED): State.CANCELED,
+    (State.DEFERRED, Event.CANCEL): State.CANCELED,
+    (State.SCHEDULED, Event.DUE): State.QUEUED,
+    (State.SCHEDULED, Event.CANCEL): State.CANCELED,
+    (State.QUEUED, Event.CLAIM): State.STARTED,
+    (State.QUEUED, Event.CANCEL): State.CANCELED,
+    (State.STARTED, Event.SUCCEED): State.FINISHED,
+    (State.STARTED, Event.FAIL): State.FAILED,
+    (State.STARTED, Event.TIME_OUT): State.FAILED,
+    (State.STARTED, Event.RETRY): State.QUEUED,
+    (State.STARTED, Event.LOSE): State.QUEUED,
+    (State.STARTED, Event.GIVE_UP): State.FAILED,
+    (State.STARTED, Event.RELEASE): State.QUEUED,
+    (State.STARTED, Event.CANCEL): State.CANCELED,
+    (State.FINISHED, Event.RERUN): State.QUEUED,
+    (State.FAILED, Event.RERUN): State.QUEUED,
+    (State.CANCELED, Event.RERUN): State.QUEUED,
+}
+
+
+def after(state: State, event: Event) -> State:
+    """Return the state that follows.
+
+    Raises:
+        InvalidInputError: this event cannot happen to a job in this state.
+    """
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise InvalidInputError(f"cannot {event} a job that is {state}") from None
+
+
+def sources(event: Event) -> tuple[State, ...]:
+    """Return every state in which the event can happen."""
+    return tuple(state for state, known in TRANSITIONS if known is event)
+
+
+def target(event: Event) -> State:
+    """Return the one state the event leads to, wherever it happens."""
+    (state,) = {to for (_, known), to in TRANSITIONS.items() if known is event}
+    return state

@@ -1,0 +1,177 @@
+-- Shared by every operation; the loader puts this file in front of each of them.
+--
+-- Calling convention of every operation:
+--   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
+--            because redis-py sends a command again when the connection breaks. '' if read-only.
+--   ARGV[2]  the named arguments, one JSON object.
+--   reply    one JSON text.
+--
+-- rq's keys:   rq:queues  rq:queue:<class>  rq:job:<id>  rq:<registry>:<class>
+--              rq:wip:<class>  rq:execution:<id>:<attempt>  rq:executions:<id>
+--              rq:job:<id>:dependents  rq:job::<id>:dependencies  rq:results:<id>
+-- Our own:     mlq:last_number        the last job number given out
+--              mlq:jobs               zset of all job ids, by order of submission
+--              mlq:unended            those of them that have not ended
+--              mlq:ended              zset of ended job ids, by time of end
+--              mlq:name:<name>        set of the ids of the jobs of this name
+--              mlq:leases             zset of <id>:<attempt>, by expiry on this server's clock
+--              mlq:held:<machine>     set of <id>:<attempt> that this machine runs
+--              mlq:machines           zset of machines, by time last seen
+--              mlq:machine:<machine>  what a machine last said of itself, JSON
+--              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
+--              mlq:reply:<request id> cached replies; expire
+--              mlq:reaper             the machine that has the reaper's role; expires
+--              mlq:wake               channel: 'work' (a job waits) or 'stop' (one is to be stopped)
+
+local REPLY_TTL_S = 600
+local request_id = ARGV[1]
+local args = cjson.decode(ARGV[2])
+
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+
+local function cached_reply()
+  return request_id ~= '' and redis.call('GET', 'mlq:reply:' .. request_id)
+end
+
+-- What the workers are told at the end of the operation, if anything.
+local wake
+
+local function reply(value)
+  local text = cjson.encode(value)
+  if wake then
+    redis.call('PUBLISH', 'mlq:wake', wake)
+  end
+  if request_id ~= '' then
+    redis.call('SET', 'mlq:reply:' .. request_id, text, 'EX', REPLY_TTL_S)
+  end
+  return text
+end
+
+local function job_key(id)
+  return 'rq:job:' .. id
+end
+
+-- Order of submission as one number: 1042 -> 1042, 1042_7 -> 1042.000007. A job that was enqueued
+-- by plain rq has no number: it takes its place in line when it is first seen.
+local function order_of(id)
+  local number, member = string.match(id, '^(%d+)_?(%d*)$')
+  if number then
+    return tonumber(number) + (tonumber(member) or 0) / 1e6
+  end
+  local order = redis.call('HGET', job_key(id), 'mlq_order')
+  if not order then
+    order = (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.5
+    redis.call('HSET', job_key(id), 'mlq_order', order)
+    redis.call('ZADD', 'mlq:jobs', order, id)
+    redis.call('ZADD', 'mlq:unended', order, id)
+  end
+  return tonumber(order)
+end
+
+local function priority_of(class)
+  return tonumber(string.match(class, '^p(-?%d+)%.')) or 0
+end
+
+-- A waiting list is always in order of submission; a requeued job gets its place back.
+local function insert_in_order(class, id)
+  local key = 'rq:queue:' .. class
+  local order = order_of(id)
+  local last = redis.call('LINDEX', key, -1)
+  if not last or order_of(last) < order then
+    redis.call('RPUSH', key, id)
+    return
+  end
+  local start = 0
+  while true do
+    local chunk = redis.call('LRANGE', key, start, start + 127)
+    for _, other in ipairs(chunk) do
+      if other == id then
+        return
+      end
+      if order_of(other) > order then
+        redis.call('LINSERT', key, 'BEFORE', other, id)
+        return
+      end
+    end
+    start = start + 128
+    if #chunk < 128 then
+      redis.call('RPUSH', key, id)
+      return
+    end
+  end
+end
+
+local function attempt_member(id, attempt)
+  return id .. ':' .. attempt
+end
+
+-- Take a job out of wherever its state keeps it.
+local function leave(id, state, class)
+  if state == 'queued' then
+    redis.call('LREM', 'rq:queue:' .. class, 1, id)
+    redis.call('HDEL', 'mlq:reservations', id)
+  elseif state == 'started' then
+    local job = redis.call('HMGET', job_key(id), 'mlq_attempt', 'mlq_machine')
+    local member = attempt_member(id, job[1] or '0')
+    redis.call('ZREM', 'rq:wip:' .. class, member)
+    redis.call('DEL', 'rq:execution:' .. member, 'rq:executions:' .. id)
+    redis.call('ZREM', 'mlq:leases', member)
+    redis.call('SREM', 'mlq:held:' .. (job[2] or ''), member)
+  else
+    redis.call('ZREM', 'rq:' .. state .. ':' .. class, id)
+    redis.call('ZREM', 'mlq:ended', id)
+  end
+end
+
+-- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be.
+local function enter(id, state, class)
+  redis.call('HSET', job_key(id), 'status', state)
+  if state == 'queued' then
+    insert_in_order(class, id)
+    redis.call('SADD', 'rq:queues', 'rq:queue:' .. class)
+    wake = 'work'
+  elseif state ~= 'started' then
+    redis.call('ZADD', 'rq:' .. state .. ':' .. class, '+inf', id)
+  end
+  if state == 'finished' or state == 'failed' or state == 'canceled' then
+    redis.call('ZADD', 'mlq:ended', now(), id)
+    redis.call('ZREM', 'mlq:unended', id)
+  elseif state ~= 'started' then
+    redis.call('ZADD', 'mlq:unended', order_of(id), id)
+  end
+end
+
+-- Tell the jobs that wait for this one that it has ended. `states` names what may follow:
+-- good (the state that counts as a good end), waiting, ready, refused. Children of a refused child
+-- are told in turn.
+local function tell_dependents(id, state, states, at)
+  local ended = { { id, state } }
+  while #ended > 0 do
+    local parent, parent_state = unpack(table.remove(ended))
+    for _, child in ipairs(redis.call('SMEMBERS', job_key(parent) .. ':dependents')) do
+      local seen = redis.call('HMGET', job_key(child), 'status', 'origin', 'allow_dependency_failures')
+      if seen[1] == states.waiting then
+        local pending = 'rq:job::' .. child .. ':dependencies'
+        if parent_state == states.good or seen[3] == '1' then
+          redis.call('SREM', pending, parent)
+          if redis.call('SCARD', pending) == 0 then
+            leave(child, states.waiting, seen[2])
+            redis.call('HSET', job_key(child), 'enqueued_at', at)
+            enter(child, states.ready, seen[2])
+          end
+        else
+          leave(child, states.waiting, seen[2])
+          redis.call('DEL', pending)
+          redis.call('HSET', job_key(child), 'ended_at', at,
+            'mlq_reason', 'parent ' .. parent .. ' ' .. parent_state)
+          enter(child, states.refused, seen[2])
+          ended[#ended + 1] = { child, states.refused }
+        end
+      end
+    end
+    redis.call('DEL', job_key(parent) .. ':dependents')
+  end
+end

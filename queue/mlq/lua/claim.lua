@@ -1,0 +1,82 @@
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, states) -> {claims}
+--   fits     [{class, count}]: the classes that fit the machine's offer, and how many of each
+--            would fit alone
+--   states   {ready, running}: the words of the life cycle
+--   claims   [{id, attempt, class, spec, signature, losses, failures}], all of one class
+-- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
+-- Goes on while the same class has the best job; once another class is ahead the caller has to
+-- ask again, for what is left of its offer. The attempt number it counts up is the fencing token
+-- of everything the attempt will write.
+local earlier = cached_reply()
+if earlier then return earlier end
+
+local LOOK_AHEAD = 8
+local started_at = now()
+local alone = redis.call('ZCOUNT', 'mlq:machines', started_at - args.lease_s, '+inf') <= 1
+
+-- The first job of a class that this machine may take. A job avoids the machine that died under it
+-- for a while, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
+local function head_of(class)
+  local key = 'rq:queue:' .. class
+  for _, id in ipairs(redis.call('LRANGE', key, 0, LOOK_AHEAD - 1)) do
+    local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until')
+    if job[1] ~= args.states.ready then
+      redis.call('LREM', key, 1, id)
+    elseif alone or job[2] ~= args.machine or started_at > (tonumber(job[3]) or 0) then
+      return { id = id, order = order_of(id) }
+    end
+  end
+end
+
+local heads = {}
+local function best()
+  local found
+  for _, fit in ipairs(args.fits) do
+    local class = fit[1]
+    if heads[class] == nil then
+      heads[class] = head_of(class) or false
+    end
+    local head = heads[class]
+    if head then
+      local priority = priority_of(class)
+      if not found or priority > found.priority
+        or (priority == found.priority and head.order < found.order) then
+        found = { class = class, count = fit[2], priority = priority, order = head.order, id = head.id }
+      end
+    end
+  end
+  return found
+end
+
+local function start(id, class)
+  local key = job_key(id)
+  leave(id, args.states.ready, class)
+  local attempt = redis.call('HINCRBY', key, 'mlq_attempt', 1)
+  local member = attempt_member(id, attempt)
+  redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress')
+  redis.call('HSET', key, 'started_at', args.at, 'last_heartbeat', args.at,
+    'worker_name', args.worker, 'mlq_machine', args.machine, 'mlq_boot_id', args.boot_id,
+    'mlq_supervisor_id', args.supervisor_id)
+  redis.call('PERSIST', key)
+  redis.call('HSET', 'rq:execution:' .. member, 'id', attempt, 'created_at', args.at_unix,
+    'last_heartbeat', args.at_unix, 'worker_name', args.worker)
+  redis.call('ZADD', 'rq:executions:' .. id, '+inf', attempt)
+  redis.call('ZADD', 'rq:wip:' .. class, '+inf', member)
+  redis.call('ZADD', 'mlq:leases', started_at + args.lease_s, member)
+  redis.call('SADD', 'mlq:held:' .. args.machine, member)
+  enter(id, args.states.running, class)
+  local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
+    'mlq_failures')
+  return { id = id, attempt = attempt, class = class, spec = job[1] or '', signature = job[2] or '',
+    losses = tonumber(job[3]) or 0, failures = tonumber(job[4]) or 0 }
+end
+
+local claims = {}
+local first = best()
+local next = first
+while next and next.class == first.class and #claims < first.count do
+  claims[#claims + 1] = start(next.id, next.class)
+  heads[next.class] = nil
+  next = best()
+end
+return reply({ claims = claims })

@@ -1,0 +1,18 @@
+-- expired(limit) -> {attempts}
+--   attempts  [{id, attempt, machine, boot_id, supervisor_id, losses, stop, lapsed_s}] whose lease
+--             has run out on this server's clock, longest first
+-- Read-only: an expired lease is only half of the evidence that an attempt is dead.
+local at = now()
+local attempts = {}
+local members = redis.call('ZRANGEBYSCORE', 'mlq:leases', '-inf', at, 'WITHSCORES', 'LIMIT', 0, args.limit)
+for i = 1, #members, 2 do
+  local id, attempt = string.match(members[i], '^(.-):(%d+)$')
+  local job = redis.call('HMGET', job_key(id), 'mlq_machine', 'mlq_boot_id', 'mlq_supervisor_id',
+    'mlq_losses', 'mlq_stop')
+  attempts[#attempts + 1] = {
+    id = id, attempt = tonumber(attempt), machine = job[1] or '', boot_id = job[2] or '',
+    supervisor_id = job[3] or '', losses = tonumber(job[4]) or 0, stop = job[5] or '',
+    lapsed_s = at - tonumber(members[i + 1]),
+  }
+end
+return cjson.encode({ attempts = attempts })

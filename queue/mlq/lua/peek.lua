@@ -1,0 +1,29 @@
+-- peek() -> {heads, reservations}
+--   heads         [{class, id, length, enqueued_at, order, timeout_s}]: the first job of each non-empty class
+--   reservations  {id: machine}
+-- Read-only but for one thing: a job that came by plain rq gets its place in line.
+local heads = {}
+for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
+  local id = redis.call('LINDEX', key, 0)
+  if id then
+    local job = redis.call('HMGET', job_key(id), 'enqueued_at', 'timeout')
+    heads[#heads + 1] = {
+      class = string.sub(key, 10),
+      id = id,
+      length = redis.call('LLEN', key),
+      enqueued_at = job[1] or '',
+      order = order_of(id),
+      timeout_s = tonumber(job[2]) or -1,
+    }
+  end
+end
+local at = now()
+local reservations = {}
+local all = redis.call('HGETALL', 'mlq:reservations')
+for i = 1, #all, 2 do
+  local machine, expiry = string.match(all[i + 1], '^(.*) (%S+)$')
+  if tonumber(expiry) >= at then
+    reservations[all[i]] = machine
+  end
+end
+return cjson.encode({ heads = heads, reservations = reservations })

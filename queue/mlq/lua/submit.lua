@@ -1,0 +1,63 @@
+-- submit(common, jobs, states) -> {submitted} or {unknown}
+--   common   flat list of hash fields and values that all jobs share
+--   jobs     [{id, class, name, after, after_any, fields}], fields flat like common
+--   states   {good, failed, waiting, ready, refused}: the words of the life cycle
+--   at       time of submission, ISO
+--   unknown  the first id in some `after` that is no job; then nothing at all was written
+-- A job whose id exists already is left as it is.
+local earlier = cached_reply()
+if earlier then return earlier end
+
+local states = args.states
+local batch = {}
+for _, job in ipairs(args.jobs) do
+  batch[job.id] = true
+  for _, parent in ipairs(job.after) do
+    if not batch[parent] and redis.call('EXISTS', job_key(parent)) == 0 then
+      return reply({ unknown = parent })
+    end
+  end
+end
+
+-- The first state of a job with parents, the parents it still waits for, and why it is refused.
+local function first_state(job)
+  local pending = {}
+  for _, parent in ipairs(job.after) do
+    local state = redis.call('HGET', job_key(parent), 'status')
+    if state ~= states.good then
+      local ended = state == states.failed or state == states.refused
+      if ended and not job.after_any then
+        return states.refused, {}, 'parent ' .. parent .. ' ' .. state
+      elseif not ended then
+        pending[#pending + 1] = parent
+      end
+    end
+  end
+  if #pending > 0 then
+    return states.waiting, pending
+  end
+  return states.ready, {}
+end
+
+for _, job in ipairs(args.jobs) do
+  local key = job_key(job.id)
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('HSET', key, 'origin', job.class, unpack(args.common))
+    redis.call('HSET', key, unpack(job.fields))
+    redis.call('ZADD', 'mlq:jobs', order_of(job.id), job.id)
+    redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
+    if job.name ~= '' then
+      redis.call('SADD', 'mlq:name:' .. job.name, job.id)
+    end
+    local state, pending, why = first_state(job)
+    for _, parent in ipairs(pending) do
+      redis.call('SADD', job_key(parent) .. ':dependents', job.id)
+      redis.call('SADD', 'rq:job::' .. job.id .. ':dependencies', parent)
+    end
+    if why then
+      redis.call('HSET', key, 'ended_at', args.at, 'mlq_reason', why)
+    end
+    enter(job.id, state, job.class)
+  end
+end
+return reply({ submitted = #args.jobs })

@@ -1,0 +1,87 @@
+"""The writes of the store as values: an operation, and the move of a job.
+
+A value can be sent twice and stays the same call, because its request id was drawn when it was
+made; and several of them travel in one round trip.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlq import scripts
+from mlq.lifecycle import ENDED, Event, State, sources, target
+
+# The words of the life cycle, for the operations that need to compare or enter a state.
+STATES: dict[str, Any] = {
+    "good": State.FINISHED,
+    "failed": State.FAILED,
+    "waiting": State.DEFERRED,
+    "ready": target(Event.PARENTS_ENDED),
+    "refused": target(Event.PARENT_FAILED),
+    "running": target(Event.CLAIM),
+    "ended": dict.fromkeys(ENDED, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of a Lua operation; sent again, it is the same call."""
+
+    name: str
+    args: dict[str, Any]
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def command(self) -> tuple[str, ...]:
+        """Return the Redis command."""
+        text = json.dumps(self.args, separators=(",", ":"))
+        return ("EVALSHA", scripts.sha1(self.name), "0", self.request_id, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An event that happens to a job.
+
+    Args:
+        id: the job.
+        event: what happens; the table says where it leads.
+        attempt: the attempt the caller speaks of; 0 for a job that is not running.
+        fields: hash fields to set.
+        clear: hash fields to drop.
+        result: an entry for rq's result stream (`record.result_fields`).
+        lost_on: the machine lost under the job; counts a loss and is avoided for a while.
+        only: if given, the move is right only in these of the event's states.
+    """
+
+    id: str
+    event: Event
+    attempt: int = 0
+    fields: dict[str, str | int | float] = field(default_factory=dict)
+    clear: tuple[str, ...] = ()
+    result: tuple[str | int, ...] = ()
+    lost_on: str = ""
+    only: tuple[State, ...] = ()
+
+    def as_args(self) -> dict[str, Any]:
+        """Return the move as the Lua operation wants it."""
+        return {
+            "id": self.id,
+            "attempt": self.attempt,
+            "from": [state for state in sources(self.event) if not self.only or state in self.only],
+            "to": target(self.event),
+            "fields": [part for pair in self.fields.items() for part in pair],
+            "clear": self.clear,
+            "result": self.result,
+            "lost_on": self.lost_on,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: the machine, its present boot and the supervisor that will hold the attempts."""
+
+    machine: str
+    boot_id: str
+    supervisor_id: str

@@ -1,0 +1,259 @@
+"""The queue as Python code sees it: `from mlq import Queue, Job`.
+
+    queue = Queue.connect()
+    job = queue.enqueue(["python", "train.py", "--lr", "0.1"], cores=4, gpus=1, vram="6G")
+    job.wait()
+    print(job.result().exit_code, job.view().directory)
+
+`mlq enqueue` and its neighbours are written on the same class.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlq.errors import InvalidInputError, JobNotFoundError
+from mlq.ids import expand, order_key
+from mlq.layout import Layout
+from mlq.lifecycle import ENDED, WAITING, Event
+from mlq.operations import Move
+from mlq.settings import Settings, load
+from mlq.store import Store
+from mlq.units import utc_iso
+from mlq.views import FIELDS, JobView, view
+
+WAIT_POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended; `value` is what a Python function returned."""
+
+    state: str
+    exit_code: int | None
+    reason: str
+    directory: Path
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A handle on a job in a queue; it holds nothing but the id."""
+
+    id: str
+    queue: Queue
+
+    def view(self) -> JobView:
+        """Return the job as it is now."""
+        return self.queue.views([self.id])[0]
+
+    def wait(self, timeout_s: float | None = None) -> JobView:
+        """Wait until the job has ended.
+
+        Raises:
+            TimeoutError: it had not ended after `timeout_s`.
+        """
+        return self.queue.wait([self.id], timeout_s)[0]
+
+    def result(self) -> JobResult:
+        """Return how the job ended.
+
+        Raises:
+            InvalidInputError: it has not ended yet.
+        """
+        return self.queue.result(self.view())
+
+    def cancel(self) -> None:
+        """Cancel the job; if it runs, its worker stops it first."""
+        self.queue.cancel([self.id])
+
+
+# What a job that is run again by its user should not remember.
+_OF_EARLIER_RUNS = (
+    "ended_at",
+    "mlq_exit_code",
+    "mlq_reason",
+    "mlq_progress",
+    "mlq_stop",
+    "mlq_losses",
+    "mlq_failures",
+    "mlq_avoid",
+    "mlq_avoid_until",
+    "result",
+)
+
+
+class Queue:
+    """One queue: a store, the settings and the clock.
+
+    Args:
+        store: where jobs are kept.
+        settings: of this installation.
+        key: the signing key; needed only to enqueue.
+        clock: unix time.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        key: bytes | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.store, self.settings = store, settings
+        self.layout = Layout(settings.root)
+        self._key, self._clock, self._sleep = key, clock, sleep
+
+    @classmethod
+    def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
+        """Return the queue of these settings (default: this process's), over redis-py."""
+        from mlq.connection import open_client
+
+        settings = load(environ).settings
+        return cls(Store(open_client(settings)), settings)
+
+    def enqueue(self, command: Sequence[str], **options: Any) -> Job:
+        """Put one command in the queue; when this returns, it is on the queue's disk.
+
+        Args:
+            command: the program and its arguments; no shell is involved.
+            options: those of `mlq.submission.Submission`: name, cores, mem, gpus, vram, time,
+                priority, after, after_any, retries, machine, env, cwd, python_env.
+
+        Raises:
+            InvalidInputError: an option cannot be used.
+            JobNotFoundError: `after` names a job that does not exist.
+        """
+        from mlq.submission import Submission
+
+        return self.submit([Submission(argv=tuple(command), **options)])[0]
+
+    def enqueue_many(self, commands: Iterable[Sequence[str]], **options: Any) -> list[Job]:
+        """Put many commands with the same options in the queue, in their order."""
+        from mlq.submission import Submission
+
+        first, *others = [tuple(command) for command in commands]
+        template = Submission(argv=first, **options)
+        return self.submit([template, *(template.with_argv(argv) for argv in others)])
+
+    def submit(self, submissions: Sequence[Any]) -> list[Job]:
+        """Number, sign and store submissions (`mlq.submission.Submission`)."""
+        from mlq.signing import load_key
+        from mlq.submission import sign_all
+
+        if self._key is None:
+            self._key = load_key(self.settings.key_file)
+        first = self.store.reserve_numbers(len(submissions))
+        at = utc_iso(self._clock())
+        signed = sign_all(submissions, first, at, self._key, self.settings.default_mem_mib)
+        self.store.submit(signed, at)
+        return [Job(job.spec.id, self) for job in signed]
+
+    def select(self, selections: Iterable[str]) -> list[str]:
+        """Return the ids that typed arguments mean: ids, ranges and names, each once, in order.
+
+        Raises:
+            JobNotFoundError: one of them means no job.
+        """
+        ids: dict[str, None] = {}
+        for typed in selections:
+            choice = expand(typed)
+            wanted = [row[0] for row in self.store.rows(("status",), choice.ids)]
+            found = wanted or (self.store.named(choice.name) if choice.name else [])
+            if not found:
+                raise JobNotFoundError(
+                    f"no job {typed}",
+                    why="there is no job with this id or name",
+                    fix="`mlq ls -a` lists all jobs",
+                )
+            ids.update(dict.fromkeys(found))
+        return list(ids)
+
+    def views(self, ids: Sequence[str]) -> list[JobView]:
+        """Return these jobs as they are now; raises JobNotFoundError if one does not exist."""
+        rows = self.store.rows(FIELDS, ids)
+        missing = set(ids) - {row[0] for row in rows}
+        if missing:
+            raise JobNotFoundError(f"no job {', '.join(sorted(missing, key=order_key))}")
+        return [self._view(row) for row in rows]
+
+    def unended(self) -> list[JobView]:
+        """Return all jobs that have not ended, in order of submission."""
+        return self._index("unended")
+
+    def ended_since(self, unix_s: float) -> list[JobView]:
+        """Return the jobs that ended since then, in order of their end."""
+        return self._index("ended", unix_s)
+
+    def every(self) -> list[JobView]:
+        """Return all jobs, in order of submission."""
+        return self._index("jobs")
+
+    def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
+        """Wait until these jobs have ended and return them.
+
+        Raises:
+            TimeoutError: some had not ended after `timeout_s`.
+        """
+        deadline_s = None if timeout_s is None else self._clock() + timeout_s
+        while True:
+            views = self.views(ids)
+            running = [one.id for one in views if one.state not in ENDED]
+            if not running:
+                return views
+            if deadline_s is not None and self._clock() >= deadline_s:
+                raise TimeoutError(f"not ended after {timeout_s} s: {', '.join(running)}")
+            self._sleep(WAIT_POLL_S)
+
+    def result(self, job: JobView) -> JobResult:
+        """Return how an ended job ended; raises InvalidInputError if it has not."""
+        if job.state not in ENDED:
+            raise InvalidInputError(f"job {job.id} has no result yet", why=f"it is {job.state}")
+        raw = self.store.client.call("HGET", f"rq:job:{job.id}", "result")
+        value = json.loads(raw) if raw else None
+        return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
+
+    def cancel(self, ids: Sequence[str], reason: str = "canceled") -> tuple[list[str], list[str]]:
+        """Cancel jobs; returns those canceled at once, and those that run and are being stopped.
+
+        Jobs that have ended already are in neither list.
+        """
+        canceled: list[str] = []
+        stopping: list[str] = []
+        left = list(ids)
+        while left:
+            now_s = self._clock()
+            fields: dict[str, str | int | float] = {
+                "ended_at": utc_iso(now_s),
+                "mlq_reason": reason,
+            }
+            moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in left]
+            done = self.store.move(moves, now_s)
+            canceled += done.moved
+            stopping += self.store.ask_to_stop(done.stale, reason)
+            # Between the two calls a job may have been requeued: it is canceled next time round.
+            states = self.store.rows(("status",), [i for i in done.stale if i not in stopping])
+            left = [row[0] for row in states if row[1] in WAITING or row[1] == "started"]
+        return canceled, stopping
+
+    def retry(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Queue ended jobs again, at their old place; returns those, and those not ended."""
+        moves = [Move(one, Event.RERUN, clear=_OF_EARLIER_RUNS) for one in ids]
+        done = self.store.move(moves, self._clock())
+        return list(done.moved), list(done.stale)
+
+    def _index(self, name: str, from_score: float = 0) -> list[JobView]:
+        pages = self.store.pages(FIELDS, name, from_score)
+        return [self._view(row) for page in pages for row in page]
+
+    def _view(self, row: Sequence[str]) -> JobView:
+        return view(row, self.layout, self.settings.default_mem_mib)

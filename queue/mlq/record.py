@@ -1,0 +1,133 @@
+"""The rq job hash that a job is stored as.
+
+Jobs ARE rq jobs: `rq.job.Job.fetch(id, serializer='json')`, `rq info` and rq-dashboard read what is
+written here. The fields are those that rq's `Job.to_dict` writes; they are written by hand only
+because importing rq takes longer (0.27 s) than everything else `mlq enqueue` does. A test compares
+the two on the installed rq, field by field.
+
+Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
+
+    mlq_spec, mlq_signature   the job as submitted, and its signature
+    mlq_name                  its name
+    mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
+    mlq_failures              attempts that failed by themselves
+    mlq_machine, mlq_boot_id, mlq_supervisor_id   where the present or last attempt runs or ran
+    mlq_exit_code, mlq_reason, mlq_progress       how it ended, or how far it is
+    mlq_stop                  why its user wants the running attempt to end
+    mlq_avoid, mlq_avoid_until   the machine that was lost under it, and until when it is avoided
+    mlq_order                 place in line of a job that came by plain rq
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from mlq.errors import WorkerError
+
+if TYPE_CHECKING:
+    from mlq.jobs import JobSpec
+
+# What rq writes for "no end" and "none".
+_FOR_EVER = -1
+_COMMAND = "mlq.record.run_command"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedJob:
+    """A job ready to be stored: its description, the canonical text and the text's signature."""
+
+    spec: JobSpec
+    text: str
+    signature: str
+
+
+def run_command(*argv: str) -> NoReturn:
+    """Refuse: a command is run by an mlq worker, and rq's own worker has claimed it instead."""
+    raise WorkerError(
+        f"this job runs {argv[0] if argv else 'a command'}",
+        why="it was claimed by a stock rq worker, which knows no resources and no leases",
+        fix="start `mlq worker start` instead of `rq worker` on this queue",
+    )
+
+
+def common_fields(at: str) -> list[str | int]:
+    """Return the hash fields that all jobs submitted at one time share, as a flat list."""
+    empty = (
+        "success_callback_name",
+        "failure_callback_name",
+        "stopped_callback_name",
+        "started_at",
+        "ended_at",
+        "last_heartbeat",
+        "worker_name",
+        "group_id",
+    )
+    fields: list[str | int] = [part for name in empty for part in (name, "")]
+    fields += ["created_at", at, "enqueued_at", at]
+    fields += ["result_ttl", _FOR_EVER, "failure_ttl", _FOR_EVER]
+    return fields
+
+
+def job_fields(job: SignedJob) -> list[str | int]:
+    """Return the hash fields of one job, as a flat list."""
+    spec = job.spec
+    call = spec.function
+    data = (
+        [_COMMAND, None, spec.argv, {}]
+        if call is None
+        else [call.name, None, call.args, call.kwargs]
+    )
+    fields: list[str | int] = [
+        "data",
+        json.dumps(data),
+        "description",
+        spec.command,
+        "timeout",
+        _FOR_EVER if spec.time_limit_s is None else int(spec.time_limit_s),
+        "mlq_spec",
+        job.text,
+        "mlq_signature",
+        job.signature,
+    ]
+    if spec.name:
+        fields += ["mlq_name", spec.name]
+    if spec.after:
+        fields += ["dependency_id", spec.after[0], "dependency_ids", json.dumps(spec.after)]
+        if spec.after_any:
+            fields += ["allow_dependency_failures", 1]
+    return fields
+
+
+# rq.results.Result.Type
+_SUCCESSFUL, _FAILED, _STOPPED, _RETRIED = 1, 2, 3, 4
+RESULT_TYPES = {
+    "finished": _SUCCESSFUL,
+    "failed": _FAILED,
+    "canceled": _STOPPED,
+    "queued": _RETRIED,
+}
+
+
+def result_fields(
+    state: str, attempt: int, machine: str, *, reason: str, value: str
+) -> list[str | int]:
+    """Return one entry of rq's result stream, as a flat list.
+
+    Args:
+        state: the state the attempt led to.
+        attempt: its number.
+        machine: where it ran.
+        reason: why it did not end well; "" if it did.
+        value: JSON text of what it returned; "" if nothing.
+    """
+    fields: list[str | int] = ["type", RESULT_TYPES[state], "worker_name", machine]
+    fields += ["execution_id", str(attempt)]
+    if reason:
+        fields += ["exc_string", base64.b64encode(zlib.compress(reason.encode())).decode()]
+    if value:
+        fields += ["return_value", base64.b64encode(value.encode()).decode()]
+    return fields

@@ -1,0 +1,121 @@
+"""What the store's operations reply, as typed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Attempt = tuple[str, int]
+"""An attempt: job id and attempt number; the number is the fencing token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that is ours from now on, until its lease ends."""
+
+    id: str
+    attempt: int
+    class_name: str
+    spec: str
+    signature: str
+    losses: int
+    failures: int
+
+    @classmethod
+    def from_reply(cls, raw: dict[str, Any]) -> Claim:
+        """Read one entry of the reply of `claim`."""
+        return cls(
+            raw["id"],
+            raw["attempt"],
+            raw["class"],
+            raw["spec"],
+            raw["signature"],
+            raw["losses"],
+            raw["failures"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first waiting job of a class, and how many wait there."""
+
+    class_name: str
+    id: str
+    length: int
+    enqueued_at: str
+    order: float
+    time_limit_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits: the head of each class, and which machine drains for which starving job."""
+
+    heads: tuple[Head, ...]
+    reservations: dict[str, str]
+
+    @classmethod
+    def from_reply(cls, raw: dict[str, Any]) -> Waiting:
+        """Read the reply of `peek`."""
+        heads = tuple(
+            Head(
+                one["class"],
+                one["id"],
+                one["length"],
+                one["enqueued_at"],
+                one["order"],
+                one["timeout_s"] if one["timeout_s"] > 0 else None,
+            )
+            for one in raw["heads"] or ()
+        )
+        return cls(heads, dict(raw["reservations"] or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Which attempts are still ours, which are lost, and which their users want stopped (why)."""
+
+    alive: tuple[Attempt, ...]
+    lost: tuple[Attempt, ...]
+    stop: dict[Attempt, str]
+
+    @classmethod
+    def from_reply(cls, raw: dict[str, Any]) -> Renewal:
+        """Read the reply of `renew`."""
+        return cls(
+            tuple((one[0], one[1]) for one in raw["alive"] or ()),
+            tuple((one[0], one[1]) for one in raw["lost"] or ()),
+            {(one[0], one[1]): one[2] for one in raw["stop"] or ()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAttempt:
+    """An attempt as the queue believes it: where it runs and how often its job was lost before."""
+
+    id: str
+    attempt: int
+    machine: str
+    boot_id: str
+    supervisor_id: str
+    losses: int
+    stop: str
+    lapsed_s: float = 0.0
+
+    @property
+    def key(self) -> Attempt:
+        """Job id and attempt number."""
+        return self.id, self.attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Which moves were made, and which were stale and changed nothing."""
+
+    moved: tuple[str, ...]
+    stale: tuple[str, ...]
+
+    @classmethod
+    def from_reply(cls, raw: dict[str, Any]) -> Moved:
+        """Read the reply of `move`."""
+        return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()))

@@ -1,0 +1,68 @@
+"""What a job asks of a machine, and the class of jobs that ask the same.
+
+A job class is priority + resource request. Each class is one rq queue, whose name spells the
+request out, so a claim looks at one head a class however many jobs wait behind it, and any tool
+that shows rq's queues shows what is waiting for what.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+from annotated_types import Ge
+
+_NAME = re.compile(r"p(-?\d+)\.c(\d+)\.m(\d+)\.g(\d+)\.v(\d+)(?:@(.+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The resources one attempt of a job holds while it runs.
+
+    Args:
+        cores: logical cores.
+        mem_mib: main memory.
+        gpus: number of GPUs.
+        vram_mib: free memory needed on each of these GPUs; 0 with gpus > 0 means a GPU to itself.
+        machine: a glob that the machine's name must match; "" means any.
+    """
+
+    cores: Annotated[int, Ge(1)] = 1
+    mem_mib: Annotated[int, Ge(1)] = 1
+    gpus: Annotated[int, Ge(0)] = 0
+    vram_mib: Annotated[int, Ge(0)] = 0
+    machine: str = ""
+
+    def allows(self, machine: str) -> bool:
+        """Whether the job may run on a machine of this name."""
+        return not self.machine or fnmatchcase(machine, self.machine)
+
+
+@dataclass(frozen=True, slots=True)
+class JobClass:
+    """Jobs of one priority (larger first) that ask for the same."""
+
+    priority: int
+    request: Request
+
+    @property
+    def name(self) -> str:
+        """The name of its rq queue, for example `p0.c4.m8192.g1.v6000@gpu*`."""
+        ask = self.request
+        glob = f"@{ask.machine}" if ask.machine else ""
+        return f"p{self.priority}.c{ask.cores}.m{ask.mem_mib}.g{ask.gpus}.v{ask.vram_mib}{glob}"
+
+    @classmethod
+    def parse(cls, name: str, *, default_mem_mib: int) -> JobClass:
+        """Read a queue's name back.
+
+        A queue that somebody made with plain rq has any name: its jobs ask for one core and
+        `default_mem_mib`, at priority 0.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return cls(0, Request(mem_mib=default_mem_mib))
+        priority, cores, mem_mib, gpus, vram_mib = (int(part) for part in match.groups()[:5])
+        return cls(priority, Request(cores, mem_mib, gpus, vram_mib, match.group(6) or ""))

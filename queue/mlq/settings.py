@@ -1,0 +1,216 @@
+"""The settings of one installation: defaults, a config file, the environment, in that order.
+
+Checking them takes pydantic, whose import alone costs more than a whole `mlq ls` may. So a checked
+result is remembered in a private file named by the hash of everything it was made from: all raw
+values, the defaults and the version of mlq. A memory is therefore never out of date, and without
+one nothing changes but the speed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from mlq import __version__
+from mlq.errors import SettingsError, UnsafePathError
+from mlq.layout import write_atomically
+from mlq.paths import private_dir, read_secret
+
+if TYPE_CHECKING:
+    # Only the checker (`mlq.settings_check`) evaluates the annotations.
+    from annotated_types import Ge, Gt, Le
+
+# Set by a worker for its jobs; a job that calls mlq is not misconfigured.
+JOB_VARIABLES = frozenset(
+    "MLQ_JOB_ID MLQ_ATTEMPT MLQ_MARK MLQ_OUTPUT_DIR MLQ_CHECKPOINT_DIR MLQ_PROGRESS_FILE "
+    "MLQ_JOB_FILE MLQ_RETURN_FILE".split()
+)
+CONFIG_VARIABLE = "MLQ_CONFIG"
+
+_LOCATION_VARIABLES = ("HOME", "USER", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+_LAB_VOLUME = Path("/vol/bitbucket")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting; each is a key of the config file and a variable MLQ_<NAME>.
+
+    Args:
+        root: the results root; usually NFS.
+        runtime_dir: sockets, locks and pid files; local, 0700.
+        server_dir: the data of the queue's Redis server; local, never NFS.
+        redis_socket: the unix socket on which the queue answers.
+        password_file: the password of `redis_user`.
+        key_file: the key that signs jobs.
+        machine: the name of this machine.
+        redis_user: the ACL user of the queue.
+        redis_fsync: when the server flushes its log: before each reply, or once a second.
+        beat_s: between two heartbeats on NFS and two renewals of leases.
+        lease_s: how long a lease in Redis lasts without renewal.
+        fence_s: out of touch on both channels for so long, a supervisor pauses its jobs.
+        dead_s: a beat that stands still for so long, with its lease expired, is a dead machine.
+        patience_s: a job that waited so long has a machine reserved.
+        max_losses: more machines than that lost under a job fail it.
+        stop_grace_s: from SIGTERM to SIGKILL.
+        poll_s: between two looks of a worker at what it cannot be told of.
+        keep_days: how long ended jobs stay listed.
+        default_mem_mib: main memory of a job that does not say.
+        allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
+        yield_to_others: whether cores and memory other people use count as taken.
+    """
+
+    root: Path
+    runtime_dir: Path
+    server_dir: Path
+    redis_socket: Path
+    password_file: Path
+    key_file: Path
+    machine: str
+    redis_user: str = "mlq"
+    redis_fsync: Literal["always", "everysec"] = "always"
+    beat_s: Annotated[float, Gt(0), Le(86400)] = 10
+    lease_s: Annotated[float, Gt(0), Le(86400)] = 45
+    fence_s: Annotated[float, Gt(0), Le(86400)] = 60
+    dead_s: Annotated[float, Gt(0), Le(86400)] = 90
+    patience_s: Annotated[float, Ge(0), Le(366 * 86400)] = 1800
+    max_losses: Annotated[int, Ge(0), Le(10**6)] = 5
+    stop_grace_s: Annotated[float, Ge(0), Le(86400)] = 10
+    poll_s: Annotated[float, Gt(0), Le(3600)] = 2
+    keep_days: Annotated[int, Ge(1), Le(10**5)] = 90
+    default_mem_mib: Annotated[int, Ge(1), Le(2**30)] = 2048
+    allow_unsigned: bool = False
+    yield_to_others: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each comes from.
+
+    Args:
+        settings: the settings.
+        origin: name -> "default", "environment MLQ_BEAT_S" or "/path/config.toml line 7".
+        config_file: the config file, which need not exist.
+    """
+
+    settings: Settings
+    origin: dict[str, str]
+    config_file: Path
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"MLQ_{name.upper()}"
+
+
+def load(environ: Mapping[str, str]) -> Loaded:
+    """Return the settings of this environment.
+
+    Raises:
+        SettingsError: a key is unknown or a value cannot be used; it names file and line, or the
+            variable.
+    """
+    path = config_path(environ)
+    content = _content(path, required=bool(environ.get(CONFIG_VARIABLE)))
+    defaults = default_settings(environ, path.parent)
+    memory = _memory_file(environ, path, content, defaults)
+    remembered = _recall(memory) if memory else None
+    if remembered:
+        return Loaded(*remembered, path)
+    from mlq.settings_check import check
+
+    settings, origin = check(environ, path, content, defaults)
+    if memory:
+        # A memory that cannot be written (disk full) costs the next command 0.1 s, nothing else.
+        with suppress(OSError):
+            write_atomically(memory, json.dumps([asdict(settings), origin], default=str).encode())
+    return Loaded(settings, origin, path)
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Return where the config file is, or would be."""
+    named = environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    return _base(environ, "XDG_CONFIG_HOME", ".config") / "mlq" / "config.toml"
+
+
+def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
+    """Return the settings if nobody sets anything."""
+    data = _base(environ, "XDG_DATA_HOME", ".local/share") / "mlq"
+    user = environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    volume = _LAB_VOLUME / user
+    run = environ.get("XDG_RUNTIME_DIR", "")
+    runtime = Path(run) / "mlq" if run.startswith("/") else Path(f"/tmp/mlq-{os.getuid()}")  # noqa: S108 - checked to be ours and 0700 before use
+    return Settings(
+        root=volume / "mlq" if volume.is_dir() else data,
+        runtime_dir=runtime,
+        server_dir=data / "server",
+        redis_socket=runtime / "redis.sock",
+        password_file=config_dir / "redis.password",
+        key_file=config_dir / "signing.key",
+        machine=os.uname().nodename.split(".")[0],
+    )
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """Return the home folder."""
+    return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+
+
+def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
+    # The XDG base directory specification has relative paths ignored.
+    value = environ.get(name, "")
+    return Path(value) if value.startswith("/") else home(environ) / under_home
+
+
+def _content(path: Path, *, required: bool) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        if not required:
+            return None
+        raise SettingsError(
+            f"there is no config file {path}", why=f"{CONFIG_VARIABLE} names it"
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"cannot read the config file {path}", why=error.strerror or str(error)
+        ) from None
+
+
+def _memory_file(
+    environ: Mapping[str, str], path: Path, content: bytes | None, defaults: Settings
+) -> Path | None:
+    raw = [
+        __version__,
+        [(one.name, one.type) for one in fields(Settings)],
+        asdict(defaults),
+        [(name, environ.get(name)) for name in _LOCATION_VARIABLES],
+        sorted((n, v) for n, v in environ.items() if n[:4] == "MLQ_" and n not in JOB_VARIABLES),
+        str(path),
+        None if content is None else hashlib.sha256(content).hexdigest(),
+    ]
+    name = hashlib.sha256(json.dumps(raw, default=str).encode()).hexdigest()
+    # Where the config file would put it is not known before the file is read.
+    set_by_variable = environ.get(variable("runtime_dir"), "")
+    runtime = Path(set_by_variable) if set_by_variable.startswith("/") else defaults.runtime_dir
+    try:
+        return private_dir(private_dir(runtime) / "settings") / f"{name}.json"
+    except UnsafePathError:
+        return None  # whoever needs the folder for more than speed will say so
+
+
+def _recall(memory: Path) -> tuple[Settings, dict[str, str]] | None:
+    try:
+        values, origin = json.loads(read_secret(memory))
+    except (UnsafePathError, ValueError):
+        return None
+    paths = {one.name: Path(values[one.name]) for one in fields(Settings) if one.type == "Path"}
+    return replace(Settings(**values), **paths), origin

@@ -1,0 +1,271 @@
+"""The queue in Redis: every operation on it, typed.
+
+The store is a thin edge: it names a Lua operation, hands over its arguments and reads the reply.
+It keeps two invariants. Every operation that writes carries a fresh request id, so that a command
+resent after a lost reply changes nothing twice. And every move of a job names the event of the
+life cycle that it is, so no caller can write a state of its own making.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from mlq import scripts
+from mlq.client import Client, ScriptMissingError
+from mlq.errors import JobNotFoundError
+from mlq.ids import order_key
+from mlq.operations import STATES, Claimant, Move, Operation
+from mlq.record import SignedJob, common_fields, job_fields
+from mlq.replies import Claim, HeldAttempt, Moved, Renewal, Waiting
+from mlq.units import utc_iso
+
+SUBMIT_BATCH = 500
+PAGE = 1000
+MACHINE_RECORD_TTL_S = 30 * 86400
+RQ_WORKER_TTL_S = 600
+
+
+class Store:
+    """The operations of the queue, over one client.
+
+    Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
+    and `QueueRefusedError` (the server said no).
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def run(self, *operations: Operation) -> list[dict[str, Any]]:
+        """Run operations in one round trip and return their replies."""
+        commands = [operation.command() for operation in operations]
+        try:
+            replies = self.client.call_many(commands)
+        except ScriptMissingError:
+            for name in {operation.name for operation in operations}:
+                self.client.call("SCRIPT", "LOAD", scripts.source(name))
+            replies = self.client.call_many(commands)
+        return [json.loads(reply) for reply in replies]
+
+    def reserve_numbers(self, count: int) -> int:
+        """Return the first of `count` job numbers that were never given out before."""
+        (reply,) = self.run(Operation("reserve_numbers", {"count": count}))
+        return int(reply["first"])
+
+    def submit(self, jobs: Sequence[SignedJob], at: str) -> None:
+        """Store jobs; when this returns they are in the queue for good.
+
+        Raises:
+            JobNotFoundError: one of them comes after a job that does not exist; none is stored
+                of its batch of 500.
+        """
+        common = common_fields(at)
+        for start in range(0, len(jobs), SUBMIT_BATCH):
+            batch = [
+                {
+                    "id": job.spec.id,
+                    "class": job.spec.job_class.name,
+                    "name": job.spec.name,
+                    "after": job.spec.after,
+                    "after_any": job.spec.after_any,
+                    "fields": job_fields(job),
+                }
+                for job in jobs[start : start + SUBMIT_BATCH]
+            ]
+            args = {"common": common, "jobs": batch, "states": STATES, "at": at}
+            (reply,) = self.run(Operation("submit", args))
+            if "unknown" in reply:
+                raise JobNotFoundError(
+                    f"no job {reply['unknown']} to come after",
+                    fix="`mlq ls -a` lists the jobs that exist",
+                )
+
+    def claim_operation(
+        self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
+    ) -> Operation:
+        """Return the operation that claims the best waiting jobs among the classes that fit.
+
+        Args:
+            fits: names of classes, and how many jobs of each fit the machine alone.
+            who: the claimant.
+            lease_s: how long the lease runs on the server's clock if it is not renewed.
+            now_s: unix time, for the record only.
+        """
+        args = {
+            "fits": list(fits),
+            "machine": who.machine,
+            "worker": who.machine,
+            "boot_id": who.boot_id,
+            "supervisor_id": who.supervisor_id,
+            "lease_s": lease_s,
+            "at": utc_iso(now_s),
+            "at_unix": now_s,
+            "states": STATES,
+        }
+        return Operation("claim", args)
+
+    def move_operation(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
+        """Return the operation that makes these moves."""
+        listed = [move.as_args() for move in moves]
+        return Operation(
+            "move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s, "states": STATES}
+        )
+
+    def claim(
+        self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
+    ) -> list[Claim]:
+        """Claim (see `claim_operation`); all claims are of one class."""
+        (reply,) = self.run(self.claim_operation(fits, who, lease_s, now_s))
+        return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
+
+    def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
+        """Make moves; those that are stale change nothing."""
+        (reply,) = self.run(self.move_operation(moves, now_s, avoid_s))
+        return Moved.from_reply(reply)
+
+    def renew(
+        self, machine: str, attempts: Iterable[tuple[str, int, str]], lease_s: float, now_s: float
+    ) -> Renewal:
+        """Extend the leases of these attempts (id, number, progress or "") and show presence."""
+        args = {
+            "machine": machine,
+            "attempts": list(attempts),
+            "lease_s": lease_s,
+            "at": utc_iso(now_s),
+            "at_unix": now_s,
+            "states": STATES,
+        }
+        (reply,) = self.run(Operation("renew", args, request_id=""))
+        return Renewal.from_reply(reply)
+
+    def ask_to_stop(self, ids: Iterable[str], reason: str) -> list[str]:
+        """Ask the workers of these running jobs to stop them; returns those that do run."""
+        args = {"ids": list(ids), "reason": reason, "states": STATES}
+        (reply,) = self.run(Operation("ask_to_stop", args))
+        return list(reply["asked"] or ())
+
+    def peek(self) -> Waiting:
+        """Return what waits."""
+        (reply,) = self.run(Operation("peek", {}, request_id=""))
+        return Waiting.from_reply(reply)
+
+    def reserve_machine(self, job_id: str, machine: str, ttl_s: float) -> str:
+        """Reserve the machine for a starving job; returns the machine that holds it, or ""."""
+        args = {"id": job_id, "machine": machine, "ttl_s": ttl_s, "states": STATES}
+        (reply,) = self.run(Operation("reserve_machine", args))
+        return str(reply["holder"])
+
+    def hold_role(self, role: str, machine: str, ttl_s: float) -> bool:
+        """Take or keep a role that one machine has at a time; returns whether it is ours."""
+        args = {"role": role, "machine": machine, "ttl_s": ttl_s}
+        (reply,) = self.run(Operation("hold_role", args, request_id=""))
+        return bool(reply["holder"] == machine)
+
+    def expired(self, limit: int = PAGE) -> list[HeldAttempt]:
+        """Return attempts whose lease has run out, longest first."""
+        (reply,) = self.run(Operation("expired", {"limit": limit}, request_id=""))
+        return [HeldAttempt(**raw) for raw in reply["attempts"] or ()]
+
+    def held(self, machine: str) -> list[HeldAttempt]:
+        """Return what the queue believes this machine runs."""
+        (reply,) = self.run(Operation("held", {"machine": machine}, request_id=""))
+        return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]
+
+    def forget(self, ended_before_s: float, limit: int = PAGE) -> list[str]:
+        """Delete jobs that ended before this unix time, at most `limit`; returns their ids."""
+        args = {"ended_before": ended_before_s, "limit": limit}
+        (reply,) = self.run(Operation("forget", args))
+        return list(reply["forgotten"] or ())
+
+    def rows(self, fields: Sequence[str], ids: Sequence[str]) -> list[list[str]]:
+        """Return [id, value, ...] for each of these ids that is a job."""
+        found: list[list[str]] = []
+        for start in range(0, len(ids), PAGE):
+            args = {"fields": fields, "ids": ids[start : start + PAGE]}
+            (reply,) = self.run(Operation("list", args, request_id=""))
+            found += reply["rows"] or ()
+        return found
+
+    def pages(
+        self, fields: Sequence[str], index: str, from_score: float = 0
+    ) -> Iterator[list[list[str]]]:
+        """Yield the rows of an index page by page.
+
+        Args:
+            fields: the hash fields wanted, `status` first.
+            index: `jobs` (all), `unended` (both in order of submission) or `ended` (by end).
+            from_score: the order, or for `ended` the unix time, to begin with.
+        """
+        after = 0
+        while True:
+            args = {
+                "fields": fields,
+                "ids": [],
+                "index": f"mlq:{index}",
+                "from_score": from_score,
+                "after": after,
+                "limit": PAGE,
+            }
+            (reply,) = self.run(Operation("list", args, request_id=""))
+            yield list(reply["rows"] or ())
+            after = int(reply["next"])
+            if not after:
+                return
+
+    def named(self, name: str) -> list[str]:
+        """Return the ids of the jobs of this name, in order of submission."""
+        ids = [raw.decode() for raw in self.client.call("SMEMBERS", f"mlq:name:{name}")]
+        return sorted(ids, key=order_key)
+
+    def record_machine(
+        self, machine: str, record: dict[str, Any], rq_worker: dict[str, str]
+    ) -> None:
+        """Publish what a machine says of itself, for `mlq machines` and for `rq info`.
+
+        Args:
+            machine: its name.
+            record: anything JSON.
+            rq_worker: the fields of a stock rq worker hash.
+        """
+        key = f"rq:worker:{machine}"
+        flat = [part for pair in rq_worker.items() for part in pair]
+        self.client.call_many(
+            [
+                (
+                    "SET",
+                    f"mlq:machine:{machine}",
+                    json.dumps(record),
+                    "EX",
+                    MACHINE_RECORD_TTL_S,
+                ),
+                ("HSET", key, *flat),
+                ("EXPIRE", key, RQ_WORKER_TTL_S),
+                ("SADD", "rq:workers", key),
+            ]
+        )
+
+    def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
+        """Return machine -> (seconds since it was last heard by the server, its record)."""
+        seconds, microseconds = self.client.call("TIME")
+        now_s = int(seconds) + int(microseconds) / 1e6
+        flat = self.client.call("ZRANGE", "mlq:machines", 0, -1, "WITHSCORES")
+        seen = {_text(name): float(score) for name, score in _pairs(flat)}
+        if not seen:
+            return {}
+        records = self.client.call("MGET", *(f"mlq:machine:{name}" for name in seen))
+        return {
+            name: (now_s - seen_at, json.loads(raw) if raw else {})
+            for (name, seen_at), raw in zip(seen.items(), records, strict=True)
+        }
+
+
+def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    # redis-py pairs a reply with scores by itself; hiredis gives it flat.
+    if flat and isinstance(flat[0], list | tuple):
+        return iter([(pair[0], pair[1]) for pair in flat])
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _text(raw: Any) -> str:
+    return raw.decode() if isinstance(raw, bytes) else str(raw)

@@ -1,0 +1,156 @@
+"""From what a user asks for to a numbered, signed job.
+
+Everything a user can get wrong about a job is found here, before it is numbered and stored; and
+the expensive part of it (validation) is done once for a batch of jobs that differ only in their
+command, which is what makes enqueueing ten thousand jobs a matter of a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlq.errors import InvalidInputError
+from mlq.jobs import FunctionCall, JobSpec, command_line
+from mlq.record import SignedJob
+from mlq.request import Request
+from mlq.signing import sign
+from mlq.units import parse_duration, parse_size
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job as its user asks for it.
+
+    Args:
+        argv: the program and its arguments.
+        name: a name to find it by.
+        cores: logical cores.
+        mem: main memory: "8G", "512M" or MiB; None takes the setting default_mem_mib.
+        gpus: number of GPUs.
+        vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
+        time: a time limit: "90m", "2h" or seconds.
+        priority: larger first.
+        after: ids of jobs that must end well before.
+        after_any: they need only end.
+        retries: how often to try again when it fails.
+        machine: a glob on machine names.
+        env: variables to set.
+        cwd: the folder to run in; None is the present one.
+        python_env: a virtual or conda environment to put first in PATH; None takes the present
+            one (VIRTUAL_ENV, CONDA_PREFIX), "" none.
+        function: a Python function to call, instead of argv.
+    """
+
+    argv: tuple[str, ...] = ()
+    name: str = ""
+    cores: int = 1
+    mem: str | int | None = None
+    gpus: int = 0
+    vram: str | int | None = None
+    time: str | float | None = None
+    priority: int = 0
+    after: Sequence[str] = ()
+    after_any: bool = False
+    retries: int = 0
+    machine: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    python_env: str | None = None
+    function: FunctionCall | None = None
+
+    def with_argv(self, argv: tuple[str, ...]) -> Submission:
+        """Return the same submission of another command."""
+        return replace(self, argv=argv)
+
+    def spec(self, job_id: str, at: str, default_mem_mib: int) -> JobSpec:
+        """Return the validated job.
+
+        Raises:
+            InvalidInputError: it says which option cannot be used, and why.
+        """
+        if not self.argv and self.function is None:
+            raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
+        if self.vram is not None and not self.gpus:
+            raise InvalidInputError(
+                "--vram needs --gpus",
+                why="it is the memory wanted on each GPU, and no GPU is asked for",
+                fix="add --gpus 1",
+            )
+        try:
+            request = Request(
+                cores=_at_least("cores", self.cores, 1),
+                mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
+                gpus=_at_least("gpus", self.gpus, 0),
+                vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
+                machine=self.machine,
+            )
+            return JobSpec(
+                id=job_id,
+                name=self.name,
+                argv=tuple(self.argv),
+                function=self.function,
+                cwd=self.cwd or str(Path.cwd()),
+                env=dict(self.env),
+                python_env=_present_python_env() if self.python_env is None else self.python_env,
+                request=request,
+                priority=self.priority,
+                time_limit_s=None if self.time is None else float(parse_duration(str(self.time))),
+                retries=_at_least("retries", self.retries, 0),
+                after=tuple(self.after),
+                after_any=self.after_any,
+                submitted_at=at,
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
+
+
+def sign_all(
+    submissions: Sequence[Submission], first: int, at: str, key: bytes, default_mem_mib: int
+) -> list[SignedJob]:
+    """Number submissions from `first` on and sign them."""
+    signed: list[SignedJob] = []
+    like: Submission | None = None
+    template: JobSpec | None = None
+    for number, submission in enumerate(submissions, first):
+        if like is None or template is None or submission.with_argv(like.argv) != like:
+            like, template = submission, submission.spec(str(number), at, default_mem_mib)
+            head, tail = _around(template)
+            spec = template
+        else:
+            # Only id and argv differ from a job that was validated: nothing new to validate.
+            spec = template.model_copy(update={"id": str(number), "argv": submission.argv})
+        argv = json.dumps(spec.argv, separators=(",", ":"))
+        text = f"{head[0]}{argv}{head[1]}{json.dumps(spec.id)}{tail}"
+        signed.append(SignedJob(spec, text, sign(key, text.encode())))
+    return signed
+
+
+def _around(template: JobSpec) -> tuple[tuple[str, str], str]:
+    """Return the canonical text of a job around its argv and its id."""
+    marked = template.model_copy(update={"argv": ("\x00argv",), "id": "\x00id"}).canonical()
+    before, rest = marked.split(json.dumps(["\x00argv"], separators=(",", ":")))
+    between, tail = rest.split(json.dumps("\x00id"))
+    return (before, between), tail
+
+
+def _at_least(name: str, value: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInputError(
+            f"--{name} {value} cannot be used", why=f"at least {least} is needed"
+        )
+    return value
+
+
+def _present_python_env() -> str:
+    return os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
+
+
+__all__ = ["Submission", "command_line", "sign_all"]

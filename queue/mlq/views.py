@@ -1,0 +1,113 @@
+"""A job as people and scripts see it: the row behind `mlq ls`, `mlq show` and `--json`.
+
+The names of the fields are a contract: others script against them. Everything is read from the
+job's hash in one go; nothing here needs pydantic, because `mlq ls` must feel instant.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlq.layout import Layout
+from mlq.request import JobClass
+
+FIELDS = (
+    "status",
+    "origin",
+    "description",
+    "mlq_spec",
+    "mlq_attempt",
+    "mlq_machine",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "mlq_exit_code",
+    "mlq_reason",
+    "mlq_progress",
+    "mlq_stop",
+    "mlq_losses",
+    "mlq_failures",
+    "enqueued_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job, as listed; times are ISO 8601 in UTC, None where it did not come to that yet.
+
+    `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
+    where its logs and results lie.
+    """
+
+    id: str
+    name: str
+    state: str
+    command: str
+    attempt: int
+    machine: str | None
+    cores: int
+    mem_mib: int
+    gpus: int
+    vram_mib: int
+    priority: int
+    time_limit_s: float | None
+    submitted_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    exit_code: int | None
+    reason: str
+    progress: float | None
+    directory: str
+    losses: int
+    failures: int
+    after: tuple[str, ...]
+    class_name: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the job as `--json` prints it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
+    """Read one row of the store: the id, then the values of FIELDS."""
+    job_id, values = row[0], dict(zip(FIELDS, row[1:], strict=True))
+    spec: dict[str, Any] = json.loads(values["mlq_spec"]) if values["mlq_spec"] else {}
+    job_class = JobClass.parse(values["origin"], default_mem_mib=default_mem_mib)
+    stopping = values["status"] == "started" and values["mlq_stop"]
+    return JobView(
+        id=job_id,
+        name=spec.get("name", ""),
+        state=values["status"],
+        command=values["description"],
+        attempt=int(values["mlq_attempt"] or 0),
+        machine=values["mlq_machine"] or None,
+        cores=job_class.request.cores,
+        mem_mib=job_class.request.mem_mib,
+        gpus=job_class.request.gpus,
+        vram_mib=job_class.request.vram_mib,
+        priority=job_class.priority,
+        time_limit_s=spec.get("time_limit_s"),
+        submitted_at=values["created_at"] or None,
+        started_at=values["started_at"] or None,
+        ended_at=values["ended_at"] or None,
+        exit_code=int(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
+        reason=f"stopping: {values['mlq_stop']}" if stopping else values["mlq_reason"],
+        progress=_progress(values["mlq_progress"]),
+        directory=str(layout.job_dir(job_id)),
+        losses=int(values["mlq_losses"] or 0),
+        failures=int(values["mlq_failures"] or 0),
+        after=tuple(spec.get("after", ())),
+        class_name=values["origin"],
+    )
+
+
+def _progress(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else None

@@ -1,0 +1,35 @@
+"""The worker's process in the background: `python -P -m mlq_worker MACHINE OPTIONS`.
+
+`mlq worker start` starts it (`control.start`) and is its only caller, so there is nothing to parse:
+the machine's name and `WorkerOptions` as JSON. What goes wrong is told to whoever listens for
+readiness, and is the last line of the log.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+
+from mlq.errors import MlqError
+from mlq.paths import machine_dir
+from mlq.settings import load
+from mlq_worker.control import run
+from mlq_worker.options import WorkerOptions
+
+
+def main(machine: str, options: str) -> int:
+    """Run the worker; return the exit code."""
+    try:
+        settings = dataclasses.replace(load(os.environ).settings, machine=machine)
+        folder = machine_dir(settings.runtime_dir, machine)
+        os.chdir(folder)  # not the folder it was started in, which somebody may want to unmount
+        run(settings, WorkerOptions.from_json(options), log=folder / "worker.log")
+    except MlqError as error:
+        print("; ".join(str(error).split("\n  ")), file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""The worker's loop: look, decide, act.
+
+This file is the edge: it holds the connections, turns what they say into facts, lets
+`decide.decide` choose, and carries the actions out. It may be killed at any time; what it held is
+in the supervisor, on NFS and in the queue, and the next worker's first turn finds it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import signal
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from mlq.connection import open_client
+from mlq.errors import QueueRefusedError, QueueUnreachableError
+from mlq.paths import read_secret
+from mlq.settings import Settings
+from mlq.store import Store
+from mlq.wire import Subscription, Wire
+from mlq_worker.decide import Mode, decide, next_turn_s
+from mlq_worker.hands import Hands
+from mlq_worker.options import WorkerOptions
+from mlq_worker.site import find_site
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+_MODES = {
+    signal.SIGTERM: Mode.LEAVE,
+    signal.SIGINT: Mode.LEAVE,
+    signal.SIGUSR1: Mode.DRAIN,
+    signal.SIGUSR2: Mode.NOW,
+}
+
+
+class Notify(Protocol):
+    """Tells whoever started the worker how it is."""
+
+    def ready(self, status: str) -> None:
+        """Say that it works, and in a line how."""
+
+    def status(self, status: str) -> None:
+        """Say in a line how it is."""
+
+
+def run(settings: Settings, options: WorkerOptions, notify: Notify) -> None:
+    """Run the worker until it is told to leave.
+
+    Raises:
+        MlqError: it cannot start: no queue, no supervisor, no results root.
+    """
+    client = open_client(settings)
+    site = find_site(settings, options, client)
+    with Bell() as bell:
+        hands = Hands(site, Store(client), bell.ring)
+        loop = Loop(hands, bell, lambda: _listen(settings))
+        loop.run(notify)
+
+
+def _listen(settings: Settings) -> Subscription:
+    password = read_secret(settings.password_file).decode().strip()
+    wire = Wire(settings.redis_socket, settings.redis_user, password)
+    return Subscription(wire, "mlq:wake")
+
+
+class Bell:
+    """Wakes the loop from signals and threads; keeps the operator's latest wish."""
+
+    def __init__(self) -> None:
+        self._here, self._there = socket.socketpair()
+        for end in (self._here, self._there):
+            end.setblocking(False)
+        self.mode = Mode.RUN
+
+    def __enter__(self) -> Bell:
+        signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
+        for number in _MODES:
+            signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+        return self._here.fileno()
+
+    def ring(self) -> None:
+        """Wake the loop; may be called from any thread."""
+        try:
+            self._there.send(b"\0")
+        except BlockingIOError:
+            return  # it is ringing already
+
+    def quiet(self) -> None:
+        """Take note of all that rang."""
+        try:
+            while self._here.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _heard(self, number: int, _frame: object) -> None:
+        self.mode = _MODES[signal.Signals(number)]
+
+
+class Loop:
+    """Waits for something to happen and takes turns."""
+
+    def __init__(self, hands: Hands, bell: Bell, listen: Callable[[], Subscription]) -> None:
+        self._hands, self._bell, self._listen = hands, bell, listen
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(bell, selectors.EVENT_READ, bell.quiet)
+        self._heard: Subscription | None = None
+        self._watched_link: object = None
+
+    def run(self, notify: Notify) -> None:
+        """Take turns until a turn says to leave."""
+        said_ready = False
+        while True:
+            facts = self._hands.look(self._bell.mode)
+            actions = decide(facts)
+            for action in actions:
+                if self._hands.act(action):
+                    log.info("leaving (%s)", self._bell.mode.value)
+                    return
+            self._watch()
+            if not said_ready and self._hands.settled:
+                notify.ready(self._hands.summary())
+                said_ready = True
+            if not actions:
+                self._wait(next_turn_s(facts, IDLE_S))
+
+    def _wait(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            key.data()
+
+    def _watch(self) -> None:
+        """Keep listening to the supervisor and to the queue's wake-up calls."""
+        link = self._hands.link
+        if link is not self._watched_link:
+            if self._watched_link is not None:
+                self._unregister(self._watched_link)
+            self._watched_link = link
+            if link is not None:
+                self._selector.register(link, selectors.EVENT_READ, self._hands.hear_supervisor)
+        elif link is not None:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write else 0)
+            self._selector.modify(link, events, self._hands.hear_supervisor)
+        if self._heard is None and not self._hands.queue_is_down:
+            try:
+                self._heard = self._listen()
+            except (QueueUnreachableError, QueueRefusedError) as error:
+                self._hands.queue_failed(error)
+                return
+            self._selector.register(self._heard, selectors.EVENT_READ, self._hear_queue)
+
+    def _hear_queue(self) -> None:
+        if self._heard is None:
+            return
+        try:
+            self._hands.woken(set(self._heard.messages()))
+        except QueueUnreachableError as error:
+            self._unregister(self._heard)
+            self._heard.close()
+            self._heard = None
+            self._hands.queue_failed(error)
+
+    def _unregister(self, what: object) -> None:
+        # A closed socket no longer has the descriptor it was registered under.
+        for key in list(self._selector.get_map().values()):
+            if key.fileobj is what:
+                self._selector.unregister(key.fileobj)

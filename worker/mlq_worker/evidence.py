@@ -1,0 +1,124 @@
+"""What NFS shows, read in a thread that may hang without anybody waiting for it.
+
+NFS hangs for minutes as a matter of course. The worker therefore never reads it in its own thread:
+it asks this one, goes on with its turn, and takes the answer when there is one. A question asked
+while an earlier one is still stuck is not queued behind it but refused, so nothing piles up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from mlq.layout import Layout, read_listed
+from mlq.progress import latest
+from mlq.replies import Attempt
+from mlq_worker.verdicts import Beat, Look
+
+_TAIL_BYTES = 4096
+T = TypeVar("T")
+
+
+class Desk(Generic[T]):
+    """One thread that answers one question at a time.
+
+    Args:
+        wake: called in the thread when an answer is ready.
+    """
+
+    def __init__(self, name: str, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._questions: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._busy = False
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is still unanswered."""
+        return self._busy
+
+    def ask(self, question: Callable[[], T]) -> bool:
+        """Ask, unless the desk is busy; returns whether it was asked."""
+        if self._busy:
+            return False
+        self._busy = True
+        self._questions.put(question)
+        return True
+
+    def answer(self) -> T | None:
+        """Return the answer if there is one; then the desk is free again."""
+        try:
+            answer = self._answers.get_nowait()
+        except queue.Empty:
+            return None
+        self._busy = False
+        return answer
+
+    def _serve(self) -> None:
+        while True:
+            self._answers.put(self._questions.get()())
+            self._wake()
+
+
+def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> Look:
+    """Look at the beats of these machines; a failure to read anything is an unreadable look.
+
+    The time of the look is taken before reading, so a slow read never makes a beat look older.
+    """
+    at_s = clock()
+    try:
+        beats = {machine: _beat(layout.beat_file(machine)) for machine in machines}
+    except (OSError, ValueError, KeyError) as error:
+        return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
+    return Look(at_s, beats)
+
+
+def _beat(path: Path) -> Beat | None:
+    raw = read_listed(path)
+    if raw is None:
+        return None
+    value = json.loads(raw)
+    attempts = frozenset((one[0], one[1]) for one in value["attempts"])
+    return Beat(value["boot_id"], value["supervisor_id"], value["counter"], attempts)
+
+
+def read_results(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, dict[str, Any]]:
+    """Return the results that lie on NFS for these attempts; one that cannot be read is absent."""
+    found = {}
+    for job_id, attempt in attempts:
+        try:
+            raw = read_listed(layout.result_file(job_id, attempt))
+            if raw is not None:
+                found[job_id, attempt] = json.loads(raw)
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
+    """Return the latest progress of these attempts; those that report none are absent."""
+    found = {}
+    for job_id, attempt in attempts:
+        text = _tail_progress(layout.progress_file(job_id, attempt))
+        if text:
+            found[job_id, attempt] = text
+    return found
+
+
+def _tail_progress(path: Path) -> str:
+    try:
+        # Listed first: a name that does not exist yet must not be asked for (see `mlq.layout`).
+        if path.name not in os.listdir(path.parent):  # noqa: PTH208 - names, not paths
+            return ""
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _TAIL_BYTES))
+            return latest(file.read(_TAIL_BYTES))
+    except OSError:
+        return ""

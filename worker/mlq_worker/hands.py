@@ -1,0 +1,394 @@
+"""What the worker's loop sees and does: the thin edge around `decide`.
+
+`look` turns the supervisor's words, the queue's replies, NFS and the machine into facts; `act`
+carries one action out. The queue may be away at any moment: then what it should have heard stays
+here (ends to commit stay with the supervisor too) and is said again when it is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
+from mlq.layout import Layout
+from mlq.operations import Claimant, Move, Operation
+from mlq.placement import Offer
+from mlq.replies import Attempt, Claim, HeldAttempt, Waiting
+from mlq.store import Store
+from mlq.units import format_duration, format_mib, parse_iso
+from mlq_worker.decide import Action, Adopt, Exit, Facts, Mode, Renew, Reserve, Settle, Stop
+from mlq_worker.endings import History, ending
+from mlq_worker.evidence import Desk, read_progress, read_results
+from mlq_worker.holdings import Holdings
+from mlq_worker.intake import Intake, adopted
+from mlq_worker.planning import Outlook, Plan, plan
+from mlq_worker.presence import Condition, machine_record, rq_worker
+from mlq_worker.probes.machine import MachineReport, free_for_us
+from mlq_worker.reaper import Reaper, histories
+from mlq_worker.site import Site
+from mlq_worker.strays import stray_moves
+from mlq_worker.supervisor.client import SupervisorLink
+from mlq_worker.supervisor.clock import boottime
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+_STORAGE_PAUSE_S = 30.0
+_FRESH_GPU_S = 1.0
+
+
+class Hands:
+    """The worker's connections and memory.
+
+    Args:
+        site: this machine and everything that belongs to it.
+        store: the queue.
+        ring: wakes the loop; may be called from any thread.
+    """
+
+    def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
+        self._site, self._store, self._settings = site, store, site.settings
+        self._layout = Layout(site.settings.root)
+        self._reaper = Reaper(store, site.settings, ring, time.monotonic)
+        self._progress: Desk[dict[Attempt, str]] = Desk("progress", ring)
+        self._results: Desk[tuple[list[HeldAttempt], dict[Attempt, Any]]] = Desk("results", ring)
+        self._intake = Intake(site, store)
+        self.holdings = Holdings()
+        self.link: SupervisorLink | None = None
+        self._supervisor_id = ""
+        self._moves: list[Move] = []
+        self._waiting: Waiting | None = None
+        self._report: MachineReport | None = None
+        self._contact: Mapping[str, Any] = {}
+        self._storage_fault = ("", 0.0)
+        self._started_s = time.time()
+        self._renew_due_s = self._peek_due_s = self._sample_due_s = 0.0
+        self._link_retry_s = self._queue_retry_s = 0.0
+        self._claim_tried = False
+        self._renewed = False
+
+    # --- what the loop asks ---------------------------------------------------------------------
+
+    @property
+    def queue_is_down(self) -> bool:
+        """Whether the queue did not answer last time, and it is too early to ask again."""
+        return boottime() < self._queue_retry_s
+
+    @property
+    def settled(self) -> bool:
+        """Whether the first turn's work is done: the worker works."""
+        return self.link is not None and self._renewed
+
+    def summary(self) -> str:
+        """Return in a line what this machine offers."""
+        offer = self._offer()
+        gpus = f", {len(offer.gpus)} GPU" + "s" * (len(offer.gpus) != 1) if offer.gpus else ""
+        running = len(self.holdings.living())
+        return (
+            f"{self._settings.machine}: {offer.total_cores} cores, "
+            f"{format_mib(offer.total_mem_mib)}{gpus}; {running} jobs held"
+        )
+
+    def woken(self, messages: set[str]) -> None:
+        """The queue called: there is work, or somebody wants a job stopped."""
+        if "work" in messages:
+            self._peek_due_s = 0.0
+            self._claim_tried = False
+        if "stop" in messages:
+            self._renew_due_s = 0.0
+
+    def queue_failed(self, error: MlqError) -> None:
+        """The queue did not answer; leave it alone for a moment."""
+        if self._queue_retry_s <= boottime():
+            log.warning("%s", error)
+        self._queue_retry_s = boottime() + _RETRY_S
+
+    def hear_supervisor(self) -> None:
+        """Take in what the supervisor says; if it is gone, so are its jobs."""
+        if self.link is None:
+            return
+        try:
+            for message in self.link.receive():
+                self._heard(message)
+        except SupervisorError as error:
+            log.warning("%s", error)
+            self.link.close()
+            self.link = None
+            self.holdings = Holdings()
+            self._link_retry_s = 0.0
+
+    # --- look -----------------------------------------------------------------------------------
+
+    def look(self, mode: Mode) -> Facts:
+        """Return the facts of this turn."""
+        now_s = boottime()
+        self._take_answers()
+        self._sample(now_s)
+        living = self.holdings.living()
+        return Facts(
+            now_s=now_s,
+            mode=mode,
+            linked=self.link is not None,
+            link_retry_s=self._link_retry_s,
+            queue_retry_s=self._queue_retry_s,
+            renew_due_s=self._renew_due_s,
+            moves=(*self._moves, *self._endings()),
+            plan=self._plan(),
+            peek_due_s=self._peek_due_s,
+            living=tuple(one.attempt for one in living),
+            stoppable=tuple(one.attempt for one in living if not one.stopping),
+        )
+
+    def _endings(self) -> list[Move]:
+        most = self._settings.max_losses
+        return [
+            ending(one.result, one.history, most)
+            for one in self.holdings.ended()
+            if one.result is not None
+        ]
+
+    def _take_answers(self) -> None:
+        for attempt, text in (self._progress.answer() or {}).items():
+            if attempt in self.holdings.attempts:
+                self.holdings.attempts[attempt].progress = text
+        answer = self._results.answer()
+        if answer is not None:
+            strays, results = answer
+            past = histories(self._store, [one.id for one in strays])
+            self._moves += stray_moves(
+                strays, results, past, self._supervisor_id, self._site.boot_id, self._settings
+            )
+
+    def _sample(self, now_s: float) -> None:
+        wants_gpu = self._waiting is not None and any(
+            ".g0." not in one.class_name for one in self._waiting.heads
+        )
+        if wants_gpu and self._site.has_gpus:
+            self._sample_due_s = min(self._sample_due_s, self._sampled_s + _FRESH_GPU_S)
+        if self._report is not None and now_s < self._sample_due_s:
+            return
+        leaders = [one.leader_pid for one in self.holdings.living() if one.leader_pid]
+        self._report = self._site.probe.look(now_s, self._site.own_pids(self.link), leaders)
+        self._sampled_s = now_s
+        self._sample_due_s = now_s + min(5.0, self._settings.beat_s)
+
+    _sampled_s = 0.0
+
+    def _offer(self) -> Offer:
+        if self._report is None:
+            self._sample(boottime())
+        if self._report is None:
+            raise SupervisorError("this machine cannot be looked at")
+        return free_for_us(self._report, self.holdings.promises(), self._site.limits)
+
+    def _plan(self) -> Plan | None:
+        if self._waiting is None or not self._waiting.heads or self._claim_tried or self._note():
+            return None
+        now_s = time.time()
+        outlook = Outlook(
+            waiting=self._waiting,
+            offer=self._offer(),
+            occupants=self.holdings.occupants(boottime()),
+            waited_s={
+                head.id: now_s - parse_iso(head.enqueued_at)
+                for head in self._waiting.heads
+                if head.enqueued_at
+            },
+            lanes=self.holdings.lanes(),
+        )
+        return plan(outlook, self._settings.patience_s, self._settings.default_mem_mib)
+
+    def _note(self) -> str:
+        reason, until_s = self._storage_fault
+        return reason if boottime() < until_s else ""
+
+    # --- act ------------------------------------------------------------------------------------
+
+    def act(self, action: Action) -> bool:
+        """Carry one action out; returns whether the worker is to leave."""
+        try:
+            match action:
+                case Adopt():
+                    self._adopt()
+                case Renew():
+                    self._renew()
+                case Reserve(job_id):
+                    self._store.reserve_machine(
+                        job_id, self._settings.machine, 3 * self._settings.beat_s
+                    )
+                case Settle(moves, fits):
+                    self._settle(moves, fits)
+                case Stop(attempts, outcome, reason):
+                    self._stop(attempts, outcome, reason)
+                case Exit():
+                    self._leave()
+                    return True
+        except (QueueUnreachableError, QueueRefusedError) as error:
+            self.queue_failed(error)
+        except SupervisorError as error:
+            log.error("%s", error)
+            self._link_retry_s = boottime() + _RETRY_S
+        return False
+
+    def _adopt(self) -> None:
+        link = self._site.reach_supervisor()
+        hello = link.hello
+        self._supervisor_id = hello["supervisor_id"]
+        rows = self._store.rows(("status", "origin"), [held["id"] for held in hello["attempts"]])
+        classes = {row[0]: row[2] for row in rows}
+        past = histories(self._store, list(classes))
+        self.holdings = Holdings()
+        for held in hello["attempts"]:
+            self.holdings.add(
+                adopted(
+                    held,
+                    classes.get(held["id"], ""),
+                    past.get(held["id"], History()),
+                    self._settings,
+                    boottime(),
+                )
+            )
+        self.link = link
+        self._renew_due_s = self._peek_due_s = 0.0
+
+    def _renew(self) -> None:
+        sent_s, now_s = boottime(), time.time()
+        living = self.holdings.living()
+        held = [(*one.attempt, one.progress) for one in living]
+        renewal = self._store.renew(self._settings.machine, held, self._settings.lease_s, now_s)
+        if self.link is not None:
+            self.link.send(
+                {"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost}
+            )
+        for attempt, reason in renewal.stop.items():
+            holding = self.holdings.attempts[attempt]
+            holding.history = replace(holding.history, stop=reason)
+        self._stop(
+            tuple(key for key in renewal.stop if not self.holdings.attempts[key].stopping),
+            "canceled",
+            "canceled",
+        )
+        self._show_presence(now_s, self._note())
+        self._find_strays()
+        self._reaper.turn(now_s)
+        ask = [one.attempt for one in living]
+        if ask:
+            self._progress.ask(lambda: read_progress(self._layout, ask))
+        self._renew_due_s = sent_s + self._settings.beat_s
+        self._renewed = True
+
+    def _find_strays(self) -> None:
+        """Attempts that the queue thinks are here and are not; NFS may know how they ended."""
+        known = self.holdings.attempts
+        pending = {(move.id, move.attempt) for move in self._moves}
+        strays = [
+            one
+            for one in self._store.held(self._settings.machine)
+            if one.key not in known and one.key not in pending
+        ]
+        if strays:
+            keys = [one.key for one in strays]
+            self._results.ask(lambda: (strays, read_results(self._layout, keys)))
+
+    def _settle(self, moves: tuple[Move, ...], fits: tuple[tuple[str, int], ...]) -> None:
+        now_s = time.time()
+        settings = self._settings
+        operations: list[Operation] = []
+        if moves:
+            operations.append(self._store.move_operation(moves, now_s, settings.dead_s))
+        if fits:
+            who = Claimant(settings.machine, self._site.boot_id, self._supervisor_id)
+            operations.append(self._store.claim_operation(fits, who, settings.lease_s, now_s))
+        operations.append(Operation("peek", {}, request_id=""))
+        ordered_s = boottime()
+        replies = self._store.run(*operations)
+        if moves:
+            self._committed(moves)
+        self._waiting = Waiting.from_reply(replies[-1])
+        self._peek_due_s = ordered_s + settings.poll_s
+        if fits:
+            claims = [Claim.from_reply(raw) for raw in replies[-2]["claims"] or ()]
+            # Nothing for us although it fits (it avoids this machine): ask again at the next call.
+            self._claim_tried = not claims
+            self._launch(claims, ordered_s)
+        else:
+            self._claim_tried = False
+
+    def _committed(self, moves: tuple[Move, ...]) -> None:
+        done = [(move.id, move.attempt) for move in moves]
+        self.holdings.drop(done)
+        self._moves = [move for move in self._moves if (move.id, move.attempt) not in set(done)]
+        self._claim_tried = False
+        if self.link is not None:
+            self.link.send({"op": "forget", "attempts": done})
+
+    def _launch(self, claims: list[Claim], ordered_s: float) -> None:
+        orders, refused = self._intake.take(claims, self._offer(), self.holdings, ordered_s)
+        self._moves += refused
+        if orders and self.link is not None:
+            self.link.send({"op": "start", "orders": orders})
+
+    def _stop(self, attempts: tuple[Attempt, ...], outcome: str, reason: str) -> None:
+        if self.link is None:
+            return
+        for job_id, number in attempts:
+            self.holdings.attempts[job_id, number].stopping = True
+            self.link.send(
+                {
+                    "op": "stop",
+                    "id": job_id,
+                    "attempt": number,
+                    "outcome": outcome,
+                    "reason": reason,
+                }
+            )
+
+    def _leave(self) -> None:
+        if self.link is not None:
+            if not self.holdings.attempts:
+                self.link.send({"op": "shutdown"})
+            self.link.close()
+        self._show_presence(time.time(), "the worker was stopped")
+
+    # --- what the supervisor says ---------------------------------------------------------------
+
+    def _heard(self, message: Mapping[str, Any]) -> None:
+        match message["event"]:
+            case "started":
+                for started in message["attempts"]:
+                    holding = self.holdings.attempts.get((started["id"], started["attempt"]))
+                    if holding is not None:
+                        holding.leader_pid = started["pid"]
+            case "ended":
+                for result in message["results"]:
+                    self.holdings.end(result)
+                    if result["outcome"] == "storage":
+                        until_s = boottime() + _STORAGE_PAUSE_S
+                        self._storage_fault = (f"results root fails: {result['reason']}", until_s)
+            case "contact":
+                self._contact = message
+
+    def _unwell(self) -> str:
+        silence_s = float(self._contact.get("nfs_silence_s", 0.0))
+        if self._contact.get("paused"):
+            return "jobs paused: no contact with the queue or with NFS"
+        if silence_s > 2 * self._settings.beat_s:
+            why = self._contact.get("nfs_error") or "no answer"
+            return f"NFS not answering for {format_duration(silence_s)}: {why}"
+        return ""
+
+    def _show_presence(self, now_s: float, note: str) -> None:
+        if self._report is None:
+            return
+        condition = Condition(self._supervisor_id, self._started_s, note, self._unwell())
+        record = machine_record(self._report, self._offer(), self.holdings, condition)
+        running = bool(self.holdings.living())
+        worker = rq_worker(self._settings.machine, running, self._started_s, now_s)
+        try:
+            self._store.record_machine(self._settings.machine, record, worker)
+        except (QueueUnreachableError, QueueRefusedError) as error:
+            self.queue_failed(error)

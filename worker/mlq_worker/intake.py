@@ -1,0 +1,132 @@
+"""From claims to holdings and orders: what is claimed is verified, given its GPUs and ordered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlq.errors import SignatureError
+from mlq.jobs import JobSpec
+from mlq.lifecycle import Event
+from mlq.operations import Move
+from mlq.placement import Fit, Offer, place
+from mlq.replies import Claim
+from mlq.request import JobClass
+from mlq.settings import Settings
+from mlq.store import Store
+from mlq.units import utc_iso
+from mlq_worker.endings import History, refusal
+from mlq_worker.holdings import Holding, Holdings
+from mlq_worker.orders import order, read_spec
+from mlq_worker.site import Site
+
+
+class Intake:
+    """Takes claims in.
+
+    Args:
+        site: this machine.
+        store: the queue; asked only for jobs that came by plain rq.
+    """
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site, self._store = site, store
+
+    def take(
+        self, claims: Sequence[Claim], offer: Offer, holdings: Holdings, now_s: float
+    ) -> tuple[list[dict[str, Any]], list[Move]]:
+        """Add what may run to the holdings; return the orders, and the moves of what may not.
+
+        Args:
+            claims: all of one class.
+            offer: what was free when they were claimed.
+            holdings: what the machine holds; grows.
+            now_s: the worker's clock.
+        """
+        orders: list[dict[str, Any]] = []
+        refused: list[Move] = []
+        fitting = 0
+        short = bool(claims) and holdings.is_short(claims[0].class_name)
+        for claim in claims:
+            try:
+                spec = self._spec(claim)
+            except SignatureError as error:
+                why = f"{error.what}: {error.why}" if error.why else error.what
+                at = utc_iso(time.time())
+                refused.append(refusal((claim.id, claim.attempt), self._site.machine, why, at))
+                continue
+            fit = place(spec.request, offer)
+            lane = short and not spec.request.gpus
+            if isinstance(fit, Fit):
+                fitting += 1
+                offer = offer.minus(spec.request, fit)
+            elif not lane:
+                refused.append(_handed_back(claim, self._site.machine))
+                continue
+            gpu_uuids = fit.gpu_uuids if isinstance(fit, Fit) else ()
+            ordered = order(claim, spec, self._site, gpu_uuids)
+            ordered["lane"] = claim.class_name if lane else None
+            orders.append(ordered)
+            holdings.add(_holding(claim, spec, gpu_uuids, lane, now_s))
+        if short and orders:
+            self._widen(orders, claims[0].class_name, fitting, holdings)
+        return orders, refused
+
+    def _widen(
+        self, orders: list[dict[str, Any]], class_name: str, fitting: int, holdings: Holdings
+    ) -> None:
+        before = holdings.lanes()[class_name]
+        width = max(1, min(before.width, before.held - len(orders)) + fitting)
+        holdings.widen(class_name, width)
+        for ordered in orders:
+            ordered["width"] = width
+
+    def _spec(self, claim: Claim) -> JobSpec:
+        data = b""
+        if not claim.signature:
+            data = self._store.client.call("HGET", f"rq:job:{claim.id}", "data") or b""
+        return read_spec(claim, self._site, data)
+
+
+def adopted(
+    held: Mapping[str, Any], class_name: str, history: History, settings: Settings, now_s: float
+) -> Holding:
+    """Return the holding of an attempt that the supervisor held before this worker came."""
+    ordered = held["order"]
+    job_class = JobClass.parse(
+        class_name or ordered["tag"]["class"], default_mem_mib=settings.default_mem_mib
+    )
+    return Holding(
+        attempt=(held["id"], held["attempt"]),
+        class_name=job_class.name,
+        request=job_class.request,
+        gpu_uuids=tuple(ordered["tag"]["gpu_uuids"]),
+        history=history,
+        lane=ordered["lane"] is not None,
+        started_s=now_s,
+        time_limit_s=ordered["time_limit_s"],
+        leader_pid=held["pid"],
+        stopping=held["state"] == "stopping",
+        result=held["result"],
+    )
+
+
+def _holding(
+    claim: Claim, spec: JobSpec, gpu_uuids: tuple[str, ...], lane: bool, now_s: float
+) -> Holding:
+    return Holding(
+        attempt=(claim.id, claim.attempt),
+        class_name=claim.class_name,
+        request=spec.request,
+        gpu_uuids=gpu_uuids,
+        history=History(spec.retries, claim.failures, claim.losses),
+        lane=lane,
+        started_s=now_s,
+        time_limit_s=spec.time_limit_s,
+    )
+
+
+def _handed_back(claim: Claim, machine: str) -> Move:
+    reason = f"handed back: it no longer fits {machine}"
+    return Move(claim.id, Event.RELEASE, claim.attempt, fields={"mlq_reason": reason})

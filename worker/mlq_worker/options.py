@@ -1,0 +1,45 @@
+"""What the person who starts a worker may say about it.
+
+Everything else is a setting. Options travel from `mlq worker start` to the background process and
+into a unit file, so they have one written form for each: JSON, and command-line flags.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How much of its machine a worker may give to jobs.
+
+    Args:
+        cores: at most this many cores; None: all of them.
+        mem_mib: at most this much memory; None: all of it.
+        gpus: "all", "none", or indices as in "0,1".
+    """
+
+    cores: int | None = None
+    mem_mib: int | None = None
+    gpus: str = "all"
+
+    def to_json(self) -> str:
+        """Return the options as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> WorkerOptions:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+    def flags(self) -> list[str]:
+        """Return the flags of `mlq worker start` that say the same; defaults are left out."""
+        flags: list[str] = []
+        if self.cores is not None:
+            flags += ["--cores", str(self.cores)]
+        if self.mem_mib is not None:
+            flags += ["--mem", f"{self.mem_mib}M"]
+        if self.gpus != "all":
+            flags += ["--gpus", self.gpus]
+        return flags

@@ -1,0 +1,157 @@
+"""From a claim to the order that the supervisor carries out.
+
+A worker runs nothing that it cannot verify: the signature covers exactly the stored text, and the
+text names the job's id, so neither an altered job nor a copy under another id passes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlq.errors import SignatureError
+from mlq.jobs import FunctionCall, JobSpec
+from mlq.layout import Layout
+from mlq.replies import Claim
+from mlq.request import JobClass
+from mlq.signing import verify
+from mlq_worker.site import Site
+
+# Of the worker's own environment a job sees everything but this: what belongs to the worker's
+# service manager, and the Python environment that mlq itself runs in.
+_NOT_INHERITED = frozenset(
+    {
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "CONDA_DEFAULT_ENV",
+        "PYTHONHOME",
+    }
+)
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def read_spec(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
+    """Return the job that was claimed, verified.
+
+    Args:
+        claim: the claim.
+        site: of this worker.
+        rq_data: the `data` field of the job's hash, for a job that came by plain rq.
+
+    Raises:
+        SignatureError: the job must not be run; `why` says why.
+    """
+    if not claim.signature:
+        if not site.settings.allow_unsigned:
+            raise SignatureError(
+                "the job is not signed",
+                why="it did not come through mlq; the setting allow_unsigned = true would run it",
+            )
+        return _unsigned(claim, site, rq_data)
+    if site.key is None:
+        raise SignatureError("no signing key on this machine", why=str(site.settings.key_file))
+    verify(site.key, claim.spec.encode(), claim.signature)
+    try:
+        spec = JobSpec.model_validate_json(claim.spec)
+    except ValidationError as error:
+        raise SignatureError(
+            "the job cannot be read", why=f"{error.errors()[0]['msg']}; is this mlq older?"
+        ) from None
+    if spec.id != claim.id:
+        raise SignatureError("the job is a copy", why=f"it was signed as {spec.id}")
+    return spec
+
+
+def _unsigned(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
+    job_class = JobClass.parse(claim.class_name, default_mem_mib=site.settings.default_mem_mib)
+    try:
+        name, instance, args, kwargs = json.loads(rq_data)
+        if instance is not None:
+            raise ValueError("methods of objects cannot be called")
+        call = FunctionCall(name=name, args=tuple(args), kwargs=kwargs)
+    except (ValueError, TypeError) as error:
+        raise SignatureError(
+            "the job cannot be read", why=f"it is not a function enqueued with rq's JSON: {error}"
+        ) from None
+    return JobSpec(
+        id=claim.id,
+        function=call,
+        cwd=site.cwd,
+        request=job_class.request,
+        priority=job_class.priority,
+        submitted_at="",
+    )
+
+
+def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -> dict[str, Any]:
+    """Return the supervisor's order for a claimed, verified job."""
+    layout = Layout(site.settings.root)
+    mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
+    argv, return_file = list(spec.argv), None
+    if spec.function is not None:
+        argv = [sys.executable, "-m", "mlq_worker.call"]
+        return_file = str(layout.return_file(claim.id, claim.attempt))
+    job = {"spec": json.loads(claim.spec) if claim.spec else spec.model_dump(mode="json")}
+    return {
+        "id": claim.id,
+        "attempt": claim.attempt,
+        "mark": mark,
+        "argv": argv,
+        "env": environment(claim, spec, site, layout, mark, gpu_uuids),
+        "cwd": spec.cwd,
+        "job_dir": str(layout.job_dir(claim.id)),
+        "job_json": json.dumps(job | {"signature": claim.signature}, indent=1),
+        "time_limit_s": spec.time_limit_s,
+        "stop_grace_s": site.settings.stop_grace_s,
+        "return_file": return_file,
+        "lane": None,
+        "width": 0,
+        "tag": {"class": claim.class_name, "gpu_uuids": list(gpu_uuids)},
+    }
+
+
+def environment(
+    claim: Claim,
+    spec: JobSpec,
+    site: Site,
+    layout: Layout,
+    mark: str,
+    gpu_uuids: tuple[str, ...],
+) -> dict[str, str]:
+    """Return the whole environment of an attempt."""
+    env = {name: value for name, value in site.environ.items() if name not in _NOT_INHERITED}
+    if spec.python_env:
+        env["PATH"] = f"{spec.python_env}/bin:{env.get('PATH', '/usr/bin:/bin')}"
+        env["VIRTUAL_ENV"] = spec.python_env
+    threads = str(spec.request.cores)
+    env.update(dict.fromkeys(_THREAD_VARIABLES, threads))
+    env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    env["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_uuids)
+    env.update(spec.env)
+    env.update(
+        MLQ_JOB_ID=claim.id,
+        MLQ_ATTEMPT=str(claim.attempt),
+        MLQ_OUTPUT_DIR=str(layout.output_dir(claim.id)),
+        MLQ_CHECKPOINT_DIR=str(layout.checkpoint_dir(claim.id)),
+        MLQ_PROGRESS_FILE=str(layout.progress_file(claim.id, claim.attempt)),
+        MLQ_JOB_FILE=str(layout.job_file(claim.id)),
+        MLQ_RETURN_FILE=str(layout.return_file(claim.id, claim.attempt)),
+        MLQ_MARK=mark,
+    )
+    return env

@@ -1,0 +1,92 @@
+"""How a machine shows itself in the queue: our own record, and a stock rq worker hash.
+
+Our record feeds `mlq machines` and `mlq explain`; the rq hash makes `rq info` and rq-dashboard show
+the machine as a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import mlq
+from mlq.placement import Offer
+from mlq.units import utc_iso
+from mlq_worker.holdings import Holdings
+from mlq_worker.probes.machine import MachineReport
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the worker is.
+
+    Args:
+        supervisor_id: of its supervisor.
+        started_s: unix time at which the worker started.
+        note: why it takes no jobs; "" if it does.
+        unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
+    """
+
+    supervisor_id: str
+    started_s: float
+    note: str
+    unwell: str
+
+
+def machine_record(
+    report: MachineReport, offer: Offer, holdings: Holdings, condition: Condition
+) -> dict[str, Any]:
+    """Return what a machine says of itself, as JSON values.
+
+    Args:
+        report: the last look at the machine.
+        offer: what is free for new jobs.
+        holdings: what it runs.
+        condition: how its worker is.
+    """
+    indices = {gpu.uuid: gpu.index for gpu in report.gpus.gpus}
+    return {
+        "machine": report.machine,
+        "boot_id": report.boot_id,
+        "supervisor_id": condition.supervisor_id,
+        "pid": os.getpid(),
+        "version": mlq.__version__,
+        "cores_total": offer.total_cores,
+        "cores_free": offer.cores,
+        "foreign_load": round(report.cores.foreign_load, 2),
+        "mem_total_mib": offer.total_mem_mib,
+        "mem_free_mib": offer.mem_mib,
+        "gpus": [
+            {
+                "uuid": gpu.uuid,
+                "name": gpu.name,
+                "index": indices[gpu.uuid],
+                "free_mib": gpu.free_mib,
+                "total_mib": gpu.total_mib,
+            }
+            for gpu in offer.gpus
+        ],
+        "gpu_fault": report.gpus.fault,
+        "note": condition.note,
+        "condition": condition.unwell,
+        "offering": not condition.note,
+        "attempts": [list(one.attempt) for one in holdings.living()],
+        "started_at": utc_iso(condition.started_s),
+    }
+
+
+def rq_worker(machine: str, running: bool, started_s: float, now_s: float) -> dict[str, str]:
+    """Return the fields of a stock rq worker hash for this machine."""
+    return {
+        "birth": utc_iso(started_s),
+        "last_heartbeat": utc_iso(now_s),
+        "queues": "mlq",
+        "pid": str(os.getpid()),
+        "hostname": machine,
+        "ip_address": "",
+        "version": f"mlq {mlq.__version__}",
+        "python_version": platform.python_version(),
+        "state": "busy" if running else "idle",
+    }

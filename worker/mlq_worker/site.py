@@ -1,0 +1,107 @@
+"""This machine, and everything that belongs to it: what stays the same while a worker runs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlq.client import Client
+from mlq.errors import MlqError
+from mlq.layout import Layout
+from mlq.paths import machine_dir
+from mlq.root import claim_root
+from mlq.settings import Settings
+from mlq.signing import load_key
+from mlq_worker.options import WorkerOptions
+from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
+from mlq_worker.probes.nvml import GpuProbe
+from mlq_worker.supervisor.client import SupervisorLink, ensure_running
+from mlq_worker.supervisor.fence import Spans
+from mlq_worker.supervisor.options import Options
+
+
+@dataclass(frozen=True)
+class Site:
+    """One machine, as its worker knows it.
+
+    Args:
+        settings: of this installation; they name the machine.
+        environ: the worker's own environment, which jobs inherit in part.
+        key: the signing key, or None if there is none here.
+        mark_prefix: how the marks of this machine's attempts begin; unique to queue and machine.
+        cwd: where a job that came by plain rq runs.
+        boot_id: of this boot.
+        limits: what mlq may use of the machine.
+        probe: looks at it.
+        has_gpus: whether GPUs are offered at all.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    key: bytes | None
+    mark_prefix: str
+    cwd: str
+    boot_id: str
+    limits: Limits
+    probe: MachineProbe
+    has_gpus: bool
+
+    @property
+    def machine(self) -> str:
+        """The machine's name."""
+        return self.settings.machine
+
+    def reach_supervisor(self) -> SupervisorLink:
+        """Connect to this machine's supervisor, starting it if it is missing.
+
+        Raises:
+            SupervisorError: it can be neither found nor started.
+        """
+        settings = self.settings
+        return ensure_running(
+            Options(
+                runtime=machine_dir(settings.runtime_dir, self.machine),
+                machine=self.machine,
+                root=settings.root,
+                mark_prefix=self.mark_prefix,
+                spans=Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+            )
+        )
+
+    def own_pids(self, link: SupervisorLink | None) -> list[int]:
+        """Return the roots of all our process trees on this machine."""
+        return [os.getpid()] if link is None else [os.getpid(), link.hello["pid"]]
+
+
+def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Site:
+    """Look this machine up; claims the results root for this queue.
+
+    Raises:
+        StorageError: the root cannot be written, or belongs to another queue.
+    """
+    queue_id = _queue_id(client)
+    claim_root(Layout(settings.root), queue_id)
+    try:
+        key = load_key(settings.key_file)
+    except MlqError:
+        # Jobs are then refused one by one, each with this as its reason.
+        key = None
+    return Site(
+        settings=settings,
+        environ=dict(os.environ),
+        key=key,
+        mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
+        cwd=str(Path.cwd()),
+        boot_id=read_boot_id(),
+        limits=Limits(options.cores, options.mem_mib, settings.yield_to_others),
+        probe=MachineProbe(GpuProbe(options.gpus), machine=settings.machine),
+        has_gpus=options.gpus != "none",
+    )
+
+
+def _queue_id(client: Client) -> str:
+    client.call("SET", "mlq:queue_id", secrets.token_hex(8), "NX")
+    return str(client.call("GET", "mlq:queue_id"), "ascii")

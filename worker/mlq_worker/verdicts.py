@@ -1,0 +1,113 @@
+"""Is this attempt dead? Two channels, one verdict: pure.
+
+The queue says which leases have run out. That alone is no death: the tunnel may be cut while the
+machine and the job are well. The machine's beat on NFS is the other witness. An attempt is dead
+only if its lease has expired AND
+
+* the machine has booted since (a new boot id in its beat ends everything before at once), or
+* another supervisor runs there (a supervisor kills what an earlier one left before its first
+  beat), or
+* the beat has not changed for `dead_s` on the reaper's own monotonic clock, or
+* the beat goes on and, for `dead_s`, did not name the attempt (it was claimed but never started).
+
+Clocks of two machines are never compared. And absence of evidence is not death: a reaper that
+cannot read NFS, or has not looked regularly, gives no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlq.replies import Attempt, HeldAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a machine's beat file says: its last sign of life."""
+
+    boot_id: str
+    supervisor_id: str
+    counter: int
+    attempts: frozenset[Attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at NFS by the reaper.
+
+    Args:
+        at_s: the reaper's monotonic clock.
+        beats: the beat of each machine asked about; None if it has no beat file.
+        unreadable: why nothing could be read, or "".
+    """
+
+    at_s: float
+    beats: Mapping[str, Beat | None]
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Since when something has looked the same, looked at without a gap."""
+
+    shown: object
+    since_s: float
+    seen_s: float
+
+
+class Witness:
+    """Remembers since when each beat has not changed, by looks without gaps.
+
+    Args:
+        dead_s: how long an unchanged beat means death.
+        gap_s: looks farther apart than this prove nothing about the time between them: the
+            reaper itself may have been frozen or cut off. The watch begins anew.
+    """
+
+    def __init__(self, dead_s: float, gap_s: float) -> None:
+        self._dead_s, self._gap_s = dead_s, gap_s
+        self._machines: dict[str, _Watch] = {}
+        self._absences: dict[Attempt, _Watch] = {}
+
+    def verdicts(self, look: Look, expired: list[HeldAttempt]) -> dict[Attempt, str]:
+        """Return the attempts that are dead, and of what.
+
+        Args:
+            look: a look at the beats of their machines.
+            expired: attempts whose lease has run out.
+        """
+        if look.unreadable:
+            return {}
+        for machine, beat in look.beats.items():
+            self._machines[machine] = self._seen(self._machines.get(machine), beat, look.at_s)
+        dead = {}
+        for attempt in expired:
+            if attempt.machine in look.beats:
+                why = self._verdict(attempt, look.beats[attempt.machine], look.at_s)
+                if why:
+                    dead[attempt.key] = why
+        named = {attempt.key for attempt in expired}
+        self._absences = {key: one for key, one in self._absences.items() if key in named}
+        return dead
+
+    def _verdict(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
+        machine = attempt.machine
+        if beat is not None and beat.boot_id != attempt.boot_id:
+            return f"machine {machine} rebooted"
+        if beat is not None and beat.supervisor_id != attempt.supervisor_id:
+            return f"the supervisor on {machine} was restarted"
+        if at_s - self._machines[machine].since_s >= self._dead_s:
+            return f"machine {machine} went silent"
+        if beat is None or attempt.key in beat.attempts:
+            self._absences.pop(attempt.key, None)
+            return ""
+        self._absences[attempt.key] = self._seen(self._absences.get(attempt.key), True, at_s)
+        if at_s - self._absences[attempt.key].since_s >= self._dead_s:
+            return f"machine {machine} never started it"
+        return ""
+
+    def _seen(self, watch: _Watch | None, shown: object, at_s: float) -> _Watch:
+        if watch is None or watch.shown != shown or at_s - watch.seen_s > self._gap_s:
+            return _Watch(shown, at_s, at_s)
+        return _Watch(shown, watch.since_s, at_s)

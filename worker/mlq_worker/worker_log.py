@@ -1,0 +1,64 @@
+"""Where the worker's log goes, and how it stays small.
+
+In the background: `worker.log` in the machine's runtime folder, 1 MB and two older files. In the
+foreground: standard error, which a terminal shows and systemd's journal keeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+_MAX_BYTES = 1_000_000
+_OLDER_FILES = 2
+_TAIL_BYTES = 4096
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class _RotatingStderr(RotatingFileHandler):
+    """A rotating log file that is standard error too, so that no word of a crash is lost."""
+
+    def doRollover(self) -> None:  # noqa: N802 - the standard library's name
+        super().doRollover()
+        self.become_stderr()
+
+    def become_stderr(self) -> None:
+        os.dup2(self.stream.fileno(), 2)
+
+
+@contextmanager
+def log_to(path: Path | None) -> Iterator[None]:
+    """Log to a rotating file, or to standard error if `path` is None, while the context lasts."""
+    handler: logging.Handler
+    if path is None:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        handler = _RotatingStderr(path, maxBytes=_MAX_BYTES, backupCount=_OLDER_FILES)
+        handler.become_stderr()
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log that says anything; "" if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
