@@ -14,7 +14,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,8 +29,16 @@ if TYPE_CHECKING:
 
 # Set by a worker for its jobs; a job that calls mlq is not misconfigured.
 JOB_VARIABLES = frozenset(
-    "MLQ_JOB_ID MLQ_ATTEMPT MLQ_MARK MLQ_OUTPUT_DIR MLQ_CHECKPOINT_DIR MLQ_PROGRESS_FILE "
-    "MLQ_JOB_FILE MLQ_RETURN_FILE".split()
+    (
+        "MLQ_JOB_ID",
+        "MLQ_ATTEMPT",
+        "MLQ_MARK",
+        "MLQ_OUTPUT_DIR",
+        "MLQ_CHECKPOINT_DIR",
+        "MLQ_PROGRESS_FILE",
+        "MLQ_JOB_FILE",
+        "MLQ_RETURN_FILE",
+    )
 )
 CONFIG_VARIABLE = "MLQ_CONFIG"
 
@@ -147,7 +155,8 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
     user = environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
     volume = _LAB_VOLUME / user
     run = environ.get("XDG_RUNTIME_DIR", "")
-    runtime = Path(run) / "mlq" if run.startswith("/") else Path(f"/tmp/mlq-{os.getuid()}")  # noqa: S108 - checked to be ours and 0700 before use
+    ours = f"/tmp/mlq-{os.getuid()}"  # noqa: S108 - checked to be ours and 0700 before use
+    runtime = Path(run) / "mlq" if run.startswith("/") else Path(ours)
     return Settings(
         root=volume / "mlq" if volume.is_dir() else data,
         runtime_dir=runtime,
@@ -212,5 +221,5 @@ def _recall(memory: Path) -> tuple[Settings, dict[str, str]] | None:
         values, origin = json.loads(read_secret(memory))
     except (UnsafePathError, ValueError):
         return None
-    paths = {one.name: Path(values[one.name]) for one in fields(Settings) if one.type == "Path"}
-    return replace(Settings(**values), **paths), origin
+    values |= {one.name: Path(values[one.name]) for one in fields(Settings) if one.type == "Path"}
+    return Settings(**values), origin

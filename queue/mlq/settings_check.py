@@ -24,6 +24,7 @@ from mlq.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, home, variabl
 
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
+_MISSPELT = 0.8  # difflib's measure of likeness
 _NAMES = [one.name for one in fields(Settings)]
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
@@ -97,18 +98,20 @@ def _line_of(name: str, lines: list[str]) -> int:
 def _from_environment(environ: Mapping[str, str]) -> Iterator[_Raw]:
     known = {variable(name): name for name in _NAMES}
     for name, value in environ.items():
-        if name in known:
-            if value:  # an empty variable counts as none, as everywhere in POSIX
-                yield _Raw(known[name], value, f"environment {name}", is_string=True)
-        elif name.startswith("MLQ_") and name != CONFIG_VARIABLE and name not in JOB_VARIABLES:
-            # A variable of the user's own may begin with MLQ_ too: only misspellings are refused.
-            if get_close_matches(name, known, n=1, cutoff=0.8):
-                fix = _suggestion(name, list(known))
-                raise SettingsError(f"environment {name}: there is no such setting", fix=fix)
+        if not name.startswith("MLQ_") or name == CONFIG_VARIABLE or name in JOB_VARIABLES:
+            continue
+        # An empty variable counts as none, as everywhere in POSIX.
+        if name in known and value:
+            yield _Raw(known[name], value, f"environment {name}", is_string=True)
+        # A variable of the user's own may begin with MLQ_ too: only misspellings are refused.
+        near = get_close_matches(name[4:].lower(), _NAMES, n=1, cutoff=_MISSPELT)
+        if name not in known and near:
+            fix = f"did you mean {variable(near[0])}?"
+            raise SettingsError(f"environment {name}: there is no such setting", fix=fix)
 
 
-def _suggestion(name: str, known: list[str] = _NAMES) -> str:
-    near = get_close_matches(name, known, n=1)
+def _suggestion(name: str) -> str:
+    near = get_close_matches(name, _NAMES, n=1)
     return f"did you mean {near[0]}?" if near else "`mlq config` lists all settings"
 
 
