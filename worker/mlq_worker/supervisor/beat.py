@@ -1,0 +1,89 @@
+"""The sign of life on NFS, written by a thread of its own.
+
+NFS hangs for minutes at a time; the thread that holds the clock may not. So this thread alone
+writes the beat and hands over when each beat began and ended. Invariant: a beat counts from the
+moment its writing began, and only once it has been completed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from mlq.layout import write_atomically
+from mlq_worker.supervisor.clock import boottime
+from mlq_worker.supervisor.messages import Key
+
+
+class Beat(NamedTuple):
+    """A completed beat; boot times in seconds."""
+
+    began_at: float
+    ended_at: float
+
+
+class Beats:
+    """The thread that rewrites the beat file each `beat_s`.
+
+    Args:
+        path: the beat file; its folder is made if the results root is there.
+        identity: the fields machine, boot_id and supervisor_id of the file.
+        beat_s: from the beginning of one beat to that of the next.
+        wake: called from the thread after each beat, completed or failed.
+    """
+
+    def __init__(
+        self, path: Path, identity: dict[str, str], beat_s: float, wake: Callable[[], object]
+    ) -> None:
+        self._path = path
+        self._identity = identity
+        self._beat_s = beat_s
+        self._wake = wake
+        self._stop = threading.Event()
+        self._counter = 0
+        self._writing_since: float | None = None
+        self._error = ""
+        self.attempts: tuple[Key, ...] = ()
+        self.completed: deque[Beat] = deque()
+        # A daemon thread: one that hangs in NFS must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+
+    def start(self) -> None:
+        """Starts beating, at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begins no further beat."""
+        self._stop.set()
+
+    def error(self, now: float) -> str:
+        """What is wrong with the channel; "" if nothing is."""
+        since = self._writing_since
+        if since is not None and now - since > self._beat_s:
+            return f"no answer from {self._path.parent} for {now - since:.0f} s"
+        return self._error
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began_at = boottime()
+            self._writing_since = began_at
+            try:
+                self._write()
+            except OSError as error:
+                self._error = f"cannot write {self._path}: {error.strerror}"
+            else:
+                self._error = ""
+                self.completed.append(Beat(began_at, boottime()))
+            self._writing_since = None
+            self._wake()
+            self._stop.wait(max(0.0, began_at + self._beat_s - boottime()))
+
+    def _write(self) -> None:
+        self._counter += 1
+        content = {**self._identity, "counter": self._counter, "attempts": self.attempts}
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)  # never the root: it may be unmounted
+        write_atomically(self._path, json.dumps(content).encode("ascii"))

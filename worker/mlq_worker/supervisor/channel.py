@@ -1,0 +1,90 @@
+"""JSON messages, one a line, over a stream socket that never blocks.
+
+Used on both connections of the supervisor: to the worker and to the launcher. What the other side
+does not read yet waits here, so that a stuck reader never stops the sender.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+_CHUNK_BYTES = 1 << 18
+
+Message = dict[str, Any]
+
+
+class Channel:
+    """One end of a connection that carries JSON objects.
+
+    Args:
+        connection: a connected stream socket; it is made non-blocking and is closed by `close`.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._unsent = bytearray()
+        self._partial = b""
+        self.closed = False
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._socket.fileno()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much waits for the other side to read; see `watch` and `flush`."""
+        return len(self._unsent)
+
+    def watch(self, poll: select.poll) -> None:
+        """Registers for what the next wait has to notice."""
+        poll.register(self, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Sends a message, or as much of it as the socket takes now."""
+        self._unsent += json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends what is still waiting, as far as the socket takes it."""
+        try:
+            while self._unsent and not self.closed:
+                del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.closed = True  # what was received before is still read; then `closed` tells
+
+    def receive(self) -> list[Message]:
+        """The messages that have arrived whole since the last call; sets `closed` at the end.
+
+        Raises:
+            ValueError: a line is no JSON object: the other side does not speak this protocol.
+        """
+        chunks = [self._partial]
+        try:
+            while chunk := self._socket.recv(_CHUNK_BYTES):
+                chunks.append(chunk)
+                if len(chunk) < _CHUNK_BYTES:
+                    break
+            else:
+                self.closed = True
+        except BlockingIOError:
+            if len(chunks) == 1:
+                return []
+        except OSError:
+            self.closed = True
+        *lines, self._partial = b"".join(chunks).split(b"\n")
+        messages = [json.loads(line) for line in lines]
+        if not all(isinstance(message, dict) for message in messages):
+            raise ValueError("a message is not a JSON object")
+        return messages
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self.closed = True
+        self._socket.close()

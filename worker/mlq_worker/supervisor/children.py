@@ -1,0 +1,52 @@
+"""The supervisor's only child: the launcher, started without ever waiting for a disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+from mlq_worker.supervisor.channel import Channel
+from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.options import Options
+
+
+class LauncherProcess:
+    """A running launcher.
+
+    Args:
+        options: those of the supervisor.
+        boot_id: this boot's id.
+        trampoline: starts it, so that Python on a hung NFS holds up the launcher and not us.
+    """
+
+    def __init__(self, options: Options, boot_id: str, trampoline: Trampoline) -> None:
+        ours, theirs = socket.socketpair()
+        theirs.set_inheritable(True)
+        path, argv = trampoline.command(
+            "/",
+            [
+                *(sys.executable, "-P", "-m", "mlq_worker.supervisor.launcher"),
+                f"--fd={theirs.fileno()}",
+                f"--machine={options.machine}",
+                f"--boot-id={boot_id}",
+                f"--mark-prefix={options.mark_prefix}",
+                f"--root={options.root}",
+                f"--runtime={options.runtime}",
+            ],
+        )
+        self.pid = os.posix_spawn(
+            path, argv, os.environ, setsigmask=(), setsigdef=[signal.SIGPIPE, signal.SIGTERM]
+        )
+        theirs.close()
+        self.channel = Channel(ours)
+
+    def end(self) -> None:
+        """Kills it, if it is not dead yet, and waits for nothing."""
+        self.channel.close()
+        os.kill(self.pid, signal.SIGKILL)
+
+    def reaped(self) -> bool:
+        """Whether it is dead and buried."""
+        return os.waitpid(self.pid, os.WNOHANG)[0] != 0

@@ -1,0 +1,286 @@
+"""The supervisor's turn: wait, fence, listen, decide, act.
+
+Thin: what follows from what is decided in `state` and `fence`. Invariants: this thread never
+touches NFS and never waits for another process, so the fence holds while everything else hangs; and
+after any wait the fence comes before anything else, so that it also holds after the machine itself
+was frozen.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Collection
+from functools import partial
+from signal import SIGCONT, SIGTERM
+from typing import Any
+
+from mlq.ids import is_valid_id
+from mlq_worker.supervisor import clock, processes
+from mlq_worker.supervisor.attempt import Instructions
+from mlq_worker.supervisor.beat import Beats
+from mlq_worker.supervisor.channel import Message
+from mlq_worker.supervisor.children import LauncherProcess
+from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.door import Door
+from mlq_worker.supervisor.journal import note
+from mlq_worker.supervisor.messages import PROTOCOL, Key, Order
+from mlq_worker.supervisor.options import Options
+from mlq_worker.supervisor.processes import Process, Target
+from mlq_worker.supervisor.state import Attempts
+
+_IDLE_S = 5.0  # how long it stays with neither worker nor jobs
+_TURN_S = 1.0  # the longest wait; an order counts from the turn before it was read
+_LAUNCHER_PAUSE_S = 1.0  # between the starts of two launchers
+
+
+class Supervisor:
+    """Holds a machine's jobs.
+
+    Args:
+        options: what it was told.
+        listener: the listening socket for the worker.
+        wakes: a non-blocking socket on which `beats` and signals wake the loop.
+        beats: the thread that beats, not yet started.
+        identity: the fields supervisor_id and boot_id.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        listener: socket.socket,
+        wakes: socket.socket,
+        beats: Beats,
+        identity: dict[str, str],
+    ) -> None:
+        self._options = options
+        self._wakes = wakes
+        self._beats = beats
+        self._identity = identity
+        self._state = Attempts(options.spans, options.machine, identity["boot_id"])
+        self._trampoline = Trampoline(options.runtime)
+        self._launcher: LauncherProcess | None = None
+        self._dead_launcher: LauncherProcess | None = None
+        self._launch_at = 0.0
+        self._poll = select.poll()
+        self._door = Door(listener, self._poll)
+        self._poll.register(wakes, select.POLLIN)
+        self._now = clock.now()
+        self._redis_at = self._beat_at = self._busy_at = self._now.at
+        self._contact_at = 0.0
+        self._told: tuple[bool, bool] | None = None
+        self._shutdown = self._ending = False
+        self.told_to_end = False
+
+    def run(self) -> None:
+        """Turns until there is nothing to hold, or until it was told to end and everything has."""
+        self._beats.start()
+        while not self._finished():
+            self._wait()
+            self._turn()
+        self._beats.stop()
+        self._door.close()
+        if self._launcher is not None:
+            self._launcher.channel.close()  # its guard ends it
+
+    def _finished(self) -> bool:
+        if self.told_to_end and self._state.idle:
+            return True
+        if self._state.held:
+            self._busy_at = self._now.at
+            return False
+        if self._shutdown:
+            return True
+        if self._door.occupied:
+            self._busy_at = self._now.at
+        return self._now.at - self._busy_at > _IDLE_S
+
+    # --- the turn ---------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        self._door.watch()
+        if self._launcher is not None:
+            self._launcher.channel.watch(self._poll)
+        due_at = min(self._state.due_at(), self._contact_at)
+        if self._launcher is None:
+            due_at = min(due_at, self._launch_at)
+        longest_s = min(_TURN_S, self._options.spans.beat_s / 2)
+        wait_s = max(0.0, min(due_at - clock.boottime(), longest_s))
+        self._poll.poll(int(wait_s * 1000) + 1)
+
+    def _turn(self) -> None:
+        before, self._now = self._now, clock.now()
+        self._state.fence(self._now)
+        self._act(self._state.take())
+        self._hear_wakes()
+        self._hear_launcher()
+        self._hear_worker(before.at)
+        if self.told_to_end and not self._ending:
+            self._ending = True
+            reason = "released: the supervisor was told to stop"
+            self._state.stop_all("released", reason, self._now)
+        self._state.tick(self._now)
+        self._act(self._state.take())
+        self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
+        self._tell_contact()
+
+    def _act(self, do: Instructions) -> None:
+        if do.pause:
+            processes.stop_all(self._finder(do.pause))
+            note(f"paused {len(do.pause)} attempts: neither Redis nor NFS answers")
+        if self._launcher is not None:
+            message = {
+                "doom": do.doom,
+                "forget": do.forget,
+                "record": do.record,
+                "spawn": do.spawn,
+            }
+            message = {name: value for name, value in message.items() if value}
+            if message:  # before any signal, so that the launcher knows why a job died
+                self._launcher.channel.send(message)
+        if do.kill:
+            processes.kill_all(self._finder(do.kill))
+        for target in do.terminate:
+            if target.pid is not None:
+                processes.signal_group(target.pid, target.pid_start, SIGTERM, SIGCONT)
+        if do.resume:
+            processes.signal_each(self._finder(do.resume)().values(), SIGCONT)
+            note(f"resumed {len(do.resume)} attempts")
+        if do.started:
+            self._door.tell({"event": "started", "attempts": do.started})
+        if do.ended:
+            self._door.tell({"event": "ended", "results": do.ended})
+
+    def _finder(self, targets: Collection[Target]) -> partial[dict[int, Process]]:
+        return partial(processes.members, targets, self._spared())
+
+    def _spared(self) -> set[int]:
+        ours = {os.getpid()}
+        if self._launcher is not None:
+            ours.add(self._launcher.pid)
+        return ours
+
+    # --- the beat ---------------------------------------------------------------------------------
+
+    def _hear_wakes(self) -> None:
+        try:
+            self._wakes.recv(4096)
+        except BlockingIOError:
+            return
+        while self._beats.completed:
+            beat = self._beats.completed.popleft()
+            self._beat_at = beat.began_at
+            self._state.beaten(beat.began_at, beat.ended_at)
+
+    # --- the launcher -----------------------------------------------------------------------------
+
+    def _hear_launcher(self) -> None:
+        if self._launcher is None:
+            self._bury_and_launch()
+            return
+        channel = self._launcher.channel
+        channel.flush()
+        for message in channel.receive():
+            self._state.started(message.get("started", ()))
+            self._state.late(_keys(message.get("late", ())), self._now)
+            self._state.gone(message.get("gone", ()))
+            self._state.stored(_keys(message.get("stored", ())))
+        if channel.closed:
+            note(f"the launcher (process {self._launcher.pid}) died")
+            self._poll.unregister(channel)
+            self._launcher.end()
+            self._dead_launcher, self._launcher = self._launcher, None
+            self._state.launcher_died()
+            self._bury_and_launch()
+
+    def _bury_and_launch(self) -> None:
+        """Kills what a dead launcher left, round by round; then starts another."""
+        if self._dead_launcher is not None:
+            prefix = self._options.mark_prefix
+            sessions = self._finder([attempt.target for attempt in self._state.live])
+            left = processes.kill_all(
+                lambda: {**processes.marked(prefix, self._spared()), **sessions()}
+            )
+            if left or not self._dead_launcher.reaped():
+                self._launch_at = self._now.at + 0.02
+                return
+            self._dead_launcher = None
+            self._state.cleared(self._now)
+            self._launch_at = self._now.at + _LAUNCHER_PAUSE_S
+        elif self._now.at >= self._launch_at:
+            self._launcher = LauncherProcess(
+                self._options, self._identity["boot_id"], self._trampoline
+            )
+            self._state.launcher_up = True
+
+    # --- the worker -------------------------------------------------------------------------------
+
+    def _hear_worker(self, turn_before_at: float) -> None:
+        try:
+            for message in self._door.messages():
+                self._obey(message, turn_before_at)
+        except (KeyError, TypeError, ValueError) as error:
+            self._door.refuse(error)
+        self._door.change()
+
+    def _obey(self, message: Message, turn_before_at: float) -> None:
+        match message["op"]:
+            case "hello":
+                self._door.greet(self._hello())
+                self._told = None
+            case "start":
+                orders = [_checked(order) for order in message["orders"]]
+                self._state.order(orders, min(turn_before_at, message.get("at", turn_before_at)))
+            case "stop":
+                key = (message["id"], message["attempt"])
+                self._state.stop(key, message["outcome"], message["reason"], self._now)
+            case "confirm":
+                self._redis_at = max(self._redis_at, message["at"])
+                alive, lost = _keys(message["alive"]), _keys(message["lost"])
+                self._state.confirm(message["at"], alive, lost, self._now)
+            case "forget":
+                self._state.forget(_keys(message["attempts"]))
+            case "shutdown":
+                self._shutdown = True
+            case other:
+                raise ValueError(f"no such operation: {other!r}")
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "event": "hello",
+            "protocol": PROTOCOL,
+            **self._identity,
+            "pid": os.getpid(),
+            "attempts": [attempt.held() for attempt in self._state.held],
+        }
+
+    def _tell_contact(self) -> None:
+        paused = any(attempt.paused_at is not None for attempt in self._state.live)
+        error = self._beats.error(self._now.at)
+        if self._now.at < self._contact_at and self._told == (paused, bool(error)):
+            return
+        self._told = (paused, bool(error))
+        self._contact_at = self._now.at + self._options.spans.beat_s
+        self._door.tell(
+            {
+                "event": "contact",
+                "redis_silence_s": round(self._now.at - self._redis_at, 3),
+                "nfs_silence_s": round(self._now.at - self._beat_at, 3),
+                "paused": paused,
+                "nfs_error": error,
+            }
+        )
+
+
+def _keys(pairs: Collection[list[Any]]) -> list[Key]:
+    return [(str(job_id), int(attempt)) for job_id, attempt in pairs]
+
+
+def _checked(order: Order) -> Order:
+    missing = Order.__required_keys__ - order.keys()
+    if missing:
+        raise ValueError(f"an order lacks {', '.join(sorted(missing))}")
+    if not is_valid_id(order["id"]):
+        raise ValueError(f"{order['id']!r} cannot be the id of a job")
+    return order

@@ -1,0 +1,121 @@
+"""What an order, a result and a held attempt look like as JSON.
+
+These are the fields on the sockets and in `result.json`. All three processes import them from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+PROTOCOL = 1
+
+Key = tuple[str, int]
+"""Job id and attempt number."""
+
+Outcome = Literal[
+    "exited", "signaled", "timeout", "canceled", "released", "lost", "unstartable", "storage"
+]
+
+
+HeldState = Literal["waiting", "running", "stopping", "paused", "ended"]
+
+
+class Order(TypedDict):
+    """A job to start.
+
+    `env` is the whole environment. At most `width` orders of a `lane` run at once; `lane` null
+    starts at once. `job_json` is the text of `job.json`.
+    """
+
+    id: str
+    attempt: int
+    mark: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    job_dir: str
+    job_json: str
+    time_limit_s: float | None
+    stop_grace_s: float
+    lane: str | None
+    width: int
+
+
+class Result(TypedDict):
+    """How an attempt ended: the content of `result.json`. Times of day are UTC."""
+
+    id: str
+    attempt: int
+    machine: str
+    boot_id: str
+    outcome: Outcome
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    started_at: str | None
+    ended_at: str
+    cpu_s: float
+    max_rss_mib: int
+
+
+class Doom(TypedDict):
+    """Why an attempt is being ended, told to the launcher before the first signal.
+
+    After `kill_at` (boot time, seconds) nothing of the attempt is spared.
+    """
+
+    id: str
+    attempt: int
+    outcome: Outcome
+    reason: str
+    kill_at: float
+
+
+class Started(TypedDict):
+    """A job that runs; `pid_start` in clock ticks since boot, `at` in seconds of boot time."""
+
+    id: str
+    attempt: int
+    pid: int
+    pid_start: int
+    started_at: str
+    at: float
+
+
+class Held(TypedDict):
+    """An attempt the supervisor holds, as it tells a worker that connects."""
+
+    id: str
+    attempt: int
+    mark: str
+    state: HeldState
+    pid: int | None
+    pid_start: int | None
+    started_at: str | None
+    result: Result | None
+    order: dict[str, Any]
+
+
+def key_of(item: Order | Result | Doom | Started) -> Key:
+    """The attempt something is about."""
+    return item["id"], item["attempt"]
+
+
+def unstarted_result(
+    key: Key, place: tuple[str, str], outcome: Outcome, reason: str, ended_at: str
+) -> Result:
+    """The result of an attempt of which nothing ran; `place` is machine and boot id."""
+    return {
+        "id": key[0],
+        "attempt": key[1],
+        "machine": place[0],
+        "boot_id": place[1],
+        "outcome": outcome,
+        "exit_code": None,
+        "signal": None,
+        "reason": reason,
+        "started_at": None,
+        "ended_at": ended_at,
+        "cpu_s": 0.0,
+        "max_rss_mib": 0,
+    }

@@ -1,0 +1,50 @@
+"""From the way a process ended to the result that is reported and written on NFS."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+
+from mlq.layout import Layout, make_private_dirs, write_atomically
+from mlq_worker.supervisor.messages import Outcome, Result
+
+
+def classify(wait_status: int) -> tuple[Outcome, int | None, int | None, str]:
+    """The outcome, exit code, signal and reason behind a status of wait(2)."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    if code >= 0:
+        return "exited", code, None, f"exit {code}"
+    number = -code
+    reason = f"killed by {_signal_name(number)}"
+    if number == signal.SIGKILL:
+        reason += ", perhaps out of memory"
+    return "signaled", None, number, reason
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # a real-time signal
+
+
+def usage(used: resource.struct_rusage) -> tuple[float, int]:
+    """CPU seconds and largest resident set in MiB of a job and the children it waited for.
+
+    The set is never reported below the launcher's own, in which the job's life began (vfork).
+    """
+    return round(used.ru_utime + used.ru_stime, 6), used.ru_maxrss // 1024
+
+
+def write_result(result: Result, layout: Layout) -> str:
+    """Writes `result.json`; returns what went wrong, "" if nothing did."""
+    path = layout.result_file(result["id"], result["attempt"])
+    try:
+        layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
+        make_private_dirs(path.parent)
+        write_atomically(path, json.dumps(result).encode("ascii"))
+    except OSError as error:
+        return f"cannot write {path}: {error.strerror}"
+    return ""

@@ -1,0 +1,296 @@
+"""Starting jobs, reaping them and clearing up after them: what the launcher's main thread does.
+
+Starting and reaping belong to one thread, since PR_SET_PDEATHSIG is about the thread that forked;
+what may hang in NFS goes to a pool. Invariant: an attempt is reported as gone only when none of its
+processes is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mlq.layout import Layout
+from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.channel import Channel
+from mlq_worker.supervisor.clock import boottime, utc_now
+from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.messages import (
+    Doom,
+    Key,
+    Order,
+    Outcome,
+    Result,
+    Started,
+    key_of,
+    unstarted_result,
+)
+from mlq_worker.supervisor.pool import Pool
+from mlq_worker.supervisor.results import classify, usage
+from mlq_worker.supervisor.shelf import Shelf
+from mlq_worker.supervisor.starting import Failure, Ready, prepare
+
+_POOL_SIZE = 8
+_SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; doubled each time
+_SWEEP_MAX_S = 0.5
+_DEFAULT_SIGNALS = [number for number in signal.valid_signals() if number not in (9, 19)]
+
+
+@dataclass(slots=True)
+class Job:
+    """One attempt from its order until its processes are gone."""
+
+    order: Order
+    start_by: float
+    doom: Doom | None = None
+    started: Started | None = None
+    result: Result | None = None
+    sweep_at: float = 0.0
+    sweep_s: float = _SWEEP_S
+
+    @property
+    def target(self) -> processes.Target:
+        """Whose processes are meant."""
+        if self.started is None:
+            return processes.Target(self.order["mark"])
+        return processes.Target(self.order["mark"], self.started["pid"], self.started["pid_start"])
+
+
+class Spawner:
+    """Everything the launcher knows, and what it does about each message and each death.
+
+    Args:
+        channel: the connection to the supervisor.
+        layout: where jobs have their folders.
+        place: machine and boot id, for results.
+        trampoline: how jobs are executed.
+    """
+
+    def __init__(
+        self, channel: Channel, layout: Layout, place: tuple[str, str], trampoline: Trampoline
+    ) -> None:
+        self._channel = channel
+        self._layout = layout
+        self._place = place
+        self._trampoline = trampoline
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self._jobs: dict[Key, Job] = {}
+        self._by_pid: dict[int, Job] = {}
+        self._leaving: list[Job] = []
+        self._report: dict[str, list[Any]] = {}
+        self.pool = Pool(_POOL_SIZE)
+        self._shelf = Shelf(layout, self.pool, partial(self._tell, "stored"))
+        self.told_to_end = False
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def handle(self, message: dict[str, Any]) -> None:
+        """Does what the supervisor says."""
+        for order, start_by in message.get("spawn", ()):
+            job = self._jobs[key_of(order)] = Job(order, start_by)
+            self.pool.submit(partial(self._prepare, job))
+        for doom in message.get("doom", ()):
+            self._condemn(doom)
+        for result in message.get("record", ()):
+            self._shelf.put(result)
+        for job_id, attempt in message.get("forget", ()):
+            self._shelf.forget((job_id, attempt))
+
+    def _tell(self, what: str, item: object) -> None:
+        self._report.setdefault(what, []).append(item)
+
+    def flush(self) -> None:
+        """Sends what there is to tell, in one message."""
+        if self._report:
+            self._channel.send(self._report)
+            self._report = {}
+
+    def _condemn(self, doom: Doom) -> None:
+        job = self._jobs.get(key_of(doom))
+        if job is None:
+            return
+        job.doom = doom
+        if job.started is None:  # whatever its preparation finds, it will not run
+            self._end_unstarted(job, doom["outcome"], None, doom["reason"])
+
+    # --- starting ---------------------------------------------------------------------------------
+
+    def _prepare(self, job: Job) -> Callable[[], None]:
+        return partial(self._start, job, prepare(job.order, self._layout))
+
+    def _start(self, job: Job, prepared: Ready | Failure) -> None:
+        if isinstance(prepared, Failure):
+            if job.result is None:
+                self._end_unstarted(job, prepared.outcome, prepared.exit_code, prepared.reason)
+            return
+        try:
+            if job.result is None:
+                self._spawn(job, prepared)
+        finally:
+            os.close(prepared.log)
+
+    def _spawn(self, job: Job, ready: Ready) -> None:
+        order = job.order
+        if boottime() > job.start_by:
+            del self._jobs[key_of(order)]
+            self._tell("late", key_of(order))
+            return
+        path, argv = self._trampoline.command(order["cwd"], ready.argv)
+        try:
+            # Not subprocess: it waits until the child has closed its copies of our descriptors,
+            # and closing one on a hung NFS takes as long as NFS hangs.
+            pid = os.posix_spawn(
+                path,
+                argv,
+                order["env"],
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, self._null, 0),
+                    (os.POSIX_SPAWN_DUP2, ready.log, 1),
+                    (os.POSIX_SPAWN_DUP2, ready.log, 2),
+                ],
+                setsigmask=(),
+                setsigdef=_DEFAULT_SIGNALS,
+            )
+        except (OSError, ValueError) as error:
+            self._end_unstarted(job, *_spawn_fault(error))
+            return
+        seen = processes.look_at(pid)
+        if seen is None:
+            raise RuntimeError(f"process {pid} vanished before it was reaped")
+        job.started = {
+            "id": order["id"],
+            "attempt": order["attempt"],
+            "pid": pid,
+            "pid_start": seen.start,
+            "started_at": utc_now(),
+            "at": boottime(),
+        }
+        self._by_pid[pid] = job
+        self._tell("started", job.started)
+
+    def _end_unstarted(
+        self, job: Job, outcome: Outcome, exit_code: int | None, reason: str
+    ) -> None:
+        job.result = unstarted_result(key_of(job.order), self._place, outcome, reason, utc_now())
+        job.result["exit_code"] = exit_code
+        self._finish(job)
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    def reap(self) -> None:
+        """Collects the dead: leaders of jobs, and orphans that jobs left to us."""
+        while True:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            job = self._by_pid.pop(pid, None)
+            if job is None or job.started is None:
+                continue
+            outcome, exit_code, number, reason = classify(status)
+            cpu_s, max_rss_mib = usage(used)
+            job.result = {
+                "id": job.order["id"],
+                "attempt": job.order["attempt"],
+                "machine": self._place[0],
+                "boot_id": self._place[1],
+                "outcome": outcome,
+                "exit_code": exit_code,
+                "signal": number,
+                "reason": reason,
+                "started_at": job.started["started_at"],
+                "ended_at": utc_now(),
+                "cpu_s": cpu_s,
+                "max_rss_mib": max_rss_mib,
+            }
+            self._leaving.append(job)
+
+    def clear(self) -> float:
+        """Ends what ended jobs left behind and reports the jobs of which nothing is left.
+
+        Returns:
+            The boot time at which to call again; infinity if nothing is left.
+        """
+        if not self._leaving:
+            return float("inf")
+        now = boottime()
+        orphans = self._orphans()
+        remaining: list[Job] = []
+        for job in self._leaving:
+            if job.sweep_at <= now and not self._sweep(job, orphans, now):
+                self._finish(job)
+            else:
+                remaining.append(job)
+        self._leaving = remaining
+        return min((job.sweep_at for job in remaining), default=float("inf"))
+
+    def _orphans(self) -> bool:
+        children = processes.children_of(os.getpid())
+        return children is None or any(pid not in self._by_pid for pid in children)
+
+    def _sweep(self, job: Job, orphans: bool, now: float) -> bool:
+        """Whether something is left of a job; it is killed unless it still has a grace."""
+        if job.started is None:
+            return False
+        if not orphans and job.doom is None and not _group_exists(job.started["pid"]):
+            return False
+        find = partial(self._find, job)
+        if job.doom is None or now >= job.doom["kill_at"]:
+            left = processes.kill_all(find)
+        else:
+            left = bool(find())
+        job.sweep_at = now + job.sweep_s
+        job.sweep_s = min(2 * job.sweep_s, _SWEEP_MAX_S)
+        return left
+
+    def _find(self, job: Job) -> dict[int, processes.Process]:
+        """The processes of a job; the last one also answers for orphans that nobody can place."""
+        spare = {os.getpid(), os.getppid(), *self._by_pid}
+        table = processes.look()
+        found = processes.members([job.target], spare, table)
+        if not self._by_pid:
+            found |= {p.pid: p for p in table.values() if p.parent == os.getpid()}
+        return found
+
+    def _finish(self, job: Job) -> None:
+        result = job.result
+        if result is None:
+            raise RuntimeError("an attempt without a result cannot be finished")
+        if job.doom is not None:
+            result["outcome"], result["reason"] = job.doom["outcome"], job.doom["reason"]
+        elif self.told_to_end and result["signal"] in (signal.SIGTERM, signal.SIGHUP):
+            # A machine that shuts down signals everything: not the job's fault.
+            result["outcome"], result["reason"] = "released", "released: the machine shuts down"
+        self._jobs.pop(key_of(job.order), None)
+        self._tell("gone", result)
+        self._shelf.put(result)
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def tick(self) -> float:
+        """Does what is due; returns the boot time at which to call again."""
+        return min(self.clear(), self._shelf.tick(boottime()))
+
+
+def _spawn_fault(error: OSError | ValueError) -> tuple[Outcome, int | None, str]:
+    if isinstance(error, ValueError):
+        return "unstartable", 126, f"cannot start: {error}"  # a NUL byte in an argument
+    if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
+        return "lost", None, f"cannot start a process here: {error.strerror}"
+    return "unstartable", 126, f"cannot start: {error.strerror}"
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

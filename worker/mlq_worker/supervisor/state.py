@@ -1,0 +1,310 @@
+"""What the supervisor holds, and what follows from each event: orders in, instructions out.
+
+Pure: no clock, socket or process is touched here (the idea of dask.distributed's worker state
+machine). The loop feeds events in, takes the `Instructions` and carries them out. Invariants: an
+order starts at most once at a time, never while its fence is down; an attempt ends exactly once;
+what has ended is held until the worker says that its end is committed.
+
+An attempt is WAITING in its lane, STARTING at the launcher, RUNNING, LEAVING (all its processes
+are gone, its result is being written) and ENDED. ORPHANED: the launcher died, its processes are
+being killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlq.units import format_duration
+from mlq_worker.supervisor import fence
+from mlq_worker.supervisor.attempt import Attempt, Instructions, Lane, Phase
+from mlq_worker.supervisor.clock import Moment
+from mlq_worker.supervisor.messages import (
+    Key,
+    Order,
+    Outcome,
+    Result,
+    Started,
+    key_of,
+    unstarted_result,
+)
+
+_KILL_AGAIN_MAX_S = 2.0
+_LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
+
+
+class Attempts:
+    """All attempts of this machine.
+
+    Args:
+        spans: the settings of liveness.
+        machine: the machine's name, for results made here.
+        boot_id: this boot's id, for results made here.
+    """
+
+    def __init__(self, spans: fence.Spans, machine: str, boot_id: str) -> None:
+        self._spans = spans
+        self._place = (machine, boot_id)
+        self._held: dict[Key, Attempt] = {}
+        self._live: dict[Key, Attempt] = {}
+        self._lanes: dict[str | None, Lane] = {}
+        self._out = Instructions()
+        self.launcher_up = False
+
+    def take(self) -> Instructions:
+        """The instructions gathered since the last call."""
+        out, self._out = self._out, Instructions()
+        return out
+
+    @property
+    def held(self) -> list[Attempt]:
+        """Everything not forgotten."""
+        return list(self._held.values())
+
+    @property
+    def live(self) -> list[Attempt]:
+        """Everything that may have processes."""
+        return list(self._live.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, runs or is on its way to its end."""
+        return all(attempt.phase is Phase.ENDED for attempt in self._held.values())
+
+    # --- what the worker says -------------------------------------------------------------------
+
+    def order(self, orders: Iterable[Order], at: float) -> None:
+        """Takes orders; one that is already held changes nothing (the worker may repeat itself).
+
+        Args:
+            orders: what to start.
+            at: a boot time not later than the order was given; counts as contact with Redis, which
+                has just leased the attempt.
+        """
+        for order in orders:
+            key = key_of(order)
+            if key in self._held:
+                continue
+            self._held[key] = Attempt(order, fence.Contact(at))
+            lane = self._lanes.setdefault(order["lane"], Lane(order["width"]))
+            lane.width = order["width"]
+            lane.waiting.append(key)
+
+    def stop(self, key: Key, outcome: Outcome, reason: str, now: Moment) -> None:
+        """Ends an attempt early; the worker's latest word counts."""
+        attempt = self._held.get(key)
+        if attempt is not None:
+            self._end(attempt, outcome, reason, now)
+
+    def stop_all(self, outcome: Outcome, reason: str, now: Moment) -> None:
+        """Ends everything."""
+        for attempt in self.held:
+            self._end(attempt, outcome, reason, now)
+
+    def confirm(self, at: float, alive: Iterable[Key], lost: Iterable[Key], now: Moment) -> None:
+        """A renewal sent at `at` found the attempts `alive` ours and the attempts `lost` not."""
+        for key in alive:
+            attempt = self._held.get(key)
+            if attempt is not None:
+                attempt.contact = fence.confirmed(attempt.contact, at)
+        for key in lost:
+            self.stop(key, "lost", "lost: the queue gave the attempt up", now)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Drops what has ended; what has not is kept (the worker is mistaken)."""
+        for key in keys:
+            attempt = self._held.get(key)
+            if attempt is not None and attempt.phase is Phase.ENDED:
+                del self._held[key]
+                self._out.forget.append(key)
+
+    # --- what the beat says ---------------------------------------------------------------------
+
+    def beaten(self, began_at: float, ended_at: float) -> None:
+        """A beat was written, from `began_at` to `ended_at`."""
+        for attempt in self._held.values():
+            attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
+
+    # --- what the launcher says -----------------------------------------------------------------
+
+    def started(self, started: Iterable[Started]) -> None:
+        """These run."""
+        for item in started:
+            attempt = self._live.get(key_of(item))
+            if attempt is None or attempt.phase is not Phase.STARTING:
+                continue
+            attempt.phase, attempt.started = Phase.RUNNING, item
+            limit_s = attempt.order["time_limit_s"]
+            attempt.limit_at = None if limit_s is None else item["at"] + limit_s
+            self._out.started.append(item)
+            if attempt.ending is not None:
+                self._out.terminate.append(attempt.target)
+
+    def late(self, keys: Iterable[Key], now: Moment) -> None:
+        """The launcher did not start these, since their time to start had passed."""
+        for key in keys:
+            attempt = self._live.pop(key, None)
+            if attempt is None:
+                continue
+            lane = self._free(attempt)
+            attempt.phase = Phase.WAITING
+            if attempt.ending is not None:
+                self._end(attempt, *attempt.ending, now)
+            else:
+                lane.waiting.appendleft(key)
+
+    def gone(self, results: Iterable[Result]) -> None:
+        """No process of these is left; their results are being written."""
+        for result in results:
+            attempt = self._live.pop(key_of(result), None)
+            if attempt is not None:
+                self._free(attempt)
+                attempt.phase, attempt.result, attempt.paused_at = Phase.LEAVING, result, None
+
+    def stored(self, keys: Iterable[Key]) -> None:
+        """The results of these are on NFS, or will not be soon."""
+        for key in keys:
+            attempt = self._held.get(key)
+            if attempt is not None and attempt.phase is Phase.LEAVING and attempt.result:
+                attempt.phase = Phase.ENDED
+                self._out.ended.append(attempt.result)
+
+    def launcher_died(self) -> None:
+        """What was started dies with the launcher; what was ending has ended."""
+        self.launcher_up = False
+        for attempt in self._held.values():
+            if attempt.phase in _LIVE:
+                attempt.phase, attempt.kill_at = Phase.ORPHANED, None
+            elif attempt.phase is Phase.LEAVING and attempt.result:
+                self._report(attempt, attempt.result)
+
+    def cleared(self, now: Moment) -> None:
+        """No process of what the dead launcher had started is left."""
+        for attempt in self.live:
+            if attempt.phase is Phase.ORPHANED:
+                del self._live[attempt.key]
+                self._free(attempt)
+                self._end_unstarted(attempt, "lost", "lost: the launcher died", now)
+
+    # --- what time says -------------------------------------------------------------------------
+
+    def fence(self, now: Moment) -> None:
+        """Pauses what may not run any more; the first thing to do after any wait."""
+        for attempt in self._live.values():
+            if (
+                attempt.paused_at is None
+                and attempt.phase is Phase.RUNNING
+                and not fence.may_run(attempt.contact, now.at, self._spans)
+            ):
+                attempt.paused_at = now.at
+                self._out.pause.append(attempt.target)
+
+    def tick(self, now: Moment) -> None:
+        """Pauses, resumes, times out, kills and starts whatever is due."""
+        self.fence(now)
+        for attempt in self.live:
+            if attempt.paused_at is not None and fence.may_run(
+                attempt.contact, now.at, self._spans
+            ):
+                self._resume(attempt, now.at)
+            if attempt.kill_at is not None and now.at >= attempt.kill_at:
+                self._out.kill.append(attempt.target)
+                attempt.kill_at = now.at + attempt.kill_again_s
+                attempt.kill_again_s = min(2 * attempt.kill_again_s, _KILL_AGAIN_MAX_S)
+            elif self._over_limit(attempt, now.at):
+                limit = format_duration(attempt.order["time_limit_s"] or 0)
+                self._end(attempt, "timeout", f"timeout after {limit}", now)
+        if self.launcher_up:
+            self._dispatch(now.at)
+
+    def due_at(self) -> float:
+        """The boot time of the next thing that `tick` has to do; infinity if there is none."""
+        times = [float("inf")]
+        for attempt in self._live.values():
+            if attempt.kill_at is not None:
+                times.append(attempt.kill_at)
+            if attempt.paused_at is None:
+                times.append(fence.run_until(attempt.contact, self._spans))
+                if attempt.limit_at is not None and attempt.ending is None:
+                    times.append(attempt.limit_at)
+        return min(times)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def _over_limit(attempt: Attempt, at: float) -> bool:
+        return (
+            attempt.limit_at is not None
+            and at >= attempt.limit_at
+            and attempt.ending is None
+            and attempt.paused_at is None
+        )
+
+    def _resume(self, attempt: Attempt, at: float) -> None:
+        paused_s = at - (attempt.paused_at or at)
+        attempt.paused_at = None
+        self._out.resume.append(attempt.target)
+        if attempt.limit_at is not None:
+            attempt.limit_at += paused_s  # a pause is not the job's time
+        if attempt.ending is not None and attempt.kill_at is None:
+            self._terminate(attempt, at)
+
+    def _end(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
+        if attempt.phase is Phase.WAITING:
+            self._end_unstarted(attempt, outcome, reason, now)
+        if attempt.phase not in (Phase.STARTING, Phase.RUNNING):
+            return
+        attempt.ending = (outcome, reason)
+        kill_at = now.at if outcome == "lost" else now.at + attempt.order["stop_grace_s"]
+        self._out.doom.append(
+            {
+                "id": attempt.key[0],
+                "attempt": attempt.key[1],
+                "outcome": outcome,
+                "reason": reason,
+                "kill_at": kill_at,
+            }
+        )
+        if outcome == "lost":
+            attempt.kill_at = now.at
+        elif attempt.paused_at is None and attempt.kill_at is None:
+            self._terminate(attempt, now.at)
+
+    def _terminate(self, attempt: Attempt, at: float) -> None:
+        """SIGTERM now, SIGKILL after the grace; not while paused, since it has to wake the job."""
+        attempt.kill_at = at + attempt.order["stop_grace_s"]
+        self._out.terminate.append(attempt.target)
+
+    def _end_unstarted(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
+        result = unstarted_result(attempt.key, self._place, outcome, reason, now.utc)
+        result["started_at"] = attempt.started and attempt.started["started_at"]
+        self._report(attempt, result)
+
+    def _report(self, attempt: Attempt, result: Result) -> None:
+        attempt.phase, attempt.result, attempt.paused_at = Phase.ENDED, result, None
+        self._out.record.append(result)
+        self._out.ended.append(result)
+
+    def _free(self, attempt: Attempt) -> Lane:
+        lane = self._lanes[attempt.order["lane"]]
+        lane.used -= 1
+        return lane
+
+    def _dispatch(self, at: float) -> None:
+        for name, lane in list(self._lanes.items()):
+            fenced: list[Key] = []
+            while lane.waiting and (name is None or lane.used < lane.width):
+                key = lane.waiting.popleft()
+                attempt = self._held.get(key)
+                if attempt is None or attempt.phase is not Phase.WAITING:
+                    continue  # it ended while it waited
+                until = fence.run_until(attempt.contact, self._spans)
+                if at > until:
+                    fenced.append(key)
+                    continue
+                lane.used += 1
+                attempt.phase = Phase.STARTING
+                self._live[key] = attempt
+                self._out.spawn.append((attempt.order, until))
+            lane.waiting.extendleft(reversed(fenced))
+            if not lane.waiting and not lane.used:
+                del self._lanes[name]
