@@ -89,9 +89,15 @@ class FakeNvml:
             "FAKE_NVML_STATE": str(self._state),
         }
 
-    def write(self, *items: FakeGpu | FakeProcess, init: int = 0, query: int = 0) -> None:
-        """Replace the machine's state in one step; `init` and `query` are NVML result codes."""
-        lines = [f"init {init}", f"query {query}", *(_line(item) for item in items)]
+    def write(
+        self, *items: FakeGpu | FakeProcess, init: int = 0, query: int = 0, loaded: int = 0
+    ) -> None:
+        """Replace the machine's state in one step.
+
+        `init` and `query` are NVML result codes; `loaded` counts how often the driver was loaded.
+        """
+        lines = [f"init {init}", f"query {query}", f"loaded {loaded}"]
+        lines += [_line(item) for item in items]
         new = self._state.with_suffix(".new")
         new.write_text("\n".join(lines) + "\n")
         new.replace(self._state)

@@ -53,6 +53,14 @@ def test_owners_are_ancestors_or_else_the_leader_of_the_session(proc: FakeProc) 
     }
 
 
+@pytest.mark.parametrize(("outer", "inner"), [(30, 40), (40, 30)])
+def test_a_leader_below_another_keeps_its_own_tree(proc: FakeProc, outer: int, inner: int) -> None:
+    proc.process(outer)
+    proc.process(inner, parent=outer, session=9)
+    proc.process(50, parent=inner, session=9)
+    assert scan(proc.root).owners([outer, inner]) == {outer: outer, inner: inner, 50: inner}
+
+
 def test_a_process_that_ends_during_the_scan_is_left_out(proc: FakeProc) -> None:
     proc.process(7)
     (proc.root / "8").mkdir()

@@ -36,7 +36,7 @@ def test_reads_memory_and_merges_the_process_lists(tmp_path: Path, old_driver: b
         A,
         B,
         FakeProcess(0, 20, 3000),
-        FakeProcess(0, 20, 3000, "graphics"),
+        FakeProcess(0, 20, 2000, "graphics"),
         FakeProcess(0, 10, 500, "graphics"),
         FakeProcess(1, 30, None),
     )
@@ -45,7 +45,7 @@ def test_reads_memory_and_merges_the_process_lists(tmp_path: Path, old_driver: b
     first, second = report.gpus
     assert (report.fault, report.note) == ("", "")
     assert (first.uuid, first.index, first.name) == ("GPU-aaaa", 0, "NVIDIA GeForce RTX 2080 Ti")
-    assert (first.total_mib, first.free_mib) == (11264, 11264 - 264 - 6500)
+    assert (first.total_mib, first.free_mib) == (11264, 11264 - 264 - 5500)
     assert first.processes == (GpuProcess(10, 500), GpuProcess(20, 3000))
     assert second.processes == (GpuProcess(30, None),)
 
@@ -93,6 +93,19 @@ def test_an_upgrade_under_a_running_probe_and_recovery_from_it(nvml: FakeNvml) -
         nvml.write(A, B)
         repaired = probe.read(at_s=161)
     assert (len(repaired.gpus), repaired.fault) == (2, "")
+
+
+def test_a_driver_that_was_loaded_again_is_opened_anew(nvml: FakeNvml) -> None:
+    nvml.write(A)
+    with ProbeProcess(nvml.env) as probe:
+        assert probe.read(at_s=0).fault == ""
+        nvml.write(A, loaded=1)
+        assert probe.read(at_s=100) == GpuReport(fault="NVML says: Unknown Error")
+        reopened = probe.read(at_s=101)
+        nvml.write(A, loaded=2)
+        faults = [probe.read(at_s).fault for at_s in (102, 130, 131)]
+    assert (len(reopened.gpus), reopened.fault) == (1, "")
+    assert [bool(fault) for fault in faults] == [True, True, False]
 
 
 def test_a_lost_gpu_does_not_hide_the_other_and_may_come_back(nvml: FakeNvml) -> None:

@@ -2,14 +2,17 @@
  * A stand-in for NVIDIA's management library, libnvidia-ml.so.1.
  *
  * pynvml loads it the ordinary way, through LD_LIBRARY_PATH, so that what is tested is the real
- * path: pynvml, ctypes and the C structures. It has no state of its own but the count of open
- * calls: every query reads the file named by FAKE_NVML_STATE again, so a test changes the machine
- * by replacing that file.
+ * path: pynvml, ctypes and the C structures. It remembers only how often it was opened, and on
+ * which load of the driver. Every query reads the file named by FAKE_NVML_STATE again, so a test
+ * changes the machine by replacing that file.
  *
  * The state file has one item a line; unknown lines and lines beginning with # are skipped:
  *
  *   init    <result>                           what nvmlInit answers from now on
  *   query   <result>                           what every other call answers from now on
+ *   loaded  <times>                            how often the driver was loaded: whoever opened NVML
+ *                                              before the last time gets UNKNOWN until it opens
+ *                                              it anew
  *   gpu     <uuid> <result> <total> <reserved> <other> <name to the end of the line>
  *   process <gpu index> <pid> <used or -1> <compute|graphics>
  *
@@ -27,7 +30,7 @@
 #include <string.h>
 
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, INSUFFICIENT_SIZE = 7,
-       DRIVER_NOT_LOADED = 9 };
+       DRIVER_NOT_LOADED = 9, UNKNOWN = 999 };
 enum { MAX_GPUS = 16, MAX_PROCESSES = 256 };
 
 typedef int nvmlReturn_t;
@@ -54,18 +57,19 @@ typedef struct {
 
 typedef struct {
     nvmlReturn_t init, query;
-    int gpus, processes;
+    int loaded, gpus, processes;
     gpu_t gpu[MAX_GPUS];
     process_t process[MAX_PROCESSES];
 } state_t;
 
 static state_t state;
-static int times_open;
+static int times_open, loaded_when_opened;
 
 static void read_line(const char *line) {
     gpu_t gpu = {0};
     process_t process = {0};
-    if (sscanf(line, "init %d", &state.init) == 1 || sscanf(line, "query %d", &state.query) == 1)
+    if (sscanf(line, "init %d", &state.init) == 1 || sscanf(line, "query %d", &state.query) == 1
+        || sscanf(line, "loaded %d", &state.loaded) == 1)
         return;
     if (state.gpus < MAX_GPUS
         && sscanf(line, "gpu %95s %d %llu %llu %llu %95[^\n]", gpu.uuid, &gpu.result,
@@ -94,8 +98,8 @@ static void read_state(void) {
 nvmlReturn_t nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     read_state();
-    if (state.init == SUCCESS)
-        times_open++;
+    if (state.init == SUCCESS && times_open++ == 0)
+        loaded_when_opened = state.loaded;
     return state.init;
 }
 
@@ -115,7 +119,9 @@ const char *nvmlErrorString(nvmlReturn_t result) {
 /* Every query begins here: is the library open, and does the driver still answer? */
 static nvmlReturn_t begin(void) {
     read_state();
-    return times_open ? state.query : UNINITIALIZED;
+    if (!times_open)
+        return UNINITIALIZED;
+    return loaded_when_opened == state.loaded ? state.query : UNKNOWN;
 }
 
 nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) {

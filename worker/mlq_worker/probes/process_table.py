@@ -37,23 +37,25 @@ class ProcessTable:
     def owners(self, leader_pids: Iterable[int]) -> dict[int, int]:
         """Map the pid of each process that belongs to a leader to that leader's pid.
 
-        A process belongs to the leader it descends from, or else to the one whose session it is
-        still in (its parents ended, and it was handed to another parent). No leader is expected to
-        descend from another.
+        A process belongs to the leader whose session it is in, also when its parents ended and it
+        was handed to another parent, or else to its nearest ancestor that belongs to one.
         """
         leaders = set(leader_pids)
         children: defaultdict[int, list[int]] = defaultdict(list)
-        found = [(pid, pid) for pid in leaders if pid in self.processes]
+        owners: dict[int, int] = {}
         for process in self.processes.values():
             children[process.parent_pid].append(process.pid)
-            if process.session in leaders:
-                found.append((process.pid, process.session))
-        owners: dict[int, int] = {}
+            if process.pid in leaders:
+                owners[process.pid] = process.pid
+            elif process.session in leaders:
+                owners[process.pid] = process.session
+        found = list(owners)
         while found:
-            pid, leader = found.pop()
-            if pid not in owners:
-                owners[pid] = leader
-                found += [(child, leader) for child in children[pid]]
+            pid = found.pop()
+            for child in children[pid]:
+                if child not in owners:
+                    owners[child] = owners[pid]
+                    found.append(child)
         return owners
 
 
