@@ -68,7 +68,7 @@ class Supervisor:
         self._poll.register(wakes, select.POLLIN)
         self._now = clock.now()
         self._redis_at = self._beat_at = self._busy_at = self._now.at
-        self._contact_at = 0.0
+        self._contact_at = self._listed_at = 0.0
         self._told: tuple[bool, bool] | None = None
         self._shutdown = self._ending = False
         self.told_to_end = False
@@ -87,7 +87,7 @@ class Supervisor:
     def _finished(self) -> bool:
         if self.told_to_end and self._state.idle:
             return True
-        if self._state.held:
+        if not self._state.empty:
             self._busy_at = self._now.at
             return False
         if self._shutdown:
@@ -107,6 +107,9 @@ class Supervisor:
             due_at = min(due_at, self._launch_at)
         longest_s = min(_TURN_S, self._options.spans.beat_s / 2)
         wait_s = max(0.0, min(due_at - clock.boottime(), longest_s))
+        if self._now.at >= self._listed_at + longest_s:
+            self._listed_at = self._now.at
+            self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
         self._poll.poll(int(wait_s * 1000) + 1)
 
     def _turn(self) -> None:
@@ -122,7 +125,6 @@ class Supervisor:
             self._state.stop_all("released", reason, self._now)
         self._state.tick(self._now)
         self._act(self._state.take())
-        self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
         self._tell_contact()
 
     def _act(self, do: Instructions) -> None:

@@ -66,6 +66,11 @@ class Attempts:
         return list(self._live.values())
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits, runs or is on its way to its end."""
         return all(attempt.phase is Phase.ENDED for attempt in self._held.values())
