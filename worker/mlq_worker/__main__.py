@@ -26,7 +26,7 @@ def main(machine: str, options: str) -> int:
         os.chdir(folder)  # not the folder it was started in, which somebody may want to unmount
         run(settings, WorkerOptions.from_json(options), log=folder / "worker.log")
     except MlqError as error:
-        print("; ".join(str(error).split("\n  ")), file=sys.stderr, flush=True)
+        sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")
         return error.exit_code
     return 0
 

@@ -21,9 +21,9 @@ from mlq.paths import machine_dir
 from mlq.settings import Settings
 from mlq_worker import install
 from mlq_worker.lock import Holder, held, holder, is_locked
-from mlq_worker.notify import Heard, Listener, Notifier
+from mlq_worker.notify import Listener, Notifier
 from mlq_worker.options import WorkerOptions
-from mlq_worker.worker_log import last_line, log_to
+from mlq_worker.worker_log import last_line, log_to, size
 
 READY_DEADLINE_S = 60.0
 # -P: a folder named `queue` or `mlq` where the command was typed must not be imported.
@@ -118,6 +118,7 @@ def start(
                 "stop it first to change its options"
             )
     log = folder / "worker.log"
+    begins = size(log)
     argv = [*program, settings.machine, options.to_json()]
     with Listener(folder / f"start.{os.getpid()}") as listener:
         pid = _spawn(argv, {**os.environ, "NOTIFY_SOCKET": str(listener.path)}, log)
@@ -128,7 +129,17 @@ def start(
             process.close()
     if heard.ready:
         return f"worker for {settings.machine} runs (process {pid}): {heard.status or 'ready'}"
-    raise _not_started(settings.machine, pid, heard, log, deadline_s)
+    last = last_line(log, begins)
+    fix = f"its log: {log}"
+    if heard.died:
+        ended = _how_it_ended(pid)
+        what = f"the worker for {settings.machine} did not start"
+        raise WorkerError(what, why=last or heard.status or ended, fix=fix)
+    raise WorkerError(
+        f"the worker for {settings.machine} is not ready after {deadline_s:g} s",
+        why=heard.status or last,
+        fix=f"it goes on trying (process {pid}); {fix}",
+    )
 
 
 def _spawn(argv: list[str], environ: dict[str, str], log: Path) -> int:
@@ -149,22 +160,10 @@ def _spawn(argv: list[str], environ: dict[str, str], log: Path) -> int:
     )
 
 
-def _not_started(machine: str, pid: int, heard: Heard, log: Path, waited_s: float) -> WorkerError:
-    said = heard.status or last_line(log)
-    if heard.died:
-        _, status = os.waitpid(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        ended = f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
-        return WorkerError(
-            f"the worker for {machine} did not start",
-            why=said or f"{ended}, without a word",
-            fix=f"its log: {log}",
-        )
-    return WorkerError(
-        f"the worker for {machine} is not ready after {waited_s:g} s",
-        why=said,
-        fix=f"it goes on trying (process {pid}); its log: {log}",
-    )
+def _how_it_ended(pid: int) -> str:
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def stop(settings: Settings, how: How, say: Callable[[str], None]) -> None:

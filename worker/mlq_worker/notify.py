@@ -85,7 +85,7 @@ class Listener:
         path: where the socket is to be, in a folder that only we can enter.
 
     Raises:
-        UnsafePathError: the path is too long for a unix socket.
+        SettingsError: the path is too long for a unix socket.
     """
 
     def __init__(self, path: Path) -> None:

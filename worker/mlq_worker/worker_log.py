@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -23,12 +24,10 @@ _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 class _RotatingStderr(RotatingFileHandler):
     """A rotating log file that is standard error too, so that no word of a crash is lost."""
 
-    def doRollover(self) -> None:  # noqa: N802 - the standard library's name
-        super().doRollover()
-        self.become_stderr()
-
-    def become_stderr(self) -> None:
-        os.dup2(self.stream.fileno(), 2)
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        os.dup2(stream.fileno(), 2)
+        return stream
 
 
 @contextmanager
@@ -39,7 +38,6 @@ def log_to(path: Path | None) -> Iterator[None]:
         handler = logging.StreamHandler(sys.stderr)
     else:
         handler = _RotatingStderr(path, maxBytes=_MAX_BYTES, backupCount=_OLDER_FILES)
-        handler.become_stderr()
     handler.setFormatter(logging.Formatter(_FORMAT))
     root = logging.getLogger()
     level = root.level
@@ -53,11 +51,24 @@ def log_to(path: Path | None) -> Iterator[None]:
         handler.close()
 
 
-def last_line(path: Path) -> str:
-    """Return the last line of a log that says anything; "" if there is none."""
+def size(path: Path) -> int:
+    """Return the size of a log in bytes; 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def last_line(path: Path, since: int) -> str:
+    """Return the last line of a log that says anything; "" if there is none.
+
+    Args:
+        path: the log.
+        since: its size when what is of interest began.
+    """
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            file.seek(max(since, size(path) - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").split("\n")
     except FileNotFoundError:
         return ""

@@ -1,0 +1,97 @@
+"""The user's own systemd: whether it works here, whether it outlives a logout, and our units in it.
+
+Everything goes through `systemctl --user` and `loginctl`, never through root.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+from pathlib import Path
+
+from mlq.errors import WorkerError
+
+
+def works() -> bool:
+    """Tell whether this user has a systemd that answers."""
+    return _run("systemctl", "--user", "show", "--property=Version").returncode == 0
+
+
+def lingers() -> bool:
+    """Tell whether this user's units start at boot, without a login."""
+    answer = _run("loginctl", "show-user", getpass.getuser(), "--property=Linger", "--value")
+    return answer.returncode == 0 and answer.stdout.strip() == "yes"
+
+
+def make_linger() -> bool:
+    """Ask for units to start at boot; tell whether they do now. Nobody is asked for a password."""
+    return lingers() or (
+        _run("loginctl", "--no-ask-password", "enable-linger").returncode == 0 and lingers()
+    )
+
+
+def unit_path(unit: str) -> Path:
+    """Return where a unit of this user lies, or would."""
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config) / "systemd" / "user" / unit
+
+
+def put(unit: str, text: str) -> None:
+    """Write a unit and have it start at boot.
+
+    Raises:
+        WorkerError: systemd does not take it.
+    """
+    path = unit_path(unit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    _do("daemon-reload")
+    # By its path: the user's systemd may not share our XDG_CONFIG_HOME.
+    _do("enable", str(path))
+
+
+def start(unit: str) -> None:
+    """Start a unit and wait until it is ready.
+
+    Raises:
+        WorkerError: it does not start.
+    """
+    _do("start", unit)
+
+
+def stop(unit: str) -> None:
+    """Stop a unit, and keep it stopped until the next boot.
+
+    Raises:
+        WorkerError: it does not stop.
+    """
+    _do("stop", unit)
+
+
+def remove(unit: str) -> None:
+    """Take a unit away; one that runs goes on until it ends.
+
+    Raises:
+        WorkerError: systemd does not let go of it.
+    """
+    _do("disable", unit)
+    unit_path(unit).unlink(missing_ok=True)
+    _do("daemon-reload")
+
+
+def _do(*words: str) -> None:
+    done = _run("systemctl", "--user", *words)
+    if done.returncode != 0:
+        raise WorkerError(
+            f"`systemctl --user {' '.join(words)}` failed",
+            why=done.stderr.strip() or f"exit {done.returncode}",
+            fix="`journalctl --user -n 50` shows more",
+        )
+
+
+def _run(*argv: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(argv, 127, "", f"there is no {argv[0]} here")
