@@ -1,0 +1,1 @@
+"""One module a command, each with `HELP`, `EXAMPLES`, `configure(parser)` and `run(args)`."""

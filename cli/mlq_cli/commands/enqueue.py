@@ -1,0 +1,209 @@
+"""`mlq enqueue`: a job into the queue."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlq.errors import InvalidInputError
+from mlq.machines import offer_of
+from mlq.placement import Misfit, Offer, place
+from mlq.queues import Queue
+from mlq.request import JobClass
+from mlq.views import JobView
+from mlq_cli.parser import add_json
+from mlq_cli.render.jobs import asks
+from mlq_cli.render.words import about, count
+from mlq_cli.session import open_queue, print_json, print_lines, say
+from mlq_cli.waiting import exit_code_of, wait_for
+
+HELP = "put a job in the queue and print its id"
+EXAMPLES = """\
+  mlq enqueue -- python train.py --lr 0.1
+  mlq enqueue -c 4 -m 8G --gpus 1 --vram 6G -t 2h -n baseline python train.py
+  mlq enqueue --after 1042,1043 python evaluate.py
+  mlq enqueue --shell 'python train.py | tee all.txt'
+  mlq enqueue --wait -- make test && echo passed
+
+The job runs in the present folder, with the present virtual or conda
+environment. Options after COMMAND belong to the command."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    _configure_resources(parser)
+    _configure_order(parser)
+    parser.add_argument("-n", "--name", default="", help="a name to find the job by")
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="set a variable for the job; K alone takes its present value",
+    )
+    parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
+    parser.add_argument("--shell", metavar="'CMD'", help="run this by /bin/sh -c, not COMMAND")
+    parser.add_argument("--wait", action="store_true", help="wait until it has ended")
+    add_json(parser)
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="[--] COMMAND...", help="the program to run"
+    )
+
+
+def _configure_resources(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what it needs")
+    group.add_argument("-c", "--cores", type=int, default=1, metavar="N", help="cores (1)")
+    group.add_argument("-m", "--mem", metavar="SIZE", help="memory: 8G, 512M or plain MiB")
+    group.add_argument("-g", "--gpus", type=int, default=0, metavar="N", help="GPUs (0)")
+    group.add_argument(
+        "--vram", metavar="SIZE", help="free memory on each GPU; without it a GPU to itself"
+    )
+    group.add_argument(
+        "-t", "--time", metavar="DURATION", help="end it after 90m, 2h or 1d12h (default: never)"
+    )
+    group.add_argument(
+        "--machine", default="", metavar="GLOB", help="only on machines of this name: 'gpu*'"
+    )
+
+
+def _configure_order(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("when it runs")
+    group.add_argument(
+        "-p", "--priority", type=int, default=0, metavar="N", help="larger runs first (0)"
+    )
+    after = group.add_argument(
+        "--after", metavar="ID[,ID...]", help="start once these jobs have finished"
+    )
+    group.add_argument(
+        "--after-any", action="store_true", help="with --after: they need only end, not finish"
+    )
+    group.add_argument(
+        "--retries", type=int, default=0, metavar="N", help="start again when it fails (0 times)"
+    )
+    from mlq_cli.completers import complete_jobs
+
+    after.completer = complete_jobs  # type: ignore[attr-defined]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Enqueue; with --wait the exit code is the job's."""
+    from mlq.submission import Submission
+
+    argv = command_of(args)
+    if args.after_any and not args.after:
+        raise InvalidInputError("--after-any needs --after", fix="add --after ID")
+    env = variables(args.env, os.environ)
+    folder = _folder(args.cwd)
+    queue = open_queue()
+    submission = Submission(
+        argv=argv,
+        name=args.name,
+        cores=args.cores,
+        mem=args.mem,
+        gpus=args.gpus,
+        vram=args.vram,
+        time=args.time,
+        priority=args.priority,
+        after=queue.select(args.after.split(",")) if args.after else (),
+        after_any=args.after_any,
+        retries=args.retries,
+        machine=args.machine,
+        env=env,
+        cwd=folder,
+    )
+    (job,) = queue.submit([submission])
+    return _report(queue, job.view(), args)
+
+
+def _report(queue: Queue, job: JobView, args: argparse.Namespace) -> int:
+    if not args.json:
+        print_lines([job.id])
+    offers = [offer_of(record) for _, record in queue.store.machines().values()]
+    if warning := too_large(job, offers):
+        say(warning)
+    jobs = wait_for(queue, [job.id]) if args.wait else [job]
+    if args.json:
+        print_json(one.as_json() for one in jobs)
+    return exit_code_of(jobs) if args.wait else 0
+
+
+def command_of(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return the command as an argument list.
+
+    Raises:
+        InvalidInputError: there is none, or two, or it is no text.
+    """
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if args.shell is not None:
+        if command:
+            raise InvalidInputError(
+                "--shell and COMMAND cannot both be given", why=f"{command[0]} is a COMMAND"
+            )
+        command = ["/bin/sh", "-c", args.shell]
+    if not command or not command[-1 if args.shell is not None else 0]:
+        raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
+    for word in (*command, args.name):
+        _check_text(word)
+    return tuple(command)
+
+
+def variables(typed: list[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that `--env K=V` and `--env K` mean.
+
+    Raises:
+        InvalidInputError: a variable that has no value here, or no name.
+    """
+    found = {}
+    for one in typed:
+        name, assigned, value = one.partition("=")
+        if not name:
+            raise InvalidInputError(f"--env {one} names no variable", fix="--env NAME=VALUE")
+        if not assigned and name not in environ:
+            raise InvalidInputError(
+                f"--env {name} has no value",
+                why=f"{name} is not set here",
+                fix=f"--env {name}=VALUE",
+            )
+        found[name] = value if assigned else environ[name]
+        _check_text(found[name])
+    return found
+
+
+def too_large(job: JobView, offers: list[Offer]) -> str:
+    """Return a warning if no known machine could ever run the job, else ""."""
+    job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
+    fits = [place(job_class.request, offer.emptied()) for offer in offers]
+    if not offers or not all(isinstance(fit, Misfit) for fit in fits):
+        return ""
+    largest = max(offers, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
+    has = [count(largest.total_cores, "core"), f"{about(largest.total_mem_mib)} of memory"]
+    if largest.gpus:
+        has.append(f"{count(len(largest.gpus), 'GPU')} of {about(largest.gpus[0].total_mib)}")
+    return (
+        f"warning: job {job.id} waits, for no known machine can run it ({asks(job)});"
+        f" the largest, {largest.machine}, has {', '.join(has)}"
+    )
+
+
+def _folder(typed: str | None) -> str:
+    try:
+        folder = str(Path.cwd() / Path(typed or "").expanduser())
+    except (OSError, RuntimeError) as error:
+        raise InvalidInputError(
+            "the job has no folder to run in", why=str(error), fix="name one with --cwd"
+        ) from None
+    _check_text(folder)
+    return folder
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"{text!a} cannot be used",
+            why="it is not UTF-8 text",
+            fix="a file with such a name can be reached by --shell and a wildcard",
+        ) from None

@@ -1,0 +1,129 @@
+"""`mlq explain`: why a job waits."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from mlq.ids import order_key
+from mlq.lifecycle import ENDED, State
+from mlq.queues import Queue
+from mlq.replies import Waiting
+from mlq.request import JobClass
+from mlq.views import JobView
+from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
+from mlq_cli.parser import add_ids, add_json
+from mlq_cli.render.clean import clean
+from mlq_cli.render.explain import verdict_table
+from mlq_cli.render.jobs import asks, seconds_of
+from mlq_cli.render.style import kind_of
+from mlq_cli.render.words import count, elapsed
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+
+HELP = "say why a job waits: for each machine, what is short"
+EXAMPLES = """\
+  mlq explain 1042
+  mlq explain 1042 --json"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_ids(parser, "id, range (1040-1050) or name")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain."""
+    queue = open_queue()
+    jobs = queue.views(queue.select(args.ids))
+    waiting = queue.store.peek()
+    found = [(job, *_judged(queue, job, waiting)) for job in jobs]
+    if args.json:
+        print_json(_as_json(queue, *one) for one in found)
+        return 0
+    for number, (job, verdicts, ahead) in enumerate(found):
+        print_lines([""] if number else [])
+        print_lines(_explained(queue, job, verdicts, ahead, waiting.reservations))
+    return 0
+
+
+def _judged(queue: Queue, job: JobView, waiting: Waiting) -> tuple[list[Verdict], int]:
+    if job.state in ENDED or job.state == State.STARTED:
+        return [], 0
+    default = queue.settings.default_mem_mib
+    request = JobClass.parse(job.class_name, default_mem_mib=default).request
+    around = Circumstances(job.id, waiting.reservations, _avoids(queue, job.id))
+    verdicts = [
+        verdict(request, {**record, "machine": name}, heard_s, queue.settings.lease_s, around)
+        for name, (heard_s, record) in sorted(queue.store.machines().items())
+    ]
+    return verdicts, _ahead(queue, job, waiting) if job.state == State.QUEUED else 0
+
+
+def _avoids(queue: Queue, job_id: str) -> str:
+    ((_, _state, machine, until),) = queue.store.rows(
+        ("status", "mlq_avoid", "mlq_avoid_until"), [job_id]
+    )
+    return machine if until and float(until) > time.time() else ""
+
+
+def _ahead(queue: Queue, job: JobView, waiting: Waiting) -> int:
+    """Count the queued jobs that a machine they fit would take first: by priority, then by id.
+
+    Whole classes are counted by their length; only those of the job's own priority are read.
+    """
+    ahead = 0
+    place_in_line = order_key(job.id)
+    for head in waiting.heads:
+        priority = JobClass.parse(head.class_name, default_mem_mib=1).priority
+        if priority > job.priority:
+            ahead += head.length
+        elif priority == job.priority:
+            ids = queue.store.client.call("LRANGE", f"rq:queue:{head.class_name}", 0, -1)
+            ahead += sum(order_key(raw.decode()) < place_in_line for raw in ids)
+    return ahead
+
+
+def _explained(
+    queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int, reservations: dict[str, str]
+) -> list[str]:
+    now, style = local_now(), out_style()
+    title = style.paint(clean(f"{job.id} {job.name}").rstrip(), "strong")
+    state = style.paint(job.state, kind_of(job.state))
+    lasted = elapsed(seconds_of(job, now))
+    if job.state in ENDED:
+        why = f": {clean(job.reason)}" if job.reason else ""
+        return [f"{title} waits no more: it is {state}{why}"]
+    if job.state == State.STARTED:
+        why = f" ({clean(job.reason)})" if job.reason else ""
+        where = clean(job.machine or "a machine")
+        return [f"{title} runs on {where} for {lasted}, attempt {job.attempt}{why}"]
+    lines = [f"{title} is {state} for {lasted}; it asks for {asks(job)}"]
+    if job.state == State.DEFERRED:
+        lines += _parents(queue, job)
+    elif job.state == State.QUEUED:
+        lines.append(
+            f"{count(ahead, 'queued job') if ahead else 'No queued job'} before it in line."
+        )
+        lines.append(conclusion(job.id, verdicts, ahead, reservations))
+    table = verdict_table(verdicts, style)
+    return [*lines, "", *table] if table else lines
+
+
+def _parents(queue: Queue, job: JobView) -> list[str]:
+    parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
+    pending = [f"{one} ({state})" for one, state in parents.items() if state not in ENDED]
+    return [f"It starts only after {', '.join(pending) or 'its parents'}."]
+
+
+def _as_json(queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int) -> dict[str, Any]:
+    parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
+    return {
+        "id": job.id,
+        "state": job.state,
+        "reason": job.reason,
+        "ahead": ahead,
+        "after": parents,
+        "machines": [one.as_json() for one in verdicts],
+    }

@@ -1,0 +1,81 @@
+"""`mlq logs`: what a job has written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mlq.errors import InvalidInputError
+from mlq.lifecycle import State
+from mlq.queues import Queue
+from mlq.views import JobView
+from mlq_cli.logs import Sink, follow, out_sink, show_once
+from mlq_cli.parser import add_ids
+from mlq_cli.render.clean import clean
+from mlq_cli.session import open_queue, say
+
+HELP = "print what jobs have written (stdout and stderr)"
+EXAMPLES = """\
+  mlq logs 1042
+  mlq logs -f 1042                follow until the job ends, across machines
+  mlq logs 1042 --attempt 1
+  mlq logs 1042 | grep accuracy   into a pipe: byte for byte as written"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_ids(parser, "id, range (1040-1050) or name; several are shown one after the other")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
+    parser.add_argument(
+        "--attempt", type=int, metavar="N", help="of this attempt (default: the last)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the logs; 1 if one of them does not exist yet."""
+    queue = open_queue()
+    jobs = queue.views(queue.select(args.ids))
+    sink = out_sink()
+    shown = True
+    for job in jobs:
+        if len(jobs) > 1:
+            _head(job)
+        attempt = _attempt(job, args.attempt)
+        if args.follow:
+            end = follow(queue, job.id, attempt, sink, _remark)
+            _remark(f"{end.id} {end.state}" + (f": {end.reason}" if end.reason else ""))
+        else:
+            shown = _print(queue, job, attempt, sink) and shown
+    return 0 if shown else 1
+
+
+def _attempt(job: JobView, wanted: int | None) -> int:
+    if wanted is None:
+        return job.attempt
+    if not 1 <= wanted <= job.attempt:
+        has = f"it has had {job.attempt}" if job.attempt else "it has not started yet"
+        raise InvalidInputError(f"job {job.id} has no attempt {wanted}", why=has)
+    return wanted
+
+
+def _print(queue: Queue, job: JobView, attempt: int, sink: Sink) -> bool:
+    if attempt and show_once(queue, job, attempt, sink):
+        return True
+    if job.state == State.STARTED:
+        why = "it has only just started"
+    elif job.attempt:
+        why = f"it is {job.state}, and its log is gone"
+    else:
+        why = f"it is {job.state} and has never started"
+    say(f"no log of {job.id}: {why}")
+    return False
+
+
+def _head(job: JobView) -> None:
+    sys.stdout.write(clean(f"==> {job.id} {job.name}".rstrip() + " <==") + "\n")
+    sys.stdout.flush()
+
+
+def _remark(text: str) -> None:
+    sys.stdout.flush()
+    say(clean(text))

@@ -1,0 +1,72 @@
+"""`mlq ls`: the jobs, one a line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from mlq.ids import order_key
+from mlq.lifecycle import WAITING, State
+from mlq.queues import Queue
+from mlq.views import JobView
+from mlq_cli.parser import add_json
+from mlq_cli.render.jobs import job_table, summary
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+
+HELP = "list jobs: all that have not ended, and those that ended in the last 24 hours"
+EXAMPLES = """\
+  mlq ls
+  mlq ls -a --state failed --state canceled
+  mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
+
+_RECENT_S = 86400
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("-a", "--all", action="store_true", help="also jobs that ended earlier")
+    parser.add_argument(
+        "--state",
+        action="append",
+        choices=[str(state) for state in State],
+        help="only jobs in this state; may be given several times",
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the jobs."""
+    jobs = _listed(open_queue(), everything=args.all, states=args.state)
+    if args.json:
+        print_json(job.as_json() for job in jobs)
+    elif jobs:
+        print_lines([*job_table(jobs, local_now(), out_style()), "", summary(jobs)])
+        _hint(jobs)
+    else:
+        print_lines([_nothing(everything=args.all, states=args.state)])
+    return 0
+
+
+def _listed(queue: Queue, *, everything: bool, states: list[str] | None) -> list[JobView]:
+    if everything:
+        jobs = queue.every()
+    else:
+        # A job that ends between the two questions is in both answers: the later one counts.
+        seen = queue.unended() + queue.ended_since(time.time() - _RECENT_S)
+        latest = {job.id: job for job in seen}
+        jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
+    return [job for job in jobs if not states or job.state in states]
+
+
+def _hint(jobs: list[JobView]) -> None:
+    waiting = next((job.id for job in jobs if job.state in WAITING), None)
+    if waiting and sys.stdout.isatty():
+        print_lines([out_style().paint(f"Why does one wait? mlq explain {waiting}", "faint")])
+
+
+def _nothing(*, everything: bool, states: list[str] | None) -> str:
+    which = f"{' or '.join(states)} jobs" if states else "jobs"
+    if everything:
+        return f"no {which}; the first comes with: mlq enqueue -- COMMAND"
+    return f"no {which} in the last 24 hours; all there ever were: mlq ls -a"

@@ -1,0 +1,35 @@
+"""`mlq machines`: who runs jobs, and what is free there."""
+
+from __future__ import annotations
+
+import argparse
+
+from mlq_cli.parser import add_json
+from mlq_cli.render.machines import machine_table
+from mlq_cli.session import open_queue, out_style, print_json, print_lines
+
+HELP = "list the machines: what is free, what runs, and what is wrong"
+EXAMPLES = """\
+  mlq machines
+  mlq machines --json"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the machines."""
+    queue = open_queue()
+    machines = queue.store.machines()
+    if args.json:
+        print_json(
+            {"machine": name, "heard_s_ago": round(heard_s, 1), **record}
+            for name, (heard_s, record) in sorted(machines.items())
+        )
+    elif machines:
+        print_lines(machine_table(machines, queue.settings.lease_s, out_style()))
+    else:
+        print_lines(["no machine has ever worked for this queue; on one, type: mlq worker start"])
+    return 0

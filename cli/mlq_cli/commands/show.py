@@ -1,0 +1,34 @@
+"""`mlq show`: everything about a job."""
+
+from __future__ import annotations
+
+import argparse
+
+from mlq_cli.parser import add_ids, add_json
+from mlq_cli.render.jobs import details
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+
+HELP = "show everything about jobs"
+EXAMPLES = """\
+  mlq show 1042
+  mlq show 1040-1050 --json"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_ids(parser, "id, range (1040-1050) or name")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the jobs."""
+    queue = open_queue()
+    jobs = queue.views(queue.select(args.ids))
+    if args.json:
+        print_json(job.as_json() for job in jobs)
+        return 0
+    now, style = local_now(), out_style()
+    for number, job in enumerate(jobs):
+        log = str(queue.layout.log_file(job.id, job.attempt)) if job.attempt else ""
+        print_lines([*([""] if number else []), *details(job, log, now, style)])
+    return 0

@@ -1,0 +1,135 @@
+"""`mlq worker`: this machine's part in the queue."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+
+from mlq.errors import InvalidInputError
+from mlq.paths import checked_machine
+from mlq.settings import Settings, load
+from mlq.units import parse_size
+from mlq_cli.parser import add_json
+from mlq_cli.render.clean import clean
+from mlq_cli.session import print_json, print_lines, say
+from mlq_worker.options import WorkerOptions
+
+HELP = "start, stop or install the worker of this machine"
+EXAMPLES = """\
+  mlq worker start
+  mlq worker start --cores 4 --mem 16G --gpus 0,1
+  mlq worker stop                 its jobs go on; the next worker adopts them
+  mlq worker stop --drain         first let the jobs end
+  mlq worker install --print      show how it would start after a reboot"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    start = actions.add_parser("start", help="run jobs on this machine", allow_abbrev=False)
+    start.add_argument("--foreground", action="store_true", help="stay in this terminal")
+    _add_options(start)
+    stop = actions.add_parser("stop", help="run no more jobs here", allow_abbrev=False)
+    how = stop.add_mutually_exclusive_group()
+    how.add_argument("--drain", action="store_true", help="take no more jobs, wait for the last")
+    how.add_argument("--now", action="store_true", help="hand the jobs back to the queue")
+    _add_name(stop)
+    status = actions.add_parser("status", help="whether a worker runs here", allow_abbrev=False)
+    _add_name(status)
+    add_json(status)
+    install = actions.add_parser(
+        "install", help="start the worker whenever this machine boots", allow_abbrev=False
+    )
+    install.add_argument("--print", action="store_true", help="show what would be done")
+    _add_options(install)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("--cores", type=int, metavar="N", help="give jobs at most N cores (all)")
+    parser.add_argument("--mem", metavar="SIZE", help="give jobs at most this memory (all)")
+    parser.add_argument(
+        "--gpus", default="all", metavar="all|none|0,1", help="which GPUs jobs may use (all)"
+    )
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", metavar="MACHINE", help="the machine's name (its host name)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is asked of the worker."""
+    settings = load(os.environ).settings
+    if args.name is not None:
+        settings = replace(settings, machine=checked_machine(args.name))
+    actions = {"start": _start, "stop": _stop, "status": _status, "install": _install}
+    return actions[args.action](settings, args)
+
+
+def _start(settings: Settings, args: argparse.Namespace) -> int:
+    from mlq_worker import control
+
+    options = _options(args)
+    if args.foreground:
+        control.run(settings, options)
+    else:
+        print_lines([clean(control.start(settings, options))])
+    return 0
+
+
+def _stop(settings: Settings, args: argparse.Namespace) -> int:
+    from mlq_worker import control
+
+    how: control.How = "drain" if args.drain else "now" if args.now else "keep"
+    control.stop(settings, how, lambda text: say(clean(text)))
+    return 0
+
+
+def _status(settings: Settings, args: argparse.Namespace) -> int:
+    from mlq_worker import control
+
+    status = control.status(settings)
+    if args.json:
+        print_json(
+            [
+                {
+                    "machine": status.machine,
+                    "running": status.running,
+                    "pid": status.pid,
+                    "doing": status.doing,
+                    "supervised": status.supervised,
+                    "log": str(status.log),
+                    "at_boot": status.at_boot,
+                }
+            ]
+        )
+    elif status.running:
+        print_lines([f"a worker for {status.machine} runs (process {status.pid})"])
+    elif status.supervised:
+        print_lines([f"no worker runs for {status.machine}, but its supervisor does: jobs go on"])
+    else:
+        print_lines([f"no worker runs for {status.machine}; start it with: mlq worker start"])
+    if not args.json:
+        facts = {"doing": status.doing, "at boot": status.at_boot, "log": str(status.log)}
+        print_lines(f"  {label:<9}{clean(text)}" for label, text in facts.items() if text)
+    return 0 if status.running else 1
+
+
+def _install(settings: Settings, args: argparse.Namespace) -> int:
+    from mlq_worker.install import install
+
+    print_lines([install(settings, _options(args), args.print)])
+    return 0
+
+
+def _options(args: argparse.Namespace) -> WorkerOptions:
+    if args.cores is not None and args.cores < 1:
+        raise InvalidInputError(f"--cores {args.cores} cannot be used", why="at least 1 is needed")
+    gpus: str = args.gpus
+    if gpus not in {"all", "none"} and not all(one.isdigit() for one in gpus.split(",")):
+        raise InvalidInputError(
+            f"--gpus {gpus} cannot be used", fix="all, none, or the GPUs' numbers: 0,1"
+        )
+    mem_mib = None if args.mem is None else parse_size(args.mem)
+    return WorkerOptions(args.cores, mem_mib, gpus)

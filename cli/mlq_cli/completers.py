@@ -1,0 +1,56 @@
+"""What the shell offers when the Tab key is pressed.
+
+Completion runs while somebody types: it answers fast or not at all, and says nothing about errors,
+because a message would land in the middle of the line being typed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from mlq.errors import MlqError
+
+_MOST = 500
+_DAY_S = 86400
+
+
+def complete_jobs(prefix: str, **_context: Any) -> list[str]:
+    """Return ids and names of jobs that begin like this: those `mlq ls` would show."""
+    before, comma, begun = prefix.rpartition(",")
+    try:
+        words = [word for word in _job_words() if word.startswith(begun)]
+    except (MlqError, OSError, ValueError):
+        return []
+    return [f"{before}{comma}{word}" for word in dict.fromkeys(words)]
+
+
+def _job_words() -> Iterator[str]:
+    from mlq_cli.render.clean import clean
+    from mlq_cli.session import open_queue
+
+    store = open_queue().store
+    for index, from_score in (("unended", 0.0), ("ended", time.time() - _DAY_S)):
+        pages = store.pages(("status", "mlq_name"), index, from_score)
+        for job_id, _state, name in islice((row for page in pages for row in page), _MOST):
+            yield job_id
+            if name and clean(name) == name:
+                yield name
+
+
+def answer_completion() -> int:
+    """Answer argcomplete's question about the whole command line; ends the process."""
+    import argcomplete
+
+    from mlq_cli.main import command_module, command_names
+    from mlq_cli.parser import new_parser
+
+    parser = new_parser("mlq", "", "")
+    commands = parser.add_subparsers()
+    for name in command_names():
+        module = command_module(name)
+        module.configure(commands.add_parser(name, help=module.HELP, allow_abbrev=False))
+    argcomplete.autocomplete(parser)
+    return 0

@@ -1,0 +1,124 @@
+"""The command `mlq`: picks the command, and turns every error into one message.
+
+Only the module of the command that was typed is imported, so `mlq ls` does not pay for what
+`mlq enqueue` needs. No error of a user ends in a traceback: `MlqError` is printed as what happened,
+why, and what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from mlq import __version__
+from mlq.errors import InvalidInputError, MlqError
+
+COMMANDS = {
+    "Experiments": ("enqueue", "ls", "show", "logs", "wait", "cancel", "retry", "explain"),
+    "Machines": ("machines", "worker", "server"),
+    "Yourself": ("config", "completion"),
+}
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        argv: the words after `mlq`; by default those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks must not end in a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except MlqError as error:
+        _tell(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not notice it again when it exits.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _BROKEN_PIPE
+    return code
+
+
+def _tell(error: MlqError) -> None:
+    from mlq_cli.render.clean import clean
+
+    lines = [clean(line) for line in f"mlq: {error}".split("\n")]
+    with contextlib.suppress(OSError):
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _dispatch(words: list[str]) -> int:
+    if "_ARGCOMPLETE" in os.environ:
+        from mlq_cli.completers import answer_completion
+
+        return answer_completion()
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(overview())
+        return 0
+    if words[0] in {"-V", "--version"}:
+        print(f"mlq {__version__}")
+        return 0
+    return run_command(words[0], words[1:])
+
+
+def command_names() -> list[str]:
+    """Return the names of all commands, in the order in which they are shown."""
+    return [name for names in COMMANDS.values() for name in names]
+
+
+def command_module(name: str) -> Any:
+    """Import the module of a command."""
+    return import_module(f"mlq_cli.commands.{name}")
+
+
+def run_command(name: str, words: Sequence[str]) -> int:
+    """Parse the words after a command's name and run it.
+
+    Raises:
+        InvalidInputError: there is no such command, or the words do not fit it.
+    """
+    from mlq_cli.parser import nearest, new_parser
+
+    if name not in command_names():
+        guess = nearest(name, command_names())
+        raise InvalidInputError(
+            f"unknown command {name}",
+            fix=f"did you mean: mlq {guess}" if guess else "`mlq --help` lists the commands",
+        )
+    command = command_module(name)
+    parser = new_parser(f"mlq {name}", command.HELP, command.EXAMPLES)
+    command.configure(parser)
+    return int(command.run(parser.parse_args(list(words))))
+
+
+def overview() -> str:
+    """Return what `mlq` alone prints."""
+    lines = [
+        "mlq: one queue for your experiments on all the lab's machines",
+        "",
+        "  mlq enqueue --gpus 1 --time 2h -- python train.py    put a job in the queue",
+        "  mlq ls                                               see how it goes",
+        "  mlq logs -f 1                                        read along",
+    ]
+    for group, names in COMMANDS.items():
+        lines += ["", f"{group}:"]
+        lines += [f"  {name:<12}{command_module(name).HELP}" for name in names]
+    lines += ["", "`mlq COMMAND --help` shows a command's options, with examples."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The command line's parser: argparse with our own error messages.
+
+A wrong option is an error like any other: one message that says what to type instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+
+from mlq.errors import InvalidInputError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `InvalidInputError` where argparse would print a usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Turn argparse's complaint into ours."""
+        command = self.prog.removeprefix("mlq ").strip()
+        unknown = re.fullmatch(r"unrecognized arguments: (.*)", message)
+        if unknown:
+            word = unknown[1].split()[0]
+            guess = nearest(word.split("=")[0], self._option_string_actions)
+            kind = "option" if word.startswith("-") else "argument"
+            raise InvalidInputError(
+                f"{command}: unknown {kind} {word}",
+                fix=f"did you mean {guess}? " * bool(guess) + f"See: {self.prog} --help",
+            )
+        raise InvalidInputError(f"{command}: {message}", fix=f"see: {self.prog} --help")
+
+
+def new_parser(prog: str, description: str, examples: str) -> Parser:
+    """Return an empty parser for one command; `examples` is shown below its help."""
+    return Parser(
+        prog=prog,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that is most like this one, or ""."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json, the same everywhere."""
+    parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
+
+
+def add_ids(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the jobs a command is about; completed by id and name."""
+    from mlq_cli.completers import complete_jobs
+
+    action = parser.add_argument("ids", nargs="+", metavar="ID", help=what)
+    action.completer = complete_jobs  # type: ignore[attr-defined]

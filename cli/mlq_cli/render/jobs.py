@@ -1,0 +1,128 @@
+"""Jobs as a table and one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from mlq.lifecycle import ENDED, WAITING, State
+from mlq.units import format_duration, format_mib, parse_iso
+from mlq.views import JobView
+from mlq_cli.render.clean import clean
+from mlq_cli.render.style import Style, kind_of
+from mlq_cli.render.table import Cell, Column, table
+from mlq_cli.render.words import count, elapsed, moment, percent
+
+_COLUMNS = (
+    Column("ID"),
+    Column("STATE"),
+    Column("DONE", 90, right=True),
+    Column("TIME", 80, right=True),
+    Column("MACHINE", 70, least=8),
+    Column("ASKS", 40),
+    Column("NAME", 60, least=8),
+    Column("COMMAND", 50, least=16),
+    Column("REASON", 85, least=18),
+)
+_LABEL_WIDTH = 11
+
+
+def job_table(jobs: Sequence[JobView], now: datetime, style: Style) -> list[str]:
+    """Return the lines of `mlq ls`."""
+    return table(_COLUMNS, [_row(job, now) for job in jobs], style)
+
+
+def _row(job: JobView, now: datetime) -> list[Cell]:
+    kind = kind_of(job.state)
+    return [
+        Cell(job.id, "strong" if job.state == State.STARTED else ""),
+        Cell(job.state, kind),
+        Cell(percent(job.progress) if job.state == State.STARTED else ""),
+        Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
+        Cell(job.machine or "" if job.state not in WAITING else ""),
+        Cell(asks(job), "faint"),
+        Cell(job.name),
+        Cell(job.command),
+        Cell(job.reason, kind if job.state in ENDED else ""),
+    ]
+
+
+def seconds_of(job: JobView, now: datetime) -> float:
+    """Return how long a job runs, ran, or has waited until now."""
+    since = job.submitted_at if job.state in WAITING else job.started_at or job.submitted_at
+    if since is None:
+        return 0.0
+    until = parse_iso(job.ended_at) if job.ended_at else now.timestamp()
+    return until - parse_iso(since)
+
+
+def asks(job: JobView) -> str:
+    """Return what a job asks for, for example `4c 8G 1gpu:6G`."""
+    words = [f"{job.cores}c", format_mib(job.mem_mib)]
+    if job.gpus:
+        words.append(f"{job.gpus}gpu" + (f":{format_mib(job.vram_mib)}" if job.vram_mib else ""))
+    return " ".join(words)
+
+
+def summary(jobs: Sequence[JobView]) -> str:
+    """Return how many jobs there are of each state, in the order of a job's life."""
+    counts = Counter(job.state for job in jobs)
+    known = [str(state) for state in State if counts[state]]
+    parts = ", ".join(f"{counts[state]} {state}" for state in known)
+    return f"{count(len(jobs), 'job')}: {parts}"
+
+
+def details(job: JobView, log: str, now: datetime, style: Style) -> list[str]:
+    """Return everything worth knowing about one job, a line each.
+
+    Args:
+        job: the job.
+        log: where the log of its last attempt lies, or "".
+        now: the present, in the zone to show.
+        style: how to render.
+    """
+    title = f"{job.id} {clean(job.name)}".rstrip()
+    lines = [f"{style.paint(title, 'strong')}  {style.paint(job.state, kind_of(job.state))}"]
+    facts = {
+        "reason": job.reason,
+        "command": job.command,
+        "asks for": _in_words(job),
+        "priority": str(job.priority) if job.priority else "",
+        "after": ", ".join(job.after),
+        "progress": percent(job.progress),
+        "machine": job.machine or "",
+        "attempt": _attempts(job),
+        "exit code": "" if job.exit_code is None else str(job.exit_code),
+        "submitted": _time(job.submitted_at, now),
+        "started": _time(job.started_at, now),
+        "ended": _time(job.ended_at, now),
+        "took" if job.ended_at else "time": elapsed(seconds_of(job, now)),
+        "folder": job.directory,
+        "log": log,
+    }
+    lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in facts.items() if text]
+    return lines
+
+
+def _in_words(job: JobView) -> str:
+    words = [count(job.cores, "core"), f"{format_mib(job.mem_mib)} of memory"]
+    if job.gpus:
+        vram = f"{format_mib(job.vram_mib)} free on each" if job.vram_mib else "alone on each"
+        words.append(f"{count(job.gpus, 'GPU')} ({vram})")
+    if job.time_limit_s:
+        words.append(f"at most {format_duration(job.time_limit_s)}")
+    return ", ".join(words)
+
+
+def _attempts(job: JobView) -> str:
+    if not job.attempt:
+        return ""
+    lost = f"{job.losses} lost with their machine" if job.losses else ""
+    failed = f"{job.failures} failed" if job.failures else ""
+    past = ", ".join(part for part in (lost, failed) if part)
+    return f"{job.attempt} ({past})" if past else str(job.attempt)
+
+
+def _time(iso: str | None, now: datetime) -> str:
+    return moment(iso, now) if iso else ""

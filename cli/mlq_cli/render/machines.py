@@ -1,0 +1,78 @@
+"""Machines as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlq.machines import offer_of
+from mlq.placement import GpuOffer
+from mlq_cli.render.style import Style
+from mlq_cli.render.table import Cell, Column, table
+from mlq_cli.render.words import about, elapsed
+
+_COLUMNS = (
+    Column("MACHINE"),
+    Column("CORES", 90, right=True),
+    Column("MEMORY", 60, right=True),
+    Column("GPU MEMORY", 85),
+    Column("GPU", 20, least=10),
+    Column("JOBS", 80, right=True),
+    Column("OTHERS", 30, right=True),
+    Column("HEARD", 70, right=True),
+    Column("NOTE", 95, least=20),
+)
+
+
+def machine_table(
+    machines: Mapping[str, tuple[float, Mapping[str, Any]]], lease_s: float, style: Style
+) -> list[str]:
+    """Return the lines of `mlq machines`; free comes before total.
+
+    Args:
+        machines: name -> (seconds since it was heard, its record).
+        lease_s: a machine not heard for longer holds no lease any more.
+        style: how to render.
+    """
+    rows = [_row(name, *machines[name], lease_s) for name in sorted(machines)]
+    return table(_COLUMNS, rows, style)
+
+
+def _row(name: str, heard_s: float, record: Mapping[str, Any], lease_s: float) -> list[Cell]:
+    offer = offer_of(record)
+    silent = heard_s > lease_s
+    faint = "faint" if silent else ""
+    load = float(record.get("foreign_load") or 0)
+    return [
+        Cell(name, faint or "strong"),
+        Cell(f"{offer.cores}/{offer.total_cores}" if record else "", faint),
+        Cell(f"{about(offer.mem_mib)}/{about(offer.total_mem_mib)}" if record else "", faint),
+        Cell(", ".join(_gpu_memory(gpu) for gpu in offer.gpus), faint),
+        Cell(_gpu_names(offer.gpus), "faint"),
+        Cell(str(len(record.get("attempts") or ())) if record else "", faint),
+        Cell(f"{load:.1f}" if load >= 0.05 else "", "faint"),
+        Cell(elapsed(heard_s), "bad" if silent else "faint"),
+        Cell("; ".join(remarks(heard_s, record, lease_s)), "waiting"),
+    ]
+
+
+def remarks(heard_s: float, record: Mapping[str, Any], lease_s: float) -> list[str]:
+    """Return what is wrong with a machine, in words; empty if it takes jobs."""
+    found = []
+    if heard_s > lease_s:
+        found.append(f"not heard of for {elapsed(heard_s)}")
+    elif record.get("note"):
+        found.append(str(record["note"]))
+    elif not record.get("offering", True):
+        found.append("takes no jobs now")
+    if record.get("gpu_fault"):
+        found.append(f"no GPUs: {record['gpu_fault']}")
+    return found
+
+
+def _gpu_memory(gpu: GpuOffer) -> str:
+    return f"{about(gpu.free_mib)}/{about(gpu.total_mib)}"
+
+
+def _gpu_names(gpus: tuple[GpuOffer, ...]) -> str:
+    return ", ".join(dict.fromkeys(gpu.name.removeprefix("NVIDIA ") for gpu in gpus))

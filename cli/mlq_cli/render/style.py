@@ -1,0 +1,72 @@
+"""What the terminal can show: its width, and whether colours are welcome.
+
+Everything that is rendered gets a `Style`; only this module asks the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+_CODES = {
+    "good": "32",
+    "bad": "31",
+    "busy": "36",
+    "waiting": "33",
+    "faint": "2",
+    "strong": "1",
+}
+_KIND_OF_STATE = {
+    "started": "busy",
+    "queued": "waiting",
+    "deferred": "faint",
+    "scheduled": "faint",
+    "finished": "good",
+    "failed": "bad",
+    "canceled": "faint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How to render.
+
+    Args:
+        width: columns of the terminal; None for a pipe or a file, where nothing is shortened.
+        colour: whether colours are welcome.
+    """
+
+    width: int | None = None
+    colour: bool = False
+
+    def paint(self, text: str, kind: str) -> str:
+        """Return the text in the colour of this kind ("" is plain)."""
+        return f"\x1b[{_CODES[kind]}m{text}\x1b[0m" if self.colour and kind else text
+
+
+def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
+    """Return what suits this stream.
+
+    Colours only on a terminal that is not dumb, and never with NO_COLOR (https://no-color.org).
+    """
+    if not stream.isatty():
+        return Style()
+    colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return Style(_columns(stream, environ), colour)
+
+
+def kind_of(state: str) -> str:
+    """Return the kind of colour a job's state has."""
+    return _KIND_OF_STATE.get(state, "")
+
+
+def _columns(stream: TextIO, environ: Mapping[str, str]) -> int:
+    told = environ.get("COLUMNS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80

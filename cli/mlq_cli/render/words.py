@@ -1,0 +1,72 @@
+"""Times, sizes and lists of ids as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from mlq.units import format_duration, parse_iso
+
+_DAY_S = 86400
+_MIB_A_GIB = 1024
+
+
+def elapsed(seconds: float) -> str:
+    """Return a time that has passed, in whole seconds; clocks of two machines may differ a bit."""
+    return format_duration(max(0, int(seconds)))
+
+
+def about(mib: int) -> str:
+    """Return a size that was measured, rounded to what matters: `512M`, `8G`, `10.7G`."""
+    if mib < _MIB_A_GIB:
+        return f"{mib}M"
+    gib = mib / _MIB_A_GIB
+    return f"{gib:.0f}G" if gib >= 100 or abs(gib - round(gib)) < 0.05 else f"{gib:.1f}G"
+
+
+def moment(iso: str, now: datetime) -> str:
+    """Return a moment as the local clock shows it: `14:05:09`, with the day if it is another.
+
+    Args:
+        iso: ISO 8601 with its zone.
+        now: the present, in the zone to show.
+    """
+    at = parse_iso(iso)
+    local = datetime.fromtimestamp(at, now.tzinfo)
+    if local.date() == now.date():
+        return local.strftime("%H:%M:%S")
+    if abs(now.timestamp() - at) < 300 * _DAY_S:
+        return local.strftime("%d %b %H:%M")
+    return local.strftime("%d %b %Y")
+
+
+def percent(share: float | None) -> str:
+    """Return a share from 0 to 1 as percent; never 100% before it is whole."""
+    return "" if share is None else f"{int(share * 100)}%"
+
+
+def count(number: int, thing: str) -> str:
+    """Return `1 job`, `2 jobs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Return ids in few words: `1040-1044, 1050`.
+
+    Three or more numbers in a row become a range, as they may be typed.
+    """
+    parts: list[str] = []
+    for run in _runs(ids):
+        parts += [f"{run[0]}-{run[-1]}"] if len(run) > 2 else run
+    return ", ".join(parts)
+
+
+def _runs(ids: Iterable[str]) -> list[list[str]]:
+    runs: list[list[str]] = []
+    for one in ids:
+        last = runs[-1][-1] if runs else ""
+        if last.isdigit() and one.isdigit() and int(one) == int(last) + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs

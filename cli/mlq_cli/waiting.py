@@ -1,0 +1,92 @@
+"""Waiting until jobs have ended, for `mlq wait` and `mlq enqueue --wait`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from mlq.lifecycle import ENDED, State
+from mlq.queues import Queue
+from mlq.views import JobView
+from mlq_cli.render.clean import clean
+from mlq_cli.render.jobs import summary
+from mlq_cli.render.style import style_of
+from mlq_cli.render.table import shorten
+from mlq_cli.render.words import elapsed, listed, percent
+from mlq_cli.session import say
+
+POLL_S = 0.25
+_HIGHEST_EXIT_CODE = 255
+_SIGNALED = 128
+
+
+def wait_for(queue: Queue, ids: Sequence[str]) -> list[JobView]:
+    """Return the jobs once all of them have ended; on a terminal a line shows how it goes.
+
+    Raises:
+        KeyboardInterrupt: the user stopped waiting; the jobs go on, and are told to.
+    """
+    show, clear = _live_line()
+    began_s = time.monotonic()
+    latest: dict[str, JobView] = {}
+    left = list(ids)
+    try:
+        while True:
+            latest.update((job.id, job) for job in queue.views(left))
+            jobs = [latest[one] for one in ids]
+            left = [job.id for job in jobs if job.state not in ENDED]
+            if not left:
+                return jobs
+            show(progress_line(jobs, time.monotonic() - began_s))
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        clear()
+        say(f"no longer waiting; {listed(left)} goes on")
+        raise
+    finally:
+        clear()
+
+
+def exit_code_of(jobs: Sequence[JobView]) -> int:
+    """Return 0 if all jobs finished, else the exit code of the first that did not, or 1."""
+    for job in jobs:
+        if job.state != State.FINISHED:
+            return _as_shells_do(job.exit_code or 1)
+    return 0
+
+
+def _as_shells_do(code: int) -> int:
+    if code < 0:
+        code = _SIGNALED - code
+    return code if code <= _HIGHEST_EXIT_CODE else 1
+
+
+def progress_line(jobs: Sequence[JobView], waited_s: float) -> str:
+    """Return how it goes in one line: the counts, or for a single job its own state."""
+    if len(jobs) > 1:
+        words = summary(jobs)
+    else:
+        (job,) = jobs
+        where = f" on {job.machine}" if job.state == State.STARTED and job.machine else ""
+        words = f"{job.id} {job.name}".rstrip() + f": {job.state}{where} {percent(job.progress)}"
+    return clean(f"{words.rstrip()}, {elapsed(waited_s)}")
+
+
+def _live_line() -> tuple[Callable[[str], None], Callable[[], None]]:
+    """Return how to show one line in place on standard error, and how to take it away again."""
+    style = style_of(sys.stderr, os.environ)
+    if style.width is None:
+        return lambda _text: None, lambda: None
+    room = style.width - 1
+
+    def show(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{shorten(text, room)}")
+        sys.stderr.flush()
+
+    def clear() -> None:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+    return show, clear
