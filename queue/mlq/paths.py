@@ -43,7 +43,7 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
     """Return the folder after making sure that it is ours alone (0700, no link).
 
     Args:
-        path: an absolute path; missing parents are made with mode 0700 too.
+        path: an absolute path; missing parents are made as the umask has it.
         create: make it if it does not exist.
 
     Raises:

@@ -1,0 +1,293 @@
+"""The queue's own Redis server: started, found and stopped without root.
+
+One rule tells whether it runs: `server.lock` in its data folder is locked. The server inherits the
+lock from whoever started it, so the kernel drops it with the server's last process, whatever ended
+it; a pid file or a socket left behind by `kill -9` therefore fools nobody, and of two commands that
+start it at once one gets the lock and the other waits for the same server.
+
+`appendfsync always` is the default because it is affordable. Measured on two busy cores and a
+virtual disk (Valkey 9.1, ext4): one enqueue takes 0.8 ms (everysec: 0.35 ms), ten thousand in one
+call go in at 11,000 a second (everysec: 14,000).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket as sockets
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlq.client import Client
+from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
+from mlq.layout import write_atomically
+from mlq.mounts import network_file_system
+from mlq.paths import check_socket_path, private_dir, read_secret, write_secret
+from mlq.server_config import acl_text, config_text, find_program
+from mlq.server_files import ServerFiles
+from mlq.settings import Settings
+from mlq.signing import create_key
+from mlq.wire import Wire
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """The queue's server as it is now; what is not known of one that does not run is empty.
+
+    Args:
+        running: whether it runs.
+        socket: where it answers.
+        folder: its data.
+        log_file: its log.
+        pid: its process.
+        version: for example `Valkey 9.1.2`.
+        binary: the program.
+        memory_mib: what its data takes in memory.
+        fsync: when it flushes its log: `always` or `everysec`.
+        aof: `ok`, or what is wrong with its log on disk.
+        jobs: how many jobs it holds, ended ones included.
+        note: why it does not answer, if it does not.
+    """
+
+    running: bool
+    socket: Path
+    folder: Path
+    log_file: Path
+    pid: int | None = None
+    version: str = ""
+    binary: str = ""
+    memory_mib: float | None = None
+    fsync: str = ""
+    aof: str = ""
+    jobs: int | None = None
+    note: str = ""
+
+
+def start(
+    settings: Settings, *, timeout_s: float = START_TIMEOUT_S, extra_users: Sequence[str] = ()
+) -> bool:
+    """Start the server in the background and wait until it answers.
+
+    The first start also makes the queue's password and its signing key.
+
+    Args:
+        settings: of this installation.
+        timeout_s: a long log takes a while to load.
+        extra_users: see `mlq.server_config.acl_text`.
+
+    Returns:
+        True if it was started, False if it ran already (or somebody else started it just now).
+
+    Raises:
+        ServerError: it cannot be started; names the log file if the server said why.
+        UnsafePathError: a folder or secret is open to others.
+        SettingsError: the socket's path is too long.
+    """
+    files = _prepare(settings)
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        said_before = files.log_size()
+        with files.locked() as lock:
+            if lock is not None:
+                _launch(settings, files, lock, extra_users)
+        if _wait_until_up(settings, files, deadline_s):
+            return lock is not None
+        if lock is not None:
+            raise files.why_ended(said_before)
+        # The one that held the lock is gone: now it is our turn.
+
+
+def stop(settings: Settings, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
+    """Stop the server and wait until it has ended; all it holds is on disk.
+
+    Returns:
+        True if it was stopped, False if it did not run.
+
+    Raises:
+        ServerError: it did not end in time.
+    """
+    files = ServerFiles(settings.server_dir)
+    deadline_s = time.monotonic() + timeout_s
+    if not files.is_running():
+        return False
+    pid = None
+    while files.is_running():
+        if pid is None and (pid := files.pid()) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if time.monotonic() >= deadline_s:
+            raise ServerError(
+                f"the server has not ended after {timeout_s:g} s",
+                why=f"it is process {pid}" if pid else "it has not even finished starting",
+                fix=f"see {files.log}",
+            )
+        time.sleep(_POLL_S)
+    return True
+
+
+def status(settings: Settings) -> ServerStatus:
+    """Return how the server is; one that is broken or away is a status too.
+
+    Raises:
+        ServerError: its folder cannot be looked into.
+    """
+    files = ServerFiles(settings.server_dir)
+    at: dict[str, Any] = {
+        "socket": settings.redis_socket,
+        "folder": files.folder,
+        "log_file": files.log,
+    }
+    if not files.is_running():
+        return ServerStatus(running=False, **at)
+    at["pid"] = files.pid()
+    try:
+        client = _connect(settings)
+        try:
+            info = _info(client)
+            jobs = int(client.call("ZCARD", "mlq:jobs"))
+        finally:
+            client.close()
+    except (QueueUnreachableError, QueueRefusedError, UnsafePathError) as error:
+        return ServerStatus(running=True, note=str(error), **at)
+    kind = "Valkey" if "valkey_version" in info else "Redis"
+    return ServerStatus(
+        running=True,
+        version=f"{kind} {info.get('valkey_version') or info['redis_version']}",
+        binary=info.get("executable", ""),
+        memory_mib=int(info["used_memory"]) / 2**20,
+        fsync=files.configured_fsync(),
+        aof=_aof(info),
+        jobs=jobs,
+        **at,
+    )
+
+
+def _prepare(settings: Settings) -> ServerFiles:
+    for name, path in ("server_dir", settings.server_dir), ("redis_socket", settings.redis_socket):
+        kind = network_file_system(path)
+        if kind:
+            raise ServerError(
+                f"the queue's server cannot use {path}",
+                why=f"it lies on a network file system ({kind}), which does not keep its promises",
+                fix=f"set {name} (MLQ_{name.upper()}) to a path on a local disk of this machine",
+            )
+    check_socket_path(settings.redis_socket)
+    private_dir(settings.redis_socket.parent)
+    return ServerFiles(private_dir(settings.server_dir))
+
+
+def _launch(settings: Settings, files: ServerFiles, lock: int, extra_users: Sequence[str]) -> None:
+    _refuse_foreign_server(settings.redis_socket)
+    program = find_program()
+    password = _password(settings.password_file)
+    create_key(settings.key_file)
+    config = config_text(files.folder, settings.redis_socket, settings.redis_fsync)
+    users = acl_text(settings.redis_user, password, extra_users)
+    said_before = files.log_size()
+    try:
+        files.pid_file.unlink(missing_ok=True)
+        write_atomically(files.users, users.encode())
+        write_atomically(files.config, os.fsencode(config))
+        files.log.touch(mode=0o600)
+        with files.log.open("ab") as log:
+            ran = subprocess.run(
+                [program.path, files.config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=files.folder,
+                umask=0o077,
+                pass_fds=[lock],
+                check=False,
+            )
+    except OSError as error:
+        raise ServerError(
+            f"cannot start {program.path} in {files.folder}", why=error.strerror or str(error)
+        ) from None
+    if ran.returncode != 0:
+        raise files.why_ended(said_before)
+
+
+def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) -> bool:
+    """Wait until the server answers; False if it is gone."""
+    why = "it does not answer"
+    while True:
+        if not files.is_running():
+            return False
+        try:
+            client = _connect(settings)
+            try:
+                client.call("PING")
+            finally:
+                client.close()
+        except QueueUnreachableError as error:
+            why = error.why
+        except UnsafePathError as error:
+            # Whoever starts the server for the first time makes its password just before.
+            if files.pid() is not None:
+                raise
+            why = error.why
+        except QueueRefusedError as error:
+            why = error.why
+            if not why.startswith("LOADING"):
+                raise ServerError(
+                    "the queue's server runs but refuses to work", why=why, fix=f"see {files.log}"
+                ) from None
+        else:
+            return True
+        if time.monotonic() >= deadline_s:
+            raise ServerError("the queue's server is not ready", why=why, fix=f"see {files.log}")
+        time.sleep(_POLL_S)
+
+
+def _connect(settings: Settings) -> Client:
+    password = read_secret(settings.password_file).decode().strip()
+    return Wire(settings.redis_socket, settings.redis_user, password)
+
+
+def _password(path: Path) -> str:
+    # An existing one stays: it outlives the server, and other machines have a copy.
+    with suppress(FileExistsError):
+        write_secret(path, secrets.token_hex(32).encode() + b"\n")
+    return read_secret(path).decode().strip()
+
+
+def _refuse_foreign_server(path: Path) -> None:
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return
+    raise ServerError(
+        f"another server answers at {path}",
+        why="it keeps its data in another folder than server_dir",
+        fix="stop it first, or set redis_socket or server_dir; see `mlq config`",
+    )
+
+
+def _info(client: Client) -> dict[str, str]:
+    text: str = client.call("INFO").decode(errors="replace")
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value for name, colon, value in pairs if colon}
+
+
+def _aof(info: Mapping[str, str]) -> str:
+    if info.get("loading") == "1":
+        return "loading"
+    if info.get("aof_enabled") != "1":
+        return "off: jobs are lost when the server ends"
+    if info.get("aof_last_write_status") != "ok":
+        return "the last write failed: is the disk full?"
+    if info.get("aof_last_bgrewrite_status") != "ok":
+        return "the last rewrite failed: is the disk full?"
+    return "ok"

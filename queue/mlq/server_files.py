@@ -1,0 +1,143 @@
+"""The files of the queue's server, and what they tell of a server that does not answer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlq.errors import ServerError
+
+_LOG_TAIL_BYTES = 8000
+# `8190:M 23 Nov 2026 22:15:01.123 # Bad file format ...`: `#` marks a warning.
+_LOG_LINE = re.compile(r"^\d+:\w .{20,32}? ([#*.-]) (.*)$")
+_CHATTER = ("oO0OoO0OoO0Oo", "Server initialized", "overcommit", "Transparent Huge", "WARNING")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFiles:
+    """The files in the data folder of the queue's server.
+
+    Args:
+        folder: server_dir.
+    """
+
+    folder: Path
+
+    @property
+    def lock(self) -> Path:
+        """Locked as long as the server lives."""
+        return self.folder / "server.lock"
+
+    @property
+    def config(self) -> Path:
+        """What the server was started with."""
+        return self.folder / "redis.conf"
+
+    @property
+    def users(self) -> Path:
+        """Its users and their rights."""
+        return self.folder / "users.acl"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.folder / "redis.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Its process, as long as the lock is held."""
+        return self.folder / "redis.pid"
+
+    @contextmanager
+    def locked(self) -> Iterator[int | None]:
+        """Hold the lock; gives its descriptor, or None if somebody else holds it.
+
+        Raises:
+            ServerError: the folder cannot be written to.
+        """
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ServerError(f"cannot write in {self.folder}", why=error.strerror or "") from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+            else:
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def is_running(self) -> bool:
+        """Whether a server, or somebody who starts one just now, holds the lock."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ServerError(f"cannot look into {self.folder}", why=error.strerror or "") from None
+        try:
+            # Shared, so that two who look at once do not take each other for the server.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def pid(self) -> int | None:
+        """Return the server's process; None if it has not said so yet."""
+        try:
+            pid = int(self.pid_file.read_text(encoding="ascii"))
+            # A starter that holds the lock may not have removed the file of the last server yet.
+            return pid if b"-server" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return None
+
+    def configured_fsync(self) -> str:
+        """Return the fsync policy that the server was started with."""
+        text = self.config.read_bytes().decode(errors="replace") if self.config.exists() else ""
+        found = re.search(r"^appendfsync (\w+)$", text, re.MULTILINE)
+        return found[1] if found else ""
+
+    def log_size(self) -> int:
+        """Return how much the server has said so far, in bytes."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def why_ended(self, said_before: int) -> ServerError:
+        """Return the error that says why a server ended.
+
+        Args:
+            said_before: the size of the log before it was started.
+        """
+        with self.log.open("rb") as file:
+            file.seek(max(said_before, self.log_size() - _LOG_TAIL_BYTES))
+            why = cause_of_death(file.read().decode(errors="replace"))
+        fix = f"its log is {self.log}"
+        if re.search(r"append only file|AOF", why) and "space" not in why:
+            fix = (
+                f"the queue's data in {self.folder} is damaged: keep a copy of that folder, then "
+                f"repair it with valkey-check-aof or redis-check-aof (--fix); {fix}"
+            )
+        elif "No space left" in why or "quota" in why.lower():
+            fix = f"make room on the disk of {self.folder}; {fix}"
+        return ServerError("the queue's server ended", why=why, fix=fix)
+
+
+def cause_of_death(log: str) -> str:
+    """Return the line of a Redis log that says why the server ended."""
+    plain: list[str] = []
+    warnings: list[str] = []
+    for line in log.splitlines():
+        match = _LOG_LINE.match(line)
+        level, message = (match[1], match[2]) if match else ("", line.strip(" >*'"))
+        if not message or any(word in message for word in _CHATTER):
+            continue
+        (warnings if level == "#" else plain).append(message)
+    return next(iter(warnings[-1:] or plain[-1:]), "it said nothing")

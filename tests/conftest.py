@@ -1,0 +1,24 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from redis_server import RedisServer, private_server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """The test session's own server."""
+    with private_server() as running:
+        yield running
+
+
+@pytest.fixture
+def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """An empty queue, seen with the rights of the queue's user; replies are bytes."""
+    redis_server.admin.flushall()
+    with redis_server.client() as client:
+        yield client
