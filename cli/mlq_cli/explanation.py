@@ -69,16 +69,17 @@ def verdict(
         for remark in remarks(heard_s, record, lease_s)
         if request.gpus or not remark.startswith("no GPUs")
     ]
-    ever = True
-    if isinstance(fit, Misfit):
-        ever = fit.ever
-        why += [_short(shortage, request, record) for shortage in fit.shortages]
+    shortages = fit.shortages if isinstance(fit, Misfit) else ()
+    if record.get("gpu_fault"):
+        # While the driver is at fault nobody knows how many GPUs there are; the remark says it.
+        shortages = tuple(one for one in shortages if not one.resource.startswith("gpus"))
+    why += [_short(shortage, request, record) for shortage in shortages]
     for other, reserved in around.reservations.items():
         if reserved == machine and other != around.job_id:
             why.append(f"kept free for job {other}, which has waited long")
     if around.avoids == machine:
         why.append("lost under this job before, so avoided for a while")
-    answer = "now" if not why else ("later" if ever else "never")
+    answer = "now" if not why else ("later" if all(one.ever for one in shortages) else "never")
     return Verdict(machine, answer, tuple(why))
 
 

@@ -67,8 +67,8 @@ def test_a_machine_that_is_unwell_says_so() -> None:
 def test_a_gpu_fault_matters_only_to_jobs_with_gpus() -> None:
     broken = machine(gpus=[], gpu_fault="driver/library version mismatch")
     assert why(Request(1, 1024), broken).answer == "now"
-    assert (
-        why(Request(1, 1024, 1, 1024), broken).why[0] == "no GPUs: driver/library version mismatch"
+    assert why(Request(1, 1024, 1, 1024), broken) == Verdict(
+        "gpu07", "later", ("no GPUs: driver/library version mismatch",)
     )
 
 

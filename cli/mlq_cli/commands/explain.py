@@ -103,9 +103,7 @@ def _explained(
     if job.state == State.DEFERRED:
         lines += _parents(queue, job)
     elif job.state == State.QUEUED:
-        lines.append(
-            f"{count(ahead, 'queued job') if ahead else 'No queued job'} before it in line."
-        )
+        lines.append(f"{count(ahead, 'job')} before it in line.")
         lines.append(conclusion(job.id, verdicts, ahead, reservations))
     table = verdict_table(verdicts, style)
     return [*lines, "", *table] if table else lines

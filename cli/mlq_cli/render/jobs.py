@@ -20,9 +20,10 @@ _COLUMNS = (
     Column("DONE", 90, right=True),
     Column("TIME", 80, right=True),
     Column("MACHINE", 70, least=8),
+    Column("ATTEMPT", 45, right=True),
     Column("ASKS", 40),
-    Column("NAME", 60, least=8),
-    Column("COMMAND", 50, least=16),
+    Column("NAME", 60, least=16),
+    Column("COMMAND", 50, least=24),
     Column("REASON", 85, least=18),
 )
 _LABEL_WIDTH = 11
@@ -41,9 +42,11 @@ def _row(job: JobView, now: datetime) -> list[Cell]:
         Cell(percent(job.progress) if job.state == State.STARTED else ""),
         Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
         Cell(job.machine or "" if job.state not in WAITING else ""),
+        Cell(str(job.attempt) if job.attempt > 1 else ""),
         Cell(asks(job), "faint"),
-        Cell(job.name),
-        Cell(job.command),
+        # A job without a name goes by its command.
+        Cell(job.name) if job.name else Cell(job.command, "faint"),
+        Cell(job.command if job.name else ""),
         Cell(job.reason, kind if job.state in ENDED else ""),
     ]
 

@@ -51,7 +51,7 @@ def _row(name: str, heard_s: float, record: Mapping[str, Any], lease_s: float) -
         Cell(_gpu_names(offer.gpus), "faint"),
         Cell(str(len(record.get("attempts") or ())) if record else "", faint),
         Cell(f"{load:.1f}" if load >= 0.05 else "", "faint"),
-        Cell(elapsed(heard_s), "bad" if silent else "faint"),
+        Cell("" if silent else elapsed(heard_s), "faint"),  # if silent, the note says it
         Cell("; ".join(remarks(heard_s, record, lease_s)), "waiting"),
     ]
 

@@ -87,19 +87,22 @@ def fitted(columns: Sequence[Column], widths: dict[int, int], width: int | None)
         if missing <= 0:
             return kept
         if sum(least.values()) + gaps <= width:
-            return _shortened(kept, least, missing)
+            return _shortened(columns, kept, least, missing)
         victim = min(kept, key=lambda at: (columns[at].importance, -at))
         if columns[victim].importance >= ALWAYS:
             return least
         del kept[victim]
 
 
-def _shortened(widths: dict[int, int], least: dict[int, int], missing: int) -> dict[int, int]:
-    """Take `missing` columns from those that have most to give, the widest first."""
+def _shortened(
+    columns: Sequence[Column], widths: dict[int, int], least: dict[int, int], missing: int
+) -> dict[int, int]:
+    """Take `missing` from the widths, from the least important columns first."""
     shown = dict(widths)
-    for _ in range(missing):
-        widest = max((at for at in shown if shown[at] > least[at]), key=lambda at: shown[at])
-        shown[widest] -= 1
+    for at in sorted(widths, key=lambda at: columns[at].importance):
+        taken = min(missing, widths[at] - least[at])
+        shown[at] -= taken
+        missing -= taken
     return shown
 
 

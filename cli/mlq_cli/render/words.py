@@ -19,7 +19,7 @@ def elapsed(seconds: float) -> str:
 def about(mib: int) -> str:
     """Return a size that was measured, rounded to what matters: `512M`, `8G`, `10.7G`."""
     if mib < _MIB_A_GIB:
-        return f"{mib}M"
+        return f"{mib}M" if mib else "0"
     gib = mib / _MIB_A_GIB
     return f"{gib:.0f}G" if gib >= 100 or abs(gib - round(gib)) < 0.05 else f"{gib:.1f}G"
 
