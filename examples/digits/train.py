@@ -62,7 +62,7 @@ def main() -> None:
         save(model, epoch, checkpoint)
         report(epoch / args.epochs, epoch=epoch, accuracy=accuracy)
         print(f"epoch {epoch}/{args.epochs}: accuracy {accuracy:.3f}", flush=True)
-        time.sleep(max(0.0, args.seconds_per_epoch - (time.monotonic() - started_s)))
+        time.sleep(max(0.0, args.pace - (time.monotonic() - started_s)))
 
     result = {"lr": args.lr, "epochs": args.epochs, "accuracy": float(model.score(test_x, test_y))}
     metrics.write_text(json.dumps(result) + "\n")
@@ -74,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.01, help="learning rate (0.01)")
     parser.add_argument("--epochs", type=int, default=20, help="how often to see the data (20)")
     parser.add_argument(
-        "--seconds-per-epoch", type=float, default=0.0, help="take at least so long, to be watched"
+        "--pace", type=float, default=0.0, metavar="S", help="take S seconds an epoch, at least"
     )
     return parser.parse_args()
 

@@ -1,0 +1,50 @@
+# `make` alone lists what there is. Everything is installed into .venv, nothing outside the clone.
+
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; \
+	done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := queue worker cli tests bench examples
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint bench docs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+venv: $(READY) ## install mlq and what its development needs into .venv
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "mlq needs Python 3.11 or newer, and none is in your PATH:" \
+		"install one, or say which: make PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual" \
+		"environments: on Debian and Ubuntu, 'apt install python3-venv' adds that;" \
+		"without root, name another Python: make PYTHON=/path/to/python3.11"; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,lint]'
+	@touch $@
+
+demo: venv ## watch an experiment survive a power cut (about a minute)
+	@$(BIN)/python examples/demo.py
+
+test: venv ## run all tests
+	$(BIN)/python -m pytest
+
+lint: venv ## check style, types and import layers
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: venv ## measure, beside other job queues
+	$(BIN)/python -m bench
+
+docs: venv ## write what is generated in docs/ anew
+	$(BIN)/python docs/generate.py
+
+clean: ## remove .venv and everything else that was made here
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf bench/.venv bench/results
+	find queue worker cli tests bench examples -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,324 @@
+"""The demonstration behind `make demo`: an experiment survives a power cut, before your eyes.
+
+It types the commands that a user would type, against a queue of its own in a temporary folder, and
+shortens the times after which silence counts as death, by settings. The power cut is SIGKILL to
+every process of one machine at once. What it promises it also checks: if the experiment does not
+finish on the other machine from its checkpoint, the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+TRAIN = HERE / "digits" / "train.py"
+MACHINES = ("lab01", "lab02")
+LEARNING_RATES = ("0.001", "0.01", "0.1", "1")
+EPOCHS, PACE_S = 24, 0.5
+CUT_AFTER_EPOCH = 4
+DEADLINE_S = 110
+LIVENESS = {"MLQ_BEAT_S": "0.5", "MLQ_LEASE_S": "2", "MLQ_FENCE_S": "3", "MLQ_DEAD_S": "4"}
+
+Job = dict[str, Any]
+
+
+class PromiseBrokenError(Exception):
+    """What the demonstration set out to show did not happen."""
+
+
+class Lab:
+    """A private installation of mlq: its folders, its environment, and the processes in it.
+
+    Args:
+        private: a new folder for configuration, data and sockets.
+        results: the results root; it is kept.
+    """
+
+    def __init__(self, private: Path, results: Path) -> None:
+        self.private, self.results = private, results
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MLQ_")}
+        bin_folder = Path(sys.executable).parent
+        self.environ = inherited | {
+            "PATH": f"{bin_folder}:{os.environ.get('PATH', os.defpath)}",
+            "VIRTUAL_ENV": sys.prefix,
+            "XDG_CONFIG_HOME": str(private / "config"),
+            "XDG_DATA_HOME": str(private / "data"),
+            "XDG_RUNTIME_DIR": str(private / "run"),
+            "MLQ_ROOT": str(results),
+            "MLQ_YIELD_TO_OTHERS": "false",
+            **LIVENESS,
+        }
+        (private / "run").mkdir(mode=0o700)
+
+    def type(self, *words: str, lines: int = 20) -> str:
+        """Run `mlq` as typed, show the command and the start of what it says; return it all."""
+        print(f"\n  $ mlq {shlex.join(words)}", flush=True)
+        done = self._mlq(*words, stderr=subprocess.STDOUT)
+        said = done.stdout.splitlines()
+        for line in said[:lines] + ["..."] * (len(said) > lines):
+            print(f"    {line}", flush=True)
+        if done.returncode != 0:
+            raise PromiseBrokenError(f"`mlq {shlex.join(words)}` ended with {done.returncode}")
+        return done.stdout
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs, as `mlq ls -a --json` shows them."""
+        done = self._mlq("ls", "-a", "--json")
+        if done.returncode != 0:
+            raise PromiseBrokenError("`mlq ls -a --json` failed")
+        jobs: list[Job] = json.loads(done.stdout)
+        return jobs
+
+    def cut_power(self, machine: str) -> int:
+        """Kill every process of a machine at once; return how many there were."""
+        folder = self.private / "run" / "mlq" / "m" / machine
+        roots = {int((folder / f"{name}.pid").read_text()) for name in ("worker", "supervisor")}
+        tree = descendants(roots)
+        for pid in tree:
+            kill(pid)
+        return len(tree)
+
+    def processes(self) -> list[int]:
+        """Return every process that belongs to this installation."""
+        marks = [os.fsencode(folder) for folder in (self.private, self.results)]
+        return [pid for pid in all_pids() if any(mark in environ_of(pid) for mark in marks)]
+
+    def _mlq(self, *words: str, stderr: int | None = None) -> subprocess.CompletedProcess[str]:
+        mlq = shutil.which("mlq", path=self.environ["PATH"])
+        if mlq is None:
+            raise PromiseBrokenError("there is no mlq here: run `make venv`, then `make demo`")
+        return subprocess.run(
+            [mlq, *words],
+            env=self.environ,
+            cwd=HERE.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            check=False,
+        )
+
+
+def all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names
+
+
+def environ_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:  # it has ended, or is somebody else's
+        return b""
+
+
+def descendants(roots: set[int]) -> list[int]:
+    """Return the processes in `roots` and all their descendants, parents first."""
+    children: dict[int, list[int]] = {}
+    for pid in all_pids():
+        with contextlib.suppress(OSError):  # it has ended
+            # proc(5): the parent is the second field after the name, which is in parentheses.
+            parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(pid)
+    tree = list(roots)
+    for pid in tree:
+        tree += children.get(pid, [])
+    return tree
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+class Watch:
+    """Prints what happens to the jobs, as it happens."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab, self._began_s = lab, time.monotonic()
+        self._last: dict[str, tuple[str, str]] = {}
+        self._quarters: dict[str, int] = {}
+
+    def until(self, condition: Callable[[list[Job]], Any], what: str) -> Any:
+        """Watch until the condition gives an answer, and return it.
+
+        Raises:
+            PromiseBrokenError: it took too long.
+        """
+        while True:
+            jobs = self._lab.jobs()
+            for job in jobs:
+                self._tell(job)
+            answer = condition(jobs)
+            if answer:
+                return answer
+            if time.monotonic() - self._began_s > DEADLINE_S:
+                raise PromiseBrokenError(f"waited {DEADLINE_S} s in vain until {what}")
+            time.sleep(0.25)
+
+    def say(self, text: str) -> None:
+        """Print one line with the time that has passed."""
+        print(f"    {time.monotonic() - self._began_s:5.1f} s  {text}", flush=True)
+
+    def _tell(self, job: Job) -> None:
+        where = (
+            f" on {job['machine']}, attempt {job['attempt']}" if job["state"] == "started" else ""
+        )
+        now = f"{job['state']}{where}"
+        reason = f" ({job['reason']})" if job["reason"] else ""
+        if self._last.get(job["id"]) != (now, reason):
+            self._last[job["id"]] = (now, reason)
+            self.say(f"job {job['id']} {job['name']}: {now}{reason}")
+        quarter = int((job["progress"] or 0) * 4)
+        if job["state"] == "started" and quarter > self._quarters.get(job["id"], 0):
+            self._quarters[job["id"]] = quarter
+            self.say(f"job {job['id']} {job['name']}: {25 * quarter} %")
+
+
+def demonstrate(lab: Lab) -> None:
+    print(
+        f"""
+mlq in a minute. This machine plays the queue's host and two lab machines, {" and ".join(MACHINES)}.
+Everything private lies in {lab.private} and goes away at the end;
+results lie in {lab.results} and stay.
+
+1. A queue, and two machines that take jobs from it."""
+    )
+    lab.type("server", "start")
+    for machine in MACHINES:
+        lab.type("worker", "start", "--name", machine, "--cores", "2", "--gpus", "none")
+
+    print("\n2. An experiment: the same training with four learning rates.")
+    for rate in LEARNING_RATES:
+        options = ["--name", f"digits-{rate}", "--mem", "400M"]
+        training = ["python", str(TRAIN.relative_to(HERE.parent)), "--lr", rate]
+        length = ["--epochs", str(EPOCHS), "--pace", str(PACE_S)]
+        lab.type("enqueue", *options, "--", *training, *length)
+
+    print("\n3. They run. (From here on, `mlq ls` is asked a few times a second.)\n")
+    watch = Watch(lab)
+    victim: Job = watch.until(far_enough, "a job has made some checkpoints")
+
+    machine = victim["machine"]
+    survivor = next(name for name in MACHINES if name != machine)
+    print(f"\n4. Power cut on {machine}: worker, supervisor and jobs are gone, without a word.\n")
+    count = lab.cut_power(machine)
+    watch.say(f"{count} processes of {machine} killed; its jobs' last checkpoints are on disk")
+    silence = f"{LIVENESS['MLQ_DEAD_S']} s of silence"
+    watch.say(f"{survivor} will notice {silence} (by default 90 s) and take over")
+    watch.until(lambda jobs: is_back(jobs, victim), f"job {victim['id']} is back in the queue")
+    lab.type("explain", victim["id"])
+    print()
+    watch.until(all_ended, "all jobs have ended")
+
+    print("\n5. What came of it.")
+    lab.type("ls")
+    check(lab, victim, survivor)
+    lab.type("worker", "stop", "--drain", "--name", survivor)
+    lab.type("server", "stop")
+
+
+def far_enough(jobs: list[Job]) -> Job | None:
+    enough = CUT_AFTER_EPOCH / EPOCHS
+    return next(
+        (j for j in jobs if j["state"] == "started" and (j["progress"] or 0) >= enough), None
+    )
+
+
+def is_back(jobs: list[Job], victim: Job) -> bool:
+    now = next(job for job in jobs if job["id"] == victim["id"])
+    return now["state"] == "queued" or now["attempt"] > victim["attempt"]
+
+
+def all_ended(jobs: list[Job]) -> bool:
+    return all(job["state"] in {"finished", "failed", "canceled"} for job in jobs)
+
+
+def check(lab: Lab, victim: Job, survivor: str) -> None:
+    """Show the results, and that the promise was kept.
+
+    Raises:
+        PromiseBrokenError: it was not.
+    """
+    print()
+    for job in lab.jobs():
+        if job["state"] != "finished":
+            raise PromiseBrokenError(f"job {job['id']} ended as {job['state']}: {job['reason']}")
+        result = json.loads((Path(job["directory"]) / "output" / "metrics.json").read_text())
+        print(f"    learning rate {result['lr']:<6g} accuracy {result['accuracy']:.3f}")
+        if job["id"] == victim["id"]:
+            rescued = job
+    if (rescued["attempt"], rescued["machine"]) != (2, survivor):
+        raise PromiseBrokenError(f"job {victim['id']} was not taken over: {rescued}")
+    log = lab.type("logs", victim["id"], lines=3)
+    if not log.startswith("resuming after epoch "):
+        raise PromiseBrokenError(f"job {victim['id']} began again instead of resuming")
+    epoch = log.split()[3].rstrip(",")
+    print(
+        f"\n    Job {victim['id']} lost {victim['machine']} in its first attempt, went back to the "
+        f"queue,\n    and {survivor} resumed it after epoch {epoch} of {EPOCHS} as attempt 2.",
+        flush=True,
+    )
+
+
+@contextlib.contextmanager
+def private_lab() -> Iterator[Lab]:
+    """Yield a lab, and leave nothing of it running."""
+    results = HERE.parent / ".demo" / time.strftime("%Y-%m-%d-%H%M%S")
+    results.mkdir(parents=True)
+    private = Path(tempfile.mkdtemp(prefix="mlq-demo-"))
+    lab = Lab(private, results)
+    try:
+        yield lab
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave a half
+        while left := lab.processes():
+            for pid in left:
+                kill(pid)
+            time.sleep(0.05)
+        shutil.rmtree(private)
+
+
+def main() -> int:
+    began_s = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with private_lab() as lab:
+            demonstrate(lab)
+            left = wait_until_gone(lab)
+    except PromiseBrokenError as error:
+        print(f"\nThe demonstration failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.", file=sys.stderr)
+        return 130
+    if left:
+        print(f"\nThe demonstration failed: left running: {left}", file=sys.stderr)
+        return 1
+    print(
+        f"\nDone in {time.monotonic() - began_s:.0f} s; nothing is left running."
+        f"\nResults, logs and checkpoints: {lab.results}/jobs"
+    )
+    return 0
+
+
+def wait_until_gone(lab: Lab) -> list[str]:
+    """Give what was stopped a moment to end; return the command lines of what has not."""
+    until_s = time.monotonic() + 5
+    while (left := lab.processes()) and time.monotonic() < until_s:
+        time.sleep(0.1)
+    return [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in left]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
