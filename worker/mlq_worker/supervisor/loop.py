@@ -25,7 +25,7 @@ from mlq_worker.supervisor.children import LauncherProcess
 from mlq_worker.supervisor.deathsig import Trampoline
 from mlq_worker.supervisor.door import Door
 from mlq_worker.supervisor.journal import note
-from mlq_worker.supervisor.messages import PROTOCOL, Key, Order
+from mlq_worker.supervisor.messages import PROTOCOL, Key, Order, Result
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.processes import Process, Target
 from mlq_worker.supervisor.state import Attempts
@@ -62,6 +62,7 @@ class Supervisor:
         self._trampoline = Trampoline(options.runtime)
         self._launcher: LauncherProcess | None = None
         self._dead_launcher: LauncherProcess | None = None
+        self._unrecorded: list[Result] = []
         self._launch_at = 0.0
         self._poll = select.poll()
         self._door = Door(listener, self._poll)
@@ -131,16 +132,7 @@ class Supervisor:
         if do.pause:
             processes.stop_all(self._finder(do.pause))
             note(f"paused {len(do.pause)} attempts: neither Redis nor NFS answers")
-        if self._launcher is not None:
-            message = {
-                "doom": do.doom,
-                "forget": do.forget,
-                "record": do.record,
-                "spawn": do.spawn,
-            }
-            message = {name: value for name, value in message.items() if value}
-            if message:  # before any signal, so that the launcher knows why a job died
-                self._launcher.channel.send(message)
+        self._instruct_launcher(do)  # before any signal: it has to know why a job died
         if do.kill:
             processes.kill_all(self._finder(do.kill))
         for target in do.terminate:
@@ -153,6 +145,20 @@ class Supervisor:
             self._door.tell({"event": "started", "attempts": do.started})
         if do.ended:
             self._door.tell({"event": "ended", "results": do.ended})
+
+    def _instruct_launcher(self, do: Instructions) -> None:
+        self._unrecorded += do.record
+        if self._launcher is None:
+            return
+        message = {
+            "doom": do.doom,
+            "forget": do.forget,
+            "record": self._unrecorded,
+            "spawn": do.spawn,
+        }
+        if any(message.values()):
+            self._launcher.channel.send({name: items for name, items in message.items() if items})
+            self._unrecorded = []
 
     def _finder(self, targets: Collection[Target]) -> partial[dict[int, Process]]:
         return partial(processes.members, targets, self._spared())

@@ -25,6 +25,7 @@ class Process(NamedTuple):
     pid: int
     state: str
     parent: int
+    group: int
     session: int
     start: int
 
@@ -45,7 +46,8 @@ def look_at(pid: int) -> Process | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = line[line.rindex(b")") + 2 :].split()  # the name before it may hold anything
-    return Process(pid, fields[0].decode("ascii"), int(fields[1]), int(fields[3]), int(fields[19]))
+    state, (parent, group, session, start) = fields[0], (fields[n] for n in (1, 2, 3, 19))
+    return Process(pid, state.decode("ascii"), int(parent), int(group), int(session), int(start))
 
 
 def look() -> dict[int, Process]:
@@ -147,12 +149,8 @@ def signal_group(leader: int, leader_start: int | None, *numbers: signal.Signals
     if seen is None or (leader_start is not None and seen.start != leader_start):
         return
     for number in numbers:
-        try:
-            os.killpg(leader, number)
-        except ProcessLookupError:
+        if not send_to_group(leader, number):
             send(seen, number)
-        except PermissionError:
-            return
 
 
 def stop_all(find: Callable[[], dict[int, Process]]) -> dict[int, Process]:
@@ -164,14 +162,9 @@ def stop_all(find: Callable[[], dict[int, Process]]) -> dict[int, Process]:
         }
         if not new:
             break
-        for process in new.values():
-            send(process, signal.SIGSTOP)
+        signal_each(new.values(), signal.SIGSTOP)
         stopped.update(new)
     return stopped
-
-
-def _same(before: Process | None, now: Process) -> bool:
-    return before is not None and before.start == now.start
 
 
 def kill_all(find: Callable[[], dict[int, Process]]) -> bool:
@@ -182,6 +175,28 @@ def kill_all(find: Callable[[], dict[int, Process]]) -> bool:
 
 
 def signal_each(found: Iterable[Process], number: signal.Signals) -> None:
-    """Signals each of these processes."""
+    """Signals each of these processes and their groups.
+
+    The groups too because the kernel signals a group in one step: a process that forks and exits
+    faster than /proc can be read is never where it was seen, but it is still in its group.
+    """
+    found = list(found)
+    for group in {process.group for process in found}:
+        send_to_group(group, number)
     for process in found:
         send(process, number)
+
+
+def send_to_group(group: int, number: int) -> bool:
+    """Signals a process group (0: only looks); whether it exists."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # all that is left of it are set-user-id programs
+    return True
+
+
+def _same(before: Process | None, now: Process) -> bool:
+    return before is not None and before.start == now.start

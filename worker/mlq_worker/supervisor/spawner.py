@@ -238,13 +238,16 @@ class Spawner:
         """Whether something is left of a job; it is killed unless it still has a grace."""
         if job.started is None:
             return False
-        if not orphans and job.doom is None and not _group_exists(job.started["pid"]):
+        group = job.started["pid"]
+        if not orphans and job.doom is None and not processes.send_to_group(group, 0):
             return False
         find = partial(self._find, job)
         if job.doom is None or now >= job.doom["kill_at"]:
             left = processes.kill_all(find)
         else:
             left = bool(find())
+        # A group knows for sure whether it is empty; a look at /proc can miss what moves.
+        left = left or processes.send_to_group(group, 0)
         job.sweep_at = now + job.sweep_s
         job.sweep_s = min(2 * job.sweep_s, _SWEEP_MAX_S)
         return left
@@ -284,13 +287,3 @@ def _spawn_fault(error: OSError | ValueError) -> tuple[Outcome, int | None, str]
     if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
         return "lost", None, f"cannot start a process here: {error.strerror}"
     return "unstartable", 126, f"cannot start: {error.strerror}"
-
-
-def _group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -48,6 +48,7 @@ class Attempts:
         self._live: dict[Key, Attempt] = {}
         self._lanes: dict[str | None, Lane] = {}
         self._out = Instructions()
+        self._beat_at = float("-inf")
         self.launcher_up = False
 
     def take(self) -> Instructions:
@@ -89,7 +90,7 @@ class Attempts:
             key = key_of(order)
             if key in self._held:
                 continue
-            self._held[key] = Attempt(order, fence.Contact(at))
+            self._held[key] = Attempt(order, fence.Contact(at, self._beat_at))
             lane = self._lanes.setdefault(order["lane"], Lane(order["width"]))
             lane.width = order["width"]
             lane.waiting.append(key)
@@ -126,6 +127,7 @@ class Attempts:
 
     def beaten(self, began_at: float, ended_at: float) -> None:
         """A beat was written, from `began_at` to `ended_at`."""
+        self._beat_at = began_at  # protects from now on what is claimed from now on
         for attempt in self._held.values():
             attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
 
