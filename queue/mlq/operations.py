@@ -7,7 +7,7 @@ made; and several of them travel in one round trip.
 from __future__ import annotations
 
 import json
-import uuid
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class Operation:
 
     name: str
     args: dict[str, Any]
-    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    request_id: str = field(default_factory=lambda: os.urandom(16).hex())
 
     def command(self) -> tuple[str, ...]:
         """Return the Redis command."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib import resources
+from pathlib import Path
+
+# Not importlib.resources, whose import takes longer than all the rest of `mlq ls`.
+_FOLDER = Path(__file__).with_name("lua")
 
 
 @cache
 def source(name: str) -> str:
     """Return the whole text of an operation, for example `claim`."""
-    folder = resources.files("mlq") / "lua"
-    prelude = (folder / "_prelude.lua").read_text(encoding="utf-8")
-    return prelude + (folder / f"{name}.lua").read_text(encoding="utf-8")
+    prelude = (_FOLDER / "_prelude.lua").read_text(encoding="utf-8")
+    return prelude + (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
 
 @cache
