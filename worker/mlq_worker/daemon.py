@@ -28,6 +28,12 @@ from mlq_worker.site import find_site
 log = logging.getLogger(__name__)
 
 IDLE_S = 60.0
+_DOING = {
+    Mode.RUN: "",
+    Mode.DRAIN: "draining; ",
+    Mode.LEAVE: "leaving; ",
+    Mode.NOW: "handing its jobs back; ",
+}
 _MODES = {
     signal.SIGTERM: Mode.LEAVE,
     signal.SIGINT: Mode.LEAVE,
@@ -132,6 +138,8 @@ class Loop:
                 notify.ready(self._hands.summary())
                 said_ready = True
             if not actions:
+                if said_ready:
+                    notify.status(_DOING[self._bell.mode] + self._hands.summary())
                 self._wait(next_turn_s(facts, IDLE_S))
 
     def _wait(self, timeout_s: float) -> None:

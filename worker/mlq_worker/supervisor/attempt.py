@@ -75,7 +75,11 @@ class Attempt:
             "pid_start": started and started["pid_start"],
             "started_at": started and started["started_at"],
             "result": self.result if self.phase is Phase.ENDED else None,
-            "order": {"lane": self.order["lane"], "time_limit_s": self.order["time_limit_s"]},
+            "order": {
+                "lane": self.order["lane"],
+                "time_limit_s": self.order["time_limit_s"],
+                "tag": self.order.get("tag", {}),
+            },
         }
 
     def _state(self) -> HeldState:

@@ -5,7 +5,7 @@ These are the fields on the sockets and in `result.json`. All three processes im
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
 
@@ -24,7 +24,8 @@ class Order(TypedDict):
     """A job to start.
 
     `env` is the whole environment. At most `width` orders of a `lane` run at once; `lane` null
-    starts at once. `job_json` is the text of `job.json`.
+    starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
+    gets back in `Held`.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Order(TypedDict):
     stop_grace_s: float
     lane: str | None
     width: int
+    tag: NotRequired[dict[str, Any]]
 
 
 class Result(TypedDict):
