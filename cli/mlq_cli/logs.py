@@ -18,7 +18,7 @@ from mlq.errors import StorageError
 from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
 from mlq.views import JobView
-from mlq_cli.render.clean import LogCleaner
+from mlq_cli.render.log_cleaner import LogCleaner
 
 PIECE_BYTES = 1 << 18
 POLL_S = 0.3

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq_cli.render.clean import LogCleaner, clean
+from mlq_cli.render.clean import clean
+from mlq_cli.render.log_cleaner import LogCleaner
 
 SGR = re.compile(r"\x1b\[[0-9;:]*m")
 # Text in which escape sequences, whole and torn, are likely.

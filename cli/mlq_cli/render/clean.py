@@ -1,34 +1,22 @@
 """Text that jobs bring along, made safe to show on a terminal.
 
-A job's name, command, reason or log is whatever its author wrote. An escape sequence in it could
-move the cursor, rename the window or fake a line of a table. Nothing from a job reaches a terminal
-but through `clean` (one line of text) or `LogCleaner` (a stream, where colours may stay).
+A job's name, command or reason is whatever its author wrote. An escape sequence in it could move
+the cursor, rename the window or fake a line of a table. Nothing from a job reaches a terminal but
+through `clean` (one line of text) or `log_cleaner.LogCleaner` (a stream, where colours may stay).
 """
 
 from __future__ import annotations
 
-import codecs
 import re
 
 # Escape sequences by ECMA-48: control sequences (CSI), strings (OSC, DCS, PM, APC, SOS) with their
 # terminator, and the short ones. A string nobody terminates ends at its line, or after 4096
 # characters, so that it cannot swallow the rest of a log.
-_CSI = r"\x1b\[[0-?]*[ -/]*[@-~]"
-_STRING = r"\x1b[\]PX^_][^\x07\x1b\n\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)?"
-_SHORT = r"\x1b[ -/]*[0-~]"
-_SEQUENCE = re.compile(f"{_CSI}|{_STRING}|{_SHORT}")
-
-# What a log on a terminal loses: every sequence but colours (SGR, kept as group 1), every other
-# control character but newline, return and tab, and the signs that turn the direction of text.
-_SGR = r"\x1b\[[0-9;:]{0,64}m"
-_LOST = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-_IN_LOG = re.compile(f"({_SGR})|{_CSI}|{_STRING}|{_SHORT}|{_LOST}")
-_UNFINISHED = re.compile(
-    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}|[ -/]{1,8}|[\]PX^_][^\x07\x1b\n\x9c]{0,4096}\x1b?)?\Z"
+SEQUENCE = (
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x1b[\]PX^_][^\x07\x1b\n\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]"
 )
-_LONGEST = 4200
-
-RESET = "\x1b[0m"
 
 
 def clean(text: str) -> str:
@@ -38,7 +26,7 @@ def clean(text: str) -> str:
     """
     if text.isprintable():
         return text
-    without = _SEQUENCE.sub("", text)
+    without = re.sub(SEQUENCE, "", text)  # compiled here, not at import: it is rarely needed
     return "".join(character for raw in without if (character := _printable(raw)))
 
 
@@ -48,31 +36,3 @@ def _printable(character: str) -> str:
     if character.isspace():
         return " "
     return "\N{REPLACEMENT CHARACTER}" if "\ud800" <= character <= "\udfff" else ""
-
-
-class LogCleaner:
-    """Cleans a log piece by piece; how it is cut into pieces makes no difference."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held = ""
-        self._coloured = False
-
-    def feed(self, piece: bytes) -> str:
-        """Return what of the log can be shown, now that this piece has come."""
-        text = self._held + self._decoder.decode(piece)
-        unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST))
-        end = unfinished.start() if unfinished else len(text)
-        self._held = text[end:]
-        return self._cleaned(text[:end])
-
-    def finish(self) -> str:
-        """Return the rest, and the end of any colour."""
-        rest = self._cleaned(self._held + self._decoder.decode(b"", final=True))
-        self._held = ""
-        return rest + RESET if self._coloured else rest
-
-    def _cleaned(self, text: str) -> str:
-        shown = _IN_LOG.sub(lambda found: found[1] or "", text)
-        self._coloured = self._coloured or "\x1b" in shown
-        return shown
