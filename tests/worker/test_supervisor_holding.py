@@ -52,7 +52,7 @@ def hide(bench: Bench) -> set[int]:
 
 
 def test_a_new_worker_finds_what_ran_and_what_ended_meanwhile(bench: Bench) -> None:
-    bench.python("1", FOREVER, lane="x", time_limit_s=1000)
+    bench.python("1", FOREVER, lane="x", time_limit_s=1000, tag={"class": "p0"})
     bench.start(bench.order("2", "true", lane="x"))
     bench.start(bench.order("3", "sh", "-c", "read x < $HERE/pipe; exit 4"))
     os.mkfifo(bench.root.parent / "pipe")
@@ -74,7 +74,7 @@ def test_a_new_worker_finds_what_ran_and_what_ended_meanwhile(bench: Bench) -> N
     seen = processes.look_at(pid)
     assert seen is not None
     assert held["1"]["pid_start"] == seen.start
-    assert held["1"]["order"] == {"lane": "x", "time_limit_s": 1000}
+    assert held["1"]["order"] == {"lane": "x", "time_limit_s": 1000, "tag": {"class": "p0"}}
 
 
 def test_what_is_forgotten_is_not_told_again(bench: Bench) -> None:

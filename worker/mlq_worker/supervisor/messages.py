@@ -5,7 +5,7 @@ These are the fields on the sockets and in `result.json`. All three processes im
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, TypedDict
 
 PROTOCOL = 1
 
@@ -20,14 +20,7 @@ Outcome = Literal[
 HeldState = Literal["waiting", "running", "stopping", "paused", "ended"]
 
 
-class Order(TypedDict):
-    """A job to start.
-
-    `env` is the whole environment. At most `width` orders of a `lane` run at once; `lane` null
-    starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
-    gets back in `Held`.
-    """
-
+class _RequiredOfOrder(TypedDict):
     id: str
     attempt: int
     mark: str
@@ -40,7 +33,18 @@ class Order(TypedDict):
     stop_grace_s: float
     lane: str | None
     width: int
-    tag: NotRequired[dict[str, Any]]
+
+
+class Order(_RequiredOfOrder, total=False):
+    """A job to start.
+
+    `env` is the whole environment. At most `width` orders of a `lane` run at once; `lane` null
+    starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
+    gets back in `Held`. (Two classes: with postponed annotations `NotRequired` is not seen by
+    `__required_keys__`, by which orders are checked.)
+    """
+
+    tag: dict[str, Any]
 
 
 class Result(TypedDict):
