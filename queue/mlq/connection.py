@@ -43,6 +43,7 @@ class RedisClient:
 
     def __init__(self, redis_client: redis.Redis, path: Path) -> None:
         self.redis = redis_client
+        self._send: Any = redis_client.execute_command  # untyped in redis-py
         self._path = path
 
     def call(self, *command: str | bytes | int | float) -> Any:
@@ -53,10 +54,11 @@ class RedisClient:
         """Send commands in one go and return their replies; raises the first refusal."""
         try:
             if len(commands) == 1:
-                return [self.redis.execute_command(*commands[0])]
+                return [self._send(*commands[0])]
             pipeline = self.redis.pipeline(transaction=False)
+            queue_up: Any = pipeline.execute_command  # untyped in redis-py
             for command in commands:
-                pipeline.execute_command(*command)
+                queue_up(*command)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
             for reply in replies:
                 if isinstance(reply, RedisError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from mlq.errors import InvalidInputError, SettingsError, UnsafePathError
@@ -112,12 +113,14 @@ def read_secret(path: Path) -> bytes:
     except OSError as error:
         why = "it is a symbolic link" if path.is_symlink() else _plain(error)
         raise UnsafePathError(f"cannot read {path}", why=why) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise UnsafePathError(f"cannot read {path}", why="it is not a file")
         _check_ours(path, found, "file", 0o600)
-        return file.read()
+        return os.read(descriptor, found.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -129,7 +132,8 @@ def write_secret(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # by a file: then it cannot be opened below
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:

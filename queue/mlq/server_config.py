@@ -25,7 +25,7 @@ _VERSION = re.compile(r"^(\w+) server v=((\d+)\.(\d+)[\w.]*)", re.MULTILINE)
 # dangerous what looks past its keys or reaches the server: KEYS, FLUSHALL, CONFIG, MIGRATE, CLIENT
 # KILL. Of these rq's own tools need INFO (its version check) and CLIENT LIST (which workers live).
 RIGHTS = (
-    "-@all +@read +@write +@connection +@transaction +@pubsub +@blocking -@dangerous "
+    "-@all +@read +@write +@connection +@transaction +@pubsub +@blocking -@dangerous -@scripting "
     "+eval +evalsha +script|load +script|exists +time +info "
     "+client|list +client|setname +client|getname +client|id"
 )

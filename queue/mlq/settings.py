@@ -219,7 +219,7 @@ def _memory_file(
 def _recall(memory: Path) -> tuple[Settings, dict[str, str]] | None:
     try:
         values, origin = json.loads(read_secret(memory))
-    except (UnsafePathError, ValueError):
-        return None
-    values |= {one.name: Path(values[one.name]) for one in fields(Settings) if one.type == "Path"}
-    return Settings(**values), origin
+        paths = [one.name for one in fields(Settings) if one.type == "Path"]
+        return Settings(**values | {name: Path(values[name]) for name in paths}), origin
+    except (UnsafePathError, ValueError, TypeError, KeyError):
+        return None  # there is none, or it is not one of ours: made anew

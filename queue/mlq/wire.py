@@ -51,7 +51,7 @@ class Wire:
 
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
         """Send commands in one go and return their replies; raises the first refusal."""
-        packed = b"".join(hiredis.pack_command(tuple(command)) for command in commands)
+        packed = b"".join(_packed(command) for command in commands)
         try:
             self.socket.sendall(packed)
             replies = [self._reply() for _ in commands]
@@ -93,6 +93,12 @@ class Wire:
                 raise ConnectionResetError("the server closed the connection")
             self._reader.feed(received)
         return reply
+
+
+def _packed(command: Sequence[str | bytes | int | float]) -> bytes:
+    parts: tuple[Any, ...] = tuple(command)
+    packed: bytes = hiredis.pack_command(parts)
+    return packed
 
 
 class Subscription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import redis
+
 from mlq.lifecycle import ENDED, State
 
 _LISTED = (State.DEFERRED, State.SCHEDULED, State.FINISHED, State.FAILED, State.CANCELED)

@@ -1,4 +1,4 @@
-"""Fixtures for tests of the store: a store over the test session's real Redis server, and a keyspace that must be sound after."""
+"""Fixtures for tests of the store: a real Redis server, and a keyspace that must be sound after."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from keyspace import problems
+
 from mlq.connection import RedisClient
 from mlq.operations import Claimant
 from mlq.record import SignedJob

@@ -34,7 +34,7 @@ def main() -> int:
     return 0
 
 
-def resolve(name: str) -> Callable[..., Any]:
+def resolve(name: str) -> Callable[..., object]:
     """Return the callable of this dotted name, as rq writes it: `package.module.function`.
 
     Raises:
@@ -47,7 +47,8 @@ def resolve(name: str) -> Callable[..., Any]:
         raise InvalidInputError(f"no function {name}", why=str(error)) from None
     if not callable(found):
         raise InvalidInputError(f"{name} is not a function")
-    return found
+    function: Callable[..., object] = found
+    return function
 
 
 if __name__ == "__main__":

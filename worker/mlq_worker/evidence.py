@@ -89,16 +89,36 @@ def _beat(path: Path) -> Beat | None:
 
 
 def read_results(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, dict[str, Any]]:
-    """Return the results that lie on NFS for these attempts; one that cannot be read is absent."""
+    """Return the results that lie on NFS for these attempts; one that cannot be read is absent.
+
+    What a function returned stands in its result as `value`, JSON text.
+    """
     found = {}
     for job_id, attempt in attempts:
         try:
             raw = read_listed(layout.result_file(job_id, attempt))
             if raw is not None:
-                found[job_id, attempt] = json.loads(raw)
+                value = _value(layout, job_id, attempt)
+                found[job_id, attempt] = json.loads(raw) | ({"value": value} if value else {})
         except (OSError, ValueError):
             continue
     return found
+
+
+def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
+    """Return what functions returned, as JSON text; "" where it cannot be read."""
+    found = {}
+    for key in attempts:
+        try:
+            found[key] = _value(layout, *key)
+        except (OSError, ValueError):
+            found[key] = ""
+    return found
+
+
+def _value(layout: Layout, job_id: str, attempt: int) -> str:
+    raw = read_listed(layout.return_file(job_id, attempt))
+    return json.dumps(json.loads(raw)) if raw is not None else ""
 
 
 def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:

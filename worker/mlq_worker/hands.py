@@ -22,7 +22,7 @@ from mlq.store import Store
 from mlq.units import format_duration, format_mib, parse_iso
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, ending
-from mlq_worker.evidence import Desk, read_progress, read_results
+from mlq_worker.evidence import Desk, read_progress, read_results, read_values
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.planning import Outlook, Plan, plan
@@ -55,6 +55,7 @@ class Hands:
         self._layout = Layout(site.settings.root)
         self._reaper = Reaper(store, site.settings, ring, time.monotonic)
         self._progress: Desk[dict[Attempt, str]] = Desk("progress", ring)
+        self._values: Desk[dict[Attempt, str]] = Desk("values", ring)
         self._results: Desk[tuple[list[HeldAttempt], dict[Attempt, Any]]] = Desk("results", ring)
         self._intake = Intake(site, store)
         self.holdings = Holdings()
@@ -155,6 +156,11 @@ class Hands:
         for attempt, text in (self._progress.answer() or {}).items():
             if attempt in self.holdings.attempts:
                 self.holdings.attempts[attempt].progress = text
+        for attempt, text in (self._values.answer() or {}).items():
+            self.holdings.set_value(attempt, text)
+        lacking = [one.attempt for one in self.holdings.lacking_value()]
+        if lacking:
+            self._values.ask(lambda: read_values(self._layout, lacking))
         answer = self._results.answer()
         if answer is not None:
             strays, results = answer

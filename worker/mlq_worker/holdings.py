@@ -38,6 +38,7 @@ class Holding:
         leader_pid: its first process, once known.
         stopping: whether it was told to end.
         progress: its latest progress as text, "" if unknown.
+        returns: whether it is a Python function, whose value is to be read from NFS at its end.
         result: how it ended; None while it has not. Committed next.
     """
 
@@ -52,6 +53,7 @@ class Holding:
     leader_pid: int | None = None
     stopping: bool = False
     progress: str = ""
+    returns: bool = False
     result: Mapping[str, Any] | None = None
 
 
@@ -83,13 +85,27 @@ class Holdings:
             mean_s = self._means_s.get(holding.class_name, lasted_s)
             self._means_s[holding.class_name] = mean_s + _NEWEST * (lasted_s - mean_s)
 
+    def set_value(self, attempt: Attempt, value: str) -> None:
+        """Note what a function returned, as JSON text."""
+        holding = self.attempts.get(attempt)
+        if holding is not None and holding.result is not None:
+            holding.result = {**holding.result, "value": value}
+
     def living(self) -> list[Holding]:
         """Return those that have not ended."""
         return [one for one in self.attempts.values() if one.result is None]
 
     def ended(self) -> list[Holding]:
-        """Return those whose end is not committed yet."""
-        return [one for one in self.attempts.values() if one.result is not None]
+        """Return those whose end can be committed now."""
+        return [
+            one
+            for one in self.attempts.values()
+            if one.result is not None and not _lacks_value(one)
+        ]
+
+    def lacking_value(self) -> list[Holding]:
+        """Return those that have ended and whose value is still to be read."""
+        return [one for one in self.attempts.values() if _lacks_value(one)]
 
     def is_short(self, class_name: str) -> bool:
         """Whether the jobs of this class lasted so short that they go through a lane."""
@@ -147,3 +163,13 @@ class Holdings:
             )
             for one in self.occupying()
         ]
+
+
+def _lacks_value(holding: Holding) -> bool:
+    result = holding.result
+    return (
+        holding.returns
+        and result is not None
+        and result["exit_code"] == 0
+        and "value" not in result
+    )

@@ -108,6 +108,7 @@ def adopted(
         time_limit_s=ordered["time_limit_s"],
         leader_pid=held["pid"],
         stopping=held["state"] == "stopping",
+        returns=ordered["tag"]["returns"],
         result=held["result"],
     )
 
@@ -124,6 +125,7 @@ def _holding(
         lane=lane,
         started_s=now_s,
         time_limit_s=spec.time_limit_s,
+        returns=spec.function is not None,
     )
 
 

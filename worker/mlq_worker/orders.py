@@ -103,10 +103,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
     """Return the supervisor's order for a claimed, verified job."""
     layout = Layout(site.settings.root)
     mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
-    argv, return_file = list(spec.argv), None
-    if spec.function is not None:
-        argv = [sys.executable, "-m", "mlq_worker.call"]
-        return_file = str(layout.return_file(claim.id, claim.attempt))
+    argv = list(spec.argv) if spec.function is None else [sys.executable, "-m", "mlq_worker.call"]
     job = {"spec": json.loads(claim.spec) if claim.spec else spec.model_dump(mode="json")}
     return {
         "id": claim.id,
@@ -119,10 +116,13 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
         "job_json": json.dumps(job | {"signature": claim.signature}, indent=1),
         "time_limit_s": spec.time_limit_s,
         "stop_grace_s": site.settings.stop_grace_s,
-        "return_file": return_file,
         "lane": None,
         "width": 0,
-        "tag": {"class": claim.class_name, "gpu_uuids": list(gpu_uuids)},
+        "tag": {
+            "class": claim.class_name,
+            "gpu_uuids": list(gpu_uuids),
+            "returns": spec.function is not None,
+        },
     }
 
 
