@@ -1,0 +1,106 @@
+"""`mlq cancel`, `retry` and `wait`."""
+
+import signal
+
+import pytest
+from sandbox import Sandbox
+from waiting import wait_for
+
+from mlq.lifecycle import Event
+from mlq.views import JobView
+from mlq_cli.waiting import exit_code_of
+
+
+def test_cancel_says_what_it_did(installation: Sandbox) -> None:
+    installation.submit(name="running", cores=2)
+    installation.claim("1")
+    for _ in range(3):
+        installation.submit(name="waiting")
+    out = installation.ok("cancel", "running", "waiting")
+    assert out == "canceled 2-4\nstopping 1 (see: mlq wait 1)\n"
+    states = {job.id: (job.state, job.reason) for job in installation.queue().every()}
+    assert states["1"] == ("started", "stopping: canceled")
+    assert states["2"] == ("canceled", "canceled")
+
+
+def test_cancel_of_what_has_ended_changes_nothing(installation: Sandbox) -> None:
+    installation.submit()
+    installation.ok("cancel", "1")
+    done = installation.run("cancel", "1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "mlq: nothing to cancel: 1 had ended\n"
+    installation.submit()
+    done = installation.run("cancel", "1-2")
+    assert (done.code, done.out, done.err) == (
+        0,
+        "canceled 2\n",
+        "mlq: nothing to cancel: 1 had ended\n",
+    )
+
+
+def test_retry_queues_ended_jobs_again(installation: Sandbox) -> None:
+    installation.submit(name="a")
+    installation.submit(name="b")
+    installation.queue().cancel(["1"])
+    done = installation.run("retry", "a", "b")
+    assert (done.code, done.out) == (0, "queued again: 1\n")
+    assert done.err == "mlq: not queued again: 2 has not ended yet\n"
+    assert [job.state for job in installation.queue().every()] == ["queued", "queued"]
+    assert installation.run("retry", "2").code == 1
+
+
+def test_wait_returns_when_all_have_ended(installation: Sandbox) -> None:
+    for _ in range(2):
+        installation.claim(installation.submit())
+    installation.move("1", Event.SUCCEED, mlq_exit_code=0)
+    with installation.started("wait", "1-2") as process:
+        installation.move("2", Event.SUCCEED, mlq_exit_code=0)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def job(state: str, exit_code: int | None = None) -> JobView:
+    values = dict.fromkeys(JobView.__slots__)
+    return JobView(**{**values, "state": state, "exit_code": exit_code})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "code"),
+    [
+        ([job("finished", 0), job("finished", 0)], 0),
+        ([job("finished", 0), job("failed", 3), job("failed", 4)], 3),
+        ([job("canceled")], 1),
+        ([job("failed", 0)], 1),
+        ([job("failed", 137)], 137),
+        ([job("failed", -9)], 137),
+        ([job("failed", 130)], 130),
+        ([job("failed", 256)], 1),
+    ],
+)
+def test_the_exit_code_follows_the_jobs(jobs: list[JobView], code: int) -> None:
+    assert exit_code_of(jobs) == code
+
+
+def test_ctrl_c_while_waiting_leaves_the_job_alone(installation: Sandbox) -> None:
+    installation.submit()
+    with installation.started("wait", "1") as process:
+        wait_until_asking(installation)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, b"")
+    assert err == b"mlq: no longer waiting; 1 goes on\n"
+    assert installation.queue().views(["1"])[0].state == "queued"
+
+
+def wait_until_asking(installation: Sandbox) -> None:
+    """Wait until another command than ours has asked for a row of a job, twice."""
+    client = installation.queue().store.client
+
+    def others() -> bool:
+        lines = client.call("CLIENT", "LIST").decode().splitlines()
+        return any(
+            "cmd=evalsha" in line and int(line.split("tot-cmds=")[1].split()[0]) > 3
+            for line in lines
+        )
+
+    wait_for(others, what="the command to ask")

@@ -1,0 +1,232 @@
+"""`mlq ls`, `show`, `machines`, `config`, `server status`: what they show, and as JSON."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sandbox import MLQ, Sandbox
+
+from mlq.lifecycle import Event
+from mlq.units import parse_iso
+
+ISO_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def listed(installation: Sandbox, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(installation.ok(*words, "--json"))
+    return found
+
+
+def a_mix(installation: Sandbox) -> None:
+    """1 finished, 2 failed, 3 started, 4 deferred, 5 canceled, 6 queued."""
+    for name in ("data", "big", "train"):
+        job_id = installation.submit(name=name, cores=2)
+        installation.claim(job_id)
+        if name == "data":
+            installation.move(job_id, Event.SUCCEED, mlq_exit_code=0)
+        if name == "big":
+            installation.move(job_id, Event.FAIL, mlq_exit_code=9, mlq_reason="exit 9")
+    installation.queue().store.renew("gpu07", [("3", 1, "0.47")], 60, 0)
+    installation.submit(after=("3",))
+    installation.queue().cancel([installation.submit()])
+    installation.submit("python", "train.py", gpus=1, vram="6G", time="2h", cores=4, mem="8G")
+
+
+def test_ls_shows_jobs_in_order_with_a_summary(installation: Sandbox) -> None:
+    a_mix(installation)
+    lines = installation.ok("ls").splitlines()
+    assert lines[0].split() == [
+        "ID",
+        "STATE",
+        "DONE",
+        "TIME",
+        "MACHINE",
+        "ASKS",
+        "NAME",
+        "COMMAND",
+        "REASON",
+    ]
+    states = ["finished", "failed", "started", "deferred", "canceled", "queued"]
+    assert [line.split()[:2] for line in lines[1:7]] == [
+        [str(number), state] for number, state in enumerate(states, 1)
+    ]
+    assert re.search(r"3 +started +47% +\d+s +gpu07 +2c 2G +train +true", lines[3])
+    assert lines[2].endswith("exit 9")
+    assert "4c 8G 1gpu:6G" in lines[6]
+    assert "gpu07" not in lines[6]
+    assert lines[-1] == (
+        "6 jobs: 1 deferred, 1 queued, 1 started, 1 finished, 1 failed, 1 canceled"
+    )
+
+
+def test_ls_json_is_the_contract(installation: Sandbox) -> None:
+    a_mix(installation)
+    jobs = listed(installation, "ls")
+    assert [job["id"] for job in jobs] == list("123456")
+    started, queued = jobs[2], jobs[5]
+    assert started["progress"] == 0.47
+    assert started["machine"] == "gpu07"
+    assert ISO_UTC.fullmatch(started["submitted_at"])
+    assert ISO_UTC.fullmatch(started["started_at"])
+    assert (started["ended_at"], started["exit_code"], started["reason"]) == (None, None, "")
+    assert (queued["time_limit_s"], queued["vram_mib"], queued["progress"]) == (7200, 6144, None)
+    assert queued["directory"] == str(installation.folder / "root/jobs/6")
+    failed = jobs[1]
+    assert (failed["exit_code"], failed["reason"]) == (9, "exit 9")
+    assert parse_iso(failed["ended_at"]) >= parse_iso(failed["started_at"])
+
+
+def test_ls_filters_by_state(installation: Sandbox) -> None:
+    a_mix(installation)
+    jobs = listed(installation, "ls", "--state", "failed", "--state", "queued")
+    assert [job["id"] for job in jobs] == ["2", "6"]
+    done = installation.run("ls", "--state", "running")
+    assert done.code == 2
+    assert "'started'" in done.err
+
+
+def test_ls_leaves_out_what_ended_long_ago_unless_asked(installation: Sandbox) -> None:
+    old, recent = installation.submit(), installation.submit()
+    installation.queue().cancel([old, recent])
+    # The store writes the time of an end by the server's own clock.
+    installation.queue().store.client.call("ZADD", "mlq:ended", 1_000_000, old)
+    assert [job["id"] for job in listed(installation, "ls")] == [recent]
+    assert [job["id"] for job in listed(installation, "ls", "-a")] == [old, recent]
+
+
+def test_ls_of_nothing_says_how_to_begin(installation: Sandbox) -> None:
+    installation.start_server()
+    assert "mlq ls -a" in installation.ok("ls")
+    assert "mlq enqueue" in installation.ok("ls", "-a")
+    assert installation.ok("ls", "--json") == "[]\n"
+
+
+def test_show_takes_ids_ranges_and_names(installation: Sandbox) -> None:
+    a_mix(installation)
+    jobs = listed(installation, "show", "2-3", "data", "6", "3")
+    assert [job["id"] for job in jobs] == ["2", "3", "1", "6"]
+    text = installation.ok("show", "big", "6")
+    assert text.startswith("2 big  failed\n")
+    assert re.search(r"^  exit code +9$", text, re.MULTILINE)
+    assert re.search(
+        r"^  asks for +4 cores, 8G of memory, 1 GPU \(6G free on each\), at most 2h$",
+        text,
+        re.MULTILINE,
+    )
+    assert str(installation.folder / "root/jobs/2/attempts/1/output.log") in text
+
+
+@pytest.mark.parametrize("words", [["77"], ["70-80"], ["nobody"], ["3-1"], [""]])
+@pytest.mark.parametrize("command", ["show", "logs", "cancel", "retry", "wait", "explain"])
+def test_an_unknown_job_is_one_message(
+    installation: Sandbox, command: str, words: list[str]
+) -> None:
+    installation.start_server()
+    done = installation.run(command, *words)
+    assert done.code in {1, 2}
+    assert re.match(r"mlq: (no job |the range 3-1 runs backwards|an empty job id)", done.err)
+    assert done.out == ""
+
+
+def test_machines(installation: Sandbox) -> None:
+    installation.start_server()
+    assert "mlq worker start" in installation.ok("machines")
+    gpu = {"uuid": "GPU-a", "name": "NVIDIA GTX 1080 Ti", "free_mib": 4096, "total_mib": 11264}
+    installation.know(
+        "gpu07",
+        cores_total=8,
+        cores_free=3,
+        mem_total_mib=63488,
+        mem_free_mib=40960,
+        gpus=[gpu],
+        attempts=[["1", 1], ["2", 1]],
+        foreign_load=1.5,
+    )
+    installation.know(
+        "ray12", cores_total=8, cores_free=8, gpu_fault="driver mismatch", note="draining"
+    )
+    head, gpu07, ray12 = installation.ok("machines").splitlines()
+    assert head.split() == [
+        "MACHINE",
+        "CORES",
+        "MEMORY",
+        "GPU",
+        "MEMORY",
+        "GPU",
+        "JOBS",
+        "OTHERS",
+        "HEARD",
+        "NOTE",
+    ]
+    assert re.match(r"gpu07 +3/8 +40G/62G +4G/11G +GTX 1080 Ti +2 +1.5 +\d+s$", gpu07)
+    assert ray12.endswith("draining; no GPUs: driver mismatch")
+    found = listed(installation, "machines")
+    assert [one["machine"] for one in found] == ["gpu07", "ray12"]
+    assert found[0]["gpus"] == [gpu]
+    assert 0 <= found[0]["heard_s_ago"] < 60
+
+
+def test_a_machine_not_heard_of_is_marked(installation: Sandbox) -> None:
+    installation.know("gpu07", cores_total=8, cores_free=8)
+    installation.queue().store.client.call("ZINCRBY", "mlq:machines", -125, "gpu07")
+    assert re.search(r"not heard of for 2m\d+s$", installation.ok("machines").rstrip())
+
+
+def test_config_shows_values_and_origins(installation: Sandbox) -> None:
+    file = installation.folder / "config/mlq/config.toml"
+    file.parent.mkdir(mode=0o700)
+    file.write_text("# mine\nlease_s = 50\n")
+    found = {one["name"]: one for one in listed(installation, "config")}
+    assert found["lease_s"]["value"] == 50
+    assert found["lease_s"]["origin"] == f"{file} line 2"
+    assert found["root"]["value"] == str(installation.folder / "root")
+    assert found["root"]["origin"] == "environment MLQ_ROOT"
+    assert (found["root"]["exists"], found["key_file"]["exists"]) == (True, False)
+    assert (found["beat_s"]["origin"], found["beat_s"]["exists"]) == ("default", None)
+    text = installation.ok("config")
+    assert re.search(r"^key_file .* default +missing$", text, re.MULTILINE)
+    assert text.startswith(f"settings file: {file}\n")
+
+
+def test_server_status(installation: Sandbox) -> None:
+    done = installation.run("server", "status")
+    assert (done.code, done.out) == (1, "no server runs here; start it with: mlq server start\n")
+    assert installation.ok("server", "stop") == "no server runs here\n"
+    installation.start_server()
+    installation.submit()
+    assert "answers already" in installation.ok("server", "start")
+    text = installation.ok("server", "status")
+    assert re.search(r"^  holds +1 job in \d+\.\d MiB$", text, re.MULTILINE)
+    (found,) = listed(installation, "server", "status")
+    assert (found["running"], found["jobs"], found["fsync"]) == (True, 1, "always")
+
+
+HEAVY = {"redis", "rq", "pydantic", "annotated_types", "argcomplete", "importlib.resources", "uuid"}
+
+
+@pytest.mark.parametrize("words", [["ls"], ["ls", "-a", "--json"], ["show", "1"], ["machines"]])
+def test_what_is_typed_often_imports_nothing_slow(installation: Sandbox, words: list[str]) -> None:
+    installation.submit()
+    installation.ok(*words)  # now the checked settings are remembered
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", MLQ, *words],
+        env=installation.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "mlq_cli.session" in imported
+    assert not imported & HEAVY
+
+
+def test_no_terminal_no_colours_and_nothing_cut(installation: Sandbox, tmp_path: Path) -> None:
+    long_name = "n" * 300
+    installation.submit(name=long_name)
+    out = installation.ok("ls", environ={"COLUMNS": "60"})
+    assert long_name in out
+    assert "\x1b" not in out
