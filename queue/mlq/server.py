@@ -56,7 +56,7 @@ class ServerStatus:
         fsync: when it flushes its log: `always` or `everysec`.
         aof: `ok`, or what is wrong with its log on disk.
         jobs: how many jobs it holds, ended ones included.
-        note: why it does not answer, if it does not.
+        note: why it does not answer, or what it last said before it ended.
     """
 
     running: bool
@@ -148,7 +148,7 @@ def status(settings: Settings) -> ServerStatus:
         "log_file": files.log,
     }
     if not files.is_running():
-        return ServerStatus(running=False, **at)
+        return ServerStatus(running=False, note=files.last_words(), **at)
     at["pid"] = files.pid()
     try:
         client = _connect(settings)

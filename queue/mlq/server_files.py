@@ -110,15 +110,21 @@ class ServerFiles:
         """Return how much the server has said so far, in bytes."""
         return self.log.stat().st_size if self.log.exists() else 0
 
+    def last_words(self, said_before: int = 0) -> str:
+        """Return what it last said that matters, of what follows `said_before`; "" if nothing."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(said_before, self.log_size() - _LOG_TAIL_BYTES))
+            return last_words(file.read().decode(errors="replace"))
+
     def why_ended(self, said_before: int) -> ServerError:
         """Return the error that says why a server ended.
 
         Args:
             said_before: the size of the log before it was started.
         """
-        with self.log.open("rb") as file:
-            file.seek(max(said_before, self.log_size() - _LOG_TAIL_BYTES))
-            why = cause_of_death(file.read().decode(errors="replace"))
+        why = self.last_words(said_before) or "it said nothing"
         fix = f"its log is {self.log}"
         if re.search(r"append only file|AOF", why) and "space" not in why:
             fix = (
@@ -130,8 +136,8 @@ class ServerFiles:
         return ServerError("the queue's server ended", why=why, fix=fix)
 
 
-def cause_of_death(log: str) -> str:
-    """Return the line of a Redis log that says why the server ended."""
+def last_words(log: str) -> str:
+    """Return the line of a Redis log that says why the server ended, "" if there is none."""
     plain: list[str] = []
     warnings: list[str] = []
     for line in log.splitlines():
@@ -140,4 +146,4 @@ def cause_of_death(log: str) -> str:
         if not message or any(word in message for word in _CHATTER):
             continue
         (warnings if level == "#" else plain).append(message)
-    return next(iter(warnings[-1:] or plain[-1:]), "it said nothing")
+    return next(iter(warnings[-1:] or plain[-1:]), "")

@@ -1,0 +1,366 @@
+"""The queue's own server: started, found, killed, started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.retry import Retry
+from redis_server import RedisServer, installation
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from waiting import wait_for
+
+from mlq import server
+from mlq.connection import open_redis
+from mlq.errors import MlqError, ServerError, SettingsError, UnsafePathError
+from mlq.server_files import ServerFiles
+from mlq.settings import Settings, load
+from mlq.signing import load_key
+
+Install = Callable[[], Settings]
+
+
+@pytest.fixture
+def install() -> Iterator[Install]:
+    """Returns the settings of a new installation each time; whatever it started is ended."""
+    with ExitStack() as stack:
+
+        def make() -> Settings:
+            # Socket paths are limited: pytest's own temporary folders are too deep.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlq-")))
+            settings = load(installation(folder)).settings
+            stack.callback(server.stop, settings)
+            return settings
+
+        yield make
+
+
+def kill(settings: Settings) -> None:
+    pid = server.status(settings).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not server.status(settings).running, what="the server to be gone")
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_start_status_stop(install: Install) -> None:
+    settings = install()
+    assert not server.status(settings).running
+    assert not server.stop(settings)
+    assert server.start(settings)
+    assert not server.start(settings)
+    found = server.status(settings)
+    assert found.running
+    assert found.pid is not None
+    assert str(Path(f"/proc/{found.pid}/exe").readlink()) == found.binary
+    assert re.fullmatch(r"(Redis|Valkey) \d+\.\d+\.\S+", found.version)
+    assert (found.fsync, found.aof, found.jobs, found.note) == ("always", "ok", 0, "")
+    assert found.memory_mib is not None
+    assert 0 < found.memory_mib < 100
+    assert os.getsid(found.pid) != os.getsid(0), "it must survive the terminal"
+    assert server.stop(settings)
+    after = server.status(settings)
+    assert not after.running
+    assert "ready to exit" in after.note
+    assert not settings.redis_socket.exists()
+
+
+def test_everything_it_makes_is_private(install: Install) -> None:
+    settings = install()
+    before = os.umask(0o002)
+    try:
+        server.start(settings)
+    finally:
+        os.umask(before)
+    with open_redis(settings) as client:
+        client.set("mlq:x", 1)
+    for folder in (settings.server_dir, settings.redis_socket.parent):
+        assert mode(folder) == 0o700
+    secrets = (settings.password_file, settings.key_file, settings.redis_socket)
+    for path in (*secrets, *(one for one in settings.server_dir.rglob("*") if one.is_file())):
+        assert mode(path) & 0o077 == 0, path
+    password = settings.password_file.read_text().strip()
+    assert len(password) == 64
+    for path in (settings.server_dir / "users.acl", settings.server_dir / "redis.conf"):
+        assert password not in path.read_text()
+    assert load_key(settings.key_file)
+    command_line = Path(f"/proc/{server.status(settings).pid}/cmdline").read_bytes()
+    assert password.encode() not in command_line
+
+
+def test_it_listens_on_no_tcp_port(install: Install) -> None:
+    settings = install()
+    server.start(settings)
+    pid = server.status(settings).pid
+    links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    inodes = {link[8:-1] for link in links if link.startswith("socket:")}
+    for table in ("tcp", "tcp6"):
+        lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+        assert not inodes & {line.split()[9] for line in lines}
+
+
+def test_only_the_password_opens_it(install: Install) -> None:
+    settings = install()
+    server.start(settings)
+    for user, password in (None, None), ("mlq", "guess"), ("default", ""), ("default", "guess"):
+        with (
+            redis.Redis(
+                unix_socket_path=str(settings.redis_socket),
+                username=user,
+                password=password,
+                retry=Retry(NoBackoff(), 0),
+            ) as stranger,
+            pytest.raises(AuthenticationError),
+        ):
+            stranger.ping()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("FLUSHALL",),
+        ("KEYS", "*"),
+        ("CONFIG", "GET", "*"),
+        ("SET", "other", "1"),
+        ("GET", "other"),
+        ("ACL", "LIST"),
+        ("SHUTDOWN",),
+        ("MONITOR",),
+        ("PUBLISH", "other", "x"),
+        ("CLIENT", "KILL", "ID", "1"),
+        ("SCRIPT", "FLUSH"),
+        ("FUNCTION", "FLUSH"),
+        ("EVAL", "return redis.call('set', 'other', 1)", "0"),
+    ],
+)
+def test_the_user_of_the_queue_cannot_leave_it(
+    redis_client: redis.Redis, command: tuple[str, ...]
+) -> None:
+    with pytest.raises((NoPermissionError, ResponseError), match=r"permission|unknown command"):
+        redis_client.execute_command(*command)
+
+
+def test_the_user_of_the_queue_can_do_all_that_rq_does(redis_client: redis.Redis) -> None:
+    queue = Queue("p0", connection=redis_client, serializer="json")
+    job = queue.enqueue("operator.add", 1, 2)
+    SimpleWorker([queue], connection=redis_client, serializer="json").work(
+        burst=True, logging_level="CRITICAL"
+    )
+    assert Job.fetch(job.id, connection=redis_client, serializer="json").return_value() == 3
+    assert redis_client.info()["aof_enabled"] == 1
+    assert len(redis_client.client_list()) >= 1
+    with redis_client.pubsub() as listener:
+        listener.subscribe("mlq:wake", "rq:pubsub:x")
+        wait_for(lambda: redis_client.publish("mlq:wake", "work") == 1, what="the subscription")
+    with redis_client.lock("rq:lock", timeout=5):
+        assert redis_client.exists("rq:lock")
+
+
+def test_the_admin_of_the_tests_empties_it(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        client.set("mlq:x", 1)
+        redis_server.admin.flushall()
+        assert client.dbsize() == 0
+
+
+def test_kill_9_loses_no_acknowledged_write(install: Install) -> None:
+    settings = install()
+    server.start(settings)
+    acknowledged: list[int] = []
+
+    def write() -> None:
+        with open_redis(settings) as client:
+            client.connection_pool.connection_kwargs["retry"] = None
+            while True:
+                number = len(acknowledged)
+                try:
+                    client.rpush("mlq:list", number)
+                except (redis.ConnectionError, redis.TimeoutError):
+                    return
+                acknowledged.append(number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    wait_for(lambda: len(acknowledged) > 200, what="200 writes")
+    kill(settings)
+    writer.join(timeout=20)
+    assert not writer.is_alive()
+    assert settings.redis_socket.exists(), "a killed server leaves its socket behind"
+    assert server.start(settings)
+    with open_redis(settings) as client:
+        kept = [int(item) for item in client.lrange("mlq:list", 0, -1)]
+    # The write under way at the kill may be kept without having been acknowledged.
+    assert kept[: len(acknowledged)] == acknowledged
+    assert len(kept) <= len(acknowledged) + 1
+
+
+def test_a_torn_end_of_the_log_is_cut_off(install: Install) -> None:
+    settings = install()
+    server.start(settings)
+    with open_redis(settings) as client:
+        client.set("mlq:x", 1)
+    kill(settings)
+    with log_of(settings).open("ab") as log:
+        log.write(b"*3\r\n$3\r\nSET\r\n$5\r\nmlq")
+    server.start(settings)
+    with open_redis(settings) as client:
+        assert client.get("mlq:x") == b"1"
+
+
+def test_a_damaged_log_is_an_error_that_names_the_log_file(install: Install) -> None:
+    settings = install()
+    server.start(settings)
+    with open_redis(settings) as client:
+        for number in range(100):
+            client.set(f"mlq:{number}", "x" * 100)
+    server.stop(settings)
+    content = log_of(settings).read_bytes()
+    log_of(settings).write_bytes(content[:2000] + b"\0garbage\r\n" * 20 + content[2000:])
+    with pytest.raises(ServerError) as caught:
+        server.start(settings)
+    assert str(ServerFiles(settings.server_dir).log) in caught.value.fix
+    assert "append only file" in caught.value.why
+    assert "damaged" in caught.value.fix
+    assert not server.status(settings).running
+
+
+def log_of(settings: Settings) -> Path:
+    (log,) = (one for one in settings.server_dir.rglob("*.aof") if ".base." not in one.name)
+    return log
+
+
+def test_two_installations_live_side_by_side(install: Install) -> None:
+    one, other = install(), install()
+    assert server.start(one)
+    assert server.start(other)
+    with open_redis(one) as client:
+        client.set("mlq:x", "one")
+    with open_redis(other) as client:
+        assert client.get("mlq:x") is None
+    server.stop(one)
+    assert server.status(other).running
+    with pytest.raises(AuthenticationError):
+        open_redis(replace(other, password_file=one.password_file)).ping()
+
+
+def test_of_many_that_start_it_at_once_one_does(install: Install) -> None:
+    settings = install()
+    code = "import os; from mlq import server, settings;"
+    code += "print(server.start(settings.load(os.environ).settings))"
+    home = str(settings.root.parent)
+    environ = os.environ | installation(Path(home))
+    starters = [
+        subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    answers = [starter.communicate(timeout=60)[0].strip() for starter in starters]
+    assert sorted(answers) == [b"False", b"False", b"False", b"True"]
+    assert server.status(settings).running
+
+
+def test_a_server_that_hangs_is_reported_and_not_waited_for(install: Install) -> None:
+    settings = install()
+    server.start(settings)
+    pid = server.status(settings).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ServerError, match="has not ended"):
+            server.stop(settings, timeout_s=0.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: not server.status(settings).running, what="the server to obey")
+
+
+def test_another_server_at_the_socket_is_not_pushed_aside(install: Install) -> None:
+    one, other = install(), install()
+    server.start(one)
+    with pytest.raises(ServerError, match="another server answers"):
+        server.start(replace(other, redis_socket=one.redis_socket))
+    assert server.status(one).note == ""
+
+
+def test_a_running_server_with_another_password_is_reported(install: Install) -> None:
+    one, other = install(), install()
+    server.start(one)
+    server.start(other)
+    mixed = replace(one, password_file=other.password_file)
+    assert "WRONGPASS" in server.status(mixed).note
+    with pytest.raises(ServerError, match="refuses"):
+        server.start(mixed)
+    one.password_file.unlink()
+    with pytest.raises(UnsafePathError, match="there is no"):
+        server.start(one)
+
+
+def test_unusable_folders_are_refused_before_anything_is_made(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = install()
+    too_long = settings.runtime_dir / ("a" * 100) / "redis.sock"
+    (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "file").write_text("")
+    cases: list[tuple[Settings, type[MlqError], str]] = [
+        (replace(settings, redis_socket=too_long), SettingsError, "MLQ_RUNTIME_DIR"),
+        (replace(settings, server_dir=tmp_path / "open"), UnsafePathError, "chmod 700"),
+        (replace(settings, redis_socket=tmp_path / "open/s"), UnsafePathError, "chmod 700"),
+        (replace(settings, server_dir=tmp_path / "file"), UnsafePathError, "it is a file"),
+    ]
+    for wrong, kind, said in cases:
+        with pytest.raises(kind, match=said):
+            server.start(wrong)
+    monkeypatch.setattr(server, "network_file_system", lambda _: "nfs4")
+    with pytest.raises(ServerError, match=r"network file system \(nfs4\)"):
+        server.start(settings)
+    assert not settings.password_file.exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small tmpfs")
+def test_a_full_disk_is_an_error_and_loses_nothing(install: Install, tmp_path: Path) -> None:
+    settings = replace(install(), server_dir=tmp_path / "small")
+    settings.server_dir.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", str(settings.server_dir)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine mounts no tmpfs")
+    try:
+        filler = settings.server_dir / "filler"
+        with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 512)
+        with pytest.raises(ServerError, match="No space left"):
+            server.start(settings)
+        filler.unlink()
+        server.start(settings)
+        acknowledged = 0
+        with open_redis(settings) as client, pytest.raises(redis.RedisError):
+            while acknowledged < 1000:
+                client.rpush("mlq:list", "x" * 10_000)
+                acknowledged += 1
+        # With fsync `always` a server that cannot write its log ends rather than break its word.
+        wait_for(lambda: not server.status(settings).running, what="the server to give up")
+        assert "AOF write error" in server.status(settings).note
+        subprocess.run(["mount", "-o", "remount,size=20m", settings.server_dir], check=True)
+        server.start(settings)
+        with open_redis(settings) as client:
+            assert client.llen("mlq:list") >= acknowledged > 0
+    finally:
+        server.stop(settings)
+        subprocess.run(["umount", settings.server_dir], check=True)

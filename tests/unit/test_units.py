@@ -1,0 +1,141 @@
+"""Sizes, durations and times, as typed and as shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlq.errors import InvalidInputError
+from mlq.units import (
+    format_duration,
+    format_mib,
+    parse_duration,
+    parse_iso,
+    parse_size,
+    utc_iso,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "mib"),
+    [
+        ("8G", 8192),
+        ("8g", 8192),
+        ("8GB", 8192),
+        ("8 GiB", 8192),
+        ("512M", 512),
+        ("300", 300),
+        (" 300 ", 300),
+        ("1.5G", 1536),
+        ("1T", 2**20),
+        ("1024K", 1),
+        ("1025K", 2),
+        ("1.1", 2),
+    ],
+)
+def test_a_size_is_mib_rounded_up(text: str, mib: int) -> None:
+    assert parse_size(text) == mib
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "G", "8X", "-1", "+1", "8G8", "1e3", "inf", "٣G", "8\nG\n8"),
+        *("0", "0G", "512K", "0.5", "9" * 15, "1" * 400),
+    ],
+)
+def test_what_is_no_size_is_refused_by_its_name(text: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse_size(text)
+    assert repr(text) in caught.value.what
+
+
+@given(st.integers(1, 2**30))
+def test_a_size_is_shown_exactly(mib: int) -> None:
+    assert parse_size(format_mib(mib)) == mib
+
+
+@pytest.mark.parametrize(
+    ("mib", "text"),
+    [(8192, "8G"), (512, "512M"), (1536, "1.5G"), (9001, "9001M"), (1, "1M"), (1280, "1.25G")],
+)
+def test_a_size_is_shown_in_its_largest_exact_unit(mib: int, text: str) -> None:
+    assert format_mib(mib) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90m", 5400),
+        ("2h", 7200),
+        ("1d12h", 129600),
+        ("1d 12h", 129600),
+        ("45s", 45),
+        ("90", 90),
+        ("0.5", 0.5),
+        ("1.5h", 5400),
+        ("1D2H3M4S", 93784),
+    ],
+)
+def test_a_duration_is_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h", "12h1d", "2h2h", "-5m", "5 5", "1w", "0", "0s", "nan", "1e9", "9" * 15, "5m5"]
+)
+def test_what_is_no_duration_is_refused_by_its_name(text: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse_duration(text)
+    assert repr(text) in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.25, "0.2s"),
+        (9.96, "10s"),
+        (45, "45s"),
+        (59.7, "1m"),
+        (200, "3m20s"),
+        (7200, "2h"),
+        (7199.7, "2h"),
+        (129600, "1d12h"),
+        (86700, "1d"),
+        (90061, "1d1h"),
+        (-200, "-3m20s"),
+    ],
+)
+def test_a_duration_is_shown_by_its_two_largest_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@given(st.floats(0.1, 10**9))
+def test_a_shown_duration_is_close_and_can_be_typed_again(seconds: float) -> None:
+    assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=0.05, abs=0.06)
+
+
+def test_a_moment_is_shown_in_utc_with_microseconds() -> None:
+    moment = datetime(2026, 11, 23, 22, 15, 1, 123456, UTC)
+    assert utc_iso(moment.timestamp()) == "2026-11-23T22:15:01.123456Z"
+
+
+@given(st.integers(0, 4 * 10**15))
+def test_a_moment_survives_being_shown(microseconds: int) -> None:
+    assert round(parse_iso(utc_iso(microseconds / 1e6)) * 1e6) == pytest.approx(microseconds, abs=1)
+
+
+@given(st.integers(0, 4 * 10**9), st.integers(0, 4 * 10**9))
+def test_shown_moments_sort_by_time(one: int, other: int) -> None:
+    assert (utc_iso(one) < utc_iso(other)) == (one < other)
+
+
+def test_iso_texts_of_others_are_read() -> None:
+    assert parse_iso("1970-01-01T01:00:00+01:00") == 0
+    assert parse_iso("1970-01-01T00:00:01.5") == 1.5
+    with pytest.raises(InvalidInputError):
+        parse_iso("yesterday")
