@@ -2,85 +2,111 @@
 
 from __future__ import annotations
 
-import redis
+from collections import Counter
+from collections.abc import Sequence
 
+import redis
 from mlq.lifecycle import ENDED, State
 
 _LISTED = (State.DEFERRED, State.SCHEDULED, State.FINISHED, State.FAILED, State.CANCELED)
+_FIELDS = ("status", "origin", "mlq_attempt", "mlq_machine")
+
+
+class Snapshot:
+    """Every key of the queue, each list and set read once."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.keys = {key.decode() for key in client.scan_iter("*", count=10000)}
+        self.jobs = [
+            name.removeprefix("rq:job:")
+            for name in self.keys
+            if name.startswith("rq:job:")
+            and not name.startswith("rq:job::")
+            and not name.endswith(":dependents")
+        ]
+        self._members: dict[str, Counter[str]] = {}
+
+    def hashes(self) -> list[Sequence[str]]:
+        pipeline = self.client.pipeline(transaction=False)
+        for job_id in self.jobs:
+            pipeline.hmget(f"rq:job:{job_id}", _FIELDS)
+        return [[(one or b"").decode() for one in row] for row in pipeline.execute()]
+
+    def members(self, key: str) -> Counter[str]:
+        """How often each member stands in a list, set or sorted set."""
+        if key not in self._members:
+            kind = self.client.type(key)
+            read = {
+                b"list": lambda: self.client.lrange(key, 0, -1),
+                b"zset": lambda: self.client.zrange(key, 0, -1),
+                b"set": lambda: self.client.smembers(key),
+                b"none": list,
+            }[kind]
+            self._members[key] = Counter(one.decode() for one in read())
+        return self._members[key]
 
 
 def problems(client: redis.Redis) -> list[str]:
     """Return what is wrong with the keyspace, in words; an empty list if it is sound."""
-    return [*_jobs(client), *_lists(client), *_orphans(client)]
+    snapshot = Snapshot(client)
+    found = [
+        f"{job_id}: {what}"
+        for job_id, row in zip(snapshot.jobs, snapshot.hashes(), strict=True)
+        for what in _job(snapshot, job_id, *row)
+    ]
+    return [*found, *_lists(snapshot), *_orphans(snapshot)]
 
 
-def _jobs(client: redis.Redis) -> list[str]:
-    found = []
-    for key in client.scan_iter("rq:job:*"):
-        name = key.decode()
-        job_id = name.removeprefix("rq:job:")
-        if job_id.startswith(":") or job_id.endswith(":dependents"):
-            continue
-        found += [f"{name}: {what}" for what in _job(client, job_id)]
-    return found
-
-
-def _job(client: redis.Redis, job_id: str) -> list[str]:
-    fields = ("status", "origin", "mlq_attempt", "mlq_machine")
-    raw = client.hmget(f"rq:job:{job_id}", fields)
-    status, origin, attempt, machine = ((one or b"").decode() for one in raw)
+def _job(
+    keys: Snapshot, job_id: str, status: str, origin: str, attempt: str, machine: str
+) -> list[str]:
     member = f"{job_id}:{attempt}"
-    waiting = [one.decode() for one in client.lrange(f"rq:queue:{origin}", 0, -1)]
-    found = []
-    if (waiting.count(job_id) == 1) != (status == State.QUEUED) or waiting.count(job_id) > 1:
-        found.append(f"{status}, and {waiting.count(job_id)} times in its list")
-    for state in _LISTED:
-        listed = client.zscore(f"rq:{state}:{origin}", job_id) is not None
-        if listed != (state == status):
-            found.append(f"{status}, and {'' if listed else 'not '}in the registry {state}")
-    holds = {
-        "lease": client.zscore("mlq:leases", member) is not None,
-        "wip": client.zscore(f"rq:wip:{origin}", member) is not None,
-        "execution": bool(client.exists(f"rq:execution:{member}")),
-        "held": bool(client.sismember(f"mlq:held:{machine}", member)),
+    times = keys.members(f"rq:queue:{origin}")[job_id]
+    expected = {
+        f"{times} times in its list": (times == 1) == (status == State.QUEUED) and times < 2,
     }
-    for what, held in holds.items():
-        if held != (status == State.STARTED):
-            found.append(f"{status}, and {'has' if held else 'has no'} {what}")
-    ended = client.zscore("mlq:ended", job_id) is not None
-    if ended != (status in ENDED):
-        found.append(f"{status}, and {'' if ended else 'not '}in mlq:ended")
-    if (client.zscore("mlq:unended", job_id) is not None) == (status in ENDED):
-        found.append(f"{status}, and mlq:unended says otherwise")
-    if client.zscore("mlq:jobs", job_id) is None:
-        found.append("not in mlq:jobs")
+    for state in _LISTED:
+        listed = job_id in keys.members(f"rq:{state}:{origin}")
+        expected[f"in {state}: {listed}"] = listed == (state == status)
+    for key in ("mlq:leases", f"rq:wip:{origin}", f"mlq:held:{machine}"):
+        held = member in keys.members(key)
+        expected[f"in {key}: {held}"] = held == (status == State.STARTED)
+    executing = f"rq:execution:{member}" in keys.keys
+    expected[f"executing: {executing}"] = executing == (status == State.STARTED)
+    ended = job_id in keys.members("mlq:ended")
+    expected[f"ended: {ended}"] = ended == (status in ENDED)
+    unended = job_id in keys.members("mlq:unended")
+    expected[f"unended: {unended}"] = unended == (status not in ENDED)
+    expected["not in mlq:jobs"] = job_id in keys.members("mlq:jobs")
+    return [f"{status}, and {what}" for what, right in expected.items() if not right]
+
+
+def _lists(keys: Snapshot) -> list[str]:
+    orders = {
+        one.decode(): score for one, score in keys.client.zrange("mlq:jobs", 0, -1, withscores=True)
+    }
+    found = []
+    for key in keys.members("rq:queues"):
+        ids = list(keys.members(key))
+        if ids != sorted(ids, key=lambda one: orders.get(one, -1.0)):
+            found.append(f"{key}: not in order of submission: {ids[:20]}")
     return found
 
 
-def _lists(client: redis.Redis) -> list[str]:
-    found = []
-    for key in client.smembers("rq:queues"):
-        ids = [one.decode() for one in client.lrange(key, 0, -1)]
-        orders = [float(client.zscore("mlq:jobs", one) or -1) for one in ids]
-        if orders != sorted(orders):
-            found.append(f"{key.decode()}: not in order of submission: {ids}")
-    for member in client.zrange("mlq:leases", 0, -1):
-        job_id = member.decode().rpartition(":")[0]
-        if not client.exists(f"rq:job:{job_id}"):
-            found.append(f"a lease of no job: {member.decode()}")
-    return found
-
-
-def _orphans(client: redis.Redis) -> list[str]:
-    """Return keys that belong to a job that does not exist."""
-    found = []
-    for key in client.scan_iter("*"):
-        name = key.decode()
+def _orphans(keys: Snapshot) -> list[str]:
+    """Return keys that belong to a job that does not exist, or that never expire and should."""
+    jobs = set(keys.jobs)
+    found = [
+        f"a lease of no job: {member}"
+        for member in keys.members("mlq:leases")
+        if member.rpartition(":")[0] not in jobs
+    ]
+    for name in keys.keys:
         for prefix in ("rq:execution:", "rq:executions:", "rq:results:"):
-            if name.startswith(prefix):
-                job_id = name.removeprefix(prefix).split(":")[0]
-                if not client.exists(f"rq:job:{job_id}"):
-                    found.append(f"{name} has no owner")
-        if name.startswith("mlq:reply:") and client.ttl(key) < 0:
+            owner = name.removeprefix(prefix).split(":")[0]
+            if name.startswith(prefix) and owner not in jobs:
+                found.append(f"{name} has no owner")
+        if name.startswith("mlq:reply:") and keys.client.ttl(name) < 0:
             found.append(f"{name} never expires")
     return found
