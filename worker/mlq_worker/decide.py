@@ -129,17 +129,21 @@ def _with_queue(facts: Facts) -> list[Action]:
     if facts.now_s >= facts.renew_due_s:
         actions.append(Renew())
     wanted = facts.plan if facts.mode is Mode.RUN else None
-    if wanted is not None and wanted.reserve is not None:
-        actions.append(Reserve(wanted.reserve))
     fits = wanted.fits if wanted is not None else ()
-    if facts.moves or fits or (facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s):
+    peeks = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s
+    if peeks and wanted is not None and wanted.reserve is not None:
+        # Repeated with each look at what waits, not each turn: turns would never end.
+        actions.append(Reserve(wanted.reserve))
+    if facts.moves or fits or peeks:
         actions.append(Settle(facts.moves, fits))
     return actions
 
 
 def next_turn_s(facts: Facts, idle_s: float) -> float:
     """Return how many seconds the worker may wait if nothing wakes it."""
-    due = [facts.renew_due_s, facts.peek_due_s]
+    due = [facts.renew_due_s]
+    if facts.mode is Mode.RUN:
+        due.append(facts.peek_due_s)
     if not facts.linked:
         due = [facts.link_retry_s]
     soonest = max(min(due), facts.queue_retry_s)

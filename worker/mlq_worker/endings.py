@@ -92,7 +92,7 @@ def _event(result: Mapping[str, Any], history: History) -> tuple[Event, str]:
         return Event.SUCCEED, ""
     if outcome in _BY_OUTCOME:
         return _BY_OUTCOME[outcome], reason
-    if history.failures < history.retries:
+    if history.failures < history.retries and not history.stop:
         return Event.RETRY, f"{reason}; retry {history.failures + 1} of {history.retries}"
     return Event.FAIL, reason
 

@@ -86,8 +86,9 @@ def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
         for head in outlook.waiting.heads
     }
     mine = [job for job, holder in outlook.waiting.reservations.items() if holder == machine]
-    reserved = next((head for head in outlook.waiting.heads if head.id in mine), None)
-    starving = reserved or _starving(outlook, classes, patience_s)
+    able = [head for head in outlook.waiting.heads if _fits_empty(head, outlook, classes)]
+    reserved = next((head for head in able if head.id in mine), None)
+    starving = reserved or _starving(outlook, able, classes, patience_s)
     if starving is None:
         return Plan(tuple(_fits(outlook, outlook.waiting.heads, classes)))
     wanted = classes[starving.id].request
@@ -122,16 +123,20 @@ def _fits(
     return found
 
 
-def _starving(outlook: Outlook, classes: Mapping[str, JobClass], patience_s: float) -> Head | None:
-    """Return the first job that waited too long, has no machine and would fit this one empty."""
-    empty = outlook.offer.emptied()
+def _fits_empty(head: Head, outlook: Outlook, classes: Mapping[str, JobClass]) -> bool:
+    return isinstance(place(classes[head.id].request, outlook.offer.emptied()), Fit)
+
+
+def _starving(
+    outlook: Outlook, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
+) -> Head | None:
+    """Return the best job that waited too long, has no machine and would fit this one empty."""
     candidates = [
         head
-        for head in outlook.waiting.heads
+        for head in able
         if outlook.waited_s.get(head.id, 0.0) > patience_s
         and head.id not in outlook.waiting.reservations
         and isinstance(place(classes[head.id].request, outlook.offer), Misfit)
-        and isinstance(place(classes[head.id].request, empty), Fit)
     ]
     return min(candidates, key=lambda head: _rank(head, classes), default=None)
 

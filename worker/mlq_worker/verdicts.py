@@ -4,11 +4,15 @@ The queue says which leases have run out. That alone is no death: the tunnel may
 machine and the job are well. The machine's beat on NFS is the other witness. An attempt is dead
 only if its lease has expired AND
 
-* the machine has booted since (a new boot id in its beat ends everything before at once), or
-* another supervisor runs there (a supervisor kills what an earlier one left before its first
-  beat), or
+* the machine has booted since (a beat that goes on under a new boot id ends everything before at
+  once), or
+* another supervisor runs there (its beat goes on; a supervisor kills what an earlier one left
+  before its first beat), or
 * the beat has not changed for `dead_s` on the reaper's own monotonic clock, or
 * the beat goes on and, for `dead_s`, did not name the attempt (it was claimed but never started).
+
+"Goes on" means that this reaper saw it change. A beat that only lies there may be older than the
+attempt, left by the boot before while the first beat of the new one hangs in NFS.
 
 Clocks of two machines are never compared. And absence of evidence is not death: a reaper that
 cannot read NFS, or has not looked regularly, gives no verdict.
@@ -17,7 +21,7 @@ cannot read NFS, or has not looked regularly, gives no verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlq.replies import Attempt, HeldAttempt
 
@@ -49,11 +53,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """Since when something has looked the same, looked at without a gap."""
+    """Since when something has looked the same, looked at without a gap; did it change before?"""
 
     shown: object
     since_s: float
     seen_s: float
+    moves: bool = False
 
 
 class Witness:
@@ -93,11 +98,13 @@ class Witness:
 
     def _verdict(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
         machine = attempt.machine
-        if beat is not None and beat.boot_id != attempt.boot_id:
-            return f"machine {machine} rebooted"
-        if beat is not None and beat.supervisor_id != attempt.supervisor_id:
-            return f"the supervisor on {machine} was restarted"
-        if at_s - self._machines[machine].since_s >= self._dead_s:
+        watch = self._machines[machine]
+        if beat is not None and watch.moves:
+            if beat.boot_id != attempt.boot_id:
+                return f"machine {machine} rebooted"
+            if beat.supervisor_id != attempt.supervisor_id:
+                return f"the supervisor on {machine} was restarted"
+        if at_s - watch.since_s >= self._dead_s:
             return f"machine {machine} went silent"
         if beat is None or attempt.key in beat.attempts:
             self._absences.pop(attempt.key, None)
@@ -108,6 +115,8 @@ class Witness:
         return ""
 
     def _seen(self, watch: _Watch | None, shown: object, at_s: float) -> _Watch:
-        if watch is None or watch.shown != shown or at_s - watch.seen_s > self._gap_s:
+        if watch is None or at_s - watch.seen_s > self._gap_s:
             return _Watch(shown, at_s, at_s)
-        return _Watch(shown, watch.since_s, at_s)
+        if watch.shown != shown:
+            return _Watch(shown, at_s, at_s, moves=True)
+        return replace(watch, seen_s=at_s)

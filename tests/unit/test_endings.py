@@ -1,0 +1,133 @@
+"""What an attempt's end makes of its job."""
+
+import base64
+import zlib
+from typing import Any
+
+import pytest
+
+from mlq.lifecycle import Event, target
+from mlq.operations import Move
+from mlq_worker.endings import History, ending, loss, refusal
+
+AT = "2026-11-23T22:15:01.123456Z"
+
+
+def result(outcome: str = "exited", exit_code: int | None = None, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": "7",
+        "attempt": 2,
+        "machine": "lab01",
+        "outcome": outcome,
+        "exit_code": exit_code,
+        "signal": None,
+        "reason": changes.pop("reason", ""),
+        "started_at": AT,
+        "ended_at": AT,
+        **changes,
+    }
+
+
+def entry(move: Move) -> dict[str, Any]:
+    return dict(zip(move.result[::2], move.result[1::2], strict=True))
+
+
+def test_exit_0_finishes_the_job() -> None:
+    move = ending(result(exit_code=0), History(), 5)
+    assert (move.id, move.attempt, move.event) == ("7", 2, Event.SUCCEED)
+    assert move.fields["mlq_exit_code"] == 0
+    assert move.fields["mlq_reason"] == ""
+    assert move.fields["ended_at"] == AT
+    assert entry(move) == {"type": 1, "worker_name": "lab01", "execution_id": "2"}
+
+
+def test_what_a_function_returned_is_kept() -> None:
+    move = ending(result(exit_code=0, value="[1, 2]"), History(), 5)
+    assert move.fields["result"] == "[1, 2]"
+    assert base64.b64decode(entry(move)["return_value"]) == b"[1, 2]"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "exit_code", "event"),
+    [
+        ("exited", 1, Event.FAIL),
+        ("signaled", None, Event.FAIL),
+        ("unstartable", 127, Event.FAIL),
+        ("timeout", None, Event.TIME_OUT),
+        ("canceled", None, Event.CANCEL),
+        ("released", None, Event.RELEASE),
+        ("storage", None, Event.RELEASE),
+    ],
+)
+def test_each_outcome_is_one_event_and_keeps_its_reason(
+    outcome: str, exit_code: int | None, event: Event
+) -> None:
+    move = ending(result(outcome, exit_code, reason="why"), History(), 5)
+    assert (move.event, move.fields["mlq_reason"]) == (event, "why")
+    assert ("ended_at" in move.fields) == (target(event) != "queued")
+    assert zlib.decompress(base64.b64decode(entry(move)["exc_string"])) == b"why"
+
+
+@pytest.mark.parametrize(
+    ("failures", "event"), [(0, Event.RETRY), (1, Event.RETRY), (2, Event.FAIL)]
+)
+def test_a_failure_is_retried_as_often_as_its_user_asked(failures: int, event: Event) -> None:
+    move = ending(result(exit_code=3, reason="exit 3"), History(retries=2, failures=failures), 5)
+    assert move.event is event
+    assert move.fields["mlq_failures"] == failures + 1
+    if event is Event.RETRY:
+        assert move.fields["mlq_reason"] == f"exit 3; retry {failures + 1} of 2"
+        assert "mlq_progress" in move.clear
+
+
+@pytest.mark.parametrize("outcome", ["released", "storage", "canceled", "timeout"])
+def test_what_is_no_failure_of_the_job_uses_up_no_retry(outcome: str) -> None:
+    move = ending(result(outcome), History(retries=1), 5)
+    assert move.event is not Event.RETRY
+    assert "mlq_failures" not in move.fields
+
+
+@pytest.mark.parametrize("outcome", ["signaled", "released", "storage", "canceled", "unstartable"])
+def test_what_its_user_wants_to_end_has_been_canceled(outcome: str) -> None:
+    move = ending(result(outcome, reason="SIGTERM"), History(retries=3, stop="canceled"), 5)
+    assert (move.event, move.fields["mlq_reason"]) == (Event.CANCEL, "canceled")
+
+
+def test_a_job_that_ended_by_itself_before_it_was_stopped_has_ended_so() -> None:
+    wish = History(stop="canceled")
+    assert ending(result(exit_code=0), wish, 5).event is Event.SUCCEED
+    assert ending(result(exit_code=1), wish, 5).event is Event.FAIL
+
+
+def test_a_job_its_user_wants_to_end_is_not_retried() -> None:
+    move = ending(result(exit_code=1, reason="exit 1"), History(retries=3, stop="canceled"), 5)
+    assert (move.event, move.fields["mlq_reason"]) == (Event.FAIL, "exit 1")
+
+
+def test_a_loss_puts_the_job_back_and_counts_apart_from_failures() -> None:
+    move = ending(result("lost", reason="lost: no contact"), History(failures=1, retries=1), 5)
+    assert move.event is Event.LOSE
+    assert move.fields["mlq_reason"] == "lost: no contact"
+    assert move.lost_on == "lab01"
+    assert "mlq_failures" not in move.fields
+
+
+@pytest.mark.parametrize(("losses", "event"), [(4, Event.LOSE), (5, Event.GIVE_UP)])
+def test_more_than_max_losses_fails_the_job(losses: int, event: Event) -> None:
+    move = loss(("7", 2), "lab01", "machine lab01 rebooted", History(losses=losses), 5)
+    assert move.event is event
+    if event is Event.GIVE_UP:
+        assert move.fields["mlq_reason"] == (
+            "kills its machine: lost 6 times, the last time machine lab01 rebooted"
+        )
+
+
+def test_a_lost_job_that_its_user_wanted_to_end_has_ended() -> None:
+    move = loss(("7", 2), "lab01", "gone", History(losses=9, stop="canceled by ann"), 5)
+    assert (move.event, move.fields["mlq_reason"]) == (Event.CANCEL, "canceled by ann")
+
+
+def test_a_refused_job_fails_with_the_reason() -> None:
+    move = refusal(("7", 2), "lab01", "the job is not signed", AT)
+    assert (move.event, move.attempt) == (Event.FAIL, 2)
+    assert move.fields == {"mlq_reason": "refused: the job is not signed", "ended_at": AT}

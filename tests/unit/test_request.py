@@ -1,0 +1,57 @@
+"""A job class and the name of its queue are the same thing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlq.request import JobClass, Request
+
+REQUESTS = st.builds(
+    Request,
+    cores=st.integers(1, 10**6),
+    mem_mib=st.integers(1, 10**9),
+    gpus=st.integers(0, 64),
+    vram_mib=st.integers(0, 10**6),
+    machine=st.text(st.characters(codec="utf-8"), max_size=20),
+)
+
+
+@given(st.integers(-(10**6), 10**6), REQUESTS)
+def test_the_name_of_a_class_reads_back_as_the_class(priority: int, request: Request) -> None:
+    job_class = JobClass(priority, request)
+    assert JobClass.parse(job_class.name, default_mem_mib=1) == job_class
+
+
+@given(st.tuples(st.integers(-9, 9), REQUESTS), st.tuples(st.integers(-9, 9), REQUESTS))
+def test_two_classes_never_share_a_name(
+    one: tuple[int, Request], other: tuple[int, Request]
+) -> None:
+    assert (JobClass(*one).name == JobClass(*other).name) == (one == other)
+
+
+def test_the_name_spells_the_request_out() -> None:
+    request = Request(4, 8192, 1, 6000, "gpu*")
+    assert JobClass(-2, request).name == "p-2.c4.m8192.g1.v6000@gpu*"
+    assert JobClass(0, Request(1, 2048)).name == "p0.c1.m2048.g0.v0"
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "", "p0.c1.m1.g0", "p0.c1.m1.g0.v0.", "xp0.c1.m1.g0.v0"]
+)
+def test_a_queue_of_plain_rq_asks_for_little(name: str) -> None:
+    assert JobClass.parse(name, default_mem_mib=2048) == JobClass(0, Request(1, 2048))
+
+
+@pytest.mark.parametrize(
+    ("glob", "machine", "allowed"),
+    [
+        ("", "lab01", True),
+        ("lab*", "lab01", True),
+        ("lab0[12]", "lab02", True),
+        ("lab*", "gpu01", False),
+        ("LAB*", "lab01", False),
+        ("lab", "lab01", False),
+    ],
+)
+def test_a_glob_is_matched_against_the_whole_name(glob: str, machine: str, allowed: bool) -> None:
+    assert Request(machine=glob).allows(machine) is allowed
