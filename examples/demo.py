@@ -84,7 +84,8 @@ class Lab:
     def cut_power(self, machine: str) -> int:
         """Kill every process of a machine at once; return how many there were."""
         folder = self.private / "run" / "mlq" / "m" / machine
-        roots = {int((folder / f"{name}.pid").read_text()) for name in ("worker", "supervisor")}
+        # The worker first: it would start another supervisor.
+        roots = [int((folder / f"{name}.pid").read_text()) for name in ("worker", "supervisor")]
         tree = descendants(roots)
         for pid in tree:
             kill(pid)
@@ -122,8 +123,8 @@ def environ_of(pid: int) -> bytes:
         return b""
 
 
-def descendants(roots: set[int]) -> list[int]:
-    """Return the processes in `roots` and all their descendants, parents first."""
+def descendants(roots: list[int]) -> list[int]:
+    """Return the processes in `roots`, in that order, and after them all their descendants."""
     children: dict[int, list[int]] = {}
     for pid in all_pids():
         with contextlib.suppress(OSError):  # it has ended
