@@ -105,7 +105,7 @@ def open_redis(settings: Settings) -> redis.Redis:
 
     Raises:
         UnsafePathError: the password file is open to others.
-        QueueUnreachableError: there is no password file, so there never was a queue here.
+        SecretMissingError: there is none, so there never was a queue here.
     """
     password = read_secret(settings.password_file).decode().strip()
     return redis.Redis(

@@ -16,7 +16,7 @@ from typing import Any
 import hiredis
 
 from mlq.client import ScriptMissingError, unreachable
-from mlq.errors import QueueRefusedError
+from mlq.errors import MlqError, QueueRefusedError
 
 _TIMEOUT_S = 20.0
 
@@ -42,8 +42,13 @@ class Wire:
         try:
             self.socket.connect(str(path))
         except OSError as error:
+            self.socket.close()
             raise unreachable(path, error) from None
-        self.call("AUTH", user, password)
+        try:
+            self.call("AUTH", user, password)
+        except MlqError:
+            self.socket.close()
+            raise
 
     def call(self, *command: str | bytes | int | float) -> Any:
         """Send one command and return its reply."""

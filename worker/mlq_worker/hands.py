@@ -17,17 +17,17 @@ from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, Super
 from mlq.layout import Layout
 from mlq.operations import Claimant, Move, Operation
 from mlq.placement import Offer
-from mlq.replies import Attempt, Claim, HeldAttempt, Waiting
+from mlq.replies import Attempt, Claim, Waiting
 from mlq.store import Store
 from mlq.units import format_duration, format_mib, parse_iso
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, ending
-from mlq_worker.evidence import Desk, read_progress, read_results, read_values
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
+from mlq_worker.lookout import Lookout
 from mlq_worker.planning import Outlook, Plan, plan
 from mlq_worker.presence import Condition, machine_record, rq_worker
-from mlq_worker.probes.machine import MachineReport, free_for_us
+from mlq_worker.reading import Reading
 from mlq_worker.reaper import Reaper, histories
 from mlq_worker.site import Site
 from mlq_worker.strays import stray_moves
@@ -52,22 +52,19 @@ class Hands:
 
     def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
         self._site, self._store, self._settings = site, store, site.settings
-        self._layout = Layout(site.settings.root)
         self._reaper = Reaper(store, site.settings, ring, time.monotonic)
-        self._progress: Desk[dict[Attempt, str]] = Desk("progress", ring)
-        self._values: Desk[dict[Attempt, str]] = Desk("values", ring)
-        self._results: Desk[tuple[list[HeldAttempt], dict[Attempt, Any]]] = Desk("results", ring)
+        self._reading = Reading(Layout(site.settings.root), ring)
+        self._lookout = Lookout(site, boottime(), site.own_pids(None))
         self._intake = Intake(site, store)
         self.holdings = Holdings()
         self.link: SupervisorLink | None = None
         self._supervisor_id = ""
         self._moves: list[Move] = []
         self._waiting: Waiting | None = None
-        self._report: MachineReport | None = None
         self._contact: Mapping[str, Any] = {}
         self._storage_fault = ("", 0.0)
         self._started_s = time.time()
-        self._renew_due_s = self._peek_due_s = self._sample_due_s = 0.0
+        self._renew_due_s = self._peek_due_s = 0.0
         self._link_retry_s = self._queue_retry_s = 0.0
         self._claim_tried = False
         self._renewed = False
@@ -127,16 +124,22 @@ class Hands:
     def look(self, mode: Mode) -> Facts:
         """Return the facts of this turn."""
         now_s = boottime()
-        self._take_answers()
-        self._sample(now_s)
+        self._reading.update(self.holdings)
         living = self.holdings.living()
+        heads = self._waiting.heads if self._waiting is not None else ()
+        self._lookout.look(
+            now_s,
+            self._site.own_pids(self.link),
+            [one.leader_pid for one in living if one.leader_pid],
+            for_gpus=any(".g0." not in head.class_name for head in heads),
+        )
         return Facts(
             now_s=now_s,
             mode=mode,
             linked=self.link is not None,
             link_retry_s=self._link_retry_s,
             queue_retry_s=self._queue_retry_s,
-            renew_due_s=self._renew_due_s,
+            renew_due_s=0.0 if self._reading.has_strays else self._renew_due_s,
             moves=(*self._moves, *self._endings()),
             plan=self._plan(),
             peek_due_s=self._peek_due_s,
@@ -152,44 +155,8 @@ class Hands:
             if one.result is not None
         ]
 
-    def _take_answers(self) -> None:
-        for attempt, text in (self._progress.answer() or {}).items():
-            if attempt in self.holdings.attempts:
-                self.holdings.attempts[attempt].progress = text
-        for attempt, text in (self._values.answer() or {}).items():
-            self.holdings.set_value(attempt, text)
-        lacking = [one.attempt for one in self.holdings.lacking_value()]
-        if lacking:
-            self._values.ask(lambda: read_values(self._layout, lacking))
-        answer = self._results.answer()
-        if answer is not None:
-            strays, results = answer
-            past = histories(self._store, [one.id for one in strays])
-            self._moves += stray_moves(
-                strays, results, past, self._supervisor_id, self._site.boot_id, self._settings
-            )
-
-    def _sample(self, now_s: float) -> None:
-        wants_gpu = self._waiting is not None and any(
-            ".g0." not in one.class_name for one in self._waiting.heads
-        )
-        if wants_gpu and self._site.has_gpus:
-            self._sample_due_s = min(self._sample_due_s, self._sampled_s + _FRESH_GPU_S)
-        if self._report is not None and now_s < self._sample_due_s:
-            return
-        leaders = [one.leader_pid for one in self.holdings.living() if one.leader_pid]
-        self._report = self._site.probe.look(now_s, self._site.own_pids(self.link), leaders)
-        self._sampled_s = now_s
-        self._sample_due_s = now_s + min(5.0, self._settings.beat_s)
-
-    _sampled_s = 0.0
-
     def _offer(self) -> Offer:
-        if self._report is None:
-            self._sample(boottime())
-        if self._report is None:
-            raise SupervisorError("this machine cannot be looked at")
-        return free_for_us(self._report, self.holdings.promises(), self._site.limits)
+        return self._lookout.offer(self.holdings.promises())
 
     def _plan(self) -> Plan | None:
         if self._waiting is None or not self._waiting.heads or self._claim_tried or self._note():
@@ -279,26 +246,23 @@ class Hands:
             "canceled",
         )
         self._show_presence(now_s, self._note())
-        self._find_strays()
+        self._square()
         self._reaper.turn(now_s)
-        ask = [one.attempt for one in living]
-        if ask:
-            self._progress.ask(lambda: read_progress(self._layout, ask))
+        self._reading.ask_progress([one.attempt for one in living])
         self._renew_due_s = sent_s + self._settings.beat_s
         self._renewed = True
 
-    def _find_strays(self) -> None:
-        """Attempts that the queue thinks are here and are not; NFS may know how they ended."""
-        known = self.holdings.attempts
-        pending = {(move.id, move.attempt) for move in self._moves}
-        strays = [
-            one
-            for one in self._store.held(self._settings.machine)
-            if one.key not in known and one.key not in pending
-        ]
+    def _square(self) -> None:
+        """Find what the queue thinks is here and is not, and settle it once NFS was asked."""
+        strays, results = self._reading.take_strays()
         if strays:
-            keys = [one.key for one in strays]
-            self._results.ask(lambda: (strays, read_results(self._layout, keys)))
+            past = histories(self._store, [one.id for one in strays])
+            self._moves += stray_moves(
+                strays, results, past, self._supervisor_id, self._site.boot_id, self._settings
+            )
+        known = {*self.holdings.attempts, *((move.id, move.attempt) for move in self._moves)}
+        held = self._store.held(self._settings.machine)
+        self._reading.ask_strays([one for one in held if one.key not in known])
 
     def _settle(self, moves: tuple[Move, ...], fits: tuple[tuple[str, int], ...]) -> None:
         now_s = time.time()
@@ -336,7 +300,7 @@ class Hands:
         orders, refused = self._intake.take(claims, self._offer(), self.holdings, ordered_s)
         self._moves += refused
         if orders and self.link is not None:
-            self.link.send({"op": "start", "orders": orders})
+            self.link.send({"op": "start", "at": ordered_s, "orders": orders})
 
     def _stop(self, attempts: tuple[Attempt, ...], outcome: str, reason: str) -> None:
         if self.link is None:
@@ -388,10 +352,8 @@ class Hands:
         return ""
 
     def _show_presence(self, now_s: float, note: str) -> None:
-        if self._report is None:
-            return
         condition = Condition(self._supervisor_id, self._started_s, note, self._unwell())
-        record = machine_record(self._report, self._offer(), self.holdings, condition)
+        record = machine_record(self._lookout.report, self._offer(), self.holdings, condition)
         running = bool(self.holdings.living())
         worker = rq_worker(self._settings.machine, running, self._started_s, now_s)
         try:

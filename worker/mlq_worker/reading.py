@@ -1,0 +1,67 @@
+"""What the worker wants to know from NFS, each kind at a desk of its own.
+
+How far its jobs are, what its functions returned, and how strays ended. None of it is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlq.layout import Layout
+from mlq.replies import Attempt, HeldAttempt
+from mlq_worker.evidence import Desk, read_progress, read_results, read_values
+from mlq_worker.holdings import Holdings
+
+Strays = tuple[list[HeldAttempt], dict[Attempt, dict[str, Any]]]
+"""Attempts the queue believes to be here, and the results of those that have one on NFS."""
+
+
+class Reading:
+    """Asks and takes answers; a desk whose reading hangs is asked no more until it answers.
+
+    Args:
+        layout: where to read.
+        ring: wakes the worker's loop when there is an answer.
+    """
+
+    def __init__(self, layout: Layout, ring: Callable[[], None]) -> None:
+        self._layout = layout
+        self._progress: Desk[dict[Attempt, str]] = Desk("progress", ring)
+        self._values: Desk[dict[Attempt, str]] = Desk("values", ring)
+        self._strays: Desk[Strays] = Desk("strays", ring)
+        self._answered: Strays | None = None
+
+    def update(self, holdings: Holdings) -> None:
+        """Take the answers about what is held, and ask for values that are lacking."""
+        for attempt, text in (self._progress.answer() or {}).items():
+            if attempt in holdings.attempts:
+                holdings.attempts[attempt].progress = text
+        for attempt, text in (self._values.answer() or {}).items():
+            holdings.set_value(attempt, text)
+        lacking = [one.attempt for one in holdings.lacking_value()]
+        if lacking:
+            self._values.ask(lambda: read_values(self._layout, lacking))
+
+    def ask_progress(self, attempts: list[Attempt]) -> None:
+        """Ask how far these are."""
+        if attempts:
+            self._progress.ask(lambda: read_progress(self._layout, attempts))
+
+    def ask_strays(self, strays: list[HeldAttempt]) -> None:
+        """Ask how these ended."""
+        if strays:
+            keys = [one.key for one in strays]
+            self._strays.ask(lambda: (strays, read_results(self._layout, keys)))
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether it is known how the strays ended."""
+        self._answered = self._answered or self._strays.answer()
+        return self._answered is not None
+
+    def take_strays(self) -> Strays:
+        """Return the strays asked about and their results, once."""
+        found = self._answered if self.has_strays else None
+        self._answered = None
+        return found or ([], {})
