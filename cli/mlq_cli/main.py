@@ -116,7 +116,7 @@ def overview() -> str:
     for group, names in COMMANDS.items():
         lines += ["", f"{group}:"]
         lines += [f"  {name:<12}{command_module(name).HELP}" for name in names]
-    lines += ["", "`mlq COMMAND --help` shows a command's options, with examples."]
+    lines += ["", "`mlq COMMAND --help` shows a command's options, with examples; `mlq --version`."]
     return "\n".join(lines)
 
 

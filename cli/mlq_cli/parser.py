@@ -12,6 +12,8 @@ from typing import NoReturn
 
 from mlq.errors import InvalidInputError
 
+HELP_COLUMNS = 80
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that raises `InvalidInputError` where argparse would print a usage and exit."""
@@ -31,13 +33,19 @@ class Parser(argparse.ArgumentParser):
         raise InvalidInputError(f"{command}: {message}", fix=f"see: {self.prog} --help")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # With a width given, argparse does not import shutil to ask the terminal for each option.
+        super().__init__(prog, width=HELP_COLUMNS)
+
+
 def new_parser(prog: str, description: str, examples: str) -> Parser:
     """Return an empty parser for one command; `examples` is shown below its help."""
     return Parser(
         prog=prog,
         description=description,
         epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
 

@@ -1,0 +1,124 @@
+"""`mlq logs`: the bytes as written into a pipe, follow across attempts, and no log yet."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from sandbox import Sandbox
+from waiting import wait_for
+
+from mlq.lifecycle import Event
+
+
+def test_into_a_pipe_a_log_is_as_written(installation: Sandbox) -> None:
+    log = b"\x1b[31mred\x1b[0m \xff\xfe\x00 \x1b]0;title\x07\r\nlast line without end"
+    installation.claim(installation.submit(), log=log)
+    with installation.started("logs", "1") as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, log, b"")
+
+
+def test_on_a_terminal_only_colours_stay(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"\x1b[31mred\x1b[0m\x1b[2J\x1b]0;x\x07 end\n")
+    assert installation.on_terminal("logs", "1").out == "\x1b[31mred\x1b[0m end\n\x1b[0m"
+
+
+def test_a_big_log_passes_through_in_pieces(installation: Sandbox) -> None:
+    line = b"x" * 50_000_000
+    installation.claim(installation.submit(), log=line)
+    with installation.started("logs", "1") as process:
+        assert process.stdout is not None
+        size = 0
+        while piece := process.stdout.read1(1 << 20):
+            size += len(piece)
+            if size == len(piece):
+                status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        assert process.wait(30) == 0
+    assert size == len(line)
+    (resident,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
+    assert int(resident.split()[1]) < 45_000
+
+
+@pytest.mark.parametrize(
+    ("claimed", "why"), [(False, "it is queued and has never started"), (True, "it has only just")]
+)
+def test_no_log_yet(installation: Sandbox, claimed: bool, why: str) -> None:
+    installation.submit()
+    if claimed:
+        installation.claim("1", log=None)
+    done = installation.run("logs", "1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"mlq: no log of 1: {why}")
+
+
+def test_each_attempt_has_its_own_log(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"first\n")
+    installation.move("1", Event.RELEASE)
+    installation.claim("1", log=b"second\n")
+    assert installation.ok("logs", "1") == "second\n"
+    assert installation.ok("logs", "1", "--attempt", "1") == "first\n"
+    for wrong in ("3", "0", "-1"):
+        done = installation.run("logs", "1", "--attempt", wrong)
+        assert (done.code, done.out) == (2, "")
+        assert done.err == f"mlq: job 1 has no attempt {wrong}: it has had 2\n"
+
+
+def test_several_logs_have_heads(installation: Sandbox) -> None:
+    for name in ("a", "b"):
+        installation.claim(installation.submit(name=name), log=f"of {name}\n".encode())
+    assert installation.ok("logs", "1-2") == "==> 1 a <==\nof a\n==> 2 b <==\nof b\n"
+
+
+def test_follow_goes_on_to_the_next_attempt_and_ends_with_the_job(
+    installation: Sandbox, tmp_path: Path
+) -> None:
+    shown, said = tmp_path / "out", tmp_path / "err"
+    installation.submit()
+    with (
+        shown.open("wb") as out,
+        said.open("wb") as err,
+        installation.started("logs", "-f", "1", stdout=out, stderr=err) as process,
+    ):
+        wait_for(lambda: "1 is queued" in said.read_text(), what="the remark that it waits")
+        installation.claim("1", "gpu07", log=b"epoch 1\n")
+        wait_for(lambda: shown.read_bytes() == b"epoch 1\n", what="the log")
+        installation.write_log("1", 1, b"epoch 2\n")
+        wait_for(lambda: shown.read_bytes().endswith(b"epoch 2\n"), what="more of the log")
+        installation.move("1", Event.LOSE, mlq_reason="lost: machine gpu07 rebooted")
+        wait_for(lambda: "gpu07 rebooted" in said.read_text(), what="the loss to be told")
+        installation.claim("1", "ray12", log=b"resumed\n")
+        installation.write_log("1", 2, b"last words")
+        installation.move("1", Event.SUCCEED, mlq_exit_code=0)
+        assert process.wait(30) == 0
+    assert shown.read_bytes() == b"epoch 1\nepoch 2\nresumed\nlast words"
+    remarks = said.read_text()
+    assert "attempt 1 ended: lost: machine gpu07 rebooted; the job is queued again" in remarks
+    assert "mlq: 1: attempt 2 on ray12\n" in remarks
+    assert remarks.endswith("mlq: 1 finished\n")
+
+
+def test_follow_of_an_ended_job_ends_at_once(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"all\n")
+    installation.move("1", Event.FAIL, mlq_exit_code=1, mlq_reason="exit 1")
+    done = installation.run("logs", "-f", "1")
+    assert (done.code, done.out, done.err) == (0, "all\n", "mlq: 1 failed: exit 1\n")
+
+
+def test_ctrl_c_while_following_is_quiet(installation: Sandbox, tmp_path: Path) -> None:
+    installation.claim(installation.submit(), log=b"begun\n")
+    shown = tmp_path / "out"
+    with shown.open("wb") as out, installation.started("logs", "-f", "1", stdout=out) as process:
+        wait_for(lambda: shown.read_bytes() == b"begun\n", what="the log")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
+
+
+def test_a_root_that_cannot_be_read_is_told(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"x")
+    jobs = installation.folder / "root/jobs/1"
+    jobs.rename(jobs.with_name("elsewhere"))
+    jobs.write_text("a file where a folder should be")
+    done = installation.run("logs", "1")
+    assert done.code == 1
+    assert done.err.startswith(f"mlq: cannot read {jobs}/attempts/1/output.log: Not a directory\n")
