@@ -41,6 +41,7 @@ class Facts:
         peek_due_s: when to look at what waits.
         living: attempts that have not ended.
         stoppable: those of them that were not told to end yet.
+        stuck: those of them that wait in a lane behind a job that does not end.
     """
 
     now_s: float
@@ -54,6 +55,7 @@ class Facts:
     peek_due_s: float
     living: tuple[Attempt, ...]
     stoppable: tuple[Attempt, ...]
+    stuck: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def decide(facts: Facts) -> list[Action]:
     actions: list[Action] = []
     if facts.mode is Mode.NOW and facts.stoppable:
         actions.append(Stop(facts.stoppable, "released", "handed back: the worker was stopped"))
+    elif facts.stuck:
+        actions.append(Stop(facts.stuck, "released", "handed back: the job ahead of it takes long"))
     if facts.now_s >= facts.queue_retry_s:
         actions += _with_queue(facts)
     if facts.mode is not Mode.RUN and not facts.living and not facts.moves:

@@ -19,13 +19,13 @@ from mlq.operations import Claimant, Move, Operation
 from mlq.placement import Offer
 from mlq.replies import Attempt, Claim, Waiting
 from mlq.store import Store
-from mlq.units import format_duration, format_mib, parse_iso
+from mlq.units import format_duration, format_mib
+from mlq_worker.board import Board
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, ending
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.lookout import Lookout
-from mlq_worker.planning import Outlook, Plan, plan
 from mlq_worker.presence import Condition, machine_record, rq_worker
 from mlq_worker.reading import Reading
 from mlq_worker.reaper import Reaper, histories
@@ -60,13 +60,12 @@ class Hands:
         self.link: SupervisorLink | None = None
         self._supervisor_id = ""
         self._moves: list[Move] = []
-        self._waiting: Waiting | None = None
+        self._board = Board(site.settings)
         self._contact: Mapping[str, Any] = {}
         self._storage_fault = ("", 0.0)
         self._started_s = time.time()
-        self._renew_due_s = self._peek_due_s = 0.0
+        self._renew_due_s = 0.0
         self._link_retry_s = self._queue_retry_s = 0.0
-        self._claim_tried = False
         self._renewed = False
 
     # --- what the loop asks ---------------------------------------------------------------------
@@ -94,8 +93,7 @@ class Hands:
     def woken(self, messages: set[str]) -> None:
         """The queue called: there is work, or somebody wants a job stopped."""
         if "work" in messages:
-            self._peek_due_s = 0.0
-            self._claim_tried = False
+            self._board.call()
         if "stop" in messages:
             self._renew_due_s = 0.0
 
@@ -126,12 +124,11 @@ class Hands:
         now_s = boottime()
         self._reading.update(self.holdings)
         living = self.holdings.living()
-        heads = self._waiting.heads if self._waiting is not None else ()
         self._lookout.look(
             now_s,
             self._site.own_pids(self.link),
             [one.leader_pid for one in living if one.leader_pid],
-            for_gpus=any(".g0." not in head.class_name for head in heads),
+            for_gpus=any(".g0." not in head.class_name for head in self._board.heads),
         )
         return Facts(
             now_s=now_s,
@@ -141,10 +138,11 @@ class Hands:
             queue_retry_s=self._queue_retry_s,
             renew_due_s=0.0 if self._reading.has_strays else self._renew_due_s,
             moves=(*self._moves, *self._endings()),
-            plan=self._plan(),
-            peek_due_s=self._peek_due_s,
+            plan=None if self._note() else self._board.plan(self._offer(), self.holdings, now_s),
+            peek_due_s=self._board.due_s,
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
+            stuck=self.holdings.stuck(now_s),
         )
 
     def _endings(self) -> list[Move]:
@@ -157,23 +155,6 @@ class Hands:
 
     def _offer(self) -> Offer:
         return self._lookout.offer(self.holdings.promises())
-
-    def _plan(self) -> Plan | None:
-        if self._waiting is None or not self._waiting.heads or self._claim_tried or self._note():
-            return None
-        now_s = time.time()
-        outlook = Outlook(
-            waiting=self._waiting,
-            offer=self._offer(),
-            occupants=self.holdings.occupants(boottime()),
-            waited_s={
-                head.id: now_s - parse_iso(head.enqueued_at)
-                for head in self._waiting.heads
-                if head.enqueued_at
-            },
-            lanes=self.holdings.lanes(),
-        )
-        return plan(outlook, self._settings.patience_s, self._settings.default_mem_mib)
 
     def _note(self) -> str:
         reason, until_s = self._storage_fault
@@ -226,7 +207,8 @@ class Hands:
                 )
             )
         self.link = link
-        self._renew_due_s = self._peek_due_s = 0.0
+        self._renew_due_s = 0.0
+        self._board.call()
 
     def _renew(self) -> None:
         sent_s, now_s = boottime(), time.time()
@@ -278,21 +260,17 @@ class Hands:
         replies = self._store.run(*operations)
         if moves:
             self._committed(moves)
-        self._waiting = Waiting.from_reply(replies[-1])
-        self._peek_due_s = ordered_s + settings.poll_s
-        if fits:
-            claims = [Claim.from_reply(raw) for raw in replies[-2]["claims"] or ()]
-            # Nothing for us although it fits (it avoids this machine): ask again at the next call.
-            self._claim_tried = not claims
-            self._launch(claims, ordered_s)
-        else:
-            self._claim_tried = False
+        claimed = replies[-2]["claims"] if fits else ()
+        self._board.show(
+            Waiting.from_reply(replies[-1]), ordered_s, in_vain=bool(fits) and not claimed
+        )
+        self._launch([Claim.from_reply(raw) for raw in claimed or ()], ordered_s)
 
     def _committed(self, moves: tuple[Move, ...]) -> None:
         done = [(move.id, move.attempt) for move in moves]
         self.holdings.drop(done)
         self._moves = [move for move in self._moves if (move.id, move.attempt) not in set(done)]
-        self._claim_tried = False
+        self._board.freed()
         if self.link is not None:
             self.link.send({"op": "forget", "attempts": done})
 
