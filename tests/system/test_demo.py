@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ci import require
+from leftovers import processes_of
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
@@ -41,17 +42,4 @@ def test_ctrl_c_leaves_nothing_running() -> None:
     folder = re.search(r"/\S*mlq-demo-\w+", printed)
     assert folder
     assert not Path(folder[0]).exists()
-    assert mentioning(folder[0]) == []
-
-
-def mentioning(text: str) -> list[Path]:
-    """Return the processes in whose environment a text occurs."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environ = (process / "environ").read_bytes()
-        except OSError:  # it has ended, or is somebody else's
-            continue
-        if text.encode() in environ:
-            found.append(process)
-    return found
+    assert processes_of(folder[0]) == {}

@@ -1,0 +1,143 @@
+"""A worker's comings and goings, and what becomes of its jobs: real, as a user types them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from leftovers import kill_all, processes_of
+from sandbox import Sandbox, new_sandbox
+from waiting import wait_for
+
+from mlq.views import JobView
+from mlq_worker.notify import Listener
+
+
+class Machine:
+    """An installation with a queue and one machine; its jobs end when the test says so."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.folder = sandbox.folder
+
+    def start(self) -> None:
+        self.sandbox.ok("worker", "start", "--gpus", "none")
+
+    def stop(self, *how: str) -> str:
+        done = self.sandbox.run("worker", "stop", *how)
+        assert done.code == 0, done
+        return done.err
+
+    def enqueue(self, script: str) -> str:
+        """Enqueue a job that ends once something is written into the pipe `end`."""
+        os.mkfifo(self.folder / "end")
+        words = ["--mem", "50M", "--shell", script]
+        return self.sandbox.ok("enqueue", *words).strip()
+
+    def end_job(self) -> None:
+        (self.folder / "end").write_text("now\n")
+
+    def job(self, job_id: str) -> JobView:
+        return self.sandbox.queue().views([job_id])[0]
+
+    def until(self, job_id: str, state: str) -> JobView:
+        def reached() -> JobView | None:
+            job = self.job(job_id)
+            return job if job.state == state else None
+
+        return wait_for(reached, what=f"job {job_id} to be {state}")
+
+    def worker_pid(self) -> int:
+        return int((self.folder / "run" / "mlq" / "m" / "desk" / "worker.pid").read_text())
+
+    def nothing_runs_but_the_server(self) -> bool:
+        return all("supervisor" not in line for line in processes_of(self.folder).values())
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with new_sandbox() as sandbox:
+        # Other people's load on the machine of the tests must not keep jobs waiting.
+        sandbox.environ["MLQ_YIELD_TO_OTHERS"] = "false"
+        sandbox.environ["MLQ_STOP_GRACE_S"] = "1"
+        sandbox.start_server()
+        try:
+            yield Machine(sandbox)
+        finally:
+            sandbox.stop_server()
+            kill_all(sandbox.folder)
+
+
+@pytest.mark.parametrize("ending", ["stopped", "killed"])
+def test_the_next_worker_adopts_what_runs(machine: Machine, ending: str) -> None:
+    machine.start()
+    job = machine.enqueue("read x <end; exit 3")
+    machine.until(job, "started")
+    if ending == "stopped":
+        assert "its jobs go on" in machine.stop()
+    else:
+        os.kill(machine.worker_pid(), signal.SIGKILL)
+        wait_for(lambda: machine.sandbox.run("worker", "status").code == 1, what="its death")
+    assert machine.job(job).state == "started"
+    machine.start()
+    machine.end_job()
+    ended = machine.until(job, "failed")
+    assert (ended.exit_code, ended.reason, ended.attempt) == (3, "exit 3", 1)
+
+
+def test_what_ended_without_a_worker_is_recorded_by_the_next(machine: Machine) -> None:
+    machine.start()
+    job = machine.enqueue("read x <end; echo done >witness")
+    machine.until(job, "started")
+    machine.stop()
+    machine.end_job()
+    wait_for((machine.folder / "witness").exists, what="the job's end")
+    machine.start()
+    assert machine.until(job, "finished").attempt == 1
+
+
+def test_now_hands_the_jobs_back_and_leaves_nothing(machine: Machine) -> None:
+    machine.start()
+    # A job that ignores SIGTERM, with a child that left its session.
+    job = machine.enqueue("trap '' TERM; setsid sleep 1000 & read x <end")
+    machine.until(job, "started")
+    assert "handed its jobs back" in machine.stop("--now")
+    back = machine.until(job, "queued")
+    assert back.reason.startswith("handed back")
+    wait_for(machine.nothing_runs_but_the_server, what="the supervisor's end")
+    assert not [line for line in processes_of(machine.folder).values() if "sleep 1000" in line]
+    machine.start()
+    machine.until(job, "started")
+    machine.end_job()
+    assert machine.until(job, "finished").attempt == 2
+
+
+def test_drain_waits_for_the_jobs_and_takes_no_more(machine: Machine) -> None:
+    machine.start()
+    first = machine.enqueue("read x <end")
+    machine.until(first, "started")
+    with machine.sandbox.started("worker", "stop", "--drain") as drain:
+        assert drain.stderr
+        assert b"draining" in drain.stderr.readline()
+        second = machine.sandbox.ok("enqueue", "--mem", "50M", "true").strip()
+        machine.end_job()
+        assert drain.wait(30) == 0
+    assert machine.job(first).state == "finished"
+    assert machine.job(second).state == "queued"
+    wait_for(machine.nothing_runs_but_the_server, what="the supervisor's end")
+
+
+def test_in_the_foreground_it_answers_systemd(machine: Machine, tmp_path: Path) -> None:
+    with Listener(tmp_path / "notify") as listener:
+        machine.sandbox.environ["NOTIFY_SOCKET"] = str(listener.path)
+        with machine.sandbox.started("worker", "start", "--foreground", "--gpus", "none") as worker:
+            pidfd = os.pidfd_open(worker.pid)
+            heard = listener.wait(pidfd, 30)
+            os.close(pidfd)
+            assert heard.ready
+            assert heard.status.startswith("desk: ")
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) == 0
