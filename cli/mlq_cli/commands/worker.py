@@ -43,6 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     install.add_argument("--print", action="store_true", help="show what would be done")
     _add_options(install)
+    uninstall = actions.add_parser("uninstall", help="undo install", allow_abbrev=False)
+    _add_name(uninstall)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +65,13 @@ def run(args: argparse.Namespace) -> int:
     settings = load(os.environ).settings
     if args.name is not None:
         settings = replace(settings, machine=checked_machine(args.name))
-    actions = {"start": _start, "stop": _stop, "status": _status, "install": _install}
+    actions = {
+        "start": _start,
+        "stop": _stop,
+        "status": _status,
+        "install": _install,
+        "uninstall": _uninstall,
+    }
     return actions[args.action](settings, args)
 
 
@@ -120,6 +128,13 @@ def _install(settings: Settings, args: argparse.Namespace) -> int:
     from mlq_worker.install import install
 
     print_lines([install(settings, _options(args), args.print)])
+    return 0
+
+
+def _uninstall(settings: Settings, args: argparse.Namespace) -> int:  # noqa: ARG001 - as the others
+    from mlq_worker.install import uninstall
+
+    print_lines([uninstall(settings)])
     return 0
 
 
