@@ -45,11 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; Python must not notice it again when it exits.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()
         code = _BROKEN_PIPE
+    except OSError as error:
+        what = f"cannot use {error.filename}" if error.filename else "cannot write the output"
+        _tell(MlqError(what, why=error.strerror or str(error)))
+        _abandon_output()
+        code = MlqError.exit_code
     return code
+
+
+def _abandon_output() -> None:
+    """Let nothing more be written: Python would fail, and say so, once more when it exits."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: MlqError) -> None:
@@ -90,8 +99,10 @@ def run_command(name: str, words: Sequence[str]) -> int:
     Raises:
         InvalidInputError: there is no such command, or the words do not fit it.
     """
-    from mlq_cli.parser import nearest, new_parser
+    from mlq_cli.parser import check_text, nearest, new_parser
 
+    for word in (name, *words):
+        check_text(word)
     if name not in command_names():
         guess = nearest(name, command_names())
         raise InvalidInputError(

@@ -57,6 +57,22 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
 
 
+def check_text(text: str) -> None:
+    """Refuse what was typed, or found in the environment, and is not text.
+
+    Raises:
+        InvalidInputError: it is not UTF-8, so it can neither be kept nor shown.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"{text!a} cannot be used",
+            why="it is not UTF-8 text",
+            fix="a file with such a name can be reached by --shell and a wildcard",
+        ) from None
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json, the same everywhere."""
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")

@@ -13,7 +13,7 @@ from mlq.placement import Misfit, Offer, place
 from mlq.queues import Queue
 from mlq.request import JobClass
 from mlq.views import JobView
-from mlq_cli.parser import add_json
+from mlq_cli.parser import add_json, check_text
 from mlq_cli.render.jobs import asks
 from mlq_cli.render.words import about, count
 from mlq_cli.session import open_queue, print_json, print_lines, say
@@ -133,7 +133,7 @@ def command_of(args: argparse.Namespace) -> tuple[str, ...]:
     """Return the command as an argument list.
 
     Raises:
-        InvalidInputError: there is none, or two, or it is no text.
+        InvalidInputError: there is none, or two.
     """
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if args.shell is not None:
@@ -144,8 +144,6 @@ def command_of(args: argparse.Namespace) -> tuple[str, ...]:
         command = ["/bin/sh", "-c", args.shell]
     if not command or not command[-1 if args.shell is not None else 0]:
         raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
-    for word in (*command, args.name):
-        _check_text(word)
     return tuple(command)
 
 
@@ -167,7 +165,7 @@ def variables(typed: list[str], environ: Mapping[str, str]) -> dict[str, str]:
                 fix=f"--env {name}=VALUE",
             )
         found[name] = value if assigned else environ[name]
-        _check_text(found[name])
+        check_text(found[name])
     return found
 
 
@@ -194,16 +192,5 @@ def _folder(typed: str | None) -> str:
         raise InvalidInputError(
             "the job has no folder to run in", why=str(error), fix="name one with --cwd"
         ) from None
-    _check_text(folder)
+    check_text(folder)
     return folder
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            f"{text!a} cannot be used",
-            why="it is not UTF-8 text",
-            fix="a file with such a name can be reached by --shell and a wildcard",
-        ) from None
