@@ -18,13 +18,23 @@ HELP_COLUMNS = 80
 class Parser(argparse.ArgumentParser):
     """A parser that raises `InvalidInputError` where argparse would print a usage and exit."""
 
+    def option_strings(self) -> list[str]:
+        """Return all options of this command and of its actions."""
+        known = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action.choices, dict):  # the parsers of the actions, by name
+                known += [
+                    one for inner in action.choices.values() for one in inner.option_strings()
+                ]
+        return known
+
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
         command = self.prog.removeprefix("mlq ").strip()
         unknown = re.fullmatch(r"unrecognized arguments: (.*)", message)
         if unknown:
             word = unknown[1].split()[0]
-            guess = nearest(word.split("=")[0], self._option_string_actions)
+            guess = nearest(word.split("=")[0], self.option_strings())
             kind = "option" if word.startswith("-") else "argument"
             raise InvalidInputError(
                 f"{command}: unknown {kind} {word}",
