@@ -33,6 +33,7 @@ environment. Options after COMMAND belong to the command."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    parser.usage = "mlq enqueue [options] [--] COMMAND..."
     _configure_resources(parser)
     _configure_order(parser)
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
@@ -55,7 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _configure_resources(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what it needs")
     group.add_argument("-c", "--cores", type=int, default=1, metavar="N", help="cores (1)")
-    group.add_argument("-m", "--mem", metavar="SIZE", help="memory: 8G, 512M or plain MiB")
+    group.add_argument(
+        "-m", "--mem", metavar="SIZE", help="memory: 8G, 512M or MiB (default: a setting)"
+    )
     group.add_argument("-g", "--gpus", type=int, default=0, metavar="N", help="GPUs (0)")
     group.add_argument(
         "--vram", metavar="SIZE", help="free memory on each GPU; without it a GPU to itself"
