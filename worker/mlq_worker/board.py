@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from mlq.placement import Offer
 from mlq.replies import Head, Waiting
 from mlq.settings import Settings
@@ -52,11 +50,17 @@ class Board:
         self._in_vain = in_vain
         self.due_s = now_s + self._settings.poll_s
 
-    def plan(self, offer: Offer, holdings: Holdings, now_s: float) -> Plan | None:
-        """Return what to do about what waits; None if nothing does."""
+    def plan(self, offer: Offer, holdings: Holdings, now_s: float, utc_s: float) -> Plan | None:
+        """Return what to do about what waits; None if nothing does.
+
+        Args:
+            offer: what is free here.
+            holdings: what runs here.
+            now_s: the worker's clock.
+            utc_s: unix time, to see how long a job has waited.
+        """
         if not self.heads or (self._in_vain and now_s < self.due_s):
             return None
-        utc_s = time.time()
         outlook = Outlook(
             waiting=self._waiting,
             offer=offer,

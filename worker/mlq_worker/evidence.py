@@ -8,19 +8,26 @@ while an earlier one is still stuck is not queued behind it but refused, so noth
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from mlq.errors import MlqError
 from mlq.layout import Layout, read_listed
 from mlq.progress import latest
 from mlq.replies import Attempt
 from mlq_worker.verdicts import Beat, Look
 
+log = logging.getLogger(__name__)
+
 _TAIL_BYTES = 4096
+_RESULT_FIELDS = frozenset(
+    {"id", "attempt", "machine", "outcome", "exit_code", "reason", "ended_at"}
+)
 T = TypeVar("T")
 
 
@@ -62,20 +69,37 @@ class Desk(Generic[T]):
 
     def _serve(self) -> None:
         while True:
-            self._answers.put(self._questions.get()())
+            question = self._questions.get()
+            try:
+                self._answers.put(question())
+            except Exception:
+                log.exception("the desk %s has no answer", threading.current_thread().name)
+                self._busy = False
             self._wake()
 
 
-def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> Look:
-    """Look at the beats of these machines; a failure to read anything is an unreadable look.
+class NewDesk(Protocol):
+    """Opens a desk."""
 
-    The time of the look is taken before reading, so a slow read never makes a beat look older.
+    def __call__(self, name: str, wake: Callable[[], None]) -> Desk[Any]:
+        """Return a new desk of this name; `wake` as for `Desk`."""
+
+
+def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> Look:
+    """Look at the beats of these machines; if NFS fails, it is an unreadable look.
+
+    The time of the look is taken before reading, so a slow read never makes a beat look older. A
+    machine whose beat is no beat is left out: it must not keep the others from a verdict.
     """
     at_s = clock()
-    try:
-        beats = {machine: _beat(layout.beat_file(machine)) for machine in machines}
-    except (OSError, ValueError, KeyError) as error:
-        return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
+    beats: dict[str, Beat | None] = {}
+    for machine in machines:
+        try:
+            beats[machine] = _beat(layout.beat_file(machine))
+        except OSError as error:
+            return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
+        except (ValueError, KeyError, TypeError, MlqError) as error:
+            log.warning("the beat of %s cannot be read: %s", machine, error)
     return Look(at_s, beats)
 
 
@@ -88,21 +112,36 @@ def _beat(path: Path) -> Beat | None:
     return Beat(value["boot_id"], value["supervisor_id"], value["counter"], attempts)
 
 
-def read_results(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, dict[str, Any]]:
-    """Return the results that lie on NFS for these attempts; one that cannot be read is absent.
+def read_results(
+    layout: Layout, attempts: Iterable[Attempt]
+) -> dict[Attempt, dict[str, Any] | None]:
+    """Return the results that lie on NFS for these attempts; None where there is none.
 
-    What a function returned stands in its result as `value`, JSON text.
+    An attempt is absent if NFS failed: that is no evidence that it has no result. What a function
+    returned stands in its result as `value`, JSON text.
     """
-    found = {}
-    for job_id, attempt in attempts:
+    found: dict[Attempt, dict[str, Any] | None] = {}
+    for key in attempts:
         try:
-            raw = read_listed(layout.result_file(job_id, attempt))
-            if raw is not None:
-                value = _value(layout, job_id, attempt)
-                found[job_id, attempt] = json.loads(raw) | ({"value": value} if value else {})
-        except (OSError, ValueError):
-            continue
+            found[key] = _result(layout, key)
+        except OSError as error:
+            log.warning("the result of job %s cannot be read: %s", key[0], error)
     return found
+
+
+def _result(layout: Layout, key: Attempt) -> dict[str, Any] | None:
+    raw = read_listed(layout.result_file(*key))
+    try:
+        result = json.loads(raw) if raw is not None else None
+    except ValueError:
+        return None
+    # A job can write here too. What is no result of this attempt does not end it.
+    if not isinstance(result, dict) or not result.keys() >= _RESULT_FIELDS:
+        return None
+    if (result["id"], result["attempt"]) != key:
+        return None
+    value = read_values(layout, [key])[key]
+    return result | ({"value": value} if value else {})
 
 
 def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:

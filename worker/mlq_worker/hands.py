@@ -8,7 +8,6 @@ here (ends to commit stay with the supervisor too) and is said again when it is 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,13 +25,13 @@ from mlq_worker.endings import History, ending
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.lookout import Lookout
+from mlq_worker.planning import Plan
 from mlq_worker.presence import Condition, machine_record, rq_worker
 from mlq_worker.reading import Reading
 from mlq_worker.reaper import Reaper, histories
 from mlq_worker.site import Site
 from mlq_worker.strays import stray_moves
 from mlq_worker.supervisor.client import SupervisorLink
-from mlq_worker.supervisor.clock import boottime
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +51,10 @@ class Hands:
 
     def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
         self._site, self._store, self._settings = site, store, site.settings
-        self._reaper = Reaper(store, site.settings, ring, time.monotonic)
-        self._reading = Reading(Layout(site.settings.root), ring)
-        self._lookout = Lookout(site, boottime(), site.own_pids(None))
+        self._now_s, self._utc_s = site.clocks.boot_s, site.clocks.utc_s
+        self._reaper = Reaper(store, site, ring)
+        self._reading = Reading(Layout(site.settings.root), site.new_desk, ring)
+        self._lookout = Lookout(site, self._now_s(), site.own_pids(None))
         self._intake = Intake(site, store)
         self.holdings = Holdings()
         self.link: SupervisorLink | None = None
@@ -63,7 +63,7 @@ class Hands:
         self._board = Board(site.settings)
         self._contact: Mapping[str, Any] = {}
         self._storage_fault = ("", 0.0)
-        self._started_s = time.time()
+        self._started_s = self._utc_s()
         self._renew_due_s = 0.0
         self._link_retry_s = self._queue_retry_s = 0.0
         self._renewed = False
@@ -73,7 +73,7 @@ class Hands:
     @property
     def queue_is_down(self) -> bool:
         """Whether the queue did not answer last time, and it is too early to ask again."""
-        return boottime() < self._queue_retry_s
+        return self._now_s() < self._queue_retry_s
 
     @property
     def settled(self) -> bool:
@@ -99,9 +99,9 @@ class Hands:
 
     def queue_failed(self, error: MlqError) -> None:
         """The queue did not answer; leave it alone for a moment."""
-        if self._queue_retry_s <= boottime():
+        if self._queue_retry_s <= self._now_s():
             log.warning("%s", error)
-        self._queue_retry_s = boottime() + _RETRY_S
+        self._queue_retry_s = self._now_s() + _RETRY_S
 
     def hear_supervisor(self) -> None:
         """Take in what the supervisor says; if it is gone, so are its jobs."""
@@ -121,7 +121,7 @@ class Hands:
 
     def look(self, mode: Mode) -> Facts:
         """Return the facts of this turn."""
-        now_s = boottime()
+        now_s = self._now_s()
         self._reading.update(self.holdings)
         living = self.holdings.living()
         self._lookout.look(
@@ -138,7 +138,9 @@ class Hands:
             queue_retry_s=self._queue_retry_s,
             renew_due_s=0.0 if self._reading.has_strays else self._renew_due_s,
             moves=(*self._moves, *self._endings()),
-            plan=None if self._note() else self._board.plan(self._offer(), self.holdings, now_s),
+            plan=None
+            if self._note()
+            else self._board.plan(self._offer(), self.holdings, now_s, self._utc_s()),
             peek_due_s=self._board.due_s,
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
@@ -156,9 +158,14 @@ class Hands:
     def _offer(self) -> Offer:
         return self._lookout.offer(self.holdings.promises())
 
+    def _plan(self, now_s: float) -> Plan | None:
+        if self._note():
+            return None
+        return self._board.plan(self._offer(), self.holdings, now_s, self._utc_s())
+
     def _note(self) -> str:
         reason, until_s = self._storage_fault
-        return reason if boottime() < until_s else ""
+        return reason if self._now_s() < until_s else ""
 
     # --- act ------------------------------------------------------------------------------------
 
@@ -185,7 +192,7 @@ class Hands:
             self.queue_failed(error)
         except SupervisorError as error:
             log.error("%s", error)
-            self._link_retry_s = boottime() + _RETRY_S
+            self._link_retry_s = self._now_s() + _RETRY_S
         return False
 
     def _adopt(self) -> None:
@@ -203,15 +210,16 @@ class Hands:
                     classes.get(held["id"], ""),
                     past.get(held["id"], History()),
                     self._settings,
-                    boottime(),
+                    self._now_s(),
                 )
             )
+        self.holdings.restore_widths()
         self.link = link
         self._renew_due_s = 0.0
         self._board.call()
 
     def _renew(self) -> None:
-        sent_s, now_s = boottime(), time.time()
+        sent_s, now_s = self._now_s(), self._utc_s()
         living = self.holdings.living()
         held = [(*one.attempt, one.progress) for one in living]
         renewal = self._store.renew(self._settings.machine, held, self._settings.lease_s, now_s)
@@ -247,7 +255,7 @@ class Hands:
         self._reading.ask_strays([one for one in held if one.key not in known])
 
     def _settle(self, moves: tuple[Move, ...], fits: tuple[tuple[str, int], ...]) -> None:
-        now_s = time.time()
+        now_s = self._utc_s()
         settings = self._settings
         operations: list[Operation] = []
         if moves:
@@ -256,7 +264,7 @@ class Hands:
             who = Claimant(settings.machine, self._site.boot_id, self._supervisor_id)
             operations.append(self._store.claim_operation(fits, who, settings.lease_s, now_s))
         operations.append(Operation("peek", {}, request_id=""))
-        ordered_s = boottime()
+        ordered_s = self._now_s()
         replies = self._store.run(*operations)
         if moves:
             self._committed(moves)
@@ -300,7 +308,7 @@ class Hands:
             if not self.holdings.attempts:
                 self.link.send({"op": "shutdown"})
             self.link.close()
-        self._show_presence(time.time(), "the worker was stopped")
+        self._show_presence(self._utc_s(), "the worker was stopped")
 
     # --- what the supervisor says ---------------------------------------------------------------
 
@@ -315,7 +323,7 @@ class Hands:
                 for result in message["results"]:
                     self.holdings.end(result)
                     if result["outcome"] == "storage":
-                        until_s = boottime() + _STORAGE_PAUSE_S
+                        until_s = self._now_s() + _STORAGE_PAUSE_S
                         self._storage_fault = (f"results root fails: {result['reason']}", until_s)
             case "contact":
                 self._contact = message

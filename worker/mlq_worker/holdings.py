@@ -18,6 +18,8 @@ from mlq_worker.endings import History
 from mlq_worker.planning import PREFETCH_S, Lane
 from mlq_worker.probes.machine import Promise
 
+# No job waits longer than this in a lane; short jobs ahead of it take PREFETCH_S together.
+LANE_PATIENCE_S = 2.0
 # Weight of the newest job in the running mean of a class's durations.
 _NEWEST = 0.2
 
@@ -122,9 +124,33 @@ class Holdings:
             for name, mean_s in self._means_s.items()
         }
 
+    def stuck(self, now_s: float) -> tuple[Attempt, ...]:
+        """Return what has waited in a lane for too long, and call its class short no longer.
+
+        The class's jobs were short so far, and one of them is not: those behind it are better off
+        on another machine, or in their place in the queue.
+        """
+        waiting = [
+            one
+            for one in self.living()
+            if one.lane
+            and one.leader_pid is None
+            and not one.stopping
+            and now_s - one.started_s > LANE_PATIENCE_S
+        ]
+        for one in waiting:
+            self._means_s[one.class_name] = now_s - one.started_s
+        return tuple(one.attempt for one in waiting)
+
     def widen(self, class_name: str, width: int) -> None:
         """Let so many jobs of a short class run at once."""
         self._widths[class_name] = width
+
+    def restore_widths(self) -> None:
+        """Let each lane be as wide as what runs in it, when attempts were adopted."""
+        for one in self.living():
+            if one.lane and one.leader_pid is not None:
+                self._widths[one.class_name] = self._widths.get(one.class_name, 0) + 1
 
     def occupying(self) -> list[Holding]:
         """Return the attempts that hold resources: all that live, but those waiting in a lane."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,7 +52,7 @@ class Intake:
                 spec = self._spec(claim)
             except SignatureError as error:
                 why = f"{error.what}: {error.why}" if error.why else error.what
-                at = utc_iso(time.time())
+                at = utc_iso(self._site.clocks.utc_s())
                 refused.append(refusal((claim.id, claim.attempt), self._site.machine, why, at))
                 continue
             fit = place(spec.request, offer)

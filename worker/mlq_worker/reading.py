@@ -10,7 +10,7 @@ from typing import Any
 
 from mlq.layout import Layout
 from mlq.replies import Attempt, HeldAttempt
-from mlq_worker.evidence import Desk, read_progress, read_results, read_values
+from mlq_worker.evidence import Desk, NewDesk, read_progress, read_results, read_values
 from mlq_worker.holdings import Holdings
 
 Strays = tuple[list[HeldAttempt], dict[Attempt, dict[str, Any]]]
@@ -22,14 +22,15 @@ class Reading:
 
     Args:
         layout: where to read.
+        new_desk: opens a desk.
         ring: wakes the worker's loop when there is an answer.
     """
 
-    def __init__(self, layout: Layout, ring: Callable[[], None]) -> None:
+    def __init__(self, layout: Layout, new_desk: NewDesk, ring: Callable[[], None]) -> None:
         self._layout = layout
-        self._progress: Desk[dict[Attempt, str]] = Desk("progress", ring)
-        self._values: Desk[dict[Attempt, str]] = Desk("values", ring)
-        self._strays: Desk[Strays] = Desk("strays", ring)
+        self._progress: Desk[dict[Attempt, str]] = new_desk("progress", ring)
+        self._values: Desk[dict[Attempt, str]] = new_desk("values", ring)
+        self._strays: Desk[Strays] = new_desk("strays", ring)
         self._answered: Strays | None = None
 
     def update(self, holdings: Holdings) -> None:
@@ -51,8 +52,13 @@ class Reading:
     def ask_strays(self, strays: list[HeldAttempt]) -> None:
         """Ask how these ended."""
         if strays:
-            keys = [one.key for one in strays]
-            self._strays.ask(lambda: (strays, read_results(self._layout, keys)))
+            self._strays.ask(lambda: self._ends(strays))
+
+    def _ends(self, strays: list[HeldAttempt]) -> Strays:
+        results = read_results(self._layout, [one.key for one in strays])
+        # Those whose result cannot be read now are asked about again.
+        read = [one for one in strays if one.key in results]
+        return read, {key: one for key, one in results.items() if one is not None}
 
     @property
     def has_strays(self) -> bool:

@@ -7,18 +7,18 @@ One worker has the role at a time (a lock that expires by itself). Looking at NF
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlq.layout import Layout
 from mlq.operations import Move
 from mlq.replies import Attempt, HeldAttempt
-from mlq.settings import Settings
 from mlq.store import Store
+from mlq.views import outline
 from mlq_worker.endings import History, ending, loss
 from mlq_worker.evidence import Desk, read_beats, read_results
+from mlq_worker.site import Site
 from mlq_worker.verdicts import Look, Witness
 
 _HISTORY = ("status", "mlq_spec", "mlq_failures", "mlq_losses", "mlq_stop")
@@ -31,7 +31,11 @@ class Evidence:
 
     expired: list[HeldAttempt]
     look: Look
-    results: dict[Attempt, dict[str, Any]]
+    results: dict[Attempt, dict[str, Any] | None]
+
+    def lacks_result(self, key: Attempt) -> bool:
+        """Whether it is known that the attempt has left no result."""
+        return key in self.results and self.results[key] is None
 
 
 class Reaper:
@@ -39,23 +43,16 @@ class Reaper:
 
     Args:
         store: the queue.
-        settings: of this installation.
+        site: this machine; its clocks and desks are used.
         wake: called when NFS has answered.
-        monotonic: a clock that only runs forward, in seconds.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        wake: Callable[[], None],
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._store, self._settings = store, settings
-        self._layout = Layout(settings.root)
-        self._desk: Desk[Evidence] = Desk("reaper", wake)
-        self._clock = monotonic
-        self._witness = Witness(settings.dead_s, 3 * settings.beat_s)
+    def __init__(self, store: Store, site: Site, wake: Callable[[], None]) -> None:
+        self._store, self._settings = store, site.settings
+        self._layout = Layout(site.settings.root)
+        self._desk: Desk[Evidence] = site.new_desk("reaper", wake)
+        self._clock = site.clocks.monotonic_s
+        self._witness = Witness(site.settings.dead_s, 3 * site.settings.beat_s)
         self._forget_due_s = 0.0
 
     def turn(self, now_s: float) -> int:
@@ -86,20 +83,24 @@ class Reaper:
         evidence = self._desk.answer()
         if evidence is None:
             return []
-        unresolved = [one for one in evidence.expired if one.key not in evidence.results]
+        results = {key: one for key, one in evidence.results.items() if one is not None}
+        # Those whose result could not be read are in neither: no evidence, no verdict.
+        unresolved = [one for one in evidence.expired if evidence.lacks_result(one.key)]
         dead = self._witness.verdicts(evidence.look, unresolved)
-        if not dead and not evidence.results:
+        if not dead and not results:
             return []
         past = histories(self._store, [one.id for one in evidence.expired])
         max_losses = self._settings.max_losses
         moves = [
             ending(result, past.get(key[0], History()), max_losses)
-            for key, result in evidence.results.items()
+            for key, result in results.items()
         ]
         for one in unresolved:
             if one.key in dead:
                 history = past.get(one.id, History())
-                moves.append(loss(one.key, one.machine, dead[one.key], history, max_losses))
+                lost = loss(one.key, one.machine, dead[one.key], history, max_losses)
+                # The evidence is a turn old: meanwhile its machine may be back and hold it again.
+                moves.append(replace(lost, if_lapsed=True))
         return moves
 
     def _forget(self, now_s: float) -> None:
@@ -114,6 +115,6 @@ def histories(store: Store, ids: list[str]) -> dict[str, History]:
     """Return the past of these jobs, by id."""
     found = {}
     for job_id, _, spec, failures, losses, stop in store.rows(_HISTORY, ids):
-        retries = json.loads(spec)["retries"] if spec else 0
+        retries = outline(spec).get("retries", 0)
         found[job_id] = History(retries, int(failures or 0), int(losses or 0), stop)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlq.client import Client
@@ -15,6 +15,8 @@ from mlq.paths import machine_dir
 from mlq.root import claim_root
 from mlq.settings import Settings
 from mlq.signing import load_key
+from mlq_worker.clocks import Clocks
+from mlq_worker.evidence import Desk, NewDesk
 from mlq_worker.options import WorkerOptions
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
 from mlq_worker.probes.nvml import GpuProbe
@@ -37,6 +39,8 @@ class Site:
         limits: what mlq may use of the machine.
         probe: looks at it.
         has_gpus: whether GPUs are offered at all.
+        clocks: the worker's clocks.
+        new_desk: opens a desk at which NFS is read.
     """
 
     settings: Settings
@@ -48,6 +52,8 @@ class Site:
     limits: Limits
     probe: MachineProbe
     has_gpus: bool
+    clocks: Clocks = field(default_factory=Clocks)
+    new_desk: NewDesk = Desk
 
     @property
     def machine(self) -> str:
