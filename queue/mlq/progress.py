@@ -7,6 +7,7 @@ keep (`loss`, `epoch`). Any language can write that with one `echo`; Python jobs
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,10 +36,15 @@ def latest(tail: bytes) -> str:
     for line in reversed(tail.split(b"\n")[:-1]):
         try:
             value = json.loads(line)
-        except ValueError:
+            if isinstance(value, Mapping):
+                value = value.get("progress")
+            if (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and math.isfinite(value)
+            ):
+                return repr(float(value))
+        except (ValueError, RecursionError, OverflowError):
+            # A job may write anything there: no JSON, a thousand brackets, a number of any size.
             continue
-        if isinstance(value, Mapping):
-            value = value.get("progress")
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return repr(float(value))
     return ""

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -87,7 +88,7 @@ def job_fields(job: SignedJob) -> list[str | int]:
         "description",
         spec.command,
         "timeout",
-        _FOR_EVER if spec.time_limit_s is None else int(spec.time_limit_s),
+        _FOR_EVER if spec.time_limit_s is None else math.ceil(spec.time_limit_s),
         "mlq_spec",
         job.text,
         "mlq_signature",

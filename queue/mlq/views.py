@@ -75,7 +75,7 @@ class JobView:
 def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     """Read one row of the store: the id, then the values of FIELDS."""
     job_id, values = row[0], dict(zip(FIELDS, row[1:], strict=True))
-    spec: dict[str, Any] = json.loads(values["mlq_spec"]) if values["mlq_spec"] else {}
+    spec = outline(values["mlq_spec"])
     job_class = JobClass.parse(values["origin"], default_mem_mib=default_mem_mib)
     stopping = values["status"] == "started" and values["mlq_stop"]
     return JobView(
@@ -103,6 +103,29 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         after=tuple(spec.get("after", ())),
         class_name=values["origin"],
     )
+
+
+_OUTLINE: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "after": list,
+    "time_limit_s": (int, float),
+    "retries": int,
+}
+
+
+def outline(text: str) -> dict[str, Any]:
+    """Return what a stored spec says of name, after, time_limit_s and retries.
+
+    Only a worker verifies a spec, before it runs it. Whoever merely looks must not stumble over one
+    that was altered: what is not as it should be is left out.
+    """
+    try:
+        spec = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(spec, dict):
+        return {}
+    return {name: spec[name] for name, kind in _OUTLINE.items() if isinstance(spec.get(name), kind)}
 
 
 def _progress(text: str) -> float | None:

@@ -73,6 +73,7 @@ class Desk(Generic[T]):
             try:
                 self._answers.put(question())
             except Exception:
+                # No answer is no evidence; a thread that ended here would never bring any.
                 log.exception("the desk %s has no answer", threading.current_thread().name)
                 self._busy = False
             self._wake()

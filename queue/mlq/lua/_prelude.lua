@@ -63,6 +63,9 @@ local function order_of(id)
   end
   local order = redis.call('HGET', job_key(id), 'mlq_order')
   if not order then
+    if redis.call('EXISTS', job_key(id)) == 0 then
+      return 0
+    end
     order = (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.5
     redis.call('HSET', job_key(id), 'mlq_order', order)
     redis.call('ZADD', 'mlq:jobs', order, id)
