@@ -41,8 +41,9 @@ lint: venv ## check style, types and import layers
 bench: venv ## measure, beside other job queues
 	$(BIN)/python -m bench
 
-docs: venv ## write what is generated in docs/ anew
-	$(BIN)/python docs/generate.py
+docs: venv ## write anew what docs/ takes from the code
+	$(BIN)/python -m mlq.lifecycle_diagram
+	$(BIN)/python -m mlq_cli.reference > docs/.commands.md && mv docs/.commands.md docs/commands.md
 
 clean: ## remove .venv and everything else that was made here
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
