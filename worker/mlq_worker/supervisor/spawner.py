@@ -34,7 +34,7 @@ from mlq_worker.supervisor.results import classify, usage
 from mlq_worker.supervisor.shelf import Shelf
 from mlq_worker.supervisor.starting import Failure, Ready, prepare
 
-_POOL_SIZE = 2
+_POOL_SIZE = 4
 _SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; doubled each time
 _SWEEP_MAX_S = 0.5
 _DEFAULT_SIGNALS = [number for number in signal.valid_signals() if number not in (9, 19)]
