@@ -148,16 +148,16 @@ class Loop:
 
     def _watch(self) -> None:
         """Keep listening to the supervisor and to the queue's wake-up calls."""
-        link = self._hands.link
+        link = self._hands.supervised.link
         if link is not self._watched_link:
             if self._watched_link is not None:
                 self._unregister(self._watched_link)
             self._watched_link = link
             if link is not None:
-                self._selector.register(link, selectors.EVENT_READ, self._hands.hear_supervisor)
+                self._selector.register(link, selectors.EVENT_READ, self._hands.supervised.hear)
         elif link is not None:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write else 0)
-            self._selector.modify(link, events, self._hands.hear_supervisor)
+            self._selector.modify(link, events, self._hands.supervised.hear)
         if self._heard is None and not self._hands.queue_is_down:
             try:
                 self._heard = self._listen()

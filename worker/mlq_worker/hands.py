@@ -8,36 +8,31 @@ here (ends to commit stay with the supervisor too) and is said again when it is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.layout import Layout
 from mlq.operations import Claimant, Move, Operation
 from mlq.placement import Offer
-from mlq.replies import Attempt, Claim, Waiting
+from mlq.replies import Claim, Waiting
 from mlq.store import Store
-from mlq.units import format_duration, format_mib
 from mlq_worker.board import Board
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, ending
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.lookout import Lookout
-from mlq_worker.planning import Plan
 from mlq_worker.presence import Condition, machine_record, rq_worker
 from mlq_worker.reading import Reading
 from mlq_worker.reaper import Reaper, histories
 from mlq_worker.site import Site
 from mlq_worker.strays import stray_moves
-from mlq_worker.supervisor.client import SupervisorLink
+from mlq_worker.supervised import Supervised
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
-_STORAGE_PAUSE_S = 30.0
-_FRESH_GPU_S = 1.0
 
 
 class Hands:
@@ -56,13 +51,9 @@ class Hands:
         self._reading = Reading(Layout(site.settings.root), site.new_desk, ring)
         self._lookout = Lookout(site, self._now_s(), site.own_pids(None))
         self._intake = Intake(site, store)
-        self.holdings = Holdings()
-        self.link: SupervisorLink | None = None
-        self._supervisor_id = ""
+        self.supervised = Supervised(site)
         self._moves: list[Move] = []
         self._board = Board(site.settings)
-        self._contact: Mapping[str, Any] = {}
-        self._storage_fault = ("", 0.0)
         self._started_s = self._utc_s()
         self._renew_due_s = 0.0
         self._link_retry_s = self._queue_retry_s = 0.0
@@ -78,17 +69,11 @@ class Hands:
     @property
     def settled(self) -> bool:
         """Whether the first turn's work is done: the worker works."""
-        return self.link is not None and self._renewed
+        return self.supervised.link is not None and self._renewed
 
     def summary(self) -> str:
         """Return in a line what this machine offers."""
-        offer = self._offer()
-        gpus = f", {len(offer.gpus)} GPU" + "s" * (len(offer.gpus) != 1) if offer.gpus else ""
-        running = len(self.holdings.living())
-        return (
-            f"{self._settings.machine}: {offer.total_cores} cores, "
-            f"{format_mib(offer.total_mem_mib)}{gpus}; {running} jobs held"
-        )
+        return self.supervised.summary(self._offer())
 
     def woken(self, messages: set[str]) -> None:
         """The queue called: there is work, or somebody wants a job stopped."""
@@ -103,69 +88,50 @@ class Hands:
             log.warning("%s", error)
         self._queue_retry_s = self._now_s() + _RETRY_S
 
-    def hear_supervisor(self) -> None:
-        """Take in what the supervisor says; if it is gone, so are its jobs."""
-        if self.link is None:
-            return
-        try:
-            for message in self.link.receive():
-                self._heard(message)
-        except SupervisorError as error:
-            log.warning("%s", error)
-            self.link.close()
-            self.link = None
-            self.holdings = Holdings()
-            self._link_retry_s = 0.0
-
     # --- look -----------------------------------------------------------------------------------
 
     def look(self, mode: Mode) -> Facts:
         """Return the facts of this turn."""
         now_s = self._now_s()
-        self._reading.update(self.holdings)
-        living = self.holdings.living()
+        self._reading.update(self._holdings)
+        living = self._holdings.living()
         self._lookout.look(
             now_s,
-            self._site.own_pids(self.link),
+            self._site.own_pids(self.supervised.link),
             [one.leader_pid for one in living if one.leader_pid],
             for_gpus=any(".g0." not in head.class_name for head in self._board.heads),
         )
         return Facts(
             now_s=now_s,
             mode=mode,
-            linked=self.link is not None,
+            linked=self.supervised.link is not None,
             link_retry_s=self._link_retry_s,
             queue_retry_s=self._queue_retry_s,
             renew_due_s=0.0 if self._reading.has_strays else self._renew_due_s,
             moves=(*self._moves, *self._endings()),
             plan=None
-            if self._note()
-            else self._board.plan(self._offer(), self.holdings, now_s, self._utc_s()),
+            if self.supervised.note(now_s)
+            else self._board.plan(self._offer(), self._holdings, now_s, self._utc_s()),
             peek_due_s=self._board.due_s,
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
-            stuck=self.holdings.stuck(now_s),
+            stuck=self._holdings.stuck(now_s),
         )
+
+    @property
+    def _holdings(self) -> Holdings:
+        return self.supervised.holdings
 
     def _endings(self) -> list[Move]:
         most = self._settings.max_losses
         return [
             ending(one.result, one.history, most)
-            for one in self.holdings.ended()
+            for one in self._holdings.ended()
             if one.result is not None
         ]
 
     def _offer(self) -> Offer:
-        return self._lookout.offer(self.holdings.promises())
-
-    def _plan(self, now_s: float) -> Plan | None:
-        if self._note():
-            return None
-        return self._board.plan(self._offer(), self.holdings, now_s, self._utc_s())
-
-    def _note(self) -> str:
-        reason, until_s = self._storage_fault
-        return reason if self._now_s() < until_s else ""
+        return self._lookout.offer(self._holdings.promises())
 
     # --- act ------------------------------------------------------------------------------------
 
@@ -184,7 +150,7 @@ class Hands:
                 case Settle(moves, fits):
                     self._settle(moves, fits)
                 case Stop(attempts, outcome, reason):
-                    self._stop(attempts, outcome, reason)
+                    self.supervised.stop(attempts, outcome, reason)
                 case Exit():
                     self._leave()
                     return True
@@ -198,44 +164,38 @@ class Hands:
     def _adopt(self) -> None:
         link = self._site.reach_supervisor()
         hello = link.hello
-        self._supervisor_id = hello["supervisor_id"]
         rows = self._store.rows(("status", "origin"), [held["id"] for held in hello["attempts"]])
         classes = {row[0]: row[2] for row in rows}
         past = histories(self._store, list(classes))
-        self.holdings = Holdings()
-        for held in hello["attempts"]:
-            self.holdings.add(
+        now_s = self._now_s()
+        self.supervised.adopt(
+            link,
+            [
                 adopted(
                     held,
                     classes.get(held["id"], ""),
                     past.get(held["id"], History()),
                     self._settings,
-                    self._now_s(),
+                    now_s,
                 )
-            )
-        self.holdings.restore_widths()
-        self.link = link
+                for held in hello["attempts"]
+            ],
+        )
         self._renew_due_s = 0.0
         self._board.call()
 
     def _renew(self) -> None:
         sent_s, now_s = self._now_s(), self._utc_s()
-        living = self.holdings.living()
+        living = self._holdings.living()
         held = [(*one.attempt, one.progress) for one in living]
         renewal = self._store.renew(self._settings.machine, held, self._settings.lease_s, now_s)
-        if self.link is not None:
-            self.link.send(
-                {"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost}
-            )
+        self.supervised.confirm(renewal, sent_s)
         for attempt, reason in renewal.stop.items():
-            holding = self.holdings.attempts[attempt]
+            holding = self._holdings.attempts[attempt]
             holding.history = replace(holding.history, stop=reason)
-        self._stop(
-            tuple(key for key in renewal.stop if not self.holdings.attempts[key].stopping),
-            "canceled",
-            "canceled",
-        )
-        self._show_presence(now_s, self._note())
+            if not holding.stopping:
+                self.supervised.stop([attempt], "canceled", "canceled")
+        self._show_presence(now_s, self.supervised.note(sent_s))
         self._square()
         self._reaper.turn(now_s)
         self._reading.ask_progress([one.attempt for one in living])
@@ -248,9 +208,14 @@ class Hands:
         if strays:
             past = histories(self._store, [one.id for one in strays])
             self._moves += stray_moves(
-                strays, results, past, self._supervisor_id, self._site.boot_id, self._settings
+                strays,
+                results,
+                past,
+                self.supervised.supervisor_id,
+                self._site.boot_id,
+                self._settings,
             )
-        known = {*self.holdings.attempts, *((move.id, move.attempt) for move in self._moves)}
+        known = {*self._holdings.attempts, *((move.id, move.attempt) for move in self._moves)}
         held = self._store.held(self._settings.machine)
         self._reading.ask_strays([one for one in held if one.key not in known])
 
@@ -261,7 +226,7 @@ class Hands:
         if moves:
             operations.append(self._store.move_operation(moves, now_s, settings.dead_s))
         if fits:
-            who = Claimant(settings.machine, self._site.boot_id, self._supervisor_id)
+            who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
             operations.append(self._store.claim_operation(fits, who, settings.lease_s, now_s))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
@@ -276,71 +241,25 @@ class Hands:
 
     def _committed(self, moves: tuple[Move, ...]) -> None:
         done = [(move.id, move.attempt) for move in moves]
-        self.holdings.drop(done)
         self._moves = [move for move in self._moves if (move.id, move.attempt) not in set(done)]
         self._board.freed()
-        if self.link is not None:
-            self.link.send({"op": "forget", "attempts": done})
+        self.supervised.forget(done)
 
     def _launch(self, claims: list[Claim], ordered_s: float) -> None:
-        orders, refused = self._intake.take(claims, self._offer(), self.holdings, ordered_s)
+        orders, refused = self._intake.take(claims, self._offer(), self._holdings, ordered_s)
         self._moves += refused
-        if orders and self.link is not None:
-            self.link.send({"op": "start", "at": ordered_s, "orders": orders})
-
-    def _stop(self, attempts: tuple[Attempt, ...], outcome: str, reason: str) -> None:
-        if self.link is None:
-            return
-        for job_id, number in attempts:
-            self.holdings.attempts[job_id, number].stopping = True
-            self.link.send(
-                {
-                    "op": "stop",
-                    "id": job_id,
-                    "attempt": number,
-                    "outcome": outcome,
-                    "reason": reason,
-                }
-            )
+        self.supervised.start(orders, ordered_s)
 
     def _leave(self) -> None:
-        if self.link is not None:
-            if not self.holdings.attempts:
-                self.link.send({"op": "shutdown"})
-            self.link.close()
+        self.supervised.leave()
         self._show_presence(self._utc_s(), "the worker was stopped")
 
-    # --- what the supervisor says ---------------------------------------------------------------
-
-    def _heard(self, message: Mapping[str, Any]) -> None:
-        match message["event"]:
-            case "started":
-                for started in message["attempts"]:
-                    holding = self.holdings.attempts.get((started["id"], started["attempt"]))
-                    if holding is not None:
-                        holding.leader_pid = started["pid"]
-            case "ended":
-                for result in message["results"]:
-                    self.holdings.end(result)
-                    if result["outcome"] == "storage":
-                        until_s = self._now_s() + _STORAGE_PAUSE_S
-                        self._storage_fault = (f"results root fails: {result['reason']}", until_s)
-            case "contact":
-                self._contact = message
-
-    def _unwell(self) -> str:
-        silence_s = float(self._contact.get("nfs_silence_s", 0.0))
-        if self._contact.get("paused"):
-            return "jobs paused: no contact with the queue or with NFS"
-        if silence_s > 2 * self._settings.beat_s:
-            why = self._contact.get("nfs_error") or "no answer"
-            return f"NFS not answering for {format_duration(silence_s)}: {why}"
-        return ""
-
     def _show_presence(self, now_s: float, note: str) -> None:
-        condition = Condition(self._supervisor_id, self._started_s, note, self._unwell())
-        record = machine_record(self._lookout.report, self._offer(), self.holdings, condition)
-        running = bool(self.holdings.living())
+        condition = Condition(
+            self.supervised.supervisor_id, self._started_s, note, self.supervised.unwell()
+        )
+        record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
+        running = bool(self._holdings.living())
         worker = rq_worker(self._settings.machine, running, self._started_s, now_s)
         try:
             self._store.record_machine(self._settings.machine, record, worker)

@@ -1,0 +1,133 @@
+"""The line to the supervisor, and what it holds for this worker.
+
+Every message of the supervisor's protocol that a worker sends or hears passes here. If the line
+breaks, the supervisor is gone, and so are its jobs: nothing is held any more, and what the queue
+still believes to be here is found again as strays.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlq.errors import SupervisorError
+from mlq.placement import Offer
+from mlq.replies import Attempt, Renewal
+from mlq.units import format_duration, format_mib
+from mlq_worker.holdings import Holding, Holdings
+from mlq_worker.site import Site
+from mlq_worker.supervisor.client import SupervisorLink
+
+log = logging.getLogger(__name__)
+
+_STORAGE_PAUSE_S = 30.0
+
+
+class Supervised:
+    """What the supervisor holds.
+
+    Args:
+        site: this machine.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.holdings = Holdings()
+        self.link: SupervisorLink | None = None
+        self.supervisor_id = ""
+        self._contact: Mapping[str, Any] = {}
+        self._storage_fault = ("", 0.0)
+
+    def adopt(self, link: SupervisorLink, holdings: Iterable[Holding]) -> None:
+        """Take a supervisor, and what it held before this worker came."""
+        self.holdings = Holdings()
+        for holding in holdings:
+            self.holdings.add(holding)
+        self.holdings.restore_widths()
+        self.supervisor_id = link.hello["supervisor_id"]
+        self.link = link
+
+    def hear(self) -> None:
+        """Take in what the supervisor says."""
+        if self.link is None:
+            return
+        try:
+            for message in self.link.receive():
+                self._heard(message)
+        except SupervisorError as error:
+            log.warning("%s", error)
+            self.link.close()
+            self.link = None
+            self.holdings = Holdings()
+
+    def start(self, orders: Sequence[Mapping[str, Any]], at_s: float) -> None:
+        """Order attempts that were claimed at `at_s` on the worker's clock."""
+        if orders:
+            self._send({"op": "start", "at": at_s, "orders": orders})
+
+    def confirm(self, renewal: Renewal, sent_s: float) -> None:
+        """Pass on what a renewal sent at `sent_s` found."""
+        self._send({"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost})
+
+    def stop(self, attempts: Iterable[Attempt], outcome: str, reason: str) -> None:
+        """End attempts; their ends are heard like any other."""
+        for job_id, number in attempts:
+            self.holdings.attempts[job_id, number].stopping = True
+            message = {"op": "stop", "id": job_id, "attempt": number}
+            self._send({**message, "outcome": outcome, "reason": reason})
+
+    def forget(self, attempts: Sequence[Attempt]) -> None:
+        """Drop attempts whose end the queue has."""
+        self.holdings.drop(attempts)
+        self._send({"op": "forget", "attempts": attempts})
+
+    def leave(self) -> None:
+        """Hang up; a supervisor that holds nothing has no more to do."""
+        if self.link is not None:
+            if not self.holdings.attempts:
+                self._send({"op": "shutdown"})
+            self.link.close()
+
+    def note(self, now_s: float) -> str:
+        """Return why no jobs are to be taken now, "" if they may be."""
+        reason, until_s = self._storage_fault
+        return reason if now_s < until_s else ""
+
+    def unwell(self) -> str:
+        """Return in words what is wrong but not fatal, "" if nothing is."""
+        silence_s = float(self._contact.get("nfs_silence_s", 0.0))
+        if self._contact.get("paused"):
+            return "jobs paused: no contact with the queue or with NFS"
+        if silence_s > 2 * self._site.settings.beat_s:
+            why = self._contact.get("nfs_error") or "no answer"
+            return f"NFS not answering for {format_duration(silence_s)}: {why}"
+        return ""
+
+    def summary(self, offer: Offer) -> str:
+        """Return in a line what this machine offers and holds."""
+        gpus = f", {len(offer.gpus)} GPU" + "s" * (len(offer.gpus) != 1) if offer.gpus else ""
+        held = len(self.holdings.living())
+        jobs = "1 job" if held == 1 else f"{held} jobs"
+        memory = format_mib(offer.total_mem_mib)
+        return f"{offer.machine}: {offer.total_cores} cores, {memory}{gpus}; {jobs} held"
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self.link is not None:
+            self.link.send(message)
+
+    def _heard(self, message: Mapping[str, Any]) -> None:
+        match message["event"]:
+            case "started":
+                for started in message["attempts"]:
+                    holding = self.holdings.attempts.get((started["id"], started["attempt"]))
+                    if holding is not None:
+                        holding.leader_pid = started["pid"]
+            case "ended":
+                for result in message["results"]:
+                    self.holdings.end(result)
+                    if result["outcome"] == "storage":
+                        until_s = self._site.clocks.boot_s() + _STORAGE_PAUSE_S
+                        self._storage_fault = (f"results root fails: {result['reason']}", until_s)
+            case "contact":
+                self._contact = message
