@@ -133,17 +133,16 @@ class Queue:
             InvalidInputError: an option cannot be used.
             JobNotFoundError: `after` names a job that does not exist.
         """
-        from mlq.submission import Submission
+        from mlq.submission import Submission, argv_of
 
-        return self.submit([Submission(argv=tuple(command), **options)])[0]
+        return self.submit([Submission(argv=argv_of(command), **options)])[0]
 
     def enqueue_many(self, commands: Iterable[Sequence[str]], **options: Any) -> list[Job]:
         """Put many commands with the same options in the queue, in their order."""
-        from mlq.submission import Submission
+        from mlq.submission import Submission, argv_of
 
-        first, *others = [tuple(command) for command in commands]
-        template = Submission(argv=first, **options)
-        return self.submit([template, *(template.with_argv(argv) for argv in others)])
+        template = Submission(**options)
+        return self.submit([template.with_argv(argv_of(command)) for command in commands])
 
     def submit(self, submissions: Sequence[Any]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""

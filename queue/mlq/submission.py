@@ -68,14 +68,30 @@ class Submission:
         """Return the same submission of another command."""
         return replace(self, argv=argv)
 
+    def check_command(self) -> None:
+        """Check what differs between the jobs of a batch that are otherwise alike.
+
+        Raises:
+            InvalidInputError: there is no command, or no process could be given it.
+        """
+        if not self.argv and self.function is None:
+            raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
+        _check_texts(*self.argv)
+
     def spec(self, job_id: str, at: str, default_mem_mib: int) -> JobSpec:
         """Return the validated job.
 
         Raises:
             InvalidInputError: it says which option cannot be used, and why.
         """
-        if not self.argv and self.function is None:
-            raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
+        self.check_command()
+        _check_texts(self.cwd or "", *self.env)
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in str(value):
+                raise InvalidInputError(
+                    f"{name!r} cannot be set",
+                    why="a variable's name is not empty and has no `=`, its value has no NUL",
+                )
         if self.vram is not None and not self.gpus:
             raise InvalidInputError(
                 "--vram needs --gpus",
@@ -95,7 +111,7 @@ class Submission:
                 name=self.name,
                 argv=tuple(self.argv),
                 function=self.function,
-                cwd=self.cwd or str(Path.cwd()),
+                cwd=str(Path.cwd() / (self.cwd or "")),
                 env=dict(self.env),
                 python_env=_present_python_env() if self.python_env is None else self.python_env,
                 request=request,
@@ -125,7 +141,8 @@ def sign_all(
             head, tail = _around(template)
             spec = template
         else:
-            # Only id and argv differ from a job that was validated: nothing new to validate.
+            # Only id and argv differ from a job that was validated.
+            submission.check_command()
             spec = template.model_copy(update={"id": str(number), "argv": submission.argv})
         argv = json.dumps(spec.argv, separators=(",", ":"))
         text = f"{head[0]}{argv}{head[1]}{json.dumps(spec.id)}{tail}"
@@ -141,6 +158,35 @@ def _around(template: JobSpec) -> tuple[tuple[str, str], str]:
     return (before, between), tail
 
 
+def argv_of(command: Sequence[str]) -> tuple[str, ...]:
+    """Return a command as the list of a program and its arguments.
+
+    Raises:
+        InvalidInputError: it is one text, whose letters would be taken for arguments.
+    """
+    if isinstance(command, str):
+        raise InvalidInputError(
+            "the command is one text",
+            why="a program and its arguments are needed, as a list",
+            fix='["python", "train.py"], or ["/bin/sh", "-c", "a | b"] for a shell',
+        )
+    return tuple(command)
+
+
+def _check_texts(*texts: object) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise InvalidInputError(f"{text!r} is not text")
+        if "\0" in text:
+            raise InvalidInputError(
+                f"{text!r} cannot be used", why="no process can be given a NUL character"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidInputError(f"{text!r} cannot be used", why="it is not UTF-8") from None
+
+
 def _at_least(name: str, value: int, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidInputError(
@@ -153,4 +199,4 @@ def _present_python_env() -> str:
     return os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
 
 
-__all__ = ["Submission", "command_line", "sign_all"]
+__all__ = ["Submission", "argv_of", "command_line", "sign_all"]

@@ -82,10 +82,12 @@ class Intake:
             ordered["width"] = width
 
     def _spec(self, claim: Claim) -> JobSpec:
-        data = b""
-        if not claim.signature:
-            data = self._store.client.call("HGET", f"rq:job:{claim.id}", "data") or b""
-        return read_spec(claim, self._site, data)
+        if claim.signature:
+            return read_spec(claim, self._site, b"")
+        key = f"rq:job:{claim.id}"
+        data, timeout = self._store.client.call("HMGET", key, "data", "timeout")
+        limit_s = float(timeout or 0)
+        return read_spec(claim, self._site, data or b"", limit_s if limit_s > 0 else None)
 
 
 def adopted(

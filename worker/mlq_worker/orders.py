@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from typing import Any
 
 from pydantic import ValidationError
@@ -46,13 +47,16 @@ _THREAD_VARIABLES = (
 )
 
 
-def read_spec(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
+def read_spec(
+    claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | None = None
+) -> JobSpec:
     """Return the job that was claimed, verified.
 
     Args:
         claim: the claim.
         site: of this worker.
         rq_data: the `data` field of the job's hash, for a job that came by plain rq.
+        rq_timeout_s: the time limit that rq wrote there; None if there is none.
 
     Raises:
         SignatureError: the job must not be run; `why` says why.
@@ -63,7 +67,7 @@ def read_spec(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
                 "the job is not signed",
                 why="it did not come through mlq; the setting allow_unsigned = true would run it",
             )
-        return _unsigned(claim, site, rq_data)
+        return _unsigned(claim, site, rq_data, rq_timeout_s)
     if site.key is None:
         raise SignatureError("no signing key on this machine", why=str(site.settings.key_file))
     verify(site.key, claim.spec.encode(), claim.signature)
@@ -78,10 +82,10 @@ def read_spec(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
     return spec
 
 
-def _unsigned(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
+def _unsigned(claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | None) -> JobSpec:
     job_class = JobClass.parse(claim.class_name, default_mem_mib=site.settings.default_mem_mib)
     try:
-        name, instance, args, kwargs = json.loads(rq_data)
+        name, instance, args, kwargs = json.loads(_unpacked(rq_data))
         if instance is not None:
             raise ValueError("methods of objects cannot be called")
         call = FunctionCall(name=name, args=tuple(args), kwargs=kwargs)
@@ -95,8 +99,17 @@ def _unsigned(claim: Claim, site: Site, rq_data: bytes) -> JobSpec:
         cwd=site.cwd,
         request=job_class.request,
         priority=job_class.priority,
+        time_limit_s=rq_timeout_s,
         submitted_at="",
     )
+
+
+def _unpacked(rq_data: bytes) -> bytes:
+    """Undo what rq's `Job.to_dict` does to its data; `Job.restore` takes the plain form too."""
+    try:
+        return zlib.decompress(rq_data)
+    except zlib.error:
+        return rq_data
 
 
 def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -> dict[str, Any]:

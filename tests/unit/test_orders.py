@@ -1,0 +1,269 @@
+"""A worker runs nothing it cannot verify, and a job sees what it should and no more."""
+
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from mlq.errors import SignatureError
+from mlq.jobs import FunctionCall
+from mlq.replies import Claim
+from mlq.settings import load
+from mlq.signing import sign
+from mlq.submission import Submission, sign_all
+from mlq_worker.orders import order, read_spec
+from mlq_worker.probes.machine import Limits
+from mlq_worker.site import Site
+
+KEY = b"k" * 32
+AT = "2026-11-23T22:15:01.123456Z"
+ENVIRON = {
+    "PATH": "/usr/bin",
+    "HOME": "/home/ann",
+    "LANG": "C.UTF-8",
+    "NOTIFY_SOCKET": "/run/notify",
+    "WATCHDOG_USEC": "1",
+    "INVOCATION_ID": "abc",
+    "VIRTUAL_ENV": "/opt/mlq",
+    "PYTHONHOME": "/opt/mlq",
+    "OMP_NUM_THREADS": "99",
+    "CUDA_VISIBLE_DEVICES": "0,1,2,3",
+    "MLQ_JOB_ID": "1",
+    "MLQ_MARK": "another job's",
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    environ = {"HOME": str(tmp_path), "MLQ_ROOT": "/results", "XDG_RUNTIME_DIR": str(tmp_path)}
+    settings = replace(load(environ).settings, machine="lab01")
+    return Site(
+        settings=settings,
+        environ=ENVIRON,
+        key=KEY,
+        mark_prefix="mlq:q1:lab01:",
+        cwd="/home/ann",
+        boot_id="boot",
+        limits=Limits(None, None, True),
+        probe=Mock(),
+        has_gpus=True,
+    )
+
+
+def claimed(attempt: int = 2, **options: Any) -> Claim:
+    options = {"argv": ("python", "x.py"), "cwd": "/work dir", "python_env": "", **options}
+    (job,) = sign_all([Submission(**options)], 7, AT, KEY, 2048)
+    return Claim("7", attempt, job.spec.job_class.name, job.text, job.signature, 0, 0)
+
+
+def altered(claim: Claim, change: Callable[[dict[str, Any]], object], key: bytes = b"") -> Claim:
+    """Another text, under the old signature or a new one by `key`."""
+    spec = json.loads(claim.spec)
+    change(spec)
+    text = json.dumps(spec)
+    return replace(claim, spec=text, signature=sign(key, text.encode()) if key else claim.signature)
+
+
+def stock_data(*call: Any) -> bytes:
+    """What rq 2.12 writes as `data`: packed JSON."""
+    return zlib.compress(json.dumps(call).encode())
+
+
+# --- what may run -------------------------------------------------------------------------------
+
+
+def test_a_signed_job_is_read_back_as_it_was_submitted(site: Site) -> None:
+    spec = read_spec(claimed(cores=4, name="lr"), site, b"")
+    assert (spec.id, spec.argv, spec.name, spec.request.cores) == ("7", ("python", "x.py"), "lr", 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: spec.update(argv=["rm", "-r", "/"]),
+        lambda spec: spec["env"].update(LD_PRELOAD="/tmp/x.so"),
+        lambda spec: spec.update(submitted_at="2027"),
+        dict,  # changes nothing, but the same job in other words (spaces) is another text
+    ],
+)
+def test_an_altered_job_is_refused(site: Site, change: Callable[[dict[str, Any]], object]) -> None:
+    with pytest.raises(SignatureError, match="signature is wrong"):
+        read_spec(altered(claimed(), change), site, b"")
+
+
+def test_a_signature_by_another_key_is_refused(site: Site) -> None:
+    with pytest.raises(SignatureError, match="signature is wrong"):
+        read_spec(claimed(), replace(site, key=b"z" * 32), b"")
+
+
+@pytest.mark.parametrize("signature", ["0", "ä", "\udcff", "0" * 64])
+def test_whatever_stands_there_as_a_signature_is_refused_and_nothing_breaks(
+    site: Site, signature: str
+) -> None:
+    with pytest.raises(SignatureError):
+        read_spec(replace(claimed(), signature=signature), site, b"")
+
+
+def test_a_copy_under_another_id_is_refused(site: Site) -> None:
+    with pytest.raises(SignatureError, match=r"copy.*signed as 7"):
+        read_spec(replace(claimed(), id="8"), site, b"")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: spec.update(future_field=1),
+        lambda spec: spec.update(version=2),
+        lambda spec: spec["request"].update(cores="4"),
+        lambda spec: spec["request"].update(cores=0),
+        lambda spec: spec.pop("cwd"),
+    ],
+)
+def test_a_signed_text_that_is_no_job_is_refused_in_words(
+    site: Site, change: Callable[[dict[str, Any]], object]
+) -> None:
+    with pytest.raises(SignatureError, match=r"cannot be read.*older"):
+        read_spec(altered(claimed(), change, KEY), site, b"")
+
+
+def test_without_a_key_nothing_runs_and_the_reason_names_the_file(site: Site) -> None:
+    with pytest.raises(SignatureError, match=r"signing.key"):
+        read_spec(claimed(), replace(site, key=None), b"")
+
+
+def test_a_job_of_plain_rq_is_refused_unless_the_settings_allow_it(site: Site) -> None:
+    claim = Claim("uuid", 1, "default", "", "", 0, 0)
+    with pytest.raises(SignatureError, match=r"not signed.*allow_unsigned"):
+        read_spec(claim, site, stock_data("os.getcwd", None, [], {}))
+
+
+def test_a_job_whose_signature_was_taken_away_does_not_run_as_a_command(site: Site) -> None:
+    claim = replace(claimed(), signature="")
+    with pytest.raises(SignatureError, match="not signed"):
+        read_spec(claim, site, b"")
+
+
+@pytest.fixture
+def open_site(site: Site) -> Site:
+    return replace(site, settings=replace(site.settings, allow_unsigned=True))
+
+
+def test_a_function_of_plain_rq_runs_where_it_is_allowed(open_site: Site) -> None:
+    claim = Claim("uuid", 1, "default", "", "", 0, 0)
+    spec = read_spec(claim, open_site, stock_data("math.hypot", None, [3, 4], {"a": 1}), 180.0)
+    assert spec.function == FunctionCall(name="math.hypot", args=(3, 4), kwargs={"a": 1})
+    assert (spec.id, spec.cwd, spec.time_limit_s) == ("uuid", "/home/ann", 180)
+    assert (spec.request.cores, spec.request.mem_mib) == (1, 2048)
+
+
+def test_rqs_data_is_read_packed_and_plain(open_site: Site) -> None:
+    claim = Claim("uuid", 1, "default", "", "", 0, 0)
+    plain = zlib.decompress(stock_data("math.hypot", None, [3, 4], {}))
+    spec = read_spec(claim, open_site, plain)
+    assert spec.function == FunctionCall(name="math.hypot", args=(3, 4))
+    assert spec.time_limit_s is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80\x04pickle",
+        zlib.compress(b"\x80\x04pickle"),
+        b"[1]",
+        stock_data("f", "instance", [], {}),
+        stock_data(3, None, [], {}),
+        stock_data("f", None, 3, {}),
+        stock_data("f", None, [], []),
+    ],
+)
+def test_what_is_no_json_function_is_refused_never_unpickled(open_site: Site, data: bytes) -> None:
+    claim = Claim("uuid", 1, "default", "", "", 0, 0)
+    with pytest.raises(SignatureError, match="not a function enqueued with rq's JSON"):
+        read_spec(claim, open_site, data)
+
+
+# --- what it gets -------------------------------------------------------------------------------
+
+
+def ordered(site: Site, gpu_uuids: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
+    claim = claimed(**options)
+    return order(claim, read_spec(claim, site, b""), site, gpu_uuids)
+
+
+def test_an_order_says_everything_the_supervisor_needs(site: Site) -> None:
+    made = ordered(site, time="90s")
+    assert (made["id"], made["attempt"], made["argv"]) == ("7", 2, ["python", "x.py"])
+    assert (made["cwd"], made["job_dir"], made["time_limit_s"]) == (
+        "/work dir",
+        "/results/jobs/7",
+        90,
+    )
+    assert made["mark"] == "mlq:q1:lab01:7.2"
+    assert made["stop_grace_s"] == site.settings.stop_grace_s
+    assert json.loads(made["job_json"])["spec"]["argv"] == ["python", "x.py"]
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_two_attempts_have_two_marks(site: Site) -> None:
+    marks = set()
+    for attempt in (1, 2, 12):
+        claim = claimed(attempt)
+        marks.add(order(claim, read_spec(claim, site, b""), site, ())["mark"])
+    assert len(marks) == 3
+
+
+def test_gpus_are_shown_by_uuid_and_all_others_hidden(site: Site) -> None:
+    env = ordered(site, ("GPU-a", "GPU-b"), gpus=2, vram="6G")["env"]
+    assert env["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-b"
+    assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert ordered(site)["env"]["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_thread_pools_are_as_wide_as_the_cores_given(site: Site) -> None:
+    env = ordered(site, cores=4)["env"]
+    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
+        assert env[f"{name}_NUM_THREADS"] == "4"
+    assert ordered(site, env={"OMP_NUM_THREADS": "1"})["env"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_job_finds_its_folders_in_its_environment(site: Site) -> None:
+    env = ordered(site)["env"]
+    assert (env["MLQ_JOB_ID"], env["MLQ_ATTEMPT"]) == ("7", "2")
+    assert env["MLQ_OUTPUT_DIR"] == "/results/jobs/7/output"
+    assert env["MLQ_CHECKPOINT_DIR"] == "/results/jobs/7/checkpoint"
+    assert env["MLQ_PROGRESS_FILE"] == "/results/jobs/7/attempts/2/progress.jsonl"
+    assert env["MLQ_MARK"] == "mlq:q1:lab01:7.2"
+
+
+def test_a_job_inherits_the_user_but_not_what_is_private_to_the_worker(site: Site) -> None:
+    env = ordered(site)["env"]
+    assert (env["HOME"], env["LANG"], env["PATH"]) == ("/home/ann", "C.UTF-8", "/usr/bin")
+    private = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "INVOCATION_ID", "VIRTUAL_ENV", "PYTHONHOME")
+    assert not set(private) & set(env)
+
+
+def test_the_users_python_comes_first(site: Site) -> None:
+    env = ordered(site, python_env="/home/ann/venv")["env"]
+    assert env["PATH"] == "/home/ann/venv/bin:/usr/bin"
+    assert env["VIRTUAL_ENV"] == "/home/ann/venv"
+
+
+def test_nothing_of_mlqs_own_can_be_set_from_outside(site: Site) -> None:
+    env = ordered(site, env={"MLQ_MARK": "mine", "MLQ_ATTEMPT": "99", "LR": "0.1"})["env"]
+    assert (env["MLQ_MARK"], env["MLQ_ATTEMPT"], env["LR"]) == ("mlq:q1:lab01:7.2", "2", "0.1")
+    made = ordered(site)
+    assert made["env"]["MLQ_MARK"] == made["mark"]
+
+
+def test_a_function_is_called_by_our_own_python_and_returns_to_a_file(site: Site) -> None:
+    made = ordered(site, argv=(), function=FunctionCall(name="math.hypot", args=(3, 4)))
+    assert made["argv"][1:] == ["-m", "mlq_worker.call"]
+    assert made["env"]["MLQ_RETURN_FILE"] == "/results/jobs/7/attempts/2/return.json"
+    assert made["tag"]["returns"] is True
+    assert ordered(site)["tag"]["returns"] is False

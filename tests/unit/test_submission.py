@@ -1,0 +1,164 @@
+"""From what a user asks for to a signed job: every mistake is found here, in words."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlq import submission as module
+from mlq.errors import InvalidInputError
+from mlq.jobs import FunctionCall, JobSpec
+from mlq.record import SignedJob
+from mlq.request import Request
+from mlq.submission import Submission, argv_of, sign_all
+
+AT = "2026-11-23T22:15:01.123456Z"
+KEY = b"k" * 32
+
+
+def asked(*argv: str, **options: Any) -> Submission:
+    return Submission(argv=argv or ("true",), **{"cwd": "/", "python_env": "", **options})
+
+
+def signed(*submissions: Submission) -> list[SignedJob]:
+    return sign_all(submissions, 7, AT, KEY, 2048)
+
+
+# No process can get a NUL as an argument or in its environment.
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+@given(
+    st.lists(st.lists(WORDS, min_size=1, max_size=4), min_size=1, max_size=5),
+    st.dictionaries(WORDS.filter(lambda one: one and "=" not in one), WORDS, max_size=3),
+    WORDS,
+)
+def test_the_signed_text_is_the_one_canonical_text_of_the_job(
+    commands: list[list[str]], env: dict[str, str], name: str
+) -> None:
+    jobs = signed(*(asked(*argv, env=env, name=name) for argv in commands))
+    assert [job.spec.id for job in jobs] == [str(7 + index) for index in range(len(commands))]
+    for job, argv in zip(jobs, commands, strict=True):
+        assert job.text == job.spec.canonical()
+        assert job.text.isascii()
+        assert JobSpec.model_validate_json(job.text) == job.spec
+        assert job.spec.argv == tuple(argv)
+        assert job.signature == hmac.new(KEY, job.text.encode(), hashlib.sha256).hexdigest()
+
+
+def test_a_batch_that_differs_only_in_its_command_is_validated_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    validated = []
+
+    def counted(**fields: Any) -> JobSpec:
+        validated.append(fields["id"])
+        return JobSpec(**fields)
+
+    monkeypatch.setattr(module, "JobSpec", counted)
+    signed(*(asked("echo", str(number)) for number in range(100)))
+    assert validated == ["7"]
+    signed(*(asked("true", cores=1 + number // 50) for number in range(100)))
+    assert validated == ["7", "7", "57"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ((), "no command to run"),
+        (("python", 3), "3 is not text"),
+        (("python", "a\0b"), "NUL"),
+        (("python", "\udcff"), "UTF-8"),
+    ],
+)
+def test_the_command_of_each_job_of_a_batch_is_checked(argv: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        signed(asked("true"), asked("true").with_argv(argv))
+    with pytest.raises(InvalidInputError, match=message):
+        signed(asked("true").with_argv(argv))
+
+
+def test_a_command_is_a_list_and_not_a_text() -> None:
+    with pytest.raises(InvalidInputError, match="one text"):
+        argv_of("python train.py")
+    assert argv_of(["python", "train.py"]) == ("python", "train.py")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cores": 0}, "--cores 0 cannot be used: at least 1"),
+        ({"cores": -2}, "--cores -2 cannot be used"),
+        ({"cores": "4"}, "--cores 4 cannot be used"),
+        ({"cores": True}, "--cores True cannot be used"),
+        ({"gpus": -1}, "--gpus -1 cannot be used: at least 0"),
+        ({"retries": -1}, "--retries -1 cannot be used"),
+        ({"retries": 1.5}, "--retries 1.5 cannot be used"),
+        ({"vram": "6G"}, "--vram needs --gpus: .*no GPU is asked for"),
+        ({"vram": "6X", "gpus": 1}, "'6X' is not a size"),
+        ({"mem": "lots"}, "'lots' is not a size"),
+        ({"mem": 0}, "too small"),
+        ({"time": "soon"}, "'soon' is not a duration"),
+        ({"time": 0}, "more than 0"),
+        ({"priority": "high"}, "priority cannot be used: .*integer"),
+        ({"name": 3}, "name cannot be used: .*string"),
+        ({"env": {"A": 1}}, "env.A cannot be used: .*string"),
+        ({"env": {"A=B": "1"}}, "'A=B' cannot be set: .*no `=`"),
+        ({"env": {"": "1"}}, "'' cannot be set: .*not empty"),
+        ({"env": {"A": "1\0"}}, "NUL"),
+        ({"cwd": "/a\0b"}, "NUL"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_the_reason(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message) as caught:
+        signed(asked(**options))
+    assert "\n\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+def test_what_is_typed_becomes_numbers_with_units() -> None:
+    (job,) = signed(asked(cores=4, mem="8G", gpus=2, vram="6G", time="1h30m", machine="gpu*"))
+    assert job.spec.request == Request(4, 8192, 2, 6144, "gpu*")
+    assert job.spec.time_limit_s == 5400
+    assert job.spec.job_class.name == "p0.c4.m8192.g2.v6144@gpu*"
+
+
+def test_what_is_not_said_is_the_default() -> None:
+    (job,) = signed(asked())
+    assert job.spec.request == Request(1, 2048)
+    assert (job.spec.time_limit_s, job.spec.retries, job.spec.priority) == (None, 0, 0)
+    assert job.spec.submitted_at == AT
+
+
+def test_folder_and_python_environment_are_the_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIRTUAL_ENV", "/venv")
+    monkeypatch.setenv("CONDA_PREFIX", "/conda")
+    (job,) = signed(Submission(argv=("true",)))
+    assert (job.spec.cwd, job.spec.python_env) == (str(tmp_path), "/venv")
+    monkeypatch.delenv("VIRTUAL_ENV")
+    assert signed(Submission(argv=("true",)))[0].spec.python_env == "/conda"
+    assert signed(Submission(argv=("true",), python_env=""))[0].spec.python_env == ""
+
+
+def test_a_folder_named_from_here_is_stored_so_that_it_means_the_same_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert signed(asked(cwd="runs/a"))[0].spec.cwd == str(tmp_path / "runs" / "a")
+
+
+def test_a_function_is_stored_as_json_and_needs_no_command() -> None:
+    call = FunctionCall(name="math.hypot", args=(3, 4))
+    (job,) = signed(Submission(function=call, cwd="/", python_env=""))
+    assert json.loads(job.text)["function"] == {"name": "math.hypot", "args": [3, 4], "kwargs": {}}
+    assert job.text == job.spec.canonical()
