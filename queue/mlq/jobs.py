@@ -13,7 +13,7 @@ import shlex
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, MinLen
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict
 
 from mlq.request import JobClass, Request
 
@@ -60,15 +60,6 @@ class JobSpec(_Strict):
     after: tuple[str, ...] = ()
     after_any: bool = False
     submitted_at: str
-
-    @field_validator("request")
-    @classmethod
-    def _request_is_possible(cls, request: Request) -> Request:
-        least = {"cores": 1, "mem_mib": 1, "gpus": 0, "vram_mib": 0}
-        for name, value in least.items():
-            if getattr(request, name) < value:
-                raise ValueError(f"{name} must be at least {value}")
-        return request
 
     @property
     def job_class(self) -> JobClass:

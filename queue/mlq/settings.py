@@ -71,7 +71,7 @@ class Settings:
         keep_days: how long ended jobs stay listed.
         default_mem_mib: main memory of a job that does not say.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
-        yield_to_others: whether cores and memory other people use count as taken.
+        yield_to_others: whether cores that other people keep busy count as taken.
     """
 
     root: Path

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlq import scripts
 from mlq.client import Client, ScriptMissingError
 from mlq.errors import JobNotFoundError
 from mlq.ids import order_key
 from mlq.operations import STATES, Claimant, Move, Operation
-from mlq.record import SignedJob, common_fields, job_fields
-from mlq.replies import Claim, HeldAttempt, Moved, Renewal, Waiting
 from mlq.units import utc_iso
+
+if TYPE_CHECKING:
+    # Imported where they are used: a command that only lists jobs needs none of them, and importing
+    # them takes as long as the rest of it.
+    from mlq.record import SignedJob
+    from mlq.replies import Claim, HeldAttempt, Moved, Renewal, Waiting
 
 SUBMIT_BATCH = 500
 PAGE = 1000
@@ -61,6 +65,8 @@ class Store:
             JobNotFoundError: one of them comes after a job that does not exist; none is stored
                 of its batch of 500.
         """
+        from mlq.record import common_fields, job_fields
+
         common = common_fields(at)
         for start in range(0, len(jobs), SUBMIT_BATCH):
             batch = [
@@ -117,11 +123,15 @@ class Store:
         self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
     ) -> list[Claim]:
         """Claim (see `claim_operation`); all claims are of one class."""
+        from mlq.replies import Claim
+
         (reply,) = self.run(self.claim_operation(fits, who, lease_s, now_s))
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
         """Make moves; those that are stale change nothing."""
+        from mlq.replies import Moved
+
         (reply,) = self.run(self.move_operation(moves, now_s, avoid_s))
         return Moved.from_reply(reply)
 
@@ -129,6 +139,8 @@ class Store:
         self, machine: str, attempts: Iterable[tuple[str, int, str]], lease_s: float, now_s: float
     ) -> Renewal:
         """Extend the leases of these attempts (id, number, progress or "") and show presence."""
+        from mlq.replies import Renewal
+
         args = {
             "machine": machine,
             "attempts": list(attempts),
@@ -148,6 +160,8 @@ class Store:
 
     def peek(self) -> Waiting:
         """Return what waits."""
+        from mlq.replies import Waiting
+
         (reply,) = self.run(Operation("peek", {}, request_id=""))
         return Waiting.from_reply(reply)
 
@@ -165,11 +179,15 @@ class Store:
 
     def expired(self, limit: int = PAGE) -> list[HeldAttempt]:
         """Return attempts whose lease has run out, longest first."""
+        from mlq.replies import HeldAttempt
+
         (reply,) = self.run(Operation("expired", {"limit": limit}, request_id=""))
         return [HeldAttempt(**raw) for raw in reply["attempts"] or ()]
 
     def held(self, machine: str) -> list[HeldAttempt]:
         """Return what the queue believes this machine runs."""
+        from mlq.replies import HeldAttempt
+
         (reply,) = self.run(Operation("held", {"machine": machine}, request_id=""))
         return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]
 

@@ -230,3 +230,16 @@ def test_no_terminal_no_colours_and_nothing_cut(installation: Sandbox, tmp_path:
     out = installation.ok("ls", environ={"COLUMNS": "60"})
     assert long_name in out
     assert "\x1b" not in out
+
+
+def test_a_sweep_that_ended_does_not_push_the_rest_off_the_screen(installation: Sandbox) -> None:
+    queue = installation.queue()
+    ids = [installation.submit() for _ in range(60)]
+    for job_id in ids:
+        queue.cancel([job_id])
+    waiting = installation.submit()
+    shown = installation.ok("ls").splitlines()
+    assert [line.split()[0] for line in shown[1:52]] == [*ids[10:], waiting]
+    assert shown[-1] == "10 that ended earlier are not shown: mlq ls -a"
+    assert len(listed(installation, "ls")) == 61
+    assert "not shown" not in installation.ok("ls", "-a")

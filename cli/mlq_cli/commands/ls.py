@@ -21,6 +21,8 @@ EXAMPLES = """\
   mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
 
 _RECENT_S = 86400
+# A sweep of thousands of jobs that ended today must not push those that run off the screen.
+_ENDED_SHOWN = 50
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(job.as_json() for job in jobs)
     elif jobs:
-        print_lines([*job_table(jobs, local_now(), out_style()), "", summary(jobs)])
+        shown = jobs if args.all else _latest(jobs)
+        more = len(jobs) - len(shown)
+        lines = [*job_table(shown, local_now(), out_style()), "", summary(jobs)]
+        if more:
+            lines.append(f"{more} that ended earlier are not shown: mlq ls -a")
+        print_lines(lines)
         _hint(jobs)
     else:
         print_lines([_nothing(everything=args.all, states=args.state)])
@@ -57,6 +64,13 @@ def _listed(queue: Queue, *, everything: bool, states: list[str] | None) -> list
         latest = {job.id: job for job in seen}
         jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
     return [job for job in jobs if not states or job.state in states]
+
+
+def _latest(jobs: list[JobView]) -> list[JobView]:
+    """Return all that have not ended, and of the others those that ended last."""
+    ended = sorted((job for job in jobs if job.ended_at), key=lambda job: job.ended_at or "")
+    dropped = {job.id for job in ended[:-_ENDED_SHOWN]}
+    return [job for job in jobs if job.id not in dropped]
 
 
 def _hint(jobs: list[JobView]) -> None:
