@@ -24,14 +24,14 @@ STANDINS = Path(__file__).parents[1] / "support" / "standins"
 SYSTEMD = Path("/lib/systemd/systemd")
 UNIT = "mlq-worker-desk.service"
 IN_NAMESPACES = ("unshare", "--mount", "--cgroup", "--propagation", "private", "sh", "-c")
-START_SYSTEMD = f"""
+PREPARE = """
 set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system
 umount --lazy /sys/fs/cgroup || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-exec {SYSTEMD} --user --log-target=console
 """
+START_SYSTEMD = f"{PREPARE} exec {SYSTEMD} --user --log-target=console"
 
 
 def systemctl(sandbox: Sandbox, *words: str) -> str:
@@ -53,6 +53,8 @@ def state(sandbox: Sandbox) -> str:
 def sandbox() -> Iterator[Sandbox]:
     require(os.geteuid() == 0, "root, to make namespaces")
     require(SYSTEMD.exists() and shutil.which("unshare"), "systemd and unshare")
+    prepared = subprocess.run([*IN_NAMESPACES, PREPARE], capture_output=True, check=False)
+    require(prepared.returncode == 0, f"namespaces: {prepared.stderr.decode()}")
     with new_sandbox() as sandbox:
         (sandbox.folder / "bin").mkdir()
         (sandbox.folder / "bin" / "loginctl").symlink_to(STANDINS / "loginctl")
