@@ -51,6 +51,10 @@ class QueueUnreachableError(MlqError):
     """The Redis server of the queue does not answer."""
 
 
+class TunnelError(QueueUnreachableError):
+    """The way to the queue's host is closed: the name, the network, the keys or the forwarding."""
+
+
 class QueueRefusedError(MlqError):
     """The queue answered and said no: a wrong password, an unknown dependency, a full disk."""
 

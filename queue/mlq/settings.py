@@ -72,6 +72,14 @@ class Settings:
         default_mem_mib: main memory of a job that does not say.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
         yield_to_others: whether cores that other people keep busy count as taken.
+        queue_host: the host of the queue's server, as typed after `ssh`; empty: this machine.
+        gateway: the ssh host to jump through on the way there; empty: as the ssh config says.
+        remote_socket: `redis_socket` as `mlq config` shows it there; empty: the same as here.
+        tunnel: `openssh` runs `ssh`, `sshtunnel` needs none; `auto`: `openssh` if there is an `ssh`.
+        tunnel_idle_s: how long the commands' tunnel stays up after the last of them.
+        ssh_config: the ssh config file to use instead of `~/.ssh/config`.
+        redis_tcp: last resort if sshd forwards no sockets: a loopback TCP port; see docs/tunnels.md.
+        redis_port: that port.
     """
 
     root: Path
@@ -95,6 +103,14 @@ class Settings:
     default_mem_mib: Annotated[int, Ge(1), Le(2**30)] = 2048
     allow_unsigned: bool = False
     yield_to_others: bool = True
+    queue_host: str = ""
+    gateway: str = ""
+    remote_socket: str = ""
+    tunnel: Literal["auto", "openssh", "sshtunnel"] = "auto"
+    tunnel_idle_s: Annotated[float, Ge(1), Le(86400)] = 900
+    ssh_config: str = ""
+    redis_tcp: bool = False
+    redis_port: Annotated[int, Ge(1024), Le(65535)] = 7379
 
 
 @dataclass(frozen=True, slots=True)

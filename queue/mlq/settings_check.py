@@ -26,6 +26,9 @@ LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
 _MISSPELT = 0.8  # difflib's measure of likeness
 _NAMES = [one.name for one in fields(Settings)]
+# ssh would read these in its command line and configuration as more than one word.
+_NOT_IN_HOSTS = re.compile(r"[\s'\"\\$`;|&<>]")
+_NOT_IN_PATHS = re.compile(r"[\s'\":%$*?\[\]\\]")
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -65,6 +68,7 @@ def check(
     origin = {name: raws[name].origin if name in raws else "default" for name in _NAMES}
     _check_liveness(settings, origin)
     _check_machine(settings, origin)
+    _check_tunnel(settings, origin)
     return settings, origin
 
 
@@ -155,3 +159,21 @@ def _check_machine(settings: Settings, origin: Mapping[str, str]) -> None:
             why=error.why,
             fix="set MLQ_MACHINE to a name of your choice" if where == "default" else "",
         ) from None
+
+
+def _check_tunnel(settings: Settings, origin: Mapping[str, str]) -> None:
+    for name in ("queue_host", "gateway"):
+        value = getattr(settings, name)
+        # What begins with a dash would be an option to ssh.
+        if value.startswith("-") or _NOT_IN_HOSTS.search(value):
+            raise SettingsError(
+                f"{origin[name]}: {name} = {value!r} cannot be used",
+                why="it is a host as one types it after `ssh`, such as gpu01 or me@gpu01",
+            )
+    for name in ("remote_socket", "ssh_config"):
+        value = getattr(settings, name)
+        if (value and not value.startswith("/")) or _NOT_IN_PATHS.search(value):
+            raise SettingsError(
+                f"{origin[name]}: {name} = {value!r} cannot be used",
+                why="it must be a whole path, from / on, without spaces, quotes or colons",
+            )
