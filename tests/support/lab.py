@@ -108,6 +108,15 @@ class Lab:
         """Return the process whose number a job wrote into a file, once it is there."""
         return int(wait_for(lambda: self.file(name).endswith("\n") and self.file(name)))
 
+    def processes(self, job_id: str, attempt: int = 1) -> list[processes.Process]:
+        """Return the processes that carry the mark of an attempt, its first one first."""
+        # The marks of another lab on this box differ by the queue's id alone.
+        queue_id = self.queue.store.client.call("GET", "mlq:queue_id").decode()
+        begin, end = f"mlq:{queue_id}:", f":{job_id}.{attempt}"
+        seen = sorted(processes.look().values(), key=lambda process: process.start)
+        marks = [(processes.mark_of(process.pid), process) for process in seen]
+        return [one for mark, one in marks if mark.startswith(begin) and mark.endswith(end)]
+
     def open(self, gate: str) -> None:
         """Let the jobs go on that wait for this gate (`until [ -e GATE ]; do sleep 0.05; done`)."""
         (self.folder / gate).touch()

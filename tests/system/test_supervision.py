@@ -114,18 +114,12 @@ def test_nothing_is_left_of_a_canceled_job(lab: Lab, kind: str) -> None:
     job = lab.sandbox.submit(sys.executable, "-c", code)
     expected = {"forks a tree": 16, "daemonises": 2}.get(kind, 1)
     wait_for(lambda: lab.file("pids").count("\n") == expected, what="all of its processes")
-    mark = f":{machine.name}:{job}.1"
-    wait_for(lambda: len(marked(mark)) >= expected, what=f"{expected} processes that carry {mark}")
-    before = set(descendants(machine.pid("launcher")))
+    wait_for(lambda: len(lab.processes(job)) >= expected, what=f"{expected} of its processes")
+    before = descendants(machine.pid("launcher"))
     lab.queue.cancel([job])
     lab.until(job, "canceled")
-    assert marked(mark) == []
+    assert lab.processes(job) == []
     assert not [pid for pid in before if alive(pid)]
-
-
-def marked(ending: str) -> list[int]:
-    """Return the processes whose mark ends so."""
-    return [pid for pid in processes.look() if processes.mark_of(pid).endswith(ending)]
 
 
 def descendants(root: int) -> list[int]:
