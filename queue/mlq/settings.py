@@ -75,10 +75,10 @@ class Settings:
         queue_host: the host of the queue's server, as typed after `ssh`; empty: this machine.
         gateway: the ssh host to jump through on the way there; empty: as the ssh config says.
         remote_socket: `redis_socket` as `mlq config` shows it there; empty: the same as here.
-        tunnel: `openssh` runs `ssh`, `sshtunnel` needs none; `auto`: `openssh` if there is an `ssh`.
+        tunnel: `openssh` runs `ssh`, `sshtunnel` is all Python; `auto`: `openssh` where it is.
         tunnel_idle_s: how long the commands' tunnel stays up after the last of them.
         ssh_config: the ssh config file to use instead of `~/.ssh/config`.
-        redis_tcp: last resort if sshd forwards no sockets: a loopback TCP port; see docs/tunnels.md.
+        redis_tcp: only if sshd forwards no unix sockets: loopback TCP; first see docs/tunnels.md.
         redis_port: that port.
     """
 

@@ -96,7 +96,9 @@ def test_a_variable_beats_the_file_and_the_file_the_default(environ: dict[str, s
 def test_every_setting_has_a_variable(environ: dict[str, str]) -> None:
     default = load(environ).settings
     values = {
-        one.name: "/elsewhere" if one.type == "Path" else str(getattr(default, one.name))
+        one.name: "/elsewhere"
+        if one.type == "Path" or getattr(default, one.name) == ""
+        else str(getattr(default, one.name))
         for one in fields(Settings)
     }
     loaded = load(environ | {variable(name): value for name, value in values.items()})
