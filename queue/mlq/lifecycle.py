@@ -18,6 +18,9 @@ Three things the table makes true:
   than `max_losses` of them) leads to FAILED.
 * A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
   process is gone. Until then the job holds its lease, so no second attempt can begin beside it.
+  If its attempt ends otherwise before that, `move.lua` cancels it where it would queue it again.
+* A job that its user runs again waits for those of its parents that are run again too: `move.lua`
+  turns a `RERUN` into a `RERUN_LATER`, since only there is known how they are at that moment.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ class Event(StrEnum):
     RELEASE = "release"
     CANCEL = "cancel"
     RERUN = "rerun"
+    RERUN_LATER = "rerun after parents"
 
 
 ENDED = frozenset({State.FINISHED, State.FAILED, State.CANCELED})
@@ -79,6 +83,9 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.FINISHED, Event.RERUN): State.QUEUED,
     (State.FAILED, Event.RERUN): State.QUEUED,
     (State.CANCELED, Event.RERUN): State.QUEUED,
+    (State.FINISHED, Event.RERUN_LATER): State.DEFERRED,
+    (State.FAILED, Event.RERUN_LATER): State.DEFERRED,
+    (State.CANCELED, Event.RERUN_LATER): State.DEFERRED,
 }
 
 

@@ -76,6 +76,7 @@ class Job:
 
 # What a job that is run again by its user should not remember.
 _OF_EARLIER_RUNS = (
+    "started_at",
     "ended_at",
     "mlq_exit_code",
     "mlq_reason",
@@ -245,9 +246,17 @@ class Queue:
         return canceled, stopping
 
     def retry(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Queue ended jobs again, at their old place; returns those, and those not ended."""
-        moves = [Move(one, Event.RERUN, clear=_OF_EARLIER_RUNS) for one in ids]
-        done = self.store.move(moves, self._clock())
+        """Queue ended jobs again, at their old place; returns those, and those not ended.
+
+        Jobs that come after others of them wait for these again.
+        """
+        now_s = self._clock()
+        fields: dict[str, str | int | float] = {"enqueued_at": utc_iso(now_s)}
+        moves = [
+            Move(one, Event.RERUN, fields=fields, clear=_OF_EARLIER_RUNS)
+            for one in sorted(ids, key=order_key)
+        ]
+        done = self.store.move(moves, now_s)
         return list(done.moved), list(done.stale)
 
     def _index(self, name: str, from_score: float = 0) -> list[JobView]:

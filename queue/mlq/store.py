@@ -249,6 +249,8 @@ class Store:
         """
         key = f"rq:worker:{machine}"
         flat = [part for pair in rq_worker.items() for part in pair]
+        # `rq info` shows the workers of each queue; a machine serves every class.
+        classes = [_text(raw).removeprefix("rq:queue:") for raw in self._queues()]
         self.client.call_many(
             [
                 (
@@ -261,8 +263,13 @@ class Store:
                 ("HSET", key, *flat),
                 ("EXPIRE", key, RQ_WORKER_TTL_S),
                 ("SADD", "rq:workers", key),
+                *(("SADD", f"rq:workers:{name}", key) for name in classes),
             ]
         )
+
+    def _queues(self) -> Iterable[bytes]:
+        found: Iterable[bytes] = self.client.call("SMEMBERS", "rq:queues")
+        return found
 
     def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
         """Return machine -> (seconds since it was last heard by the server, its record)."""

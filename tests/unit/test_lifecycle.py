@@ -50,7 +50,10 @@ def test_only_a_claim_starts_a_job_and_only_a_queued_one() -> None:
 
 
 def test_what_has_ended_only_its_user_runs_again() -> None:
-    assert {event for (start, event) in TRANSITIONS if start in ENDED} == {Event.RERUN}
+    assert {event for (start, event) in TRANSITIONS if start in ENDED} == {
+        Event.RERUN,
+        Event.RERUN_LATER,
+    }
 
 
 def test_a_lost_machine_fails_a_job_only_by_giving_up() -> None:

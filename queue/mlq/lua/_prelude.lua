@@ -55,8 +55,8 @@ local function job_key(id)
 end
 
 -- Order of submission as one number: 1042 -> 1042, 1042_7 -> 1042.000007. A job that was enqueued
--- by plain rq has no number: it takes its place in line when it is first seen.
-local function order_of(id)
+-- by plain rq has no number: it takes its place in line when it is first seen, at `place` or last.
+local function order_of(id, place)
   local number, member = string.match(id, '^(%d+)_?(%d*)$')
   if number then
     return tonumber(number) + (tonumber(member) or 0) / 1e6
@@ -66,7 +66,7 @@ local function order_of(id)
     if redis.call('EXISTS', job_key(id)) == 0 then
       return 0
     end
-    order = (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.5
+    order = place or (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.5
     redis.call('HSET', job_key(id), 'mlq_order', order)
     redis.call('ZADD', 'mlq:jobs', order, id)
     redis.call('ZADD', 'mlq:unended', order, id)
@@ -78,12 +78,13 @@ local function priority_of(class)
   return tonumber(string.match(class, '^p(-?%d+)%.')) or 0
 end
 
--- A waiting list is always in order of submission; a requeued job gets its place back.
-local function insert_in_order(class, id)
+-- A waiting list is always in order of submission; a requeued job gets its place back. A job that
+-- plain rq put there before a new one (`fresh`) is before it, too.
+local function insert_in_order(class, id, fresh)
   local key = 'rq:queue:' .. class
   local order = order_of(id)
   local last = redis.call('LINDEX', key, -1)
-  if not last or order_of(last) < order then
+  if not last or order_of(last, fresh and order - 0.5) < order then
     redis.call('RPUSH', key, id)
     return
   end
@@ -130,10 +131,10 @@ local function leave(id, state, class)
 end
 
 -- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be.
-local function enter(id, state, class)
+local function enter(id, state, class, fresh)
   redis.call('HSET', job_key(id), 'status', state)
   if state == 'queued' then
-    insert_in_order(class, id)
+    insert_in_order(class, id, fresh)
     redis.call('SADD', 'rq:queues', 'rq:queue:' .. class)
     wake = 'work'
   elseif state ~= 'started' then
@@ -144,6 +145,14 @@ local function enter(id, state, class)
     redis.call('ZREM', 'mlq:unended', id)
   elseif state ~= 'started' then
     redis.call('ZADD', 'mlq:unended', order_of(id), id)
+  end
+end
+
+-- Let a job wait until each of these has told it that it ended.
+local function wait_for(id, parents)
+  for _, parent in ipairs(parents) do
+    redis.call('SADD', job_key(parent) .. ':dependents', id)
+    redis.call('SADD', 'rq:job::' .. id .. ':dependencies', parent)
   end
 end
 

@@ -10,11 +10,32 @@
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
 -- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
--- job that would go back to the queue is canceled instead.
+-- job that would go back to the queue is canceled instead. And a job that is run again waits for
+-- those of its parents that have not ended.
 local earlier = cached_reply()
 if earlier then return earlier end
 
 local states = args.states
+
+-- Where an event leads in fact, by what only the queue knows at this moment.
+local function destination(id, from, to, stop)
+  if to ~= states.ready then
+    return to
+  end
+  if from == states.running and stop then
+    return states.refused
+  end
+  local listed = states.ended[from] and redis.call('HGET', job_key(id), 'dependency_ids')
+  local pending = {}
+  for _, parent in ipairs(listed and cjson.decode(listed) or {}) do
+    local state = redis.call('HGET', job_key(parent), 'status')
+    if state and not states.ended[state] then
+      pending[#pending + 1] = parent
+    end
+  end
+  wait_for(id, pending)
+  return #pending > 0 and states.waiting or to
+end
 
 local function has_lapsed(id, attempt)
   local expiry = redis.call('ZSCORE', 'mlq:leases', attempt_member(id, attempt))
@@ -25,12 +46,13 @@ local moved, stale = {}, {}
 for _, move in ipairs(args.moves) do
   local key = job_key(move.id)
   local job = redis.call('HMGET', key, 'status', 'mlq_attempt', 'origin', 'mlq_stop')
-  local to = move.to
   local right = false
   for _, state in ipairs(move.from) do
     right = right or job[1] == state
   end
-  right = right and (move.attempt == 0 or tonumber(job[2]) == move.attempt)
+  -- Who speaks of an attempt means the one that runs; who speaks of none, a job that does not run.
+  local running = job[1] == states.running and tonumber(job[2]) or 0
+  right = right and running == move.attempt
   if right and not (move.if_lapsed and not has_lapsed(move.id, move.attempt)) then
     leave(move.id, job[1], job[3])
     if #move.fields > 0 then
@@ -46,8 +68,8 @@ for _, move in ipairs(args.moves) do
     if #move.result > 0 then
       redis.call('XADD', 'rq:results:' .. move.id, 'MAXLEN', 10, '*', unpack(move.result))
     end
-    if job[1] == states.running and to == states.ready and job[4] then
-      to = states.refused
+    local to = destination(move.id, job[1], move.to, job[4])
+    if to == states.refused and move.to ~= to then
       redis.call('HSET', key, 'mlq_reason', job[4])
     end
     enter(move.id, to, job[3])

@@ -50,14 +50,11 @@ for _, job in ipairs(args.jobs) do
       redis.call('SADD', 'mlq:name:' .. job.name, job.id)
     end
     local state, pending, why = first_state(job)
-    for _, parent in ipairs(pending) do
-      redis.call('SADD', job_key(parent) .. ':dependents', job.id)
-      redis.call('SADD', 'rq:job::' .. job.id .. ':dependencies', parent)
-    end
+    wait_for(job.id, pending)
     if why then
       redis.call('HSET', key, 'ended_at', args.at, 'mlq_reason', why)
     end
-    enter(job.id, state, job.class)
+    enter(job.id, state, job.class, true)
   end
 end
 return reply({ submitted = #args.jobs })
