@@ -23,7 +23,6 @@ def main(machine: str, options: str) -> int:
     try:
         settings = dataclasses.replace(load(os.environ).settings, machine=machine)
         folder = machine_dir(settings.runtime_dir, machine)
-        os.chdir(folder)  # not the folder it was started in, which somebody may want to unmount
         run(settings, WorkerOptions.from_json(options), log=folder / "worker.log")
     except MlqError as error:
         sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")

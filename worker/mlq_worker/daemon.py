@@ -8,6 +8,7 @@ in the supervisor, on NFS and in the queue, and the next worker's first turn fin
 from __future__ import annotations
 
 import logging
+import os
 import selectors
 import signal
 import socket
@@ -16,7 +17,7 @@ from typing import Protocol
 
 from mlq.connection import open_client
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.paths import read_secret
+from mlq.paths import machine_dir, read_secret
 from mlq.settings import Settings
 from mlq.store import Store
 from mlq.wire import Subscription, Wire
@@ -60,6 +61,9 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify) -> None:
     """
     client = open_client(settings)
     site = find_site(settings, options, client)
+    # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
+    # with plain rq still run there: it is where their modules lie.
+    os.chdir(machine_dir(settings.runtime_dir, settings.machine))
     with Bell() as bell:
         hands = Hands(site, Store(client), bell.ring)
         loop = Loop(hands, bell, lambda: _listen(settings))
