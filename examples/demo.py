@@ -94,7 +94,7 @@ class Lab:
     def processes(self) -> list[int]:
         """Return every process that belongs to this installation."""
         marks = [os.fsencode(folder) for folder in (self.private, self.results)]
-        return [pid for pid in all_pids() if any(mark in environ_of(pid) for mark in marks)]
+        return [pid for pid in all_pids() if any(mark in traces_of(pid) for mark in marks)]
 
     def _mlq(self, *words: str, stderr: int | None = None) -> subprocess.CompletedProcess[str]:
         mlq = shutil.which("mlq", path=self.environ["PATH"])
@@ -116,9 +116,11 @@ def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names
 
 
-def environ_of(pid: int) -> bytes:
+def traces_of(pid: int) -> bytes:
+    """Return a process's environment and command line; a Redis server has overwritten the first."""
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
+        return (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
     except OSError:  # it has ended, or is somebody else's
         return b""
 

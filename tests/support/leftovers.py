@@ -1,4 +1,4 @@
-"""What still runs of an installation: processes in whose environment its folder occurs."""
+"""What still runs of an installation: processes whose environment or command names its folder."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ def processes_of(folder: Path | str) -> dict[int, str]:
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is somebody else's
-            if os.fsencode(folder) in (process / "environ").read_bytes():
-                command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
-                found[int(process.name)] = command.decode(errors="replace").strip()
+            command = (process / "cmdline").read_bytes()
+            # A Redis server overwrites its environment with its title.
+            if os.fsencode(folder) in (process / "environ").read_bytes() + command:
+                shown = command.replace(b"\0", b" ").decode(errors="replace")
+                found[int(process.name)] = shown.strip()
     return found
 
 
