@@ -44,6 +44,7 @@ CONFIG_VARIABLE = "MLQ_CONFIG"
 
 _LOCATION_VARIABLES = ("HOME", "USER", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 _LAB_VOLUME = Path("/vol/bitbucket")
+_LINGER = Path("/var/lib/systemd/linger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +171,7 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
     data = _base(environ, "XDG_DATA_HOME", ".local/share") / "mlq"
     user = environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
     volume = _LAB_VOLUME / user
-    run = environ.get("XDG_RUNTIME_DIR", "")
-    ours = f"/tmp/mlq-{os.getuid()}"  # noqa: S108 - checked to be ours and 0700 before use
-    runtime = Path(run) / "mlq" if run.startswith("/") else Path(ours)
+    runtime = default_runtime_dir(environ, lingers=(_LINGER / user).exists())
     return Settings(
         root=volume / "mlq" if volume.is_dir() else data,
         runtime_dir=runtime,
@@ -182,6 +181,22 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
         key_file=config_dir / "signing.key",
         machine=os.uname().nodename.split(".")[0],
     )
+
+
+def default_runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:
+    """Return where sockets, locks and pid files go.
+
+    That is $XDG_RUNTIME_DIR/mlq, with one exception: systemd's /run/user/UID is deleted at the
+    user's last logout, under the feet of a worker that should stay, unless the user lingers (see
+    loginctl(1)). And who lingers has it in cron, too, where the variable is not set.
+    """
+    run = environ.get("XDG_RUNTIME_DIR", "")
+    systemd_folder = f"/run/user/{os.getuid()}"
+    if lingers and not run and Path(systemd_folder).is_dir():
+        run = systemd_folder
+    if run.startswith("/") and (lingers or run.rstrip("/") != systemd_folder):
+        return Path(run) / "mlq"
+    return Path(f"/tmp/mlq-{os.getuid()}")  # noqa: S108 - checked to be ours and 0700 before use
 
 
 def home(environ: Mapping[str, str]) -> Path:

@@ -25,7 +25,8 @@ DEFAULT_PAGE = Path("docs/configuration.md")
 _COMPUTED = {
     "root": "`/vol/bitbucket/$USER/mlq` if `/vol/bitbucket/$USER` exists, else "
     "`$XDG_DATA_HOME/mlq`",
-    "runtime_dir": "`$XDG_RUNTIME_DIR/mlq`, else `/tmp/mlq-UID`",
+    "runtime_dir": "`$XDG_RUNTIME_DIR/mlq`, or `/tmp/mlq-UID` without it or if logging "
+    "out would delete it",
     "server_dir": "`$XDG_DATA_HOME/mlq/server`",
     "redis_socket": "`redis.sock` in `runtime_dir`",
     "password_file": "`redis.password` beside the config file",

@@ -13,7 +13,7 @@ import pytest
 
 from mlq import settings as settings_module
 from mlq.errors import SettingsError
-from mlq.settings import Loaded, Settings, load, variable
+from mlq.settings import Loaded, Settings, default_runtime_dir, load, variable
 
 
 @pytest.fixture
@@ -241,3 +241,13 @@ def test_without_a_safe_runtime_folder_settings_are_read_all_the_same(
     (tmp_path / "run" / "mlq").chmod(0o777)
     assert load(environ).settings.beat_s == 10
     assert list((tmp_path / "run" / "mlq").iterdir()) == []
+
+
+def test_the_runtime_folder_outlives_a_logout() -> None:
+    systemd = f"/run/user/{os.getuid()}"
+    own = Path(f"/tmp/mlq-{os.getuid()}")
+    assert default_runtime_dir({}, lingers=False) == own
+    assert default_runtime_dir({"XDG_RUNTIME_DIR": systemd}, lingers=False) == own
+    assert default_runtime_dir({"XDG_RUNTIME_DIR": f"{systemd}/"}, lingers=False) == own
+    assert default_runtime_dir({"XDG_RUNTIME_DIR": systemd}, lingers=True) == Path(systemd) / "mlq"
+    assert default_runtime_dir({"XDG_RUNTIME_DIR": "/x"}, lingers=False) == Path("/x/mlq")
