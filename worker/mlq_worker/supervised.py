@@ -21,7 +21,7 @@ from mlq_worker.supervisor.client import SupervisorLink
 
 log = logging.getLogger(__name__)
 
-_STORAGE_PAUSE_S = 30.0
+_STORAGE_PAUSE_BEATS = 3
 
 
 class Supervised:
@@ -127,7 +127,8 @@ class Supervised:
                 for result in message["results"]:
                     self.holdings.end(result)
                     if result["outcome"] == "storage":
-                        until_s = self._site.clocks.boot_s() + _STORAGE_PAUSE_S
+                        pause_s = _STORAGE_PAUSE_BEATS * self._site.settings.beat_s
+                        until_s = self._site.clocks.boot_s() + pause_s
                         self._storage_fault = (f"results root fails: {result['reason']}", until_s)
             case "contact":
                 self._contact = message

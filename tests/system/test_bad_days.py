@@ -1,0 +1,275 @@
+"""Bad input and bad days: each is told in plain words, and nothing is lost or run twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from lab import Lab, Machine, alive, new_lab, small_disk
+from waiting import wait_for
+
+from mlq.errors import QueueUnreachableError
+from mlq.queues import Queue
+from mlq.server import status
+from mlq.submission import Submission
+
+WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
+
+
+# --- jobs that must not run -----------------------------------------------------------------------
+
+
+def change(lab: Lab, job_id: str, **fields: str) -> None:
+    """Write into a job's hash, as anybody who has the queue's password can."""
+    flat = [part for pair in fields.items() for part in pair]
+    lab.queue.store.client.call("HSET", f"rq:job:{job_id}", *flat)
+
+
+def stored(lab: Lab, job_id: str, field: str) -> str:
+    return str(lab.queue.store.client.call("HGET", f"rq:job:{job_id}", field).decode())
+
+
+def test_an_altered_job_is_refused(lab: Lab) -> None:
+    job = lab.sh("touch ran")
+    change(lab, job, mlq_spec=stored(lab, job, "mlq_spec").replace("touch ran", "touch bad"))
+    lab.machine("lab01")
+    ended = lab.until(job, "failed")
+    assert ended.reason == (
+        "refused: the job's signature is wrong: it was altered after it was signed, or signed "
+        "with another key"
+    )
+    assert "was altered" in lab.sandbox.ok("show", job)
+    assert not list(lab.folder.glob("*a[dn]"))
+
+
+def test_a_job_whose_signature_was_taken_away_is_refused(lab: Lab) -> None:
+    job = lab.sh("touch ran")
+    lab.queue.store.client.call("HDEL", f"rq:job:{job}", "mlq_signature")
+    lab.machine("lab01")
+    assert lab.until(job, "failed").reason.startswith("refused: the job is not signed")
+    assert not (lab.folder / "ran").exists()
+
+
+def test_a_signed_job_runs_under_its_own_id_alone(lab: Lab) -> None:
+    once, other = lab.sh("echo $MLQ_JOB_ID >>ran"), lab.sh("true")
+    for field in ("mlq_spec", "mlq_signature"):
+        change(lab, other, **{field: stored(lab, once, field)})
+    lab.machine("lab01")
+    reason = lab.until(other, "failed").reason
+    assert reason == f"refused: the job is a copy: it was signed as {once}"
+    lab.until(once, "finished")
+    assert lab.file("ran") == f"{once}\n"
+
+
+def test_a_job_from_another_queues_key_is_refused(lab: Lab) -> None:
+    job = lab.sh("touch ran")
+    key = lab.folder / "config" / "mlq" / "signing.key"
+    key.write_text(hashlib.sha256(b"another").hexdigest() + "\n")
+    lab.machine("lab01")
+    assert "signed with another key" in lab.until(job, "failed").reason
+    assert not (lab.folder / "ran").exists()
+
+
+# --- jobs that cannot run -------------------------------------------------------------------------
+
+
+def test_faults_of_a_job_are_named(lab: Lab) -> None:
+    lab.machine("lab01")
+    script = lab.folder / "script"
+    script.write_text("print(1)\n")
+    jobs = {
+        "command not found: trian.py": lab.sandbox.submit("trian.py"),
+        "working directory missing: /nowhere": lab.sandbox.submit("true", cwd="/nowhere"),
+        f"permission denied: {script}": lab.sandbox.submit("./script"),
+    }
+    for reason, job in jobs.items():
+        ended = lab.until(job, "failed")
+        assert (ended.reason, ended.attempt) == (reason, 1)
+    assert lab.job(jobs["command not found: trian.py"]).exit_code == 127
+    assert lab.until(lab.sh("true"), "finished").attempt == 1
+
+
+def test_a_working_directory_in_which_nobody_can_write(lab: Lab) -> None:
+    lab.machine("lab01")
+    # Not even root writes there. The log is elsewhere, so the job itself can say what is wrong.
+    job = lab.sh("echo here; echo x >mlq-file || exit 5", cwd="/proc")
+    ended = lab.until(job, "failed")
+    assert (ended.exit_code, ended.reason) == (5, "exit 5")
+    assert lab.log(job).startswith(b"here\n")
+    assert b"mlq-file" in lab.log(job)
+
+
+# --- what jobs write ------------------------------------------------------------------------------
+
+
+def test_output_that_is_no_text_is_kept_to_the_byte(lab: Lab) -> None:
+    lab.machine("lab01")
+    data = bytes(range(256)) * 3 + b"\xff\xfe\x80 no newline at the end"
+    (lab.folder / "bytes").write_bytes(data)
+    job = lab.sandbox.submit("cat", "bytes")
+    lab.until(job, "finished")
+    assert lab.log(job) == data
+    shown = lab.sandbox.run("logs", job)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.endswith("no newline at the end")
+
+
+def test_a_line_of_100_mb_harms_nobody(lab: Lab) -> None:
+    machine = lab.machine("lab01")
+    size = 100 * 2**20
+    code = f"import sys\nfor _ in range(100): sys.stdout.write('x' * {2**20})\nprint('end')"
+    job = lab.sandbox.submit(sys.executable, "-c", code)
+    lab.until(job, "finished")
+    assert lab.layout.log_file(job, 1).stat().st_size == size + 4
+    for role in ("worker", "supervisor", "launcher"):
+        assert resident_mib(machine.pid(role)) < 80
+    with (
+        (lab.folder / "shown").open("wb") as file,
+        lab.sandbox.started("logs", job, stdout=file) as logs,
+    ):
+        assert logs.wait(60) == 0
+    shown = (lab.folder / "shown").read_bytes()
+    assert (len(shown), shown[-5:]) == (size + 4, b"xend\n")
+
+
+def resident_mib(pid: int) -> int:
+    """Return the memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+# --- the disk -------------------------------------------------------------------------------------
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room on the disk of a folder; returns the file that takes it."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
+def test_a_full_disk_sends_the_job_back_and_loses_nothing(lab: Lab) -> None:
+    # Long enough to be seen, short enough to be waited for.
+    lab.environ |= {"MLQ_BEAT_S": "0.5", "MLQ_LEASE_S": "2", "MLQ_FENCE_S": "3", "MLQ_DEAD_S": "9"}
+    with small_disk(lab.layout.root, "size=2m,mode=700"):
+        lab.machine("lab01")
+        running = lab.sh(f"echo $$ >pid; {WAIT.format(gate='end')}; exit 4")
+        pid = lab.pid("pid")
+        filler = fill(lab.layout.root)
+        job = lab.sh("echo it ran")
+        shown = lab.until_shown("lab01", lambda row: None if row["offering"] else row)
+        assert shown["note"].startswith("results root fails: cannot write ")
+        assert "No space left on device" in shown["note"]
+        back = lab.until(job, "queued")
+        assert "No space left on device" in back.reason
+        assert (back.losses, back.failures) == (0, 0)
+        # What runs goes on, and its end is known though no result can be written.
+        assert alive(pid)
+        lab.open("end")
+        assert lab.until(running, "failed").exit_code == 4
+        filler.unlink()
+        ended = lab.until(job, "finished")
+        assert lab.log(job, ended.attempt) == b"it ran\n"
+        lab.until_shown("lab01", lambda row: row["offering"])
+        # No half-written file is left.
+        assert not list(lab.layout.root.rglob(".*.tmp"))
+
+
+def test_a_root_that_is_full_at_the_start_is_told_at_once(lab: Lab) -> None:
+    with small_disk(lab.layout.root, "size=64k,mode=700"):
+        fill(lab.layout.root)
+        assert "No space left on device" in refused_start(lab)
+
+
+def test_a_root_that_cannot_be_written_is_told_at_once(lab: Lab) -> None:
+    if os.geteuid():
+        lab.layout.root.chmod(0o500)
+        assert "Permission denied" in refused_start(lab)
+    else:
+        with small_disk(lab.layout.root, "ro"):
+            assert "Read-only file system" in refused_start(lab)
+
+
+def test_a_root_that_is_no_folder_is_told_at_once(lab: Lab) -> None:
+    lab.layout.root.rmdir()
+    lab.layout.root.touch()
+    assert "MLQ_ROOT" in refused_start(lab)
+
+
+def test_a_root_belongs_to_one_queue(lab: Lab) -> None:
+    lab.machine("lab01")
+    with new_lab() as other:
+        other.environ["MLQ_ROOT"] = str(lab.layout.root)
+        said = refused_start(other)
+    assert f"the results root {lab.layout.root} belongs to another queue" in said
+    assert "a root of its own" in said
+
+
+def refused_start(lab: Lab) -> str:
+    """Start a worker that must not start; return the one message."""
+    done = Machine(lab, "refused", ("--gpus", "none")).try_start()
+    assert done.code != 0
+    assert "Traceback" not in done.err
+    assert str(lab.environ["MLQ_ROOT"]) in done.err
+    assert not lab.queue.store.machines().get("refused")
+    return done.err
+
+
+# --- the queue's server ---------------------------------------------------------------------------
+
+
+def test_a_killed_server_under_load_loses_nothing_and_runs_nothing_twice(lab: Lab) -> None:
+    for name in ("lab01", "lab02"):
+        lab.machine(name)
+    acknowledged: list[str] = []
+    stop = threading.Event()
+    # What is written with one write(2) to a file opened for appending is never torn.
+    script = "echo $MLQ_JOB_ID >>ran"
+
+    queue = Queue.connect(lab.environ)
+    job = Submission(argv=("/bin/sh", "-c", script), cwd=str(lab.folder), python_env="")
+
+    def submit() -> None:
+        while not stop.is_set():
+            try:
+                acknowledged.append(queue.submit([job])[0].id)
+            except QueueUnreachableError:
+                wait_for(lambda: answers(queue), what="the server to be back")
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    try:
+        for round_number in range(1, 4):
+            wanted = 25 * round_number
+            wait_for(lambda n=wanted: len(acknowledged) >= n, what=f"{wanted} jobs")
+            server = status(lab.queue.settings).pid
+            assert server is not None
+            os.kill(server, signal.SIGKILL)
+            wait_for(lambda: not status(lab.queue.settings).running, what="its death")
+            lab.sandbox.ok("server", "start")
+        wait_for(lambda: len(acknowledged) >= 100, what="100 jobs")
+    finally:
+        stop.set()
+        thread.join()
+    wait_for(lambda: not queue.unended(), what="all jobs to end")
+    views = {view.id: view for view in queue.every()}
+    assert set(acknowledged) <= set(views)
+    assert {view.state for view in views.values()} == {"finished"}
+    ran = Counter((lab.folder / "ran").read_text().split())
+    assert ran == Counter(list(views))
+
+
+def answers(queue: Queue) -> bool:
+    """Tell whether the queue's server answers."""
+    try:
+        return bool(queue.store.client.call("PING"))
+    except QueueUnreachableError:
+        return False
