@@ -57,6 +57,15 @@ def test_a_whole_gpu_is_shared_with_nobody(lab: Lab, nvml: FakeNvml) -> None:
     lab.until_shown("lab01", lambda row: free_mib(row) == {A: 7000, B: 0})
 
 
+def test_the_next_worker_keeps_what_the_last_one_promised(lab: Lab, nvml: FakeNvml) -> None:
+    machine = lab.machine("lab01", "--gpus", "all", environ=nvml.env)
+    assert visible(lab, lab.sh(SHOW, gpus=1, vram="7000")) == A
+    machine.kill("worker")
+    machine.start()
+    lab.until_shown("lab01", lambda row: free_mib(row) == {A: 4000, B: 11000})
+    assert visible(lab, lab.sh(SHOW, gpus=1, vram="5000")) == B
+
+
 def test_a_job_without_gpus_sees_none(lab: Lab, nvml: FakeNvml) -> None:
     lab.machine("lab01", "--gpus", "all", environ=nvml.env)
     job = lab.sh('echo "[$CUDA_VISIBLE_DEVICES]" $CUDA_DEVICE_ORDER $OMP_NUM_THREADS', cores=2)

@@ -13,8 +13,10 @@ import pytest
 from lab import BEAT_S, DEAD_S, PATIENT, Lab, Link, Machine, alive
 from waiting import wait_for
 
+from mlq.jobs import FunctionCall
 from mlq.layout import write_atomically
 from mlq.server import status
+from mlq.submission import Submission
 from mlq_worker.supervisor.processes import children_of, look_at
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
@@ -161,6 +163,38 @@ def test_whoever_sees_a_result_first_commits_it(lab: Lab) -> None:
     ended = lab.until(job, "failed")
     assert (ended.exit_code, ended.attempt, ended.losses) == (9, 1, 0)
     assert ended.machine == "lab01"
+
+
+def test_whoever_commits_a_result_commits_what_a_function_returned(lab: Lab) -> None:
+    code = """
+import os, time
+def value():
+    while not os.path.exists("end"):
+        time.sleep(0.05)
+    return [1, "two"]
+"""
+    (lab.folder / "lab_value.py").write_text(code)
+    first = lab.machine("lab01")
+    call = FunctionCall(name="lab_value.value")
+    (job,) = lab.queue.submit([Submission(function=call, cwd=str(lab.folder), python_env="")])
+    lab.until(job.id, "started")
+    first.stop()
+    lab.open("end")
+    wait_for(lab.layout.result_file(job.id, 1).exists, what="its result on NFS")
+    lab.machine("lab02")
+    lab.until(job.id, "finished")
+    assert job.result().value == [1, "two"]
+
+
+def test_a_job_that_is_canceled_while_its_machine_is_off_does_not_come_back(lab: Lab) -> None:
+    first = lab.machine("lab01")
+    job = lab.sh("echo $$ >pid; exec sleep 1000")
+    lab.pid("pid")
+    lab.machine("lab02")
+    first.cut_power()
+    assert lab.queue.cancel([job]) == ([], [job])
+    ended = lab.until(job, "canceled")
+    assert (ended.attempt, ended.reason) == (1, "canceled")
 
 
 def test_a_stopped_worker_keeps_its_jobs_for_as_long_as_the_machine_beats(lab: Lab) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 
 import pytest
@@ -46,6 +48,30 @@ def test_an_adopted_job_still_holds_its_cores(lab: Lab) -> None:
     assert lab.shown("lab01")["cores_free"] == 0
     lab.open("end")
     lab.until(second, "finished")
+
+
+def test_an_order_outlives_the_worker_that_gave_it(lab: Lab) -> None:
+    machine = lab.machine("lab01")
+    supervisor = machine.pid("supervisor")
+    os.kill(supervisor, signal.SIGSTOP)
+    job = lab.sh("echo ran >>ran; exit 3")
+    lab.until(job, "started")
+    machine.kill("worker")
+    os.kill(supervisor, signal.SIGCONT)
+    wait_for(lab.layout.result_file(job, 1).exists, what="the job's end")
+    machine.start()
+    ended = lab.until(job, "failed")
+    assert (ended.exit_code, ended.attempt, lab.file("ran")) == (3, 1, "ran\n")
+
+
+def test_a_time_limit_holds_without_a_worker(lab: Lab) -> None:
+    machine = lab.machine("lab01")
+    job = lab.sh("echo $$ >pid; exec sleep 1000", time="1s")
+    pid = lab.pid("pid")
+    machine.kill("worker")
+    wait_for(lambda: not alive(pid), what="the job's end")
+    machine.start()
+    assert lab.until(job, "failed").reason == "timeout after 1s"
 
 
 def test_a_cancel_reaches_the_job_of_a_worker_that_was_away(lab: Lab) -> None:
