@@ -184,6 +184,11 @@ class Store:
         (reply,) = self.run(Operation("expired", {"limit": limit}, request_id=""))
         return [HeldAttempt(**raw) for raw in reply["attempts"] or ()]
 
+    def due(self, limit: int = PAGE) -> list[str]:
+        """Return jobs that plain rq scheduled for a time that has come."""
+        (reply,) = self.run(Operation("due", {"limit": limit}, request_id=""))
+        return list(reply["ids"] or ())
+
     def held(self, machine: str) -> list[HeldAttempt]:
         """Return what the queue believes this machine runs."""
         from mlq.replies import HeldAttempt

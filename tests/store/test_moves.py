@@ -410,6 +410,21 @@ def test_forgetting_deletes_every_key_of_old_ended_jobs_and_nothing_else(
 # --- machines -----------------------------------------------------------------------------------
 
 
+def test_forgetting_drops_classes_and_machines_of_which_nothing_is_left(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    (done,) = enqueue(1, cores=3)
+    (waiting,) = enqueue(1, cores=4)
+    store.move([Move(done, Event.CANCEL)], time.time())
+    store.renew("gone", [], 45, 0.0)
+    store.renew("known", [], 45, 0.0)
+    store.record_machine("known", {"machine": "known"}, {"pid": "1"})
+    store.forget(time.time() + 60)
+    assert redis_client.smembers("rq:queues") == {b"rq:queue:p0.c4.m2048.g0.v0"}
+    assert list(store.machines()) == ["known"]
+    assert [head.id for head in store.peek().heads] == [waiting]
+
+
 def test_a_machine_is_heard_when_it_renews_and_says_what_it_offers(
     store: Store, redis_client: redis.Redis
 ) -> None:

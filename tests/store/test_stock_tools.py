@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -285,3 +286,17 @@ def test_the_dashboard_shows_the_machine(mixture: Mixture, dashboard: FlaskClien
 def test_the_dashboards_pages_open(mixture: Mixture, dashboard: FlaskClient) -> None:
     for path in ("/", "/0/view/workers", f"/0/view/job/{mixture.jobs[State.STARTED]}"):
         assert "RQ" in page(dashboard, path)
+
+
+def test_a_job_that_plain_rq_scheduled_waits_once_it_is_due(
+    store: Store, queue: Queue, redis_client: redis.Redis
+) -> None:
+    now = datetime.now(UTC)
+    job = queue.enqueue_at(now - timedelta(seconds=1), "builtins.len", "four")
+    later = queue.enqueue_at(now + timedelta(hours=1), "builtins.len", "never")
+    assert store.due() == [job.id]
+    assert store.move([Move(job.id, Event.DUE)], now.timestamp()).moved == (job.id,)
+    assert store.due() == []
+    (claim,) = store.claim([(queue.name, 9)], LAB01, 45, now.timestamp())
+    assert (claim.id, claim.attempt) == (job.id, 1)
+    later.delete()

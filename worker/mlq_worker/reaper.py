@@ -1,5 +1,7 @@
 """The reaper: gives dead attempts back to the queue, and commits results nobody committed.
 
+It also queues the jobs that plain rq scheduled for a time that has come, and forgets old ones.
+
 One worker has the role at a time (a lock that expires by itself). Looking at NFS happens at a
 `Desk`, whose thread may hang; then there is no look and so no verdict. What it decides is in
 `verdicts`; what follows from it for the job is in `endings`.
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlq.layout import Layout
+from mlq.lifecycle import Event
 from mlq.operations import Move
 from mlq.replies import Attempt, HeldAttempt
 from mlq.store import Store
@@ -66,6 +69,7 @@ class Reaper:
         self._forget(now_s)
         expired = self._store.expired()
         moves = self._judge()
+        moves += [Move(job_id, Event.DUE) for job_id in self._store.due()]
         if expired:
             self._desk.ask(lambda: self._visit(expired))
         if not moves:

@@ -92,11 +92,17 @@ class Supervised:
     def note(self, now_s: float) -> str:
         """Return why no jobs are to be taken now, "" if they may be."""
         reason, until_s = self._storage_fault
-        return reason if now_s < until_s else ""
+        if now_s < until_s:
+            return reason
+        # A job could not begin without NFS, and would wait here while it could begin elsewhere.
+        return self.unwell() if self._nfs_silence_s() > self._site.settings.lease_s else ""
+
+    def _nfs_silence_s(self) -> float:
+        return float(self._contact.get("nfs_silence_s", 0.0))
 
     def unwell(self) -> str:
         """Return in words what is wrong but not fatal, "" if nothing is."""
-        silence_s = float(self._contact.get("nfs_silence_s", 0.0))
+        silence_s = self._nfs_silence_s()
         if self._contact.get("paused"):
             return "jobs paused: no contact with the queue or with NFS"
         if silence_s > 2 * self._site.settings.beat_s:

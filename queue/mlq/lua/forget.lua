@@ -1,7 +1,8 @@
 -- forget(ended_before, limit) -> {forgotten}
 --   ended_before  unix time
 --   forgotten     [id]: jobs that ended before and are now deleted with all their keys
--- Results on NFS stay; numbers are never used again.
+-- Results on NFS stay; numbers are never used again. Classes of which nothing is left, and machines
+-- of which the record has expired, go too, so that looking at what waits stays cheap.
 local earlier = cached_reply()
 if earlier then return earlier end
 
@@ -20,5 +21,27 @@ for _, id in ipairs(ids) do
   redis.call('ZREM', 'mlq:jobs', id)
   redis.call('ZREM', 'mlq:unended', id)
   redis.call('ZREM', 'mlq:ended', id)
+end
+
+local function is_empty(class)
+  for _, registry in ipairs({ 'queue', 'wip', 'deferred', 'scheduled', 'finished', 'failed', 'canceled' }) do
+    if redis.call('EXISTS', 'rq:' .. registry .. ':' .. class) == 1 then
+      return false
+    end
+  end
+  return true
+end
+
+for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
+  local class = string.sub(key, #'rq:queue:' + 1)
+  if is_empty(class) then
+    redis.call('SREM', 'rq:queues', key)
+    redis.call('DEL', 'rq:workers:' .. class)
+  end
+end
+for _, machine in ipairs(redis.call('ZRANGE', 'mlq:machines', 0, -1)) do
+  if redis.call('EXISTS', 'mlq:machine:' .. machine) == 0 then
+    redis.call('ZREM', 'mlq:machines', machine)
+  end
 end
 return reply({ forgotten = ids })

@@ -1,0 +1,13 @@
+-- due(limit) -> {ids}
+--   ids  jobs whose time has come: rq's own `enqueue_at` and `enqueue_in` leave them in its registry
+--        of scheduled jobs, scored by when they are due
+-- Read-only.
+local at = now()
+local ids = {}
+for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
+  local registry = 'rq:scheduled:' .. string.sub(key, #'rq:queue:' + 1)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', registry, '-inf', at, 'LIMIT', 0, args.limit)) do
+    ids[#ids + 1] = id
+  end
+end
+return cjson.encode({ ids = ids })
