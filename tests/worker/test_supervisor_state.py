@@ -48,7 +48,7 @@ def ended(job_id: str, outcome: Any = "exited") -> Result:
 
 def running(*orders: Order, now: float = 0) -> Attempts:
     """A state in which these orders run."""
-    state = Attempts(SPANS, "m1", "boot")
+    state = Attempts(SPANS, "m1", "boot", ahead=0)
     state.launcher_up = True
     state.order(orders, now)
     state.tick(at(now))
@@ -70,7 +70,7 @@ def test_an_order_may_be_started_only_as_long_as_its_contact_lasts() -> None:
 
 
 def test_what_the_launcher_started_too_late_waits_at_the_head_of_its_lane() -> None:
-    state = Attempts(SPANS, "m1", "boot")
+    state = Attempts(SPANS, "m1", "boot", ahead=0)
     state.launcher_up = True
     state.order([order("1", lane="x"), order("2", lane="x")], 0)
     state.tick(at(0))
@@ -80,6 +80,20 @@ def test_what_the_launcher_started_too_late_waits_at_the_head_of_its_lane() -> N
     state.confirm(51, [("2", 1), ("1", 1)], [], at(52))
     state.tick(at(52))
     assert [item["id"] for item, _ in state.take().spawn] == ["1"]
+
+
+def test_the_launcher_has_some_of_a_lane_at_hand_and_its_latest_width() -> None:
+    state = Attempts(SPANS, "m1", "boot", ahead=2)
+    state.launcher_up = True
+    state.order([order(str(n), lane="x", width=1 + (n > 3)) for n in range(1, 7)], 0)
+    state.tick(at(0))
+    spawned = [item for item, _ in state.take().spawn]
+    assert [item["id"] for item in spawned] == ["1", "2", "3", "4"]
+    assert {item["width"] for item in spawned} == {2}
+    state.started([started("1", 1)])
+    state.gone([ended("1")])
+    state.tick(at(1))
+    assert [item["id"] for item, _ in state.take().spawn] == ["5"]
 
 
 def test_a_grace_that_ends_kills_in_rounds_until_the_end() -> None:
@@ -187,13 +201,16 @@ def test_the_dead_launchers_jobs_are_lost_and_the_waiting_ones_wait() -> None:
 
 
 class Life(RuleBasedStateMachine):
-    """Any order of events: lanes keep their width, each attempt ends once and can be forgotten."""
+    """Any order of events: lanes fill the launcher no further than told, each attempt ends once.
+
+    And each can be forgotten.
+    """
 
     jobs = st.sampled_from("12345")
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = Attempts(SPANS, "m1", "boot")
+        self.state = Attempts(SPANS, "m1", "boot", ahead=1)
         self.state.launcher_up = True
         self.now = 0.0
         self.at_launcher: set[Key] = set()
@@ -282,9 +299,9 @@ class Life(RuleBasedStateMachine):
         self.state.take()
 
     @invariant()
-    def lanes_keep_their_width(self) -> None:
+    def lanes_fill_the_launcher_no_further(self) -> None:
         lanes = [attempt.order["lane"] for attempt in self.state.live]
-        assert lanes.count("x") <= 2
+        assert lanes.count("x") <= 3  # one more than the width is at hand
 
     @invariant()
     def all_that_is_held_can_end(self) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from mlq.errors import SignatureError
 from mlq.jobs import FunctionCall, JobSpec
-from mlq.layout import Layout
+from mlq.layout import JobFolder, Layout
 from mlq.replies import Claim
 from mlq.request import JobClass
 from mlq.signing import verify
@@ -114,19 +114,19 @@ def _unpacked(rq_data: bytes) -> bytes:
 
 def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -> dict[str, Any]:
     """Return the supervisor's order for a claimed, verified job."""
-    layout = Layout(site.settings.root)
+    folder = Layout(site.settings.root).folder(claim.id)
     mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
     argv = list(spec.argv) if spec.function is None else [sys.executable, "-m", "mlq_worker.call"]
-    job = {"spec": json.loads(claim.spec) if claim.spec else spec.model_dump(mode="json")}
+    text = claim.spec or spec.model_dump_json()
     return {
         "id": claim.id,
         "attempt": claim.attempt,
         "mark": mark,
         "argv": argv,
-        "env": environment(claim, spec, site, layout, mark, gpu_uuids),
+        "env": environment(claim, spec, site, folder, mark, gpu_uuids),
         "cwd": spec.cwd,
-        "job_dir": str(layout.job_dir(claim.id)),
-        "job_json": json.dumps(job | {"signature": claim.signature}, indent=1),
+        "job_dir": folder.path,
+        "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
         "time_limit_s": spec.time_limit_s,
         "stop_grace_s": site.settings.stop_grace_s,
         "lane": None,
@@ -143,7 +143,7 @@ def environment(
     claim: Claim,
     spec: JobSpec,
     site: Site,
-    layout: Layout,
+    folder: JobFolder,
     mark: str,
     gpu_uuids: tuple[str, ...],
 ) -> dict[str, str]:
@@ -160,11 +160,11 @@ def environment(
     env.update(
         MLQ_JOB_ID=claim.id,
         MLQ_ATTEMPT=str(claim.attempt),
-        MLQ_OUTPUT_DIR=str(layout.output_dir(claim.id)),
-        MLQ_CHECKPOINT_DIR=str(layout.checkpoint_dir(claim.id)),
-        MLQ_PROGRESS_FILE=str(layout.progress_file(claim.id, claim.attempt)),
-        MLQ_JOB_FILE=str(layout.job_file(claim.id)),
-        MLQ_RETURN_FILE=str(layout.return_file(claim.id, claim.attempt)),
+        MLQ_OUTPUT_DIR=folder.output_dir,
+        MLQ_CHECKPOINT_DIR=folder.checkpoint_dir,
+        MLQ_PROGRESS_FILE=folder.progress_file(claim.attempt),
+        MLQ_JOB_FILE=folder.job_file,
+        MLQ_RETURN_FILE=folder.return_file(claim.attempt),
         MLQ_MARK=mark,
     )
     return env

@@ -94,7 +94,10 @@ class Attempt:
 
 @dataclass(slots=True)
 class Lane:
-    """Orders of which at most `width` run at once, first come, first served."""
+    """Orders of which at most `width` run at once, first come, first served.
+
+    `used` counts those at the launcher, which run or are about to.
+    """
 
     width: int
     used: int = 0

@@ -51,7 +51,6 @@ def run(spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
     while not channel.closed:
         channel.watch(poll)
         wait_s = spawner.tick() - boottime()
-        spawner.flush()
         poll.poll(None if wait_s == float("inf") else max(0, int(wait_s * 1000) + 1))
         _drain(deaths)
         # Deaths first: whatever died of a signal was condemned before it, so the reason is there.

@@ -40,14 +40,29 @@ class Target(NamedTuple):
 
 def look_at(pid: int) -> Process | None:
     """One process, or None if there is no such process."""
-    try:
-        with Path(f"/proc/{pid}/stat").open("rb", buffering=0) as file:
-            line = file.read(1024)
-    except (FileNotFoundError, ProcessLookupError):
+    line = _read(f"/proc/{pid}/stat")
+    if line is None:
         return None
     fields = line[line.rindex(b")") + 2 :].split()  # the name before it may hold anything
     state, (parent, group, session, start) = fields[0], (fields[n] for n in (1, 2, 3, 19))
     return Process(pid, state.decode("ascii"), int(parent), int(group), int(session), int(start))
+
+
+def _read(path: str) -> bytes | None:
+    """A file of /proc, or None if the process is gone; `open` would cost five times as much."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    content = b""
+    try:
+        while chunk := os.read(descriptor, 1 << 16):
+            content += chunk
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
+    return content
 
 
 def look() -> dict[int, Process]:
@@ -72,11 +87,8 @@ def mark_of(pid: int) -> str:
 
 def children_of(pid: int) -> list[int] | None:
     """The children of a process's first thread; None if this kernel does not list them."""
-    try:
-        with Path(f"/proc/{pid}/task/{pid}/children").open("rb", buffering=0) as file:
-            return [int(child) for child in file.readall().split()]
-    except FileNotFoundError:
-        return None
+    listed = _read(f"/proc/{pid}/task/{pid}/children")
+    return None if listed is None else [int(child) for child in listed.split()]
 
 
 def members(

@@ -40,11 +40,16 @@ def usage(used: resource.struct_rusage) -> tuple[float, int]:
 
 def write_result(result: Result, layout: Layout) -> str:
     """Writes `result.json`; returns what went wrong, "" if nothing did."""
-    path = layout.result_file(result["id"], result["attempt"])
+    folder = layout.folder(result["id"])
+    path = folder.result_file(result["attempt"])
+    content = json.dumps(result).encode("ascii")
     try:
-        layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
-        make_private_dirs(path.parent)
-        write_atomically(path, json.dumps(result).encode("ascii"))
+        try:
+            write_atomically(path, content)
+        except FileNotFoundError:  # nothing of it was prepared
+            layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
+            make_private_dirs(folder.attempt_dir(result["attempt"]))
+            write_atomically(path, content)
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
     return ""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,45 +18,23 @@ from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.clock import boottime, utc_now
 from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.job import Job
+from mlq_worker.supervisor.lanes import Lanes
 from mlq_worker.supervisor.messages import (
     Doom,
     Key,
-    Order,
     Outcome,
-    Result,
-    Started,
     key_of,
     unstarted_result,
 )
 from mlq_worker.supervisor.pool import Pool
+from mlq_worker.supervisor.report import Report
 from mlq_worker.supervisor.results import classify, usage
 from mlq_worker.supervisor.shelf import Shelf
-from mlq_worker.supervisor.starting import Failure, Ready, prepare
+from mlq_worker.supervisor.starting import Failure, Preparation, Ready
 
 _POOL_SIZE = 4
-_SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; doubled each time
 _SWEEP_MAX_S = 0.5
-_DEFAULT_SIGNALS = [number for number in signal.valid_signals() if number not in (9, 19)]
-
-
-@dataclass(slots=True)
-class Job:
-    """One attempt from its order until its processes are gone."""
-
-    order: Order
-    start_by: float
-    doom: Doom | None = None
-    started: Started | None = None
-    result: Result | None = None
-    sweep_at: float = 0.0
-    sweep_s: float = _SWEEP_S
-
-    @property
-    def target(self) -> processes.Target:
-        """Whose processes are meant."""
-        if self.started is None:
-            return processes.Target(self.order["mark"])
-        return processes.Target(self.order["mark"], self.started["pid"], self.started["pid_start"])
 
 
 class Spawner:
@@ -73,17 +50,23 @@ class Spawner:
     def __init__(
         self, channel: Channel, layout: Layout, place: tuple[str, str], trampoline: Trampoline
     ) -> None:
-        self._channel = channel
-        self._layout = layout
+        self._preparation = Preparation(layout)
         self._place = place
         self._trampoline = trampoline
+        # Handlers go with exec; what is ignored, as SIGPIPE is in Python, stays ignored.
+        self._ignored = [
+            number
+            for number in signal.valid_signals()
+            if signal.getsignal(number) is signal.SIG_IGN
+        ]
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._jobs: dict[Key, Job] = {}
         self._by_pid: dict[int, Job] = {}
+        self._lanes: Lanes[Job] = Lanes()
         self._leaving: list[Job] = []
-        self._report: dict[str, list[Any]] = {}
+        self._report = Report(channel)
         self.pool = Pool(_POOL_SIZE)
-        self._shelf = Shelf(layout, self.pool, partial(self._tell, "stored"))
+        self._shelf = Shelf(layout, self.pool, partial(self._report.tell, "stored"))
         self.told_to_end = False
 
     # --- messages ---------------------------------------------------------------------------------
@@ -92,6 +75,8 @@ class Spawner:
         """Does what the supervisor says."""
         for order, start_by in message.get("spawn", ()):
             job = self._jobs[key_of(order)] = Job(order, start_by)
+            if order["lane"] is not None:
+                self._lanes.join(order["lane"], order["width"], job)
             self.pool.submit(partial(self._prepare, job))
         for doom in message.get("doom", ()):
             self._condemn(doom)
@@ -99,15 +84,6 @@ class Spawner:
             self._shelf.put(result)
         for job_id, attempt in message.get("forget", ()):
             self._shelf.forget((job_id, attempt))
-
-    def _tell(self, what: str, item: object) -> None:
-        self._report.setdefault(what, []).append(item)
-
-    def flush(self) -> None:
-        """Sends what there is to tell, in one message."""
-        if self._report:
-            self._channel.send(self._report)
-            self._report = {}
 
     def _condemn(self, doom: Doom) -> None:
         job = self._jobs.get(key_of(doom))
@@ -120,24 +96,46 @@ class Spawner:
     # --- starting ---------------------------------------------------------------------------------
 
     def _prepare(self, job: Job) -> Callable[[], None]:
-        return partial(self._start, job, prepare(job.order, self._layout))
+        return partial(self._start, job, self._preparation.prepare(job.order))
 
     def _start(self, job: Job, prepared: Ready | Failure) -> None:
         if isinstance(prepared, Failure):
             if job.result is None:
                 self._end_unstarted(job, prepared.outcome, prepared.exit_code, prepared.reason)
             return
-        try:
-            if job.result is None:
-                self._spawn(job, prepared)
-        finally:
-            os.close(prepared.log)
+        job.ready = prepared
+        lane = job.order["lane"]
+        if job.result is not None:
+            self._close_log(job)
+        elif lane is not None:
+            self._advance(lane)
+        else:
+            self._spawn(job, prepared)
+
+    def _advance(self, lane: str) -> None:
+        """Starts what may start in a lane."""
+        while (job := self._lanes.next(lane)) is not None:
+            if job.ready is not None and job.result is None:
+                self._spawn(job, job.ready)
+            if job.started is None:
+                self._lanes.leave(lane)
+
+    def _close_log(self, job: Job) -> None:
+        if job.ready is not None:
+            os.close(job.ready.log)
+            job.ready = None
 
     def _spawn(self, job: Job, ready: Ready) -> None:
+        try:
+            self._try_to_spawn(job, ready)
+        finally:
+            self._close_log(job)
+
+    def _try_to_spawn(self, job: Job, ready: Ready) -> None:
         order = job.order
         if boottime() > job.start_by:
             del self._jobs[key_of(order)]
-            self._tell("late", key_of(order))
+            self._report.tell("late", key_of(order))
             return
         path, argv = self._trampoline.command(order["cwd"], ready.argv)
         try:
@@ -153,7 +151,7 @@ class Spawner:
                     (os.POSIX_SPAWN_DUP2, ready.log, 2),
                 ],
                 setsigmask=(),
-                setsigdef=_DEFAULT_SIGNALS,
+                setsigdef=self._ignored,
             )
         except (OSError, ValueError) as error:
             self._end_unstarted(job, *_spawn_fault(error))
@@ -170,13 +168,14 @@ class Spawner:
             "at": boottime(),
         }
         self._by_pid[pid] = job
-        self._tell("started", job.started)
+        self._report.tell("started", job.started)
 
     def _end_unstarted(
         self, job: Job, outcome: Outcome, exit_code: int | None, reason: str
     ) -> None:
         job.result = unstarted_result(key_of(job.order), self._place, outcome, reason, utc_now())
         job.result["exit_code"] = exit_code
+        self._close_log(job)
         self._finish(job)
 
     # --- ending -----------------------------------------------------------------------------------
@@ -271,14 +270,28 @@ class Spawner:
             # A machine that shuts down signals everything: not the job's fault.
             result["outcome"], result["reason"] = "released", "released: the machine shuts down"
         self._jobs.pop(key_of(job.order), None)
-        self._tell("gone", result)
+        self._report.tell("gone", result)
         self._shelf.put(result)
+        self._make_way(job)
+
+    def _make_way(self, job: Job) -> None:
+        lane = job.order["lane"]
+        if lane is None:
+            return
+        if job.started is not None:
+            self._lanes.leave(lane)
+        self._advance(lane)
 
     # --- time -------------------------------------------------------------------------------------
 
     def tick(self) -> float:
         """Does what is due; returns the boot time at which to call again."""
-        return min(self.clear(), self._shelf.tick(boottime()))
+        now = boottime()
+        return min(self.clear(), self._shelf.tick(now), self.pool.tick(now), self._send(now))
+
+    def _send(self, now: float) -> float:
+        # While there are jobs to go on with, news can wait a moment for more.
+        return self._report.send(now, at_once=not self._lanes.crowded)
 
 
 def _spawn_fault(error: OSError | ValueError) -> tuple[Outcome, int | None, str]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from mlq.layout import Layout, make_private_dirs, write_atomically
 from mlq_worker.supervisor.messages import Order, Outcome
 
 _NOT_FOUND, _NOT_USABLE = 127, 126  # as shells report them
+_BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
 _FIRST_LINE_BYTES = 256  # of a script, as far as the kernel reads it
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -38,20 +41,49 @@ class Failure(Exception):  # noqa: N818 - as much an answer as an error
         self.outcome, self.exit_code, self.reason = outcome, exit_code, reason
 
 
-def prepare(order: Order, layout: Layout) -> Ready | Failure:
-    """Makes the folders and the log of an attempt and finds its command.
+class Preparation:
+    """Prepares jobs; may be used by several threads.
 
-    Returns:
-        `Ready`, whose log the caller closes, or the `Failure`.
+    Args:
+        layout: where jobs have their folders.
+        clock: seconds that only run forward.
     """
+
+    def __init__(self, layout: Layout, clock: Callable[[], float] = time.monotonic) -> None:
+        self._layout = layout
+        self._clock = clock
+        self._found: dict[tuple[str, str, str], str] = {}
+        self._found_at = clock()
+
+    def prepare(self, order: Order) -> Ready | Failure:
+        """Makes the folders and the log of an attempt and finds its command.
+
+        Returns:
+            `Ready`, whose log the caller closes, or the `Failure`.
+        """
+        try:
+            log = _open_log(order, self._layout)
+        except OSError as error:
+            reason = f"cannot write {error.filename or self._layout.root}: {error.strerror}"
+            return Failure("storage", None, reason)
+        return _with_command(order, log, self._command)
+
+    def _command(self, order: Order) -> str:
+        """The path of the command; what was found is believed for `_BELIEF_S`."""
+        now = self._clock()
+        if now - self._found_at > _BELIEF_S:
+            self._found, self._found_at = {}, now
+        found = self._found
+        name = (order["cwd"], order["env"].get("PATH", os.defpath), order["argv"][0])
+        if name not in found:
+            _check_folder(order["cwd"])
+            found[name] = _find(order)
+        return found[name]
+
+
+def _with_command(order: Order, log: int, command: Callable[[Order], str]) -> Ready | Failure:
     try:
-        log = _open_log(order, layout)
-    except OSError as error:
-        reason = f"cannot write {error.filename or layout.root}: {error.strerror}"
-        return Failure("storage", None, reason)
-    try:
-        _check_folder(order["cwd"])
-        return Ready(log, [_find(order), *order["argv"][1:]])
+        return Ready(log, [command(order), *order["argv"][1:]])
     except Failure as failure:
         os.close(log)
         return failure
@@ -64,18 +96,37 @@ def prepare(order: Order, layout: Layout) -> Ready | Failure:
 
 
 def _open_log(order: Order, layout: Layout) -> int:
-    job_id, attempt = order["id"], order["attempt"]
-    layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
-    for folder in (
-        layout.attempt_dir(job_id, attempt),
-        layout.checkpoint_dir(job_id),
-        layout.output_dir(job_id),
+    folder, attempt = layout.folder(order["id"]), order["attempt"]
+    if _make_job_folder(folder.path, layout) or not _has_content(folder.job_file):
+        # Not flushed: the queue has the same text, and the next attempt finds it lost.
+        write_atomically(folder.job_file, order["job_json"].encode("utf-8"), flush=False)
+    for path in (
+        folder.attempts_dir,
+        folder.attempt_dir(attempt),
+        folder.checkpoint_dir,
+        folder.output_dir,
     ):
-        make_private_dirs(folder)
-    job_file = layout.job_file(job_id)
-    if not job_file.exists():
-        write_atomically(job_file, order["job_json"].encode("utf-8"))
-    return os.open(layout.log_file(job_id, attempt), _LOG_FLAGS, 0o600)
+        make_private_dirs(path)
+    return os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
+
+
+def _make_job_folder(path: str, layout: Layout) -> bool:
+    """Whether it was not there before; the root is not made."""
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102 - speed
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
+        make_private_dirs(path)
+    return True
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return Path(path).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _unreadable(error: OSError) -> Failure:

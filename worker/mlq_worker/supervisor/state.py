@@ -5,7 +5,8 @@ machine). The loop feeds events in, takes the `Instructions` and carries them ou
 order starts at most once at a time, never while its fence is down; an attempt ends exactly once;
 what has ended is held until the worker says that its end is committed.
 
-An attempt is WAITING in its lane, STARTING at the launcher, RUNNING, LEAVING (all its processes
+An attempt is WAITING in its lane, STARTING at the launcher (which keeps the lane's width and has
+some more at hand), RUNNING, LEAVING (all its processes
 are gone, its result is being written) and ENDED. ORPHANED: the launcher died, its processes are
 being killed.
 """
@@ -29,6 +30,7 @@ from mlq_worker.supervisor.messages import (
 )
 
 _KILL_AGAIN_MAX_S = 2.0
+AHEAD = 32  # of a lane; enough for some milliseconds of jobs that take one each
 _LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
 
 
@@ -39,10 +41,13 @@ class Attempts:
         spans: the settings of liveness.
         machine: the machine's name, for results made here.
         boot_id: this boot's id, for results made here.
+        ahead: how many orders of a lane the launcher is given beyond those that run, so that the
+            next one starts the moment one ends.
     """
 
-    def __init__(self, spans: fence.Spans, machine: str, boot_id: str) -> None:
+    def __init__(self, spans: fence.Spans, machine: str, boot_id: str, ahead: int = AHEAD) -> None:
         self._spans = spans
+        self._ahead = ahead
         self._place = (machine, boot_id)
         self._held: dict[Key, Attempt] = {}
         self._live: dict[Key, Attempt] = {}
@@ -299,7 +304,7 @@ class Attempts:
     def _dispatch(self, at: float) -> None:
         for name, lane in list(self._lanes.items()):
             fenced: list[Key] = []
-            while lane.waiting and (name is None or lane.used < lane.width):
+            while lane.waiting and (name is None or lane.used < lane.width + self._ahead):
                 key = lane.waiting.popleft()
                 attempt = self._held.get(key)
                 if attempt is None or attempt.phase is not Phase.WAITING:
@@ -309,6 +314,7 @@ class Attempts:
                     fenced.append(key)
                     continue
                 lane.used += 1
+                attempt.order["width"] = lane.width
                 attempt.phase = Phase.STARTING
                 self._live[key] = attempt
                 self._out.spawn.append((attempt.order, until))

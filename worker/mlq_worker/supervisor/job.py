@@ -1,0 +1,37 @@
+"""One attempt as the launcher knows it: plain data for `spawner`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.messages import Doom, Order, Result, Started
+from mlq_worker.supervisor.starting import Ready
+
+SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; doubled each time
+
+
+@dataclass(slots=True)
+class Job:
+    """One attempt from its order until its processes are gone."""
+
+    order: Order
+    start_by: float
+    ready: Ready | None = None
+    doom: Doom | None = None
+    started: Started | None = None
+    result: Result | None = None
+    sweep_at: float = 0.0
+    sweep_s: float = SWEEP_S
+
+    @property
+    def settled(self) -> bool:
+        """Whether it can be started, or will not be."""
+        return self.ready is not None or self.result is not None
+
+    @property
+    def target(self) -> processes.Target:
+        """Whose processes are meant."""
+        if self.started is None:
+            return processes.Target(self.order["mark"])
+        return processes.Target(self.order["mark"], self.started["pid"], self.started["pid_start"])
