@@ -17,6 +17,7 @@ from mlq.paths import read_secret
 from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store import Store
+from mlq.tunnel import through
 from mlq.wire import Wire
 from mlq_cli.render.style import Style, style_of
 
@@ -26,7 +27,7 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
 
     Raises:
         SettingsError: a setting cannot be used.
-        QueueUnreachableError: no server answers.
+        QueueUnreachableError: no server answers, or its host cannot be reached.
         UnsafePathError: the password file is open to others.
     """
     settings = load(environ).settings
@@ -36,7 +37,7 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
 def open_store(settings: Settings) -> Store:
     """Return the store of the queue of these settings."""
     password = read_secret(settings.password_file).decode().strip()
-    return Store(Wire(settings.redis_socket, settings.redis_user, password))
+    return Store(through(settings, lambda path: Wire(path, settings.redis_user, password)))
 
 
 def local_now() -> datetime:

@@ -28,9 +28,12 @@ from mlq.client import ScriptMissingError, unreachable
 from mlq.errors import QueueRefusedError
 from mlq.paths import read_secret
 from mlq.settings import Settings
+from mlq.tunnel import is_remote, reach
 
 _TIMEOUT_S = 5.0
 _RESENDS = 2
+# A tunnel that was cut is up again within seconds; a program that waits for its jobs waits on.
+_RESENDS_THROUGH_TUNNEL = 20
 
 
 class RedisClient:
@@ -106,19 +109,22 @@ def open_redis(settings: Settings) -> redis.Redis:
     Raises:
         UnsafePathError: the password file is open to others.
         SecretMissingError: there is none, so there never was a queue here.
+        TunnelError: the queue's host cannot be reached.
     """
     password = read_secret(settings.password_file).decode().strip()
+    resends = _RESENDS_THROUGH_TUNNEL if is_remote(settings) else _RESENDS
     return redis.Redis(
-        unix_socket_path=str(settings.redis_socket),
+        unix_socket_path=str(reach(settings)),
         username=settings.redis_user,
         password=password,
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), _RESENDS),
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), resends),
         health_check_interval=0,
     )
 
 
 def open_client(settings: Settings) -> RedisClient:
     """Return the long-lived client for the queue of these settings."""
-    return RedisClient(open_redis(settings), settings.redis_socket)
+    client = open_redis(settings)
+    return RedisClient(client, Path(client.connection_pool.connection_kwargs["path"]))

@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from mlq.connection import open_client
@@ -24,6 +25,7 @@ from mlq.wire import Subscription, Wire
 from mlq_worker.decide import Mode, decide, next_turn_s
 from mlq_worker.hands import Hands
 from mlq_worker.options import WorkerOptions
+from mlq_worker.queue_link import queue_reached
 from mlq_worker.site import find_site
 
 log = logging.getLogger(__name__)
@@ -59,8 +61,15 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify) -> None:
     Raises:
         MlqError: it cannot start: no queue, no supervisor, no results root.
     """
+    with queue_reached(settings) as (here, link_trouble):
+        _run(here, options, notify, link_trouble)
+
+
+def _run(
+    settings: Settings, options: WorkerOptions, notify: Notify, link_trouble: Callable[[], str]
+) -> None:
     client = open_client(settings)
-    site = find_site(settings, options, client)
+    site = replace(find_site(settings, options, client), link_trouble=link_trouble)
     # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))

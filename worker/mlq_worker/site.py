@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from mlq.client import Client
 from mlq.errors import MlqError
 from mlq.layout import Layout
 from mlq.paths import machine_dir
-from mlq.root import claim_root
+from mlq.root import claim_root, largest_number
 from mlq.settings import Settings
 from mlq.signing import load_key
+from mlq.store import Store
 from mlq_worker.clocks import Clocks
 from mlq_worker.evidence import Desk, NewDesk
 from mlq_worker.options import WorkerOptions
@@ -41,6 +42,7 @@ class Site:
         has_gpus: whether GPUs are offered at all.
         clocks: the worker's clocks.
         new_desk: opens a desk at which NFS is read.
+        link_trouble: says what is wrong with the way to the queue; "" if nothing.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Site:
     has_gpus: bool
     clocks: Clocks = field(default_factory=Clocks)
     new_desk: NewDesk = Desk
+    link_trouble: Callable[[], str] = lambda: ""
 
     @property
     def machine(self) -> str:
@@ -89,7 +92,9 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
         StorageError: the root cannot be written, or belongs to another queue.
     """
     queue_id = _queue_id(client)
-    claim_root(Layout(settings.root), queue_id)
+    layout = Layout(settings.root)
+    claim_root(layout, queue_id)
+    Store(client).raise_numbers(largest_number(layout))
     try:
         key = load_key(settings.key_file)
     except MlqError:

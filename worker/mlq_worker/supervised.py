@@ -102,6 +102,9 @@ class Supervised:
 
     def unwell(self) -> str:
         """Return in words what is wrong but not fatal, "" if nothing is."""
+        return "; ".join(one for one in (self._site.link_trouble(), self._isolated()) if one)
+
+    def _isolated(self) -> str:
         silence_s = self._nfs_silence_s()
         if self._contact.get("paused"):
             return "jobs paused: no contact with the queue or with NFS"
@@ -116,7 +119,8 @@ class Supervised:
         held = len(self.holdings.living())
         jobs = "1 job" if held == 1 else f"{held} jobs"
         memory = format_mib(offer.total_mem_mib)
-        return f"{offer.machine}: {offer.total_cores} cores, {memory}{gpus}; {jobs} held"
+        offered = f"{offer.machine}: {offer.total_cores} cores, {memory}{gpus}; {jobs} held"
+        return "; ".join(one for one in (offered, self._site.link_trouble()) if one)
 
     def _send(self, message: dict[str, Any]) -> None:
         if self.link is not None:

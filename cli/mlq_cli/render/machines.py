@@ -65,6 +65,8 @@ def remarks(heard_s: float, record: Mapping[str, Any], lease_s: float) -> list[s
         found.append(str(record["note"]))
     elif not record.get("offering", True):
         found.append("takes no jobs now")
+    if record.get("condition"):
+        found.append(str(record["condition"]))
     if record.get("gpu_fault"):
         found.append(f"no GPUs: {record['gpu_fault']}")
     return found

@@ -1,0 +1,72 @@
+"""What a tunnel is, whatever speaks ssh underneath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mlq.errors import TunnelError
+from mlq.units import format_duration
+
+_REMEMBERED_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelState:
+    """How a tunnel is; all times are those of `time.monotonic`.
+
+    Args:
+        up: whether it carries connections.
+        since_s: since when it is up, or down.
+        tried_s: when the last attempt that has ended began; 0 before the first.
+        restarts: how often it came up again.
+        outage_s: how long it was down before it came up the last time; 0 the first time.
+        last_error: why it is, or last was, down.
+    """
+
+    up: bool
+    since_s: float
+    tried_s: float = 0.0
+    restarts: int = 0
+    outage_s: float = 0.0
+    last_error: TunnelError | None = None
+
+    def trouble(self, now_s: float) -> str:
+        """Return what is, or a short while ago was, wrong; "" if nothing."""
+        held_s = now_s - self.since_s
+        why = f": {self.last_error.why or self.last_error.what}" if self.last_error else ""
+        if not self.up:
+            return f"tunnel down {format_duration(held_s)}{why}"
+        if self.outage_s and held_s < _REMEMBERED_S:
+            was = format_duration(self.outage_s)
+            return f"tunnel was down for {was}, {format_duration(held_s)} ago{why}"
+        return ""
+
+
+class Tunnel(Protocol):
+    """A socket here that leads to the server's socket there; reconnects by itself."""
+
+    @property
+    def socket(self) -> Path:
+        """Where to connect; exists while the tunnel is up."""
+
+    @property
+    def state(self) -> TunnelState:
+        """How it is now."""
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+
+    def stop(self) -> None:
+        """Close it and all connections through it."""
+
+    def nudge(self) -> None:
+        """Somebody wants it now: connect without delay; if it is up, make sure that it works."""
+
+    def wait_up(self, timeout_s: float) -> None:
+        """Wait until it is up.
+
+        Raises:
+            TunnelError: an attempt that began since then has failed, or time is up.
+        """

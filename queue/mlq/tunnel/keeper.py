@@ -1,0 +1,79 @@
+"""The process that keeps the commands' tunnel up: `python -P -m mlq.tunnel.keeper`.
+
+Started by the first command that needs it (`mlq.tunnel.keeping`), it stays while it is used and
+`tunnel_idle_s` longer, so that no other command waits for ssh. It holds `lock` of its folder, which
+it inherits; that there is one keeper is therefore the kernel's business.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from mlq.errors import MlqError
+from mlq.tunnel.choose import new_tunnel
+from mlq.tunnel.interface import Tunnel, TunnelState
+from mlq.tunnel.place import Place
+from mlq.tunnel.target import Target
+
+_LOOK_S = 0.5
+# A tunnel that is down and that nobody waits for is not kept; the next command tells its reason.
+_IDLE_DOWN_S = 1.0
+
+
+def patience_s(state: TunnelState, idle_s: float) -> float:
+    """Return how long to stay unused."""
+    if state.up:
+        return idle_s
+    return _IDLE_DOWN_S if state.tried_s else float("inf")
+
+
+def keep(place: Place, tunnel: Tunnel, idle_s: float, halt: threading.Event) -> None:
+    """Keep a started tunnel up until it has been unused for a while; then stop it.
+
+    Args:
+        place: where commands show that they use it.
+        tunnel: the tunnel.
+        idle_s: how long to stay unused.
+        halt: set from outside to leave at once.
+    """
+    used_s, used_ns = time.monotonic(), place.last_use_ns()
+    while not halt.wait(_LOOK_S):
+        now_s, now_ns = time.monotonic(), place.last_use_ns()
+        if now_ns != used_ns:
+            used_s, used_ns = now_s, now_ns
+            tunnel.nudge()
+        # Once taken it is held to the end: a command that comes now waits, and starts anew.
+        taken = place.take_if_unused()
+        if taken is None:
+            used_s = now_s
+        elif now_s - used_s >= patience_s(tunnel.state, idle_s):
+            break
+        else:
+            place.release(taken)
+    tunnel.stop()
+
+
+def main(folder: str, target: str, idle_s: str) -> int:
+    """Keep the tunnel to a target (as JSON) up; return the exit code."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    halt = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: halt.set())
+    place = Place(Path(folder))
+    try:
+        tunnel = new_tunnel(Target.from_json(target), place.folder, on_change=place.tell)
+        tunnel.start()
+    except MlqError as error:
+        sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")
+        return error.exit_code
+    keep(place, tunnel, float(idle_s), halt)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

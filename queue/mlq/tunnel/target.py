@@ -1,0 +1,79 @@
+"""What a tunnel leads to: the part of the settings that makes two tunnels different."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from dataclasses import asdict, dataclass
+
+from mlq.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The far end of a tunnel and the way there; holds no secret.
+
+    Args:
+        host: the ssh host of the queue's server.
+        gateway: the ssh host to jump through; "": as the ssh configuration says.
+        socket: the server's socket there.
+        port: the server's port on the loopback interface there, instead of the socket; 0: none.
+        how: `auto`, `openssh` or `sshtunnel`.
+        ssh_config: the ssh configuration; "": the user's.
+    """
+
+    host: str
+    gateway: str
+    socket: str
+    port: int = 0
+    how: str = "auto"
+    ssh_config: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Target:
+        """Return the target of these settings."""
+        return cls(
+            host=settings.queue_host,
+            gateway=settings.gateway,
+            socket=settings.remote_socket or str(settings.redis_socket),
+            port=settings.redis_port if settings.redis_tcp else 0,
+            how=settings.tunnel,
+            ssh_config=settings.ssh_config,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Target:
+        """Return what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+    def to_json(self) -> str:
+        """Return it as one line."""
+        return json.dumps(asdict(self))
+
+    @property
+    def remote(self) -> str:
+        """The far end as ssh writes it."""
+        return f"{LOOPBACK}:{self.port}" if self.port else self.socket
+
+    @property
+    def way(self) -> str:
+        """The host, and the gateway if there is one, in words."""
+        return f"{self.host} (through {self.gateway})" if self.gateway else self.host
+
+    @property
+    def by_hand(self) -> str:
+        """The command that goes the same way on a terminal, for messages."""
+        config = ["-F", self.ssh_config] if self.ssh_config else []
+        jump = ["-J", self.gateway] if self.gateway else []
+        return shlex.join(["ssh", *config, *jump, self.host])
+
+    @property
+    def folder_name(self) -> str:
+        """A short name for the folder of this tunnel; another target has another one."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.remote}"
