@@ -148,10 +148,12 @@ class Queue:
     def submit(self, submissions: Sequence[Any]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
         from mlq.signing import load_key
-        from mlq.submission import sign_all
+        from mlq.submission import check_all, sign_all
 
         if self._key is None:
             self._key = load_key(self.settings.key_file)
+        # Before numbers are drawn: what cannot be used shall not use them up.
+        check_all(submissions, self.settings.default_mem_mib)
         first = self.store.reserve_numbers(len(submissions))
         at = utc_iso(self._clock())
         signed = sign_all(submissions, first, at, self._key, self.settings.default_mem_mib)

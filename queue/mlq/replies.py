@@ -119,3 +119,17 @@ class Moved:
     def from_reply(cls, raw: dict[str, Any]) -> Moved:
         """Read the reply of `move`."""
         return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Attempts whose lease has run out, and every machine that holds attempts."""
+
+    attempts: tuple[HeldAttempt, ...]
+    holders: tuple[str, ...]
+
+    @classmethod
+    def from_reply(cls, raw: dict[str, Any]) -> Expired:
+        """Read the reply of `expired`."""
+        attempts = tuple(HeldAttempt(**one) for one in raw["attempts"] or ())
+        return cls(attempts, tuple(raw["holders"] or ()))

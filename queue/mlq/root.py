@@ -1,7 +1,8 @@
 """Which queue a results root belongs to.
 
 Two queues on one root would write into each other's jobs, since both count from 1. So the first
-worker of a queue leaves the queue's id in the root, and a worker of another queue is refused.
+worker of a queue leaves the queue's id in the root, and a worker of another queue is refused. And
+a queue that was restored from an old copy goes on counting above the jobs that lie in the root.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ def claim_root(layout: Layout, queue_id: str) -> None:
             fix="choose another with MLQ_ROOT, or make room there",
         ) from None
     _check(layout, found, queue_id)
+
+
+def largest_number(layout: Layout) -> int:
+    """Return the largest job number that has a folder in the root, 0 if there is none."""
+    numbers = (int(name) for name in os.listdir(layout.jobs_dir) if name.isdecimal())  # noqa: PTH208
+    return max(numbers, default=0)
 
 
 def _check(layout: Layout, found: bytes | None, queue_id: str) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
     # them takes as long as the rest of it.
     from mlq.record import SignedJob
-    from mlq.replies import Claim, HeldAttempt, Moved, Renewal, Waiting
+    from mlq.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
 SUBMIT_BATCH = 500
 PAGE = 1000
@@ -57,6 +57,10 @@ class Store:
         """Return the first of `count` job numbers that were never given out before."""
         (reply,) = self.run(Operation("reserve_numbers", {"count": count}))
         return int(reply["first"])
+
+    def raise_numbers(self, least: int) -> None:
+        """Never give out this job number, or one below it, again."""
+        self.run(Operation("raise_numbers", {"least": least}, request_id=""))
 
     def submit(self, jobs: Sequence[SignedJob], at: str) -> None:
         """Store jobs; when this returns they are in the queue for good.
@@ -177,12 +181,12 @@ class Store:
         (reply,) = self.run(Operation("hold_role", args, request_id=""))
         return bool(reply["holder"] == machine)
 
-    def expired(self, limit: int = PAGE) -> list[HeldAttempt]:
-        """Return attempts whose lease has run out, longest first."""
-        from mlq.replies import HeldAttempt
+    def expired(self, limit: int = PAGE) -> Expired:
+        """Return attempts whose lease has run out, longest first, and who holds attempts at all."""
+        from mlq.replies import Expired
 
         (reply,) = self.run(Operation("expired", {"limit": limit}, request_id=""))
-        return [HeldAttempt(**raw) for raw in reply["attempts"] or ()]
+        return Expired.from_reply(reply)
 
     def due(self, limit: int = PAGE) -> list[str]:
         """Return jobs that plain rq scheduled for a time that has come."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -128,26 +128,42 @@ class Submission:
             raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
 
 
+def check_all(submissions: Sequence[Submission], default_mem_mib: int) -> None:
+    """Find what cannot be used in any of them; raises InvalidInputError like `Submission.spec`."""
+    for _ in _checked(submissions, "", default_mem_mib):
+        pass
+
+
 def sign_all(
     submissions: Sequence[Submission], first: int, at: str, key: bytes, default_mem_mib: int
 ) -> list[SignedJob]:
     """Number submissions from `first` on and sign them."""
     signed: list[SignedJob] = []
-    like: Submission | None = None
-    template: JobSpec | None = None
-    for number, submission in enumerate(submissions, first):
-        if like is None or template is None or submission.with_argv(like.argv) != like:
-            like, template = submission, submission.spec(str(number), at, default_mem_mib)
-            head, tail = _around(template)
-            spec = template
-        else:
-            # Only id and argv differ from a job that was validated.
-            submission.check_command()
-            spec = template.model_copy(update={"id": str(number), "argv": submission.argv})
+    last: JobSpec | None = None
+    for number, (submission, template) in enumerate(
+        _checked(submissions, at, default_mem_mib), first
+    ):
+        if template is not last:
+            last, (head, tail) = template, _around(template)
+        spec = template.model_copy(update={"id": str(number), "argv": submission.argv})
         argv = json.dumps(spec.argv, separators=(",", ":"))
         text = f"{head[0]}{argv}{head[1]}{json.dumps(spec.id)}{tail}"
         signed.append(SignedJob(spec, text, sign(key, text.encode())))
     return signed
+
+
+def _checked(
+    submissions: Sequence[Submission], at: str, default_mem_mib: int
+) -> Iterator[tuple[Submission, JobSpec]]:
+    """Yield each submission with a validated job that is like it but for its id and argv."""
+    like: Submission | None = None
+    for submission in submissions:
+        if like is None or submission.with_argv(like.argv) != like:
+            like, template = submission, submission.spec("0", at, default_mem_mib)
+        else:
+            # Only id and argv differ from a job that was validated.
+            submission.check_command()
+        yield submission, template
 
 
 def _around(template: JobSpec) -> tuple[tuple[str, str], str]:
@@ -199,4 +215,4 @@ def _present_python_env() -> str:
     return os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
 
 
-__all__ = ["Submission", "argv_of", "command_line", "sign_all"]
+__all__ = ["Submission", "argv_of", "check_all", "command_line", "sign_all"]

@@ -96,7 +96,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         ended_at=values["ended_at"] or None,
         exit_code=int(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
         reason=f"stopping: {values['mlq_stop']}" if stopping else values["mlq_reason"],
-        progress=_progress(values["mlq_progress"]),
+        progress=_progress(values["mlq_progress"], finished=values["status"] == "finished"),
         directory=str(layout.job_dir(job_id)),
         losses=int(values["mlq_losses"] or 0),
         failures=int(values["mlq_failures"] or 0),
@@ -128,7 +128,9 @@ def outline(text: str) -> dict[str, Any]:
     return {name: spec[name] for name, kind in _OUTLINE.items() if isinstance(spec.get(name), kind)}
 
 
-def _progress(text: str) -> float | None:
+def _progress(text: str, *, finished: bool) -> float | None:
+    if text and finished:
+        return 1.0  # its last report may not have been read before it ended
     try:
         value = float(text)
     except ValueError:

@@ -148,7 +148,7 @@ def test_a_loss_judged_by_the_lease_stands_only_while_the_lease_is_over(
 ) -> None:
     (job,) = enqueue(1)
     (mine,) = claim(store, lease_s=-1)
-    (dead,) = store.expired()
+    (dead,) = store.expired().attempts
     assert (dead.id, dead.attempt, dead.machine, dead.boot_id) == (job, 1, "lab01", "boot-a")
     assert 1 <= dead.lapsed_s < 60
     # Its machine is back in the moment between the verdict and the move.
@@ -264,9 +264,12 @@ def test_the_longest_silent_come_first(store: Store, enqueue: Enqueue) -> None:
     claim(store, lease_s=-10)
     claim(store, LAB02, lease_s=-99)
     claim(store, lease_s=45)
-    assert [attempt.id for attempt in store.expired()] == [two, one]
-    assert [attempt.id for attempt in store.expired(limit=1)] == [two]
+    assert [attempt.id for attempt in store.expired().attempts] == [two, one]
+    assert [attempt.id for attempt in store.expired(limit=1).attempts] == [two]
     assert {held.id for held in store.held("lab01")} == {one, three}
+    for machine in ("lab01", "lab02", "idle"):
+        store.renew(machine, [], 45, 0.0)
+    assert set(store.expired().holders) == {"lab01", "lab02"}
 
 
 def test_a_role_has_one_holder_until_it_lets_it_expire(
@@ -535,3 +538,18 @@ def test_whatever_happens_in_whatever_order_the_keys_agree(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_numbers_are_raised_and_never_lowered(store: Store) -> None:
+    assert store.reserve_numbers(3) == 1
+    store.raise_numbers(1042)
+    store.raise_numbers(7)
+    assert store.reserve_numbers(1) == 1043
+
+
+def test_a_requeued_job_waits_from_now_on(store: Store, enqueue: Enqueue) -> None:
+    (job,) = enqueue(1)
+    (taken,) = claim(store)
+    before = store.rows(("enqueued_at",), [job])
+    store.move([Move(job, Event.LOSE, taken.attempt)], time.time() + 3600)
+    assert store.rows(("enqueued_at",), [job]) > before

@@ -11,6 +11,7 @@ from mlq_worker.decide import (
     Adopt,
     Exit,
     Facts,
+    Judge,
     Mode,
     Renew,
     Reserve,
@@ -151,3 +152,8 @@ def test_a_draining_worker_waits_though_a_look_at_what_waits_is_long_due() -> No
     drain = replace(QUIET, mode=Mode.DRAIN, living=ONE, peek_due_s=0.0)
     assert decide(drain) == []
     assert next_turn_s(drain, 60) == 10
+
+
+def test_what_nfs_has_shown_is_acted_on_in_the_same_turn() -> None:
+    assert decide(replace(QUIET, evidence=True)) == [Judge()]
+    assert decide(replace(QUIET, evidence=True, queue_retry_s=LATER)) == []

@@ -166,3 +166,11 @@ def test_a_reaper_that_did_not_look_has_not_seen_the_beat_go_on() -> None:
     reaping.see(0, BEAT)
     assert reaping.see(GAP_S + 1, rebooted) == ""
     assert reaping.see(GAP_S + 11, replace(rebooted, counter=2)) == "machine lab01 rebooted"
+
+
+def test_a_machine_is_watched_before_its_leases_run_out() -> None:
+    # A power cut ends the beat first and the lease later: dead_s counts from the beat.
+    reaping = Reaping()
+    for at_s in range(0, 90, 10):
+        assert reaping.witness.verdicts(Look(at_s, {"lab01": BEAT}), []) == {}
+    assert reaping.see(90, BEAT) == "machine lab01 went silent"

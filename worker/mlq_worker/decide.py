@@ -42,6 +42,7 @@ class Facts:
         living: attempts that have not ended.
         stoppable: those of them that were not told to end yet.
         stuck: those of them that wait in a lane behind a job that does not end.
+        evidence: whether NFS has shown something about attempts that may be dead.
     """
 
     now_s: float
@@ -56,6 +57,7 @@ class Facts:
     living: tuple[Attempt, ...]
     stoppable: tuple[Attempt, ...]
     stuck: tuple[Attempt, ...] = ()
+    evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class Adopt:
 @dataclass(frozen=True, slots=True)
 class Renew:
     """Renew the leases, show presence, and learn what is lost or to be stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Act on what NFS showed about attempts that may be dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class Exit:
     """Leave."""
 
 
-Action = Adopt | Renew | Settle | Reserve | Stop | Exit
+Action = Adopt | Renew | Judge | Settle | Reserve | Stop | Exit
 
 
 def decide(facts: Facts) -> list[Action]:
@@ -132,6 +139,8 @@ def _with_queue(facts: Facts) -> list[Action]:
     actions: list[Action] = []
     if facts.now_s >= facts.renew_due_s:
         actions.append(Renew())
+    if facts.evidence:
+        actions.append(Judge())
     wanted = facts.plan if facts.mode is Mode.RUN else None
     fits = wanted.fits if wanted is not None else ()
     peeks = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s

@@ -50,6 +50,11 @@ class Desk(Generic[T]):
         """Whether a question is still unanswered."""
         return self._busy
 
+    @property
+    def answered(self) -> bool:
+        """Whether an answer lies ready."""
+        return not self._answers.empty()
+
     def ask(self, question: Callable[[], T]) -> bool:
         """Ask, unless the desk is busy; returns whether it was asked."""
         if self._busy:

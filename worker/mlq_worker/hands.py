@@ -18,7 +18,7 @@ from mlq.placement import Offer
 from mlq.replies import Claim, Waiting
 from mlq.store import Store
 from mlq_worker.board import Board
-from mlq_worker.decide import Action, Adopt, Exit, Facts, Mode, Renew, Reserve, Settle, Stop
+from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, ending
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
@@ -116,6 +116,7 @@ class Hands:
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
             stuck=self._holdings.stuck(now_s),
+            evidence=self._reaper.has_evidence,
         )
 
     @property
@@ -143,6 +144,8 @@ class Hands:
                     self._adopt()
                 case Renew():
                     self._renew()
+                case Judge():
+                    self._reaper.judge(self._utc_s())
                 case Reserve(job_id):
                     self._store.reserve_machine(
                         job_id, self._settings.machine, 3 * self._settings.beat_s
@@ -197,7 +200,7 @@ class Hands:
                 self.supervised.stop([attempt], "canceled", "canceled")
         self._show_presence(now_s, self.supervised.note(sent_s))
         self._square()
-        self._reaper.turn(now_s)
+        self._reaper.look(now_s)
         self._reading.ask_progress([one.attempt for one in living])
         self._renew_due_s = sent_s + self._settings.beat_s
         self._renewed = True

@@ -16,7 +16,7 @@ from typing import Any
 from mlq.layout import Layout
 from mlq.lifecycle import Event
 from mlq.operations import Move
-from mlq.replies import Attempt, HeldAttempt
+from mlq.replies import Attempt, Expired, HeldAttempt
 from mlq.store import Store
 from mlq.views import outline
 from mlq_worker.endings import History, ending, loss
@@ -58,35 +58,46 @@ class Reaper:
         self._witness = Witness(site.settings.dead_s, 3 * site.settings.beat_s)
         self._forget_due_s = 0.0
 
-    def turn(self, now_s: float) -> int:
-        """Do what the role asks for now, if it is ours; returns how many jobs were moved.
+    def look(self, now_s: float) -> None:
+        """Look after the queue, if the role is ours, and ask NFS about what may be dead.
+
+        Args:
+            now_s: unix time.
+        """
+        if not self._store.hold_role("reaper", self._settings.machine, self._settings.lease_s):
+            return
+        self._forget(now_s)
+        due = [Move(job_id, Event.DUE) for job_id in self._store.due()]
+        if due:
+            self._store.move(due, now_s)
+        expired = self._store.expired()
+        if expired.attempts or expired.holders:
+            self._desk.ask(lambda: self._visit(expired))
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether NFS has answered, so that `judge` has something to judge."""
+        return self._desk.answered
+
+    def judge(self, now_s: float) -> None:
+        """Commit results that were found, and requeue what is dead.
 
         Args:
             now_s: unix time, for the record.
         """
-        if not self._store.hold_role("reaper", self._settings.machine, self._settings.lease_s):
-            return 0
-        self._forget(now_s)
-        expired = self._store.expired()
-        moves = self._judge()
-        moves += [Move(job_id, Event.DUE) for job_id in self._store.due()]
-        if expired:
-            self._desk.ask(lambda: self._visit(expired))
-        if not moves:
-            return 0
-        return len(self._store.move(moves, now_s, self._settings.dead_s).moved)
+        evidence = self._desk.answer()
+        moves = [] if evidence is None else self._moves(evidence)
+        if moves:
+            self._store.move(moves, now_s, self._settings.dead_s)
 
-    def _visit(self, expired: list[HeldAttempt]) -> Evidence:
-        machines = {attempt.machine for attempt in expired}
+    def _visit(self, expired: Expired) -> Evidence:
+        machines = {*expired.holders, *(attempt.machine for attempt in expired.attempts)}
         look = read_beats(self._layout, machines, self._clock)
         # After the beats: a result written before the last beat is then surely seen.
-        results = read_results(self._layout, [attempt.key for attempt in expired])
-        return Evidence(expired, look, results)
+        results = read_results(self._layout, [attempt.key for attempt in expired.attempts])
+        return Evidence(list(expired.attempts), look, results)
 
-    def _judge(self) -> list[Move]:
-        evidence = self._desk.answer()
-        if evidence is None:
-            return []
+    def _moves(self, evidence: Evidence) -> list[Move]:
         results = {key: one for key, one in evidence.results.items() if one is not None}
         # Those whose result could not be read are in neither: no evidence, no verdict.
         unresolved = [one for one in evidence.expired if evidence.lacks_result(one.key)]

@@ -53,12 +53,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """Since when something has looked the same, looked at without a gap; did it change before?"""
+    """What something showed, since when, when last, and since when it is watched without a gap."""
 
     shown: object
     since_s: float
     seen_s: float
-    moves: bool = False
+    began_s: float
 
 
 class Witness:
@@ -74,12 +74,14 @@ class Witness:
         self._dead_s, self._gap_s = dead_s, gap_s
         self._machines: dict[str, _Watch] = {}
         self._absences: dict[Attempt, _Watch] = {}
+        self._first: dict[Attempt, Beat | None] = {}
 
     def verdicts(self, look: Look, expired: list[HeldAttempt]) -> dict[Attempt, str]:
         """Return the attempts that are dead, and of what.
 
         Args:
-            look: a look at the beats of their machines.
+            look: a look at the beats of the machines that hold attempts. They are watched from the
+                first look on, so that a lease that runs out later finds the beat already judged.
             expired: attempts whose lease has run out.
         """
         if look.unreadable:
@@ -94,16 +96,19 @@ class Witness:
                     dead[attempt.key] = why
         named = {attempt.key for attempt in expired}
         self._absences = {key: one for key, one in self._absences.items() if key in named}
+        self._first = {key: one for key, one in self._first.items() if key in named}
         return dead
 
     def _verdict(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
         machine = attempt.machine
         watch = self._machines[machine]
-        if beat is not None and watch.moves:
+        if watch.began_s == at_s:
+            self._first[attempt.key] = beat
+        self._first.setdefault(attempt.key, beat)
+        if beat is not None and self._is_stranger(attempt, beat):
             if beat.boot_id != attempt.boot_id:
                 return f"machine {machine} rebooted"
-            if beat.supervisor_id != attempt.supervisor_id:
-                return f"the supervisor on {machine} was restarted"
+            return f"the supervisor on {machine} was restarted"
         if at_s - watch.since_s >= self._dead_s:
             return f"machine {machine} went silent"
         if beat is None or attempt.key in beat.attempts:
@@ -114,9 +119,18 @@ class Witness:
             return f"machine {machine} never started it"
         return ""
 
+    def _is_stranger(self, attempt: HeldAttempt, beat: Beat) -> bool:
+        """Whether the beat is of another boot or supervisor, and moved since the lease ran out.
+
+        A beat that only stands there may be the last of an earlier boot: the attempt may be the
+        later one, whose own beat is not to be seen yet.
+        """
+        own = (beat.boot_id, beat.supervisor_id) == (attempt.boot_id, attempt.supervisor_id)
+        return not own and self._first.get(attempt.key, beat) != beat
+
     def _seen(self, watch: _Watch | None, shown: object, at_s: float) -> _Watch:
         if watch is None or at_s - watch.seen_s > self._gap_s:
-            return _Watch(shown, at_s, at_s)
+            return _Watch(shown, at_s, at_s, at_s)
         if watch.shown != shown:
-            return _Watch(shown, at_s, at_s, moves=True)
+            return replace(watch, shown=shown, since_s=at_s, seen_s=at_s)
         return replace(watch, seen_s=at_s)

@@ -52,7 +52,8 @@ def _status(settings: Settings, *, as_json: bool) -> int:
         plain |= {name: str(plain[name]) for name in ("socket", "folder", "log_file")}
         print_json([plain])
     elif not found.running:
-        print_lines(["no server runs here; start it with: mlq server start"])
+        why = f": {clean(found.note.splitlines()[0])}" if found.note else ""
+        print_lines([f"no server runs here{why}; start it with: mlq server start"])
     else:
         memory = "" if found.memory_mib is None else f"{found.memory_mib:.1f} MiB"
         facts = {

@@ -1,6 +1,8 @@
--- expired(limit) -> {attempts}
+-- expired(limit) -> {attempts, holders}
 --   attempts  [{id, attempt, machine, boot_id, supervisor_id, losses, stop, lapsed_s}] whose lease
 --             has run out on this server's clock, longest first
+--   holders   [machine]: every machine that holds attempts, so that its beat is watched before any
+--             lease of it runs out
 -- Read-only: an expired lease is only half of the evidence that an attempt is dead.
 local at = now()
 local attempts = {}
@@ -15,4 +17,10 @@ for i = 1, #members, 2 do
     lapsed_s = at - tonumber(members[i + 1]),
   }
 end
-return cjson.encode({ attempts = attempts })
+local holders = {}
+for _, machine in ipairs(redis.call('ZRANGE', 'mlq:machines', 0, -1)) do
+  if redis.call('EXISTS', 'mlq:held:' .. machine) == 1 then
+    holders[#holders + 1] = machine
+  end
+end
+return cjson.encode({ attempts = attempts, holders = holders })

@@ -72,6 +72,9 @@ for _, move in ipairs(args.moves) do
     if to == states.refused and move.to ~= to then
       redis.call('HSET', key, 'mlq_reason', job[4])
     end
+    if to == states.ready then
+      redis.call('HSET', key, 'enqueued_at', args.at) -- it waits from now on
+    end
     enter(move.id, to, job[3])
     if states.ended[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
