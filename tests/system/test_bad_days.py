@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from lab import Lab, Machine, alive, new_lab, small_disk
+from rq.job import Job
 from waiting import wait_for
 
+from mlq.connection import open_redis
 from mlq.errors import QueueUnreachableError
 from mlq.queues import Queue
 from mlq.server import status
@@ -273,3 +275,28 @@ def answers(queue: Queue) -> bool:
         return bool(queue.store.client.call("PING"))
     except QueueUnreachableError:
         return False
+
+
+# --- rq's tools -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [False, True], ids=["its machine runs", "its machine is off"])
+def test_a_running_job_that_rq_deletes_is_ended_and_forgotten(lab: Lab, off: bool) -> None:
+    first = lab.machine("lab01")
+    job = lab.sh("echo $$ >pid; exec sleep 1000")
+    pid = lab.pid("pid")
+    if off:
+        first.cut_power()
+        machine = lab.machine("lab02")
+    else:
+        machine = first
+    with open_redis(lab.queue.settings) as client:
+        Job.fetch(job, client, serializer="json").delete()
+        wait_for(lambda: not alive(pid), what="its process to end")
+        wait_for(lambda: not client.exists("mlq:leases"), what="its lease to be dropped")
+        if off:
+            first.start()
+        wait_for(lambda: not client.exists("mlq:held:lab01"), what="nothing to be held")
+    machine.until_beats(5)
+    assert "WARNING" not in (machine.runtime / "worker.log").read_text()
+    assert lab.until(lab.sh("true"), "finished").attempt == 1

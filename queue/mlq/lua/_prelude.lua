@@ -112,6 +112,17 @@ local function attempt_member(id, attempt)
   return id .. ':' .. attempt
 end
 
+-- Whether a running attempt's job was deleted by rq's tools, which know nothing of leases. Whoever
+-- meets such an attempt drops it where it stands; its machine ends it with its next renewal.
+local function is_deleted(id)
+  if redis.call('EXISTS', job_key(id)) == 1 then
+    return false
+  end
+  redis.call('ZREM', 'mlq:jobs', id)
+  redis.call('ZREM', 'mlq:unended', id)
+  return true
+end
+
 -- Take a job out of wherever its state keeps it.
 local function leave(id, state, class)
   if state == 'queued' then

@@ -3,19 +3,24 @@
 --             has run out on this server's clock, longest first
 --   holders   [machine]: every machine that holds attempts, so that its beat is watched before any
 --             lease of it runs out
--- Read-only: an expired lease is only half of the evidence that an attempt is dead.
+-- An expired lease is only half of the evidence that an attempt is dead, so nothing is changed but
+-- one thing: the lease of a job that rq's tools deleted is dropped.
 local at = now()
 local attempts = {}
 local members = redis.call('ZRANGEBYSCORE', 'mlq:leases', '-inf', at, 'WITHSCORES', 'LIMIT', 0, args.limit)
 for i = 1, #members, 2 do
   local id, attempt = string.match(members[i], '^(.-):(%d+)$')
-  local job = redis.call('HMGET', job_key(id), 'mlq_machine', 'mlq_boot_id', 'mlq_supervisor_id',
-    'mlq_losses', 'mlq_stop')
-  attempts[#attempts + 1] = {
-    id = id, attempt = tonumber(attempt), machine = job[1] or '', boot_id = job[2] or '',
-    supervisor_id = job[3] or '', losses = tonumber(job[4]) or 0, stop = job[5] or '',
-    lapsed_s = at - tonumber(members[i + 1]),
-  }
+  if is_deleted(id) then
+    redis.call('ZREM', 'mlq:leases', members[i])
+  else
+    local job = redis.call('HMGET', job_key(id), 'mlq_machine', 'mlq_boot_id', 'mlq_supervisor_id',
+      'mlq_losses', 'mlq_stop')
+    attempts[#attempts + 1] = {
+      id = id, attempt = tonumber(attempt), machine = job[1] or '', boot_id = job[2] or '',
+      supervisor_id = job[3] or '', losses = tonumber(job[4]) or 0, stop = job[5] or '',
+      lapsed_s = at - tonumber(members[i + 1]),
+    }
+  end
 end
 local holders = {}
 for _, machine in ipairs(redis.call('ZRANGE', 'mlq:machines', 0, -1)) do

@@ -1,14 +1,20 @@
 -- held(machine) -> {attempts}
 --   attempts  [{id, attempt, boot_id, supervisor_id, losses, stop}]: what the queue believes this
 --             machine runs
--- Read-only. How a worker that starts learns what a reboot or a crash has ended.
+-- How a worker that starts learns what a reboot or a crash has ended. Changes nothing but one
+-- thing: an attempt of a job that rq's tools deleted is dropped.
 local attempts = {}
 for _, member in ipairs(redis.call('SMEMBERS', 'mlq:held:' .. args.machine)) do
   local id, attempt = string.match(member, '^(.-):(%d+)$')
-  local job = redis.call('HMGET', job_key(id), 'mlq_boot_id', 'mlq_supervisor_id', 'mlq_losses', 'mlq_stop')
-  attempts[#attempts + 1] = {
-    id = id, attempt = tonumber(attempt), boot_id = job[1] or '', supervisor_id = job[2] or '',
-    losses = tonumber(job[3]) or 0, stop = job[4] or '',
-  }
+  if is_deleted(id) then
+    redis.call('SREM', 'mlq:held:' .. args.machine, member)
+  else
+    local job = redis.call('HMGET', job_key(id), 'mlq_boot_id', 'mlq_supervisor_id',
+      'mlq_losses', 'mlq_stop')
+    attempts[#attempts + 1] = {
+      id = id, attempt = tonumber(attempt), boot_id = job[1] or '', supervisor_id = job[2] or '',
+      losses = tonumber(job[3]) or 0, stop = job[4] or '',
+    }
+  end
 end
 return cjson.encode({ attempts = attempts })
