@@ -12,11 +12,11 @@ import hashlib
 import json
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mlq import __version__
 from mlq.errors import SettingsError, UnsafePathError
@@ -45,6 +45,8 @@ CONFIG_VARIABLE = "MLQ_CONFIG"
 _LOCATION_VARIABLES = ("HOME", "USER", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 _LAB_VOLUME = Path("/vol/bitbucket")
 _LINGER = Path("/var/lib/systemd/linger")
+# What JSON has no type for.
+_FROM_JSON: dict[Any, Callable[[Any], Any]] = {"Path": Path, "tuple[str, ...]": tuple}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Settings:
         ssh_config: the ssh config file to use instead of `~/.ssh/config`.
         redis_tcp: only if sshd forwards no unix sockets: loopback TCP; first see docs/tunnels.md.
         redis_port: that port.
+        machines: the lab's machines for `--all`, as typed after `ssh`; a variable has commas.
     """
 
     root: Path
@@ -112,6 +115,7 @@ class Settings:
     ssh_config: str = ""
     redis_tcp: bool = False
     redis_port: Annotated[int, Ge(1024), Le(65535)] = 7379
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +254,9 @@ def _memory_file(
 def _recall(memory: Path) -> tuple[Settings, dict[str, str]] | None:
     try:
         values, origin = json.loads(read_secret(memory))
-        paths = [one.name for one in fields(Settings) if one.type == "Path"]
-        return Settings(**values | {name: Path(values[name]) for name in paths}), origin
+        for one in fields(Settings):
+            if one.type in _FROM_JSON:
+                values[one.name] = _FROM_JSON[one.type](values[one.name])
+        return Settings(**values), origin
     except (UnsafePathError, ValueError, TypeError, KeyError):
         return None  # there is none, or it is not one of ours: made anew

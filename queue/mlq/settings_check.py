@@ -19,6 +19,7 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 
 from mlq.errors import InvalidInputError, SettingsError
+from mlq.hosts import HOST_RULE, is_gateway, is_host
 from mlq.paths import checked_machine
 from mlq.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, home, variable
 
@@ -26,8 +27,6 @@ LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
 _MISSPELT = 0.8  # difflib's measure of likeness
 _NAMES = [one.name for one in fields(Settings)]
-# ssh would read these in its command line and configuration as more than one word.
-_NOT_IN_HOSTS = re.compile(r"[\s'\"\\$`;|&<>]")
 _NOT_IN_PATHS = re.compile(r"[\s'\":%$*?\[\]\\]")
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
@@ -121,8 +120,11 @@ def _suggestion(name: str) -> str:
 
 def _checked(raw: _Raw, hint: Any, home_dir: Path) -> Any:
     adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    value: Any
     try:
-        if raw.is_string:
+        if raw.is_string and hint == tuple[str, ...]:
+            value = tuple(word for one in raw.value.split(",") if (word := one.strip()))
+        elif raw.is_string:
             value = adapter.validate_strings(raw.value)
         else:
             # By way of JSON, strictly: 10 is a number, "10" is not, and a path is a string.
@@ -162,14 +164,14 @@ def _check_machine(settings: Settings, origin: Mapping[str, str]) -> None:
 
 
 def _check_tunnel(settings: Settings, origin: Mapping[str, str]) -> None:
-    for name in ("queue_host", "gateway"):
-        value = getattr(settings, name)
-        # What begins with a dash would be an option to ssh.
-        if value.startswith("-") or _NOT_IN_HOSTS.search(value):
-            raise SettingsError(
-                f"{origin[name]}: {name} = {value!r} cannot be used",
-                why="it is a host as one types it after `ssh`, such as gpu01 or me@gpu01",
-            )
+    named = [("machines", one, is_host(one)) for one in settings.machines]
+    if settings.queue_host:
+        named.append(("queue_host", settings.queue_host, is_host(settings.queue_host)))
+    if settings.gateway:
+        named.append(("gateway", settings.gateway, is_gateway(settings.gateway)))
+    for name, value, fits in named:
+        if not fits:
+            raise SettingsError(f"{origin[name]}: {name} = {value!r} cannot be used", why=HOST_RULE)
     for name in ("remote_socket", "ssh_config"):
         value = getattr(settings, name)
         if (value and not value.startswith("/")) or _NOT_IN_PATHS.search(value):

@@ -98,12 +98,30 @@ def test_every_setting_has_a_variable(environ: dict[str, str]) -> None:
     values = {
         one.name: "/elsewhere"
         if one.type == "Path" or getattr(default, one.name) == ""
+        else "gpu01,gpu02"
+        if getattr(default, one.name) == ()
         else str(getattr(default, one.name))
         for one in fields(Settings)
     }
     loaded = load(environ | {variable(name): value for name, value in values.items()})
     assert loaded.origin == {name: f"environment {variable(name)}" for name in values}
     assert loaded.settings.root == Path("/elsewhere")
+
+
+def test_machines_are_a_list_however_they_are_set(environ: dict[str, str]) -> None:
+    listed = load_file(environ, 'machines = ["gpu01", "me@gpu02"]\n')
+    assert listed.settings.machines == ("gpu01", "me@gpu02")
+    assert load(environ) == listed  # also when it was remembered
+    by_variable = load(environ | {"MLQ_MACHINES": "gpu03, gpu04,"})
+    assert by_variable.settings.machines == ("gpu03", "gpu04")
+
+
+@pytest.mark.parametrize("name", ["-oProxyCommand=x", "a b", "a;b", ""])
+def test_what_ssh_would_take_for_something_else_is_no_machine(
+    environ: dict[str, str], name: str
+) -> None:
+    with pytest.raises(SettingsError, match="line 1: machines = "):
+        load_file(environ, f'machines = ["gpu01", "{name}"]\n')
 
 
 def test_another_config_file_takes_the_secrets_along(
