@@ -89,7 +89,7 @@ def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def config_text(folder: Path, socket: Path, fsync: str) -> str:
+def config_text(folder: Path, socket: Path, fsync: str, port: int = 0) -> str:
     """Return the configuration of a server that keeps all it acknowledged in `folder`.
 
     A log whose end was torn by a crash is loaded up to the tear (`aof-load-truncated`): with
@@ -97,12 +97,14 @@ def config_text(folder: Path, socket: Path, fsync: str) -> str:
 
     Args:
         folder: its data, log and pid file.
-        socket: where it answers; there is no TCP port.
+        socket: where it answers.
         fsync: `always` or `everysec`.
+        port: the TCP port on which it answers too, to its own host only; 0: none.
     """
     lines = {
         "daemonize": "yes",
-        "port": "0",
+        "bind": "127.0.0.1",
+        "port": str(port),
         "unixsocket": _quoted(socket),
         "unixsocketperm": "700",
         "dir": _quoted(folder),

@@ -45,11 +45,15 @@ class RedisServer:
 
 
 @contextmanager
-def private_server() -> Iterator[RedisServer]:
-    """Start a server in a short temporary folder (socket paths are limited) and stop it after."""
+def private_server(**variables: str) -> Iterator[RedisServer]:
+    """Start a server in a short temporary folder (socket paths are limited) and stop it after.
+
+    Args:
+        variables: settings of its own, as environment variables.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mlq-test-"))
     try:
-        environ = installation(folder, MLQ_REDIS_FSYNC="everysec")
+        environ = installation(folder, MLQ_REDIS_FSYNC="everysec", **variables)
         settings = replace(load(environ).settings, machine="test")
         digest = hashlib.sha256(ADMIN_PASSWORD.encode()).hexdigest()
         server.start(settings, extra_users=[f"user {ADMIN} reset on #{digest} ~* &* +@all"])

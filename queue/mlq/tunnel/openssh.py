@@ -101,6 +101,7 @@ class OpensshConnector:
             self._forward(link)
         except BaseException:
             link.close()
+            (self._folder / "new").unlink(missing_ok=True)
             raise
         return link
 
@@ -108,7 +109,7 @@ class OpensshConnector:
         # Where a child cannot be made to die with its parent, one may be left of a killed parent.
         if (self._folder / "ctl").exists():
             self._ask_master("-O", "exit")
-        for name in ("ctl", "sock"):
+        for name in ("ctl", "new", "sock"):
             (self._folder / name).unlink(missing_ok=True)
 
     def _start_master(self) -> subprocess.Popen[str]:
@@ -144,11 +145,15 @@ class OpensshConnector:
                 )
 
     def _forward(self, link: OpensshLink) -> None:
-        done = self._ask_master("-O", "forward", "-L", f"./sock:{self._target.remote}")
+        done = self._ask_master("-O", "forward", "-L", f"./new:{self._target.remote}")
         if done.returncode != 0:
             raise self._explained(done.stderr + link.said())
-        if ask(self._folder / "sock", CONNECT_S) is not Answer.CLOSED:
-            return
+        if ask(self._folder / "new", CONNECT_S) is Answer.CLOSED:
+            self._check_forwarding(link)
+        # Whoever sees it may use it: it is only now known to lead somewhere.
+        (self._folder / "new").rename(self._folder / "sock")
+
+    def _check_forwarding(self, link: OpensshLink) -> None:
         # Either sshd does not forward, which no waiting will change, or no server runs there yet,
         # in which case the tunnel is fine. In sshd's reply the two look alike.
         said = link.said()

@@ -220,8 +220,8 @@ class ParamikoLink:
     def close(self) -> None:
         """End it."""
         self._ended.set()
-        self._forwarder.stop(force=True)
         close_all(self._transports)
+        self._forwarder.stop()
 
     def _ask(self) -> None:
         transport = self._transports[-1]

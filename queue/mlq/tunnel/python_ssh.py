@@ -29,7 +29,9 @@ _STREAMLOCAL = "direct-streamlocal@openssh.com"  # OpenSSH's PROTOCOL file, sect
 class Transport(paramiko.Transport):
     """A transport that can also open a channel to a unix socket at the far end."""
 
-    _opening = threading.local()
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._opening = threading.local()
 
     def open_socket(self, path: str, timeout_s: float) -> paramiko.Channel:
         """Open a channel to a unix socket.
@@ -82,8 +84,8 @@ def connected(way: list[Hop], by_hand: str) -> Iterator[list[Transport]]:
 
 
 def close_all(transports: list[Transport]) -> None:
-    """Close all hops, the last first."""
-    for transport in reversed(transports):
+    """Close all hops, the first first: one behind a dead link would wait to say farewell."""
+    for transport in transports:
         transport.close()
 
 

@@ -1,0 +1,80 @@
+"""Makes tunnels of either kind for a test, with a loss noticed soon, and stops them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from redis_server import RedisServer
+from ssh_world import SshWorld
+
+from mlq.connection import RedisClient, open_client
+from mlq.tunnel.openssh import OpensshConnector
+from mlq.tunnel.paramiko_tunnel import ParamikoConnector
+from mlq.tunnel.supervise import SupervisedTunnel
+from mlq.tunnel.target import Target
+
+UP_S = 30.0
+
+
+class Tunnels:
+    """Makes tunnels of one kind to the session's server, and stops them.
+
+    Args:
+        kind: `openssh` or `sshtunnel`.
+        world: whose ssh configuration is used.
+        server: the queue's server.
+    """
+
+    def __init__(self, kind: str, world: SshWorld, server: RedisServer) -> None:
+        self.kind, self._world, self._server = kind, world, server
+        self.folder = Path(tempfile.mkdtemp(prefix="mlq-"))
+        self._made: list[SupervisedTunnel] = []
+
+    def start(
+        self,
+        host: str = "queue",
+        gateway: str = "",
+        *,
+        socket: str = "",
+        port: int = 0,
+        alive_s: int = 1,
+    ) -> SupervisedTunnel:
+        """Start a tunnel; `alive_s` shortens how long a silent loss takes to be noticed."""
+        target = Target(
+            host,
+            gateway,
+            socket or str(self._server.settings.redis_socket),
+            port,
+            how=self.kind,
+            ssh_config=str(self._world.config),
+        )
+        folder = self.folder / str(len(self._made))
+        tunnel = SupervisedTunnel(
+            folder,
+            OpensshConnector(target, folder, alive_s=alive_s)
+            if self.kind == "openssh"
+            else ParamikoConnector(target, folder, beat_s=alive_s, silence_s=3 * alive_s),
+            chance=lambda: 0.0,
+        )
+        self._made.append(tunnel)
+        tunnel.start()
+        return tunnel
+
+    def up(self, host: str = "queue", gateway: str = "", **options: int) -> SupervisedTunnel:
+        """Start a tunnel and wait until it is up."""
+        tunnel = self.start(host, gateway, **options)
+        tunnel.wait_up(UP_S)
+        return tunnel
+
+    def client(self, tunnel: SupervisedTunnel) -> RedisClient:
+        """Return a client of the queue through a tunnel."""
+        return open_client(replace(self._server.settings, redis_socket=tunnel.socket))
+
+    def end(self) -> None:
+        """Stop them all."""
+        for tunnel in self._made:
+            tunnel.stop()
+        shutil.rmtree(self.folder)

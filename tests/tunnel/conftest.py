@@ -1,0 +1,29 @@
+"""Fixtures of the tests of tunnels: a world of sshd processes, and tunnels of either kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis_server import RedisServer
+from ssh_world import SshWorld, new_ssh_world
+from tunnels import Tunnels
+
+
+@pytest.fixture
+def world() -> Iterator[SshWorld]:
+    """Hosts to reach by ssh; the test says which."""
+    with new_ssh_world() as world:
+        yield world
+
+
+@pytest.fixture(params=["openssh", "sshtunnel"])
+def tunnels(
+    request: pytest.FixtureRequest, world: SshWorld, redis_server: RedisServer
+) -> Iterator[Tunnels]:
+    """Tunnels of either kind."""
+    tunnels = Tunnels(request.param, world, redis_server)
+    try:
+        yield tunnels
+    finally:
+        tunnels.end()
