@@ -1,0 +1,1 @@
+"""What mlq costs, and how it compares: `make bench`."""

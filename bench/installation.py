@@ -1,0 +1,98 @@
+"""A whole installation of mlq of its own, in a folder that is taken away again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.processes import child_of
+from mlq import Queue
+
+MLQ = Path(sys.executable).with_name("mlq")
+MACHINE = "bench"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One installation with a running server; `environ` is what its commands are run with."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    def mlq(self, *words: str) -> str:
+        """Run `mlq` and return what it printed."""
+        done = subprocess.run(
+            [MLQ, *words], env=self.environ, cwd=self.folder, capture_output=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"mlq {' '.join(words)}: {done.stderr.decode()}")
+        return done.stdout.decode()
+
+    def queue(self) -> Queue:
+        """The queue, through the Python API."""
+        return Queue.connect(self.environ)
+
+    @contextmanager
+    def worker(self, cores: int = 2) -> Iterator[dict[str, int]]:
+        """A worker while the block runs; gives the pids of all that runs, by what it is."""
+        self.mlq("worker", "start", "--cores", str(cores), "--gpus", "none")
+        try:
+            yield self.pids()
+        finally:
+            self.mlq("worker", "stop", "--now")
+
+    def pids(self) -> dict[str, int]:
+        """The pids of worker, supervisor, launcher and server."""
+        runtime = self.folder / "run/mlq/m" / MACHINE
+        worker, supervisor = (
+            int((runtime / f"{name}.pid").read_text(encoding="ascii"))
+            for name in ("worker", "supervisor")
+        )
+        server = self.queue().store.client.call("INFO", "server")
+        return {
+            "worker": worker,
+            "supervisor": supervisor,
+            "launcher": child_of(supervisor),
+            "server": _pid_in(server),
+        }
+
+
+def _pid_in(info: Any) -> int:
+    if isinstance(info, Mapping):  # redis-py parses this reply
+        return int(info["process_id"])
+    lines = info.decode().splitlines()
+    return next(int(line[11:]) for line in lines if line.startswith("process_id:"))
+
+
+@contextmanager
+def installation(**settings: str) -> Iterator[Installation]:
+    """Make an installation with its server started; `settings` are names without `MLQ_`."""
+    folder = Path(tempfile.mkdtemp(prefix="mlq-bench-"))
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "LANG": "C.UTF-8",
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_RUNTIME_DIR": str(folder / "run"),
+        "MLQ_ROOT": str(folder / "root"),
+        "MLQ_MACHINE": MACHINE,
+        **{f"MLQ_{name.upper()}": value for name, value in settings.items()},
+    }
+    for name in ("home", "config", "data", "run", "root"):
+        (folder / name).mkdir(mode=0o700)
+    made = Installation(folder, environ)
+    made.mlq("server", "start")
+    try:
+        yield made
+    finally:
+        made.mlq("server", "stop")
+        shutil.rmtree(folder)
