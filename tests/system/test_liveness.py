@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from lab import BEAT_S, DEAD_S, PATIENT, Lab, Link, Machine, alive
+from cut_link import Link
+from lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive
 from waiting import wait_for
 
 from mlq.jobs import FunctionCall
