@@ -1,0 +1,278 @@
+"""A simulated machine: its clocks, its process table, its power; and what its jobs do.
+
+The truth about every process is here: what runs, what is stopped, what is a zombie.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from mlq_worker.supervisor.processes import MARK_VARIABLE, Process
+from simulation.engine import Engine, Timer
+from simulation.nfs import View
+from simulation.queue_host import Link
+
+if TYPE_CHECKING:
+    from simulation.truth import Truth
+
+TICKS_PER_S = 100
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """What one attempt does: drawn from the seed, the job and the attempt's number."""
+
+    work_s: float
+    exit_code: int
+    term_s: float | None
+    """How long it takes to end after SIGTERM; None: it ignores it."""
+    straggler_s: float
+    """How long a child that left the session stays behind its leader; 0: there is none."""
+
+    @classmethod
+    def of(cls, seed: int, job_id: str, attempt: int) -> Behavior:
+        rng = Random(f"{seed}/{job_id}/{attempt}")
+        kind = Random(f"{seed}/{job_id}").random()
+        work_s = 10 ** rng.uniform(-0.5, 1.3) if kind < 0.5 else 10 ** rng.uniform(1.3, 2.6)
+        return cls(
+            work_s=work_s,
+            exit_code=0 if rng.random() < 0.8 else rng.choice((1, 2, 143)),
+            term_s=rng.choice((None, 0.0, 0.3, 5.0)),
+            straggler_s=rng.uniform(1, 200) if rng.random() < 0.25 else 0.0,
+        )
+
+
+@dataclass(eq=False)
+class SimProcess:
+    """One process of a job."""
+
+    pid: int
+    parent: int
+    session: int
+    start: int
+    job: tuple[str, int]
+    mark: str
+    left_s: float
+    status: int
+    """What wait(2) will say when its work is done."""
+    behavior: Behavior
+    state: str = "R"
+    since: float = 0.0
+    timer: Timer | None = None
+    leads: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return self.state in "RT"
+
+    def row(self) -> Process:
+        return Process(self.pid, self.state, self.parent, self.session, self.session, self.start)
+
+
+@dataclass(eq=False)
+class Machine:
+    """One machine; times ending in `_at` or `until` are simulated time."""
+
+    name: str
+    engine: Engine
+    seed: int
+    truth: Truth
+    cores: int = 4
+    on: bool = True
+    boots: int = 1
+    booted_at: float = 0.0
+    drift: float = 0.0
+    boot_offset_s: float = 0.0
+    suspended_s: float = 0.0
+    utc_offset_s: float = 1.7e9
+    frozen_until: float = 0.0
+    link: Link = field(default_factory=Link)
+    view: View = field(default_factory=View)
+    table: dict[int, SimProcess] = field(default_factory=dict)
+    next_pid: int = 100
+    launcher_pid: int = 0
+    died: Callable[[], None] = lambda: None
+    """Called when a child of the launcher has died."""
+
+    @property
+    def boot_id(self) -> str:
+        return f"{self.name}-boot{self.boots}"
+
+    @property
+    def frozen(self) -> bool:
+        return self.engine.now < self.frozen_until
+
+    # --- clocks ---------------------------------------------------------------------------------
+
+    def boot_s(self) -> float:
+        return (self.engine.now - self.booted_at) * (1 + self.drift) + self.boot_offset_s
+
+    def monotonic_s(self) -> float:
+        return self.boot_s() - self.suspended_s
+
+    def utc_s(self) -> float:
+        return self.engine.now + self.utc_offset_s
+
+    def sim_after(self, boot_at: float) -> float:
+        """The seconds of simulated time until a boot time."""
+        return max(0.0, (boot_at - self.boot_s()) / (1 + self.drift))
+
+    # --- processes ------------------------------------------------------------------------------
+
+    def new_pid(self) -> int:
+        self.next_pid += 1
+        return self.next_pid
+
+    def spawn(self, launcher_pid: int, env: dict[str, str]) -> int:
+        """Start an attempt: its leader, and perhaps a child in a session of its own."""
+        job = (env["MLQ_JOB_ID"], int(env["MLQ_ATTEMPT"]))
+        behavior = Behavior.of(self.seed, *job)
+        pid = self._start(launcher_pid, job, env, behavior, behavior.work_s)
+        self.table[pid].leads = True
+        if behavior.straggler_s:
+            self._start(pid, job, env, behavior, behavior.work_s + behavior.straggler_s)
+        self.truth.spawned(self, job)
+        return pid
+
+    def _start(
+        self, parent: int, job: tuple[str, int], env: dict[str, str], how: Behavior, left_s: float
+    ) -> int:
+        pid = self.new_pid()
+        start = int(self.boot_s() * TICKS_PER_S)
+        process = SimProcess(
+            pid, parent, pid, start, job, env[MARK_VARIABLE], left_s, how.exit_code << 8, how
+        )
+        self.table[pid] = process
+        self.truth.processes.setdefault(job[0], []).append((self, process))
+        self._run(process)
+        return pid
+
+    def _run(self, process: SimProcess) -> None:
+        process.state, process.since = "R", self.engine.now
+        if not self.frozen:
+            process.timer = self.engine.after(process.left_s, lambda: self._done(process))
+            self.truth.check_overlap(process.job[0])
+
+    def _halt(self, process: SimProcess) -> None:
+        if process.timer is not None:
+            process.timer.cancel()
+            process.timer = None
+            process.left_s -= self.engine.now - process.since
+
+    def _done(self, process: SimProcess) -> None:
+        if process.parent in self.table and not self.table[process.parent].alive:
+            process.parent = 1
+        self.end(process, process.status)
+
+    def end(self, process: SimProcess, status: int) -> None:
+        """A process ends; its parent may ask how."""
+        if not process.alive:
+            return
+        self._halt(process)
+        process.state, process.status = "Z", status
+        if process.leads:
+            self.truth.exited(self, process.job, os.waitstatus_to_exitcode(status))
+        if process.parent == 1 or process.parent in self.table:
+            del self.table[process.pid]  # whoever its parent is, it buries it at once
+        for child in self.table.values():
+            if child.parent == process.pid:  # orphans go to the launcher, a subreaper
+                child.parent = process.parent
+        self.died()
+
+    def kill(self, pid: int, number: int) -> None:
+        process = self.table.get(pid)
+        if process is None:
+            raise ProcessLookupError
+        if process.alive and number:
+            self._signal(process, number)
+
+    def killpg(self, group: int, number: int) -> None:
+        members = [one for one in self.table.values() if one.session == group]
+        if not members:
+            raise ProcessLookupError
+        for one in members:
+            if one.alive and number:
+                self._signal(one, number)
+
+    def _signal(self, process: SimProcess, number: int) -> None:
+        if number == signal.SIGKILL:
+            self.end(process, signal.SIGKILL)
+        elif number == signal.SIGSTOP and process.state == "R":
+            self._halt(process)
+            process.state = "T"
+        elif number == signal.SIGCONT and process.state == "T":
+            self._run(process)
+        elif number == signal.SIGTERM:
+            term_s = process.behavior.term_s
+            if term_s is not None and term_s < process.left_s:
+                running = process.state == "R"
+                self._halt(process)
+                process.left_s, process.status = term_s, signal.SIGTERM
+                if running:
+                    self._run(process)
+
+    def reap(self, launcher_pid: int) -> tuple[int, int, Any]:
+        """wait4(-1, WNOHANG) of the launcher."""
+        children = [one for one in self.table.values() if one.parent == launcher_pid]
+        if not children:
+            raise ChildProcessError
+        for one in children:
+            if one.state == "Z":
+                del self.table[one.pid]
+                return one.pid, one.status, _USAGE
+        return 0, 0, _USAGE
+
+    def kill_children(self, launcher_pid: int) -> None:
+        """The launcher died: its children get their death signal, and init buries the dead."""
+        for one in list(self.table.values()):
+            if one.leads and one.parent == launcher_pid:
+                self.end(one, signal.SIGKILL)
+                self.table.pop(one.pid, None)
+        for one in self.table.values():
+            if one.parent == launcher_pid:
+                one.parent = 1
+
+    # --- power and freezing ---------------------------------------------------------------------
+
+    def lose_power(self) -> None:
+        for one in list(self.table.values()):
+            if one.alive:
+                self._halt(one)
+                one.state = "X"
+        self.table = {}
+        self.on = False
+
+    def boot(self) -> None:
+        self.on = True
+        self.boots += 1
+        self.booted_at, self.boot_offset_s, self.suspended_s = self.engine.now, 0.0, 0.0
+        self.frozen_until = 0.0
+
+    def freeze(self, seconds: float) -> None:
+        """Suspend the whole machine; its boot clock goes on."""
+        for one in self.table.values():
+            self._halt(one)
+        self.suspended_s += seconds
+        self.frozen_until = self.engine.now + seconds
+
+    def thaw(self) -> None:
+        """What was running runs on; the supervisor has had its turn at this same instant."""
+        for one in list(self.table.values()):
+            if one.state == "R" and one.timer is None:
+                self._run(one)
+
+    def is_running(self, process: SimProcess) -> bool:
+        return self.on and not self.frozen and process.state == "R"
+
+
+class _Usage:
+    ru_utime, ru_stime, ru_maxrss = 1.0, 0.0, 1024
+
+
+_USAGE = _Usage()
+

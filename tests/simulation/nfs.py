@@ -1,0 +1,99 @@
+"""Simulated NFS: one server, and each machine's own view of it, slow, stale, failing or hanging.
+
+What was written is seen by its writer at once and by others after their view's staleness. A write
+that is under way when its machine loses power may or may not have reached the server.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulation.engine import Engine, Killed
+
+SOFT_S = 60.0
+
+
+@dataclass
+class View:
+    """How one machine sees NFS now; times are simulated."""
+
+    hangs_until: float = 0.0
+    soft: bool = False
+    """Whether a hang ends with an error after a while, as on a soft mount."""
+    fails_until: float = 0.0
+    error: int = errno.EIO
+    stale_until: float = 0.0
+    staleness_s: float = 2.0
+
+    def heal(self) -> None:
+        self.hangs_until = self.fails_until = self.stale_until = 0.0
+
+
+@dataclass
+class Nfs:
+    """The server: each file's versions as (time, writer, content)."""
+
+    engine: Engine
+    files: dict[Path, list[tuple[float, str, bytes]]] = field(default_factory=dict)
+
+    def write(self, machine: Any, path: Path, data: bytes) -> None:
+        """Replace a file; in a task of the machine.
+
+        Raises:
+            OSError: as NFS would.
+        """
+        rng = self.engine.rng
+        applied = False
+        try:
+            self._reach(machine)
+            self.engine.sleep(rng.uniform(0.004, 0.06))
+            self._reach(machine)
+            self._apply(machine, path, data)
+            applied = True
+            self.engine.sleep(rng.uniform(0.001, 0.03))
+            self._reach(machine)
+        except Killed:
+            if not applied and machine.view.hangs_until <= self.engine.now and rng.random() < 0.5:
+                self._apply(machine, path, data)
+            raise
+
+    def read(self, machine: Any, path: Path) -> bytes | None:
+        """The content of a file as the machine sees it; None if it sees none.
+
+        Raises:
+            OSError: as NFS would.
+        """
+        self._reach(machine)
+        self.engine.sleep(self.engine.rng.uniform(0.001, 0.03))
+        self._reach(machine)
+        view, now = machine.view, self.engine.now
+        limit = view.staleness_s if now < view.stale_until else 2.0
+        seen_until = now - self.engine.rng.uniform(0, limit)
+        for at, writer, data in reversed(self.files.get(path, ())):
+            if writer == machine.name or at <= seen_until:
+                return data
+        return None
+
+    def written_at(self, path: Path) -> float:
+        """When the file was last written; infinity if never."""
+        versions = self.files.get(path)
+        return versions[-1][0] if versions else float("inf")
+
+    def _apply(self, machine: Any, path: Path, data: bytes) -> None:
+        self.files.setdefault(path, []).append((self.engine.now, machine.name, data))
+        if len(self.files[path]) > 40:
+            del self.files[path][:20]
+
+    def _reach(self, machine: Any) -> None:
+        view = machine.view
+        began = self.engine.now
+        while (left := view.hangs_until - self.engine.now) > 0:
+            if view.soft and left > SOFT_S - (self.engine.now - began):
+                self.engine.sleep(SOFT_S)
+                raise OSError(errno.ETIMEDOUT, "Connection timed out")
+            self.engine.sleep(left)
+        if self.engine.now < view.fails_until:
+            raise OSError(view.error, errno.errorcode[view.error])

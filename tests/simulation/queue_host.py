@@ -1,0 +1,279 @@
+"""The queue's server: a real Redis with the real Lua, under a simulated clock, and the way to it.
+
+The scripts run unchanged behind a few lines of Lua that answer TIME from an argument, make keys
+expire in simulated time, and hand on what is published. A link may be cut, lose a reply after the
+server has done what it was asked, hold a command back and deliver it late, or be slow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mlq import scripts
+from mlq.errors import QueueUnreachableError
+from mlq.wire import Wire
+from simulation.engine import Engine, Violation
+
+Command = Sequence[str | bytes | int | float]
+TIMEOUT_S, TRIES, BACKOFF_S = 5.0, 3, 0.1
+LATE_MOST_S = 120.0
+FOLDER = Path(scripts.__file__).with_name("lua")
+_PUBLISHED, _EXPIRY = "mlq:sim:published", "mlq:sim:expiry"
+
+_SHIM = """
+local real, server_now = redis, tonumber(ARGV[3])
+for _, key in ipairs(real.call('ZRANGEBYSCORE', 'mlq:sim:expiry', '-inf', server_now)) do
+  real.call('DEL', key)
+  real.call('ZREM', 'mlq:sim:expiry', key)
+end
+local redis = { call = function(...)
+  local command, key, value, unit, ttl = ...
+  if command == 'TIME' then
+    return { string.format('%d', math.floor(server_now)),
+      string.format('%d', math.floor(server_now % 1 * 1e6)) }
+  elseif command == 'SET' and ttl then
+    real.call('ZADD', 'mlq:sim:expiry', server_now + ttl / (unit == 'PX' and 1000 or 1), key)
+    return real.call('SET', key, value, 'EX', 86400)
+  elseif command == 'PUBLISH' then
+    return real.call('RPUSH', 'mlq:sim:published', value)
+  elseif command == 'SMEMBERS' then
+    local members = real.call(...)
+    table.sort(members)
+    return members
+  end
+  return real.call(...)
+end }
+"""
+
+
+@cache
+def product_text(name: str) -> str:
+    """The operation as it ships."""
+    prelude = (FOLDER / "_prelude.lua").read_text(encoding="utf-8")
+    return prelude + (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+
+
+class Scripts:
+    """Stands in for `mlq.scripts`: the operations behind the shim.
+
+    Args:
+        alter: changes the text of an operation, to plant a bug.
+    """
+
+    def __init__(self, alter: Callable[[str, str], str]) -> None:
+        self._texts = {
+            path.stem: _SHIM + alter(path.stem, product_text(path.stem))
+            for path in FOLDER.glob("*.lua")
+            if path.stem != "_prelude"
+        }
+        self._names = {name: _digest(text) for name, text in self._texts.items()}
+        self.operations = {sha1: name for name, sha1 in self._names.items()}
+
+    def source(self, name: str) -> str:
+        return self._texts[name]
+
+    def sha1(self, name: str) -> str:
+        return self._names[name]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class QueueHost:
+    """The server's machine.
+
+    Args:
+        engine: simulated time.
+        wire: a connection with all rights.
+        operations: SHA-1 -> name of the operation.
+    """
+
+    def __init__(self, engine: Engine, wire: Wire, operations: dict[str, str]) -> None:
+        self._engine, self.wire, self._operations = engine, wire, operations
+        self.down = False
+        self.clock_offset_s = 1.7e9
+        self.watch: Callable[[str, Command, Callable[[], Any]], Any] = lambda *args: args[2]()
+        self.published: Callable[[str], None] = lambda message: None
+        self._dump: list[tuple[bytes, bytes]] = []
+        wire.call("FLUSHALL")
+        wire.call("SCRIPT", "FLUSH")
+
+    @property
+    def clock_s(self) -> float:
+        return self._engine.now + self.clock_offset_s
+
+    def execute(self, commands: Sequence[Command]) -> list[Any]:
+        """Do what was asked; raises what the client would."""
+        return [self._execute(command) for command in commands]
+
+    def _execute(self, command: Command) -> Any:
+        if command[0] != "EVALSHA":
+            shown = len(command) > 1 and str(command[1]).startswith(("mlq:machine:", "rq:worker"))
+            return None if shown else self.wire.call(*command)
+        name = self._operations[str(command[1])]
+        full = (*command, repr(self.clock_s))
+        reply = self.watch(name, command, lambda: self.wire.call(*full))
+        if name in ("submit", "move", "ask_to_stop"):
+            messages, _ = self.wire.call_many(
+                [("LRANGE", _PUBLISHED, 0, -1), ("DEL", _PUBLISHED)]
+            )
+            for message in messages:
+                self.published(message.decode())
+        return reply
+
+    # --- death and return -----------------------------------------------------------------------
+
+    def crash(self) -> None:
+        self.down = True
+
+    def restart(self) -> None:
+        self.down = False
+        self.wire.call("SCRIPT", "FLUSH")  # scripts are not in the AOF
+
+    def remember(self) -> None:
+        """Note what is on the disk now: what a crash that loses the last second leaves."""
+        keys = sorted(self.wire.call("KEYS", "*"))
+        values = self.wire.call_many([("DUMP", key) for key in keys]) if keys else []
+        self._dump = list(zip(keys, values, strict=True))
+
+    def fall_back(self) -> None:
+        """Restart from what was noted."""
+        self.wire.call("FLUSHALL")
+        if self._dump:
+            self.wire.call_many([("RESTORE", key, 0, value) for key, value in self._dump])
+        replies = [key for key, _ in self._dump if key.startswith(b"mlq:reply:")]
+        if replies:
+            self.wire.call_many([("EXPIRE", key, 86400) for key in replies])
+
+
+@dataclass
+class Link:
+    """The way from one machine to the server; times are simulated."""
+
+    cut_until: float = 0.0
+    loses_until: float = 0.0
+    """Until when it loses replies and delivers late."""
+    slow_until: float = 0.0
+    stuck: list[Sequence[Command]] = field(default_factory=list)
+
+    def heal(self) -> None:
+        self.cut_until = self.loses_until = self.slow_until = 0.0
+
+
+class _LostError(Exception):
+    """No reply came."""
+
+
+class _Flight:
+    """Commands under way."""
+
+    def __init__(self) -> None:
+        self.replies: list[Any] | None = None
+        self.error: Exception | None = None
+        self.broken = False
+
+
+class SimClient:
+    """A `mlq.client.Client` over a link; resends the same commands as redis-py does.
+
+    Args:
+        engine: simulated time.
+        host: the server.
+        link: the way to it.
+    """
+
+    def __init__(self, engine: Engine, host: QueueHost, link: Link) -> None:
+        self._engine, self._host, self._link = engine, host, link
+
+    def call(self, *command: str | bytes | int | float) -> Any:
+        return self.call_many([command])[0]
+
+    def call_many(self, commands: Sequence[Command]) -> list[Any]:
+        if commands[0][0] == "SCRIPT":
+            # The store loads scripts in the order of a set, which is not the seed's: in no time.
+            return self._host.execute(commands)
+        for number in range(TRIES):
+            try:
+                return self._once(commands)
+            except _LostError:
+                self._engine.sleep(BACKOFF_S * (number + 1))
+        raise QueueUnreachableError("the queue does not answer", why="simulated")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _once(self, commands: Sequence[Command]) -> list[Any]:
+        engine, link, rng = self._engine, self._link, self._engine.rng
+        there_s, back_s = self._latencies()
+        troubled = engine.now < link.loses_until
+        if not self._is_open():
+            self._swallow(commands)
+            engine.sleep(0.01 if rng.random() < 0.5 else TIMEOUT_S)
+            raise _LostError
+        if not troubled and engine.now + there_s + back_s < engine.quiet_until():
+            engine.sleep(there_s)
+            replies = self._host.execute(commands)
+            engine.sleep(back_s)
+            return replies
+        flight, task = _Flight(), engine.current
+        lost = troubled and rng.random() < 0.3
+        if troubled and rng.random() < 0.15:  # held back on the way, delivered after the timeout
+            lost, there_s = True, rng.uniform(TIMEOUT_S, LATE_MOST_S)
+        kept = commands[: rng.randint(0, len(commands))] if lost else commands
+
+        def arrive() -> None:
+            if not self._is_open():
+                self._swallow(commands)
+                return
+            try:
+                flight.replies = self._host.execute(kept)
+            except Violation:
+                raise
+            except Exception as error:  # noqa: BLE001 - the client's to raise
+                flight.error = error
+            if not lost:
+                engine.after(back_s, come_back)
+
+        def come_back() -> None:
+            flight.broken = not self._is_open()
+            if task is not None:
+                task.wake(flight)
+
+        engine.after(there_s, arrive)
+        asked = engine.now
+        engine.wait(TIMEOUT_S, flight)
+        if lost or flight.broken or engine.now - asked >= TIMEOUT_S:
+            raise _LostError
+        if flight.error is not None:
+            raise flight.error
+        return flight.replies or []
+
+    def _is_open(self) -> bool:
+        return self._engine.now >= self._link.cut_until and not self._host.down
+
+    def _swallow(self, commands: Sequence[Command]) -> None:
+        """A cut link may keep what was sent and deliver it when it is back."""
+        if self._engine.now < self._link.cut_until and self._engine.rng.random() < 0.5:
+            back_s = self._link.cut_until + self._engine.rng.uniform(0, 5)
+            if back_s - self._engine.now < LATE_MOST_S:
+                self._engine.at(back_s, lambda: self._deliver(commands))
+
+    def _deliver(self, commands: Sequence[Command]) -> None:
+        if self._is_open():
+            try:
+                self._host.execute(commands)
+            except Violation:
+                raise
+            except Exception:  # noqa: BLE001 - nobody hears what the server says to it
+                return
+
+    def _latencies(self) -> tuple[float, float]:
+        rng = self._engine.rng
+        most = 3.0 if self._engine.now < self._link.slow_until else 0.02
+        return rng.uniform(0.0005, most), rng.uniform(0.0005, most)

@@ -1,0 +1,139 @@
+"""Where the real code meets the simulated world: names replaced for the length of a seed.
+
+Nothing in the product knows of this. Each replaced name is an edge: a clock, a process, a file, a
+socket, a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import mlq.operations
+import mlq.store
+import mlq_worker.reading
+import mlq_worker.reaper
+from mlq_worker import evidence
+from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
+from simulation.supervision import SimDoor, prepared, shelved
+
+WORLD: Any = None
+
+
+def _here() -> Any:
+    return WORLD.engine.here
+
+
+def _boottime() -> float:
+    return float(_here().boot_s())
+
+
+def _utc_now() -> str:
+    from mlq.units import utc_iso
+
+    return utc_iso(_here().utc_s())
+
+
+def _note(text: str) -> None:
+    WORLD.engine.note(text)
+
+
+def _look() -> dict[int, Any]:
+    return {one.pid: one.row() for one in _here().table.values() if one.alive}
+
+
+def _look_at(pid: int) -> Any:
+    one = _here().table.get(pid)
+    return None if one is None else one.row()
+
+
+def _mark_of(pid: int) -> str:
+    one = _here().table.get(pid)
+    return "" if one is None else one.mark
+
+
+def _children_of(pid: int) -> list[int]:
+    return [one.pid for one in _here().table.values() if one.parent == pid]
+
+
+_PROCESSES_OS = SimpleNamespace(
+    kill=lambda pid, number: _here().kill(pid, number),
+    killpg=lambda group, number: _here().killpg(group, number),
+)
+_SPAWNER_OS = SimpleNamespace(
+    devnull="",
+    O_RDWR=0,
+    O_CLOEXEC=0,
+    POSIX_SPAWN_DUP2=0,
+    WNOHANG=1,
+    open=lambda *_: -1,
+    close=lambda _descriptor: None,
+    getpid=lambda: _here().launcher_pid,
+    getppid=lambda: 0,
+    posix_spawn=lambda _path, _argv, env, **_: _here().spawn(_here().launcher_pid, env),
+    wait4=lambda _pid, _options: _here().reap(_here().launcher_pid),
+)
+_LOOP_SELECT = SimpleNamespace(
+    POLLIN=1, poll=lambda: SimpleNamespace(register=lambda *_: None, unregister=lambda *_: None)
+)
+
+
+class _Preparation:
+    """Makes an attempt's folder on simulated NFS."""
+
+    def __init__(self, layout: Any) -> None:
+        self._layout = layout
+
+    def prepare(self, order: Any) -> Any:
+        return prepared(order, self._layout, _here(), WORLD.nfs)
+
+
+def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.read_beats) -> Any:
+    return real(layout, sorted(machines), now_s)  # the order of a set is not the seed's
+
+
+@contextmanager
+def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
+    """Replace the edges; `WORLD` is to be set next."""
+    replaced: list[tuple[Any, str, Any]] = [
+        (mlq.operations, "scripts", scripts),
+        (mlq.store, "scripts", scripts),
+        (mlq_worker.reading, "read_progress", lambda *_: {}),
+        (mlq_worker.reaper, "read_beats", _read_beats),
+        (evidence, "read_listed", lambda path: WORLD.nfs.read(_here(), path)),
+        (clock, "boottime", _boottime),
+        (clock, "utc_now", _utc_now),
+        (beat, "boottime", _boottime),
+        (shelf, "boottime", _boottime),
+        (spawner, "boottime", _boottime),
+        (spawner, "utc_now", _utc_now),
+        (loop, "note", _note),
+        (door, "note", _note),
+        (shelf, "note", _note),
+        (loop, "Door", SimDoor),
+        (loop, "Trampoline", lambda _runtime: None),
+        (loop, "LauncherProcess", lambda *_: WORLD.launch()),
+        (loop, "select", _LOOP_SELECT),
+        (processes, "look", _look),
+        (processes, "look_at", _look_at),
+        (processes, "mark_of", _mark_of),
+        (processes, "children_of", _children_of),
+        (processes, "os", _PROCESSES_OS),
+        (spawner, "os", _SPAWNER_OS),
+        (spawner, "Pool", lambda _size: None),
+        (spawner, "Preparation", _Preparation),
+        (report, "boottime", _boottime),
+        (shelf, "write_result", lambda result, layout: shelved(result, layout, _here(), WORLD.nfs)),
+    ]
+    logging.getLogger("mlq_worker").setLevel(logging.CRITICAL)
+    with pytest.MonkeyPatch.context() as patch:
+        for where, name, value in replaced:
+            patch.setattr(where, name, value)
+        yield patch
+
+

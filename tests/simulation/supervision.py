@@ -1,0 +1,375 @@
+"""The real supervisor loop, launcher code and shelf, on simulated processes, channels and disks."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from mlq.layout import Layout
+from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.beat import Beats
+from mlq_worker.supervisor.door import Door
+from mlq_worker.supervisor.loop import Supervisor
+from mlq_worker.supervisor.messages import Order, Result
+from mlq_worker.supervisor.options import Options
+from mlq_worker.supervisor.spawner import Spawner
+from mlq_worker.supervisor.starting import Failure, Ready
+from simulation.engine import LEAST_S, Engine, Task, Timer
+from simulation.machine import Machine
+
+_HOP_S = 0.0005
+LAUNCH_S = 0.05
+
+
+class SimChannel:
+    """One end of a connection within a machine; stands in for `Channel`.
+
+    Args:
+        engine: simulated time.
+        wake: called when something has arrived.
+    """
+
+    def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
+        self._engine, self.wake = engine, wake
+        self.peer: SimChannel | None = None
+        self.inbox: list[Any] = []
+        self.closed = self.ending = False
+        self.unsent_bytes = 0
+
+    @classmethod
+    def pair(
+        cls, engine: Engine, wake: Callable[[], None], other: Callable[[], None]
+    ) -> tuple[SimChannel, SimChannel]:
+        one, two = cls(engine, wake), cls(engine, other)
+        one.peer, two.peer = two, one
+        return one, two
+
+    def fileno(self) -> int:
+        return -1
+
+    def watch(self, poll: object) -> None:
+        """Nothing to prepare."""
+
+    def flush(self) -> None:
+        """Nothing is ever unsent."""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        peer = self.peer
+        if self.closed or peer is None or peer.closed:
+            self.closed = True
+            return
+        whole = json.loads(json.dumps(message))
+
+        def arrive() -> None:
+            if not peer.closed:
+                peer.inbox.append(whole)
+                peer.wake()
+
+        self._engine.after(_HOP_S, arrive)
+
+    def receive(self) -> list[Any]:
+        messages, self.inbox = self.inbox, []
+        if self.ending:
+            self.closed = True
+        return messages
+
+    def close(self) -> None:
+        self.closed = True
+        peer = self.peer
+        if peer is not None and not peer.closed:
+
+            def hang_up() -> None:
+                peer.ending = True
+                peer.wake()
+
+            self._engine.after(_HOP_S, hang_up)
+
+
+class SimDoor(Door):
+    """The real door; who waits at it comes from the simulation."""
+
+    def __init__(self, listener: list[SimChannel], poll: Any) -> None:
+        self._listener, self._poll = listener, poll  # type: ignore[assignment]
+        self._worker, self._greeted = None, False
+
+    def change(self) -> None:
+        worker = self._worker
+        if worker is not None and worker.closed:
+            self.close()
+        if self._listener:
+            self.close()
+            self._worker = self._listener.pop(0)  # type: ignore[attr-defined]
+            self._worker.wake()  # it may have spoken already
+
+
+class SimBeats(Beats):
+    """The real thread of beats, as a task."""
+
+    def __init__(self, machine: Machine, nfs: Any, identity: dict[str, str], **how: Any) -> None:
+        super().__init__(how["path"], identity, how["beat_s"], how["wake"])
+        self._machine, self._nfs = machine, nfs
+        engine, stopped = machine.engine, [False]
+        self._stop = SimpleNamespace(  # type: ignore[assignment]
+            is_set=lambda: stopped[0],
+            set=lambda: stopped.__setitem__(0, True),
+            wait=engine.sleep,
+        )
+        self.task: Task | None = None
+
+    def start(self) -> None:
+        self.task = self._machine.engine.spawn(self._machine, self._run, "beat")
+
+    def _write(self) -> None:
+        self._counter += 1
+        content = {**self._identity, "counter": self._counter, "attempts": self.attempts}
+        self._nfs.write(self._machine, self._path, json.dumps(content).encode("ascii"))
+
+
+class SimPool:
+    """Stands in for `Pool`: its threads are tasks."""
+
+    def __init__(self, size: int, machine: Machine, wake: Callable[[], None]) -> None:
+        self._size, self._machine, self._wake = size, machine, wake
+        self._waiting: deque[Callable[[], Callable[[], None]]] = deque()
+        self._done: deque[Callable[[], None]] = deque()
+        self.tasks: list[Task] = []
+
+    def submit(self, call: Callable[[], Callable[[], None]]) -> None:
+        self._waiting.append(call)
+        self.tasks = [task for task in self.tasks if not task.done]
+        if len(self.tasks) < self._size:
+            self.tasks.append(self._machine.engine.spawn(self._machine, self._run, "files"))
+
+    def _run(self) -> None:
+        while self._waiting:
+            self._done.append(self._waiting.popleft()())
+            self._wake()
+
+    def tick(self, _now: float) -> float:
+        return float("inf")
+
+    def collect(self) -> None:
+        while self._done:
+            self._done.popleft()()
+
+
+class SimLauncher:
+    """Stands in for `LauncherProcess`, and runs the real `Spawner` as its main thread does."""
+
+    def __init__(self, machine: Machine, layout: Layout, supervisor: SupervisorHost) -> None:
+        self.machine, self.engine = machine, machine.engine
+        self.pid = machine.new_pid()
+        self.channel, self._own = SimChannel.pair(self.engine, supervisor.wake, self.wake)
+        self.dead = False
+        self._timer: Timer | None = None
+        self._due = float("inf")
+        machine.died = self.wake
+        self.pool = SimPool(4, machine, self.wake)
+        self.spawner = Spawner(
+            self._own,  # type: ignore[arg-type]
+            layout,
+            (machine.name, machine.boot_id),
+            SimpleNamespace(command=lambda _cwd, argv: (argv[0], argv)),  # type: ignore[arg-type]
+        )
+        self.spawner.pool = self.pool  # type: ignore[assignment]
+        self.spawner._shelf._pool = self.pool  # type: ignore[assignment]
+        self._wait(LAUNCH_S)
+
+    def wake(self) -> None:
+        if not self.dead and self._due > self.engine.now + _HOP_S:
+            self._wait(_HOP_S)
+
+    def _wait(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = max(seconds, LEAST_S)
+        self._timer, self._due = None, self.engine.now + seconds
+        if seconds < float("inf"):
+            self._timer = self.engine.after(seconds, self._turn)
+
+    def _turn(self) -> None:
+        if self.dead:
+            return
+        if self.machine.frozen:
+            self._wait(self.machine.frozen_until - self.engine.now + _HOP_S)
+            return
+        self.engine.here = self.machine
+        self.machine.launcher_pid = self.pid
+        spawner = self.spawner
+        spawner.reap()
+        for message in self._own.receive():
+            spawner.handle(message)
+        spawner.pool.collect()
+        due = spawner.tick()
+        if self._own.closed:
+            self._guard()
+        else:
+            self._wait(self.machine.sim_after(due) if due < float("inf") else due)
+
+    def _guard(self) -> None:
+        """The supervisor is gone: so is everything it held."""
+        prefix = mark_prefix(self.machine)
+        while processes.kill_all(lambda: processes.marked(prefix, {self.pid}, root=self.pid)):
+            continue
+        self.end()
+
+    def end(self) -> None:
+        """It is killed."""
+        if self.dead:
+            return
+        self.dead = True
+        self.machine.died = lambda: None
+        for task in self.pool.tasks:
+            if self.engine.current is None:
+                task.kill()
+        self.machine.kill_children(self.pid)
+        self._own.close()
+
+    def reaped(self) -> bool:
+        return True
+
+
+def mark_prefix(machine: Machine) -> str:
+    return f"mlq:sim:{machine.name}:"
+
+
+class SupervisorHost:
+    """A supervisor process: the real loop, turned by events.
+
+    Args:
+        machine: where it runs.
+        nfs: where it beats.
+        options: what it was told.
+        identity: supervisor_id and boot_id.
+    """
+
+    def __init__(
+        self, machine: Machine, nfs: Any, options: Options, identity: dict[str, str]
+    ) -> None:
+        self.machine, self.engine, self.nfs, self.options = machine, machine.engine, nfs, options
+        self.layout = Layout(options.root)
+        self.pending: list[SimChannel] = []
+        self.dead = False
+        self.frozen_until = 0.0
+        self.launchers: list[SimLauncher] = []
+        self._rung = False
+        self._timer: Timer | None = None
+        self._due, self._wait_s = float("inf"), 0.0
+        self.poll = SimpleNamespace(
+            register=lambda *_: None, unregister=lambda *_: None, poll=self._polled
+        )
+        prefix = options.mark_prefix
+        while processes.kill_all(lambda: processes.marked(prefix, set())):
+            continue
+        self.beats = SimBeats(
+            machine,
+            nfs,
+            {"machine": machine.name, **identity},
+            path=self.layout.beat_file(machine.name),
+            beat_s=options.spans.beat_s,
+            wake=self._beaten,
+        )
+        self.loop = Supervisor(
+            options,
+            self.pending,  # type: ignore[arg-type]
+            SimpleNamespace(recv=self._recv),  # type: ignore[arg-type]
+            self.beats,
+            identity,
+        )
+        self.loop._poll = self.poll  # type: ignore[assignment]
+        self.beats.start()
+        self._wait(0)
+
+    @property
+    def supervisor_id(self) -> str:
+        return self.loop._identity["supervisor_id"]
+
+    @property
+    def held(self) -> list[tuple[str, int]]:
+        return [attempt.key for attempt in self.loop._state.held]
+
+    def wake(self) -> None:
+        if not self.dead and self._due > self.engine.now + _HOP_S:
+            self._wait(_HOP_S)
+
+    def launch(self) -> SimLauncher:
+        launcher = SimLauncher(self.machine, self.layout, self)
+        self.launchers.append(launcher)
+        return launcher
+
+    def turn_now(self) -> None:
+        """Take a turn at this very instant: what was frozen together thaws fence first."""
+        if not self.dead:
+            self._turn()
+
+    def kill(self) -> None:
+        """SIGKILL: its launcher's guard notices and ends everything."""
+        self.dead = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.beats.task is not None:
+            self.beats.task.kill()
+        if self.loop._door._worker is not None:
+            self.loop._door._worker.close()
+        for one in self.pending:
+            one.close()
+        for launcher in self.launchers:
+            launcher.channel.close()
+
+    def _beaten(self) -> None:
+        self._rung = True
+        self.wake()
+
+    def _recv(self, _size: int) -> bytes:
+        if not self._rung:
+            raise BlockingIOError
+        self._rung = False
+        return b"w"
+
+    def _polled(self, milliseconds: int) -> None:
+        self._wait_s = milliseconds / 1000
+
+    def _wait(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = max(seconds, LEAST_S)
+        self._due = self.engine.now + seconds
+        self._timer = self.engine.after(seconds, self._turn)
+
+    def _turn(self) -> None:
+        if self.dead:
+            return
+        thaw = max(self.machine.frozen_until, self.frozen_until)
+        if self.engine.now < thaw:
+            self._wait(thaw - self.engine.now)
+            return
+        self.engine.here = self.machine
+        self.loop._turn()
+        if self.loop._finished():
+            self.kill()
+            return
+        self.loop._wait()
+        self._wait(self._wait_s)
+
+
+def prepared(order: Order, layout: Layout, machine: Machine, nfs: Any) -> Ready | Failure:
+    """Stands in for `prepare`: the attempt's folder and log, on simulated NFS."""
+    try:
+        nfs.write(machine, layout.log_file(order["id"], order["attempt"]), b"")
+    except OSError as error:
+        return Failure("storage", None, f"simulated: {error.strerror}")
+    return Ready(-1, list(order["argv"]))
+
+
+def shelved(result: Result, layout: Layout, machine: Machine, nfs: Any) -> str:
+    """Stands in for `write_result`."""
+    path = layout.result_file(result["id"], result["attempt"])
+    try:
+        nfs.write(machine, path, json.dumps(result).encode("ascii"))
+    except OSError as error:
+        return f"cannot write {path}: {error.strerror}"
+    return ""
+

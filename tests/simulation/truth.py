@@ -1,0 +1,186 @@
+"""What is true in the simulated world, and the invariants that must hold of it.
+
+The simulation knows every process and every command that the server has done, so it can tell what
+no part of the system under test can know for itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlq.lifecycle import ENDED
+from simulation.engine import Engine, Violation
+
+if TYPE_CHECKING:
+    from mlq.wire import Wire
+    from simulation.machine import Machine, SimProcess
+
+Key = tuple[str, int]
+_SETTLED_ON_NFS_S = 60.0
+
+
+class Truth:
+    """The ledger of the simulation.
+
+    Args:
+        engine: simulated time.
+        result_written_at: when an attempt's result reached NFS with a good end; infinity if never.
+    """
+
+    def __init__(self, engine: Engine, result_written_at: Callable[[Key], float]) -> None:
+        self._engine = engine
+        self._result_written_at = result_written_at
+        self.wire: Wire | None = None
+        self.processes: dict[str, list[tuple[Machine, SimProcess]]] = {}
+        self.exit_codes: dict[Key, set[int]] = {}
+        self.acknowledged: set[str] = set()
+        self.claims: set[Key] = set()
+        self.replies: dict[str, tuple[float, Any]] = {}
+        self.ends: dict[str, tuple[str, int]] = {}
+        self.counts = {"attempts": 0, "commits": 0, "stale": 0, "resent": 0, "losses": 0}
+        self.rerun_at: dict[str, float] = {}
+        self.lossy_at = float("-inf")
+        """When the server last lost writes it had acknowledged; then some rules are off for long"""
+
+    # --- processes ------------------------------------------------------------------------------
+
+    def spawned(self, machine: Machine, key: Key) -> None:
+        self.counts["attempts"] += 1
+        self._engine.note(f"job {key[0]} attempt {key[1]} starts", machine.name)
+
+    def exited(self, machine: Machine, key: Key, code: int) -> None:
+        self.exit_codes.setdefault(key, set()).add(code)
+        self._engine.note(f"job {key[0]} attempt {key[1]} exits with {code}", machine.name)
+
+    def running(self, job_id: str) -> set[tuple[str, int]]:
+        """The machines and attempts that execute instructions of a job at this instant."""
+        return {
+            (machine.name, process.job[1])
+            for machine, process in self.processes.get(job_id, ())
+            if machine.is_running(process)
+        }
+
+    def check_overlap(self, job_id: str) -> None:
+        running = self.running(job_id)
+        if len(running) > 1:
+            where = ", ".join(f"attempt {number} on {name}" for name, number in sorted(running))
+            raise Violation(f"job {job_id} runs twice at the same instant: {where}")
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def watch(self, name: str, command: Sequence[Any], execute: Callable[[], Any]) -> Any:
+        """Let the server execute a command, and compare before and after."""
+        request_id, args = str(command[3]), command[4]
+        if name == "move":
+            reply = self._watch_moves(json.loads(str(args)), request_id, execute)
+        else:
+            reply = execute()
+            if name == "claim" and request_id not in self.replies:
+                by = json.loads(str(args))["machine"]
+                self._claimed(json.loads(reply)["claims"] or (), by)
+        if request_id:
+            self._check_resent(name, request_id, reply)
+        return reply
+
+    def _check_resent(self, name: str, request_id: str, reply: Any) -> None:
+        now = self._engine.now
+        at, first = self.replies.setdefault(request_id, (now, reply))
+        if at < now and now - at < 500 and at > self.lossy_at:
+            self.counts["resent"] += 1
+            if first != reply:
+                raise Violation(f"{name} was sent again and did something else: {first} {reply}")
+
+    def _claimed(self, claims: Sequence[dict[str, Any]], by: str) -> None:
+        for claim in claims:
+            key = (claim["id"], claim["attempt"])
+            if key in self.claims:
+                raise Violation(f"attempt {key} was given out twice")
+            self.claims.add(key)
+            self._engine.note(f"job {key[0]} attempt {key[1]} is claimed by {by}", "queue")
+            for number in range(1, key[1]):
+                written_at = self._result_written_at((key[0], number))
+                if self.rerun_at.get(key[0], -1.0) <= written_at < (
+                    self._engine.now - _SETTLED_ON_NFS_S
+                ):
+                    raise Violation(
+                        f"job {key[0]} begins attempt {key[1]}, although attempt {number} had "
+                        f"finished and its result lay on NFS"
+                    )
+
+    def _hashes(self, ids: Sequence[str]) -> list[dict[str, str]]:
+        assert self.wire is not None
+        rows = self.wire.call_many([("HGETALL", f"rq:job:{one}") for one in ids])
+        return [
+            {row[i].decode(): row[i + 1].decode() for i in range(0, len(row), 2)} for row in rows
+        ]
+
+    def _watch_moves(
+        self, args: dict[str, Any], request_id: str, execute: Callable[[], Any]
+    ) -> Any:
+        moves = args["moves"]
+        ids = [move["id"] for move in moves]
+        before = self._hashes(ids)
+        reply = execute()
+        again = request_id in self.replies
+        for move, was, now in zip(moves, before, self._hashes(ids), strict=True):
+            if was == now:
+                self.counts["stale"] += 1
+                continue
+            if again:
+                raise Violation(f"a move of job {move['id']} was made twice")
+            self._check_move(move, was, now)
+        return reply
+
+    def _check_move(self, move: dict[str, Any], was: dict[str, str], now: dict[str, str]) -> None:
+        job_id, number = move["id"], int(was.get("mlq_attempt", 0))
+        state, to = was.get("status", ""), now["status"]
+        what = f"job {job_id} attempt {number}: {state} -> {to}"
+        self._engine.note(f"{what} {now.get('mlq_reason', '')}", "queue")
+        self.counts["commits"] += 1
+        self.counts["losses"] += bool(move["lost_on"])
+        if move["attempt"] and move["attempt"] != number:
+            raise Violation(f"{what}: by attempt {move['attempt']}, which is stale")
+        if state in ENDED:
+            if move["attempt"] or to in ENDED:
+                raise Violation(f"{what}: a committed end was replaced")
+            self.rerun_at[job_id] = self._engine.now
+            self.ends.pop(job_id, None)
+        if state == "started":
+            self._check_left(what, (job_id, number), lost=bool(move["lost_on"]))
+        if to == "finished" and 0 not in self.exit_codes.get((job_id, number), ()):
+            raise Violation(f"{what}: but it never ended well")
+        if to in ENDED:
+            self.ends[job_id] = (to, number)
+
+    def _check_left(self, what: str, key: Key, *, lost: bool) -> None:
+        """A job leaves `started` only when its attempt runs no more."""
+        alive = [
+            (machine, process)
+            for machine, process in self.processes.get(key[0], ())
+            if process.job == key
+            and machine.on
+            and process.alive
+            and (not lost or machine.is_running(process))
+        ]
+        if alive:
+            where = ", ".join(f"{process.pid} on {machine.name}" for machine, process in alive)
+            raise Violation(f"{what}: but processes of it still live: {where}")
+
+    # --- the whole ------------------------------------------------------------------------------
+
+    def check_ledger(self) -> None:
+        """What was acknowledged is there, and what was committed still stands."""
+        ids = sorted(self.acknowledged | self.ends.keys())
+        if not ids or self.wire is None:
+            return
+        rows = self.wire.call_many(
+            [("HMGET", f"rq:job:{one}", "status", "mlq_attempt") for one in ids]
+        )
+        for job_id, (status, attempt) in zip(ids, rows, strict=True):
+            if status is None:
+                raise Violation(f"job {job_id} was acknowledged and has disappeared")
+            end = self.ends.get(job_id)
+            if end is not None and end != (status.decode(), int(attempt or 0)):
+                raise Violation(f"the committed end {end} of job {job_id} became {status.decode()}")

@@ -1,0 +1,292 @@
+"""One simulated laboratory, from its seed to its verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from keyspace import problems
+from redis_server import ADMIN, ADMIN_PASSWORD, RedisServer
+
+from mlq.layout import Layout
+from mlq.settings import Settings
+from mlq.wire import Wire
+from mlq_worker.supervisor.fence import Spans
+from mlq_worker.supervisor.options import Options
+from simulation.engine import Engine, Violation
+from simulation.faults import Faults
+from simulation.machine import Machine
+from simulation.nfs import Nfs
+from simulation.queue_host import QueueHost, Scripts
+from simulation.seams import seams
+from simulation.supervision import SimLauncher, SupervisorHost, mark_prefix
+from simulation.truth import Key, Truth
+from simulation.users import User
+from simulation.workers import WorkerHost
+
+ROOT = Path("/results")
+LEDGER_EVERY, KEYSPACE_EVERY_S = 200, 120.0
+CALM_S = 60.0  # whoever is undisturbed for so long has squared what it holds with the queue
+SETTLE_S = 6 * 3600.0
+AFTER_S = 120.0  # how long everything stays up after the last job's end
+
+
+@dataclass
+class Outcome:
+    """How a seed ended."""
+
+    seed: int
+    violation: str = ""
+    story: str = ""
+    simulated_s: float = 0.0
+    faults: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class World:
+    """Machines, a server, NFS, a user and what befalls them.
+
+    Args:
+        seed: decides everything.
+        server: a real Redis server; all that is in it is thrown away.
+        scripts: the Lua operations.
+    """
+
+    def __init__(self, seed: int, server: RedisServer, scripts: Scripts) -> None:
+        self.seed = seed
+        self.engine = engine = Engine(seed)
+        rng = engine.rng
+        self.admin = server.admin
+        self.layout = Layout(ROOT)
+        self.nfs = Nfs(engine)
+        self.truth = Truth(engine, self._result_written_at)
+        self._wire = Wire(server.settings.redis_socket, ADMIN, ADMIN_PASSWORD)
+        self.queue_host = QueueHost(engine, self._wire, scripts.operations)
+        self.queue_host.watch, self.queue_host.published = self.truth.watch, self._publish
+        self.truth.wire = self._wire
+        self._wire.call("SET", "mlq:queue_id", "sim")
+        self.workers: dict[str, WorkerHost] = {}
+        self.supervisors: dict[str, SupervisorHost] = {}
+        self._supervisor_count = 0
+        self.machines = [
+            Machine(
+                f"lab{number:02}",
+                engine,
+                seed,
+                self.truth,
+                boot_offset_s=rng.uniform(10, 1e6),
+                drift=rng.uniform(-0.002, 0.002),
+                utc_offset_s=1.7e9 + rng.choice((0.0, rng.uniform(-5000, 5000))),
+            )
+            for number in range(1, rng.choice((2, 3, 3, 4)) + 1)
+        ]
+        self.calm_since = {machine.name: 0.0 for machine in self.machines}
+        for machine in self.machines:
+            self.start_worker_later(machine, most_s=20)
+        self.user = User(self)
+        self.faults = Faults(self)
+
+    # --- who is there ---------------------------------------------------------------------------
+
+    def settings_of(self, machine: Machine) -> Settings:
+        nowhere = Path("/nowhere")
+        return Settings(
+            root=ROOT,
+            runtime_dir=nowhere,
+            server_dir=nowhere,
+            redis_socket=nowhere / "redis.sock",
+            password_file=nowhere,
+            key_file=nowhere,
+            machine=machine.name,
+            poll_s=5,
+            patience_s=300,
+        )
+
+    def supervisor(self, machine: Machine) -> SupervisorHost | None:
+        host = self.supervisors.get(machine.name)
+        return None if host is None or host.dead else host
+
+    def start_supervisor(self, machine: Machine) -> SupervisorHost:
+        settings = self.settings_of(machine)
+        self._supervisor_count += 1
+        identity = {
+            "supervisor_id": f"supervisor{self._supervisor_count}",
+            "boot_id": machine.boot_id,
+        }
+        options = Options(
+            ROOT,
+            machine.name,
+            ROOT,
+            mark_prefix(machine),
+            Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+        )
+        self.engine.note(f"{identity['supervisor_id']} starts", machine.name)
+        host = SupervisorHost(machine, self.nfs, options, identity)
+        self.supervisors[machine.name] = host
+        return host
+
+    def launch(self, *_: object) -> SimLauncher:
+        return self.supervisors[self.engine.here.name].launch()
+
+    def start_worker_later(self, machine: Machine, most_s: float = 40) -> None:
+        boots = machine.boots
+
+        def start() -> None:
+            if machine.on and machine.boots == boots and machine.name not in self.workers:
+                self.engine.here = machine
+                self.workers[machine.name] = WorkerHost(self, machine)
+
+        self.engine.after(self.engine.rng.uniform(0.5, most_s), start)
+
+    def _publish(self, message: str) -> None:
+        for name in sorted(self.workers):
+            worker = self.workers[name]
+            if self.engine.now >= worker.machine.link.cut_until:
+                delay_s = self.engine.rng.uniform(0.001, 0.05)
+                self.engine.after(delay_s, partial(worker.call, message))
+
+    # --- running --------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Let everything happen, and check; raises Violation."""
+        engine = self.engine
+        next_ledger, next_keyspace = LEDGER_EVERY, KEYSPACE_EVERY_S
+        quiet_since = float("inf")
+        while True:
+            engine.step()
+            if engine.events >= next_ledger:
+                next_ledger = engine.events + LEDGER_EVERY
+                self.truth.check_ledger()
+                self._check_calm()
+                ended = engine.now > self.faults.ended_at and self.user.done and self._all_ended()
+                quiet_since = min(quiet_since, engine.now) if ended else float("inf")
+                if engine.now > quiet_since + AFTER_S:
+                    break
+                if engine.now > self.faults.ended_at + SETTLE_S:
+                    raise Violation(f"these jobs never end: {self._unended()}")
+            if engine.now >= next_keyspace:
+                next_keyspace = engine.now + KEYSPACE_EVERY_S
+                self._check_keyspace()
+        self._check_end()
+
+    def _unended(self) -> list[str]:
+        return [raw.decode() for raw in self._wire.call("ZRANGE", "mlq:unended", 0, -1)]
+
+    def _all_ended(self) -> bool:
+        return not self._unended()
+
+    def _check_keyspace(self) -> None:
+        found = problems(self.admin)
+        if found:
+            raise Violation(f"the keyspace is unsound: {'; '.join(found)}")
+
+    def _check_calm(self) -> None:
+        """A machine that nothing disturbs holds what the queue believes it holds."""
+        now = self.engine.now
+        for machine in self.machines:
+            worker, supervisor = self.workers.get(machine.name), self.supervisor(machine)
+            if not machine.on or worker is None or supervisor is None or self.queue_host.down:
+                continue
+            since = max(
+                worker.settled_at,
+                worker.frozen_until,
+                machine.frozen_until,
+                machine.link.cut_until,
+                machine.link.loses_until,
+                machine.link.slow_until,
+                machine.view.hangs_until,
+                machine.view.fails_until,
+                self.faults.server_disturbed_until,
+            )
+            if now - since < CALM_S:
+                continue
+            held = {f"{job_id}:{number}" for job_id, number in supervisor.held}
+            believed = self._wire.call("SMEMBERS", f"mlq:held:{machine.name}")
+            missing = {raw.decode() for raw in believed} - held
+            for one in sorted(missing):
+                seen_at = self._missing_since.setdefault((machine.name, one), now)
+                if now - seen_at > CALM_S:
+                    raise Violation(
+                        f"for {now - seen_at:.0f} s of calm the queue believes that {machine.name} "
+                        f"runs {one}, and it does not"
+                    )
+            for key in [key for key in self._missing_since if key[0] == machine.name]:
+                if key[1] not in missing:
+                    del self._missing_since[key]
+
+    _missing_since: dict[tuple[str, str], float]
+
+    def _check_end(self) -> None:
+        self._check_keyspace()
+        self.truth.check_ledger()
+        for machine in self.machines:
+            left = [one.job for one in machine.table.values() if one.alive]
+            if machine.on and left:
+                raise Violation(f"all jobs have ended, and on {machine.name} still live {left}")
+            supervisor = self.supervisor(machine)
+            if supervisor is not None and machine.name in self.workers and supervisor.held:
+                raise Violation(f"{machine.name} still holds {supervisor.held}")
+
+    def _result_written_at(self, key: Key) -> float:
+        path = self.layout.result_file(*key)
+        versions = self.nfs.files.get(path)
+        if not versions:
+            return float("inf")
+        result: dict[str, Any] = json.loads(versions[-1][2])
+        good = result["outcome"] == "exited" and result["exit_code"] == 0
+        return versions[0][0] if good else float("inf")
+
+    def close(self) -> None:
+        self.engine.close()
+        self._wire.close()
+
+
+def simulate(
+    seed: int,
+    server: RedisServer,
+    plant: Callable[[Any], None] = lambda patch: None,
+    alter: Callable[[str, str], str] = lambda name, text: text,
+) -> Outcome:
+    """Run one seed.
+
+    Args:
+        seed: decides everything.
+        server: a real Redis server; all that is in it is thrown away.
+        plant: plants a bug with a pytest.MonkeyPatch.
+        alter: plants a bug in the text of an operation.
+    """
+    outcome = Outcome(seed)
+    scripts = Scripts(alter)
+    with seams(scripts) as patch:
+        plant(patch)
+        world = World(seed, server, scripts)
+        world._missing_since = {}
+        seams_of(patch, world)
+        try:
+            world.run()
+        except Violation as violation:
+            outcome.violation = str(violation)
+        finally:
+            world.close()
+    outcome.simulated_s = world.engine.now
+    outcome.faults, outcome.counts = world.faults.counts, world.truth.counts
+    outcome.story = tell(world)
+    return outcome
+
+
+def seams_of(patch: Any, world: World) -> None:
+    """Let the seams lead into this world."""
+    from simulation import seams as module
+
+    patch.setattr(module, "WORLD", world)
+
+
+def tell(world: World) -> str:
+    """The story of a world, a line an event."""
+    lines = [f"seed {world.seed}: {len(world.machines)} machines"]
+    lines += [f"{at:10.3f} s  {who:6}  {text}" for at, who, text in world.engine.story]
+    return "\n".join(lines)
