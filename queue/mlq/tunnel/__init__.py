@@ -61,7 +61,9 @@ def through(settings: Settings, open_at: Callable[[Path], T]) -> T:
     except TunnelError:
         raise
     except QueueUnreachableError:
-        path = reach(settings)
+        from mlq.tunnel.keeping import proven_tunnel
+
+        path = proven_tunnel(settings)
     try:
         return open_at(path)
     except QueueUnreachableError as error:

@@ -18,6 +18,8 @@ from mlq.tunnel.target import Target
 START_S = 60.0
 
 _POLL_S = 0.02
+_PROBE_S = 5.0
+_ENDING_S = 1.0
 
 # The tunnels this process uses; held to its end.
 _uses: dict[Path, int] = {}
@@ -41,6 +43,29 @@ def shared_tunnel(settings: Settings) -> Path:
     return place.socket
 
 
+def proven_tunnel(settings: Settings) -> Path:
+    """Return the same after making sure that it works, for a command whose connection broke.
+
+    The keeper finds out too that a connection is dead, and makes a new one; this waits for it.
+
+    Raises:
+        TunnelError: it cannot be brought up.
+        UnsafePathError: its folder is not ours alone.
+    """
+    from mlq.tunnel.probe import Answer, ask
+
+    began_s = time.monotonic()
+    while True:
+        path = shared_tunnel(settings)
+        answer = ask(path, _PROBE_S)
+        passed_s = time.monotonic() - began_s
+        # One that is just ending closes connections too, but not for long.
+        no_server = answer is Answer.CLOSED and passed_s > _ENDING_S
+        if answer is Answer.YES or no_server or passed_s > START_S:
+            return path
+        time.sleep(_POLL_S)
+
+
 def _wait_up(place: Place, target: Target, idle_s: float, asked_s: float) -> None:
     started = False
     while True:
@@ -54,6 +79,7 @@ def _wait_up(place: Place, target: Target, idle_s: float, asked_s: float) -> Non
                 if failure is None:
                     if started:
                         raise _keeper_ended(place)
+                    place.socket.unlink(missing_ok=True)  # of a keeper that was killed
                     _start_keeper(place, target, idle_s, lock)
                     started = True
             finally:

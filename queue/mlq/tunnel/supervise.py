@@ -156,8 +156,9 @@ class SupervisedTunnel:
             self._is_up(tried_s)
             why = self._watch(link)
         finally:
-            link.close()
+            # In this order: who loses a connection and asks again must not find a dead socket.
             self.socket.unlink(missing_ok=True)
+            link.close()
         return TunnelError("the tunnel to the queue's host broke", why=why) if why else None
 
     def _watch(self, link: Link) -> str:
