@@ -14,13 +14,16 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlq.errors import TunnelError
 from mlq.layout import write_atomically
 from mlq.paths import private_dir
 from mlq.settings import Settings
-from mlq.tunnel.interface import TunnelState
 from mlq.tunnel.target import Target
+
+if TYPE_CHECKING:
+    from mlq.tunnel.interface import TunnelState  # every command would wait for its import
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from dataclasses import asdict, dataclass
 
 from mlq.settings import Settings
@@ -66,6 +65,8 @@ class Target:
     @property
     def by_hand(self) -> str:
         """The command that goes the same way on a terminal, for messages."""
+        import shlex
+
         config = ["-F", self.ssh_config] if self.ssh_config else []
         jump = ["-J", self.gateway] if self.gateway else []
         return shlex.join(["ssh", *config, *jump, self.host])
