@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import redis
+
 from mlq.lifecycle import ENDED, State
 
 _LISTED = (State.DEFERRED, State.SCHEDULED, State.FINISHED, State.FAILED, State.CANCELED)
