@@ -19,7 +19,7 @@ from mlq.errors import InvalidInputError, MlqError
 
 COMMANDS = {
     "Experiments": ("enqueue", "ls", "show", "logs", "wait", "cancel", "retry", "explain"),
-    "Machines": ("machines", "worker", "server"),
+    "Machines": ("machines", "worker", "server", "deploy"),
     "Yourself": ("config", "completion"),
 }
 _INTERRUPTED = 130

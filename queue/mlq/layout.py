@@ -18,6 +18,10 @@ from mlq.errors import InvalidInputError
 from mlq.ids import is_job_id, is_valid_id
 from mlq.paths import checked_machine
 
+# Versions of mlq itself, for all machines, and the link to the one in use; see `mlq deploy`.
+SOFTWARE = "software"
+CURRENT = "current"
+
 _READ_TRIES = 4
 
 

@@ -1,8 +1,9 @@
 """The worker's process in the background: `python -P -m mlq_worker MACHINE OPTIONS`.
 
 `mlq worker start` starts it (`control.start`) and is its only caller, so there is nothing to parse:
-the machine's name and `WorkerOptions` as JSON. What goes wrong is told to whoever listens for
-readiness, and is the last line of the log.
+the machine's name and `WorkerOptions` as JSON. (`control.drain` starts it too, with `drained` for
+options: that process waits for the end of a worker that drains.) What goes wrong is told to whoever
+listens for readiness, and is the last line of the log.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from mlq.errors import MlqError
 from mlq.paths import machine_dir
 from mlq.settings import load
-from mlq_worker.control import run
+from mlq_worker.control import DRAINED, run, wait_for_drained
 from mlq_worker.options import WorkerOptions
 
 
@@ -23,6 +24,9 @@ def main(machine: str, options: str) -> int:
     try:
         settings = dataclasses.replace(load(os.environ).settings, machine=machine)
         folder = machine_dir(settings.runtime_dir, machine)
+        if options == DRAINED:
+            wait_for_drained(settings)
+            return 0
         run(settings, WorkerOptions.from_json(options), log=folder / "worker.log")
     except MlqError as error:
         sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")

@@ -28,6 +28,7 @@ from mlq_worker.worker_log import last_line, log_to, size
 READY_DEADLINE_S = 60.0
 # -P: a folder named `queue` or `mlq` where the command was typed must not be imported.
 BACKGROUND = (sys.executable, "-P", "-m", "mlq_worker")
+DRAINED = "drained"
 
 _SAY_EVERY_S = 0.5
 _EXIT_DEADLINE_S = 30.0
@@ -195,6 +196,35 @@ _ENDED = {
     "drain": "the worker for {machine} has finished its jobs and stopped",
     "now": "the worker for {machine} has handed its jobs back to the queue and stopped",
 }
+
+
+def drain(settings: Settings) -> str:
+    """Have the worker of this machine claim nothing more and stop after its last job.
+
+    Does not wait for that; a process in the background does, so that systemd is told as well.
+
+    Returns:
+        One line that says what happens now.
+
+    Raises:
+        WorkerError: no worker runs.
+    """
+    machine = settings.machine
+    folder = machine_dir(settings.runtime_dir, machine)
+    with holder(folder) as worker:
+        if worker is None:
+            raise WorkerError(f"no worker runs for {machine}")
+        worker.signal(_SIGNALS["drain"])
+        _spawn([*BACKGROUND, machine, DRAINED], dict(os.environ), folder / "worker.log")
+    return f"the worker for {machine} takes no more jobs, and stops when its last has ended"
+
+
+def wait_for_drained(settings: Settings) -> None:
+    """Wait for the end of a worker that drains, and keep systemd from starting it again."""
+    with holder(machine_dir(settings.runtime_dir, settings.machine)) as worker:
+        while worker is not None and not worker.wait(_EXIT_DEADLINE_S):
+            pass
+    install.keep_stopped(settings.machine)
 
 
 def _without_worker(machine: str, folder: Path, how: How, say: Callable[[str], None]) -> None:

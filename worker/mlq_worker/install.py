@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from mlq.errors import WorkerError
+from mlq.layout import CURRENT, SOFTWARE
 from mlq.paths import machine_dir
 from mlq.settings import CONFIG_VARIABLE, Settings, variable
 from mlq_worker import crontab, unit_files, user_systemd
@@ -131,7 +132,14 @@ def _unit(machine: str) -> str:
 
 
 def _unit_text(settings: Settings, options: WorkerOptions) -> str:
-    command = [*_this_mlq(), "worker", "start", "--foreground", "--name", settings.machine]
+    command = [
+        *_this_mlq(settings.root),
+        "worker",
+        "start",
+        "--foreground",
+        "--name",
+        settings.machine,
+    ]
     return unit_files.filled_in(
         unit_files.template("mlq-worker.service"),
         socket.gethostname(),
@@ -147,12 +155,23 @@ def _cron_line(settings: Settings, options: WorkerOptions) -> str:
             why="that folder exists only while you are logged in",
             fix=f'write into config.toml: runtime_dir = "/tmp/mlq-{os.getuid()}"',
         )
-    command = [*_this_mlq(), "worker", "start", "--name", settings.machine, *options.flags()]
+    command = [
+        *_this_mlq(settings.root),
+        "worker",
+        "start",
+        "--name",
+        settings.machine,
+        *options.flags(),
+    ]
     return crontab.reboot_line(settings.machine, command, _environment(settings))
 
 
-def _this_mlq() -> list[str]:
+def _this_mlq(root: Path) -> list[str]:
     beside = Path(sys.executable).with_name("mlq")
+    software = root / SOFTWARE
+    if beside.is_relative_to(software):
+        # Of the mlq that was deployed into the root, whichever version that is by then.
+        return [str(software / CURRENT / "bin" / "mlq")]
     return [str(beside)] if beside.exists() else [sys.executable, "-P", "-m", "mlq_cli.main"]
 
 

@@ -18,8 +18,12 @@ _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 
 def template(name: str) -> str:
     """Return a unit file as it comes with mlq, such as `mlq-worker.service`."""
-    folder = next(folder for folder in _FOLDERS if folder.is_dir())
-    return (folder / name).read_text(encoding="utf-8")
+    return (templates() / name).read_text(encoding="utf-8")
+
+
+def templates() -> Path:
+    """Return the folder of the unit files that come with mlq."""
+    return next(folder for folder in _FOLDERS if folder.is_dir())
 
 
 def filled_in(unit: str, host: str, command: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from mlq import server
 from mlq.settings import Settings, load
 from mlq_cli.parser import add_json
+from mlq_cli.remote.command import checked_hosts, run_on
+from mlq_cli.remote.outcome import Outcome
 from mlq_cli.render.clean import clean
 from mlq_cli.render.words import count
 from mlq_cli.session import print_json, print_lines
@@ -17,31 +19,52 @@ HELP = "start, stop or look at the queue's server, on the one machine that keeps
 EXAMPLES = """\
   mlq server start
   mlq server status
+  mlq server start --on gpu01     there, by ssh; see `mlq deploy`
   mlq server stop                 the queue stays on disk"""
+
+_FAR_S = 180.0  # a long log takes a while to load
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("start", help="start the server unless it runs", allow_abbrev=False)
-    actions.add_parser("stop", help="stop the server; the queue stays on disk", allow_abbrev=False)
-    status = actions.add_parser("status", help="whether the server runs", allow_abbrev=False)
-    add_json(status)
+    helps = {
+        "start": "start the server unless it runs",
+        "stop": "stop the server; the queue stays on disk",
+        "status": "whether the server runs",
+    }
+    for name, about in helps.items():
+        action = actions.add_parser(name, help=about, allow_abbrev=False)
+        action.add_argument("--on", metavar="HOST", help="do it there, by ssh; see `mlq deploy`")
+        add_json(action)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what is asked of the server."""
     settings = load(os.environ).settings
-    if args.action == "start":
-        started = server.start(settings)
-        verb = "answers now" if started else "answers already"
-        print_lines([f"the queue {verb} at {clean(str(settings.redis_socket))}"])
-        return 0
-    if args.action == "stop":
-        stopped = server.stop(settings)
-        print_lines(["the queue's server has stopped" if stopped else "no server runs here"])
-        return 0
-    return _status(settings, as_json=args.json)
+    if args.on is not None:
+        words = ["server", args.action, *(["--json"] if args.action == "status" else [])]
+        hosts = checked_hosts(args.on)
+        return run_on(settings, hosts, words, timeout_s=_FAR_S, as_json=args.json)
+    if args.action == "status":
+        return _status(settings, as_json=args.json)
+    says = _start(settings) if args.action == "start" else _stop(settings)
+    if args.json:
+        print_json([Outcome(settings.machine, ok=True, says=says).as_json()])
+    else:
+        print_lines([clean(says)])
+    return 0
+
+
+def _start(settings: Settings) -> str:
+    started = server.start(settings)
+    verb = "answers now" if started else "answers already"
+    return f"the queue {verb} at {settings.redis_socket}"
+
+
+def _stop(settings: Settings) -> str:
+    stopped = server.stop(settings)
+    return "the queue's server has stopped" if stopped else "no server runs here"
 
 
 def _status(settings: Settings, *, as_json: bool) -> int:

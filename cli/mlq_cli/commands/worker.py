@@ -11,17 +11,24 @@ from mlq.paths import checked_machine
 from mlq.settings import Settings, load
 from mlq.units import parse_size
 from mlq_cli.parser import add_json
+from mlq_cli.remote.command import add_machines, machines_of, run_on
+from mlq_cli.remote.outcome import Outcome
 from mlq_cli.render.clean import clean
 from mlq_cli.session import print_json, print_lines, say
 from mlq_worker.options import WorkerOptions
 
-HELP = "start, stop or install the worker of this machine"
+HELP = "start, stop or install the worker of this machine, or of others by ssh"
 EXAMPLES = """\
   mlq worker start
   mlq worker start --cores 4 --mem 16G --gpus 0,1
   mlq worker stop                 its jobs go on; the next worker adopts them
   mlq worker stop --drain         first let the jobs end
+  mlq worker start --on gpu01,gpu02
+  mlq worker status --all         of all machines that the settings list
   mlq worker install --print      show how it would start after a reboot"""
+
+
+_FAR_S = 180.0  # more than a worker may take to start, or to stop
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +37,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     start = actions.add_parser("start", help="run jobs on this machine", allow_abbrev=False)
     start.add_argument("--foreground", action="store_true", help="stay in this terminal")
     _add_options(start)
+    _add_far(start)
     stop = actions.add_parser("stop", help="run no more jobs here", allow_abbrev=False)
     how = stop.add_mutually_exclusive_group()
     how.add_argument("--drain", action="store_true", help="take no more jobs, wait for the last")
     how.add_argument("--now", action="store_true", help="hand the jobs back to the queue")
     _add_name(stop)
+    _add_far(stop)
+    drain = actions.add_parser(
+        "drain", help="take no more jobs, stop after the last; returns at once", allow_abbrev=False
+    )
+    _add_name(drain)
+    _add_far(drain)
     status = actions.add_parser("status", help="whether a worker runs here", allow_abbrev=False)
     _add_name(status)
-    add_json(status)
+    _add_far(status)
     install = actions.add_parser(
         "install", help="start the worker whenever this machine boots", allow_abbrev=False
     )
@@ -56,6 +70,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_far(parser: argparse.ArgumentParser) -> None:
+    add_machines(parser)
+    add_json(parser)
+
+
 def _add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="MACHINE", help="the machine's name (its host name)")
 
@@ -63,16 +82,39 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do what is asked of the worker."""
     settings = load(os.environ).settings
+    machines = machines_of(args, settings) if "on" in args else ()
+    if machines:
+        return _run_on(machines, settings, args)
     if args.name is not None:
         settings = replace(settings, machine=checked_machine(args.name))
     actions = {
         "start": _start,
         "stop": _stop,
+        "drain": _drain,
         "status": _status,
         "install": _install,
         "uninstall": _uninstall,
     }
     return actions[args.action](settings, args)
+
+
+def _run_on(machines: tuple[str, ...], settings: Settings, args: argparse.Namespace) -> int:
+    """Have other machines do it."""
+    for flag in ("name", "foreground"):
+        if getattr(args, flag, None):
+            raise InvalidInputError(
+                f"--{flag} cannot be used with --on and --all", why="it is for this machine alone"
+            )
+    words = ["worker", args.action]
+    if args.action == "start":
+        words += _options(args).flags()
+    if args.action == "stop":
+        words += [f"--{how}" for how in ("drain", "now") if getattr(args, how)]
+    if args.action == "status":
+        words.append("--json")
+    waits = args.action == "stop" and args.drain
+    timeout_s = None if waits else _FAR_S
+    return run_on(settings, machines, words, timeout_s=timeout_s, as_json=args.json)
 
 
 def _start(settings: Settings, args: argparse.Namespace) -> int:
@@ -82,8 +124,15 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
     if args.foreground:
         control.run(settings, options)
     else:
-        print_lines([clean(control.start(settings, options))])
+        _print_done(settings, control.start(settings, options), as_json=args.json)
     return 0
+
+
+def _print_done(settings: Settings, says: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json([Outcome(settings.machine, ok=True, says=says).as_json()])
+    else:
+        print_lines([clean(says)])
 
 
 def _stop(settings: Settings, args: argparse.Namespace) -> int:
@@ -91,6 +140,15 @@ def _stop(settings: Settings, args: argparse.Namespace) -> int:
 
     how: control.How = "drain" if args.drain else "now" if args.now else "keep"
     control.stop(settings, how, lambda text: say(clean(text)))
+    if args.json:
+        _print_done(settings, f"no worker runs for {settings.machine} any more", as_json=True)
+    return 0
+
+
+def _drain(settings: Settings, args: argparse.Namespace) -> int:
+    from mlq_worker import control
+
+    _print_done(settings, control.drain(settings), as_json=args.json)
     return 0
 
 
