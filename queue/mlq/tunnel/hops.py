@@ -67,7 +67,8 @@ def hops(target: Target) -> list[Hop]:
         for path in (user_file, _SYSTEM_CONFIG):
             config.parse(_with_includes(path).splitlines())
         return _chain(config, target.host, target.gateway, _MOST_JUMPS)
-    except (OSError, UnicodeDecodeError, paramiko.SSHException) as error:
+    except (OSError, ValueError, ImportError, paramiko.SSHException) as error:
+        # ImportError: paramiko runs `Match exec` by a package that we do not ask for.
         raise TunnelError("the ssh configuration cannot be read", why=str(error)) from None
 
 

@@ -150,7 +150,7 @@ class SupervisedTunnel:
         """Connect and watch over it to its end; returns why it ended, None if asked to stop."""
         try:
             link = self._connect(self._halt)
-        except (MlqError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - no fault of a library may end it for good
             return None if self._halt.is_set() else _as_tunnel_error(error)
         try:
             self._is_up(tried_s)
@@ -202,11 +202,14 @@ class SupervisedTunnel:
         self._on_change(state)
 
 
-def _as_tunnel_error(error: MlqError | OSError) -> TunnelError:
+def _as_tunnel_error(error: Exception) -> TunnelError:
     if isinstance(error, TunnelError):
         return error
     if isinstance(error, MlqError):
         return TunnelError(error.what, why=error.why, fix=error.fix)
-    return TunnelError(
-        "cannot open the tunnel to the queue's host", why=error.strerror or str(error)
-    )
+    if isinstance(error, OSError):
+        why = error.strerror or str(error)
+    else:
+        log.error("unexpected", exc_info=error)
+        why = f"{type(error).__name__}: {error}"
+    return TunnelError("cannot open the tunnel to the queue's host", why=why)
