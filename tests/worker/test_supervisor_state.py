@@ -175,6 +175,23 @@ def test_the_machines_beat_protects_what_is_ordered_after_it() -> None:
     assert state.take().pause
 
 
+def test_no_beat_speaks_for_an_order_that_was_claimed_long_before_it() -> None:
+    # The worker was frozen for minutes with the claim in its hand: the reaper has seen beat after
+    # beat without the attempt, and the job may run elsewhere. Only Redis can tell.
+    state = Attempts(SPANS, "m1", "boot")
+    state.launcher_up = True
+    state.beaten(380, 380.1)
+    state.order([order("1")], 0)
+    state.tick(at(385))
+    assert state.take().spawn == []
+    state.beaten(390, 390.1)
+    state.tick(at(391))
+    assert state.take().spawn == []
+    state.confirm(391, [("1", 1)], [], at(392))
+    state.tick(at(392))
+    assert [item["id"] for item, _ in state.take().spawn] == ["1"]
+
+
 def test_a_later_word_of_the_worker_replaces_an_earlier_one() -> None:
     state = running(order("1"))
     state.stop(("1", 1), "released", "make room", at(1))

@@ -95,7 +95,9 @@ class Attempts:
             key = key_of(order)
             if key in self._held:
                 continue
-            self._held[key] = Attempt(order, fence.Contact(at, self._beat_at))
+            # No beat has named it yet, so a later beat than its claim does not speak for it: a worker
+            # that was frozen with the claim in its hand orders what may be somebody else's by now.
+            self._held[key] = Attempt(order, fence.Contact(at, min(self._beat_at, at)))
             lane = self._lanes.setdefault(order["lane"], Lane(order["width"]))
             lane.width = order["width"]
             lane.waiting.append(key)
@@ -132,7 +134,7 @@ class Attempts:
 
     def beaten(self, began_at: float, ended_at: float) -> None:
         """A beat was written, from `began_at` to `ended_at`."""
-        self._beat_at = began_at  # protects from now on what is claimed from now on
+        self._beat_at = began_at  # protects what is claimed from now on, too
         for attempt in self._held.values():
             attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
 
