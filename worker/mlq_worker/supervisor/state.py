@@ -95,8 +95,8 @@ class Attempts:
             key = key_of(order)
             if key in self._held:
                 continue
-            # No beat has named it yet, so a later beat than its claim does not speak for it: a worker
-            # that was frozen with the claim in its hand orders what may be somebody else's by now.
+            # No beat has named it yet, so one after its claim does not speak for it: a worker that
+            # was frozen with the claim in its hand orders what may be somebody else's by now.
             self._held[key] = Attempt(order, fence.Contact(at, min(self._beat_at, at)))
             lane = self._lanes.setdefault(order["lane"], Lane(order["width"]))
             lane.width = order["width"]
