@@ -1,0 +1,71 @@
+"""What the doctor says about one precondition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from mlq.errors import MlqError
+
+
+class Level(StrEnum):
+    """How bad it is: a problem keeps something from working, a warning may do so one day."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One precondition.
+
+    Args:
+        topic: what it is about, in one or two words.
+        level: how it is.
+        says: what was found.
+        remedy: what to do about it; "" if it is fine.
+    """
+
+    topic: str
+    level: Level
+    says: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as one object of `--json`."""
+        plain = {"topic": self.topic, "level": str(self.level)}
+        return {**plain, "says": self.says, "remedy": self.remedy}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Check:
+        """Read what `as_json` wrote, on a machine that may have another version."""
+        level = plain.get("level")
+        return cls(
+            str(plain.get("topic")),
+            Level(level) if level in set(Level) else Level.WARNING,
+            str(plain.get("says")),
+            str(plain.get("remedy") or ""),
+        )
+
+
+def ok(topic: str, says: str) -> Check:
+    """Return a check that is fine."""
+    return Check(topic, Level.OK, says)
+
+
+def warning(topic: str, says: str, remedy: str) -> Check:
+    """Return a check that may become a problem."""
+    return Check(topic, Level.WARNING, says, remedy)
+
+
+def problem(topic: str, says: str, remedy: str) -> Check:
+    """Return a check that keeps something from working."""
+    return Check(topic, Level.PROBLEM, says, remedy)
+
+
+def of_error(topic: str, error: MlqError) -> Check:
+    """Return the problem that an error is."""
+    says = f"{error.what}: {error.why}" if error.why else error.what
+    return problem(topic, says, error.fix)

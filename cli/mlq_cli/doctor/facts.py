@@ -1,0 +1,137 @@
+"""What the doctor looks at: plain values, so that judgements are tested without a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlq.errors import MlqError
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """The machine itself.
+
+    Args:
+        python: its version, as a tuple.
+        python_path: which it is.
+        mlq: the version that runs.
+        deployed: the version in the results root, "" if there is none.
+        lingers: whether the user's units run without a login; None: no systemd for users here.
+        cron: whether the user may use cron.
+        at_boot: what starts a worker at boot, "" if nothing does.
+        kills_at_logout: logind's KillUserProcesses; None: unknown.
+        cores: that may be used.
+        foreign_load: cores that others keep busy.
+        logged_in: who else is logged in.
+    """
+
+    python: tuple[int, int, int]
+    python_path: str
+    mlq: str
+    deployed: str
+    lingers: bool | None
+    cron: bool
+    at_boot: str
+    kills_at_logout: bool | None
+    cores: int
+    foreign_load: float
+    logged_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """The GPUs.
+
+    Args:
+        present: how many NVIDIA cards are on the bus.
+        names: of those that answer, with their free and total memory in MiB.
+        fault: why NVML does not answer, "" if it does.
+        note: a remark of a single GPU.
+        processes: how many run on them, anybody's.
+    """
+
+    present: int
+    names: tuple[tuple[str, int, int], ...]
+    fault: str
+    note: str
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RootFacts:
+    """The results root.
+
+    Args:
+        path: where.
+        missing: it is not there.
+        needed: whether jobs or the server are to run on this machine.
+        ours: whether it belongs to us.
+        mode: its permission bits.
+        kind: type of the network file system, "" if local.
+        error: why it cannot be written, "" if it can.
+        free_mib: free space.
+        total_mib: all space.
+        write_s: how long a small file takes, at the median.
+        skew_s: the file server's clock minus ours.
+        skew_error_s: how far that may be off.
+        quota: (file system, used KiB, limit KiB) of each quota.
+    """
+
+    path: str
+    missing: bool = False
+    needed: bool = True
+    ours: bool = True
+    mode: int = 0o700
+    kind: str = ""
+    error: str = ""
+    free_mib: int = 0
+    total_mib: int = 0
+    write_s: float = 0.0
+    skew_s: float = 0.0
+    skew_error_s: float = 0.0
+    quota: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """A file or folder that is to be ours alone; `error` says why it is not."""
+
+    name: str
+    path: str
+    missing: bool
+    mode: int
+    error: MlqError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """The queue and the way to it.
+
+    Args:
+        where: in words.
+        error: why it cannot be used, None if it can.
+        version: of its server.
+        user: as whom we are let in.
+        confined: whether this user has no power over the server, only over the queue.
+        default_off: whether somebody without a password is kept out.
+        aof: whether the server's log is on disk and whole.
+        took_s: the time of a question and its answer.
+    """
+
+    where: str
+    error: MlqError | None = None
+    version: str = ""
+    user: str = ""
+    confined: bool = True
+    default_off: bool = True
+    aof: bool = True
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SshFacts:
+    """The way to a host by ssh; `took_s` is the time until it let us in."""
+
+    host: str
+    error: MlqError | None
+    took_s: float

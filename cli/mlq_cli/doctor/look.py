@@ -1,0 +1,262 @@
+"""The probes: each looks at one thing and judges nothing. Any of them may hang, or fail."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+
+from mlq import __version__
+from mlq.errors import MlqError, QueueRefusedError
+from mlq.layout import CURRENT, SOFTWARE, write_atomically
+from mlq.mounts import network_file_system
+from mlq.paths import SecretMissingError, private_dir, read_secret
+from mlq.settings import Loaded, Settings
+from mlq.tunnel import is_remote, reach
+from mlq_cli.doctor.facts import (
+    FileFacts,
+    GpuFacts,
+    MachineFacts,
+    QueueFacts,
+    RootFacts,
+    SshFacts,
+)
+
+_NVIDIA = "0x10de"
+_DISPLAY = "0x03"
+_WRITES = 5
+_LOAD_S = 1.1
+_TOOL_S = 10.0
+_SSH_S = 40.0
+_LOGIND = (
+    "org.freedesktop.login1",
+    "/org/freedesktop/login1",
+    "org.freedesktop.login1.Manager",
+    "KillUserProcesses",
+)
+
+
+def machine(settings: Settings) -> MachineFacts:
+    """Look at the machine; takes a second, to see what others keep busy."""
+    from mlq_worker import crontab, user_systemd
+    from mlq_worker.install import installed
+    from mlq_worker.probes.cores import CoreProbe
+    from mlq_worker.probes.process_table import scan
+
+    probe = CoreProbe()
+    cores = probe.read(time.monotonic(), scan(), [os.getpid()])
+    time.sleep(_LOAD_S)
+    cores = probe.read(time.monotonic(), scan(), [os.getpid()])
+    answer = _said("busctl", "get-property", *_LOGIND).split()
+    return MachineFacts(
+        python=sys.version_info[:3],
+        python_path=sys.executable,
+        mlq=__version__,
+        deployed=_deployed(settings.root),
+        lingers=user_systemd.lingers() if user_systemd.works() else None,
+        cron=crontab.read() is not None,
+        at_boot=installed(settings.machine),
+        kills_at_logout=answer[1] == "true" if len(answer) == 2 else None,
+        cores=cores.total,
+        foreign_load=cores.foreign_load,
+        logged_in=others(_said("who"), getpass.getuser()),
+    )
+
+
+def others(who: str, me: str) -> tuple[str, ...]:
+    """Return who else is logged in, from the output of `who`."""
+    names = {line.split()[0] for line in who.splitlines() if line.strip()}
+    return tuple(sorted(names - {me}))
+
+
+def gpus() -> GpuFacts:
+    """Look at the GPUs."""
+    from mlq_worker.probes.nvml import GpuProbe
+
+    report = GpuProbe("all").read()
+    return GpuFacts(
+        present=sum(_is_nvidia_card(path) for path in Path("/sys/bus/pci/devices").glob("*")),
+        names=tuple((gpu.name, gpu.free_mib, gpu.total_mib) for gpu in report.gpus),
+        fault=report.fault,
+        note=report.note,
+        processes=sum(len(gpu.processes) for gpu in report.gpus),
+    )
+
+
+def root(settings: Settings) -> RootFacts:
+    """Look at the results root: write there, and read the file server's clock."""
+    path, shown = settings.root, str(settings.root)
+    if not path.is_dir():
+        return RootFacts(shown, missing=True, needed=not is_remote(settings))
+    found = path.stat()
+    ours, mode = found.st_uid == os.geteuid(), found.st_mode & 0o777
+    disk = os.statvfs(path)
+    try:
+        write_s, skew_s, error_s = _written(path)
+    except OSError as error:
+        return RootFacts(shown, ours=ours, mode=mode, error=error.strerror or str(error))
+    return RootFacts(
+        shown,
+        ours=ours,
+        mode=mode,
+        kind=network_file_system(path),
+        free_mib=disk.f_bavail * disk.f_frsize // 2**20,
+        total_mib=disk.f_blocks * disk.f_frsize // 2**20,
+        write_s=write_s,
+        skew_s=skew_s,
+        skew_error_s=error_s,
+        quota=quotas(_said("quota", "-w")),
+    )
+
+
+def _written(folder: Path) -> tuple[float, float, float]:
+    """Write some small files; return how long one takes, the clock's skew, and how sure that is."""
+    file = folder / f".doctor.{os.uname().nodename}.{os.getpid()}"
+    took = []
+    try:
+        for _ in range(_WRITES):
+            began_s = time.monotonic()
+            write_atomically(file, b"\0" * 1024)
+            took.append(time.monotonic() - began_s)
+        # Without times given, the file server stamps its own clock.
+        before_s = time.time()
+        os.utime(file)
+        after_s = time.time()
+        skew_s = file.stat().st_mtime - (before_s + after_s) / 2
+    finally:
+        file.unlink(missing_ok=True)
+    return median(took), skew_s, (after_s - before_s) / 2 + 0.1
+
+
+def quotas(said: str) -> tuple[tuple[str, int, int], ...]:
+    """Return (file system, used KiB, limit KiB) of each limited one, from `quota -w`."""
+    found = []
+    for line in said.splitlines():
+        words = line.split()
+        # Filesystem blocks quota limit grace …; a star marks what is over its quota.
+        if len(words) < 4 or not all(word.rstrip("*").isdigit() for word in words[1:4]):
+            continue
+        used, soft, hard = (int(word.rstrip("*")) for word in words[1:4])
+        if soft or hard:
+            found.append((words[0], used, soft or hard))
+    return tuple(found)
+
+
+def files(loaded: Loaded) -> list[FileFacts]:
+    """Look at what is to be ours alone: config, key, password, and the folder of sockets."""
+    settings = loaded.settings
+    found = [_file("config", loaded.config_file)]
+    for name, path in ("signing key", settings.key_file), ("password", settings.password_file):
+        facts = _file(name, path)
+        error: MlqError | None = None
+        try:
+            read_secret(path)
+        except SecretMissingError:
+            pass
+        except MlqError as refused:
+            error = refused
+        found.append(FileFacts(name, facts.path, facts.missing, facts.mode, error))
+    try:
+        private_dir(settings.runtime_dir)
+        found.append(_file("sockets", settings.runtime_dir))
+    except MlqError as refused:
+        found.append(FileFacts("sockets", str(settings.runtime_dir), False, 0, refused))
+    return found
+
+
+def _file(name: str, path: Path) -> FileFacts:
+    try:
+        mode = path.lstat().st_mode & 0o777
+    except FileNotFoundError:
+        return FileFacts(name, str(path), missing=True, mode=0)
+    return FileFacts(name, str(path), missing=False, mode=mode)
+
+
+def queue(settings: Settings) -> QueueFacts:
+    """Look at the queue, through a tunnel if it is on another host."""
+    from mlq.wire import Wire
+
+    where = f"{settings.queue_host} (by ssh)" if is_remote(settings) else str(settings.redis_socket)
+    try:
+        path = reach(settings)
+        password = read_secret(settings.password_file).decode().strip()
+        wire = Wire(path, settings.redis_user, password)
+        began_s = time.monotonic()
+        wire.call("PING")
+        took_s = time.monotonic() - began_s
+        info = str(wire.call("INFO"), errors="replace")
+        fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    except MlqError as error:
+        return QueueFacts(where, error)
+    kind = "Valkey" if "valkey_version" in fields else "Redis"
+    statuses = [fields.get("aof_last_write_status"), fields.get("aof_last_bgrewrite_status")]
+    return QueueFacts(
+        where,
+        version=f"{kind} {fields.get('valkey_version') or fields.get('redis_version')}",
+        user=settings.redis_user,
+        confined=_is_refused(lambda: wire.call("CONFIG", "GET", "dir")),
+        default_off=_is_refused(lambda: Wire(path, "default", "").call("PING")),
+        aof=fields.get("aof_enabled") == "1" and set(statuses) == {"ok"},
+        took_s=took_s,
+    )
+
+
+def _is_refused(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except QueueRefusedError:
+        return True
+    return False
+
+
+def ssh(settings: Settings) -> SshFacts:
+    """Look at the way to the queue's host."""
+    from mlq_cli.remote.ssh import Ssh
+
+    began_s = time.monotonic()
+    let_in: list[float] = []
+    try:
+        Ssh(settings).run(
+            settings.queue_host,
+            ["true"],
+            timeout_s=_SSH_S,
+            connected=lambda: let_in.append(time.monotonic() - began_s),
+        )
+    except MlqError as error:
+        return SshFacts(settings.queue_host, error, 0.0)
+    return SshFacts(settings.queue_host, None, let_in[0])
+
+
+def _deployed(path: Path) -> str:
+    with suppress(OSError):
+        return str((path / SOFTWARE / CURRENT).readlink())
+    return ""
+
+
+def _is_nvidia_card(device: Path) -> bool:
+    with suppress(OSError):
+        is_display = (device / "class").read_text().startswith(_DISPLAY)
+        return is_display and (device / "vendor").read_text().strip() == _NVIDIA
+    return False
+
+
+def _said(*argv: str) -> str:
+    """Return the output of a tool of the system, "" if it is not there or does not answer."""
+    try:
+        return subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TOOL_S,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
