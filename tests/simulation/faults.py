@@ -11,6 +11,7 @@ from mlq_worker.decide import Mode
 from simulation.machine import Machine
 
 if TYPE_CHECKING:
+    from simulation.workers import WorkerHost
     from simulation.world import World
 
 SUPERVISOR_FREEZE_S = 4.0  # less than the margin between the end of trust and the end of a lease
@@ -31,22 +32,28 @@ class Faults:
             self.kill_launcher: 1,
             self.cut_tunnel: 4,
             self.nfs_hang: 3,
-            self.nfs_errors: 2,
+            self.nfs_errors: 3,
             self.nfs_delay: 2,
             self.cut_both: 4,
             self.redis_restart: 2,
             self.lossy_link: 3,
             self.slow_link: 1,
             self.freeze_worker: 3,
+            self.silence: 3,
             self.freeze_machine: 3,
             self.freeze_supervisor: 2,
             self.jump_utc: 1,
             self.jump_server_clock: 1,
             self.operator: 2,
         }
+        if self._rng.random() < 0.5:
+            for machine in [*world.machines, world.user.laptop]:
+                machine.link.loses = 0.03
         # Each seed has its own weather: some kinds of fault only, so that they meet often.
         chosen = self._rng.sample(list(self._kinds), self._rng.randint(3, 9))
         self._chosen = chosen, [self._kinds[kind] for kind in chosen]
+        self._most_s = self._rng.choice((60.0, 300.0, 600.0))
+        self._long = self._rng.random()  # how often a fault outlasts every span of the protocol
         self._left = self._rng.randint(3, 14)
         self._pause_s = self._rng.choice((15.0, 40.0, 90.0))
         self.ended_at = float("inf")
@@ -59,18 +66,29 @@ class Faults:
             self._left -= 1
             kinds, weights = self._chosen
             kind = self._rng.choices(kinds, weights)[0]
-            machine = self._rng.choice(self._world.machines)
+            machine = self._victim()
             self._engine.here = machine
             kind(machine)
+            if self._rng.random() < 0.3:  # both channels may go for different reasons
+                self._rng.choice((self.nfs_hang, self.nfs_errors, self.cut_tunnel, self.freeze_worker))(machine)
             # Often the next fault comes while this one lasts, or just after it.
             self._engine.after(self._rng.expovariate(1 / self._pause_s), self._next)
         else:
             left_s = max(0.0, self._last_until - self._engine.now)
             self._engine.after(left_s + 1, self._heal)
 
+    def _victim(self) -> Machine:
+        """Rather a machine that runs something."""
+        busy = [machine for machine in self._world.machines if machine.table]
+        chosen = busy if busy and self._rng.random() < 0.7 else self._world.machines
+        return self._rng.choice(chosen)
+
     def _heal(self) -> None:
+        for worker in self._world.workers.values():
+            worker.client.ambush = None
         for machine in [*self._world.machines, self._world.user.laptop]:
             machine.link.heal()
+            machine.link.loses = 0.0
             machine.view.heal()
         if self._world.queue_host.down:
             self._world.queue_host.restart()
@@ -89,10 +107,13 @@ class Faults:
         self._engine.note(f"*** {text}" + (f" for {lasts_s:.0f} s" if lasts_s else ""))
         return until
 
-    def _span_s(self, most_s: float = 600.0) -> float:
-        """Seconds to minutes; sometimes just around the spans of the protocol."""
-        if self._rng.random() < 0.3:
-            return self._rng.choice((45.0, 60.0, 90.0)) + self._rng.uniform(-12, 30)
+    def _span_s(self, most_s: float | None = None) -> float:
+        """Seconds to minutes; sometimes just around the spans of the protocol, or beyond them."""
+        most_s = most_s or self._most_s
+        if self._rng.random() < 0.6 * self._long:
+            return self._rng.uniform(130, 400)
+        if self._rng.random() < 0.2:
+            return self._rng.choice((45.0, 60.0, 90.0, 145.0)) + self._rng.uniform(-12, 25)
         return float(2.0 * (most_s / 2.0) ** self._rng.random())
 
     # --- machines -------------------------------------------------------------------------------
@@ -138,7 +159,7 @@ class Faults:
     def freeze_machine(self, machine: Machine) -> None:
         if not machine.on or machine.frozen:
             return
-        lasts_s = self._span_s(7200.0 if self._rng.random() < 0.1 else 600.0)
+        lasts_s = self._span_s(7200.0 if self._rng.random() < 0.1 else None)
         until = self._begin("machine frozen", "the machine freezes", lasts_s)
         machine.freeze(lasts_s)
         self._engine.at(until, partial(self._thaw, machine, machine.boots))
@@ -154,10 +175,24 @@ class Faults:
 
     def kill_worker(self, machine: Machine) -> None:
         worker = self._world.workers.get(machine.name)
-        if worker is not None:
-            self._begin("worker killed", "the worker is killed")
-            worker.kill()
-            self._world.start_worker_later(machine)
+        if worker is None:
+            return
+
+        def strike() -> None:
+            if self._world.workers.get(machine.name) is worker:
+                self._engine.note("the worker is killed", machine.name)
+                worker.kill()
+                self._world.start_worker_later(machine)
+
+        self._begin("worker killed", "the worker is to be killed")
+        self._strike(worker, strike)
+
+    def _strike(self, worker: WorkerHost, strike: Callable[[], None]) -> None:
+        """Now, or at the worst instant: the server has done what was asked, the reply is out."""
+        if self._rng.random() < 0.4:
+            strike()
+        else:
+            worker.client.ambush = (self._rng.choice(("", "claim", "claim", "renew", "move")), strike)
 
     def kill_supervisor(self, machine: Machine) -> None:
         supervisor = self._world.supervisor(machine)
@@ -174,8 +209,20 @@ class Faults:
     def freeze_worker(self, machine: Machine) -> None:
         worker = self._world.workers.get(machine.name)
         if worker is not None:
-            lasts_s = self._span_s(7200.0 if self._rng.random() < 0.1 else 600.0)
-            worker.freeze(self._begin("worker frozen", "the worker freezes", lasts_s))
+            lasts_s = self._span_s(7200.0 if self._rng.random() < 0.1 else None)
+            self._begin("worker frozen", "the worker is to freeze", lasts_s)
+
+            def strike() -> None:
+                self._last_until = max(self._last_until, self._engine.now + lasts_s)
+                self._engine.note(f"the worker freezes for {lasts_s:.0f} s", machine.name)
+                worker.freeze(self._engine.now + lasts_s)
+
+            self._strike(worker, strike)
+
+    def silence(self, machine: Machine) -> None:
+        """The worker freezes between a command and its reply, and NFS hangs meanwhile."""
+        self.freeze_worker(machine)
+        self.nfs_hang(machine)
 
     def freeze_supervisor(self, machine: Machine) -> None:
         supervisor = self._world.supervisor(machine)
@@ -231,9 +278,9 @@ class Faults:
     def cut_both(self, machine: Machine) -> None:
         lasts_s = self._span_s()
         until = self._begin("both channels cut", "tunnel and NFS are cut", lasts_s)
-        self._cut(machine, until + self._rng.uniform(-20, 20))
+        self._cut(machine, until + self._rng.choice((10, 100)) * self._rng.uniform(-1, 1))
         machine.view.hangs_until = max(machine.view.hangs_until, until)
-        self._last_until = max(self._last_until, until + 20)
+        self._last_until = max(self._last_until, until + 100)
 
     def lossy_link(self, machine: Machine) -> None:
         who = self._rng.choice((machine, machine, self._world.user.laptop))

@@ -37,8 +37,9 @@ class Behavior:
     @classmethod
     def of(cls, seed: int, job_id: str, attempt: int) -> Behavior:
         rng = Random(f"{seed}/{job_id}/{attempt}")
+        short = Random(f"{seed}/short").choice((0.1, 0.4, 0.8))
         kind = Random(f"{seed}/{job_id}").random()
-        work_s = 10 ** rng.uniform(-0.5, 1.3) if kind < 0.5 else 10 ** rng.uniform(1.3, 2.6)
+        work_s = 10 ** (rng.uniform(-0.5, 1.3) if kind < short else rng.uniform(1.6, 2.7))
         return cls(
             work_s=work_s,
             exit_code=0 if rng.random() < 0.8 else rng.choice((1, 2, 143)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,10 @@ class QueueHost:
                 self.published(message.decode())
         return reply
 
+    def name_of(self, command: Command) -> str:
+        """Which operation a command is; "" if none."""
+        return self._operations.get(str(command[1]), "") if command[0] == "EVALSHA" else ""
+
     # --- death and return -----------------------------------------------------------------------
 
     def crash(self) -> None:
@@ -160,7 +164,8 @@ class Link:
     loses_until: float = 0.0
     """Until when it loses replies and delivers late."""
     slow_until: float = 0.0
-    stuck: list[Sequence[Command]] = field(default_factory=list)
+    loses: float = 0.0
+    """Which share of replies it loses all the time."""
 
     def heal(self) -> None:
         self.cut_until = self.loses_until = self.slow_until = 0.0
@@ -190,6 +195,8 @@ class SimClient:
 
     def __init__(self, engine: Engine, host: QueueHost, link: Link) -> None:
         self._engine, self._host, self._link = engine, host, link
+        self.ambush: tuple[str, Callable[[], None]] | None = None
+        """Called once such an operation was done and its reply is on the way."""
 
     def call(self, *command: str | bytes | int | float) -> Any:
         return self.call_many([command])[0]
@@ -211,18 +218,19 @@ class SimClient:
     def _once(self, commands: Sequence[Command]) -> list[Any]:
         engine, link, rng = self._engine, self._link, self._engine.rng
         there_s, back_s = self._latencies()
-        troubled = engine.now < link.loses_until
+        troubled = engine.now < link.loses_until or rng.random() < link.loses
         if not self._is_open():
             self._swallow(commands)
             engine.sleep(0.01 if rng.random() < 0.5 else TIMEOUT_S)
             raise _LostError
-        if not troubled and engine.now + there_s + back_s < engine.quiet_until():
+        ambush = self._ambushed(commands)
+        if not troubled and ambush is None and engine.now + there_s + back_s < engine.quiet_until():
             engine.sleep(there_s)
             replies = self._host.execute(commands)
             engine.sleep(back_s)
             return replies
         flight, task = _Flight(), engine.current
-        lost = troubled and rng.random() < 0.3
+        lost = troubled and rng.random() < 0.4
         if troubled and rng.random() < 0.15:  # held back on the way, delivered after the timeout
             lost, there_s = True, rng.uniform(TIMEOUT_S, LATE_MOST_S)
         kept = commands[: rng.randint(0, len(commands))] if lost else commands
@@ -239,6 +247,8 @@ class SimClient:
                 flight.error = error
             if not lost:
                 engine.after(back_s, come_back)
+            if ambush is not None:
+                ambush()
 
         def come_back() -> None:
             flight.broken = not self._is_open()
@@ -253,6 +263,15 @@ class SimClient:
         if flight.error is not None:
             raise flight.error
         return flight.replies or []
+
+    def _ambushed(self, commands: Sequence[Command]) -> Callable[[], None] | None:
+        if self.ambush is None:
+            return None
+        operation, strike = self.ambush
+        if operation and operation not in map(self._host.name_of, commands):
+            return None
+        self.ambush = None
+        return strike
 
     def _is_open(self) -> bool:
         return self._engine.now >= self._link.cut_until and not self._host.down

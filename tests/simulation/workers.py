@@ -44,6 +44,10 @@ class SimDesk:
     def busy(self) -> bool:
         return self._busy
 
+    @property
+    def answered(self) -> bool:
+        return bool(self._answers)
+
     def ask(self, question: Callable[[], Any]) -> bool:
         if self._busy:
             return False

@@ -1,0 +1,171 @@
+"""Bugs to plant in the protocol: a proof that cannot fail proves nothing.
+
+Each is what a reasonable person might have written. They exist here only, laid over the product
+for the length of a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mlq_worker.hands
+import mlq_worker.reaper
+from mlq_worker.reaper import Evidence
+from mlq_worker.supervised import Supervised
+from mlq_worker.supervisor import fence
+from mlq_worker.supervisor.spawner import Spawner
+from mlq_worker.supervisor.state import Attempts
+from mlq_worker.verdicts import Look, Witness
+from simulation import seams
+
+_CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug.
+
+    Args:
+        within: in how many seeds, counted from 0, it is found.
+        plant: lays it over the product's Python.
+        operation: the Lua operation it changes, or "".
+        text: what of that operation is replaced.
+        by: by what.
+    """
+
+    within: int
+    plant: Callable[[Any], None] = lambda patch: None
+    operation: str = ""
+    text: str = ""
+    by: str = ""
+
+    def alter(self, name: str, source: str) -> str:
+        if name != self.operation:
+            return source
+        if source.count(self.text) != 1:
+            raise ValueError(f"{name}.lua has changed: plant the bug anew")
+        return source.replace(self.text, self.by)
+
+
+def fence_longer_than_dead(patch: Any) -> None:
+    real = fence.run_until
+    patch.setattr(fence, "run_until", lambda contact, spans: real(contact, spans) + 300)
+
+
+def reaper_ignores_nfs(patch: Any) -> None:
+    patch.setattr(
+        Witness, "verdicts", lambda self, look, expired: {one.key: "silent" for one in expired}
+    )
+
+
+def unreadable_is_silent(patch: Any) -> None:
+    real = mlq_worker.reaper.read_beats
+
+    def read(layout: Any, machines: Sequence[str], clock: Any) -> Look:
+        look = real(layout, machines, clock)
+        return Look(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
+
+    patch.setattr(mlq_worker.reaper, "read_beats", read)
+    patch.setattr(Evidence, "lacks_result", lambda self, key: self.results.get(key) is None)
+
+
+def new_boot_is_ignored(patch: Any) -> None:
+    real = mlq_worker.hands.stray_moves
+
+    def moves(strays: Any, results: Any, past: Any, supervisor_id: str, boot_id: str, of: Any) -> Any:
+        known = [one for one in strays if one.boot_id == boot_id]
+        return real(known, results, past, supervisor_id, boot_id, of)
+
+    patch.setattr(mlq_worker.hands, "stray_moves", moves)
+    verdict = Witness._verdict
+
+    def blind(self: Witness, attempt: Any, beat: Any, at_s: float) -> str:
+        if beat is not None:
+            attempt = replace(
+                attempt, boot_id=beat.boot_id, supervisor_id=beat.supervisor_id
+            )
+        return verdict(self, attempt, beat, at_s)
+
+    patch.setattr(Witness, "_verdict", blind)
+
+
+def stopped_before_it_has_ended(patch: Any) -> None:
+    real = Supervised.stop
+
+    def stop(self: Supervised, attempts: Any, outcome: str, reason: str) -> None:
+        attempts = list(attempts)
+        real(self, attempts, outcome, reason)
+        for job_id, number in attempts:
+            self.holdings.end(
+                {
+                    "id": job_id,
+                    "attempt": number,
+                    "machine": self._site.machine,
+                    "outcome": outcome,
+                    "exit_code": None,
+                    "reason": reason,
+                    "started_at": None,
+                    "ended_at": "",
+                }
+            )
+
+    patch.setattr(Supervised, "stop", stop)
+
+
+def resumed_without_confirmation(patch: Any) -> None:
+    def beaten(contact: Any, began_at: float, _ended_at: float, _spans: Any) -> Any:
+        return replace(contact, beat_at=max(contact.beat_at, began_at))
+
+    patch.setattr(fence, "beaten", beaten)
+
+
+def renewal_counts_from_its_reply(patch: Any) -> None:
+    real = Supervised.confirm
+
+    def confirm(self: Supervised, renewal: Any, _sent_s: float) -> None:
+        real(self, renewal, self._site.clocks.boot_s())
+
+    patch.setattr(Supervised, "confirm", confirm)
+
+
+def order_counts_from_its_arrival(patch: Any) -> None:
+    real = Attempts.order
+
+    def order(self: Attempts, orders: Any, _at: float) -> None:
+        real(self, orders, seams.WORLD.engine.here.boot_s())
+
+    patch.setattr(Attempts, "order", order)
+
+
+def lost_attempts_run_on(patch: Any) -> None:
+    real = Attempts.confirm
+    patch.setattr(
+        Attempts, "confirm", lambda self, at, alive, lost, now: real(self, at, alive, (), now)
+    )
+
+
+def gone_with_its_leader(patch: Any) -> None:
+    patch.setattr(Spawner, "_sweep", lambda *_: False)
+
+
+BUGS: dict[str, Bug] = {
+    "a move checks no attempt": Bug(
+        20, operation="move", text="  right = right and running == move.attempt\n"
+    ),
+    "the fence is longer than dead": Bug(20, fence_longer_than_dead),
+    "the reaper ignores NFS": Bug(20, reaper_ignores_nfs),
+    "a claim remembers no reply": Bug(20, operation="claim", text=_CACHED),
+    "unreadable NFS is taken for silence": Bug(20, unreadable_is_silent),
+    "a new boot id is ignored": Bug(20, new_boot_is_ignored),
+    "a stopped job moves before its processes are gone": Bug(20, stopped_before_it_has_ended),
+    "a beat resumes what Redis did not confirm": Bug(20, resumed_without_confirmation),
+    "a renewal counts from its reply": Bug(20, renewal_counts_from_its_reply),
+    "an order counts from its arrival": Bug(20, order_counts_from_its_arrival),
+    "an attempt given up by the queue runs on": Bug(20, lost_attempts_run_on),
+    "an attempt is gone with its leader": Bug(20, gone_with_its_leader),
+    "a verdict stands although the lease was renewed": Bug(
+        20, operation="move", text=" and not (move.if_lapsed and not has_lapsed(move.id, move.attempt))"
+    ),
+}
