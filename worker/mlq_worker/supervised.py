@@ -115,12 +115,11 @@ class Supervised:
 
     def summary(self, offer: Offer) -> str:
         """Return in a line what this machine offers and holds."""
-        gpus = f", {len(offer.gpus)} GPU" + "s" * (len(offer.gpus) != 1) if offer.gpus else ""
-        held = len(self.holdings.living())
-        jobs = "1 job" if held == 1 else f"{held} jobs"
-        memory = format_mib(offer.total_mem_mib)
-        offered = f"{offer.machine}: {offer.total_cores} cores, {memory}{gpus}; {jobs} held"
-        return "; ".join(one for one in (offered, self._site.link_trouble()) if one)
+        parts = [_count(offer.total_cores, "core"), format_mib(offer.total_mem_mib)]
+        if offer.gpus:
+            parts.append(_count(len(offer.gpus), "GPU"))
+        held = _count(len(self.holdings.living()), "job")
+        return f"{offer.machine}: {', '.join(parts)}; {held} held"
 
     def _send(self, message: dict[str, Any]) -> None:
         if self.link is not None:
@@ -142,3 +141,7 @@ class Supervised:
                         self._storage_fault = (f"results root fails: {result['reason']}", until_s)
             case "contact":
                 self._contact = message
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
