@@ -175,11 +175,11 @@ class Store:
         (reply,) = self.run(Operation("reserve_machine", args))
         return str(reply["holder"])
 
-    def hold_role(self, role: str, machine: str, ttl_s: float) -> bool:
-        """Take or keep a role that one machine has at a time; returns whether it is ours."""
+    def hold_role(self, role: str, machine: str, ttl_s: float) -> str:
+        """Take or keep a role that one machine has at a time; returns the machine that has it."""
         args = {"role": role, "machine": machine, "ttl_s": ttl_s}
         (reply,) = self.run(Operation("hold_role", args, request_id=""))
-        return bool(reply["holder"] == machine)
+        return str(reply["holder"])
 
     def expired(self, limit: int = PAGE) -> Expired:
         """Return attempts whose lease has run out, longest first, and who holds attempts at all."""

@@ -275,13 +275,13 @@ def test_the_longest_silent_come_first(store: Store, enqueue: Enqueue) -> None:
 def test_a_role_has_one_holder_until_it_lets_it_expire(
     store: Store, redis_client: redis.Redis
 ) -> None:
-    assert store.hold_role("reaper", "lab01", 30)
-    assert store.hold_role("reaper", "lab01", 30)
-    assert not store.hold_role("reaper", "lab02", 30)
-    assert store.hold_role("janitor", "lab02", 30)
+    assert store.hold_role("reaper", "lab01", 30) == "lab01"
+    assert store.hold_role("reaper", "lab01", 30) == "lab01"
+    assert store.hold_role("reaper", "lab02", 30) == "lab01"
+    assert store.hold_role("janitor", "lab02", 30) == "lab02"
     assert 0 < redis_client.pttl("mlq:reaper") <= 30000
     redis_client.delete("mlq:reaper")
-    assert store.hold_role("reaper", "lab02", 30)
+    assert store.hold_role("reaper", "lab02", 30) == "lab02"
 
 
 def test_a_machine_holds_one_reservation_and_a_job_has_one_machine(

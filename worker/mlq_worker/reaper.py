@@ -26,6 +26,8 @@ from mlq_worker.verdicts import Look, Witness
 
 _HISTORY = ("status", "mlq_spec", "mlq_failures", "mlq_losses", "mlq_stop")
 _FORGET_EVERY_S = 3600.0
+# How many beats the role lasts without being renewed.
+_ROLE_BEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,16 @@ class Reaper:
     def look(self, now_s: float) -> None:
         """Look after the queue, if the role is ours, and ask NFS about what may be dead.
 
+        Who does not have the role watches the machine that has it, and that one only: when it dies,
+        its successor knows at once since when it is silent.
+
         Args:
             now_s: unix time.
         """
-        if not self._store.hold_role("reaper", self._settings.machine, self._settings.lease_s):
+        ours = self._settings.machine
+        holder = self._store.hold_role("reaper", ours, _ROLE_BEATS * self._settings.beat_s)
+        if holder != ours:
+            self._desk.ask(lambda: self._visit(Expired((), (holder,))))
             return
         self._forget(now_s)
         due = [Move(job_id, Event.DUE) for job_id in self._store.due()]

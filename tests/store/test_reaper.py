@@ -1,0 +1,101 @@
+"""The reaper's role on a real server, with a desk that answers at once and a clock of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from store_fixtures import LAB01, Enqueue
+
+from mlq.layout import Layout, make_private_dirs, write_atomically
+from mlq.settings import Settings, load
+from mlq.store import Store
+from mlq_worker.reaper import Reaper
+
+
+class AtOnce:
+    """A desk whose answers lie ready as soon as it was asked."""
+
+    def __init__(self, _name: str, _wake: Callable[[], None]) -> None:
+        self._answer: Any = None
+
+    @property
+    def answered(self) -> bool:
+        return self._answer is not None
+
+    def ask(self, question: Callable[[], Any]) -> bool:
+        self._answer = question()
+        return True
+
+    def answer(self) -> Any:
+        answer, self._answer = self._answer, None
+        return answer
+
+
+class Room:
+    """Reapers on several machines that share a results root and a clock."""
+
+    def __init__(self, store: Store, root: Path) -> None:
+        environ = {"HOME": str(root), "XDG_RUNTIME_DIR": str(root)}
+        self.settings: Settings = replace(load(environ).settings, root=root)
+        self.store, self.layout, self.now_s = store, Layout(root), 0.0
+        make_private_dirs(self.layout.workers_dir)
+
+    def reaper(self, machine: str) -> Reaper:
+        site: Any = SimpleNamespace(
+            settings=replace(self.settings, machine=machine),
+            new_desk=AtOnce,
+            clocks=SimpleNamespace(monotonic_s=lambda: self.now_s),
+        )
+        return Reaper(self.store, site, lambda: None)
+
+    def beat(self, counter: int) -> None:
+        value = {"boot_id": LAB01.boot_id, "supervisor_id": LAB01.supervisor_id}
+        beat = json.dumps({**value, "counter": counter, "attempts": [["1", 1]]})
+        write_atomically(self.layout.beat_file("lab01"), beat.encode())
+
+    def turn(self, *reapers: Reaper) -> None:
+        self.now_s += self.settings.beat_s
+        for reaper in reapers:
+            reaper.look(time.time())
+            reaper.judge(time.time())
+
+
+def state_of(store: Store, job_id: str) -> str:
+    return store.rows(("status",), [job_id])[0][1]
+
+
+def test_a_successor_knows_since_when_the_reaper_itself_is_silent(
+    store: Store, enqueue: Enqueue, tmp_path: Path
+) -> None:
+    room = Room(store, tmp_path)
+    (job,) = enqueue(1)
+    store.renew("lab01", [], 45, 0.0)
+    store.claim([("p0.c1.m2048.g0.v0", 1)], LAB01, 45, time.time())
+    first, second = room.reaper("lab01"), room.reaper("lab02")
+    room.beat(1)
+    room.turn(first, second)
+    for _ in range(8):  # lab01 is dead from here on; its role and its lease have not run out yet
+        room.turn(second)
+    assert state_of(store, job) == "started"
+    store.client.call("DEL", "mlq:reaper")
+    store.client.call("ZADD", "mlq:leases", 0, "1:1")
+    room.turn(second)
+    assert state_of(store, job) == "queued"
+
+
+def test_who_has_not_the_role_judges_nobody(store: Store, enqueue: Enqueue, tmp_path: Path) -> None:
+    room = Room(store, tmp_path)
+    (job,) = enqueue(1)
+    store.renew("lab01", [], 45, 0.0)
+    store.claim([("p0.c1.m2048.g0.v0", 1)], LAB01, -1, time.time())
+    room.turn(room.reaper("lab01"))
+    second = room.reaper("lab02")
+    for _ in range(20):
+        room.turn(second)
+    assert state_of(store, job) == "started"
