@@ -20,7 +20,7 @@ from mlq.errors import InvalidInputError, MlqError
 COMMANDS = {
     "Experiments": ("enqueue", "ls", "show", "logs", "wait", "cancel", "retry", "explain"),
     "Machines": ("machines", "worker", "server", "deploy"),
-    "Yourself": ("config", "doctor", "completion"),
+    "Yourself": ("init", "config", "doctor", "completion"),
 }
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141

@@ -237,7 +237,9 @@ def make_private_dirs(path: Path | str) -> None:
         os.mkdir(path, 0o700)  # noqa: PTH102 - speed
     except FileNotFoundError:
         make_private_dirs(os.path.dirname(path))  # noqa: PTH120 - speed
-        make_private_dirs(path)
+        # Once: some folders, as those of /proc, are there and yet take no new ones.
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)  # noqa: PTH102 - speed
     except FileExistsError:
         if not os.path.isdir(path):  # noqa: PTH112 - speed
             raise

@@ -1,0 +1,74 @@
+"""The signing key and the password: made where they are missing, copied if that is wished.
+
+Both lie in 0600 files and travel inside ssh only. Invariant: one that exists, here or there, is
+never replaced.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from mlq.paths import write_secret
+from mlq.settings import Settings
+from mlq.signing import create_key, load_key
+from mlq_cli.remote.ssh import Ssh
+from mlq_cli.setup import survey
+from mlq_cli.setup.survey import Account
+
+
+def secrets_here(settings: Settings) -> list[str]:
+    """Make the signing key unless there is one; return what was done.
+
+    Raises:
+        UnsafePathError: the one that is there is open to others.
+        SignatureError: it holds no key.
+    """
+    existed = settings.key_file.exists()
+    create_key(settings.key_file)
+    lines = [f"signing key: {settings.key_file}{'' if existed else ' (made now)'}"]
+    if not settings.password_file.exists():
+        lines.append("next: `mlq server start` makes the password and starts the queue")
+    return lines
+
+
+def shared_secrets(settings: Settings, there: Account, *, share: bool) -> list[str]:
+    """See to the secrets of a queue on another host; return what was done and what is to do.
+
+    Args:
+        settings: name the host and the files here.
+        there: names the files there.
+        share: whether to copy what only one side has.
+    """
+    ssh, host = Ssh(settings), settings.queue_host
+    key_there, password_there = survey.exist(ssh, host, there.key_file, there.password_file)
+    key, password = settings.key_file, settings.password_file
+    lines = []
+    if not key.exists() and key_there:
+        lines.append(_fetched(ssh, host, there.key_file, key, share=share))
+    elif not key_there:
+        lines += secrets_here(settings)[:1]
+        if share:
+            survey.put(ssh, host, there.key_file, load_key(key).hex().encode() + b"\n")
+            lines.append(f"copied it to {host}:{there.key_file}")
+        else:
+            lines.append(_to_copy(str(key), f"{host}:{there.key_file}"))
+    if not password.exists() and password_there:
+        lines.append(_fetched(ssh, host, there.password_file, password, share=share))
+    elif not password_there:
+        lines.append(
+            f"next: `mlq deploy`, then `mlq server start --on {host}`, which makes the password; "
+            "then `mlq init --share-secrets` fetches it"
+        )
+    return lines
+
+
+def _fetched(ssh: Ssh, host: str, remote: str, path: Path, *, share: bool) -> str:
+    if not share:
+        return _to_copy(f"{host}:{remote}", str(path))
+    write_secret(path, survey.fetch(ssh, host, remote))
+    return f"copied {path} from {host}"
+
+
+def _to_copy(source: str, target: str) -> str:
+    return f"to do: scp -p {shlex.quote(source)} {shlex.quote(target)}"
