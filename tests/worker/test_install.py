@@ -197,3 +197,13 @@ def test_the_crontab_line_runs_and_tries_again(tmp_path: Path) -> None:
 def test_a_line_too_long_for_cron_is_refused() -> None:
     with pytest.raises(WorkerError, match=r"config\.toml"):
         crontab.reboot_line("lab01", ["mlq"], {"MLQ_ROOT": "x" * 1000})
+
+
+def test_the_deployed_mlq_is_started_by_the_link_to_its_current_version(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    software = machine.settings.root / "software"
+    monkeypatch.setattr("sys.executable", str(software / "0.1.0-abc" / "bin" / "python"))
+    machine.has("systemd", "linger")
+    machine.install()
+    assert f"ExecStart={software}/current/bin/mlq worker start" in machine.unit.read_text()
