@@ -152,11 +152,11 @@ class Queue:
 
         if self._key is None:
             self._key = load_key(self.settings.key_file)
-        # Before numbers are drawn: what cannot be used shall not use them up.
-        check_all(submissions, self.settings.default_mem_mib)
-        first = self.store.reserve_numbers(len(submissions))
         at = utc_iso(self._clock())
-        signed = sign_all(submissions, first, at, self._key, self.settings.default_mem_mib)
+        # Before numbers are drawn: what cannot be used shall not use them up.
+        checked = check_all(submissions, at, self.settings.default_mem_mib)
+        first = self.store.reserve_numbers(len(submissions))
+        signed = sign_all(checked, first, self._key)
         self.store.submit(signed, at)
         return [Job(job.spec.id, self) for job in signed]
 

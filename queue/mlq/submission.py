@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -128,21 +128,30 @@ class Submission:
             raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
 
 
-def check_all(submissions: Sequence[Submission], default_mem_mib: int) -> None:
-    """Find what cannot be used in any of them; raises InvalidInputError like `Submission.spec`."""
-    for _ in _checked(submissions, "", default_mem_mib):
-        pass
+Checked = tuple[Submission, JobSpec]
+"""A submission, and a validated job that is like it but for its id and argv."""
 
 
-def sign_all(
-    submissions: Sequence[Submission], first: int, at: str, key: bytes, default_mem_mib: int
-) -> list[SignedJob]:
-    """Number submissions from `first` on and sign them."""
+def check_all(submissions: Sequence[Submission], at: str, default_mem_mib: int) -> list[Checked]:
+    """Validate submissions; raises InvalidInputError like `Submission.spec`."""
+    checked: list[Checked] = []
+    like: dict[str, object] = {}
+    for submission in submissions:
+        options = {**vars(submission), "argv": ()}
+        if options != like:
+            like, template = options, submission.spec("0", at, default_mem_mib)
+        else:
+            # Only id and argv differ from a job that was validated.
+            submission.check_command()
+        checked.append((submission, template))
+    return checked
+
+
+def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJob]:
+    """Number checked submissions from `first` on and sign them."""
     signed: list[SignedJob] = []
     last: JobSpec | None = None
-    for number, (submission, template) in enumerate(
-        _checked(submissions, at, default_mem_mib), first
-    ):
+    for number, (submission, template) in enumerate(checked, first):
         if template is not last:
             last, (head, tail) = template, _around(template)
         spec = template.model_copy(update={"id": str(number), "argv": submission.argv})
@@ -150,20 +159,6 @@ def sign_all(
         text = f"{head[0]}{argv}{head[1]}{json.dumps(spec.id)}{tail}"
         signed.append(SignedJob(spec, text, sign(key, text.encode())))
     return signed
-
-
-def _checked(
-    submissions: Sequence[Submission], at: str, default_mem_mib: int
-) -> Iterator[tuple[Submission, JobSpec]]:
-    """Yield each submission with a validated job that is like it but for its id and argv."""
-    like: Submission | None = None
-    for submission in submissions:
-        if like is None or submission.with_argv(like.argv) != like:
-            like, template = submission, submission.spec("0", at, default_mem_mib)
-        else:
-            # Only id and argv differ from a job that was validated.
-            submission.check_command()
-        yield submission, template
 
 
 def _around(template: JobSpec) -> tuple[tuple[str, str], str]:

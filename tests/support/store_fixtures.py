@@ -14,7 +14,7 @@ from mlq.connection import RedisClient
 from mlq.operations import Claimant
 from mlq.record import SignedJob
 from mlq.store import Store
-from mlq.submission import Submission, sign_all
+from mlq.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
 
 KEY = b"k" * 64
@@ -48,5 +48,5 @@ def enqueue(store: Store) -> Enqueue:
 
 
 def sign(store: Store, *submissions: Submission) -> list[SignedJob]:
-    first = store.reserve_numbers(len(submissions))
-    return sign_all(submissions, first, utc_iso(time.time()), KEY, 2048)
+    checked = check_all(submissions, utc_iso(time.time()), 2048)
+    return sign_all(checked, store.reserve_numbers(len(submissions)), KEY)

@@ -15,7 +15,7 @@ from mlq.jobs import FunctionCall
 from mlq.replies import Claim
 from mlq.settings import load
 from mlq.signing import sign
-from mlq.submission import Submission, sign_all
+from mlq.submission import Submission, check_all, sign_all
 from mlq_worker.orders import order, read_spec
 from mlq_worker.probes.machine import Limits
 from mlq_worker.site import Site
@@ -57,7 +57,7 @@ def site(tmp_path: Path) -> Site:
 
 def claimed(attempt: int = 2, **options: Any) -> Claim:
     options = {"argv": ("python", "x.py"), "cwd": "/work dir", "python_env": "", **options}
-    (job,) = sign_all([Submission(**options)], 7, AT, KEY, 2048)
+    (job,) = sign_all(check_all([Submission(**options)], AT, 2048), 7, KEY)
     return Claim("7", attempt, job.spec.job_class.name, job.text, job.signature, 0, 0)
 
 

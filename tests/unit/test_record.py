@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from mlq.errors import WorkerError
 from mlq.jobs import FunctionCall
 from mlq.record import RESULT_TYPES, common_fields, job_fields, result_fields, run_command
-from mlq.submission import Submission, sign_all
+from mlq.submission import Submission, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"
 
@@ -25,7 +25,7 @@ def pairs(flat: list[Any]) -> dict[str, Any]:
 
 def ours(**options: Any) -> dict[str, Any]:
     options = {"argv": ("python", "train.py"), "cwd": "/", "python_env": "", **options}
-    (job,) = sign_all([Submission(**options)], 7, AT, b"k" * 32, 2048)
+    (job,) = sign_all(check_all([Submission(**options)], AT, 2048), 7, b"k" * 32)
     merged = pairs(common_fields(AT)) | pairs(job_fields(job))
     # What submit.lua adds.
     return merged | {"origin": job.spec.job_class.name, "status": "queued"}

@@ -15,7 +15,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.record import SignedJob
 from mlq.request import Request
-from mlq.submission import Submission, argv_of, sign_all
+from mlq.submission import Submission, argv_of, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"
 KEY = b"k" * 32
@@ -26,7 +26,7 @@ def asked(*argv: str, **options: Any) -> Submission:
 
 
 def signed(*submissions: Submission) -> list[SignedJob]:
-    return sign_all(submissions, 7, AT, KEY, 2048)
+    return sign_all(check_all(submissions, AT, 2048), 7, KEY)
 
 
 # No process can get a NUL as an argument or in its environment.
