@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +37,7 @@ def main() -> None:
     unknown = set(args.only or ()) - parts.keys()
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # what runs is ended first
     where = report.machine()
     results: dict[str, list[report.Row]] = {}
     for name, (title, measure) in parts.items():

@@ -53,7 +53,10 @@ def measure(count: int, rounds: int, with_peers: bool) -> list[Row]:
         for name, (how, _) in contestants.items()
     ]
     rows.sort(key=lambda row: -(row.spread or (0,))[0])
-    return rows + [Row(f"CPU of {name}", (ms, ms, ms), "ms/job", "") for name, ms in costs.items()]
+    return rows + [
+        Row(f"mlq's CPU: {name}", (ms, ms, ms), "ms/job", "on disk, last round")
+        for name, ms in costs.items()
+    ]
 
 
 def _mlq(count: int, costs: dict[str, float]) -> float:
