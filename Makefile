@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 CODE := queue worker cli tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench docs clean
+.PHONY: help venv demo test simulate lint bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ demo: venv ## watch an experiment survive a power cut (about a minute)
 
 test: venv ## run all tests
 	$(BIN)/python -m pytest
+
+simulate: venv ## simulate faults under SEEDS=200 seeds; SEED=7 tells one story, PLANTED=1 hunts bugs
+	PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seeds $(or $(SEEDS),200) \
+		$(if $(SEED),--seed $(SEED)) $(if $(PLANTED),--planted)
 
 lint: venv ## check style, types and import layers
 	$(BIN)/ruff check $(CODE)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from redis_server import private_server
 
+from simulation.planted import BUGS
 from simulation.world import Outcome, simulate
 
-_SHOWN = 3
+_SHOWN, _CHUNK = 3, 25
 
 
 def _some(seeds: list[int]) -> list[Outcome]:
@@ -33,6 +34,62 @@ def _chunks(seeds: range, size: int) -> Iterator[list[int]]:
         yield list(seeds[start : start + size])
 
 
+@dataclass
+class Campaign:
+    """What came of many seeds."""
+
+    seeds: int = 0
+    simulated_s: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.seeds += 1
+        self.simulated_s += outcome.simulated_s
+        self.faults.update(outcome.faults)
+        self.counts.update(outcome.counts)
+        if outcome.violation:
+            self.failed.append(outcome)
+            sys.stdout.write(f"seed {outcome.seed}: {outcome.violation}\n")
+            sys.stdout.flush()
+
+    def report(self) -> str:
+        """The stories of the first failing seeds, and the figures."""
+        stories = [f"\n{one.story}\n{one.violation}\n" for one in self.failed[:_SHOWN]]
+        return "".join(stories) + (
+            f"{self.seeds} seeds, {self.simulated_s / 3600:.0f} simulated hours; "
+            f"{len(self.failed)} violations\n"
+            f"faults: {sum(self.faults.values())} {dict(sorted(self.faults.items()))}\n"
+            f"seen: {dict(sorted(self.counts.items()))}\n"
+        )
+
+
+def run(seeds: range, jobs: int) -> Campaign:
+    """Run seeds in so many processes, each with a server of its own."""
+    campaign = Campaign()
+    size = max(1, min(_CHUNK, len(seeds) // jobs))
+    with get_context("spawn").Pool(jobs) as pool:
+        for outcomes in pool.imap_unordered(_some, _chunks(seeds, size)):
+            for outcome in outcomes:
+                campaign.add(outcome)
+    return campaign
+
+
+def hunt(most: int) -> bool:
+    """Plant each bug in turn and say which seed finds it; returns whether all are found."""
+    found = True
+    with private_server() as server:
+        for name, bug in BUGS.items():
+            outcomes = (simulate(seed, server, bug.plant, bug.alter) for seed in range(most))
+            first = next((one for one in outcomes if one.violation), None)
+            found = found and first is not None
+            told = f"seed {first.seed}: {first.violation}" if first else f"not in {most} seeds"
+            sys.stdout.write(f"{name}: {told[:160]}\n")
+            sys.stdout.flush()
+    return found
+
+
 def main() -> int:
     """Run the seeds; returns 1 if one of them fails."""
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
@@ -40,34 +97,15 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="only this one; tells its story in any case")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at the same time")
+    parser.add_argument("--planted", action="store_true", help="find the planted bugs instead")
     options = parser.parse_args()
+    if options.planted:
+        return not hunt(options.seeds)
     if options.seed is not None:
         with private_server() as server:
             outcome = simulate(options.seed, server)
         sys.stdout.write(f"{outcome.story}\n{outcome.violation or 'no violation'}\n")
         return bool(outcome.violation)
-    seeds = range(options.first, options.first + options.seeds)
-    faults: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    failed: list[Outcome] = []
-    simulated_s, began = 0.0, time.monotonic()
-    with get_context("spawn").Pool(options.jobs) as pool:
-        for outcomes in pool.imap_unordered(_some, _chunks(seeds, 50)):
-            for outcome in outcomes:
-                faults.update(outcome.faults)
-                counts.update(outcome.counts)
-                simulated_s += outcome.simulated_s
-                if outcome.violation:
-                    failed.append(outcome)
-                    sys.stdout.write(f"seed {outcome.seed}: {outcome.violation}\n")
-                    sys.stdout.flush()
-    for outcome in failed[:_SHOWN]:
-        sys.stdout.write(f"\n{outcome.story}\n{outcome.violation}\n")
-    sys.stdout.write(
-        f"{len(seeds)} seeds, {simulated_s / 3600:.0f} simulated hours in "
-        f"{time.monotonic() - began:.0f} s; {len(failed)} violations\n"
-        f"faults: {sum(faults.values())} {dict(sorted(faults.items()))}\n"
-        f"seen: {dict(sorted(counts.items()))}\n"
-    )
-    return bool(failed)
-
+    campaign = run(range(options.first, options.first + options.seeds), options.jobs)
+    sys.stdout.write(campaign.report())
+    return bool(campaign.failed)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
 
-
 LEAST_S = 1e-4  # no wait is shorter: rounding must not make time stand still
 
 

@@ -70,7 +70,9 @@ class Faults:
             self._engine.here = machine
             kind(machine)
             if self._rng.random() < 0.3:  # both channels may go for different reasons
-                self._rng.choice((self.nfs_hang, self.nfs_errors, self.cut_tunnel, self.freeze_worker))(machine)
+                self._rng.choice(
+                    (self.nfs_hang, self.nfs_errors, self.cut_tunnel, self.freeze_worker)
+                )(machine)
             # Often the next fault comes while this one lasts, or just after it.
             self._engine.after(self._rng.expovariate(1 / self._pause_s), self._next)
         else:
@@ -93,8 +95,9 @@ class Faults:
         if self._world.queue_host.down:
             self._world.queue_host.restart()
         for machine in self._world.machines:
-            if not machine.on and (len(self._dead) >= len(self._world.machines) - 1 or
-                                   machine.name not in self._dead):
+            if not machine.on and (
+                len(self._dead) >= len(self._world.machines) - 1 or machine.name not in self._dead
+            ):
                 self._boot(machine)
         self.ended_at = self._engine.now
         self._engine.here = None
@@ -185,14 +188,14 @@ class Faults:
                 self._world.start_worker_later(machine)
 
         self._begin("worker killed", "the worker is to be killed")
-        self._strike(worker, strike)
+        self._strike(worker, strike, self._rng.choice(("", "claim", "claim", "renew", "move")))
 
-    def _strike(self, worker: WorkerHost, strike: Callable[[], None]) -> None:
+    def _strike(self, worker: WorkerHost, strike: Callable[[], None], after: str) -> None:
         """Now, or at the worst instant: the server has done what was asked, the reply is out."""
-        if self._rng.random() < 0.4:
+        if self._rng.random() < 0.3:
             strike()
         else:
-            worker.client.ambush = (self._rng.choice(("", "claim", "claim", "renew", "move")), strike)
+            worker.client.ambush = (after, strike)
 
     def kill_supervisor(self, machine: Machine) -> None:
         supervisor = self._world.supervisor(machine)
@@ -207,22 +210,28 @@ class Faults:
             supervisor.launchers[-1].end()
 
     def freeze_worker(self, machine: Machine) -> None:
+        lasts_s = self._span_s(7200.0 if self._rng.random() < 0.1 else None)
+        self._freeze_worker(machine, lasts_s, self._rng.choice(("", "claim", "claim", "move")))
+
+    def _freeze_worker(self, machine: Machine, lasts_s: float, after: str) -> None:
         worker = self._world.workers.get(machine.name)
-        if worker is not None:
-            lasts_s = self._span_s(7200.0 if self._rng.random() < 0.1 else None)
-            self._begin("worker frozen", "the worker is to freeze", lasts_s)
+        if worker is None:
+            return
 
-            def strike() -> None:
-                self._last_until = max(self._last_until, self._engine.now + lasts_s)
-                self._engine.note(f"the worker freezes for {lasts_s:.0f} s", machine.name)
-                worker.freeze(self._engine.now + lasts_s)
+        def strike() -> None:
+            self._last_until = max(self._last_until, self._engine.now + lasts_s)
+            self._engine.note(f"the worker freezes for {lasts_s:.0f} s", machine.name)
+            worker.freeze(self._engine.now + lasts_s)
 
-            self._strike(worker, strike)
+        self._begin("worker frozen", "the worker is to freeze", lasts_s)
+        self._strike(worker, strike, after)
 
     def silence(self, machine: Machine) -> None:
-        """The worker freezes between a command and its reply, and NFS hangs meanwhile."""
-        self.freeze_worker(machine)
-        self.nfs_hang(machine)
+        """The worker freezes between a renewal and its reply, and NFS hangs meanwhile."""
+        lasts_s = self._rng.uniform(100, 300)
+        self._freeze_worker(machine, lasts_s, "renew")
+        until = self._begin("NFS hang", "NFS hangs", lasts_s + self._rng.uniform(-20, 60))
+        machine.view.hangs_until, machine.view.soft = until, False
 
     def freeze_supervisor(self, machine: Machine) -> None:
         supervisor = self._world.supervisor(machine)
@@ -265,8 +274,9 @@ class Faults:
     def nfs_errors(self, machine: Machine) -> None:
         who = self._rng.choice(([machine], self._world.machines))
         error = self._rng.choice((errno.EIO, errno.ESTALE, errno.EDQUOT))
-        until = self._begin("NFS errors", f"NFS fails with {errno.errorcode[error]}",
-                            self._span_s())
+        until = self._begin(
+            "NFS errors", f"NFS fails with {errno.errorcode[error]}", self._span_s()
+        )
         for one in who:
             one.view.fails_until, one.view.error = until, error
 
@@ -284,8 +294,7 @@ class Faults:
 
     def lossy_link(self, machine: Machine) -> None:
         who = self._rng.choice((machine, machine, self._world.user.laptop))
-        until = self._begin("replies lost", f"the link of {who.name} loses replies",
-                            self._span_s())
+        until = self._begin("replies lost", f"the link of {who.name} loses replies", self._span_s())
         who.link.loses_until = until
 
     def slow_link(self, machine: Machine) -> None:

@@ -276,4 +276,3 @@ class _Usage:
 
 
 _USAGE = _Usage()
-

@@ -28,7 +28,8 @@ class Bug:
     """A planted bug.
 
     Args:
-        within: in how many seeds, counted from 0, it is found.
+        within: in how many seeds, counted from 0, it is found; more than 40 are left to
+            `make simulate PLANTED=1`.
         plant: lays it over the product's Python.
         operation: the Lua operation it changes, or "".
         text: what of that operation is replaced.
@@ -74,7 +75,9 @@ def unreadable_is_silent(patch: Any) -> None:
 def new_boot_is_ignored(patch: Any) -> None:
     real = mlq_worker.hands.stray_moves
 
-    def moves(strays: Any, results: Any, past: Any, supervisor_id: str, boot_id: str, of: Any) -> Any:
+    def moves(
+        strays: Any, results: Any, past: Any, supervisor_id: str, boot_id: str, of: Any
+    ) -> Any:
         known = [one for one in strays if one.boot_id == boot_id]
         return real(known, results, past, supervisor_id, boot_id, of)
 
@@ -83,9 +86,7 @@ def new_boot_is_ignored(patch: Any) -> None:
 
     def blind(self: Witness, attempt: Any, beat: Any, at_s: float) -> str:
         if beat is not None:
-            attempt = replace(
-                attempt, boot_id=beat.boot_id, supervisor_id=beat.supervisor_id
-            )
+            attempt = replace(attempt, boot_id=beat.boot_id, supervisor_id=beat.supervisor_id)
         return verdict(self, attempt, beat, at_s)
 
     patch.setattr(Witness, "_verdict", blind)
@@ -154,18 +155,20 @@ BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         20, operation="move", text="  right = right and running == move.attempt\n"
     ),
-    "the fence is longer than dead": Bug(20, fence_longer_than_dead),
+    "the fence is longer than dead": Bug(150, fence_longer_than_dead),
     "the reaper ignores NFS": Bug(20, reaper_ignores_nfs),
-    "a claim remembers no reply": Bug(20, operation="claim", text=_CACHED),
-    "unreadable NFS is taken for silence": Bug(20, unreadable_is_silent),
+    "a claim remembers no reply": Bug(40, operation="claim", text=_CACHED),
+    "unreadable NFS is taken for silence": Bug(150, unreadable_is_silent),
     "a new boot id is ignored": Bug(20, new_boot_is_ignored),
     "a stopped job moves before its processes are gone": Bug(20, stopped_before_it_has_ended),
     "a beat resumes what Redis did not confirm": Bug(20, resumed_without_confirmation),
-    "a renewal counts from its reply": Bug(20, renewal_counts_from_its_reply),
-    "an order counts from its arrival": Bug(20, order_counts_from_its_arrival),
+    "a renewal counts from its reply": Bug(150, renewal_counts_from_its_reply),
+    "an order counts from its arrival": Bug(80, order_counts_from_its_arrival),
     "an attempt given up by the queue runs on": Bug(20, lost_attempts_run_on),
     "an attempt is gone with its leader": Bug(20, gone_with_its_leader),
     "a verdict stands although the lease was renewed": Bug(
-        20, operation="move", text=" and not (move.if_lapsed and not has_lapsed(move.id, move.attempt))"
+        1000,
+        operation="move",
+        text=" and not (move.if_lapsed and not has_lapsed(move.id, move.attempt))",
     ),
 }

@@ -100,7 +100,6 @@ class QueueHost:
         self.clock_offset_s = 1.7e9
         self.watch: Callable[[str, Command, Callable[[], Any]], Any] = lambda *args: args[2]()
         self.published: Callable[[str], None] = lambda message: None
-        self._dump: list[tuple[bytes, bytes]] = []
         wire.call("FLUSHALL")
         wire.call("SCRIPT", "FLUSH")
 
@@ -120,9 +119,7 @@ class QueueHost:
         full = (*command, repr(self.clock_s))
         reply = self.watch(name, command, lambda: self.wire.call(*full))
         if name in ("submit", "move", "ask_to_stop"):
-            messages, _ = self.wire.call_many(
-                [("LRANGE", _PUBLISHED, 0, -1), ("DEL", _PUBLISHED)]
-            )
+            messages, _ = self.wire.call_many([("LRANGE", _PUBLISHED, 0, -1), ("DEL", _PUBLISHED)])
             for message in messages:
                 self.published(message.decode())
         return reply
@@ -139,21 +136,6 @@ class QueueHost:
     def restart(self) -> None:
         self.down = False
         self.wire.call("SCRIPT", "FLUSH")  # scripts are not in the AOF
-
-    def remember(self) -> None:
-        """Note what is on the disk now: what a crash that loses the last second leaves."""
-        keys = sorted(self.wire.call("KEYS", "*"))
-        values = self.wire.call_many([("DUMP", key) for key in keys]) if keys else []
-        self._dump = list(zip(keys, values, strict=True))
-
-    def fall_back(self) -> None:
-        """Restart from what was noted."""
-        self.wire.call("FLUSHALL")
-        if self._dump:
-            self.wire.call_many([("RESTORE", key, 0, value) for key, value in self._dump])
-        replies = [key for key, _ in self._dump if key.startswith(b"mlq:reply:")]
-        if replies:
-            self.wire.call_many([("EXPIRE", key, 86400) for key in replies])
 
 
 @dataclass
@@ -181,7 +163,8 @@ class _Flight:
     def __init__(self) -> None:
         self.replies: list[Any] | None = None
         self.error: Exception | None = None
-        self.broken = False
+        self.is_back = False
+        """Whether the reply has come, be it that nobody has looked yet."""
 
 
 class SimClient:
@@ -251,14 +234,13 @@ class SimClient:
                 ambush()
 
         def come_back() -> None:
-            flight.broken = not self._is_open()
+            flight.is_back = self._is_open()
             if task is not None:
                 task.wake(flight)
 
         engine.after(there_s, arrive)
-        asked = engine.now
         engine.wait(TIMEOUT_S, flight)
-        if lost or flight.broken or engine.now - asked >= TIMEOUT_S:
+        if not flight.is_back:
             raise _LostError
         if flight.error is not None:
             raise flight.error

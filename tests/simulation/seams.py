@@ -20,7 +20,8 @@ import mlq_worker.reading
 import mlq_worker.reaper
 from mlq_worker import evidence
 from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
-from simulation.supervision import SimDoor, prepared, shelved
+from simulation.fittings import SimDoor
+from simulation.supervision import prepared, shelved
 
 WORLD: Any = None
 
@@ -135,5 +136,3 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         for where, name, value in replaced:
             patch.setattr(where, name, value)
         yield patch
-
-

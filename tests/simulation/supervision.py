@@ -3,157 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from mlq.layout import Layout
 from mlq_worker.supervisor import processes
-from mlq_worker.supervisor.beat import Beats
-from mlq_worker.supervisor.door import Door
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.messages import Order, Result
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.starting import Failure, Ready
-from simulation.engine import LEAST_S, Engine, Task, Timer
+from simulation.engine import LEAST_S, Timer
+from simulation.fittings import HOP_S, SimBeats, SimChannel, SimPool
 from simulation.machine import Machine
 
-_HOP_S = 0.0005
 LAUNCH_S = 0.05
-
-
-class SimChannel:
-    """One end of a connection within a machine; stands in for `Channel`.
-
-    Args:
-        engine: simulated time.
-        wake: called when something has arrived.
-    """
-
-    def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
-        self._engine, self.wake = engine, wake
-        self.peer: SimChannel | None = None
-        self.inbox: list[Any] = []
-        self.closed = self.ending = False
-        self.unsent_bytes = 0
-
-    @classmethod
-    def pair(
-        cls, engine: Engine, wake: Callable[[], None], other: Callable[[], None]
-    ) -> tuple[SimChannel, SimChannel]:
-        one, two = cls(engine, wake), cls(engine, other)
-        one.peer, two.peer = two, one
-        return one, two
-
-    def fileno(self) -> int:
-        return -1
-
-    def watch(self, poll: object) -> None:
-        """Nothing to prepare."""
-
-    def flush(self) -> None:
-        """Nothing is ever unsent."""
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        peer = self.peer
-        if self.closed or peer is None or peer.closed:
-            self.closed = True
-            return
-        whole = json.loads(json.dumps(message))
-
-        def arrive() -> None:
-            if not peer.closed:
-                peer.inbox.append(whole)
-                peer.wake()
-
-        self._engine.after(_HOP_S, arrive)
-
-    def receive(self) -> list[Any]:
-        messages, self.inbox = self.inbox, []
-        if self.ending:
-            self.closed = True
-        return messages
-
-    def close(self) -> None:
-        self.closed = True
-        peer = self.peer
-        if peer is not None and not peer.closed:
-
-            def hang_up() -> None:
-                peer.ending = True
-                peer.wake()
-
-            self._engine.after(_HOP_S, hang_up)
-
-
-class SimDoor(Door):
-    """The real door; who waits at it comes from the simulation."""
-
-    def __init__(self, listener: list[SimChannel], poll: Any) -> None:
-        self._listener, self._poll = listener, poll  # type: ignore[assignment]
-        self._worker, self._greeted = None, False
-
-    def change(self) -> None:
-        worker = self._worker
-        if worker is not None and worker.closed:
-            self.close()
-        if self._listener:
-            self.close()
-            self._worker = self._listener.pop(0)  # type: ignore[attr-defined]
-            self._worker.wake()  # it may have spoken already
-
-
-class SimBeats(Beats):
-    """The real thread of beats, as a task."""
-
-    def __init__(self, machine: Machine, nfs: Any, identity: dict[str, str], **how: Any) -> None:
-        super().__init__(how["path"], identity, how["beat_s"], how["wake"])
-        self._machine, self._nfs = machine, nfs
-        engine, stopped = machine.engine, [False]
-        self._stop = SimpleNamespace(  # type: ignore[assignment]
-            is_set=lambda: stopped[0],
-            set=lambda: stopped.__setitem__(0, True),
-            wait=engine.sleep,
-        )
-        self.task: Task | None = None
-
-    def start(self) -> None:
-        self.task = self._machine.engine.spawn(self._machine, self._run, "beat")
-
-    def _write(self) -> None:
-        self._counter += 1
-        content = {**self._identity, "counter": self._counter, "attempts": self.attempts}
-        self._nfs.write(self._machine, self._path, json.dumps(content).encode("ascii"))
-
-
-class SimPool:
-    """Stands in for `Pool`: its threads are tasks."""
-
-    def __init__(self, size: int, machine: Machine, wake: Callable[[], None]) -> None:
-        self._size, self._machine, self._wake = size, machine, wake
-        self._waiting: deque[Callable[[], Callable[[], None]]] = deque()
-        self._done: deque[Callable[[], None]] = deque()
-        self.tasks: list[Task] = []
-
-    def submit(self, call: Callable[[], Callable[[], None]]) -> None:
-        self._waiting.append(call)
-        self.tasks = [task for task in self.tasks if not task.done]
-        if len(self.tasks) < self._size:
-            self.tasks.append(self._machine.engine.spawn(self._machine, self._run, "files"))
-
-    def _run(self) -> None:
-        while self._waiting:
-            self._done.append(self._waiting.popleft()())
-            self._wake()
-
-    def tick(self, _now: float) -> float:
-        return float("inf")
-
-    def collect(self) -> None:
-        while self._done:
-            self._done.popleft()()
 
 
 class SimLauncher:
@@ -179,8 +43,8 @@ class SimLauncher:
         self._wait(LAUNCH_S)
 
     def wake(self) -> None:
-        if not self.dead and self._due > self.engine.now + _HOP_S:
-            self._wait(_HOP_S)
+        if not self.dead and self._due > self.engine.now + HOP_S:
+            self._wait(HOP_S)
 
     def _wait(self, seconds: float) -> None:
         if self._timer is not None:
@@ -194,7 +58,7 @@ class SimLauncher:
         if self.dead:
             return
         if self.machine.frozen:
-            self._wait(self.machine.frozen_until - self.engine.now + _HOP_S)
+            self._wait(self.machine.frozen_until - self.engine.now + HOP_S)
             return
         self.engine.here = self.machine
         self.machine.launcher_pid = self.pid
@@ -292,8 +156,8 @@ class SupervisorHost:
         return [attempt.key for attempt in self.loop._state.held]
 
     def wake(self) -> None:
-        if not self.dead and self._due > self.engine.now + _HOP_S:
-            self._wait(_HOP_S)
+        if not self.dead and self._due > self.engine.now + HOP_S:
+            self._wait(HOP_S)
 
     def launch(self) -> SimLauncher:
         launcher = SimLauncher(self.machine, self.layout, self)
@@ -372,4 +236,3 @@ def shelved(result: Result, layout: Layout, machine: Machine, nfs: Any) -> str:
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
     return ""
-

@@ -40,9 +40,6 @@ class Truth:
         self.replies: dict[str, tuple[float, Any]] = {}
         self.ends: dict[str, tuple[str, int]] = {}
         self.counts = {"attempts": 0, "commits": 0, "stale": 0, "resent": 0, "losses": 0}
-        self.rerun_at: dict[str, float] = {}
-        self.lossy_at = float("-inf")
-        """When the server last lost writes it had acknowledged; then some rules are off for long"""
 
     # --- processes ------------------------------------------------------------------------------
 
@@ -87,7 +84,7 @@ class Truth:
     def _check_resent(self, name: str, request_id: str, reply: Any) -> None:
         now = self._engine.now
         at, first = self.replies.setdefault(request_id, (now, reply))
-        if at < now and now - at < 500 and at > self.lossy_at:
+        if at < now and now - at < 500:
             self.counts["resent"] += 1
             if first != reply:
                 raise Violation(f"{name} was sent again and did something else: {first} {reply}")
@@ -99,15 +96,6 @@ class Truth:
                 raise Violation(f"attempt {key} was given out twice")
             self.claims.add(key)
             self._engine.note(f"job {key[0]} attempt {key[1]} is claimed by {by}", "queue")
-            for number in range(1, key[1]):
-                written_at = self._result_written_at((key[0], number))
-                if self.rerun_at.get(key[0], -1.0) <= written_at < (
-                    self._engine.now - _SETTLED_ON_NFS_S
-                ):
-                    raise Violation(
-                        f"job {key[0]} begins attempt {key[1]}, although attempt {number} had "
-                        f"finished and its result lay on NFS"
-                    )
 
     def _hashes(self, ids: Sequence[str]) -> list[dict[str, str]]:
         assert self.wire is not None
@@ -145,10 +133,16 @@ class Truth:
         if state in ENDED:
             if move["attempt"] or to in ENDED:
                 raise Violation(f"{what}: a committed end was replaced")
-            self.rerun_at[job_id] = self._engine.now
             self.ends.pop(job_id, None)
         if state == "started":
             self._check_left(what, (job_id, number), lost=bool(move["lost_on"]))
+        written_at = self._result_written_at((job_id, number))
+        if (
+            state == "started"
+            and to == "queued"
+            and (written_at < self._engine.now - _SETTLED_ON_NFS_S)
+        ):
+            raise Violation(f"{what}: but it had finished and its result lay on NFS")
         if to == "finished" and 0 not in self.exit_codes.get((job_id, number), ()):
             raise Violation(f"{what}: but it never ended well")
         if to in ENDED:

@@ -20,9 +20,10 @@ from mlq_worker.site import Site
 from mlq_worker.supervisor.client import SupervisorLink
 from mlq_worker.supervisor.messages import PROTOCOL
 from simulation.engine import Task, Violation
+from simulation.fittings import SimChannel
 from simulation.machine import Machine
 from simulation.queue_host import SimClient
-from simulation.supervision import SimChannel, mark_prefix
+from simulation.supervision import mark_prefix
 
 if TYPE_CHECKING:
     from simulation.world import World

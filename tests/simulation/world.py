@@ -162,7 +162,7 @@ class World:
                 next_ledger = engine.events + LEDGER_EVERY
                 self.truth.check_ledger()
                 self._check_calm()
-                ended = engine.now > self.faults.ended_at and self.user.done and self._all_ended()
+                ended = self._all_well() and self.user.done and not self._unended()
                 quiet_since = min(quiet_since, engine.now) if ended else float("inf")
                 if engine.now > quiet_since + AFTER_S:
                     break
@@ -176,8 +176,10 @@ class World:
     def _unended(self) -> list[str]:
         return [raw.decode() for raw in self._wire.call("ZRANGE", "mlq:unended", 0, -1)]
 
-    def _all_ended(self) -> bool:
-        return not self._unended()
+    def _all_well(self) -> bool:
+        """Whether no fault lasts."""
+        frozen = [one.frozen_until for one in (*self.machines, *self.workers.values())]
+        return self.engine.now > max(self.faults.ended_at, *frozen)
 
     def _check_keyspace(self) -> None:
         found = problems(self.admin)

@@ -1,0 +1,38 @@
+"""Nothing is lost and nothing runs twice, whatever befalls a simulated laboratory.
+
+`make simulate SEEDS=10000` runs more seeds, `make simulate SEED=7` tells the story of one.
+"""
+
+from __future__ import annotations
+
+import pytest
+from redis_server import RedisServer
+
+from simulation.campaign import run
+from simulation.planted import BUGS, Bug
+from simulation.world import simulate
+
+SEEDS = 60
+QUICKLY = 40
+
+
+def test_no_seed_violates_an_invariant(request: pytest.FixtureRequest) -> None:
+    seed = request.config.getoption("--seed", default=None)
+    seeds = range(SEEDS) if seed is None else range(seed, seed + 1)
+    campaign = run(seeds, jobs=min(2, len(seeds)))
+    assert campaign.seeds == len(seeds)
+    assert not campaign.failed, campaign.report()
+
+
+def test_a_seed_replays_exactly(redis_server: RedisServer) -> None:
+    one, two = (simulate(9, redis_server) for _ in range(2))
+    assert one.story == two.story
+    assert len(one.story.splitlines()) > 20
+
+
+@pytest.mark.parametrize(
+    "bug", [pytest.param(bug, id=name) for name, bug in BUGS.items() if bug.within <= QUICKLY]
+)
+def test_a_planted_bug_is_found(redis_server: RedisServer, bug: Bug) -> None:
+    outcomes = (simulate(seed, redis_server, bug.plant, bug.alter) for seed in range(bug.within))
+    assert any(outcome.violation for outcome in outcomes)
