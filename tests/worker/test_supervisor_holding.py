@@ -248,6 +248,7 @@ def test_nothing_starts_and_no_limit_fires_during_a_pause(fenced: Bench) -> None
     fenced.python("1", FOREVER, time_limit_s=1.8, lane="x")
     pid = fenced.running("1")
     fenced.start(fenced.order("2", "true", lane="x"))
+    wait_for(fenced.layout.log_file("2", 1).exists, what="the next of the lane to be prepared")
     cut_both(fenced, {pid})
     fenced.until(lambda: fenced.contacts[-1]["redis_silence_s"] > 3, "the limit to pass")
     assert "1" not in fenced.results
