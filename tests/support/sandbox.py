@@ -146,8 +146,11 @@ class Sandbox:
     def move(self, job_id: str, event: Event, **fields: str | int | float) -> None:
         """Let something happen to a job; `fields` are those of its hash."""
         now_s = time.time()
-        move = Move(job_id, event, fields={"ended_at": utc_iso(now_s), **fields})
-        assert self.queue().store.move([move], now_s).moved == (job_id,)
+        queue = self.queue()
+        (job,) = queue.views([job_id])
+        attempt = job.attempt if job.state == "started" else 0
+        move = Move(job_id, event, attempt, fields={"ended_at": utc_iso(now_s), **fields})
+        assert queue.store.move([move], now_s).moved == (job_id,)
 
     def know(self, machine: str, **record: Any) -> None:
         """Let a machine say something of itself."""

@@ -14,9 +14,7 @@ def test_a_root_belongs_to_the_queue_that_came_first(tmp_path: Path) -> None:
     claim_root(layout, "q1")
     claim_root(layout, "q1")
     assert layout.root.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(
-        StorageError, match="another queue: it says q1, this queue is q2"
-    ):
+    with pytest.raises(StorageError, match="another queue: it says q1, this queue is q2"):
         claim_root(layout, "q2")
 
 
