@@ -239,3 +239,17 @@ def test_a_retried_job_starts_with_a_clean_record(
     (head,) = store.peek().heads
     assert head.enqueued_at.startswith(time.strftime("%Y-%m-%dT%H:%M", time.gmtime(NOW_S)))
     assert start(store, job) == 2
+
+
+def test_a_retried_child_waits_for_no_parent_that_ended_meanwhile(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    ends, stays = enqueue(2)
+    (child,) = enqueue(1, after=(ends, stays))
+    queue.cancel([child])
+    queue.cancel([ends])
+    queue.retry([child])
+    assert states(store, child) == ["deferred"]
+    assert store.client.call("SMEMBERS", f"rq:job::{child}:dependencies") == {stays.encode()}
+    end(store, stays)
+    assert states(store, child) == ["queued"]

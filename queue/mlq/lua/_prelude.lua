@@ -138,6 +138,10 @@ local function leave(id, state, class)
   else
     redis.call('ZREM', 'rq:' .. state .. ':' .. class, id)
     redis.call('ZREM', 'mlq:ended', id)
+    if state == 'deferred' then
+      -- If it ever waits again, then for what has not ended by then.
+      redis.call('DEL', 'rq:job::' .. id .. ':dependencies')
+    end
   end
 end
 
