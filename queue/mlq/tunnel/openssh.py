@@ -40,6 +40,7 @@ ALIVE_COUNT = 2
 _READY_S = 45.0
 _SHORT_S = 15.0
 _POLL_S = 0.02
+_REASON_S = 1.0
 _SYSTEM_CONFIG = "/etc/ssh/ssh_config"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -156,10 +157,18 @@ class OpensshConnector:
     def _check_forwarding(self, link: OpensshLink) -> None:
         # Either sshd does not forward, which no waiting will change, or no server runs there yet,
         # in which case the tunnel is fine. In sshd's reply the two look alike.
-        said = link.said()
-        refused = "administratively prohibited" in said
+        refused = "administratively prohibited" in self._said_on_failure(link)
         if refused or (not self._target.port and self._is_socket_there()):
             raise not_forwarded(self._target)
+
+    @staticmethod
+    def _said_on_failure(link: OpensshLink) -> str:
+        # ssh closes the connection first and says why a moment later.
+        until_s = time.monotonic() + _REASON_S
+        while "open failed" not in (said := link.said()) and time.monotonic() < until_s:
+            if link.lost(_POLL_S):
+                break
+        return said
 
     def _is_socket_there(self) -> bool:
         test = f"test -S {shlex.quote(self._target.socket)}"
