@@ -119,7 +119,8 @@ class Supervised:
         if offer.gpus:
             parts.append(_count(len(offer.gpus), "GPU"))
         held = _count(len(self.holdings.living()), "job")
-        return f"{offer.machine}: {', '.join(parts)}; {held} held"
+        offered = f"{offer.machine}: {', '.join(parts)}; {held} held"
+        return "; ".join(one for one in (offered, self._site.link_trouble()) if one)
 
     def _send(self, message: dict[str, Any]) -> None:
         if self.link is not None:
