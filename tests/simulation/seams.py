@@ -131,8 +131,11 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (report, "boottime", _boottime),
         (shelf, "write_result", lambda result, layout: shelved(result, layout, _here(), WORLD.nfs)),
     ]
-    logging.getLogger("mlq_worker").setLevel(logging.CRITICAL)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging.getLogger("mlq_worker"), "disabled", True)
+        for name in list(logging.root.manager.loggerDict):
+            if name.startswith("mlq_worker."):
+                patch.setattr(logging.getLogger(name), "disabled", True)
         for where, name, value in replaced:
             patch.setattr(where, name, value)
         yield patch
