@@ -47,10 +47,19 @@ class Completed:
 
 @dataclass
 class Sandbox:
-    """One installation; `environ` is what every command of it is run with."""
+    """One installation; `environ` is what every command of it is run with.
+
+    Args:
+        folder: all of it lies below.
+        environ: the environment.
+        program: the `mlq` to run.
+        identity: who runs it, as options of `subprocess.Popen`; by default who runs the tests.
+    """
 
     folder: Path
     environ: dict[str, str]
+    program: Path = MLQ
+    identity: Mapping[str, Any] = field(default_factory=dict)
     served: bool = field(default=False, init=False)
 
     def run(
@@ -58,13 +67,14 @@ class Sandbox:
     ) -> Completed:
         """Run `mlq` with these words, its output into pipes."""
         done = subprocess.run(
-            [MLQ, *words],
+            [self.program, *words],
             env={**self.environ, **(environ or {})},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout_s,
             check=False,
+            **self.identity,
         )
         out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
         return Completed(done.returncode, out, err)
@@ -78,8 +88,10 @@ class Sandbox:
     @contextmanager
     def started(self, *words: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
         """Start `mlq`, its output into pipes, and make sure that it has ended afterwards."""
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        process = subprocess.Popen([MLQ, *words], env=self.environ, cwd=self.folder, **options)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        options = {**pipes, **self.identity, **options}
+        argv = [self.program, *words]
+        process = subprocess.Popen(argv, env=self.environ, cwd=self.folder, **options)
         try:
             yield process
         finally:
