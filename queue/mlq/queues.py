@@ -14,14 +14,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlq.condition import in_words
 from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
-from mlq.lifecycle import ENDED, WAITING, Event
+from mlq.lifecycle import ENDED, WAITING, Event, State
 from mlq.operations import Move
 from mlq.settings import Settings, load
 from mlq.store import Store
@@ -199,6 +200,27 @@ class Queue:
     def every(self) -> list[JobView]:
         """Return all jobs, in order of submission."""
         return self._index("jobs")
+
+    def conditions(self) -> dict[str, str]:
+        """Return what is wrong with machines that hold jobs, in words; those that are well not."""
+        spans = (self.settings.lease_s, self.settings.fence_s)
+        words = {
+            machine: in_words(heard, sighting, *spans)
+            for machine, (heard, sighting) in self.store.conditions().items()
+        }
+        return {machine: one for machine, one in words.items() if one}
+
+    def with_conditions(self, jobs: Sequence[JobView]) -> list[JobView]:
+        """Return these jobs; those that run say what is wrong with their machine."""
+        if not any(job.state == State.STARTED for job in jobs):
+            return list(jobs)
+        found = self.conditions()
+        return [
+            replace(job, condition=found[job.machine])
+            if job.state == State.STARTED and job.machine in found
+            else job
+            for job in jobs
+        ]
 
     def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
         """Wait until these jobs have ended and return them.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlq import scripts
 from mlq.client import Client, ScriptMissingError
+from mlq.condition import Heard, Sighting, read_sightings
 from mlq.errors import JobNotFoundError
 from mlq.ids import order_key
 from mlq.operations import STATES, Claimant, Move, Operation
@@ -279,6 +280,22 @@ class Store:
     def _queues(self) -> Iterable[bytes]:
         found: Iterable[bytes] = self.client.call("SMEMBERS", "rq:queues")
         return found
+
+    def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
+        """Publish what the reaper saw on NFS of silent machines; without news it expires."""
+        self.client.call("SET", "mlq:sightings", json.dumps(sightings), "PX", int(ttl_s * 1000))
+
+    def conditions(self) -> dict[str, tuple[Heard, Sighting | None]]:
+        """Return how each machine that holds attempts was last heard, and seen by the reaper."""
+        (reply,) = self.run(Operation("conditions", {}, request_id=""))
+        seen = read_sightings(json.loads(reply["sightings"] or "{}"))
+        return {
+            one["machine"]: (
+                Heard(one["heard_s"], one["condition"], one["tunnel"]),
+                seen.get(one["machine"]),
+            )
+            for one in reply["machines"] or ()
+        }
 
     def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
         """Return machine -> (seconds since it was last heard by the server, its record)."""

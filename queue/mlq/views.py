@@ -40,7 +40,8 @@ class JobView:
     """One job, as listed; times are ISO 8601 in UTC, None where it did not come to that yet.
 
     `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
-    where its logs and results lie.
+    where its logs and results lie. `condition` says what is wrong with the machine it
+    runs on, where that was asked for (`Queue.with_conditions`).
     """
 
     id: str
@@ -66,6 +67,7 @@ class JobView:
     failures: int
     after: tuple[str, ...]
     class_name: str
+    condition: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""

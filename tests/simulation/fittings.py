@@ -116,8 +116,7 @@ class SimBeats(Beats):
 
     def _write(self) -> None:
         self._counter += 1
-        content = {**self._identity, "counter": self._counter, "attempts": self.attempts}
-        self._nfs.write(self._machine, self._path, json.dumps(content).encode("ascii"))
+        self._nfs.write(self._machine, self._path, self._content())
 
 
 class SimPool:

@@ -13,6 +13,7 @@ from typing import Any
 from store_fixtures import LAB01, Enqueue
 
 from mlq.layout import Layout, make_private_dirs, write_atomically
+from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store import Store
 from mlq_worker.reaper import Reaper
@@ -87,6 +88,32 @@ def test_a_successor_knows_since_when_the_reaper_itself_is_silent(
     store.client.call("ZADD", "mlq:leases", 0, "1:1")
     room.turn(second)
     assert state_of(store, job) == "queued"
+
+
+def test_what_the_reaper_sees_of_a_silent_machine_is_told(
+    store: Store, enqueue: Enqueue, tmp_path: Path
+) -> None:
+    room = Room(store, tmp_path)
+    (job,) = enqueue(1)
+    queue = Queue(store, room.settings)
+    store.renew("lab01", [], 45, 0.0)
+    store.claim([("p0.c1.m2048.g0.v0", 1)], LAB01, 45, time.time())
+    store.record_machine("lab01", {"tunnel": True, "condition": ""}, {"state": "busy"})
+    assert queue.conditions() == {}
+    store.client.call("ZINCRBY", "mlq:machines", -200, "lab01")
+    assert queue.conditions() == {"lab01": "not heard of for 3m20s"}
+    store.client.call("ZADD", "mlq:leases", 0, "1:1")
+    reaper = room.reaper("lab02")
+    for counter in range(1, 10):
+        room.beat(counter)
+        room.turn(reaper)
+    assert queue.conditions() == {"lab01": "tunnel down for 3m20s; alive by NFS"}
+    for _ in range(7):
+        room.turn(reaper)
+    (seen,) = queue.with_conditions(queue.views([job]))
+    assert seen.condition == "paused: no contact for 1m10s"
+    store.renew("lab01", [("1", 1, "")], 45, 0.0)
+    assert queue.conditions() == {}
 
 
 def test_who_has_not_the_role_judges_nobody(store: Store, enqueue: Enqueue, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -229,6 +230,12 @@ def test_a_cut_tunnel_neither_kills_nor_duplicates(lab: Lab, link: Link) -> None
     cut_off.until_beats(LONG_BEATS)
     assert [state_of(pid) in "RSD" for pid in pids] == [True, True]
     assert [lab.job(job).attempt for job in (ends, stays)] == [1, 1]
+    wait_for(
+        lambda: re.fullmatch(
+            r"worker silent for \d+s; alive by NFS", lab.queue.conditions().get("lab01", "")
+        ),
+        what="the condition of lab01 to be told",
+    )
     lab.open("end")
     # Over NFS, by the other machine.
     ended = lab.until(ends, "failed")

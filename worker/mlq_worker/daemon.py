@@ -62,14 +62,20 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify) -> None:
         MlqError: it cannot start: no queue, no supervisor, no results root.
     """
     with queue_reached(settings) as (here, link_trouble):
-        _run(here, options, notify, link_trouble)
+        _run(here, options, notify, link_trouble, tunnel=here is not settings)
 
 
 def _run(
-    settings: Settings, options: WorkerOptions, notify: Notify, link_trouble: Callable[[], str]
+    settings: Settings,
+    options: WorkerOptions,
+    notify: Notify,
+    link_trouble: Callable[[], str],
+    *,
+    tunnel: bool,
 ) -> None:
     client = open_client(settings)
-    site = replace(find_site(settings, options, client), link_trouble=link_trouble)
+    found = find_site(settings, options, client)
+    site = replace(found, tunnel=tunnel, link_trouble=link_trouble)
     # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))

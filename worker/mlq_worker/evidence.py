@@ -115,7 +115,14 @@ def _beat(path: Path) -> Beat | None:
         return None
     value = json.loads(raw)
     attempts = frozenset((one[0], one[1]) for one in value["attempts"])
-    return Beat(value["boot_id"], value["supervisor_id"], value["counter"], attempts)
+    return Beat(
+        value["boot_id"],
+        value["supervisor_id"],
+        value["counter"],
+        attempts,
+        int(value.get("paused", 0)),
+        bool(value.get("worker", True)),
+    )
 
 
 def read_results(

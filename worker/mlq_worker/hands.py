@@ -259,7 +259,11 @@ class Hands:
 
     def _show_presence(self, now_s: float, note: str) -> None:
         condition = Condition(
-            self.supervised.supervisor_id, self._started_s, note, self.supervised.unwell()
+            self.supervised.supervisor_id,
+            self._started_s,
+            note,
+            self.supervised.unwell(),
+            self._site.tunnel,
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
         running = bool(self._holdings.living())

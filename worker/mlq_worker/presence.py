@@ -27,12 +27,14 @@ class Condition:
         started_s: unix time at which the worker started.
         note: why it takes no jobs; "" if it does.
         unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
+        tunnel: whether a tunnel leads from it to the queue.
     """
 
     supervisor_id: str
     started_s: float
     note: str
     unwell: str
+    tunnel: bool = False
 
 
 def machine_record(
@@ -71,6 +73,7 @@ def machine_record(
         "gpu_fault": report.gpus.fault,
         "note": condition.note,
         "condition": condition.unwell,
+        "tunnel": condition.tunnel,
         "offering": not condition.note,
         "attempts": [list(one.attempt) for one in holdings.living()],
         "started_at": utc_iso(condition.started_s),

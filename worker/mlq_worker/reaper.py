@@ -88,7 +88,7 @@ class Reaper:
         return self._desk.answered
 
     def judge(self, now_s: float) -> None:
-        """Commit results that were found, and requeue what is dead.
+        """Commit results that were found, requeue what is dead, and tell what was seen.
 
         Args:
             now_s: unix time, for the record.
@@ -97,6 +97,10 @@ class Reaper:
         moves = [] if evidence is None else self._moves(evidence)
         if moves:
             self._store.move(moves, now_s, self._settings.dead_s)
+        if evidence is not None and evidence.expired:
+            self._store.record_sightings(
+                self._sightings(evidence), _ROLE_BEATS * self._settings.beat_s
+            )
 
     def _visit(self, expired: Expired) -> Evidence:
         machines = {*expired.holders, *(attempt.machine for attempt in expired.attempts)}
@@ -125,6 +129,23 @@ class Reaper:
                 # The evidence is a turn old: meanwhile its machine may be back and hold it again.
                 moves.append(replace(lost, if_lapsed=True))
         return moves
+
+    def _sightings(self, evidence: Evidence) -> dict[str, dict[str, Any]]:
+        """Return what people are told of the machines whose leases ran out (`mlq.condition`)."""
+        look = evidence.look
+        found: dict[str, dict[str, Any]] = {}
+        for machine in {attempt.machine for attempt in evidence.expired}:
+            beat = look.beats.get(machine)
+            if look.unreadable:
+                found[machine] = {"unreadable": look.unreadable}
+            elif beat is not None:
+                silent_s = round(self._witness.silence_s(machine, look.at_s), 1)
+                found[machine] = {
+                    "silent_s": silent_s,
+                    "paused": beat.paused,
+                    "worker": beat.worker,
+                }
+        return found
 
     def _forget(self, now_s: float) -> None:
         if self._clock() >= self._forget_due_s:

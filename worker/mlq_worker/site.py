@@ -42,6 +42,7 @@ class Site:
         has_gpus: whether GPUs are offered at all.
         clocks: the worker's clocks.
         new_desk: opens a desk at which NFS is read.
+        tunnel: whether a tunnel leads from here to the queue.
         link_trouble: says what is wrong with the way to the queue; "" if nothing.
     """
 
@@ -56,6 +57,7 @@ class Site:
     has_gpus: bool
     clocks: Clocks = field(default_factory=Clocks)
     new_desk: NewDesk = Desk
+    tunnel: bool = False
     link_trouble: Callable[[], str] = lambda: ""
 
     @property

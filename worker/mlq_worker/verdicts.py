@@ -34,6 +34,8 @@ class Beat:
     supervisor_id: str
     counter: int
     attempts: frozenset[Attempt]
+    paused: int = 0
+    worker: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,11 @@ class Witness:
         self._absences = {key: one for key, one in self._absences.items() if key in named}
         self._first = {key: one for key, one in self._first.items() if key in named}
         return dead
+
+    def silence_s(self, machine: str, at_s: float) -> float:
+        """Return for how long the beat of a watched machine has not changed."""
+        watch = self._machines.get(machine)
+        return at_s - watch.since_s if watch else 0.0
 
     def _verdict(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
         machine = attempt.machine

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain."""
     queue = open_queue()
-    jobs = queue.views(queue.select(args.ids))
+    jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
     waiting = queue.store.peek()
     found = [(job, *_judged(queue, job, waiting)) for job in jobs]
     if args.json:
@@ -96,7 +96,8 @@ def _explained(
         why = f": {clean(job.reason)}" if job.reason else ""
         return [f"{title} waits no more: it is {state}{why}"]
     if job.state == State.STARTED:
-        why = f" ({clean(job.reason)})" if job.reason else ""
+        said = "; ".join(one for one in (job.reason, job.condition) if one)
+        why = f" ({clean(said)})" if said else ""
         where = clean(job.machine or "a machine")
         return [f"{title} runs on {where} for {lasted}, attempt {job.attempt}{why}"]
     lines = [f"{title} is {state} for {lasted}; it asks for {asks(job)}"]

@@ -39,7 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
-    jobs = _listed(open_queue(), everything=args.all, states=args.state)
+    queue = open_queue()
+    jobs = queue.with_conditions(_listed(queue, everything=args.all, states=args.state))
     if args.json:
         print_json(job.as_json() for job in jobs)
     elif jobs:

@@ -23,13 +23,19 @@ def run(args: argparse.Namespace) -> int:
     """Print the machines."""
     queue = open_queue()
     machines = queue.store.machines()
+    conditions = queue.conditions()
     if args.json:
         print_json(
-            {"machine": name, "heard_s_ago": round(heard_s, 1), **record}
+            {
+                "machine": name,
+                "heard_s_ago": round(heard_s, 1),
+                **record,
+                "condition": conditions.get(name, record.get("condition", "")),
+            }
             for name, (heard_s, record) in sorted(machines.items())
         )
     elif machines:
-        print_lines(machine_table(machines, queue.settings.lease_s, out_style()))
+        print_lines(machine_table(machines, conditions, queue.settings.lease_s, out_style()))
     else:
         print_lines(["no machine has ever worked for this queue; on one, type: mlq worker start"])
     return 0

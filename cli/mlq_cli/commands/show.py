@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
     queue = open_queue()
-    jobs = queue.views(queue.select(args.ids))
+    jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
     if args.json:
         print_json(job.as_json() for job in jobs)
         return 0

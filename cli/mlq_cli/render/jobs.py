@@ -47,8 +47,15 @@ def _row(job: JobView, now: datetime) -> list[Cell]:
         # A job without a name goes by its command.
         Cell(job.name) if job.name else Cell(job.command, "faint"),
         Cell(job.command if job.name else ""),
-        Cell(job.reason, kind if job.state in ENDED else ""),
+        _remark(job, kind),
     ]
+
+
+def _remark(job: JobView, kind: str) -> Cell:
+    if job.state in ENDED:
+        return Cell(job.reason, kind)
+    said = "; ".join(one for one in (job.reason, job.condition) if one)
+    return Cell(said, "waiting" if job.condition else "")
 
 
 def seconds_of(job: JobView, now: datetime) -> float:
@@ -95,6 +102,7 @@ def details(job: JobView, log: str, now: datetime, style: Style) -> list[str]:
         "after": ", ".join(job.after),
         "progress": percent(job.progress),
         "machine": job.machine or "",
+        "condition": job.condition,
         "attempt": _attempts(job),
         "exit code": "" if job.exit_code is None else str(job.exit_code),
         "submitted": _time(job.submitted_at, now),

@@ -25,20 +25,28 @@ _COLUMNS = (
 
 
 def machine_table(
-    machines: Mapping[str, tuple[float, Mapping[str, Any]]], lease_s: float, style: Style
+    machines: Mapping[str, tuple[float, Mapping[str, Any]]],
+    conditions: Mapping[str, str],
+    lease_s: float,
+    style: Style,
 ) -> list[str]:
     """Return the lines of `mlq machines`; free comes before total.
 
     Args:
         machines: name -> (seconds since it was heard, its record).
+        conditions: what is wrong with machines that hold jobs (`Queue.conditions`).
         lease_s: a machine not heard for longer holds no lease any more.
         style: how to render.
     """
-    rows = [_row(name, *machines[name], lease_s) for name in sorted(machines)]
+    rows = [
+        _row(name, *machines[name], conditions.get(name, ""), lease_s) for name in sorted(machines)
+    ]
     return table(_COLUMNS, rows, style)
 
 
-def _row(name: str, heard_s: float, record: Mapping[str, Any], lease_s: float) -> list[Cell]:
+def _row(
+    name: str, heard_s: float, record: Mapping[str, Any], condition: str, lease_s: float
+) -> list[Cell]:
     offer = offer_of(record)
     silent = heard_s > lease_s
     faint = "faint" if silent else ""
@@ -52,16 +60,25 @@ def _row(name: str, heard_s: float, record: Mapping[str, Any], lease_s: float) -
         Cell(str(len(record.get("attempts") or ())) if record else "", faint),
         Cell(f"{load:.1f}" if load >= 0.05 else "", "faint"),
         Cell("" if silent else elapsed(heard_s), "faint"),  # if silent, the note says it
-        Cell("; ".join(remarks(heard_s, record, lease_s)), "waiting"),
+        Cell("; ".join(remarks(heard_s, record, lease_s, condition)), "waiting"),
     ]
 
 
-def remarks(heard_s: float, record: Mapping[str, Any], lease_s: float) -> list[str]:
-    """Return what is wrong with a machine, in words; empty if it takes jobs."""
-    found = []
+def remarks(
+    heard_s: float, record: Mapping[str, Any], lease_s: float, condition: str = ""
+) -> list[str]:
+    """Return what is wrong with a machine, in words; empty if it takes jobs.
+
+    Args:
+        heard_s: how long ago the queue heard it.
+        record: what it then said of itself.
+        lease_s: after such a silence, what it said no longer counts.
+        condition: what else is known of a machine that holds jobs (`Queue.conditions`).
+    """
     if heard_s > lease_s:
-        found.append(f"not heard of for {elapsed(heard_s)}")
-    elif record.get("note"):
+        return [condition or f"not heard of for {elapsed(heard_s)}"]
+    found = []
+    if record.get("note"):
         found.append(str(record["note"]))
     elif not record.get("offering", True):
         found.append("takes no jobs now")

@@ -18,6 +18,7 @@
 --              mlq:held:<machine>     set of <id>:<attempt> that this machine runs
 --              mlq:machines           zset of machines, by time last seen
 --              mlq:machine:<machine>  what a machine last said of itself, JSON
+--              mlq:sightings          what the reaper saw on NFS of silent machines, JSON; expires
 --              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
 --              mlq:reply:<request id> cached replies; expire
 --              mlq:reaper             the machine that has the reaper's role; expires

@@ -48,6 +48,8 @@ class Beats:
         self._writing_since: float | None = None
         self._error = ""
         self.attempts: tuple[Key, ...] = ()
+        self.paused = 0
+        self.worker = False
         self.completed: deque[Beat] = deque()
         # A daemon thread: one that hangs in NFS must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
@@ -82,8 +84,17 @@ class Beats:
             self._wake()
             self._stop.wait(max(0.0, began_at + self._beat_s - boottime()))
 
+    def _content(self) -> bytes:
+        content = {
+            **self._identity,
+            "counter": self._counter,
+            "attempts": self.attempts,
+            "paused": self.paused,
+            "worker": self.worker,
+        }
+        return json.dumps(content).encode("ascii")
+
     def _write(self) -> None:
         self._counter += 1
-        content = {**self._identity, "counter": self._counter, "attempts": self.attempts}
         self._path.parent.mkdir(mode=0o700, exist_ok=True)  # never the root: it may be unmounted
-        write_atomically(self._path, json.dumps(content).encode("ascii"))
+        write_atomically(self._path, self._content())

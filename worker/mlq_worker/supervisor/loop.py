@@ -111,6 +111,8 @@ class Supervisor:
         if self._now.at >= self._listed_at + longest_s:
             self._listed_at = self._now.at
             self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
+            self._beats.paused = self._state.paused
+            self._beats.worker = self._door.occupied
         self._poll.poll(int(wait_s * 1000) + 1)
 
     def _turn(self) -> None:
@@ -264,7 +266,7 @@ class Supervisor:
         }
 
     def _tell_contact(self) -> None:
-        paused = any(attempt.paused_at is not None for attempt in self._state.live)
+        paused = self._state.paused > 0
         error = self._beats.error(self._now.at)
         if self._now.at < self._contact_at and self._told == (paused, bool(error)):
             return

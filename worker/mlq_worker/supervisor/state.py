@@ -72,6 +72,11 @@ class Attempts:
         return list(self._live.values())
 
     @property
+    def paused(self) -> int:
+        """How many are paused."""
+        return sum(attempt.paused_at is not None for attempt in self._live.values())
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is held."""
         return not self._held

@@ -1,0 +1,41 @@
+"""The condition of a machine in plain words."""
+
+import pytest
+
+from mlq.condition import Heard, Sighting, in_words, read_sightings
+
+LEASE_S, FENCE_S = 45.0, 60.0
+
+
+def words(heard: Heard, sighting: Sighting | None) -> str:
+    return in_words(heard, sighting, LEASE_S, FENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("heard_s", "sighting", "said"),
+    [
+        (180.0, Sighting(8.0), "tunnel down for 3m; alive by NFS"),
+        (70.0, Sighting(65.4), "paused: no contact for 1m5s"),
+        (65.4, Sighting(70.0), "paused: no contact for 1m5s"),
+        (180.0, Sighting(8.0, paused=2), "paused until the queue hears it again, not for 3m;"),
+        (180.0, Sighting(8.0, worker=False), "no worker for 3m; its jobs go on, alive by NFS"),
+        (180.0, Sighting(unreadable="stale"), "not heard of for 3m, and NFS not answering"),
+        (180.0, None, "not heard of for 3m"),
+    ],
+)
+def test_a_silent_machine(heard_s: float, sighting: Sighting | None, said: str) -> None:
+    assert words(Heard(heard_s, tunnel=True), sighting).startswith(said)
+
+
+def test_a_machine_that_is_heard_speaks_for_itself() -> None:
+    nfs = "NFS not answering for 1m: no answer"
+    assert words(Heard(3.0, nfs), Sighting(80.0)) == nfs
+    assert words(Heard(3.0), None) == ""
+
+
+def test_without_a_tunnel_it_is_the_worker_that_is_silent() -> None:
+    assert words(Heard(50.0), Sighting(3.0)) == "worker silent for 50s; alive by NFS"
+
+
+def test_what_another_version_published_is_read_as_far_as_it_goes() -> None:
+    assert read_sightings({"gpu01": {"silent_s": 3}}) == {"gpu01": Sighting(3.0)}
