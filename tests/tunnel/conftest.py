@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from redis_server import RedisServer
+from ssh_agent import Agent, running_agent
 from ssh_world import SshWorld, new_ssh_world
 from tunnels import Tunnels
 
@@ -27,3 +28,11 @@ def tunnels(
         yield tunnels
     finally:
         tunnels.end()
+
+
+@pytest.fixture
+def agent(world: SshWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+    """An ssh agent, which whatever the test starts asks."""
+    with running_agent(world.folder) as (agent, socket):
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        yield agent

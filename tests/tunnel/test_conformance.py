@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis_server import RedisServer, private_server
+from ssh_agent import Agent
 from ssh_world import SshWorld, free_port, make_key
 from tunnels import UP_S, Tunnels
 from waiting import wait_for
@@ -180,6 +181,39 @@ def test_a_key_that_is_not_accepted(tunnels: Tunnels, world: SshWorld) -> None:
     error = failure(tunnels)
     assert "does not let you in" in error.what
     assert "ssh -F" in error.fix
+
+
+def test_a_user_who_is_not_known_there(tunnels: Tunnels, world: SshWorld) -> None:
+    world.host("queue")
+    error = failure(tunnels, "somebody-else@queue")
+    assert "somebody-else" in error.what
+    assert "does not let you in" in error.what
+    assert error.fix
+
+
+def test_an_agent_that_is_locked(tunnels: Tunnels, world: SshWorld, agent: Agent) -> None:
+    world.host("queue")
+    agent.take_over(world.key)
+    tunnels.up().stop()
+    agent.lock()
+    error = failure(tunnels)
+    assert "does not let you in" in error.what
+    assert "ssh-add -l" in error.fix
+    agent.unlock()
+    assert tunnels.client(tunnels.up()).call("PING")
+
+
+def test_of_the_agent_only_listed_keys_are_offered(
+    tunnels: Tunnels, world: SshWorld, agent: Agent
+) -> None:
+    world.host("queue")
+    agent.take_over(world.key)
+    for path in (world.key, world.key.with_suffix(".pub")):
+        path.unlink()
+    make_key(world.key)
+    assert "does not let you in" in failure(tunnels).what  # the configuration: IdentitiesOnly
+    world.config.write_text(world.config.read_text().replace("IdentitiesOnly yes", ""))
+    assert tunnels.client(tunnels.up()).call("PING")
 
 
 def test_a_server_that_is_not_there_yet_is_no_fault_of_the_tunnel(

@@ -41,6 +41,7 @@ class Hop:
         known_hosts: the files that hold host keys.
         key_files: private keys to try.
         with_agent: whether the keys of the ssh agent are tried too.
+        only_listed: of the agent's keys only those that belong to `key_files` (IdentitiesOnly).
         proxy_command: a command that connects, instead of TCP; "": none.
     """
 
@@ -52,6 +53,7 @@ class Hop:
     known_hosts: tuple[Path, ...]
     key_files: tuple[Path, ...]
     with_agent: bool = True
+    only_listed: bool = False
     proxy_command: str = ""
 
 
@@ -112,7 +114,8 @@ def _hop(config: paramiko.SSHConfig, destination: str) -> tuple[Hop, str]:
                 found.get("globalknownhostsfile", _SYSTEM_KNOWN_HOSTS),
             ),
             key_files=tuple(Path(one).expanduser() for one in files if one.lower() != "none"),
-            with_agent=not only_listed and found.get("identityagent", "").lower() != "none",
+            with_agent=found.get("identityagent", "").lower() != "none",
+            only_listed=only_listed,
             proxy_command=found.get("proxycommand") or "",
         ),
         "" if jump.lower() == "none" else jump,

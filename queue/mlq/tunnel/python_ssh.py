@@ -6,10 +6,11 @@ files without passphrase and from the ssh agent, as under `ssh -o BatchMode=yes`
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +161,20 @@ def _keys(hop: Hop) -> Iterator[tuple[str, paramiko.PKey | None]]:
         if path.exists():
             yield _from_file(path)
     if hop.with_agent:
+        listed = _public_keys(hop.key_files) if hop.only_listed else None
         for key in paramiko.Agent().get_keys():
-            yield f"{key.get_name()} of the agent", key
+            if listed is None or key.asbytes() in listed:
+                yield f"{key.get_name()} of the agent", key
+
+
+def _public_keys(key_files: Iterable[Path]) -> set[bytes]:
+    """Return the public halves of these keys, from the files beside them or, if it is one, it."""
+    found = set()
+    for path in key_files:
+        for public in (path, path.with_name(f"{path.name}.pub")):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                found.add(base64.b64decode(public.read_bytes().split()[1], validate=True))
+    return found
 
 
 def _from_file(path: Path) -> tuple[str, paramiko.PKey | None]:
