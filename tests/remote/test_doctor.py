@@ -14,6 +14,7 @@ from far_lab import FarLab
 from sandbox import Completed, Sandbox, new_sandbox
 
 from mlq.settings import load
+from mlq.signing import create_key
 from mlq_cli.doctor import look
 from mlq_cli.doctor.check import Check, Level, ok
 from mlq_cli.doctor.examination import Probe, examine
@@ -85,6 +86,26 @@ def test_other_machines_examine_themselves(lab: FarLab) -> None:
     shown = lab.desk.run("doctor", "--on", "gpu01,gpu02").out
     assert "gpu01" in shown
     assert "cannot be reached" in shown
+
+
+def test_machines_that_cannot_work_together_are_told(lab: FarLab, tmp_path: Path) -> None:
+    lab.install()
+    lab.desk.start_server()
+    create_key(tmp_path / "another.key")
+    lab.machine("gpu01")
+    lab.machine("gpu02", MLQ_KEY_FILE=str(tmp_path / "another.key"))
+    lab.machine("gpu03", MLQ_DEAD_S="300")
+    done = lab.desk.run("doctor", "--on", "gpu01,gpu02,gpu03", "--json")
+    assert done.code == 1
+    wrong = {
+        (machine, topic)
+        for machine in ("gpu01", "gpu02", "gpu03")
+        for topic, one in by_topic(done, machine).items()
+        if "not the same as on desk" in one["says"]
+    }
+    assert wrong == {("gpu02", "signing key"), ("gpu03", "times")}
+    key = (lab.desk.folder / "config/mlq/signing.key").read_text().strip()
+    assert key not in done.out
 
 
 def test_a_probe_that_hangs_costs_its_own_check_alone() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mlq.errors import MlqError, TunnelError, UnsafePathError
 from mlq_cli.doctor import judge, look
+from mlq_cli.doctor.agreement import disagreements
 from mlq_cli.doctor.check import Check, Level
 from mlq_cli.doctor.facts import (
     FileFacts,
@@ -158,6 +160,37 @@ def test_files_and_ssh() -> None:
     assert judge.ssh(SshFacts("gpu01", TunnelError("no"), 0.0)).level == Level.PROBLEM
 
 
+def of(topic: str, shared: str) -> Check:
+    return Check(topic, Level.OK, "fine", shared=shared)
+
+
+def test_what_must_agree_is_compared_with_this_machine() -> None:
+    far = [("gpu01", of("times", "a")), ("gpu02", of("times", "b")), ("gpu02", of("root", ""))]
+    one, other, root = disagreements("desk", [of("times", "a")], far)
+    assert one == far[0]
+    assert root == far[2]
+    assert other[1].level == Level.PROBLEM
+    assert other[1].says == "fine: not the same as on desk"
+    assert "fence_s" in other[1].remedy
+
+
+def test_where_this_machine_lacks_something_most_are_right() -> None:
+    keys = {"gpu01": "x", "gpu02": "y", "gpu03": "y", "gpu04": ""}
+    far = [(name, of("signing key", key)) for name, key in keys.items()]
+    found = dict(disagreements("desk", [of("signing key", "")], far))
+    assert {name for name, one in found.items() if one.level == Level.PROBLEM} == {"gpu01"}
+    assert "as on gpu02" in found["gpu01"].says
+
+
+def test_other_batch_systems_are_known_by_their_daemons(tmp_path: Path) -> None:
+    for pid, name in {"7": "condor_startd", "8": "bash", "9": "slurmd"}.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "comm").write_text(f"{name}\n")
+    assert look.batch_systems(tmp_path) == ("HTCondor", "Slurm")
+    says = only(judge.machine(replace(LAB, batch_systems=("HTCondor",))), "others' jobs").says
+    assert says == "HTCondor may run jobs here too; mlq takes what they leave free"
+
+
 def test_quotas_are_read_as_the_tool_prints_them() -> None:
     said = """\
 Disk quotas for user me (uid 1000):
@@ -176,6 +209,6 @@ def test_who_else_is_logged_in() -> None:
 
 
 def test_a_check_survives_the_way_from_another_version() -> None:
-    check = Check("root", Level.PROBLEM, "full", "make room")
+    check = Check("root", Level.PROBLEM, "full", "make room", "x")
     assert Check.from_json(check.as_json()) == check
     assert Check.from_json({"topic": "x", "level": "fatal", "says": "y"}).level == Level.WARNING

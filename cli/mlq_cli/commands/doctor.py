@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlq.settings import Settings, load
+from mlq.settings import Loaded, load
 from mlq_cli.parser import add_json
 from mlq_cli.remote.command import add_machines, machines_of
 from mlq_cli.session import out_style, print_json, print_lines
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     machines = machines_of(args, loaded.settings)
     with Progress() as progress:
         if machines:
-            found = _far(machines, loaded.settings, progress.show)
+            found = _far(machines, loaded, progress.show)
         else:
             here = loaded.settings.machine
             found = [(here, one) for one in examine(probes(loaded), progress.show)]
@@ -53,8 +53,10 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(one.level == Level.PROBLEM for _, one in found) else 0
 
 
-def _far(machines: Sequence[str], settings: Settings, show: Show) -> list[tuple[str, Check]]:
-    """Have each machine examine itself, and add how we got there."""
+def _far(machines: Sequence[str], loaded: Loaded, show: Show) -> list[tuple[str, Check]]:
+    """Have each machine examine itself, add how we got there, and compare what must agree."""
+    from mlq_cli.doctor import judge, look
+    from mlq_cli.doctor.agreement import disagreements
     from mlq_cli.doctor.check import Check, ok, problem
     from mlq_cli.remote import far_mlq
     from mlq_cli.remote.fanout import on_all
@@ -65,6 +67,7 @@ def _far(machines: Sequence[str], settings: Settings, show: Show) -> list[tuple[
         checks = far_mlq.read_objects(machine, ran)
         return Outcome(machine, ran.code == 0, "examined", details={"checks": checks})
 
+    settings = loaded.settings
     ssh = Ssh(settings)
     words = ["doctor", "--json"]
     task = far_mlq.task(ssh, settings.root, words, timeout_s=_FAR_S, read=read)
@@ -76,4 +79,5 @@ def _far(machines: Sequence[str], settings: Settings, show: Show) -> list[tuple[
             found += [(name, Check.from_json(one)) for one in outcome.details["checks"]]
         else:
             found.append((name, problem("reach", outcome.says, outcome.fix)))
-    return found
+    own = [*map(judge.file, look.files(loaded)), judge.times(settings)]
+    return disagreements(settings.machine, own, found)

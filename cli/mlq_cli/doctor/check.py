@@ -26,17 +26,19 @@ class Check:
         level: how it is.
         says: what was found.
         remedy: what to do about it; "" if it is fine.
+        shared: what must be the same on all machines of a queue; "" if nothing must.
     """
 
     topic: str
     level: Level
     says: str
     remedy: str = ""
+    shared: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as one object of `--json`."""
         plain = {"topic": self.topic, "level": str(self.level)}
-        return {**plain, "says": self.says, "remedy": self.remedy}
+        return {**plain, "says": self.says, "remedy": self.remedy, "shared": self.shared}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Check:
@@ -47,6 +49,7 @@ class Check:
             Level(level) if level in set(Level) else Level.WARNING,
             str(plain.get("says")),
             str(plain.get("remedy") or ""),
+            str(plain.get("shared") or ""),
         )
 
 

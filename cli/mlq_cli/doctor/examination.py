@@ -45,6 +45,7 @@ def probes(loaded: Loaded) -> list[Probe]:
         Probe("machine", lambda: judge.machine(look.machine(settings)), remedy=hangs),
         Probe("gpus", lambda: judge.gpus(look.gpus()), remedy="does `nvidia-smi` answer?"),
         Probe("files", lambda: map(judge.file, look.files(loaded)), remedy=hangs),
+        Probe("times", lambda: [judge.times(settings)]),
         Probe("root", lambda: judge.root(look.root(settings)), remedy=hangs),
     ]
     if is_remote(settings):

@@ -23,6 +23,7 @@ class MachineFacts:
         cores: that may be used.
         foreign_load: cores that others keep busy.
         logged_in: who else is logged in.
+        batch_systems: others that run jobs here, such as HTCondor.
     """
 
     python: tuple[int, int, int]
@@ -36,6 +37,7 @@ class MachineFacts:
     cores: int
     foreign_load: float
     logged_in: tuple[str, ...]
+    batch_systems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,23 @@ class RootFacts:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """A file or folder that is to be ours alone; `error` says why it is not."""
+    """A file or folder that is to be ours alone.
+
+    Args:
+        name: what it is.
+        path: where.
+        missing: it is not there.
+        mode: its permission bits.
+        error: why it cannot be used, None if it can.
+        shared: what of it must be the same on all machines of the queue, "" if nothing.
+    """
 
     name: str
     path: str
     missing: bool
     mode: int
     error: MlqError | None = None
+    shared: str = ""
 
 
 @dataclass(frozen=True, slots=True)

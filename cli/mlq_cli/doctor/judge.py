@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlq.errors import TunnelError
+from mlq.settings import Settings
 from mlq.units import format_duration
-from mlq_cli.doctor.check import Check, of_error, ok, problem, warning
+from mlq_cli.doctor.check import Check, Level, of_error, ok, problem, warning
 from mlq_cli.doctor.facts import (
     FileFacts,
     GpuFacts,
@@ -42,6 +43,9 @@ def machine(facts: MachineFacts) -> Iterator[Check]:
     yield from _reboots(facts)
     yield ok("cores", f"{count(facts.cores, 'core')}, {facts.foreign_load:.1f} kept busy by others")
     who = ", ".join(facts.logged_in)
+    if facts.batch_systems:
+        says = f"{' and '.join(facts.batch_systems)} may run jobs here too"
+        yield ok("others' jobs", f"{says}; mlq takes what they leave free")
     yield ok("people", f"also logged in: {who}" if who else "nobody else is logged in")
 
 
@@ -172,7 +176,15 @@ def file(facts: FileFacts) -> Check:
     if facts.mode & 0o077:
         says = f"{facts.path} is open to others: its mode is {facts.mode:04o}"
         return warning(facts.name, says, f"chmod go= {facts.path}")
-    return ok(facts.name, f"{facts.path} ({facts.mode:04o})")
+    return Check(facts.name, Level.OK, f"{facts.path} ({facts.mode:04o})", shared=facts.shared)
+
+
+def times(settings: Settings) -> Check:
+    """Judge the times of liveness; alone they are fine, or no command would run."""
+    spans = (settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s)
+    said = "/".join(f"{one:g}" for one in spans)
+    says = f"beat, lease, fence, dead: {said} s"
+    return Check("times", Level.OK, says, shared=said)
 
 
 def queue(facts: QueueFacts) -> Iterator[Check]:

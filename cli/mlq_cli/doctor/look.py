@@ -18,6 +18,7 @@ from mlq.layout import CURRENT, SOFTWARE, write_atomically
 from mlq.mounts import network_file_system
 from mlq.paths import SecretMissingError, private_dir, read_secret
 from mlq.settings import Loaded, Settings
+from mlq.signing import fingerprint, load_key
 from mlq.tunnel import is_remote, reach
 from mlq_cli.doctor.facts import (
     FileFacts,
@@ -28,12 +29,21 @@ from mlq_cli.doctor.facts import (
     SshFacts,
 )
 
+_KEY = "signing key"
 _NVIDIA = "0x10de"
 _DISPLAY = "0x03"
 _WRITES = 5
 _LOAD_S = 1.1
 _TOOL_S = 10.0
 _SSH_S = 40.0
+# The daemon of each batch system that starts jobs on a machine.
+_DAEMONS = {
+    "condor_startd": "HTCondor",
+    "slurmd": "Slurm",
+    "pbs_mom": "PBS",
+    "sge_execd": "Grid Engine",
+    "lim": "LSF",
+}
 _LOGIND = (
     "org.freedesktop.login1",
     "/org/freedesktop/login1",
@@ -66,6 +76,7 @@ def machine(settings: Settings) -> MachineFacts:
         cores=cores.total,
         foreign_load=cores.foreign_load,
         logged_in=others(_said("who"), getpass.getuser()),
+        batch_systems=batch_systems(Path("/proc")),
     )
 
 
@@ -73,6 +84,15 @@ def others(who: str, me: str) -> tuple[str, ...]:
     """Return who else is logged in, from the output of `who`."""
     names = {line.split()[0] for line in who.splitlines() if line.strip()}
     return tuple(sorted(names - {me}))
+
+
+def batch_systems(proc: Path) -> tuple[str, ...]:
+    """Return which other systems run jobs on this machine, by the names of their daemons."""
+    found = set()
+    for path in proc.glob("[0-9]*/comm"):
+        with suppress(OSError):
+            found.add(_DAEMONS.get(path.read_text().strip(), ""))
+    return tuple(sorted(found - {""}))
 
 
 def gpus() -> GpuFacts:
@@ -152,16 +172,19 @@ def files(loaded: Loaded) -> list[FileFacts]:
     """Look at what is to be ours alone: config, key, password, and the folder of sockets."""
     settings = loaded.settings
     found = [_file("config", loaded.config_file)]
-    for name, path in ("signing key", settings.key_file), ("password", settings.password_file):
+    for name, path in (_KEY, settings.key_file), ("password", settings.password_file):
         facts = _file(name, path)
         error: MlqError | None = None
+        shared = ""
         try:
             read_secret(path)
+            if name == _KEY:
+                shared = fingerprint(load_key(path))
         except SecretMissingError:
             pass
         except MlqError as refused:
             error = refused
-        found.append(FileFacts(name, facts.path, facts.missing, facts.mode, error))
+        found.append(FileFacts(name, facts.path, facts.missing, facts.mode, error, shared))
     try:
         private_dir(settings.runtime_dir)
         found.append(_file("sockets", settings.runtime_dir))
