@@ -9,14 +9,12 @@ for people only: whether an attempt is dead is decided by the reaper (`mlq_worke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.units import format_duration
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """What the reaper saw on NFS of a machine whose leases ran out.
 
     Args:
@@ -32,8 +30,7 @@ class Sighting:
     unreadable: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """When the queue last heard a machine, and what it said then.
 
     Args:
