@@ -8,6 +8,7 @@ and never a hang: the worker has other things to do meanwhile.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from redis.retry import Retry
 
 from mlq.client import ScriptMissingError, unreachable
 from mlq.errors import QueueRefusedError
-from mlq.paths import read_secret
+from mlq.paths import check_socket_folder, read_secret
 from mlq.settings import Settings
 from mlq.tunnel import is_remote, reach
 
@@ -103,6 +104,15 @@ def _same_cause(error: Exception) -> Exception:
     return error
 
 
+class _PrivateConnection(redis.UnixDomainSocketConnection):
+    """Looks at the socket's folder each time it connects; see `check_socket_folder`."""
+
+    def _connect(self) -> socket.socket:
+        check_socket_folder(Path(self.path))
+        connected: socket.socket = super()._connect()  # type: ignore[no-untyped-call]
+        return connected
+
+
 def open_redis(settings: Settings) -> redis.Redis:
     """Return a redis-py client for the queue; nothing is sent yet.
 
@@ -110,11 +120,14 @@ def open_redis(settings: Settings) -> redis.Redis:
         UnsafePathError: the password file is open to others.
         SecretMissingError: there is none, so there never was a queue here.
         TunnelError: the queue's host cannot be reached.
+
+    Each use of it raises UnsafeSocketError if somebody else may answer at the socket.
     """
     password = read_secret(settings.password_file).decode().strip()
     resends = _RESENDS_THROUGH_TUNNEL if is_remote(settings) else _RESENDS
-    return redis.Redis(
-        unix_socket_path=str(reach(settings)),
+    pool = redis.ConnectionPool(
+        _PrivateConnection,
+        path=str(reach(settings)),
         username=settings.redis_user,
         password=password,
         socket_timeout=_TIMEOUT_S,
@@ -122,6 +135,7 @@ def open_redis(settings: Settings) -> redis.Redis:
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), resends),
         health_check_interval=0,
     )
+    return redis.Redis.from_pool(pool)
 
 
 def open_client(settings: Settings) -> RedisClient:

@@ -55,6 +55,10 @@ class TunnelError(QueueUnreachableError):
     """The way to the queue's host is closed: the name, the network, the keys or the forwarding."""
 
 
+class UnsafeSocketError(UnsafePathError, QueueUnreachableError):
+    """The folder of the queue's socket is not ours alone: whoever answers there may be anybody."""
+
+
 class QueueRefusedError(MlqError):
     """The queue answered and said no: a wrong password, an unknown dependency, a full disk."""
 

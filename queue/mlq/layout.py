@@ -101,6 +101,11 @@ class Layout:
         """The folder of all jobs."""
         return self.root / "jobs"
 
+    @property
+    def secrets_dir(self) -> Path:
+        """The folder of the secrets that jobs are given, a private file each."""
+        return self.root / "secrets"
+
     def beat_file(self, machine: str) -> Path:
         """The heartbeat of a machine's supervisor."""
         return self.workers_dir / f"{checked_machine(machine)}.beat"
@@ -224,22 +229,3 @@ def read_listed(path: Path) -> bytes | None:
             if last_try or error.errno != errno.ESTALE:
                 raise
     return None
-
-
-def make_private_dirs(path: Path | str) -> None:
-    """Make a folder and its missing parents with mode 0700; those that exist stay as they are.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    # Made without looking first: on NFS a look costs as much, and mostly there is nothing yet.
-    try:
-        os.mkdir(path, 0o700)  # noqa: PTH102 - speed
-    except FileNotFoundError:
-        make_private_dirs(os.path.dirname(path))  # noqa: PTH120 - speed
-        # Once: some folders, as those of /proc, are there and yet take no new ones.
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # noqa: PTH102 - speed
-    except FileExistsError:
-        if not os.path.isdir(path):  # noqa: PTH112 - speed
-            raise

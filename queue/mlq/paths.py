@@ -13,7 +13,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from mlq.errors import InvalidInputError, SettingsError, UnsafePathError
+from mlq.errors import InvalidInputError, SettingsError, UnsafePathError, UnsafeSocketError
 
 # A unix socket's address holds 108 bytes on Linux and 104 on macOS, and ssh adds a few to a
 # forwarded socket while it makes it.
@@ -44,7 +44,8 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
     """Return the folder after making sure that it is ours alone (0700, no link).
 
     Args:
-        path: an absolute path; missing parents are made as the umask has it.
+        path: an absolute path; missing parents are made 0700 too, as the XDG base directory
+            specification has it: who can write to a parent can put another folder in place.
         create: make it if it does not exist.
 
     Raises:
@@ -52,8 +53,7 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
     """
     if create:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir(mode=0o700, exist_ok=True)
+            make_private_dirs(path)
         except FileExistsError:
             pass  # a file or a dangling link: found out and named below
         except OSError as error:
@@ -67,6 +67,25 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
         raise UnsafePathError(f"{path} is not a folder", why=f"it is {kind}", fix="remove it")
     _check_ours(path, found, "folder", 0o700)
     return path
+
+
+def make_private_dirs(path: Path | str) -> None:
+    """Make a folder and its missing parents with mode 0700; those that exist stay as they are.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    # Made without looking first: on NFS a look costs as much, and mostly there is nothing yet.
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102 - speed
+    except FileNotFoundError:
+        make_private_dirs(os.path.dirname(path))  # noqa: PTH120 - speed
+        # Once: some folders, as those of /proc, are there and yet take no new ones.
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)  # noqa: PTH102 - speed
+    except FileExistsError:
+        if not os.path.isdir(path):  # noqa: PTH112 - speed
+            raise
 
 
 def machine_dir(runtime_dir: Path, machine: str) -> Path:
@@ -93,6 +112,23 @@ def check_socket_path(path: Path) -> Path:
             fix="set MLQ_RUNTIME_DIR to a folder with a shorter path",
         )
     return path
+
+
+def check_socket_folder(path: Path) -> None:
+    """Make sure that only we can have put a socket there, before the password is sent through it.
+
+    Anybody can make a folder of our name in /tmp, or make it anew once it was cleaned up, and
+    listen there. No folder at all is fine: then there is no socket either.
+
+    Raises:
+        UnsafeSocketError: its folder is not ours alone.
+    """
+    if not os.path.lexists(path.parent):
+        return
+    try:
+        private_dir(path.parent, create=False)
+    except UnsafePathError as error:
+        raise UnsafeSocketError(error.what, why=error.why, fix=error.fix) from None
 
 
 def read_secret(path: Path) -> bytes:
@@ -133,7 +169,7 @@ def write_secret(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         with suppress(FileExistsError):  # by a file: then it cannot be opened below
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_dirs(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 
 from mlq.errors import StorageError
-from mlq.layout import Layout, make_private_dirs, read_listed
+from mlq.layout import Layout, read_listed
+from mlq.paths import make_private_dirs
 
 FORMAT = 1
 

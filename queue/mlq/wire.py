@@ -17,6 +17,7 @@ import hiredis
 
 from mlq.client import ScriptMissingError, unreachable
 from mlq.errors import MlqError, QueueRefusedError
+from mlq.paths import check_socket_folder
 
 _TIMEOUT_S = 20.0
 
@@ -31,10 +32,12 @@ class Wire:
 
     Raises:
         QueueUnreachableError: nothing answers there.
+        UnsafeSocketError: somebody else may answer there.
         QueueRefusedError: the password is wrong.
     """
 
     def __init__(self, path: Path, user: str, password: str) -> None:
+        check_socket_folder(path)
         self._path = path
         self._reader = hiredis.Reader()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -12,7 +12,8 @@ from typing import Any
 
 from store_fixtures import LAB01, Enqueue
 
-from mlq.layout import Layout, make_private_dirs, write_atomically
+from mlq.layout import Layout, write_atomically
+from mlq.paths import make_private_dirs
 from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store import Store

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.layout import Layout, make_private_dirs, read_listed, write_atomically
+from mlq.layout import Layout, read_listed, write_atomically
+from mlq.paths import make_private_dirs
 
 AT = Layout(Path("/root"))
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mlq.errors import InvalidInputError, SettingsError, UnsafePathError
+from mlq.errors import InvalidInputError, SettingsError, UnsafePathError, UnsafeSocketError
 from mlq.paths import (
     LONGEST_SOCKET_PATH,
     SecretMissingError,
+    check_socket_folder,
     check_socket_path,
     machine_dir,
     private_dir,
@@ -30,7 +31,8 @@ def test_a_private_folder_is_made_0700_whatever_the_umask(tmp_path: Path) -> Non
         made = private_dir(tmp_path / "a" / "b")
     finally:
         os.umask(before)
-    assert mode(made) == 0o700
+    # Its new parents too: who can write to one of them can put another folder in its place.
+    assert (mode(made), mode(made.parent)) == (0o700, 0o700)
     assert private_dir(made, create=False) == made
 
 
@@ -104,14 +106,27 @@ def test_a_socket_path_is_measured_in_bytes() -> None:
             check_socket_path(Path(long))
 
 
+def test_a_socket_in_a_folder_open_to_others_may_be_anybodys(tmp_path: Path) -> None:
+    folder = private_dir(tmp_path / "run")
+    check_socket_folder(folder / "redis.sock")
+    check_socket_folder(tmp_path / "missing" / "redis.sock")
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(UnsafeSocketError, match="symbolic link"):
+        check_socket_folder(tmp_path / "link" / "redis.sock")
+    folder.chmod(0o711)
+    with pytest.raises(UnsafeSocketError, match="chmod 700"):
+        check_socket_folder(folder / "redis.sock")
+
+
 def test_a_secret_is_written_once_and_for_us_alone(tmp_path: Path) -> None:
-    path = tmp_path / "config" / "key"
+    path = tmp_path / "home" / "config" / "key"
     before = os.umask(0)
     try:
         write_secret(path, b"one")
     finally:
         os.umask(before)
-    assert (mode(path), mode(path.parent), read_secret(path)) == (0o600, 0o700, b"one")
+    assert (mode(path), read_secret(path)) == (0o600, b"one")
+    assert [mode(folder) for folder in (path.parent, path.parent.parent)] == [0o700] * 2
     with pytest.raises(FileExistsError):
         write_secret(path, b"two")
     assert read_secret(path) == b"one"

@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 
 from mlq.errors import WorkerError
+from mlq.layout import write_atomically
+from mlq.paths import make_private_dirs
 
 
 def works() -> bool:
@@ -44,8 +46,9 @@ def put(unit: str, text: str) -> None:
         WorkerError: systemd does not take it.
     """
     path = unit_path(unit)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    # Whoever could write there would have systemd run their program as us.
+    make_private_dirs(path.parent)
+    write_atomically(path, text.encode())
     _do("daemon-reload")
     # By its path: the user's systemd may not share our XDG_CONFIG_HOME.
     _do("enable", str(path))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlq.errors import InvalidInputError, StorageError
 from mlq.hosts import HOST_RULE, is_gateway, is_host
-from mlq.layout import make_private_dirs, write_atomically
+from mlq.layout import write_atomically
+from mlq.paths import make_private_dirs
 from mlq.settings import Loaded, Settings, default_settings
 from mlq.tunnel import is_remote
 from mlq_cli.remote.command import checked_hosts

@@ -7,7 +7,8 @@ import os
 import resource
 import signal
 
-from mlq.layout import Layout, make_private_dirs, write_atomically
+from mlq.layout import Layout, write_atomically
+from mlq.paths import make_private_dirs
 from mlq_worker.supervisor.messages import Outcome, Result
 
 

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlq.layout import Layout, make_private_dirs, write_atomically
+from mlq.layout import Layout, write_atomically
+from mlq.paths import make_private_dirs
 from mlq_worker.supervisor.messages import Order, Outcome
 
 _NOT_FOUND, _NOT_USABLE = 127, 126  # as shells report them
