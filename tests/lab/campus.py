@@ -23,9 +23,9 @@ from sandbox import MLQ, Completed
 from share import Share
 from ssh_world import make_key
 from waiting import wait_for
+from watch import SOCKET, Watch
 
 from mlq.layout import Layout
-from mlq.lifecycle import ENDED
 
 # A tenth of the defaults, all four of them, so that the margins between them are in proportion.
 BEAT_S, LEASE_S, FENCE_S, DEAD_S = 1.0, 4.5, 6.0, 9.0
@@ -43,6 +43,7 @@ _SETTINGS = {
     "default_mem_mib": 50,
     "yield_to_others": False,
 }
+# A connection of which sshd hears nothing for so long is dropped: a laptop that sleeps.
 _SSHD = """
 Port 22
 HostKey /run/lab/host_key
@@ -50,6 +51,8 @@ PidFile none
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+ClientAliveInterval 4
+ClientAliveCountMax 3
 """
 
 
@@ -88,6 +91,7 @@ class Campus:
             self._furnish(machine)
             machine.power_on()
         self.ok("server", "start", on=self.queue)
+        self.watch = Watch(self.queue, self.layout)
         for machine in (self.laptop, *labs):
             self._hand_over_secrets(machine)
 
@@ -134,7 +138,7 @@ class Campus:
         settings["machines"] = sorted(self.machines)
         if machine.name != QUEUE:
             settings["queue_host"] = QUEUE
-            settings["remote_socket"] = f"/tmp/mlq-{UID}/redis.sock"
+            settings["remote_socket"] = SOCKET
         return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
 
     def _hand_over_secrets(self, machine: NamespaceMachine) -> None:
@@ -170,11 +174,6 @@ class Campus:
         job += ["nfs"] if checkpoints else []
         return self.ok("enqueue", "--cwd", "/", *words, "--", *job).strip()
 
-    def jobs(self) -> dict[str, dict[str, Any]]:
-        """Return what `mlq ls --json` says of all jobs, by id; typed on the queue's host."""
-        rows = json.loads(self.ok("ls", "-a", "--json", on=self.queue))
-        return {row["id"]: row for row in rows}
-
     def shown(self, name: str) -> dict[str, Any]:
         """Return what `mlq machines --json` says of a machine."""
         rows = json.loads(self.ok("machines", "--json", on=self.queue))
@@ -183,15 +182,40 @@ class Campus:
 
     # --- waiting --------------------------------------------------------------------------------
 
-    def until(self, job_id: str, state: str, *, attempt: int = 1, timeout_s: float = 60) -> Any:
-        """Wait until a job is in this state, in this attempt or a later one; returns it."""
+    def worker_pid(self, machine: NamespaceMachine) -> int:
+        """Return a machine's worker, as counted on this box; waits until there is one."""
 
-        def reached() -> dict[str, Any] | None:
-            job = self.jobs()[job_id]
-            assert job["state"] == state or job["state"] not in ENDED, job
-            return job if job["state"] == state and job["attempt"] >= attempt else None
+        def worker() -> list[int]:
+            return [pid for pid, words in machine.processes().items() if " -m mlq_worker " in words]
 
-        return wait_for(reached, timeout_s, f"job {job_id} to be {state} ({attempt})")
+        return wait_for(worker, 60, f"the worker of {machine.name}")[0]
+
+    def until_worker(self, machine: NamespaceMachine) -> float:
+        """Wait until a machine's worker runs; returns since when (CLOCK_MONOTONIC)."""
+        stat = Path(f"/proc/{self.worker_pid(machine)}/stat").read_text()
+        return int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+
+    def worker_status(self, name: str) -> str:
+        """Return what a machine's worker says of itself."""
+        status = f"/tmp/mlq-{UID}/m/{name}/worker.status"
+        return self.machines[name].seen(status).read_text()
+
+    def story(self) -> str:
+        """Return what the machines' workers have logged, for a test that failed."""
+        logs = [
+            f"--- {name}\n{path.read_text()}"
+            for name, machine in self.machines.items()
+            if (path := machine.seen(f"/tmp/mlq-{UID}/m/{name}/worker.log")).exists()
+        ]
+        return "\n".join(logs)
+
+    def until_idle(self, machine: NamespaceMachine) -> None:
+        """Wait until no job's process is left on a machine."""
+
+        def jobs() -> list[str]:
+            return [line for line in machine.processes().values() if "ticker.py" in line]
+
+        wait_for(lambda: not jobs(), 60, f"{machine.name} to be idle")
 
     def ticks(self, job_id: str, attempt: int = 1) -> list[float]:
         """Return when an attempt said that it runs, so far."""
@@ -214,10 +238,6 @@ class Campus:
             return time.monotonic() - self.ticks(job_id, attempt)[-1] > 2 * BEAT_S
 
         wait_for(silent, 60, f"job {job_id}.{attempt} to pause")
-
-    def power_on(self, machine: NamespaceMachine) -> None:
-        """Boot a machine; what the machines' clients held of the share is gone with it."""
-        machine.power_on()
 
 
 def _own(path: Path, content: str | None) -> None:

@@ -126,7 +126,7 @@ class NamespaceMachine:
             )
         self._pid = wait_for(self._find_first, what=f"the first process of {self.name}")
         self.cable.plug_in(self._pid)
-        up = Path(f"/proc/{self._pid}/root/run/lab/up")
+        up = self.seen("/run/lab/up")
         wait_for(lambda: up.exists() or self._fail_if_dead(), 30, f"{self.name} to be up")
 
     def _find_first(self) -> int:
@@ -144,6 +144,19 @@ class NamespaceMachine:
 
     def _fail_if_dead(self) -> None:
         assert self._outer and self._outer.poll() is None, self.console()
+
+    def seen(self, path: Path | str) -> Path:
+        """Return where a path of the machine is seen from outside."""
+        return Path(f"/proc/{self._pid}/root{path}")
+
+    def processes(self) -> dict[int, str]:
+        """Return its processes, as counted outside, and their command lines."""
+        found = {}
+        for pid in (self._cgroup / "cgroup.procs").read_text().split():
+            with suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                found[int(pid)] = command.replace(b"\0", b" ").decode(errors="replace")
+        return found
 
     def console(self) -> str:
         """Return what its boot has printed."""
