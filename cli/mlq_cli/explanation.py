@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlq.found import number
 from mlq.machines import offer_of
 from mlq.placement import Misfit, Shortage, place
 from mlq.request import Request
@@ -109,7 +110,7 @@ def _noun(shortage: Shortage, request: Request) -> str:
 
 
 def _others(shortage: Shortage, record: Mapping[str, Any]) -> str:
-    load = float(record.get("foreign_load") or 0)
+    load = number(record.get("foreign_load"))
     if shortage.resource == "cores" and load >= _HEAVY_LOAD:
         return f" (other people use {load:.1f})"
     return ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mlq.found import number, whole
 from mlq.units import format_duration
 
 
@@ -78,12 +79,13 @@ def read_sightings(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Sighting]:
     """Return the sightings that a reaper published, by machine."""
     return {
         machine: Sighting(
-            float(one.get("silent_s", 0)),
+            number(one.get("silent_s")),
             bool(one.get("worker", True)),
-            int(one.get("paused", 0)),
+            whole(one.get("paused")),
             str(one.get("unreadable", "")),
         )
         for machine, one in raw.items()
+        if isinstance(one, dict)
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlq.found import whole
 from mlq.placement import GpuOffer, Offer
 
 
@@ -23,10 +24,16 @@ def offer_of(record: Mapping[str, Any]) -> Offer:
         machine=str(record.get("machine", "")),
         cores=_count(record, "cores_free"),
         mem_mib=_count(record, "mem_free_mib"),
-        gpus=tuple(_gpu(raw) for raw in record.get("gpus") or ()),
+        gpus=tuple(_gpu(raw) for raw in listed(record, "gpus") if isinstance(raw, dict)),
         total_cores=_count(record, "cores_total"),
         total_mem_mib=_count(record, "mem_total_mib"),
     )
+
+
+def listed(record: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list out of a record, empty if there is none."""
+    found = record.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
@@ -39,4 +46,4 @@ def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
 
 
 def _count(raw: Mapping[str, Any], name: str) -> int:
-    return int(raw.get(name) or 0)
+    return whole(raw.get(name))

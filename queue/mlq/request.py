@@ -11,7 +11,10 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-_NAME = re.compile(r"p(-?\d+)\.c([1-9]\d*)\.m([1-9]\d*)\.g(\d+)\.v(\d+)(?:@(.+))?", re.DOTALL)
+_NAME = re.compile(
+    r"p(-?\d{1,15})\.c([1-9]\d{0,14})\.m([1-9]\d{0,14})\.g(\d{1,15})\.v(\d{1,15})(?:@(.+))?",
+    re.ASCII | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mlq import scripts
 from mlq.client import Client, ScriptMissingError
 from mlq.condition import Heard, Sighting, read_sightings
 from mlq.errors import JobNotFoundError
+from mlq.found import record, text_of
 from mlq.ids import order_key
 from mlq.operations import STATES, Claimant, Move, Operation
 from mlq.units import utc_iso
@@ -244,7 +245,7 @@ class Store:
 
     def named(self, name: str) -> list[str]:
         """Return the ids of the jobs of this name, in order of submission."""
-        ids = [raw.decode() for raw in self.client.call("SMEMBERS", f"mlq:name:{name}")]
+        ids = [text_of(raw) for raw in self.client.call("SMEMBERS", f"mlq:name:{name}")]
         return sorted(ids, key=order_key)
 
     def record_machine(
@@ -260,7 +261,7 @@ class Store:
         key = f"rq:worker:{machine}"
         flat = [part for pair in rq_worker.items() for part in pair]
         # `rq info` shows the workers of each queue; a machine serves every class.
-        classes = [_text(raw).removeprefix("rq:queue:") for raw in self._queues()]
+        classes = [text_of(raw).removeprefix("rq:queue:") for raw in self._queues()]
         self.client.call_many(
             [
                 (
@@ -288,7 +289,7 @@ class Store:
     def conditions(self) -> dict[str, tuple[Heard, Sighting | None]]:
         """Return how each machine that holds attempts was last heard, and seen by the reaper."""
         (reply,) = self.run(Operation("conditions", {}, request_id=""))
-        seen = read_sightings(json.loads(reply["sightings"] or "{}"))
+        seen = read_sightings(record(reply["sightings"]))
         return {
             one["machine"]: (
                 Heard(one["heard_s"], one["condition"], one["tunnel"]),
@@ -302,12 +303,12 @@ class Store:
         seconds, microseconds = self.client.call("TIME")
         now_s = int(seconds) + int(microseconds) / 1e6
         flat = self.client.call("ZRANGE", "mlq:machines", 0, -1, "WITHSCORES")
-        seen = {_text(name): float(score) for name, score in _pairs(flat)}
+        seen = {text_of(name): float(score) for name, score in _pairs(flat)}
         if not seen:
             return {}
         records = self.client.call("MGET", *(f"mlq:machine:{name}" for name in seen))
         return {
-            name: (now_s - seen_at, json.loads(raw) if raw else {})
+            name: (now_s - seen_at, record(raw))
             for (name, seen_at), raw in zip(seen.items(), records, strict=True)
         }
 
@@ -317,7 +318,3 @@ def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     if flat and isinstance(flat[0], list | tuple):
         return iter([(pair[0], pair[1]) for pair in flat])
     return zip(flat[::2], flat[1::2], strict=True)
-
-
-def _text(raw: Any) -> str:
-    return raw.decode() if isinstance(raw, bytes) else str(raw)

@@ -6,12 +6,13 @@ job's hash in one go; nothing here needs pydantic, because `mlq ls` must feel in
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlq.found import moment, record, whole
+from mlq.ids import is_valid_id
 from mlq.layout import Layout
 from mlq.request import JobClass
 
@@ -85,7 +86,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         name=spec.get("name", ""),
         state=values["status"],
         command=values["description"],
-        attempt=int(values["mlq_attempt"] or 0),
+        attempt=max(0, whole(values["mlq_attempt"])),
         machine=values["mlq_machine"] or None,
         cores=job_class.request.cores,
         mem_mib=job_class.request.mem_mib,
@@ -93,16 +94,16 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         vram_mib=job_class.request.vram_mib,
         priority=job_class.priority,
         time_limit_s=spec.get("time_limit_s"),
-        submitted_at=values["created_at"] or None,
-        started_at=values["started_at"] or None,
-        ended_at=values["ended_at"] or None,
-        exit_code=int(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
+        submitted_at=moment(values["created_at"]),
+        started_at=moment(values["started_at"]),
+        ended_at=moment(values["ended_at"]),
+        exit_code=whole(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
         reason=f"stopping: {values['mlq_stop']}" if stopping else values["mlq_reason"],
         progress=_progress(values["mlq_progress"], finished=values["status"] == "finished"),
-        directory=str(layout.job_dir(job_id)),
-        losses=int(values["mlq_losses"] or 0),
-        failures=int(values["mlq_failures"] or 0),
-        after=tuple(spec.get("after", ())),
+        directory=str(layout.job_dir(job_id)) if is_valid_id(job_id) else "",
+        losses=whole(values["mlq_losses"]),
+        failures=whole(values["mlq_failures"]),
+        after=tuple(one for one in spec.get("after", ()) if isinstance(one, str)),
         class_name=values["origin"],
     )
 
@@ -121,13 +122,11 @@ def outline(text: str) -> dict[str, Any]:
     Only a worker verifies a spec, before it runs it. Whoever merely looks must not stumble over one
     that was altered: what is not as it should be is left out.
     """
-    try:
-        spec = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(spec, dict):
-        return {}
-    return {name: spec[name] for name, kind in _OUTLINE.items() if isinstance(spec.get(name), kind)}
+    spec = record(text)
+    found = {n: spec[n] for n, kind in _OUTLINE.items() if isinstance(spec.get(n), kind)}
+    if not math.isfinite(found.get("time_limit_s", 0)):
+        del found["time_limit_s"]
+    return found
 
 
 def _progress(text: str, *, finished: bool) -> float | None:

@@ -17,6 +17,7 @@ import hiredis
 
 from mlq.client import ScriptMissingError, unreachable
 from mlq.errors import MlqError, QueueRefusedError
+from mlq.found import text_of
 from mlq.paths import check_socket_folder
 
 _TIMEOUT_S = 20.0
@@ -129,7 +130,7 @@ class Subscription:
     def messages(self) -> list[str]:
         """Return the messages that have arrived; raises QueueUnreachableError if it broke."""
         return [
-            reply[2].decode()
+            text_of(reply[2])
             for reply in self._wire.arrived()
             if isinstance(reply, list) and reply[0] == b"message"
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlq.found import moment
 from mlq.placement import Offer
 from mlq.replies import Head, Waiting
 from mlq.settings import Settings
@@ -66,9 +67,9 @@ class Board:
             offer=offer,
             occupants=holdings.occupants(now_s),
             waited_s={
-                head.id: utc_s - parse_iso(head.enqueued_at)
+                head.id: utc_s - parse_iso(since)
                 for head in self.heads
-                if head.enqueued_at
+                if (since := moment(head.enqueued_at))
             },
             lanes=holdings.lanes(),
         )

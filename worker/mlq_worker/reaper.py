@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlq.found import whole
 from mlq.layout import Layout
 from mlq.lifecycle import Event
 from mlq.operations import Move
@@ -160,5 +161,5 @@ def histories(store: Store, ids: list[str]) -> dict[str, History]:
     found = {}
     for job_id, _, spec, failures, losses, stop in store.rows(_HISTORY, ids):
         retries = outline(spec).get("retries", 0)
-        found[job_id] = History(retries, int(failures or 0), int(losses or 0), stop)
+        found[job_id] = History(retries, whole(failures), whole(losses), stop)
     return found

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any
 
+from mlq.found import text_of, whole
 from mlq.ids import order_key
 from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
@@ -65,7 +66,7 @@ def _avoids(queue: Queue, job_id: str) -> str:
     ((_, _state, machine, until),) = queue.store.rows(
         ("status", "mlq_avoid", "mlq_avoid_until"), [job_id]
     )
-    return machine if until and float(until) > time.time() else ""
+    return machine if whole(until.partition(".")[0]) > time.time() else ""
 
 
 def _ahead(queue: Queue, job: JobView, waiting: Waiting) -> int:
@@ -81,7 +82,7 @@ def _ahead(queue: Queue, job: JobView, waiting: Waiting) -> int:
             ahead += head.length
         elif priority == job.priority:
             ids = queue.store.client.call("LRANGE", f"rq:queue:{head.class_name}", 0, -1)
-            ahead += sum(order_key(raw.decode()) < place_in_line for raw in ids)
+            ahead += sum(order_key(text_of(raw)) < place_in_line for raw in ids)
     return ahead
 
 
@@ -90,7 +91,7 @@ def _explained(
 ) -> list[str]:
     now, style = local_now(), out_style()
     title = style.paint(clean(f"{job.id} {job.name}").rstrip(), "strong")
-    state = style.paint(job.state, kind_of(job.state))
+    state = style.paint(clean(job.state), kind_of(job.state))
     lasted = elapsed(seconds_of(job, now))
     if job.state in ENDED:
         why = f": {clean(job.reason)}" if job.reason else ""

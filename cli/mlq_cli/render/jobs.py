@@ -93,7 +93,7 @@ def details(job: JobView, log: str, now: datetime, style: Style) -> list[str]:
         style: how to render.
     """
     title = f"{job.id} {clean(job.name)}".rstrip()
-    lines = [f"{style.paint(title, 'strong')}  {style.paint(job.state, kind_of(job.state))}"]
+    lines = [f"{style.paint(title, 'strong')}  {style.paint(clean(job.state), kind_of(job.state))}"]
     facts = {
         "reason": job.reason,
         "command": job.command,

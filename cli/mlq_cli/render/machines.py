@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlq.machines import offer_of
+from mlq.found import number
+from mlq.machines import listed, offer_of
 from mlq.placement import GpuOffer
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
@@ -50,14 +51,14 @@ def _row(
     offer = offer_of(record)
     silent = heard_s > lease_s
     faint = "faint" if silent else ""
-    load = float(record.get("foreign_load") or 0)
+    load = number(record.get("foreign_load"))
     return [
         Cell(name, faint or "strong"),
         Cell(f"{offer.cores}/{offer.total_cores}" if record else "", faint),
         Cell(f"{about(offer.mem_mib)}/{about(offer.total_mem_mib)}" if record else "", faint),
         Cell(", ".join(_gpu_memory(gpu) for gpu in offer.gpus), faint),
         Cell(_gpu_names(offer.gpus), "faint"),
-        Cell(str(len(record.get("attempts") or ())) if record else "", faint),
+        Cell(str(len(listed(record, "attempts"))) if record else "", faint),
         Cell(f"{load:.1f}" if load >= 0.05 else "", "faint"),
         Cell("" if silent else elapsed(heard_s), "faint"),  # if silent, the note says it
         Cell("; ".join(remarks(heard_s, record, lease_s, condition)), "waiting"),

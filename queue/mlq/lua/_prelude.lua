@@ -72,7 +72,7 @@ local function order_of(id, place)
     redis.call('ZADD', 'mlq:jobs', order, id)
     redis.call('ZADD', 'mlq:unended', order, id)
   end
-  return tonumber(order)
+  return tonumber(order) or 0
 end
 
 local function priority_of(class)
@@ -107,6 +107,16 @@ local function insert_in_order(class, id, fresh)
       return
     end
   end
+end
+
+-- Count a field of a job up. A number that somebody spoilt counts as 0: it must not keep all jobs
+-- behind it waiting for ever.
+local function count_up(key, field)
+  local value = redis.call('HGET', key, field)
+  if value and not string.match(value, '^%d+$') or #(value or '') > 9 then
+    redis.call('HDEL', key, field)
+  end
+  return redis.call('HINCRBY', key, field, 1)
 end
 
 local function attempt_member(id, attempt)

@@ -51,7 +51,7 @@ end
 local function start(id, class)
   local key = job_key(id)
   leave(id, args.states.ready, class)
-  local attempt = redis.call('HINCRBY', key, 'mlq_attempt', 1)
+  local attempt = count_up(key, 'mlq_attempt')
   local member = attempt_member(id, attempt)
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress')
   redis.call('HSET', key, 'started_at', args.at, 'last_heartbeat', args.at,

@@ -10,10 +10,14 @@ local heard = redis.call('ZRANGE', 'mlq:machines', 0, -1, 'WITHSCORES')
 for i = 1, #heard, 2 do
   local machine = heard[i]
   if redis.call('EXISTS', 'mlq:held:' .. machine) == 1 then
-    local record = cjson.decode(redis.call('GET', 'mlq:machine:' .. machine) or '{}')
+    local readable, record = pcall(cjson.decode, redis.call('GET', 'mlq:machine:' .. machine) or '{}')
+    if not readable or type(record) ~= 'table' then
+      record = {}
+    end
     machines[#machines + 1] = {
       machine = machine, heard_s = at - tonumber(heard[i + 1]),
-      condition = record.condition or '', tunnel = record.tunnel or false,
+      condition = type(record.condition) == 'string' and record.condition or '',
+      tunnel = record.tunnel == true,
     }
   end
 end

@@ -62,7 +62,7 @@ for _, move in ipairs(args.moves) do
       redis.call('HDEL', key, unpack(move.clear))
     end
     if move.lost_on ~= '' then
-      redis.call('HINCRBY', key, 'mlq_losses', 1)
+      count_up(key, 'mlq_losses')
       redis.call('HSET', key, 'mlq_avoid', move.lost_on, 'mlq_avoid_until', now() + args.avoid_s)
     end
     if #move.result > 0 then

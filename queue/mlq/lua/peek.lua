@@ -22,7 +22,7 @@ local reservations = {}
 local all = redis.call('HGETALL', 'mlq:reservations')
 for i = 1, #all, 2 do
   local machine, expiry = string.match(all[i + 1], '^(.*) (%S+)$')
-  if tonumber(expiry) >= at then
+  if (tonumber(expiry or '') or 0) >= at then
     reservations[all[i]] = machine
   end
 end
