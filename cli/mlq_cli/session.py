@@ -31,7 +31,9 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
         UnsafePathError: the password file is open to others.
     """
     settings = load(environ).settings
-    return Queue(open_store(settings), settings)
+    queue = Queue(open_store(settings), settings, environ=environ)
+    queue.tell = say
+    return queue
 
 
 def open_store(settings: Settings) -> Store:

@@ -13,9 +13,12 @@ import shlex
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, MinLen
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from mlq.request import JobClass, Request
+
+SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
+"""The name of a file, which leads nowhere else; see `mlq.job_secrets`."""
 
 
 class _Strict(BaseModel):
@@ -37,7 +40,10 @@ class JobSpec(_Strict):
         id: the job's id; part of the signed text, so a copy under another id does not run.
         argv: the command as a list; never passed to a shell unless it names one.
         cwd: the folder to run in.
-        env: variables set for the job, beside those of the worker and mlq's own.
+        captured_env: variables of the shell it was enqueued from; they replace those of the worker,
+            and mlq's own replace them.
+        env: variables set for the job by its user; they replace all others but `MLQ_*`.
+        secrets: variable -> name of the file in the root's `secrets` that holds its value.
         python_env: a virtual or conda environment whose bin folder comes first in PATH.
         priority: larger runs first.
         time_limit_s: ends the job after so many seconds of one attempt.
@@ -51,7 +57,9 @@ class JobSpec(_Strict):
     argv: tuple[str, ...] = ()
     function: FunctionCall | None = None
     cwd: str
+    captured_env: dict[str, str] = {}
     env: dict[str, str] = {}
+    secrets: dict[str, SecretFile] = {}
     python_env: str = ""
     request: Request
     priority: int = 0

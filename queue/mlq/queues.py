@@ -98,8 +98,11 @@ class Queue:
         store: where jobs are kept.
         settings: of this installation.
         key: the signing key; needed only to enqueue.
+        environ: the caller's variables, of which jobs are given some (`mlq.environment`).
         clock: unix time.
         sleep: waits so many seconds.
+
+    `tell` may be replaced: it is called with what the user should know, each text once.
     """
 
     def __init__(
@@ -108,20 +111,30 @@ class Queue:
         settings: Settings,
         *,
         key: bytes | None = None,
+        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.store, self.settings = store, settings
         self.layout = Layout(settings.root)
         self._key, self._clock, self._sleep = key, clock, sleep
+        self._environ, self._told = environ or {}, set[str]()
+        self.tell: Callable[[str], None] = lambda _: None
 
     @classmethod
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
-        """Return the queue of these settings (default: this process's), over redis-py."""
+        """Return the queue of these settings (default: this process's), over redis-py.
+
+        Jobs are given variables of the same environment (`mlq.environment`).
+        """
+        import logging
+
         from mlq.connection import open_client
 
         settings = load(environ).settings
-        return cls(Store(open_client(settings)), settings)
+        queue = cls(Store(open_client(settings)), settings, environ=environ)
+        queue.tell = logging.getLogger("mlq").warning
+        return queue
 
     def enqueue(self, command: Sequence[str], **options: Any) -> Job:
         """Put one command in the queue; when this returns, it is on the queue's disk.
@@ -129,10 +142,12 @@ class Queue:
         Args:
             command: the program and its arguments; no shell is involved.
             options: those of `mlq.submission.Submission`: name, cores, mem, gpus, vram, time,
-                priority, after, after_any, retries, machine, env, cwd, python_env.
+                priority, after, after_any, retries, machine, env, secrets, capture_env, cwd,
+                python_env.
 
         Raises:
             InvalidInputError: an option cannot be used.
+            StorageError: there are secrets, and the results root cannot be written from here.
             JobNotFoundError: `after` names a job that does not exist.
         """
         from mlq.submission import Submission, argv_of
@@ -148,17 +163,23 @@ class Queue:
 
     def submit(self, submissions: Sequence[Any]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
+        from mlq.passing import prepare
         from mlq.signing import load_key
-        from mlq.submission import check_all, sign_all
+        from mlq.submission import sign_all
 
         if self._key is None:
             self._key = load_key(self.settings.key_file)
         at = utc_iso(self._clock())
         # Before numbers are drawn: what cannot be used shall not use them up.
-        checked = check_all(submissions, at, self.settings.default_mem_mib)
+        prepared = prepare(submissions, at, self.settings, self._environ, self._key)
+        prepared.keep_secrets(self.layout, self.store.client)
         first = self.store.reserve_numbers(len(submissions))
-        signed = sign_all(checked, first, self._key)
+        signed = sign_all(prepared.checked, first, self._key)
         self.store.submit(signed, at)
+        for text in prepared.notices():
+            if text not in self._told:
+                self._told.add(text)
+                self.tell(text)
         return [Job(job.spec.id, self) for job in signed]
 
     def select(self, selections: Iterable[str]) -> list[str]:

@@ -73,6 +73,7 @@ class Settings:
         poll_s: between two looks of a worker at what it cannot be told of.
         keep_days: how long ended jobs stay listed.
         default_mem_mib: main memory of a job that does not say.
+        capture_env: whether jobs are given the variables of the shell they are enqueued from.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
         yield_to_others: whether cores that other people keep busy count as taken.
         queue_host: the host of the queue's server, as typed after `ssh`; empty: this machine.
@@ -105,6 +106,7 @@ class Settings:
     poll_s: Annotated[float, Gt(0), Le(3600)] = 2
     keep_days: Annotated[int, Ge(1), Le(10**5)] = 90
     default_mem_mib: Annotated[int, Ge(1), Le(2**30)] = 2048
+    capture_env: bool = True
     allow_unsigned: bool = False
     yield_to_others: bool = True
     queue_host: str = ""

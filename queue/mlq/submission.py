@@ -16,11 +16,29 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlq.errors import InvalidInputError
+from mlq.job_secrets import chosen, file_name
 from mlq.jobs import FunctionCall, JobSpec, command_line
 from mlq.record import SignedJob
 from mlq.request import Request
 from mlq.signing import sign
 from mlq.units import parse_duration, parse_size
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What jobs may be given of the process that enqueues them.
+
+    Args:
+        environ: its variables, for secrets asked for by name.
+        captured: those that every job is given (`mlq.environment`).
+        capture_env: the setting of that name.
+        key: the signing key, which also makes the names of the files of secrets.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    captured: Mapping[str, str] = field(default_factory=dict, repr=False)
+    capture_env: bool = True
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,11 @@ class Submission:
         after_any: they need only end.
         retries: how often to try again when it fails.
         machine: a glob on machine names.
-        env: variables to set.
+        env: variables to set; they go through the queue, in clear.
+        secrets: names of variables that are set here, or names with values, which go to the job by
+            private files under the results root, never through the queue.
+        capture_env: whether the job is given this process's variables (`mlq.environment`); None
+            takes the setting capture_env.
         cwd: the folder to run in; None is the present one.
         python_env: a virtual or conda environment to put first in PATH; None takes the present
             one (VIRTUAL_ENV, CONDA_PREFIX), "" none.
@@ -60,6 +82,8 @@ class Submission:
     retries: int = 0
     machine: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Sequence[str] | Mapping[str, str] = field(default=(), repr=False)
+    capture_env: bool | None = None
     cwd: str | None = None
     python_env: str | None = None
     function: FunctionCall | None = None
@@ -78,43 +102,30 @@ class Submission:
             raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
         _check_texts(*self.argv)
 
-    def spec(self, job_id: str, at: str, default_mem_mib: int) -> JobSpec:
+    def spec(
+        self, job_id: str, at: str, default_mem_mib: int, caller: Caller | None = None
+    ) -> JobSpec:
         """Return the validated job.
 
         Raises:
             InvalidInputError: it says which option cannot be used, and why.
         """
         self.check_command()
-        _check_texts(self.cwd or "", *self.env)
-        for name, value in self.env.items():
-            if not name or "=" in name or "\0" in str(value):
-                raise InvalidInputError(
-                    f"{name!r} cannot be set",
-                    why="a variable's name is not empty and has no `=`, its value has no NUL",
-                )
-        if self.vram is not None and not self.gpus:
-            raise InvalidInputError(
-                "--vram needs --gpus",
-                why="it is the memory wanted on each GPU, and no GPU is asked for",
-                fix="add --gpus 1",
-            )
+        _check_texts(self.cwd or "")
+        caller = caller or Caller()
+        secrets = self._checked_secrets(caller.environ)
         try:
-            request = Request(
-                cores=_at_least("cores", self.cores, 1),
-                mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
-                gpus=_at_least("gpus", self.gpus, 0),
-                vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
-                machine=self.machine,
-            )
             return JobSpec(
                 id=job_id,
                 name=self.name,
                 argv=tuple(self.argv),
                 function=self.function,
                 cwd=str(Path.cwd() / (self.cwd or "")),
+                captured_env=self._captured(caller, secrets),
                 env=dict(self.env),
+                secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
                 python_env=_present_python_env() if self.python_env is None else self.python_env,
-                request=request,
+                request=self._request(default_mem_mib),
                 priority=self.priority,
                 time_limit_s=None if self.time is None else float(parse_duration(str(self.time))),
                 retries=_at_least("retries", self.retries, 0),
@@ -127,19 +138,64 @@ class Submission:
             where = ".".join(str(part) for part in first["loc"])
             raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
 
+    def captures(self, by_setting: bool) -> bool:
+        """Tell whether the job is given the caller's variables."""
+        return by_setting if self.capture_env is None else self.capture_env
+
+    def _captured(self, caller: Caller, secrets: Mapping[str, str]) -> dict[str, str]:
+        if not self.captures(caller.capture_env):
+            return {}
+        found = caller.captured.items()
+        return {name: one for name, one in found if name not in self.env and name not in secrets}
+
+    def _checked_secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
+        _check_texts(*self.env)
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in str(value):
+                raise InvalidInputError(
+                    f"{name!r} cannot be set",
+                    why="a variable's name is not empty and has no `=`, its value has no NUL",
+                )
+        secrets = chosen(self.secrets, environ)
+        for name in secrets:
+            if name in self.env:
+                raise InvalidInputError(
+                    f"{name} is given twice",
+                    why="by --env, which goes through the queue, and by --secret",
+                    fix=f"leave out --env {name}",
+                )
+        return secrets
+
+    def _request(self, default_mem_mib: int) -> Request:
+        if self.vram is not None and not self.gpus:
+            raise InvalidInputError(
+                "--vram needs --gpus",
+                why="it is the memory wanted on each GPU, and no GPU is asked for",
+                fix="add --gpus 1",
+            )
+        return Request(
+            cores=_at_least("cores", self.cores, 1),
+            mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
+            gpus=_at_least("gpus", self.gpus, 0),
+            vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
+            machine=self.machine,
+        )
+
 
 Checked = tuple[Submission, JobSpec]
 """A submission, and a validated job that is like it but for its id and argv."""
 
 
-def check_all(submissions: Sequence[Submission], at: str, default_mem_mib: int) -> list[Checked]:
+def check_all(
+    submissions: Sequence[Submission], at: str, default_mem_mib: int, caller: Caller | None = None
+) -> list[Checked]:
     """Validate submissions; raises InvalidInputError like `Submission.spec`."""
     checked: list[Checked] = []
     like: dict[str, object] = {}
     for submission in submissions:
         options = {**vars(submission), "argv": ()}
         if options != like:
-            like, template = options, submission.spec("0", at, default_mem_mib)
+            like, template = options, submission.spec("0", at, default_mem_mib, caller)
         else:
             # Only id and argv differ from a job that was validated.
             submission.check_command()

@@ -126,7 +126,8 @@ class Sandbox:
         self.start_server()
         settings = load(self.environ).settings
         password = read_secret(settings.password_file).decode().strip()
-        return Queue(Store(Wire(settings.redis_socket, settings.redis_user, password)), settings)
+        store = Store(Wire(settings.redis_socket, settings.redis_user, password))
+        return Queue(store, settings, environ=self.environ)
 
     def submit(self, *argv: str, **options: Any) -> str:
         """Put a job in the queue and return its id; options are those of `Submission`."""

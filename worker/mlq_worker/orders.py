@@ -124,6 +124,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
         "mark": mark,
         "argv": argv,
         "env": environment(claim, spec, site, folder, mark, gpu_uuids),
+        "secrets": spec.secrets,
         "cwd": spec.cwd,
         "job_dir": folder.path,
         "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
@@ -147,8 +148,12 @@ def environment(
     mark: str,
     gpu_uuids: tuple[str, ...],
 ) -> dict[str, str]:
-    """Return the whole environment of an attempt."""
+    """Return the environment of an attempt, whole but for its secrets.
+
+    Those are read where the attempt starts: nothing that is sent or written holds them.
+    """
     env = {name: value for name, value in site.environ.items() if name not in _NOT_INHERITED}
+    env.update(spec.captured_env)
     if spec.python_env:
         env["PATH"] = f"{spec.python_env}/bin:{env.get('PATH', '/usr/bin:/bin')}"
         env["VIRTUAL_ENV"] = spec.python_env

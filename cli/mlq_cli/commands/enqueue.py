@@ -26,6 +26,7 @@ EXAMPLES = """\
   mlq enqueue --after 1042,1043 python evaluate.py
   mlq enqueue --shell 'python train.py | tee all.txt'
   mlq enqueue --wait -- make test && echo passed
+  HF_HOME=/vol/me/hf mlq enqueue --secret WANDB_API_KEY python train.py
 
 The job runs in the present folder, with the present virtual or conda
 environment. Options after COMMAND belong to the command."""
@@ -36,20 +37,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "mlq enqueue [options] [--] COMMAND..."
     _configure_resources(parser)
     _configure_order(parser)
+    _configure_variables(parser)
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
-    parser.add_argument(
-        "--env",
-        action="append",
-        default=[],
-        metavar="K=V",
-        help="set a variable for the job; K alone takes its present value",
-    )
     parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
     parser.add_argument("--shell", metavar="'CMD'", help="run this by /bin/sh -c, not COMMAND")
     parser.add_argument("--wait", action="store_true", help="wait until it has ended")
     add_json(parser)
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="[--] COMMAND...", help="the program to run"
+    )
+
+
+def _configure_variables(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "its variables", "exported ones go along, but not those that look like secrets"
+    )
+    group.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="set a variable for the job; K alone takes its present value",
+    )
+    group.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="pass this variable by a private file in the results root, not through the queue",
+    )
+    group.add_argument(
+        "--clean-env", action="store_true", help="pass on none but those of --env and --secret"
     )
 
 
@@ -114,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
         retries=args.retries,
         machine=args.machine,
         env=env,
+        secrets=args.secret,
+        capture_env=False if args.clean_env else None,
         cwd=folder,
     )
     (job,) = queue.submit([submission])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 Key = tuple[str, int]
 """Job id and attempt number."""
@@ -38,13 +38,15 @@ class _RequiredOfOrder(TypedDict):
 class Order(_RequiredOfOrder, total=False):
     """A job to start.
 
-    `env` is the whole environment. At most `width` orders of a `lane` run at once; `lane` null
+    `env` is the whole environment but for `secrets`: variable -> name of the file in the root's
+    `secrets` whose content it is. At most `width` orders of a `lane` run at once; `lane` null
     starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
     gets back in `Held`. (Two classes: with postponed annotations `NotRequired` is not seen by
     `__required_keys__`, by which orders are checked.)
     """
 
     tag: dict[str, Any]
+    secrets: dict[str, str]
 
 
 class Result(TypedDict):

@@ -144,7 +144,7 @@ class Spawner:
             pid = os.posix_spawn(
                 path,
                 argv,
-                order["env"],
+                {**order["env"], **ready.secrets},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, self._null, 0),
                     (os.POSIX_SPAWN_DUP2, ready.log, 1),

@@ -1,4 +1,4 @@
-"""What has to be true on disk before a job can start: its folders, its log, its command.
+"""What has to be true on disk before a job can start: its folders, log, command and secrets.
 
 Runs in a thread of the launcher, since all of it may hang in NFS. Faults of the job (no such
 command) are told apart from faults of the disk: the first are the user's to mend, after the second
@@ -13,12 +13,13 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
 from mlq_worker.supervisor.messages import Order, Outcome
+from mlq_worker.supervisor.secret_files import SecretError, read_secrets
 
 _NOT_FOUND, _NOT_USABLE = 127, 126  # as shells report them
 _BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
@@ -28,10 +29,11 @@ _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLL
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A job that can be started: its open log and its command, `argv[0]` being a path."""
+    """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets."""
 
     log: int
     argv: list[str]
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 class Failure(Exception):  # noqa: N818 - as much an answer as an error
@@ -57,7 +59,7 @@ class Preparation:
         self._found_at = clock()
 
     def prepare(self, order: Order) -> Ready | Failure:
-        """Makes the folders and the log of an attempt and finds its command.
+        """Makes the folders and the log of an attempt, finds its command and reads its secrets.
 
         Returns:
             `Ready`, whose log the caller closes, or the `Failure`.
@@ -67,7 +69,13 @@ class Preparation:
         except OSError as error:
             reason = f"cannot write {error.filename or self._layout.root}: {error.strerror}"
             return Failure("storage", None, reason)
-        return _with_command(order, log, self._command)
+        return _with_command(order, log, self._command, self._secrets)
+
+    def _secrets(self, order: Order) -> dict[str, str]:
+        try:
+            return read_secrets(self._layout, order.get("secrets", {}))
+        except SecretError as error:
+            raise Failure("unstartable", _NOT_USABLE, str(error)) from None
 
     def _command(self, order: Order) -> str:
         """The path of the command; what was found is believed for `_BELIEF_S`."""
@@ -82,9 +90,14 @@ class Preparation:
         return found[name]
 
 
-def _with_command(order: Order, log: int, command: Callable[[Order], str]) -> Ready | Failure:
+def _with_command(
+    order: Order,
+    log: int,
+    command: Callable[[Order], str],
+    secrets: Callable[[Order], dict[str, str]],
+) -> Ready | Failure:
     try:
-        return Ready(log, [command(order), *order["argv"][1:]])
+        return Ready(log, [command(order), *order["argv"][1:]], secrets(order))
     except Failure as failure:
         os.close(log)
         return failure

@@ -1,0 +1,85 @@
+"""Which variables look like secrets: by their name, or by the shape of their value.
+
+What looks like one never goes into the queue unasked, and is never shown. When in doubt a variable
+is a secret: one that is left out is named in a notice and costs its user one option, while one that
+leaks costs a key. But variables that half of all users have set (TOKENIZERS_PARALLELISM,
+MAX_TOKENS, GOOGLE_APPLICATION_CREDENTIALS) must not cry wolf each time.
+
+The words are those of sentry-sdk 2's `DEFAULT_DENYLIST` (sentry_sdk/scrubber.py) that mean secrets,
+web sessions included; it compares whole keys, and here they are looked for in the words of a name.
+The shapes are prefixes that gitleaks' default rules list (config/gitleaks.toml), as the services
+that issue such tokens document them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+MASK = "***"
+
+# A name that has one of these in it is a secret's, whatever the value.
+_SECRET_PARTS = re.compile(
+    r"password|passwd|passphrase|secret|credential|apikey|privatekey|accesskey|sshpass"
+    r"|(?:api|private|access)_key|authorization|cookies?(?:_|$)|csrf|xsrf|session_?id|sessid|_pwd$"
+)
+# A name with one of these may be: the value decides.
+_TOKEN = re.compile(r"tokens?(?:_|$)")
+_AUTH = re.compile(r"(?:^|_)(?:auth(?:_|$)|(?:pat|pass|pw|session)$)")
+_KEY = re.compile(r"(?:^|_)keys?$")
+# Names of the place where a secret lies, or of its public half.
+_NAMES_A_PLACE = re.compile(r"_(?:file|path|dir|folder|home|url|uri|host)$|public_?key")
+_NO_SECRETS = frozenset({"google_application_credentials", "gpg_key"})
+
+_NUMBER_OR_SWITCH = re.compile(r"[-+]?[\d.]{1,9}|true|false|yes|no|on|off|none|null", re.IGNORECASE)
+_SPECIAL_TOKEN = re.compile(r"<[^<>]*>|\[[A-Za-z]+\]")  # <pad>, [MASK]
+_PLAIN_WORDS = re.compile(r"[A-Za-z]{1,16}(?:[ ,._/:-][A-Za-z]{1,16}){0,3}")
+
+_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY"
+    r"|(?<![A-Za-z0-9])(?:"
+    r"gh[opusr]_[A-Za-z0-9]{20}|github_pat_\w{20}|glpat-[\w-]{16}"  # GitHub, GitLab
+    r"|hf_[A-Za-z0-9]{20}|api_org_[A-Za-z]{20}|r8_\w{30}|nvapi-[\w-]{30}|gsk_\w{30}"  # models
+    r"|sk-(?=[\w-]{0,60}\d)[\w-]{20}|[rs]k_(?:live|test)_\w{16}"  # OpenAI, Anthropic, Stripe
+    r"|xox[abeoprs]-[\w-]{10}|xapp-\d-[\w-]{10}"  # Slack
+    r"|(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}|AIza[\w-]{35}|ya29\.[\w-]{20}"  # AWS, Google
+    r"|npm_[A-Za-z0-9]{30}|pypi-AgE[\w-]{20}|dop_v1_[a-f0-9]{30}|SG\.[\w-]{16}"
+    r"|wandb_v\d_\w{20}"
+    r"|eyJ[\w-]{10,1000}\.eyJ[\w-]{10,}\."  # JSON web token (RFC 7519)
+    r")"
+    r"|[A-Za-z][A-Za-z0-9+.-]{0,20}://[^/\s:@]*:[^/\s@]+@"  # a URL with a password (RFC 3986)
+    r"|hooks\.slack\.com/services/\w|discord(?:app)?\.com/api/webhooks/\d"
+    r"|(?i:\bbearer[ %]|\bauthorization\s*[=:]|\"auth\"\s*:)"
+    r"|(?i:\b(?:password|passwd|pwd|secret|api_?key|AccountKey|SharedAccessKey|token|sig"
+    r"|X-Amz-Signature)=[^\s;&,]{4})"
+)
+
+
+def looks_like_secret(name: str, value: str) -> bool:
+    """Tell whether a variable looks like a secret."""
+    return bool(value) and (_by_name(_in_words(name), value) or bool(_SHAPES.search(value)))
+
+
+def masked(env: Mapping[str, str]) -> dict[str, str]:
+    """Return variables as they may be shown: what looks like a secret is `***`."""
+    return {name: MASK if looks_like_secret(name, one) else one for name, one in env.items()}
+
+
+def _in_words(name: str) -> str:
+    # Programs that are no shells also set dbPassword, npm.token and the like.
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
+
+
+def _by_name(name: str, value: str) -> bool:
+    if name in _NO_SECRETS or _NAMES_A_PLACE.search(name):
+        return False
+    if _SECRET_PARTS.search(name):
+        return True
+    if _NUMBER_OR_SWITCH.fullmatch(value):
+        return False
+    if _TOKEN.search(name):
+        return not _SPECIAL_TOKEN.fullmatch(value)
+    if _KEY.search(name):
+        return not _PLAIN_WORDS.fullmatch(value)
+    return bool(_AUTH.search(name))
