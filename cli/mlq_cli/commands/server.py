@@ -59,7 +59,14 @@ def run(args: argparse.Namespace) -> int:
 def _start(settings: Settings) -> str:
     started = server.start(settings)
     verb = "answers now" if started else "answers already"
-    return f"the queue {verb} at {settings.redis_socket}"
+    says = f"the queue {verb} at {settings.redis_socket}"
+    if settings.redis_tcp:
+        # In what it says and not beside it, all in one line: so it arrives by --on and --json too.
+        says += (
+            f"; warning: redis_tcp is set, so everybody who is logged in on {settings.machine} can "
+            f"reach it at 127.0.0.1:{settings.redis_port}, and only its password protects it"
+        )
+    return says
 
 
 def _stop(settings: Settings) -> str:

@@ -30,5 +30,6 @@ def run(args: argparse.Namespace) -> int:
     now, style = local_now(), out_style()
     for number, job in enumerate(jobs):
         log = str(queue.layout.log_file(job.id, job.attempt)) if job.attempt else ""
-        print_lines([*([""] if number else []), *details(job, log, now, style)])
+        lines = details(job, variables[job.id], log, now, style)
+        print_lines([*([""] if number else []), *lines])
     return 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from mlq.given import Given
 from mlq.lifecycle import ENDED, WAITING, State
 from mlq.units import format_duration, format_mib, parse_iso
 from mlq.views import JobView
@@ -83,11 +85,12 @@ def summary(jobs: Sequence[JobView]) -> str:
     return f"{count(len(jobs), 'job')}: {parts}"
 
 
-def details(job: JobView, log: str, now: datetime, style: Style) -> list[str]:
+def details(job: JobView, variables: Given, log: str, now: datetime, style: Style) -> list[str]:
     """Return everything worth knowing about one job, a line each.
 
     Args:
         job: the job.
+        variables: what it is given of its caller's.
         log: where the log of its last attempt lies, or "".
         now: the present, in the zone to show.
         style: how to render.
@@ -100,6 +103,9 @@ def details(job: JobView, log: str, now: datetime, style: Style) -> list[str]:
         "asks for": _in_words(job),
         "priority": str(job.priority) if job.priority else "",
         "after": ", ".join(job.after),
+        "env": " ".join(shlex.quote(f"{n}={one}") for n, one in variables.env.items()),
+        "captured": _captured(variables),
+        "secrets": ", ".join(variables.secrets),
         "progress": percent(job.progress),
         "machine": job.machine or "",
         "condition": job.condition,
@@ -114,6 +120,11 @@ def details(job: JobView, log: str, now: datetime, style: Style) -> list[str]:
     }
     lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in facts.items() if text]
     return lines
+
+
+def _captured(variables: Given) -> str:
+    number = len(variables.captured_env)
+    return f"{count(number, 'variable')} of its shell (--json lists them)" if number else ""
 
 
 def _in_words(job: JobView) -> str:

@@ -1,0 +1,51 @@
+"""The variables of a job as they may be shown; what looks like a secret is masked.
+
+Read from the stored description, which only a worker verifies: what is not as it should be is left
+out. No value of `--secret` can be in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlq.found import record
+from mlq.secrecy import masked
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Variables of a job.
+
+    Args:
+        env: those its user asked for.
+        captured_env: those of the shell it was enqueued from.
+        secrets: names of those that it reads from files.
+    """
+
+    env: dict[str, str]
+    captured_env: dict[str, str]
+    secrets: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return them as `mlq show --json` prints them."""
+        return {
+            "env": self.env,
+            "captured_env": self.captured_env,
+            "secrets": list(self.secrets),
+        }
+
+
+def given(spec: str) -> Given:
+    """Read a stored description."""
+    found = record(spec)
+    return Given(
+        masked(_texts(found.get("env"))),
+        masked(_texts(found.get("captured_env"))),
+        tuple(_texts(found.get("secrets"))),
+    )
+
+
+def _texts(found: object) -> dict[str, str]:
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
