@@ -120,7 +120,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("mlq.layout.os.fsync", full)
-    with pytest.raises(StorageError, match="A cannot be written.*No space left"):
+    with pytest.raises(StorageError, match=r"A cannot be written.*No space left"):
         keep(layout, KEY, {"A": VALUE}, "q1")
     assert list(layout.secrets_dir.iterdir()) == []
 

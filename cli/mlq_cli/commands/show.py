@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mlq.given import given
 from mlq_cli.parser import add_ids, add_json
 from mlq_cli.render.jobs import details
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
@@ -24,8 +25,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
     queue = open_queue()
     jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
+    specs = {row[0]: row[1] for row in queue.store.rows(("mlq_spec",), [job.id for job in jobs])}
+    variables = {job.id: given(specs.get(job.id, "")) for job in jobs}
     if args.json:
-        print_json(job.as_json() for job in jobs)
+        print_json(job.as_json() | variables[job.id].as_json() for job in jobs)
         return 0
     now, style = local_now(), out_style()
     for number, job in enumerate(jobs):
