@@ -53,4 +53,5 @@ docs: venv ## write anew what docs/ takes from the code
 clean: ## remove .venv and everything else that was made here
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf bench/.venv bench/results
+	rm -rf --one-file-system .lab
 	find queue worker cli tests bench examples -name __pycache__ -prune -exec rm -rf {} +

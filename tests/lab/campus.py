@@ -70,6 +70,7 @@ class Campus:
         self.machines: dict[str, NamespaceMachine] = {}
         self.shares: dict[str, Share] = {}
         self._all: list[NamespaceMachine] = []
+        self.ticker = [sys.executable, "-S", "-E", str(TICKER)]  # where the machines have it
 
     # --- building it ----------------------------------------------------------------------------
 
@@ -170,8 +171,7 @@ class Campus:
 
     def enqueue(self, seconds: float, *words: str, checkpoints: bool = True) -> str:
         """Enqueue a job that runs so long; returns its id. It is acknowledged from now on."""
-        job = [sys.executable, "-S", "-E", str(TICKER), str(seconds)]
-        job += ["nfs"] if checkpoints else []
+        job = [*self.ticker, str(seconds), *(["nfs"] if checkpoints else [])]
         return self.ok("enqueue", "--cwd", "/", *words, "--", *job).strip()
 
     def shown(self, name: str) -> dict[str, Any]:
@@ -186,7 +186,11 @@ class Campus:
         """Return a machine's worker, as counted on this box; waits until there is one."""
 
         def worker() -> list[int]:
-            return [pid for pid, words in machine.processes().items() if " -m mlq_worker " in words]
+            return [
+                pid
+                for pid, words in machine.processes().items()
+                if " -m mlq_worker " in words or " worker start --foreground " in words
+            ]
 
         return wait_for(worker, 60, f"the worker of {machine.name}")[0]
 

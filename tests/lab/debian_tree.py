@@ -1,0 +1,149 @@
+"""A small Debian for the machines of the lab that boot for real: systemd, sshd, cron, Python, mlq.
+
+It is built once, from Debian's mirror and PyPI, into `.lab/` of the clone, and never changed:
+each machine lays a disk of its own over it. What it is built from names the folder, so a change
+here or of mlq's dependencies makes a new one. mlq itself is no part of it: see `put_mlq`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from box import search_path
+from machine import UID, USER
+from visibility import CLONE
+
+CACHE = CLONE / ".lab"
+PREFIX = Path("/opt/mlq")  # the virtual environment of mlq there
+MLQ = PREFIX / "bin" / "mlq"
+PYTHON = "3.11"  # of this Debian
+
+_SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
+_PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "openssh-client"),
+    *("cron", "python3", "iproute2", "procps"),
+)
+_UNWANTED = ("doc", "man", "locale", "info")
+# What would only cost time: nobody sits at the console, and no package is ever upgraded.
+_MASKED = (
+    *("console-getty.service", "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer"),
+    *("dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "systemd-resolved.service"),
+)
+# Wheels for that Python and its C library, whatever Python runs the tests.
+_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
+_LAUNCH = f"#!{PREFIX}/bin/python\nimport sys\nfrom mlq_cli.main import main\nsys.exit(main())\n"
+
+Say = Callable[[str], None]
+
+
+def debian_tree(say: Say) -> Path:
+    """Return the tree, built first if it is not there yet: about a minute.
+
+    Args:
+        say: is told how far the building has come.
+
+    Raises:
+        CalledProcessError: a tool failed; `say` has been told its last words.
+    """
+    dependencies = _dependencies()
+    recipe = repr((_SUITE, _PACKAGES, _MASKED, _LAUNCH, USER, UID, sorted(dependencies)))
+    tree = CACHE / f"debian-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    with _alone():
+        if not tree.is_dir():
+            say(f"building a Debian into {tree}, once: about a minute")
+            new = tree.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)
+            _build(new, dependencies, say)
+            new.rename(tree)
+    return tree
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let no other test session build at the same time."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _dependencies() -> list[str]:
+    project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
+    # pip reads markers as for the Python it runs on; redis wants this one before 3.11.3.
+    return [*project["dependencies"], "async-timeout"]
+
+
+def _build(tree: Path, dependencies: list[str], say: Say) -> None:
+    hooks = [
+        f"useradd --root=$1 --uid={UID} --user-group --create-home --shell=/bin/bash {USER}",
+        f"systemctl --root=$1 --quiet mask {' '.join(_MASKED)}",
+        "rm -f $1/etc/resolv.conf",
+    ]
+    without = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in _UNWANTED]
+    _told(
+        [
+            *("mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", *without),
+            *(f"--customize-hook={hook}" for hook in hooks),
+            *(_SUITE, str(tree), _MIRROR),
+        ],
+        say,
+    )
+    say("installing what mlq depends on")
+    packages = tree / _packages().relative_to("/")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"--target={packages}"]
+    for_there = [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:"]
+    platforms = [f"--platform={one}" for one in _PLATFORMS]
+    _told([*pip, "--no-compile", *for_there, *platforms, *dependencies], say)
+    prefix = tree / PREFIX.relative_to("/")
+    (prefix / "bin").mkdir()
+    (prefix / "bin" / "python").symlink_to(f"/usr/bin/python{PYTHON}")
+    (prefix / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
+    (prefix / "bin" / "mlq").write_text(_LAUNCH)
+    (prefix / "bin" / "mlq").chmod(0o755)
+    _told(
+        ["chroot", str(tree), str(MLQ.with_name("python")), "-m", "compileall", "-q", PREFIX], say
+    )
+
+
+def _packages() -> Path:
+    return PREFIX / "lib" / f"python{PYTHON}" / "site-packages"
+
+
+def _told(argv: list[str | Path], say: Say) -> None:
+    """Run a command and pass on what it says."""
+    environ = {**os.environ, "PATH": search_path(), "LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ
+    ) as process:
+        for line in process.stdout or ():
+            if not line.startswith("WARNING:"):
+                say(line.rstrip())
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, argv)
+
+
+def put_mlq(disk: Path) -> None:
+    """Put this clone's mlq into a machine's disk, laid out as its wheel lays it out.
+
+    Args:
+        disk: the folder laid over the tree.
+    """
+    target = disk / _packages().relative_to("/")
+    for source, name in (
+        ("queue/mlq", "mlq"),
+        ("worker/mlq_worker", "mlq_worker"),
+        ("cli/mlq_cli", "mlq_cli"),
+        ("systemd", "mlq_worker/units"),
+    ):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(CLONE / source, target / name, ignore=ignored)
+    subprocess.run(["chmod", "-R", "a+rX", target], check=True)
