@@ -53,7 +53,7 @@ class Move:
         result: an entry for rq's result stream (`record.result_fields`).
         lost_on: the machine lost under the job; counts a loss and is avoided for a while.
         only: if given, the move is right only in these of the event's states.
-        if_lapsed: the move is right only while the attempt's lease has run out.
+        lease: the move is right only while the attempt's lease is still this one, unless "".
     """
 
     id: str
@@ -64,7 +64,7 @@ class Move:
     result: tuple[str | int, ...] = ()
     lost_on: str = ""
     only: tuple[State, ...] = ()
-    if_lapsed: bool = False
+    lease: str = ""
 
     def as_args(self) -> dict[str, Any]:
         """Return the move as the Lua operation wants it."""
@@ -77,7 +77,7 @@ class Move:
             "clear": self.clear,
             "result": self.result,
             "lost_on": self.lost_on,
-            "if_lapsed": self.if_lapsed,
+            "lease": self.lease,
         }
 
 

@@ -91,7 +91,11 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class HeldAttempt:
-    """An attempt as the queue believes it: where it runs and how often its job was lost before."""
+    """An attempt as the queue believes it: where it runs and how often its job was lost before.
+
+    `lease` is when its lease ends, in text that changes with every renewal; `expired` whether it
+    has ended, by the clock of the server. Both are told of leases that were not renewed lately.
+    """
 
     id: str
     attempt: int
@@ -100,7 +104,8 @@ class HeldAttempt:
     supervisor_id: str
     losses: int
     stop: str
-    lapsed_s: float = 0.0
+    lease: str = ""
+    expired: bool = False
 
     @property
     def key(self) -> Attempt:

@@ -183,11 +183,19 @@ class Store:
         (reply,) = self.run(Operation("hold_role", args, request_id=""))
         return str(reply["holder"])
 
-    def expired(self, limit: int = PAGE) -> Expired:
-        """Return attempts whose lease has run out, longest first, and who holds attempts at all."""
+    def expired(self, lease_s: float, quiet_s: float, limit: int = PAGE) -> Expired:
+        """Return attempts whose lease was not renewed lately, and who holds attempts at all.
+
+        Args:
+            lease_s: how long a lease lasts; one that ends later was made before the server's clock
+                was set back, and is told of, too.
+            quiet_s: since when a lease was not renewed, on the server's clock.
+            limit: how many, those longest without renewal first.
+        """
         from mlq.replies import Expired
 
-        (reply,) = self.run(Operation("expired", {"limit": limit}, request_id=""))
+        args = {"lease_s": lease_s, "quiet_s": quiet_s, "limit": limit}
+        (reply,) = self.run(Operation("expired", args, request_id=""))
         return Expired.from_reply(reply)
 
     def due(self, limit: int = PAGE) -> list[str]:

@@ -17,7 +17,7 @@ from mlq_worker.supervised import Supervised
 from mlq_worker.supervisor import fence
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
-from mlq_worker.verdicts import Look, Witness
+from mlq_worker.verdicts import Leases, Look, Witness
 from simulation import seams
 
 _CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
@@ -57,7 +57,9 @@ def fence_longer_than_dead(patch: Any) -> None:
 
 def reaper_ignores_nfs(patch: Any) -> None:
     patch.setattr(
-        Witness, "verdicts", lambda self, look, expired: {one.key: "silent" for one in expired}
+        Witness,
+        "verdicts",
+        lambda self, look, expired, lapsed: {one.key: "silent" for one in expired},
     )
 
 
@@ -82,14 +84,7 @@ def new_boot_is_ignored(patch: Any) -> None:
         return real(known, results, past, supervisor_id, boot_id, of)
 
     patch.setattr(mlq_worker.hands, "stray_moves", moves)
-    verdict = Witness._verdict
-
-    def blind(self: Witness, attempt: Any, beat: Any, at_s: float) -> str:
-        if beat is not None:
-            attempt = replace(attempt, boot_id=beat.boot_id, supervisor_id=beat.supervisor_id)
-        return verdict(self, attempt, beat, at_s)
-
-    patch.setattr(Witness, "_verdict", blind)
+    patch.setattr(Witness, "_end", lambda self, attempt, beat: "")
 
 
 def stopped_before_it_has_ended(patch: Any) -> None:
@@ -151,6 +146,12 @@ def gone_with_its_leader(patch: Any) -> None:
     patch.setattr(Spawner, "_sweep", lambda *_: False)
 
 
+def servers_clock_is_believed(patch: Any) -> None:
+    patch.setattr(
+        Leases, "lapsed", lambda self, attempts, *_: {one.key for one in attempts if one.expired}
+    )
+
+
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         20, operation="move", text="  right = right and running == move.attempt\n"
@@ -166,9 +167,10 @@ BUGS: dict[str, Bug] = {
     "an order counts from its arrival": Bug(80, order_counts_from_its_arrival),
     "an attempt given up by the queue runs on": Bug(20, lost_attempts_run_on),
     "an attempt is gone with its leader": Bug(20, gone_with_its_leader),
+    "the server's clock is believed": Bug(150, servers_clock_is_believed),
     "a verdict stands although the lease was renewed": Bug(
         1000,
         operation="move",
-        text=" and not (move.if_lapsed and not has_lapsed(move.id, move.attempt))",
+        text=" and not is_renewed(move.id, move.attempt, move.lease)",
     ),
 }

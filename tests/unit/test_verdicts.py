@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlq.replies import HeldAttempt
-from mlq_worker.verdicts import Beat, Look, Witness
+from mlq_worker.verdicts import Beat, Leases, Look, Witness
 
 DEAD_S, GAP_S = 90.0, 30.0
 KEY = ("7", 2)
@@ -25,7 +25,8 @@ class Reaping:
         self.witness = Witness(DEAD_S, GAP_S)
 
     def see(self, at_s: float, beat: Beat | None, held: HeldAttempt = HELD) -> str:
-        return self.witness.verdicts(Look(at_s, {"lab01": beat}), [held]).get(held.key, "")
+        look = Look(at_s, {"lab01": beat})
+        return self.witness.verdicts(look, [held], {held.key}).get(held.key, "")
 
     def watch(self, from_s: int, to_s: int, beat: Beat | None, *, alive: bool = False) -> str:
         """Look every ten seconds; an alive beat counts on. Returns the last verdict."""
@@ -85,7 +86,7 @@ def test_what_cannot_be_read_gives_no_verdict_and_proves_nothing() -> None:
     reaping.watch(0, 80, BEAT)
     for at_s in (90, 100, 500):
         look = Look(at_s, {}, unreadable="Stale file handle")
-        assert reaping.witness.verdicts(look, [HELD]) == {}
+        assert reaping.witness.verdicts(look, [HELD], {KEY}) == {}
     assert reaping.see(510, BEAT) == ""
     assert reaping.watch(520, 590, BEAT) == ""
     assert reaping.see(600, BEAT) == "machine lab01 went silent"
@@ -94,7 +95,7 @@ def test_what_cannot_be_read_gives_no_verdict_and_proves_nothing() -> None:
 def test_a_machine_missing_from_the_look_gives_no_verdict() -> None:
     reaping = Reaping()
     reaping.watch(0, 80, BEAT)
-    assert reaping.witness.verdicts(Look(90, {}), [HELD]) == {}
+    assert reaping.witness.verdicts(Look(90, {}), [HELD], {KEY}) == {}
 
 
 def test_a_reaper_that_did_not_look_begins_again() -> None:
@@ -122,7 +123,7 @@ def test_an_attempt_named_once_more_is_watched_anew() -> None:
 def test_an_absence_is_forgotten_when_the_lease_is_renewed_between() -> None:
     reaping, others = Reaping(), beating(1, attempts=frozenset())
     reaping.watch(0, 80, others, alive=True)
-    reaping.witness.verdicts(Look(85, {"lab01": beating(2000)}), [])
+    reaping.witness.verdicts(Look(85, {"lab01": beating(2000)}), [], ())
     assert reaping.watch(90, 170, others, alive=True) == ""
 
 
@@ -143,7 +144,7 @@ def test_no_verdict_before_dead_s_of_unbroken_evidence(looks: list[tuple[float, 
     for step_s, kind in looks:
         at_s += step_s
         if kind == "unreadable":
-            assert reaping.witness.verdicts(Look(at_s, {}, unreadable="EIO"), [HELD]) == {}
+            assert reaping.witness.verdicts(Look(at_s, {}, unreadable="EIO"), [HELD], {KEY}) == {}
             continue
         counter += kind == "beat"
         beat = None if kind == "none" else beating(counter)
@@ -172,5 +173,47 @@ def test_a_machine_is_watched_before_its_leases_run_out() -> None:
     # A power cut ends the beat first and the lease later: dead_s counts from the beat.
     reaping = Reaping()
     for at_s in range(0, 90, 10):
-        assert reaping.witness.verdicts(Look(at_s, {"lab01": BEAT}), []) == {}
+        assert reaping.witness.verdicts(Look(at_s, {"lab01": BEAT}), [], ()) == {}
     assert reaping.see(90, BEAT) == "machine lab01 went silent"
+
+
+def test_a_silent_machine_keeps_what_has_not_lapsed_by_the_reapers_own_clock() -> None:
+    # The clock of the queue's host has jumped: all leases seem to have run out at once.
+    reaping = Reaping()
+    reaping.watch(0, 80, BEAT)
+    look = Look(90, {"lab01": BEAT})
+    assert reaping.witness.verdicts(look, [HELD], ()) == {}
+    assert reaping.witness.verdicts(look, [HELD], {KEY}) == {KEY: "machine lab01 went silent"}
+
+
+def test_a_reboot_ends_what_seems_to_have_expired_without_waiting_for_the_reapers_clock() -> None:
+    witness, rebooted = Witness(DEAD_S, GAP_S), beating(1, boot_id="boot-b")
+    witness.verdicts(Look(0, {"lab01": rebooted}), [HELD], ())
+    look = Look(10, {"lab01": replace(rebooted, counter=2)})
+    assert witness.verdicts(look, [HELD], ()) == {KEY: "machine lab01 rebooted"}
+
+
+def leased(lease: str) -> list[HeldAttempt]:
+    return [replace(HELD, lease=lease)]
+
+
+def test_a_lease_has_lapsed_once_it_was_not_renewed_for_lease_s() -> None:
+    leases = Leases(45)
+    assert leases.lapsed(leased("1.5"), 0, 2) == frozenset()
+    assert leases.lapsed(leased("1.5"), 46, 46) == frozenset()
+    assert leases.lapsed(leased("1.5"), 47, 900) == {KEY}
+
+
+def test_a_renewal_starts_the_watch_of_a_lease_anew() -> None:
+    leases = Leases(45)
+    leases.lapsed(leased("1.5"), 0, 0)
+    assert leases.lapsed(leased("0.5"), 100, 101) == frozenset()
+    assert leases.lapsed(leased("0.5"), 145, 145) == frozenset()
+    assert leases.lapsed(leased("0.5"), 146, 146) == {KEY}
+
+
+def test_a_lease_told_of_again_is_watched_anew() -> None:
+    leases = Leases(45)
+    leases.lapsed(leased("1.5"), 0, 0)
+    assert leases.lapsed([], 30, 30) == frozenset()
+    assert leases.lapsed(leased("1.5"), 60, 60) == frozenset()

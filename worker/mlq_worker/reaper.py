@@ -9,7 +9,7 @@ One worker has the role at a time (a lock that expires by itself). Looking at NF
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,12 +23,15 @@ from mlq.views import outline
 from mlq_worker.endings import History, ending, loss
 from mlq_worker.evidence import Desk, read_beats, read_results
 from mlq_worker.site import Site
-from mlq_worker.verdicts import Look, Witness
+from mlq_worker.verdicts import Leases, Look, Witness
 
 _HISTORY = ("status", "mlq_spec", "mlq_failures", "mlq_losses", "mlq_stop")
 _FORGET_EVERY_S = 3600.0
 # How many beats the role lasts without being renewed.
 _ROLE_BEATS = 3
+# After how many beats without renewal a lease is watched; early enough for `lease_s` of watching to
+# be over when the beat has been silent for `dead_s`.
+_QUIET_BEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Evidence:
     """What one visit to NFS brought: about whom, their machines' beats, their results."""
 
     expired: list[HeldAttempt]
+    lapsed: frozenset[Attempt]
     look: Look
     results: dict[Attempt, dict[str, Any] | None]
 
@@ -59,6 +63,7 @@ class Reaper:
         self._desk: Desk[Evidence] = site.new_desk("reaper", wake)
         self._clock = site.clocks.monotonic_s
         self._witness = Witness(site.settings.dead_s, 3 * site.settings.beat_s)
+        self._leases = Leases(site.settings.lease_s)
         self._forget_due_s = 0.0
 
     def look(self, now_s: float) -> None:
@@ -73,15 +78,23 @@ class Reaper:
         ours = self._settings.machine
         holder = self._store.hold_role("reaper", ours, _ROLE_BEATS * self._settings.beat_s)
         if holder != ours:
-            self._desk.ask(lambda: self._visit(Expired((), (holder,))))
+            self._desk.ask(lambda: self._visit((), (holder,), frozenset()))
             return
         self._forget(now_s)
         due = [Move(job_id, Event.DUE) for job_id in self._store.due()]
         if due:
             self._store.move(due, now_s)
-        expired = self._store.expired()
-        if expired.attempts or expired.holders:
-            self._desk.ask(lambda: self._visit(expired))
+        expired, lapsed = self._expired()
+        attempts = tuple(one for one in expired.attempts if one.expired or one.key in lapsed)
+        if attempts or expired.holders:
+            self._desk.ask(lambda: self._visit(attempts, expired.holders, lapsed))
+
+    def _expired(self) -> tuple[Expired, frozenset[Attempt]]:
+        """What was not renewed lately, and which of it has lapsed by this machine's clock."""
+        spans = self._settings
+        asked_s = self._clock()
+        expired = self._store.expired(spans.lease_s, _QUIET_BEATS * spans.beat_s)
+        return expired, self._leases.lapsed(expired.attempts, asked_s, self._clock())
 
     @property
     def has_evidence(self) -> bool:
@@ -103,18 +116,23 @@ class Reaper:
                 self._sightings(evidence), _ROLE_BEATS * self._settings.beat_s
             )
 
-    def _visit(self, expired: Expired) -> Evidence:
-        machines = {*expired.holders, *(attempt.machine for attempt in expired.attempts)}
+    def _visit(
+        self,
+        expired: Sequence[HeldAttempt],
+        holders: Sequence[str],
+        lapsed: frozenset[Attempt],
+    ) -> Evidence:
+        machines = {*holders, *(attempt.machine for attempt in expired)}
         look = read_beats(self._layout, machines, self._clock)
         # After the beats: a result written before the last beat is then surely seen.
-        results = read_results(self._layout, [attempt.key for attempt in expired.attempts])
-        return Evidence(list(expired.attempts), look, results)
+        results = read_results(self._layout, [attempt.key for attempt in expired])
+        return Evidence(list(expired), lapsed, look, results)
 
     def _moves(self, evidence: Evidence) -> list[Move]:
         results = {key: one for key, one in evidence.results.items() if one is not None}
         # Those whose result could not be read are in neither: no evidence, no verdict.
         unresolved = [one for one in evidence.expired if evidence.lacks_result(one.key)]
-        dead = self._witness.verdicts(evidence.look, unresolved)
+        dead = self._witness.verdicts(evidence.look, unresolved, evidence.lapsed)
         if not dead and not results:
             return []
         past = histories(self._store, [one.id for one in evidence.expired])
@@ -128,7 +146,7 @@ class Reaper:
                 history = past.get(one.id, History())
                 lost = loss(one.key, one.machine, dead[one.key], history, max_losses)
                 # The evidence is a turn old: meanwhile its machine may be back and hold it again.
-                moves.append(replace(lost, if_lapsed=True))
+                moves.append(replace(lost, lease=one.lease))
         return moves
 
     def _sightings(self, evidence: Evidence) -> dict[str, dict[str, Any]]:

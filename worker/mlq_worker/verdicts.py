@@ -1,8 +1,8 @@
 """Is this attempt dead? Two channels, one verdict: pure.
 
 The queue says which leases have run out. That alone is no death: the tunnel may be cut while the
-machine and the job are well. The machine's beat on NFS is the other witness. An attempt is dead
-only if its lease has expired AND
+machine and the job are well, or the clock of the queue's host was set. The machine's beat on NFS is
+the other witness. An attempt is dead only if its lease has expired AND
 
 * the machine has booted since (a beat that goes on under a new boot id ends everything before at
   once), or
@@ -10,6 +10,9 @@ only if its lease has expired AND
   before its first beat), or
 * the beat has not changed for `dead_s` on the reaper's own monotonic clock, or
 * the beat goes on and, for `dead_s`, did not name the attempt (it was claimed but never started).
+
+The last two are said of a machine that may only be out of touch. There a lease has expired only if
+it was not renewed for `lease_s` on the reaper's clock, too.
 
 "Goes on" means that this reaper saw it change. A beat that only lies there may be older than the
 attempt, left by the boot before while the first beat of the new one hangs in NFS.
@@ -20,7 +23,7 @@ cannot read NFS, or has not looked regularly, gives no verdict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mlq.replies import Attempt, HeldAttempt
@@ -63,6 +66,38 @@ class _Watch:
     began_s: float
 
 
+class Leases:
+    """Remembers since when each lease has not been renewed, by the reaper's own clock.
+
+    A lease that shows the same end twice was not renewed between, however long nobody looked.
+
+    Args:
+        lease_s: how long a lease lasts.
+    """
+
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._since: dict[Attempt, tuple[str, float]] = {}
+
+    def lapsed(
+        self, attempts: Collection[HeldAttempt], asked_s: float, answered_s: float
+    ) -> frozenset[Attempt]:
+        """Return those of the attempts that were not renewed for `lease_s`.
+
+        Args:
+            attempts: all whose lease was not renewed lately.
+            asked_s: when the queue was asked, at the latest.
+            answered_s: when it had answered.
+        """
+        before = self._since
+        self._since = {}
+        for one in attempts:
+            lease, since_s = before.get(one.key, ("", answered_s))
+            self._since[one.key] = (one.lease, since_s if lease == one.lease else answered_s)
+        ended_s = asked_s - self._lease_s
+        return frozenset(key for key, (_, since_s) in self._since.items() if since_s <= ended_s)
+
+
 class Witness:
     """Remembers since when each beat has not changed, by looks without gaps.
 
@@ -78,13 +113,16 @@ class Witness:
         self._absences: dict[Attempt, _Watch] = {}
         self._first: dict[Attempt, Beat | None] = {}
 
-    def verdicts(self, look: Look, expired: list[HeldAttempt]) -> dict[Attempt, str]:
+    def verdicts(
+        self, look: Look, expired: list[HeldAttempt], lapsed: Collection[Attempt]
+    ) -> dict[Attempt, str]:
         """Return the attempts that are dead, and of what.
 
         Args:
             look: a look at the beats of the machines that hold attempts. They are watched from the
                 first look on, so that a lease that runs out later finds the beat already judged.
-            expired: attempts whose lease has run out.
+            expired: attempts whose lease has run out by one clock or another.
+            lapsed: those of them whose lease has run out by the reaper's own (`Leases`).
         """
         if look.unreadable:
             return {}
@@ -93,7 +131,10 @@ class Witness:
         dead = {}
         for attempt in expired:
             if attempt.machine in look.beats:
-                why = self._verdict(attempt, look.beats[attempt.machine], look.at_s)
+                why = self._end(attempt, look.beats[attempt.machine])
+                silence = self._silence(attempt, look.beats[attempt.machine], look.at_s)
+                if attempt.key in lapsed:
+                    why = why or silence
                 if why:
                     dead[attempt.key] = why
         named = {attempt.key for attempt in expired}
@@ -106,16 +147,22 @@ class Witness:
         watch = self._machines.get(machine)
         return at_s - watch.since_s if watch else 0.0
 
-    def _verdict(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
-        machine = attempt.machine
-        watch = self._machines[machine]
-        if watch.began_s == at_s:
+    def _end(self, attempt: HeldAttempt, beat: Beat | None) -> str:
+        """Whether the attempt has ended for sure, whatever its lease says."""
+        watch = self._machines[attempt.machine]
+        if watch.began_s == watch.seen_s:
             self._first[attempt.key] = beat
         self._first.setdefault(attempt.key, beat)
-        if beat is not None and self._is_stranger(attempt, beat):
-            if beat.boot_id != attempt.boot_id:
-                return f"machine {machine} rebooted"
-            return f"the supervisor on {machine} was restarted"
+        if beat is None or not self._is_stranger(attempt, beat):
+            return ""
+        if beat.boot_id != attempt.boot_id:
+            return f"machine {attempt.machine} rebooted"
+        return f"the supervisor on {attempt.machine} was restarted"
+
+    def _silence(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
+        """Whether nothing was heard of the attempt for so long that it must have stopped."""
+        machine = attempt.machine
+        watch = self._machines[machine]
         if at_s - watch.since_s >= self._dead_s:
             return f"machine {machine} went silent"
         if beat is None or attempt.key in beat.attempts:

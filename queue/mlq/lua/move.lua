@@ -1,11 +1,11 @@
 -- move(moves, at, avoid_s, states) -> {moved, stale}
---   moves   [{id, attempt, from, to, fields, clear, result, lost_on, if_lapsed}]
+--   moves   [{id, attempt, from, to, fields, clear, result, lost_on, lease}]
 --             from     the states in which the move is right
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
 --             result   flat list for rq's result stream, or empty
 --             lost_on  the machine that was lost under the job, or ''
---             if_lapsed  only if the attempt's lease has run out
+--             lease    only while the attempt's lease is still this one (see expired), or ''
 --   states  {good, waiting, ready, refused, running, ended: {state: true}}
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
@@ -37,9 +37,8 @@ local function destination(id, from, to, stop)
   return #pending > 0 and states.waiting or to
 end
 
-local function has_lapsed(id, attempt)
-  local expiry = redis.call('ZSCORE', 'mlq:leases', attempt_member(id, attempt))
-  return not expiry or tonumber(expiry) < now()
+local function is_renewed(id, attempt, lease)
+  return lease ~= '' and redis.call('ZSCORE', 'mlq:leases', attempt_member(id, attempt)) ~= lease
 end
 
 local moved, stale = {}, {}
@@ -53,7 +52,7 @@ for _, move in ipairs(args.moves) do
   -- Who speaks of an attempt means the one that runs; who speaks of none, a job that does not run.
   local running = job[1] == states.running and tonumber(job[2]) or 0
   right = right and running == move.attempt
-  if right and not (move.if_lapsed and not has_lapsed(move.id, move.attempt)) then
+  if right and not is_renewed(move.id, move.attempt, move.lease) then
     leave(move.id, job[1], job[3])
     if #move.fields > 0 then
       redis.call('HSET', key, unpack(move.fields))
