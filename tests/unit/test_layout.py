@@ -20,6 +20,7 @@ AT = Layout(Path("/root"))
 def test_where_everything_lies() -> None:
     found = {
         AT.queue_file: "queue.json",
+        AT.secrets_dir: "secrets",
         AT.beat_file("gpu07.lab"): "workers/gpu07.lab.beat",
         AT.job_file("1042"): "jobs/1042/job.json",
         AT.job_file("1042_7"): "jobs/1042/7/job.json",

@@ -15,7 +15,7 @@ from mlq.jobs import FunctionCall
 from mlq.replies import Claim
 from mlq.settings import load
 from mlq.signing import sign
-from mlq.submission import Submission, check_all, sign_all
+from mlq.submission import Caller, Submission, check_all, sign_all
 from mlq_worker.orders import order, read_spec
 from mlq_worker.probes.machine import Limits
 from mlq_worker.site import Site
@@ -55,9 +55,13 @@ def site(tmp_path: Path) -> Site:
     )
 
 
-def claimed(attempt: int = 2, **options: Any) -> Claim:
+def asked(**options: Any) -> Submission:
     options = {"argv": ("python", "x.py"), "cwd": "/work dir", "python_env": "", **options}
-    (job,) = sign_all(check_all([Submission(**options)], AT, 2048), 7, KEY)
+    return Submission(**options)
+
+
+def claimed(attempt: int = 2, **options: Any) -> Claim:
+    (job,) = sign_all(check_all([asked(**options)], AT, 2048), 7, KEY)
     return Claim("7", attempt, job.spec.job_class.name, job.text, job.signature, 0, 0)
 
 
@@ -230,6 +234,41 @@ def test_thread_pools_are_as_wide_as_the_cores_given(site: Site) -> None:
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
         assert env[f"{name}_NUM_THREADS"] == "4"
     assert ordered(site, env={"OMP_NUM_THREADS": "1"})["env"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_what_was_captured_replaces_the_workers_and_is_replaced_by_mlqs_own(site: Site) -> None:
+    captured = {"LANG": "de_DE.UTF-8", "HF_HOME": "/hf", "LR": "1", "OMP_NUM_THREADS": "7"}
+    captured |= {"CUDA_VISIBLE_DEVICES": "0", "MLQ_MARK": "mine"}  # as `capture` never returns
+    caller = Caller(captured=captured)
+    (job,) = sign_all(check_all([asked(env={"LR": "2"})], AT, 2048, caller), 7, KEY)
+    claim = Claim("7", 2, job.spec.job_class.name, job.text, job.signature, 0, 0)
+    env = order(claim, read_spec(claim, site, b""), site, ())["env"]
+    assert (env["LANG"], env["HF_HOME"], env["LR"]) == ("de_DE.UTF-8", "/hf", "2")
+    assert (env["OMP_NUM_THREADS"], env["CUDA_VISIBLE_DEVICES"]) == ("1", "")
+    assert env["MLQ_MARK"] == "mlq:q1:lab01:7.2"
+
+
+def test_an_order_names_the_files_of_secrets_and_knows_no_value(site: Site) -> None:
+    made = ordered(site, secrets={"HF_TOKEN": "hunter2"})
+    assert list(made["secrets"]) == ["HF_TOKEN"]
+    assert made["secrets"]["HF_TOKEN"].startswith("HF_TOKEN-")
+    assert "HF_TOKEN" not in made["env"]
+    assert "hunter2" not in json.dumps(made)
+
+
+@pytest.mark.parametrize("file", ["../signing.key", "/etc/passwd", "A", "A-0", ""])
+def test_the_file_of_a_secret_lies_where_secrets_lie(site: Site, file: str) -> None:
+    claim = altered(claimed(), lambda spec: spec.update(secrets={"A": file}), KEY)
+    with pytest.raises(SignatureError, match="cannot be read"):
+        read_spec(claim, site, b"")
+
+
+def test_a_job_of_an_mlq_that_captured_nothing_still_runs(site: Site) -> None:
+    def older(spec: dict[str, Any]) -> None:
+        del spec["captured_env"], spec["secrets"]
+
+    spec = read_spec(altered(claimed(), older, KEY), site, b"")
+    assert (spec.captured_env, spec.secrets) == ({}, {})
 
 
 def test_a_job_finds_its_folders_in_its_environment(site: Site) -> None:
