@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -141,3 +142,34 @@ def test_in_the_foreground_it_answers_systemd(machine: Machine, tmp_path: Path) 
             assert heard.status.startswith("desk: ")
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(30) == 0
+
+
+def doing(sandbox: Sandbox) -> str:
+    (told,) = json.loads(sandbox.run("worker", "status", "--json").out)
+    return str(told["doing"])
+
+
+def test_a_worker_that_keeps_trying_waits_for_its_queue(machine: Machine) -> None:
+    sandbox = machine.sandbox
+    sandbox.stop_server()
+    words = ("worker", "start", "--foreground", "--gpus", "none")
+    refused = sandbox.run(*words)
+    assert refused.code != 0
+    assert "no queue answers" in refused.err
+    with sandbox.started(*words, "--keep-trying") as worker:
+        wait_for(lambda: "not working yet: no queue answers" in doing(sandbox), what="a try")
+        sandbox.start_server()
+        wait_for(lambda: doing(sandbox).startswith("desk: "), what="the worker to work")
+        worker.terminate()
+        assert worker.wait(20) == 0
+
+
+@pytest.mark.parametrize("how", [(), ("--drain",), ("--now",)])
+def test_a_worker_that_keeps_trying_can_be_stopped(machine: Machine, how: tuple[str, ...]) -> None:
+    sandbox = machine.sandbox
+    sandbox.stop_server()
+    words = ("worker", "start", "--foreground", "--keep-trying", "--gpus", "none")
+    with sandbox.started(*words) as worker:
+        wait_for(lambda: doing(sandbox).startswith("not working yet: "), what="a try")
+        assert sandbox.run("worker", "stop", *how).code == 0
+        assert worker.wait(20) == 0

@@ -68,7 +68,9 @@ def test_where_units_run_without_a_login_it_is_a_unit(machine: Machine) -> None:
     ]
     text = machine.unit.read_text()
     start = next(line for line in text.splitlines() if line.startswith("ExecStart="))
-    assert start.endswith("worker start --foreground --name lab01 --cores 4 --mem 1536M --gpus 0,1")
+    assert start.endswith(
+        "worker start --foreground --keep-trying --name lab01 --cores 4 --mem 1536M --gpus 0,1"
+    )
     assert 'Environment="MLQ_ROOT=/vol/50%% full"' in text
     assert "MLQ_JOB_ID" not in text
     assert f"ConditionHost={os.uname().nodename}" in text

@@ -1,4 +1,4 @@
-"""The worker's process in the background: `python -P -m mlq_worker MACHINE OPTIONS`.
+"""The worker's process in the background: `python -P -m mlq_worker MACHINE OPTIONS [keep-trying]`.
 
 `mlq worker start` starts it (`control.start`) and is its only caller, so there is nothing to parse:
 the machine's name and `WorkerOptions` as JSON. (`control.drain` starts it too, with `drained` for
@@ -15,11 +15,11 @@ import sys
 from mlq.errors import MlqError
 from mlq.paths import machine_dir
 from mlq.settings import load
-from mlq_worker.control import DRAINED, run, wait_for_drained
+from mlq_worker.control import DRAINED, KEEP_TRYING, run, wait_for_drained
 from mlq_worker.options import WorkerOptions
 
 
-def main(machine: str, options: str) -> int:
+def main(machine: str, options: str, *more: str) -> int:
     """Run the worker; return the exit code."""
     try:
         settings = dataclasses.replace(load(os.environ).settings, machine=machine)
@@ -27,7 +27,9 @@ def main(machine: str, options: str) -> int:
         if options == DRAINED:
             wait_for_drained(settings)
             return 0
-        run(settings, WorkerOptions.from_json(options), log=folder / "worker.log")
+        keep_trying = KEEP_TRYING in more
+        log = folder / "worker.log"
+        run(settings, WorkerOptions.from_json(options), log=log, keep_trying=keep_trying)
     except MlqError as error:
         sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")
         return error.exit_code

@@ -29,6 +29,7 @@ READY_DEADLINE_S = 60.0
 # -P: a folder named `queue` or `mlq` where the command was typed must not be imported.
 BACKGROUND = (sys.executable, "-P", "-m", "mlq_worker")
 DRAINED = "drained"
+KEEP_TRYING = "keep-trying"
 
 _SAY_EVERY_S = 0.5
 _EXIT_DEADLINE_S = 30.0
@@ -64,13 +65,20 @@ class WorkerStatus:
         return self.pid is not None
 
 
-def run(settings: Settings, options: WorkerOptions, *, log: Path | None = None) -> None:
+def run(
+    settings: Settings,
+    options: WorkerOptions,
+    *,
+    log: Path | None = None,
+    keep_trying: bool = False,
+) -> None:
     """Be the worker of this machine, in this process, until told to stop.
 
     Args:
         settings: the settings in force; they name the machine.
         options: what it may give to jobs.
         log: write the log there, and standard error too; None: log to standard error.
+        keep_trying: wait for a queue or a results root that is away, rather than give up.
 
     Raises:
         WorkerError: another worker runs for this machine.
@@ -84,7 +92,7 @@ def run(settings: Settings, options: WorkerOptions, *, log: Path | None = None) 
         status_file = folder / "worker.status"
         notify = Notifier.taken_from(os.environ, status_file)
         try:
-            daemon.run(settings, options, notify)
+            daemon.run(settings, options, notify, keep_trying=keep_trying)
         finally:
             notify.stopping()
             status_file.unlink(missing_ok=True)
@@ -96,14 +104,17 @@ def start(
     *,
     program: Sequence[str] = BACKGROUND,
     deadline_s: float = READY_DEADLINE_S,
+    keep_trying: bool = False,
 ) -> str:
     """Start the worker of this machine in the background and wait until it works.
 
     Args:
         settings: the settings in force; they name the machine.
         options: what it may give to jobs.
-        program: the daemon; it gets the machine's name and the options as JSON as arguments.
+        program: the daemon; it gets the machine's name and the options as JSON as arguments,
+            and `KEEP_TRYING` if it is to.
         deadline_s: how long to wait until it is ready.
+        keep_trying: see `run`.
 
     Returns:
         One line that says what runs now.
@@ -120,7 +131,7 @@ def start(
             )
     log = folder / "worker.log"
     begins = size(log)
-    argv = [*program, settings.machine, options.to_json()]
+    argv = [*program, settings.machine, options.to_json(), *([KEEP_TRYING] if keep_trying else [])]
     with Listener(folder / f"start.{os.getpid()}") as listener:
         pid = _spawn(argv, {**os.environ, "NOTIFY_SOCKET": str(listener.path)}, log)
         process = Holder(pid, os.pidfd_open(pid))

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import selectors
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from mlq.connection import open_client
-from mlq.errors import QueueRefusedError, QueueUnreachableError
+from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.paths import machine_dir, read_secret
 from mlq.settings import Settings
 from mlq.store import Store
 from mlq.wire import Subscription, Wire
 from mlq_worker.decide import Mode, decide, next_turn_s
 from mlq_worker.hands import Hands
+from mlq_worker.lock import is_locked
 from mlq_worker.options import WorkerOptions
 from mlq_worker.queue_link import queue_reached
 from mlq_worker.site import find_site
@@ -31,6 +33,8 @@ from mlq_worker.site import find_site
 log = logging.getLogger(__name__)
 
 IDLE_S = 60.0
+WAITING = "not working yet: "  # how the status begins until it works
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 _DOING = {
     Mode.RUN: "",
     Mode.DRAIN: "draining; ",
@@ -55,14 +59,50 @@ class Notify(Protocol):
         """Say in a line how it is."""
 
 
-def run(settings: Settings, options: WorkerOptions, notify: Notify) -> None:
+def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_trying: bool) -> None:
     """Run the worker until it is told to leave.
+
+    Args:
+        settings: of this installation; they name the machine.
+        options: what the worker may give to jobs.
+        notify: is told when the worker works, and how it is.
+        keep_trying: if it cannot start, say why and try again for ever. After a boot the network,
+            the queue's host or NFS may come up later than the worker.
 
     Raises:
         MlqError: it cannot start: no queue, no supervisor, no results root.
     """
-    with queue_reached(settings) as (here, link_trouble):
-        _run(here, options, notify, link_trouble, tunnel=here is not settings)
+    with Bell() as bell:
+        told = ""
+        for pause_s in _pauses_s():
+            try:
+                with queue_reached(settings) as (here, link_trouble):
+                    _run(here, options, notify, link_trouble, bell, tunnel=here is not settings)
+            except MlqError as error:
+                if not keep_trying:
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("%s", told)
+                notify.status(f"{WAITING}{told}")
+                bell.wait(pause_s)
+                if bell.mode is not Mode.RUN and not _is_supervised(settings):
+                    return
+            else:
+                return
+
+
+def _is_supervised(settings: Settings) -> bool:
+    """Tell whether a supervisor runs, which may hold jobs of the worker before."""
+    return is_locked(machine_dir(settings.runtime_dir, settings.machine) / "supervisor.lock")
+
+
+def _pauses_s() -> Iterator[float]:
+    """Yield how long to wait between tries to start, in seconds: longer and longer at first."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 def _run(
@@ -70,6 +110,7 @@ def _run(
     options: WorkerOptions,
     notify: Notify,
     link_trouble: Callable[[], str],
+    bell: Bell,
     *,
     tunnel: bool,
 ) -> None:
@@ -79,10 +120,10 @@ def _run(
     # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))
-    with Bell() as bell:
-        hands = Hands(site, Store(client), bell.ring)
-        loop = Loop(hands, bell, lambda: _listen(settings))
-        loop.run(notify)
+    hands = Hands(site, Store(client), bell.ring)
+    loop = Loop(hands, bell, lambda: _listen(settings))
+    bell.starting = False
+    loop.run(notify)
 
 
 def _listen(settings: Settings) -> Subscription:
@@ -92,13 +133,18 @@ def _listen(settings: Settings) -> Subscription:
 
 
 class Bell:
-    """Wakes the loop from signals and threads; keeps the operator's latest wish."""
+    """Wakes the loop from signals and threads; keeps the operator's latest wish.
+
+    While the worker is only starting it holds nothing, so a wish to leave ends it on the spot,
+    whatever it waits for.
+    """
 
     def __init__(self) -> None:
         self._here, self._there = socket.socketpair()
         for end in (self._here, self._there):
             end.setblocking(False)
         self.mode = Mode.RUN
+        self.starting = True
 
     def __enter__(self) -> Bell:
         signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
@@ -128,8 +174,15 @@ class Bell:
         except BlockingIOError:
             return
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it rings, at most so long."""
+        select.select([self], [], [], timeout_s)
+        self.quiet()
+
     def _heard(self, number: int, _frame: object) -> None:
         self.mode = _MODES[signal.Signals(number)]
+        if self.starting and self.mode is Mode.LEAVE:
+            raise SystemExit(0)
 
 
 class Loop:

@@ -137,6 +137,7 @@ def _unit_text(settings: Settings, options: WorkerOptions) -> str:
         "worker",
         "start",
         "--foreground",
+        "--keep-trying",
         "--name",
         settings.machine,
     ]
@@ -159,6 +160,7 @@ def _cron_line(settings: Settings, options: WorkerOptions) -> str:
         *_this_mlq(settings.root),
         "worker",
         "start",
+        "--keep-trying",
         "--name",
         settings.machine,
         *options.flags(),

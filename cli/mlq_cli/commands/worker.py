@@ -36,6 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     start = actions.add_parser("start", help="run jobs on this machine", allow_abbrev=False)
     start.add_argument("--foreground", action="store_true", help="stay in this terminal")
+    start.add_argument(
+        "--keep-trying",
+        action="store_true",
+        help="while the queue or the results root is away, wait for it (for use at boot)",
+    )
     _add_options(start)
     _add_far(start)
     stop = actions.add_parser("stop", help="run no more jobs here", allow_abbrev=False)
@@ -100,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_on(machines: tuple[str, ...], settings: Settings, args: argparse.Namespace) -> int:
     """Have other machines do it."""
-    for flag in ("name", "foreground"):
-        if getattr(args, flag, None):
+    for flag in ("name", "foreground", "keep-trying"):
+        if getattr(args, flag.replace("-", "_"), None):
             raise InvalidInputError(
                 f"--{flag} cannot be used with --on and --all", why="it is for this machine alone"
             )
@@ -122,9 +127,10 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
 
     options = _options(args)
     if args.foreground:
-        control.run(settings, options)
+        control.run(settings, options, keep_trying=args.keep_trying)
     else:
-        _print_done(settings, control.start(settings, options), as_json=args.json)
+        says = control.start(settings, options, keep_trying=args.keep_trying)
+        _print_done(settings, says, as_json=args.json)
     return 0
 
 
