@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlq import scripts
 from mlq.client import Client, ScriptMissingError
 from mlq.condition import Heard, Sighting, read_sightings
-from mlq.errors import JobNotFoundError
+from mlq.errors import JobNotFoundError, QueueRefusedError, QueueUnreachableError
 from mlq.found import record, text_of
 from mlq.ids import order_key
 from mlq.operations import STATES, Claimant, Move, Operation
@@ -31,6 +31,7 @@ SUBMIT_BATCH = 500
 PAGE = 1000
 MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
+_DISK_MS = 3000
 
 
 class Store:
@@ -42,10 +43,13 @@ class Store:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self._waits_for_disk: bool | None = None
 
-    def run(self, *operations: Operation) -> list[dict[str, Any]]:
-        """Run operations in one round trip and return their replies."""
-        commands = [operation.command() for operation in operations]
+    def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
+        """Run operations, and `then` a command, in one round trip and return their replies."""
+        commands: list[tuple[str | int, ...]] = [one.command() for one in operations]
+        if then:
+            commands.append(then)
         try:
             replies = self.client.call_many(commands)
         except ScriptMissingError:
@@ -53,7 +57,43 @@ class Store:
                 self.client.call("SCRIPT", "LOAD", scripts.source(name))
             replies = self.client.call_many(commands)
         # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
-        return [json.loads(reply.decode(errors="replace")) for reply in replies]
+        last = replies[len(operations) :]
+        replies = replies[: len(operations)]
+        return [*(json.loads(reply.decode(errors="replace")) for reply in replies), *last]
+
+    def run_on_disk(self, *operations: Operation) -> list[dict[str, Any]]:
+        """Run operations and return their replies once what they wrote is on the server's disk.
+
+        What a worker acts on the server must not forget: a claim that a power cut of the queue's
+        host undid would be given to another machine while the job runs. With `appendfsync always`
+        this costs nothing; with `everysec` it takes up to a second. Servers before Redis 7.2 cannot
+        say it; there only `always` is safe.
+
+        Raises:
+            QueueUnreachableError: it is not on the disk after some seconds.
+        """
+        if self._waits_for_disk is None:
+            self._waits_for_disk = self._can_wait_for_disk()
+        if not self._waits_for_disk:
+            return self.run(*operations)
+        # In one round trip with the operations: a client that sends it again after the server has
+        # restarted has to send them again, too.
+        replies = self.run(*operations, then=("WAITAOF", 1, 0, _DISK_MS))
+        flushed, _ = replies.pop()
+        if not flushed:
+            raise QueueUnreachableError(
+                "the queue's server did not write to its disk in time",
+                why="its disk is very slow or full",
+                fix="look at it with: mlq server status",
+            )
+        return replies
+
+    def _can_wait_for_disk(self) -> bool:
+        try:
+            self.client.call("WAITAOF", 0, 0, 0)
+        except QueueRefusedError:
+            return False
+        return True
 
     def reserve_numbers(self, count: int) -> int:
         """Return the first of `count` job numbers that were never given out before."""

@@ -233,7 +233,7 @@ class Hands:
             operations.append(self._store.claim_operation(fits, who, settings.lease_s, now_s))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
-        replies = self._store.run(*operations)
+        replies = self._store.run_on_disk(*operations)
         if moves:
             self._committed(moves)
         claimed = replies[-2]["claims"] if fits else ()

@@ -33,8 +33,10 @@ local function now()
   return tonumber(time[1]) + tonumber(time[2]) / 1e6
 end
 
+-- Kept longer each time it is asked for. So this is always a write, and a client that waits until
+-- its writes are on disk waits for what it did before its connection broke, too.
 local function cached_reply()
-  return request_id ~= '' and redis.call('GET', 'mlq:reply:' .. request_id)
+  return request_id ~= '' and redis.call('GETEX', 'mlq:reply:' .. request_id, 'EX', REPLY_TTL_S)
 end
 
 -- What the workers are told at the end of the operation, if anything.
