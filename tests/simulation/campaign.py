@@ -76,16 +76,25 @@ def run(seeds: range, jobs: int) -> Campaign:
     return campaign
 
 
-def hunt(most: int) -> bool:
-    """Plant each bug in turn and say which seed finds it; returns whether all are found."""
-    found = True
+def _hunted(name: str, seeds: range) -> str:
+    bug = BUGS[name]
     with private_server() as server:
-        for name, bug in BUGS.items():
-            outcomes = (simulate(seed, server, bug.plant, bug.alter) for seed in range(most))
-            first = next((one for one in outcomes if one.violation), None)
-            found = found and first is not None
-            told = f"seed {first.seed}: {first.violation}" if first else f"not in {most} seeds"
-            sys.stdout.write(f"{name}: {told[:160]}\n")
+        for seed in seeds:
+            outcome = simulate(seed, server, bug.plant, bug.alter)
+            if outcome.violation:
+                return f"found at seed {seed}: {outcome.violation}"
+    return ""
+
+
+def hunt(seeds: range, jobs: int) -> bool:
+    """Plant each bug and say which seed finds it first; returns whether all are found."""
+    with get_context("spawn").Pool(jobs) as pool:
+        hunts = {name: pool.apply_async(_hunted, (name, seeds)) for name in BUGS}
+        found = True
+        for name, one in hunts.items():
+            told = one.get()
+            found = found and bool(told)
+            sys.stdout.write(f"{name + ':':52} {told or f'not in {len(seeds)} seeds'}\n")
             sys.stdout.flush()
     return found
 
@@ -100,7 +109,7 @@ def main() -> int:
     parser.add_argument("--planted", action="store_true", help="find the planted bugs instead")
     options = parser.parse_args()
     if options.planted:
-        return not hunt(options.seeds)
+        return not hunt(range(options.first, options.first + options.seeds), options.jobs)
     if options.seed is not None:
         with private_server() as server:
             outcome = simulate(options.seed, server)

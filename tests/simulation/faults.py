@@ -36,6 +36,7 @@ class Faults:
             self.nfs_delay: 2,
             self.cut_both: 4,
             self.redis_restart: 2,
+            self.redis_forgets: 3,
             self.lossy_link: 3,
             self.slow_link: 1,
             self.freeze_worker: 3,
@@ -88,6 +89,7 @@ class Faults:
     def _heal(self) -> None:
         for worker in self._world.workers.values():
             worker.client.ambush = None
+        self._world.queue_host.ambush = None
         for machine in [*self._world.machines, self._world.user.laptop]:
             machine.link.heal()
             machine.link.loses = 0.0
@@ -303,12 +305,38 @@ class Faults:
     # --- the server and clocks ------------------------------------------------------------------
 
     def redis_restart(self, machine: Machine) -> None:
+        if not self._world.queue_host.down:
+            lasts_s = self._rng.choice((self._rng.uniform(0.1, 5), self._span_s(300)))
+            until = self._begin("Redis killed", "Redis is killed and stays away", lasts_s)
+            self._crash(until)
+
+    def redis_forgets(self, machine: Machine) -> None:
+        """The queue's host loses power, and with it what Redis did in its last second."""
         host = self._world.queue_host
-        if host.down:
-            return
-        lasts_s = self._rng.choice((self._rng.uniform(0.1, 5), self._span_s(300)))
-        until = self._begin("Redis killed", "Redis is killed and stays away", lasts_s)
-        host.crash()
+        before = self._rng.choice(("claim", "claim", "submit", "move"))
+
+        def strike() -> None:
+            host.stop_flushing()
+            self._world.truth.remember()
+            self._engine.note(f"from this {before} on, nothing reaches the disk", "queue")
+            self._engine.after(self._rng.uniform(0, 1), fall)
+
+        def fall() -> None:
+            if not host.down:
+                until = self._begin(
+                    "Redis forgot",
+                    "Redis is killed and forgets its last second",
+                    self._rng.uniform(0.1, 60),
+                )
+                self._crash(until)
+
+        if not host.down:
+            host.ambush = before, strike
+
+    def _crash(self, until: float) -> None:
+        host = self._world.queue_host
+        if host.crash():
+            self._world.truth.forget()
         self._engine.at(until, host.restart)
         self.server_disturbed_until = max(self.server_disturbed_until, until)
         for worker in self._world.workers.values():

@@ -12,6 +12,7 @@ from typing import Any
 
 import mlq_worker.hands
 import mlq_worker.reaper
+from mlq.store import Store
 from mlq_worker.reaper import Evidence
 from mlq_worker.supervised import Supervised
 from mlq_worker.supervisor import fence
@@ -152,6 +153,10 @@ def servers_clock_is_believed(patch: Any) -> None:
     )
 
 
+def claims_count_before_they_are_on_disk(patch: Any) -> None:
+    patch.setattr(Store, "run_on_disk", Store.run)
+
+
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         20, operation="move", text="  right = right and running == move.attempt\n"
@@ -168,6 +173,7 @@ BUGS: dict[str, Bug] = {
     "an attempt given up by the queue runs on": Bug(20, lost_attempts_run_on),
     "an attempt is gone with its leader": Bug(20, gone_with_its_leader),
     "the server's clock is believed": Bug(150, servers_clock_is_believed),
+    "a claim counts before it is on disk": Bug(150, claims_count_before_they_are_on_disk),
     "a verdict stands although the lease was renewed": Bug(
         1000,
         operation="move",

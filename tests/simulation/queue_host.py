@@ -85,6 +85,10 @@ def _digest(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+class _SilentError(Exception):
+    """The server holds its reply back."""
+
+
 class QueueHost:
     """The server's machine.
 
@@ -97,7 +101,13 @@ class QueueHost:
     def __init__(self, engine: Engine, wire: Wire, operations: dict[str, str]) -> None:
         self._engine, self.wire, self._operations = engine, wire, operations
         self.down = False
+        self.lives = 1
+        """How often it was started; nothing that it said in an earlier life arrives."""
         self.clock_offset_s = 1.7e9
+        self.ambush: tuple[str, Callable[[], None]] | None = None
+        """Called when such an operation has arrived, before it is done."""
+        self._flushed: list[tuple[bytes, int, bytes]] | None = None
+        """What is on its disk, if that is not all that it has done."""
         self.watch: Callable[[str, Command, Callable[[], Any]], Any] = lambda *args: args[2]()
         self.published: Callable[[str], None] = lambda message: None
         wire.call("FLUSHALL")
@@ -114,8 +124,13 @@ class QueueHost:
     def _execute(self, command: Command) -> Any:
         if command[0] != "EVALSHA":
             shown = len(command) > 1 and str(command[1]).startswith(("mlq:machine:", "rq:worker"))
+            if command[0] == "WAITAOF" and self._flushed is not None:
+                raise _SilentError
             return None if shown else self.wire.call(*command)
         name = self._operations[str(command[1])]
+        if self.ambush is not None and self.ambush[0] == name:
+            strike, self.ambush = self.ambush[1], None
+            strike()
         full = (*command, repr(self.clock_s))
         reply = self.watch(name, command, lambda: self.wire.call(*full))
         if name in ("submit", "move", "ask_to_stop"):
@@ -130,11 +145,25 @@ class QueueHost:
 
     # --- death and return -----------------------------------------------------------------------
 
-    def crash(self) -> None:
+    def stop_flushing(self) -> None:
+        """What it does from now on does not reach its disk: it is lost with its next crash."""
+        keys = self.wire.call("KEYS", "*")
+        asked = [(what, key) for key in keys for what in ("PTTL", "DUMP")]
+        told = self.wire.call_many(asked)
+        self._flushed = list(zip(keys, told[::2], told[1::2], strict=True))
+
+    def crash(self) -> bool:
+        """Die; returns whether something was lost."""
         self.down = True
+        lost, self._flushed = self._flushed, None
+        if lost is not None:
+            restores = [("RESTORE", key, max(0, ttl_ms), dump) for key, ttl_ms, dump in lost]
+            self.wire.call_many([("FLUSHALL",), *restores])
+        return lost is not None
 
     def restart(self) -> None:
         self.down = False
+        self.lives += 1
         self.wire.call("SCRIPT", "FLUSH")  # scripts are not in the AOF
 
 
@@ -160,7 +189,8 @@ class _LostError(Exception):
 class _Flight:
     """Commands under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, life: int) -> None:
+        self.life = life
         self.replies: list[Any] | None = None
         self.error: Exception | None = None
         self.is_back = False
@@ -209,10 +239,14 @@ class SimClient:
         ambush = self._ambushed(commands)
         if not troubled and ambush is None and engine.now + there_s + back_s < engine.quiet_until():
             engine.sleep(there_s)
-            replies = self._host.execute(commands)
+            try:
+                replies = self._host.execute(commands)
+            except _SilentError:
+                engine.sleep(TIMEOUT_S)
+                raise _LostError from None
             engine.sleep(back_s)
             return replies
-        flight, task = _Flight(), engine.current
+        flight, task = _Flight(self._host.lives), engine.current
         lost = troubled and rng.random() < 0.4
         if troubled and rng.random() < 0.15:  # held back on the way, delivered after the timeout
             lost, there_s = True, rng.uniform(TIMEOUT_S, LATE_MOST_S)
@@ -226,6 +260,8 @@ class SimClient:
                 flight.replies = self._host.execute(kept)
             except Violation:
                 raise
+            except _SilentError:
+                return
             except Exception as error:  # noqa: BLE001 - the client's to raise
                 flight.error = error
             if not lost:
@@ -234,7 +270,7 @@ class SimClient:
                 ambush()
 
         def come_back() -> None:
-            flight.is_back = self._is_open()
+            flight.is_back = self._is_open() and flight.life == self._host.lives
             if task is not None:
                 task.wake(flight)
 

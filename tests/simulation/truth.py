@@ -37,13 +37,32 @@ class Truth:
         self.exit_codes: dict[Key, set[int]] = {}
         self.acknowledged: set[str] = set()
         self.claims: set[Key] = set()
+        self.started: set[Key] = set()
         self.replies: dict[str, tuple[float, Any]] = {}
         self.ends: dict[str, tuple[str, int]] = {}
+        self._flushed: tuple[set[Key], dict[str, tuple[float, Any]], dict[str, tuple[str, int]]]
         self.counts = {"attempts": 0, "commits": 0, "stale": 0, "resent": 0, "losses": 0}
+
+    def remember(self) -> None:
+        """The server's disk has all that it did so far, and perhaps nothing of what follows."""
+        self.check_ledger()
+        self._flushed = (set(self.claims), dict(self.replies), dict(self.ends))
+
+    def forget(self) -> None:
+        """The server is as it was when `remember` was called: what it said since counts no more."""
+        self.claims, self.replies, self.ends = self._flushed
+        assert self.wire is not None
+        for job_id in sorted(self.acknowledged):
+            if not self.wire.call("EXISTS", f"rq:job:{job_id}"):
+                self.acknowledged.remove(job_id)
+                self._engine.note(f"job {job_id} is forgotten", "queue")
 
     # --- processes ------------------------------------------------------------------------------
 
     def spawned(self, machine: Machine, key: Key) -> None:
+        if key in self.started:
+            raise Violation(f"attempt {key} is started again: on {machine.name}")
+        self.started.add(key)
         self.counts["attempts"] += 1
         self._engine.note(f"job {key[0]} attempt {key[1]} starts", machine.name)
 
