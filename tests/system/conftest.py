@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from lab import Lab, new_lab
+from local_lab import Lab, new_lab
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from lab import Lab, Machine, alive, new_lab, small_disk
+from local_lab import Lab, Machine, alive, new_lab, small_disk
 from rq.job import Job
 from waiting import wait_for
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import Lab
+from local_lab import Lab
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from lab import Lab, new_lab
+from local_lab import Lab, new_lab
 from rq import Queue
 from rq.job import Job
 

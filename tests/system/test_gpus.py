@@ -14,7 +14,7 @@ from fake_nvml import (
     FakeNvml,
     FakeProcess,
 )
-from lab import Lab, alive
+from local_lab import Lab, alive
 from waiting import wait_for
 
 A, B = "GPU-aaaaaaaa-0000-0000-0000-000000000001", "GPU-bbbbbbbb-0000-0000-0000-000000000002"

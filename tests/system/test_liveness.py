@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from cut_link import Link
-from lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive
+from local_lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive
 from waiting import wait_for
 
 from mlq.jobs import FunctionCall

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from local_lab import Lab
 from waiting import wait_for
 
-from lab import Lab
 from mlq.connection import open_redis
 from mlq.jobs import FunctionCall
 from mlq.queues import Queue

@@ -8,7 +8,7 @@ import signal
 import sys
 
 import pytest
-from lab import PATIENT, Lab, alive
+from local_lab import PATIENT, Lab, alive
 from waiting import wait_for
 
 from mlq_worker.supervisor import processes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lab import PATIENT, Lab, Machine, new_lab
+from local_lab import PATIENT, Lab, Machine, new_lab
 from ssh_world import SshWorld
 from waiting import wait_for
 
