@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import which
 
@@ -18,15 +19,18 @@ from booted import TOOLS, BootedMachine
 from box import search_path
 from campus import Campus, new_campus
 from ci import require
-from debian_tree import debian_tree
+from debian_tree import MLQ, debian_tree
 from figures import NewScenario, Scenario
 from machine import USER
+from waiting import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # with the building of the tree
 
 OFFER = ("--cores", "2", "--gpus", "none")
 UNIT = "mlq-worker-desk.service"
 REQUEUED_S = 5.0  # from the worker's start
+
+Install = Callable[[BootedMachine], None]
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +77,12 @@ def with_cron(desk: BootedMachine) -> None:
     desk.mlq("worker", "start", *OFFER)
 
 
+def workers(desk: BootedMachine) -> list[int]:
+    """Return the workers that run there, as counted on this box."""
+    marks = (" -m mlq_worker ", " worker start --foreground ")
+    return [pid for pid, words in desk.processes().items() if any(one in words for one in marks)]
+
+
 def came_back(campus: Campus, desk: BootedMachine, scenario: Scenario) -> None:
     """Make sure that the jobs run again, and that nobody had to log in for it."""
     since_s = campus.until_worker(desk)
@@ -110,3 +120,109 @@ def test_after_a_reboot_the_users_systemd_starts_the_worker(
     reboot.measure("to boot")
     came_back(campus, desk, reboot)
     assert {end_of_first(campus, job) for job in reboot.jobs} == {"lost: machine desk rebooted"}
+
+
+@pytest.mark.lab
+def test_after_a_reboot_cron_starts_the_worker(
+    campus: Campus, desk: BootedMachine, scenario: NewScenario
+) -> None:
+    with_cron(desk)
+    reboot = scenario("reboot of a real systemd, cron")
+    reboot.enqueue(2, 8)
+    reboot.until_checkpointed()
+    reboot.strikes()
+    desk.reboot()
+    reboot.measure("to boot")
+    came_back(campus, desk, reboot)
+
+
+@pytest.mark.lab
+def test_after_a_power_cut_the_users_systemd_starts_the_worker(
+    campus: Campus, desk: BootedMachine, scenario: NewScenario
+) -> None:
+    with_unit(desk)
+    cut = scenario("power cut and boot of a real systemd, user unit")
+    cut.enqueue(2, 8)
+    cut.until_checkpointed()
+    cut.strikes()
+    desk.power_off()
+    desk.power_on()
+    cut.measure("to boot")
+    came_back(campus, desk, cut)
+    assert {end_of_first(campus, job) for job in cut.jobs} == {"lost: machine desk rebooted"}
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("install", [with_unit, with_cron], ids=["unit", "cron"])
+def test_a_network_that_comes_up_after_the_worker(
+    campus: Campus, desk: BootedMachine, scenario: NewScenario, install: Install
+) -> None:
+    install(desk)
+    late = scenario(f"boot with the network away for 20 s, {install.__name__[5:]}")
+    late.enqueue(2, 8)
+    late.until_checkpointed()
+    late.strikes()
+    desk.cut()
+    desk.reboot()
+    worker = campus.worker_pid(desk)
+    late.pass_time(20)
+    assert campus.worker_pid(desk) == worker, "the worker gave up"
+    healed_s = time.monotonic()
+    desk.heal()
+    late.until_requeued(late.jobs, 60)
+    # A try may just have failed: the longest pause is 15 s, and the first connection takes some.
+    assert late.measure("to requeue from the network's return", healed_s) < 30
+    assert campus.worker_pid(desk) == worker
+
+
+@pytest.mark.lab
+def test_what_a_logout_ends(campus: Campus, desk: BootedMachine, scenario: NewScenario) -> None:
+    desk.admin("mkdir", "/etc/systemd/logind.conf.d")
+    (desk.seen("/etc/systemd/logind.conf.d/kill.conf")).write_text(
+        "[Login]\nKillUserProcesses=yes\n"
+    )
+    desk.admin("systemctl", "restart", "systemd-logind")
+    assert "a logout here ends all your processes" in desk.run(str(MLQ), "doctor").out
+    started = desk.run(str(MLQ), "worker", "start", *OFFER)
+    assert "runs" in started.out
+    assert "when you log out, this machine ends the worker" in started.err
+    wait_for(lambda: not workers(desk), what="logind to end the session")
+
+    with_unit(desk)
+    assert "ends all your processes" not in desk.run(str(MLQ), "doctor").out
+    logout = scenario("logout with KillUserProcesses, user unit")
+    logout.enqueue(2, 4)
+    logout.until_all_run()
+    (worker,) = workers(desk)
+    logout.strikes()
+    desk.run("true")
+    desk.mlq("worker", "stop")
+    wait_for(lambda: not workers(desk), what="the worker's end")
+    desk.mlq("worker", "start")
+    assert workers(desk) != [worker]
+    for job in logout.jobs:
+        assert campus.watch.until(job, "finished").attempt == 1
+    assert workers(desk)
+
+
+@pytest.mark.lab
+def test_the_units_worker_is_restarted_and_its_jobs_do_not_notice(
+    campus: Campus, desk: BootedMachine, scenario: NewScenario
+) -> None:
+    with_unit(desk)
+    restart = scenario("systemctl --user restart")
+    restart.enqueue(2, 6)
+    restart.until_all_run()
+    before = workers(desk)
+    assert desk.run("systemctl", "--user", "restart", UNIT).code == 0
+    assert workers(desk) != before
+    shown = desk.run("systemctl", "--user", "show", UNIT, "--property=StatusText").out
+    assert shown.startswith("StatusText=desk: 2 cores, ")
+    assert "2 jobs held" in shown
+    assert desk.run("systemctl", "--user", "stop", UNIT).code == 0
+    assert not workers(desk)
+    for job in restart.jobs:
+        campus.until_ticks(job, since_s=time.monotonic())
+    assert desk.run("systemctl", "--user", "start", UNIT).code == 0
+    for job in restart.jobs:
+        assert campus.watch.until(job, "finished").attempt == 1

@@ -2,7 +2,8 @@
 
 The clone under test, its virtual environment or even its Python may lie where only root may look,
 such as below /root. So a virtual environment is made that is open to all: with mlq itself as the
-wheel that `mlq deploy` makes, copies of the distributions it requires, and a Python that all share.
+wheel that `mlq deploy` makes, copies of the distributions it requires, and a copy of Python too if
+it must be.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from ci import require
-
 from mlq_cli.remote import wheel
 
 _PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_SCRIPT = """#!{python}
-import sys
-from mlq_cli.main import main
-sys.exit(main())
+_NOT_NEEDED = ("test", "tests", "site-packages", "idlelib", "tkinter", "ensurepip", "config-*")
+# A copied Python finds its shared library no more where it was built to look.
+_SCRIPT = """#!/bin/sh
+LD_LIBRARY_PATH={libraries} exec {python} -m mlq_cli.main "$@"
 """
 
 
@@ -34,7 +33,7 @@ def copy_mlq(folder: Path) -> Path:
     Args:
         folder: everybody may look into it and its parents.
     """
-    base = _everybodys_python()
+    base = _everybodys_python(folder / "base")
     site = folder / "lib" / _PYTHON / "site-packages"
     site.mkdir(parents=True)
     (folder / "bin").mkdir()
@@ -46,20 +45,26 @@ def copy_mlq(folder: Path) -> Path:
     for distribution in _required("mlq-lab"):
         _copy(distribution, site)
     program = folder / "bin" / "mlq"
-    program.write_text(_SCRIPT.format(python=python))
+    program.write_text(_SCRIPT.format(python=python, libraries=base.parent.parent / "lib"))
     program.chmod(0o755)
     _open_to_all(folder)
     return program
 
 
-def _everybodys_python() -> Path:
-    """Return a Python of this version that everybody may run: this one, or the system's."""
-    for folder in (f"{sys.base_prefix}/bin", "/usr/local/bin", "/usr/bin"):
-        python = Path(folder, _PYTHON)
-        if python.exists() and all(one.stat().st_mode & 0o001 for one in python.resolve().parents):
-            return python
-    require(False, f"a {_PYTHON} that every user may run")
-    raise AssertionError
+def _everybodys_python(copy: Path) -> Path:
+    """Return this Python, or a copy of it if not everybody may run it where it lies."""
+    base = Path(sys.base_prefix)
+    python = base / "bin" / _PYTHON
+    if all(one.stat().st_mode & 0o001 for one in python.resolve().parents):
+        return python
+    (copy / "bin").mkdir(parents=True)
+    (copy / "lib").mkdir()
+    shutil.copy2(python, copy / "bin")
+    for library in (base / "lib").glob("libpython*.so*"):
+        shutil.copy2(library, copy / "lib")
+    ignored = shutil.ignore_patterns(*_NOT_NEEDED)
+    shutil.copytree(base / "lib" / _PYTHON, copy / "lib" / _PYTHON, ignore=ignored)
+    return copy / "bin" / _PYTHON
 
 
 def _required(name: str) -> list[metadata.Distribution]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlq.errors import SignatureError
+from mlq.found import text_of, whole
 from mlq.jobs import JobSpec
 from mlq.lifecycle import Event
 from mlq.operations import Move
@@ -86,7 +87,7 @@ class Intake:
             return read_spec(claim, self._site, b"")
         key = f"rq:job:{claim.id}"
         data, timeout = self._store.client.call("HMGET", key, "data", "timeout")
-        limit_s = float(timeout or 0)
+        limit_s = whole(text_of(timeout or b""))
         return read_spec(claim, self._site, data or b"", limit_s if limit_s > 0 else None)
 
 
