@@ -14,6 +14,8 @@ from campus import Campus
 from intervals import Overlap, overlaps, read_ticks
 from waiting import wait_for
 
+from mlq.lifecycle import ENDED
+
 # What docs/liveness.md says: jobs of a machine that wakes run until the supervisor gets its turn.
 WAKING_S = 0.5
 COLUMNS = ("fault", "jobs", "finished", "attempts", "recovery", "lost", "overlaps")
@@ -139,11 +141,16 @@ class Scenario:
         return passed_s
 
     def until_finished(self, timeout_s: float = 90) -> Figures:
-        """Wait until all jobs have finished, or for so long; returns the figures as they are."""
+        """Wait until all jobs have ended, or for so long; returns the figures as they are."""
+
+        def ended() -> bool:
+            views = self.campus.watch.jobs()
+            return all(one in views and views[one].state in ENDED for one in self.jobs)
+
         until_s = time.monotonic() + timeout_s
-        while (figures := self.look()).lost and time.monotonic() < until_s:
+        while not ended() and time.monotonic() < until_s:
             time.sleep(0.2)
-        return figures
+        return self.look()
 
     def end(self, timeout_s: float = 90) -> Figures:
         """Wait until all jobs have finished; return the figures, with nothing lost or doubled.

@@ -12,7 +12,7 @@ import pytest
 from campus import OFFER, Campus, new_campus
 from debian_tree import Say
 from figures import NewScenario
-from soak import OF_A_MACHINE, OF_THE_QUEUES_HOST, Soak, draw
+from soak import OF_A_MACHINE, OF_THE_QUEUES_HOST, RETRIES, Soak, draw
 
 MACHINES = ("lab01", "lab02", "lab03")
 
@@ -46,7 +46,7 @@ def test_a_soak(
     seed = request.config.getoption("--seed") or 0
     soaked = scenario(f"soak of {length_s:g} s, seed {seed}")
     soak = Soak(soaked, seed, length_s, say)
-    soaked.enqueue(6, 8)
+    soaked.enqueue(6, 8, *RETRIES)
     soak.run()
     soaked.until_finished(300)
     faults, rescued = soak.counts.total(), soaked.end().attempts - len(soaked.jobs)
