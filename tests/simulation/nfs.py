@@ -27,9 +27,12 @@ class View:
     error: int = errno.EIO
     stale_until: float = 0.0
     staleness_s: float = 2.0
+    slow_until: float = 0.0
+    slow_s: float = 0.0
+    """How much longer each operation takes."""
 
     def heal(self) -> None:
-        self.hangs_until = self.fails_until = self.stale_until = 0.0
+        self.hangs_until = self.fails_until = self.stale_until = self.slow_until = 0.0
 
 
 @dataclass
@@ -95,5 +98,7 @@ class Nfs:
                 self.engine.sleep(SOFT_S)
                 raise OSError(errno.ETIMEDOUT, "Connection timed out")
             self.engine.sleep(left)
+        if self.engine.now < view.slow_until:
+            self.engine.sleep(view.slow_s)
         if self.engine.now < view.fails_until:
             raise OSError(view.error, errno.errorcode[view.error])
