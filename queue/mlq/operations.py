@@ -54,6 +54,7 @@ class Move:
         lost_on: the machine lost under the job; counts a loss and is avoided for a while.
         only: if given, the move is right only in these of the event's states.
         lease: the move is right only while the attempt's lease is still this one, unless "".
+        job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Move:
     lost_on: str = ""
     only: tuple[State, ...] = ()
     lease: str = ""
+    job_class: str = ""
 
     def as_args(self) -> dict[str, Any]:
         """Return the move as the Lua operation wants it."""
@@ -78,6 +80,7 @@ class Move:
             "result": self.result,
             "lost_on": self.lost_on,
             "lease": self.lease,
+            "class": self.job_class,
         }
 
 

@@ -19,7 +19,7 @@ from mlq.errors import InvalidInputError
 from mlq.job_secrets import chosen, file_name
 from mlq.jobs import FunctionCall, JobSpec, command_line
 from mlq.record import SignedJob
-from mlq.request import Request
+from mlq.request import LARGEST, Request
 from mlq.signing import sign
 from mlq.units import parse_duration, parse_size
 
@@ -126,9 +126,9 @@ class Submission:
                 secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
                 python_env=_present_python_env() if self.python_env is None else self.python_env,
                 request=self._request(default_mem_mib),
-                priority=self.priority,
+                priority=_within("priority", self.priority, -LARGEST),
                 time_limit_s=None if self.time is None else float(parse_duration(str(self.time))),
-                retries=_at_least("retries", self.retries, 0),
+                retries=_within("retries", self.retries, 0),
                 after=tuple(self.after),
                 after_any=self.after_any,
                 submitted_at=at,
@@ -174,9 +174,9 @@ class Submission:
                 fix="add --gpus 1",
             )
         return Request(
-            cores=_at_least("cores", self.cores, 1),
+            cores=_within("cores", self.cores, 1),
             mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
-            gpus=_at_least("gpus", self.gpus, 0),
+            gpus=_within("gpus", self.gpus, 0),
             vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
             machine=self.machine,
         )
@@ -254,11 +254,17 @@ def _check_texts(*texts: object) -> None:
             raise InvalidInputError(f"{text!r} cannot be used", why="it is not UTF-8") from None
 
 
-def _at_least(name: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInputError(
-            f"--{name} {value} cannot be used", why=f"at least {least} is needed"
-        )
+def _within(name: str, value: int, least: int) -> int:
+    """Return a whole number that is no less than `least`, and that a class's name can spell."""
+    why = ""
+    if isinstance(value, bool) or not isinstance(value, int):
+        why = "a whole number is needed"
+    elif value < least:
+        why = f"at least {least} is needed"
+    elif value > LARGEST:
+        why = f"at most {LARGEST} is possible"
+    if why:
+        raise InvalidInputError(f"--{name} {value} cannot be used", why=why)
     return value
 
 
