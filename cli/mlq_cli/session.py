@@ -18,12 +18,14 @@ from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store import Store
 from mlq.tunnel import through
-from mlq.wire import Wire
+from mlq.wire import SLOW_S, Wire
 from mlq_cli.render.style import Style, style_of
 
 
 def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
     """Return the queue of these settings, over one plain connection.
+
+    If it takes long to answer, the person at the terminal is told.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -31,15 +33,20 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
         UnsafePathError: the password file is open to others.
     """
     settings = load(environ).settings
-    queue = Queue(open_store(settings), settings, environ=environ)
+    queue = Queue(open_store(settings, slow=_say_slow), settings, environ=environ)
     queue.tell = say
     return queue
 
 
-def open_store(settings: Settings) -> Store:
-    """Return the store of the queue of these settings."""
+def open_store(settings: Settings, **options: Any) -> Store:
+    """Return the store of the queue of these settings; options are those of `Wire`."""
     password = read_secret(settings.password_file).decode().strip()
-    return Store(through(settings, lambda path: Wire(path, settings.redis_user, password)))
+    user = settings.redis_user
+    return Store(through(settings, lambda path: Wire(path, user, password, **options)))
+
+
+def _say_slow() -> None:
+    say(f"the queue has not answered for {SLOW_S:g} s; still waiting (Ctrl-C stops that)")
 
 
 def local_now() -> datetime:

@@ -25,7 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from mlq.client import Client
-from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
+from mlq.errors import (
+    QueueRefusedError,
+    QueueSilentError,
+    QueueUnreachableError,
+    ServerError,
+    UnsafePathError,
+)
 from mlq.layout import write_atomically
 from mlq.mounts import network_file_system
 from mlq.paths import check_socket_path, private_dir, read_secret, write_secret
@@ -38,6 +44,8 @@ from mlq.wire import Wire
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.01
+# A server that loads its log says so at once; one that says nothing for so long is stuck.
+_ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,7 @@ def stop(settings: Settings, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
             raise ServerError(
                 f"the server has not ended after {timeout_s:g} s",
                 why=f"it is process {pid}" if pid else "it has not even finished starting",
-                fix=f"see {files.log}",
+                fix=_if_stuck(files),
             )
         time.sleep(_POLL_S)
     return True
@@ -231,6 +239,12 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
                 client.call("PING")
             finally:
                 client.close()
+        except QueueSilentError:
+            raise ServerError(
+                "the queue's server runs but does not answer",
+                why=f"it is process {files.pid()}",
+                fix=_if_stuck(files),
+            ) from None
         except QueueUnreachableError as error:
             why = error.why
         except UnsafePathError as error:
@@ -251,9 +265,15 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
         time.sleep(_POLL_S)
 
 
+def _if_stuck(files: ServerFiles) -> str:
+    pid = files.pid()
+    ends = f"; `kill -9 {pid}` ends it, and what is on its disk stays" if pid else ""
+    return f"see {files.log}{ends}"
+
+
 def _connect(settings: Settings) -> Client:
     password = read_secret(settings.password_file).decode().strip()
-    return Wire(settings.redis_socket, settings.redis_user, password)
+    return Wire(settings.redis_socket, settings.redis_user, password, timeout_s=_ANSWER_S)
 
 
 def _password(path: Path) -> str:

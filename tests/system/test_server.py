@@ -282,8 +282,11 @@ def test_a_server_that_hangs_is_reported_and_not_waited_for(install: Install) ->
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(ServerError, match="has not ended"):
+        with pytest.raises(ServerError, match=f"has not ended(.|\n)*kill -9 {pid}"):
             server.stop(settings, timeout_s=0.2)
+        with pytest.raises(ServerError, match=f"does not answer(.|\n)*kill -9 {pid}"):
+            server.start(settings, timeout_s=3600)
+        assert "does not answer" in server.status(settings).note
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_for(lambda: not server.status(settings).running, what="the server to obey")
