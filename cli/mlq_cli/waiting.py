@@ -43,7 +43,7 @@ def wait_for(queue: Queue, ids: Sequence[str]) -> list[JobView]:
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         clear()
-        say(f"no longer waiting; {listed(left)} goes on")
+        say(f"no longer waiting; {listed(left)} {'goes' if len(left) == 1 else 'go'} on")
         raise
     finally:
         clear()

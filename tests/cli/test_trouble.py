@@ -196,3 +196,18 @@ def test_two_installations_never_meet(installation: Sandbox) -> None:
         other.submit(name="theirs")
         assert "theirs" not in installation.ok("ls")
         assert "mine" not in other.ok("ls")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_done_without(installation: Sandbox, closed: str) -> None:
+    installation.start_server()
+    for words, code in (("enqueue true", 0), ("ls", 0), ("lss", 2)):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{MLQ} {words} {closed}"],
+            env=installation.environ,
+            cwd=installation.folder,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done

@@ -33,6 +33,11 @@ from mlq_worker.supervised import Supervised
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+# Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.
+_NOTES = {
+    Mode.DRAIN: "draining: it takes no more jobs",
+    Mode.NOW: "handing its jobs back to the queue",
+}
 
 
 class Hands:
@@ -58,6 +63,7 @@ class Hands:
         self._renew_due_s = 0.0
         self._link_retry_s = self._queue_retry_s = 0.0
         self._renewed = False
+        self._mode = Mode.RUN
 
     # --- what the loop asks ---------------------------------------------------------------------
 
@@ -93,6 +99,8 @@ class Hands:
     def look(self, mode: Mode) -> Facts:
         """Return the facts of this turn."""
         now_s = self._now_s()
+        if mode is not self._mode:
+            self._mode, self._renew_due_s = mode, 0.0  # all are shown at once what it is up to
         self._reading.update(self._holdings)
         living = self._holdings.living()
         self._lookout.look(
@@ -198,7 +206,8 @@ class Hands:
             holding.history = replace(holding.history, stop=reason)
             if not holding.stopping:
                 self.supervised.stop([attempt], "canceled", "canceled")
-        self._show_presence(now_s, self.supervised.note(sent_s))
+        note = _NOTES.get(self._mode) or self.supervised.note(sent_s)
+        self._show_presence(now_s, note)
         self._square()
         self._reaper.look(now_s)
         self._reading.ask_progress([one.attempt for one in living])
