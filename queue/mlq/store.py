@@ -135,7 +135,12 @@ class Store:
                 )
 
     def claim_operation(
-        self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
+        self,
+        fits: Iterable[tuple[str, int]],
+        who: Claimant,
+        lease_s: float,
+        now_s: float,
+        only: Iterable[str] | None = None,
     ) -> Operation:
         """Return the operation that claims the best waiting jobs among the classes that fit.
 
@@ -144,6 +149,7 @@ class Store:
             who: the claimant.
             lease_s: how long the lease runs on the server's clock if it is not renewed.
             now_s: unix time, for the record only.
+            only: the jobs that may be claimed; None: any.
         """
         args = {
             "fits": list(fits),
@@ -156,6 +162,8 @@ class Store:
             "at_unix": now_s,
             "states": STATES,
         }
+        if only is not None:
+            args["only"] = dict.fromkeys(only, True)
         return Operation("claim", args)
 
     def move_operation(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
@@ -166,12 +174,17 @@ class Store:
         )
 
     def claim(
-        self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
+        self,
+        fits: Iterable[tuple[str, int]],
+        who: Claimant,
+        lease_s: float,
+        now_s: float,
+        only: Iterable[str] | None = None,
     ) -> list[Claim]:
         """Claim (see `claim_operation`); all claims are of one class."""
         from mlq.replies import Claim
 
-        (reply,) = self.run(self.claim_operation(fits, who, lease_s, now_s))
+        (reply,) = self.run(self.claim_operation(fits, who, lease_s, now_s, only))
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:

@@ -158,8 +158,8 @@ class Hands:
                     self._store.reserve_machine(
                         job_id, self._settings.machine, 3 * self._settings.beat_s
                     )
-                case Settle(moves, fits):
-                    self._settle(moves, fits)
+                case Settle():
+                    self._settle(action)
                 case Stop(attempts, outcome, reason):
                     self.supervised.stop(attempts, outcome, reason)
                 case Exit():
@@ -231,15 +231,16 @@ class Hands:
         held = self._store.held(self._settings.machine)
         self._reading.ask_strays([one for one in held if one.key not in known])
 
-    def _settle(self, moves: tuple[Move, ...], fits: tuple[tuple[str, int], ...]) -> None:
-        now_s = self._utc_s()
-        settings = self._settings
+    def _settle(self, settle: Settle) -> None:
+        moves, fits = settle.moves, settle.fits
+        now_s, settings = self._utc_s(), self._settings
         operations: list[Operation] = []
         if moves:
             operations.append(self._store.move_operation(moves, now_s, settings.dead_s))
         if fits:
             who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
-            operations.append(self._store.claim_operation(fits, who, settings.lease_s, now_s))
+            lease_s, only = settings.lease_s, settle.only
+            operations.append(self._store.claim_operation(fits, who, lease_s, now_s, only))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
