@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from mlq.paths import read_secret
@@ -22,10 +23,14 @@ from mlq.wire import SLOW_S, Wire
 from mlq_cli.render.style import Style, style_of
 
 
-def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
+def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False) -> Queue:
     """Return the queue of these settings, over one plain connection.
 
     If it takes long to answer, the person at the terminal is told.
+
+    Args:
+        environ: the settings come from there.
+        patient: whether to wait for the queue if it goes away later (`mlq_cli.patience`).
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -33,7 +38,13 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
         UnsafePathError: the password file is open to others.
     """
     settings = load(environ).settings
-    queue = Queue(open_store(settings, slow=_say_slow), settings, environ=environ)
+    store = open_store(settings, slow=_say_slow)
+    if patient:
+        from mlq_cli.patience import PatientClient
+
+        again = partial(open_store, settings, slow=_say_slow)
+        store = Store(PatientClient(store.client, lambda: again().client, _interrupt))
+    queue = Queue(store, settings, environ=environ)
     queue.tell = say
     return queue
 
@@ -45,8 +56,15 @@ def open_store(settings: Settings, **options: Any) -> Store:
     return Store(through(settings, lambda path: Wire(path, user, password, **options)))
 
 
+def _interrupt(text: str) -> None:
+    """Say something on a line of its own, even where a live line is shown."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    say(text)
+
+
 def _say_slow() -> None:
-    say(f"the queue has not answered for {SLOW_S:g} s; still waiting (Ctrl-C stops that)")
+    _interrupt(f"the queue has not answered for {SLOW_S:g} s; still waiting (Ctrl-C stops that)")
 
 
 def local_now() -> datetime:

@@ -253,11 +253,11 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
                 raise
             why = error.why
         except QueueRefusedError as error:
-            why = error.why
-            if not why.startswith("LOADING"):
-                raise ServerError(
-                    "the queue's server runs but refuses to work", why=why, fix=f"see {files.log}"
-                ) from None
+            raise ServerError(
+                "the queue's server runs but refuses to work",
+                why=error.why,
+                fix=f"see {files.log}",
+            ) from None
         else:
             return True
         if time.monotonic() >= deadline_s:

@@ -82,6 +82,8 @@ class Wire:
                 text = str(reply)
                 if text.startswith("NOSCRIPT"):
                     raise ScriptMissingError(text)
+                if text.startswith("LOADING"):  # it was started just now
+                    raise unreachable(self._path, ConnectionError("it still loads its data"))
                 raise QueueRefusedError("the queue refused a command", why=text)
         return replies
 

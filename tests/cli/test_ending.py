@@ -104,3 +104,33 @@ def wait_until_asking(installation: Sandbox) -> None:
         )
 
     wait_for(others, what="the command to ask")
+
+
+@pytest.mark.parametrize("words", [["wait", "1"], ["logs", "-f", "1"]])
+def test_whoever_waits_outlives_a_restart_of_the_queue(
+    installation: Sandbox, words: list[str]
+) -> None:
+    installation.claim(installation.submit())
+    with installation.started(*words) as process:
+        assert process.stderr is not None
+        client = installation.queue().store.client
+        wait_for(lambda: client.call("CLIENT", "LIST").count(b"cmd=evalsha") > 0, what="a waiter")
+        installation.stop_server()
+        assert b"; waiting until it does (Ctrl-C stops that)\n" in process.stderr.readline()
+        installation.start_server()
+        assert process.stderr.readline() == b"mlq: the queue answers again\n"
+        installation.move("1", Event.SUCCEED)
+        assert process.wait(30) == 0
+
+
+def test_whoever_waits_for_a_queue_that_is_away_can_leave(installation: Sandbox) -> None:
+    installation.submit()
+    with installation.started("wait", "1") as process:
+        assert process.stderr is not None
+        client = installation.queue().store.client
+        wait_for(lambda: client.call("CLIENT", "LIST").count(b"cmd=evalsha") > 0, what="a waiter")
+        installation.stop_server()
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"mlq: no longer waiting; 1 goes on\n")

@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidInputError("--after-any needs --after", fix="add --after ID")
     env = variables(args.env, os.environ)
     folder = _folder(args.cwd)
-    queue = open_queue()
+    queue = open_queue(patient=args.wait)
     submission = Submission(
         argv=argv,
         name=args.name,

@@ -24,5 +24,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Wait."""
-    queue = open_queue()
+    queue = open_queue(patient=True)
     return exit_code_of(wait_for(queue, queue.select(args.ids)))
