@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlq import scripts
 from mlq.lifecycle import ENDED, Event, State, sources, target
+from mlq.units import utc_iso
 
 # The words of the life cycle, for the operations that need to compare or enter a state.
 STATES: dict[str, Any] = {
@@ -91,3 +93,43 @@ class Claimant:
     machine: str
     boot_id: str
     supervisor_id: str
+
+
+def claim_operation(
+    fits: Iterable[tuple[str, int]],
+    who: Claimant,
+    lease_s: float,
+    now_s: float,
+    only: Iterable[str] | None = None,
+) -> Operation:
+    """Return the operation that claims the best waiting jobs among the classes that fit.
+
+    Args:
+        fits: names of classes, and how many jobs of each fit the machine alone.
+        who: the claimant.
+        lease_s: how long the lease runs on the server's clock if it is not renewed.
+        now_s: unix time, for the record only.
+        only: the jobs that may be claimed; None: any.
+    """
+    args = {
+        "fits": list(fits),
+        "machine": who.machine,
+        "worker": who.machine,
+        "boot_id": who.boot_id,
+        "supervisor_id": who.supervisor_id,
+        "lease_s": lease_s,
+        "at": utc_iso(now_s),
+        "at_unix": now_s,
+        "states": STATES,
+    }
+    if only is not None:
+        args["only"] = dict.fromkeys(only, True)
+    return Operation("claim", args)
+
+
+def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
+    """Return the operation that makes these moves."""
+    listed = [move.as_args() for move in moves]
+    return Operation(
+        "move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s, "states": STATES}
+    )

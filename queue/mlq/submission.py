@@ -12,12 +12,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import ValidationError
 
 from mlq.errors import InvalidInputError
 from mlq.job_secrets import chosen, file_name
-from mlq.jobs import FunctionCall, JobSpec, command_line
+from mlq.jobs import FunctionCall, JobSpec
 from mlq.record import SignedJob
 from mlq.request import LARGEST, Request
 from mlq.signing import sign
@@ -39,6 +40,27 @@ class Caller:
     captured: Mapping[str, str] = field(default_factory=dict, repr=False)
     capture_env: bool = True
     key: bytes = field(default=b"", repr=False)
+
+
+class Options(TypedDict, total=False):
+    """What `Queue.enqueue` takes beside a command; `Submission` tells what each means."""
+
+    name: str
+    cores: int
+    mem: str | int | None
+    gpus: int
+    vram: str | int | None
+    time: str | float | None
+    priority: int
+    after: Sequence[str]
+    after_any: bool
+    retries: int
+    machine: str
+    env: Mapping[str, str]
+    secrets: Sequence[str] | Mapping[str, str]
+    capture_env: bool | None
+    cwd: str | None
+    python_env: str | None
 
 
 @dataclass(frozen=True)
@@ -270,6 +292,3 @@ def _within(name: str, value: int, least: int) -> int:
 
 def _present_python_env() -> str:
     return os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
-
-
-__all__ = ["Submission", "argv_of", "check_all", "command_line", "sign_all"]

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.layout import Layout
-from mlq.operations import Claimant, Move, Operation
+from mlq.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.placement import Offer
 from mlq.replies import Claim, Waiting
 from mlq.store import Store
@@ -236,11 +236,11 @@ class Hands:
         now_s, settings = self._utc_s(), self._settings
         operations: list[Operation] = []
         if moves:
-            operations.append(self._store.move_operation(moves, now_s, settings.dead_s))
+            operations.append(move_operation(moves, now_s, settings.dead_s))
         if fits:
             who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
             lease_s, only = settings.lease_s, settle.only
-            operations.append(self._store.claim_operation(fits, who, lease_s, now_s, only))
+            operations.append(claim_operation(fits, who, lease_s, now_s, only))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
