@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +164,11 @@ def test_in_the_foreground_it_answers_systemd(machine: Machine, tmp_path: Path) 
             assert heard.ready
             assert heard.status.startswith("desk: ")
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(30) == 0
+            said = worker.communicate(timeout=30)[1].decode()
+            assert worker.returncode == 0
+    # Whoever sits before it sees that it works, and what becomes of the jobs when it is ended.
+    assert re.search(r"INFO working; desk: \d+ cores?, ", said)
+    assert "INFO leaving; its jobs go on" in said
 
 
 def doing(sandbox: Sandbox) -> str:
