@@ -5,7 +5,6 @@ import hmac
 import json
 from pathlib import Path
 from typing import Any, get_type_hints
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from mlq import submission as module
 from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
-from mlq.queues import Queue
 from mlq.record import SignedJob
 from mlq.request import Request
 from mlq.submission import Options, Submission, argv_of, check_all, sign_all
@@ -168,11 +166,6 @@ def test_a_type_checker_knows_the_options_of_the_python_api() -> None:
     fields = get_type_hints(Submission)
     assert {*fields} - {*get_type_hints(Options)} == {"argv", "function"}
     assert get_type_hints(Options).items() <= fields.items()
-
-
-def test_a_misspelt_option_is_found_by_the_type_checker_and_when_it_runs() -> None:
-    with pytest.raises(TypeError, match="coers"):
-        Queue(Mock(), Mock()).enqueue(["true"], coers=4)  # type: ignore[call-arg]
 
 
 def test_a_function_is_stored_as_json_and_needs_no_command() -> None:
