@@ -41,6 +41,7 @@ from mlq.signing import create_key
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.01
+_DYING_S = 1.0
 
 
 def start(
@@ -204,13 +205,22 @@ def _password(path: Path) -> str:
 
 
 def _refuse_foreign_server(path: Path) -> None:
+    # Of a server that was killed just now the kernel may drop the lock before the socket.
+    until_s = time.monotonic() + _DYING_S
+    while _answers(path):
+        if time.monotonic() >= until_s:
+            raise ServerError(
+                f"another server answers at {path}",
+                why="it keeps its data in another folder than server_dir",
+                fix="stop it first, or set redis_socket or server_dir; see `mlq config`",
+            )
+        time.sleep(_POLL_S)
+
+
+def _answers(path: Path) -> bool:
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
         except OSError:
-            return
-    raise ServerError(
-        f"another server answers at {path}",
-        why="it keeps its data in another folder than server_dir",
-        fix="stop it first, or set redis_socket or server_dir; see `mlq config`",
-    )
+            return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -299,6 +300,22 @@ def test_another_server_at_the_socket_is_not_pushed_aside(install: Install) -> N
     with pytest.raises(ServerError, match="another server answers"):
         server.start(replace(other, redis_socket=one.redis_socket))
     assert status(one).note == ""
+
+
+def test_the_last_breath_of_a_killed_server_is_taken_for_no_other(install: Install) -> None:
+    settings = install()
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(str(settings.redis_socket))
+        dying.listen()
+
+        def die() -> None:
+            dying.accept()[0].close()
+            dying.close()
+
+        last_breath = threading.Thread(target=die)
+        last_breath.start()
+        assert server.start(settings)
+        last_breath.join()
 
 
 def test_a_running_server_with_another_password_is_reported(install: Install) -> None:
