@@ -19,7 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from mlq.condition import in_words
-from mlq.errors import InvalidInputError, JobNotFoundError
+from mlq.errors import (
+    InvalidInputError,
+    JobNotFoundError,
+    QueueUnreachableError,
+    UnsafePathError,
+)
 from mlq.handles import Job, JobResult
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
@@ -138,9 +143,7 @@ class Queue:
         signed = sign_all(prepared.checked, first, self._key)
         self.store.submit(signed, at)
         for text in prepared.notices():
-            if text not in self._told:
-                self._told.add(text)
-                self.tell(text)
+            self._tell_once(text)
         return [Job(job.spec.id, self) for job in signed]
 
     def select(self, selections: Iterable[str]) -> list[str]:
@@ -207,18 +210,25 @@ class Queue:
     def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
         """Wait until these jobs have ended and return them.
 
+        Once it has answered, the queue may go away meanwhile: its server may be started anew, or
+        the network cut. `tell` hears of it, and the waiting goes on.
+
         Raises:
             TimeoutError: some had not ended after `timeout_s`.
         """
         deadline_s = None if timeout_s is None else self._clock() + timeout_s
-        while True:
-            views = self.views(ids)
-            running = [one.id for one in views if one.state not in ENDED]
-            if not running:
-                return views
+        views = self.views(ids)
+        while running := [one.id for one in views if one.state not in ENDED]:
             if deadline_s is not None and self._clock() >= deadline_s:
                 raise TimeoutError(f"not ended after {timeout_s} s: {', '.join(running)}")
             self._sleep(WAIT_POLL_S)
+            try:
+                views = self.views(ids)
+            except UnsafePathError:
+                raise
+            except QueueUnreachableError as error:
+                self._tell_once(f"{error.what}; waiting until it does")
+        return views
 
     def result(self, job: JobView) -> JobResult:
         """Return how an ended job ended; raises InvalidInputError if it has not."""
@@ -264,6 +274,11 @@ class Queue:
         ]
         done = self.store.move(moves, now_s)
         return list(done.moved), list(done.stale)
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell(text)
 
     def _index(self, name: str, from_score: float = 0) -> list[JobView]:
         pages = self.store.pages(FIELDS, name, from_score)
