@@ -59,6 +59,21 @@ def test_wait_returns_when_all_have_ended(installation: Sandbox) -> None:
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
+def test_wait_tells_which_jobs_did_not_finish(installation: Sandbox) -> None:
+    for number in range(8):
+        installation.submit(name=f"lr-{number}")
+    installation.claim("1")
+    installation.move("1", Event.SUCCEED)
+    installation.claim("2")
+    installation.move("2", Event.FAIL, mlq_exit_code=7, mlq_reason="exit 7")
+    installation.queue().cancel([str(number) for number in range(3, 9)])
+    done = installation.run("wait", "1-8")
+    assert (done.code, done.out) == (7, "")
+    told = done.err.splitlines()
+    assert told[:2] == ["mlq: 2 lr-1 failed: exit 7", "mlq: 3 lr-2 canceled"]
+    assert told[5:] == ["mlq: and 2 more did not finish"]
+
+
 def job(state: str, exit_code: int | None = None) -> JobView:
     values = dict.fromkeys(JobView.__slots__)
     return JobView(**{**values, "state": state, "exit_code": exit_code})  # type: ignore[arg-type]

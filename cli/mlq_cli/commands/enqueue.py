@@ -19,7 +19,7 @@ from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import asks
 from mlq_cli.render.words import about, count
 from mlq_cli.session import open_queue, print_json, print_lines, say
-from mlq_cli.waiting import exit_code_of, wait_for
+from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 HELP = "put a job in the queue and print its id"
 EXAMPLES = """\
@@ -152,6 +152,8 @@ def _report(queue: Queue, job: JobView, args: argparse.Namespace) -> int:
     jobs = wait_for(queue, [job.id]) if args.wait else [job]
     if args.json:
         print_json(one.as_json() for one in jobs)
+    elif args.wait:
+        say_bad_ends(jobs)
     return exit_code_of(jobs) if args.wait else 0
 
 
