@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 CODE := queue worker cli tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test simulate lint bench docs clean
+.PHONY: help venv demo test simulate lab lint bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ test: venv ## run all tests
 simulate: venv ## simulate faults under SEEDS=200 seeds; SEED=7 tells one story, PLANTED=1 hunts bugs
 	PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seeds $(or $(SEEDS),200) \
 		$(if $(SEED),--seed $(SEED)) $(if $(PLANTED),--planted)
+
+lab: venv ## as root: machines that lose power, network and NFS; SOAK_S=300 SEED=7 ONLY=soak
+	$(BIN)/python -m pytest tests/lab -m 'lab or not lab' --soak-s=$(or $(SOAK_S),300) \
+		$(if $(SEED),--seed=$(SEED)) $(if $(ONLY),-k '$(ONLY)')
 
 lint: venv ## check style, types and import layers
 	$(BIN)/ruff check $(CODE)

@@ -1,4 +1,4 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use, and what the long tests can be told."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 from redis_server import RedisServer, private_server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Seeds are told to the simulation and to the soak of the lab in a box."""
+    parser.addoption("--seed", type=int, default=None, help="simulate, or soak, with this seed")
+    parser.addoption("--soak-s", type=float, default=30.0, help="how long faults happen in a soak")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class BootedMachine(NamespaceMachine):
         self.thaw()  # what is frozen does not even die
         self._outer.wait(60)
         for folder in sorted(self._cgroup.rglob("*/"), reverse=True):
-            folder.rmdir()
+            wait_for(partial(_removed, folder), 10, f"the cgroup {folder} to be empty")
         self._pid = 0
 
     @property
@@ -162,6 +163,15 @@ class BootedMachine(NamespaceMachine):
                     command = Path(f"/proc/{pid}/cmdline").read_bytes()
                     found[int(pid)] = command.replace(b"\0", b" ").decode(errors="replace")
         return found
+
+
+def _removed(cgroup: Path) -> bool:
+    """Remove a cgroup; tell whether its last process was gone for that."""
+    try:
+        cgroup.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _network(pid: int) -> str:

@@ -30,6 +30,7 @@ from mlq.layout import Layout
 # A tenth of the defaults, all four of them, so that the margins between them are in proportion.
 BEAT_S, LEASE_S, FENCE_S, DEAD_S = 1.0, 4.5, 6.0, 9.0
 QUEUE, LAPTOP = "queue", "laptop"
+OFFER = ("--cores", "2", "--gpus", "none")  # what each machine gives to jobs
 TICKER = Path(__file__).with_name("ticker.py")
 _ROOT = SHARE / "mlq"
 _SETTINGS = {
@@ -167,7 +168,7 @@ class Campus:
 
     def start_worker(self, machine: NamespaceMachine) -> None:
         """Start a machine's worker, which gives two cores to jobs."""
-        self.ok("worker", "start", "--cores", "2", "--gpus", "none", on=machine)
+        self.ok("worker", "start", *OFFER, on=machine)
 
     def enqueue(self, seconds: float, *words: str, checkpoints: bool = True) -> str:
         """Enqueue a job that runs so long; returns its id. It is acknowledged from now on."""

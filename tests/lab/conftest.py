@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Generator, Iterator
 
 import pytest
 from campus import Campus, new_campus
+from debian_tree import Say
 from figures import Figures, NewScenario, Scenario, table
 
 _FOUND = pytest.StashKey[list[Figures]]()
@@ -21,6 +24,19 @@ def pytest_runtest_makereport(
     if report.when == "call":
         item.stash[_PASSED] = report.passed
     return report
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Say:
+    """A word about what takes long, past pytest's capture; from any thread."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    one_at_a_time = threading.Lock()
+
+    def say(line: str) -> None:
+        with one_at_a_time, capture.global_and_fixture_disabled():
+            print(line, file=sys.stderr, flush=True)
+
+    return say
 
 
 @pytest.fixture

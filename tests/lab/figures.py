@@ -14,6 +14,10 @@ from campus import Campus
 from intervals import Overlap, overlaps, read_ticks
 from waiting import wait_for
 
+from mlq.lifecycle import ENDED
+
+# What docs/liveness.md says: jobs of a machine that wakes run until the supervisor gets its turn.
+WAKING_S = 0.5
 COLUMNS = ("fault", "jobs", "finished", "attempts", "recovery", "lost", "overlaps")
 
 
@@ -58,7 +62,7 @@ class Scenario:
     Args:
         campus: where.
         fault: what happens, for the table.
-        waking_s: overlaps no longer than this are shown and excused; by default none are.
+        woken_s: when a machine woke; an overlap in that instant is shown and excused.
     """
 
     campus: Campus
@@ -66,7 +70,7 @@ class Scenario:
     jobs: list[str] = field(default_factory=list)
     struck_s: float = 0.0
     measured: list[str] = field(default_factory=list)
-    waking_s: float = -1.0
+    woken_s: list[float] = field(default_factory=list)
 
     def enqueue(self, count: int, seconds: float, *words: str, checkpoints: bool = True) -> None:
         """Enqueue so many jobs, each of which runs so long."""
@@ -93,6 +97,18 @@ class Scenario:
         """Note that the fault happens now."""
         self.struck_s = time.monotonic()
 
+    def wakes(self) -> None:
+        """Note that a machine that had stopped as a whole goes on now."""
+        self.woken_s.append(time.monotonic())
+
+    def excuses(self, overlap: Overlap) -> bool:
+        """Tell whether an overlap is no longer than the instant after a waking, and in it."""
+        latest_s = overlap.begin_s + overlap.length_s
+        return any(
+            woken_s - WAKING_S <= overlap.begin_s and latest_s <= woken_s + WAKING_S
+            for woken_s in self.woken_s
+        )
+
     def until_requeued(self, jobs: Sequence[str], timeout_s: float) -> float:
         """Wait until these jobs have left their first attempt; returns the seconds since the fault.
 
@@ -114,11 +130,27 @@ class Scenario:
         """Let the fault last so long in all; faults are given by their length."""
         time.sleep(max(0.0, self.struck_s + seconds - time.monotonic()))
 
+    def note(self, what: str) -> None:
+        """Note something else that is worth a place in the table."""
+        self.measured.append(what)
+
     def measure(self, what: str, since_s: float | None = None) -> float:
         """Note the seconds from the fault, or another moment, to now; returns them."""
         passed_s = time.monotonic() - (self.struck_s if since_s is None else since_s)
         self.measured.append(f"{passed_s:.1f} s {what}")
         return passed_s
+
+    def until_finished(self, timeout_s: float = 90) -> Figures:
+        """Wait until all jobs have ended, or for so long; returns the figures as they are."""
+
+        def ended() -> bool:
+            views = self.campus.watch.jobs()
+            return all(one in views and views[one].state in ENDED for one in self.jobs)
+
+        until_s = time.monotonic() + timeout_s
+        while not ended() and time.monotonic() < until_s:
+            time.sleep(0.2)
+        return self.look()
 
     def end(self, timeout_s: float = 90) -> Figures:
         """Wait until all jobs have finished; return the figures, with nothing lost or doubled.
@@ -126,13 +158,9 @@ class Scenario:
         Raises:
             AssertionError: a job is lost, or two attempts of one ran at once.
         """
-        figures = self.look()
-        until_s = time.monotonic() + timeout_s
-        while figures.lost and time.monotonic() < until_s:
-            time.sleep(0.2)
-            figures = self.look()
+        figures = self.until_finished(timeout_s)
         assert figures.lost == 0, (figures, self.campus.watch.jobs())
-        assert not [one for one in figures.overlaps if one.length_s > self.waking_s], figures
+        assert not [one for one in figures.overlaps if not self.excuses(one)], figures
         return figures
 
     def look(self) -> Figures:

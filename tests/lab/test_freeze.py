@@ -9,15 +9,11 @@ from campus import DEAD_S, LEASE_S, Campus
 from figures import NewScenario
 from waiting import wait_for
 
-# What is said in docs/liveness.md: jobs that wake run until the supervisor gets its turn.
-WAKING_S = 0.5
-
 
 @pytest.mark.lab
 def test_a_freeze_past_the_verdict(campus: Campus, scenario: NewScenario) -> None:
     machine = campus.machines["lab01"]
     frozen = scenario("machine frozen, t > dead")
-    frozen.waking_s = WAKING_S
     frozen.enqueue(4, 10, checkpoints=False)
     frozen.until_all_run()
     victims = frozen.on("lab01")
@@ -28,6 +24,7 @@ def test_a_freeze_past_the_verdict(campus: Campus, scenario: NewScenario) -> Non
     for job in victims:
         campus.until_ticks(job, attempt=2)
     machine.thaw()
+    frozen.wakes()
     thawed_s = time.monotonic()
     campus.until_idle(machine)
     frozen.measure("from the thaw until the old attempts were gone", thawed_s)

@@ -85,6 +85,7 @@ def test_a_fault_of_nfs_alone(campus: Campus, scenario: NewScenario, mode: Mode)
 
 
 @pytest.mark.lab
+@pytest.mark.timeout(400)
 def test_a_slow_server(campus: Campus, scenario: NewScenario) -> None:
     slow = scenario("NFS: 150 ms an operation, everywhere")
     for share in campus.shares.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from campus import DEAD_S, Campus
+from campus import DEAD_S, OFFER, Campus
 from figures import NewScenario
 
 
@@ -27,7 +27,7 @@ def test_a_power_cut(campus: Campus, scenario: NewScenario) -> None:
 def test_a_reboot_after_which_cron_starts_the_worker(campus: Campus, scenario: NewScenario) -> None:
     machine = campus.machines["lab01"]
     campus.ok("worker", "stop", on=machine)
-    campus.ok("worker", "install", "--cores", "2", "--gpus", "none", on=machine)
+    campus.ok("worker", "install", *OFFER, on=machine)
     campus.start_worker(machine)
     reboot = scenario("reboot, worker started by cron")
     reboot.enqueue(4, 8)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,16 +16,15 @@ from shutil import which
 import pytest
 from booted import TOOLS, BootedMachine
 from box import search_path
-from campus import Campus, new_campus
+from campus import OFFER, Campus, new_campus
 from ci import require
-from debian_tree import MLQ, debian_tree
+from debian_tree import MLQ, Say, debian_tree
 from figures import NewScenario, Scenario
 from machine import USER
 from waiting import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # with the building of the tree
 
-OFFER = ("--cores", "2", "--gpus", "none")
 UNIT = "mlq-worker-desk.service"
 REQUEUED_S = 5.0  # from the worker's start
 
@@ -34,16 +32,10 @@ Install = Callable[[BootedMachine], None]
 
 
 @pytest.fixture(scope="session")
-def tree(request: pytest.FixtureRequest) -> Path:
+def tree(say: Say) -> Path:
     """The Debian that the machine boots; built by the first test that asks, with a word on it."""
     for tool in TOOLS:
         require(which(tool, path=search_path()), f"{tool} (Debian: systemd-container, mmdebstrap)")
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def say(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(line, file=sys.stderr, flush=True)
-
     try:
         return debian_tree(say)
     except subprocess.CalledProcessError as error:
@@ -159,7 +151,8 @@ def test_a_network_that_comes_up_after_the_worker(
 ) -> None:
     install(desk)
     late = scenario(f"boot with the network away for 20 s, {install.__name__[5:]}")
-    late.enqueue(2, 8)
+    # Long enough for a worker that leaves without an answer of the queue to delay the reboot.
+    late.enqueue(2, 40)
     late.until_checkpointed()
     late.strikes()
     desk.cut()
@@ -184,7 +177,7 @@ def test_what_a_logout_ends(campus: Campus, desk: BootedMachine, scenario: NewSc
     desk.admin("systemctl", "restart", "systemd-logind")
     assert "a logout here ends all your processes" in desk.run(str(MLQ), "doctor").out
     started = desk.run(str(MLQ), "worker", "start", *OFFER)
-    assert "runs" in started.out
+    assert "runs" in started.out, started
     assert "when you log out, this machine ends the worker" in started.err
     wait_for(lambda: not workers(desk), what="logind to end the session")
 

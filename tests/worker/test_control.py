@@ -17,9 +17,10 @@ from waiting import wait_for
 from mlq.errors import WorkerError
 from mlq.paths import machine_dir
 from mlq.settings import Settings
-from mlq_worker import control
+from mlq_worker import background, control
 from mlq_worker.lock import held, holder
 from mlq_worker.options import WorkerOptions
+from mlq_worker.status import status as status_of
 
 DAEMON = Path(__file__).parents[1] / "support" / "standins" / "worker_daemon.py"
 OPTIONS = WorkerOptions(cores=2, mem_mib=512, gpus="none")
@@ -43,12 +44,12 @@ def folder_of(settings: Settings) -> Path:
 
 def start(settings: Settings, behaviour: str = "good", deadline_s: float = 20) -> str:
     program = (sys.executable, str(DAEMON), behaviour, str(folder_of(settings)))
-    return control.start(settings, OPTIONS, program=program, deadline_s=deadline_s)
+    return background.start(settings, OPTIONS, program=program, deadline_s=deadline_s)
 
 
 def test_start_returns_once_the_worker_is_ready_and_says_what_runs(settings: Settings) -> None:
     said = start(settings)
-    status = control.status(settings)
+    status = status_of(settings)
     assert status.running
     assert said == f"worker for lab01 runs (process {status.pid}): 4 cores, 8G, no GPU"
     assert status.doing == "4 cores, 8G, no GPU"
@@ -63,9 +64,9 @@ def test_the_worker_gets_the_options_and_a_session_of_its_own(settings: Settings
 
 def test_starting_twice_leaves_one_worker(settings: Settings) -> None:
     start(settings)
-    pid = control.status(settings).pid
+    pid = status_of(settings).pid
     assert "already runs" in start(settings)
-    assert control.status(settings).pid == pid
+    assert status_of(settings).pid == pid
 
 
 def test_a_worker_that_refuses_to_start_is_quoted(settings: Settings) -> None:
@@ -105,7 +106,7 @@ def test_stop_tells_the_worker_how_and_waits(
     said: list[str] = []
     control.stop(settings, how, said.append)
     assert (folder_of(settings) / "heard").read_text() == heard
-    assert not control.status(settings).running
+    assert not status_of(settings).running
     assert "stopped" in said[-1]
 
 
@@ -117,10 +118,10 @@ def test_drain_shows_progress_and_lasts_until_the_jobs_have_ended(settings: Sett
     thread = threading.Thread(target=control.stop, args=(settings, "drain", said.append))
     thread.start()
     wait_for(lambda: "draining: 2 jobs run" in said, what="progress of the drain")
-    assert control.status(settings).running
+    assert status_of(settings).running
     jobs_end.write_text("")
     thread.join(20)
-    assert not control.status(settings).running
+    assert not status_of(settings).running
     assert said[-1] == "the worker for lab01 has finished its jobs and stopped"
 
 
@@ -136,7 +137,7 @@ def test_jobs_without_a_worker_cannot_be_handed_back(settings: Settings) -> None
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(WorkerError, match="its supervisor does"):
             control.stop(settings, "now", print)
-        assert control.status(settings).supervised
+        assert status_of(settings).supervised
 
 
 def test_a_worker_that_does_not_end_is_named(
@@ -144,7 +145,7 @@ def test_a_worker_that_does_not_end_is_named(
 ) -> None:
     monkeypatch.setattr(control, "_EXIT_DEADLINE_S", 0.5)
     start(settings)
-    pid = control.status(settings).pid
+    pid = status_of(settings).pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(WorkerError, match=f"kill -9 {pid}"):
@@ -158,7 +159,7 @@ def test_a_pid_file_left_by_a_crash_names_nobody(settings: Settings) -> None:
         worker.signal(signal.SIGKILL)
         assert worker.wait(10)
     assert (folder_of(settings) / "worker.pid").exists()
-    assert not control.status(settings).running
+    assert not status_of(settings).running
     # The number may belong to somebody else by now: here, to us.
     (folder_of(settings) / "worker.pid").write_text(f"{os.getpid()}\n")
     control.stop(settings, "keep", lambda _: None)
@@ -170,7 +171,7 @@ def test_two_machines_have_a_worker_each(settings: Settings, tmp_path: Path) -> 
     start(settings)
     start(other)
     control.stop(settings, "keep", lambda _: None)
-    assert control.status(other).running
+    assert status_of(other).running
     control.stop(other, "keep", lambda _: None)
 
 
@@ -180,7 +181,7 @@ def test_looking_at_a_worker_never_keeps_one_from_starting(settings: Settings) -
 
     def look() -> None:
         while not stop.is_set():
-            control.status(settings)
+            status_of(settings)
 
     looker = threading.Thread(target=look)
     looker.start()
@@ -198,7 +199,7 @@ def real_program(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callabl
     """Starts the program that `mlq worker start` starts, in this private installation."""
     for name in ("root", "runtime_dir", "password_file", "key_file"):
         monkeypatch.setenv(f"MLQ_{name.upper()}", str(getattr(settings, name)))
-    return lambda: control.start(settings, OPTIONS)
+    return lambda: background.start(settings, OPTIONS)
 
 
 def test_without_a_queue_the_real_worker_says_so(real_program: Callable[[], str]) -> None:

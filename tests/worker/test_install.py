@@ -12,11 +12,12 @@ from installation import private_settings
 from mlq.errors import WorkerError
 from mlq.paths import machine_dir
 from mlq.settings import Settings
-from mlq_worker import crontab
-from mlq_worker.control import status, stop
-from mlq_worker.install import install, uninstall
+from mlq_worker import crontab, user_systemd
+from mlq_worker.control import stop
+from mlq_worker.install import install, uninstall, unit_for
 from mlq_worker.lock import held
 from mlq_worker.options import WorkerOptions
+from mlq_worker.status import status
 
 STANDINS = Path(__file__).parents[1] / "support" / "standins"
 OPTIONS = WorkerOptions(cores=4, mem_mib=1536, gpus="0,1")
@@ -75,6 +76,36 @@ def test_where_units_run_without_a_login_it_is_a_unit(machine: Machine) -> None:
     assert "MLQ_JOB_ID" not in text
     assert f"ConditionHost={os.uname().nodename}" in text
     assert machine.crontab == ""
+
+
+def test_a_unit_starts_the_worker_it_was_made_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.has("systemd", "linger")
+    assert unit_for(machine.settings, OPTIONS) == ""
+    machine.install()
+    unit = "mlq-worker-lab01.service"
+    assert unit_for(machine.settings, OPTIONS) == unit
+    assert unit_for(machine.settings, WorkerOptions()) == unit
+    assert unit_for(machine.settings, WorkerOptions(cores=4)) == ""
+    monkeypatch.setenv("MLQ_ROOT", "/vol/another")
+    assert unit_for(machine.settings, OPTIONS) == ""
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "lingers", "kills", "ends"),
+    [
+        ("0::/user.slice/user-1000.slice/session-3.scope", True, True, True),
+        ("0::/user.slice/user-1000.slice/session-3.scope", False, False, False),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.scope", True, True, False),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.scope", False, False, True),
+        ("0::/system.slice/cron.service", False, True, False),
+        ("0::/", False, True, False),
+    ],
+)
+def test_what_a_logout_ends(cgroup: str, lingers: bool, kills: bool, ends: bool) -> None:
+    found = user_systemd.ends_at_logout(cgroup, lingers=lambda: lingers, kills=lambda: kills)
+    assert found is ends
 
 
 def test_linger_is_switched_on_where_that_is_allowed(machine: Machine) -> None:

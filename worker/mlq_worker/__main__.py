@@ -1,9 +1,9 @@
 """The worker's process in the background: `python -P -m mlq_worker MACHINE OPTIONS [keep-trying]`.
 
-`mlq worker start` starts it (`control.start`) and is its only caller, so there is nothing to parse:
-the machine's name and `WorkerOptions` as JSON. (`control.drain` starts it too, with `drained` for
-options: that process waits for the end of a worker that drains.) What goes wrong is told to whoever
-listens for readiness, and is the last line of the log.
+`mlq worker start` starts it (`background.start`) and is its only caller, so there is nothing to
+parse: the machine's name and `WorkerOptions` as JSON. (`control.drain` starts it too, with
+`drained` for options: that process waits for the end of a worker that drains.) What goes wrong is
+told to whoever listens for readiness, and is the last line of the log.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import sys
 from mlq.errors import MlqError
 from mlq.paths import machine_dir
 from mlq.settings import load
-from mlq_worker.control import DRAINED, KEEP_TRYING, run, wait_for_drained
+from mlq_worker.background import DRAINED, KEEP_TRYING
+from mlq_worker.control import run, wait_for_drained
 from mlq_worker.options import WorkerOptions
 
 

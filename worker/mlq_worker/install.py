@@ -91,6 +91,22 @@ def installed(machine: str) -> str:
     return "crontab" if table is not None and crontab.has_line(table, machine) else ""
 
 
+def unit_for(settings: Settings, options: WorkerOptions) -> str:
+    """Return the unit that would start just this worker; "" if there is none.
+
+    Without options, the unit's own are meant.
+    """
+    unit = _unit(settings.machine)
+    path = user_systemd.unit_path(unit)
+    if not path.exists() or not user_systemd.works():
+        return ""
+    there, wanted = path.read_text().splitlines(), _unit_text(settings, options).splitlines()
+    if options == WorkerOptions():
+        start = next(line for line in wanted if line.startswith("ExecStart="))
+        there = [start if line.startswith(f"{start} ") else line for line in there]
+    return unit if there == wanted else ""
+
+
 def keep_stopped(machine: str) -> None:
     """Tell systemd that the worker was stopped on purpose, or it would start it again."""
     if user_systemd.unit_path(_unit(machine)).exists() and user_systemd.works():

@@ -1,6 +1,6 @@
 """The user's own systemd: whether it works here, whether it outlives a logout, and our units in it.
 
-Everything goes through `systemctl --user` and `loginctl`, never through root.
+Everything goes through `systemctl --user`, `loginctl` and `busctl`, never through root.
 """
 
 from __future__ import annotations
@@ -8,11 +8,19 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from mlq.errors import WorkerError
 from mlq.layout import write_atomically
 from mlq.paths import make_private_dirs
+
+_KILL_USER_PROCESSES = (
+    "org.freedesktop.login1",
+    "/org/freedesktop/login1",
+    "org.freedesktop.login1.Manager",
+    "KillUserProcesses",
+)
 
 
 def works() -> bool:
@@ -31,6 +39,25 @@ def make_linger() -> bool:
     return lingers() or (
         _run("loginctl", "--no-ask-password", "enable-linger").returncode == 0 and lingers()
     )
+
+
+def kills_at_logout() -> bool | None:
+    """Tell whether a logout ends all that its session started; None: there is no logind to ask."""
+    answer = _run("busctl", "get-property", *_KILL_USER_PROCESSES).stdout.split()
+    return answer[1] == "true" if len(answer) == 2 else None
+
+
+def ends_at_logout(cgroup: str, *, lingers: Callable[[], bool], kills: Callable[[], bool]) -> bool:
+    """Tell whether a process ends when its user logs out: logind.conf(5), KillUserProcesses.
+
+    Args:
+        cgroup: its /proc/PID/cgroup.
+        lingers: whether the user's systemd outlives a logout.
+        kills: whether logind ends what is left of a session.
+    """
+    if "/user@" in cgroup:
+        return not lingers()
+    return "/session-" in cgroup and kills()
 
 
 def unit_path(unit: str) -> Path:
@@ -54,13 +81,17 @@ def put(unit: str, text: str) -> None:
     _do("enable", str(path))
 
 
-def start(unit: str) -> None:
-    """Start a unit and wait until it is ready.
+def start(unit: str, deadline_s: float | None = None) -> bool:
+    """Start a unit; return whether it is ready, which is waited for, perhaps for so long only.
 
     Raises:
         WorkerError: it does not start.
     """
-    _do("start", unit)
+    try:
+        _do("start", unit, timeout_s=deadline_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def stop(unit: str) -> None:
@@ -83,8 +114,8 @@ def remove(unit: str) -> None:
     _do("daemon-reload")
 
 
-def _do(*words: str) -> None:
-    done = _run("systemctl", "--user", *words)
+def _do(*words: str, timeout_s: float | None = None) -> None:
+    done = _run("systemctl", "--user", *words, timeout_s=timeout_s)
     if done.returncode != 0:
         raise WorkerError(
             f"`systemctl --user {' '.join(words)}` failed",
@@ -93,8 +124,8 @@ def _do(*words: str) -> None:
         )
 
 
-def _run(*argv: str) -> subprocess.CompletedProcess[str]:
+def _run(*argv: str, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False)
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout_s)
     except FileNotFoundError:
         return subprocess.CompletedProcess(argv, 127, "", f"there is no {argv[0]} here")

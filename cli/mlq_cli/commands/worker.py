@@ -122,15 +122,26 @@ def _run_on(machines: tuple[str, ...], settings: Settings, args: argparse.Namesp
     return run_on(settings, machines, words, timeout_s=timeout_s, as_json=args.json)
 
 
+_ENDS_AT_LOGOUT = (
+    "warning: when you log out, this machine ends the worker and its jobs; "
+    "`mlq worker install` gives it one that stays, where that can be"
+)
+
+
 def _start(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker import control
+    from mlq_worker import background, control
 
     options = _options(args)
     if args.foreground:
         control.run(settings, options, keep_trying=args.keep_trying)
-    else:
-        says = control.start(settings, options, keep_trying=args.keep_trying)
-        _print_done(settings, says, as_json=args.json)
+        return 0
+    says = background.start(settings, options, keep_trying=args.keep_trying)
+    stays = background.outlives_logout(settings)
+    if args.json and not stays:
+        says = f"{says}; {_ENDS_AT_LOGOUT}"
+    _print_done(settings, says, as_json=args.json)
+    if not stays:
+        say(_ENDS_AT_LOGOUT)
     return 0
 
 
@@ -159,9 +170,9 @@ def _drain(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _status(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker import control
+    from mlq_worker.status import status as look
 
-    status = control.status(settings)
+    status = look(settings)
     if args.json:
         print_json(
             [

@@ -56,6 +56,9 @@ def _reboots(facts: MachineFacts) -> Iterator[Check]:
             "a logout here ends all your processes (KillUserProcesses), workers and jobs too",
             "`loginctl enable-linger`, or ask the administrators for it",
         )
+    elif facts.kills_at_logout:
+        says = "a logout here ends what was started by hand (KillUserProcesses), but no unit"
+        yield ok("logout", f"{says}; linger is on")
     else:
         known = "unknown whether a logout" if facts.kills_at_logout is None else "no logout"
         yield ok("logout", f"{known} ends your processes" + "; linger is on" * bool(facts.lingers))

@@ -44,12 +44,6 @@ _DAEMONS = {
     "sge_execd": "Grid Engine",
     "lim": "LSF",
 }
-_LOGIND = (
-    "org.freedesktop.login1",
-    "/org/freedesktop/login1",
-    "org.freedesktop.login1.Manager",
-    "KillUserProcesses",
-)
 
 
 def machine(settings: Settings) -> MachineFacts:
@@ -63,7 +57,6 @@ def machine(settings: Settings) -> MachineFacts:
     cores = probe.read(time.monotonic(), scan(), [os.getpid()])
     time.sleep(_LOAD_S)
     cores = probe.read(time.monotonic(), scan(), [os.getpid()])
-    answer = _said("busctl", "get-property", *_LOGIND).split()
     return MachineFacts(
         python=sys.version_info[:3],
         python_path=sys.executable,
@@ -72,7 +65,7 @@ def machine(settings: Settings) -> MachineFacts:
         lingers=user_systemd.lingers() if user_systemd.works() else None,
         cron=crontab.read() is not None,
         at_boot=installed(settings.machine),
-        kills_at_logout=answer[1] == "true" if len(answer) == 2 else None,
+        kills_at_logout=user_systemd.kills_at_logout(),
         cores=cores.total,
         foreign_load=cores.foreign_load,
         logged_in=others(_said("who"), getpass.getuser()),
