@@ -6,14 +6,17 @@ because a message would land in the middle of the line being typed.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from mlq.errors import MlqError
+from mlq.settings import load
 
 _MOST = 500
+_ANSWER_S = 1.0
 _DAY_S = 86400
 
 
@@ -29,9 +32,9 @@ def complete_jobs(prefix: str, **_context: Any) -> list[str]:
 
 def _job_words() -> Iterator[str]:
     from mlq_cli.render.clean import clean
-    from mlq_cli.session import open_queue
+    from mlq_cli.session import open_store
 
-    store = open_queue().store
+    store = open_store(load(os.environ).settings, timeout_s=_ANSWER_S)
     for index, from_score in (("unended", 0.0), ("ended", time.time() - _DAY_S)):
         pages = store.pages(("status", "mlq_name"), index, from_score)
         for job_id, _state, name in islice((row for page in pages for row in page), _MOST):

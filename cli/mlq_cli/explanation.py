@@ -65,10 +65,11 @@ def verdict(
     """
     machine = str(record["machine"])
     fit = place(request, offer_of(record))
+    short_of_gpus = isinstance(fit, Misfit) and request.gpus
     why = [
         remark
         for remark in remarks(heard_s, record, lease_s)
-        if request.gpus or not remark.startswith("no GPUs")
+        if short_of_gpus or not remark.startswith(("no GPUs", "not all GPUs"))
     ]
     shortages = fit.shortages if isinstance(fit, Misfit) else ()
     if record.get("gpu_fault"):

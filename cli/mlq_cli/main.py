@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `mlq`; by default those of this process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks must not end in a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -53,6 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _abandon_output()
         code = MlqError.exit_code
     return code
+
+
+def _open_closed_streams() -> None:
+    """Let there be standard streams: closed by `>&-`, they would be the next file or socket."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _abandon_output() -> None:

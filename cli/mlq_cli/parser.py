@@ -40,6 +40,9 @@ class Parser(argparse.ArgumentParser):
                 f"{command}: unknown {kind} {word}",
                 fix=f"did you mean {guess}? " * bool(guess) + f"See: {self.prog} --help",
             )
+        number = re.fullmatch(r"argument (?:\S+/)?(\S+): invalid int value: '(.*)'", message)
+        if number:
+            message = f"{number[1]} {number[2]} cannot be used: a whole number is needed"
         raise InvalidInputError(f"{command}: {message}", fix=f"see: {self.prog} --help")
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from mlq.paths import read_secret
@@ -18,12 +19,18 @@ from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store import Store
 from mlq.tunnel import through
-from mlq.wire import Wire
+from mlq.wire import SLOW_S, Wire
 from mlq_cli.render.style import Style, style_of
 
 
-def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
+def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False) -> Queue:
     """Return the queue of these settings, over one plain connection.
+
+    If it takes long to answer, the person at the terminal is told.
+
+    Args:
+        environ: the settings come from there.
+        patient: whether to wait for the queue if it goes away later (`mlq_cli.patience`).
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -31,15 +38,33 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
         UnsafePathError: the password file is open to others.
     """
     settings = load(environ).settings
-    queue = Queue(open_store(settings), settings, environ=environ)
+    store = open_store(settings, slow=_say_slow)
+    if patient:
+        from mlq_cli.patience import PatientClient
+
+        again = partial(open_store, settings, slow=_say_slow)
+        store = Store(PatientClient(store.client, lambda: again().client, _interrupt))
+    queue = Queue(store, settings, environ=environ)
     queue.tell = say
     return queue
 
 
-def open_store(settings: Settings) -> Store:
-    """Return the store of the queue of these settings."""
+def open_store(settings: Settings, **options: Any) -> Store:
+    """Return the store of the queue of these settings; options are those of `Wire`."""
     password = read_secret(settings.password_file).decode().strip()
-    return Store(through(settings, lambda path: Wire(path, settings.redis_user, password)))
+    user = settings.redis_user
+    return Store(through(settings, lambda path: Wire(path, user, password, **options)))
+
+
+def _interrupt(text: str) -> None:
+    """Say something on a line of its own, even where a live line is shown."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    say(text)
+
+
+def _say_slow() -> None:
+    _interrupt(f"the queue has not answered for {SLOW_S:g} s; still waiting (Ctrl-C stops that)")
 
 
 def local_now() -> datetime:

@@ -18,6 +18,7 @@ from mlq_cli.render.words import elapsed, listed, percent
 from mlq_cli.session import say
 
 POLL_S = 0.25
+_TOLD_AT_MOST = 5
 _HIGHEST_EXIT_CODE = 255
 _SIGNALED = 128
 
@@ -43,10 +44,20 @@ def wait_for(queue: Queue, ids: Sequence[str]) -> list[JobView]:
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         clear()
-        say(f"no longer waiting; {listed(left)} goes on")
+        say(f"no longer waiting; {listed(left)} {'goes' if len(left) == 1 else 'go'} on")
         raise
     finally:
         clear()
+
+
+def say_bad_ends(jobs: Sequence[JobView]) -> None:
+    """Tell which jobs did not finish, and why; of many, the first."""
+    bad = [job for job in jobs if job.state != State.FINISHED]
+    for job in bad[:_TOLD_AT_MOST]:
+        why = f": {job.reason}" if job.reason and job.reason != job.state else ""
+        say(clean(f"{job.id} {job.name}".rstrip() + f" {job.state}{why}"))
+    if len(bad) > _TOLD_AT_MOST:
+        say(f"and {len(bad) - _TOLD_AT_MOST} more did not finish")
 
 
 def exit_code_of(jobs: Sequence[JobView]) -> int:

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlq.handles import Job, JobResult
     from mlq.progress import report
-    from mlq.queues import Job, JobResult, Queue
+    from mlq.queues import Queue
 
 __version__ = "0.1.0"
 __all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
@@ -21,8 +22,8 @@ __all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
 # Looked up on first use: the command and the supervisor import parts of this package and must not
 # pay for the rest.
 _HOMES = {
-    "Job": "mlq.queues",
-    "JobResult": "mlq.queues",
+    "Job": "mlq.handles",
+    "JobResult": "mlq.handles",
     "Queue": "mlq.queues",
     "report": "mlq.progress",
 }
@@ -32,3 +33,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'mlq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlq.errors import QueueRefusedError, QueueUnreachableError
+from mlq.errors import QueueRefusedError, QueueSilentError, QueueUnreachableError
 
 
 class ScriptMissingError(QueueRefusedError):
@@ -49,7 +49,8 @@ def unreachable(path: Path, error: Exception) -> QueueUnreachableError:
             why=str(error),
             fix="see `mlq config` for where redis_socket is set",
         )
-    return QueueUnreachableError(
+    kind = QueueSilentError if isinstance(error, TimeoutError) else QueueUnreachableError
+    return kind(
         f"the queue at {path} does not answer",
         why=str(error) or type(error).__name__,
         fix="look at it with: mlq server status",

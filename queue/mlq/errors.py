@@ -51,6 +51,10 @@ class QueueUnreachableError(MlqError):
     """The Redis server of the queue does not answer."""
 
 
+class QueueSilentError(QueueUnreachableError):
+    """The server took the question and did not answer in time."""
+
+
 class TunnelError(QueueUnreachableError):
     """The way to the queue's host is closed: the name, the network, the keys or the forwarding."""
 

@@ -12,10 +12,10 @@ import json
 import shlex
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from mlq.request import JobClass, Request
+from mlq.request import LARGEST, JobClass, Request
 
 SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
 """The name of a file, which leads nowhere else; see `mlq.job_secrets`."""
@@ -62,7 +62,7 @@ class JobSpec(_Strict):
     secrets: dict[str, SecretFile] = {}
     python_env: str = ""
     request: Request
-    priority: int = 0
+    priority: Annotated[int, Ge(-LARGEST), Le(LARGEST)] = 0
     time_limit_s: Annotated[float, Gt(0)] | None = None
     retries: Annotated[int, Ge(0)] = 0
     after: tuple[str, ...] = ()

@@ -42,6 +42,7 @@ def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
         name=str(raw.get("name", "")),
         free_mib=_count(raw, "free_mib"),
         total_mib=_count(raw, "total_mib"),
+        exclusive=raw.get("exclusive") is True,
     )
 
 

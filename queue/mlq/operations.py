@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlq import scripts
 from mlq.lifecycle import ENDED, Event, State, sources, target
+from mlq.units import utc_iso
 
 # The words of the life cycle, for the operations that need to compare or enter a state.
 STATES: dict[str, Any] = {
@@ -54,6 +56,7 @@ class Move:
         lost_on: the machine lost under the job; counts a loss and is avoided for a while.
         only: if given, the move is right only in these of the event's states.
         lease: the move is right only while the attempt's lease is still this one, unless "".
+        job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
     """
 
     id: str
@@ -65,6 +68,7 @@ class Move:
     lost_on: str = ""
     only: tuple[State, ...] = ()
     lease: str = ""
+    job_class: str = ""
 
     def as_args(self) -> dict[str, Any]:
         """Return the move as the Lua operation wants it."""
@@ -78,6 +82,7 @@ class Move:
             "result": self.result,
             "lost_on": self.lost_on,
             "lease": self.lease,
+            "class": self.job_class,
         }
 
 
@@ -88,3 +93,43 @@ class Claimant:
     machine: str
     boot_id: str
     supervisor_id: str
+
+
+def claim_operation(
+    fits: Iterable[tuple[str, int]],
+    who: Claimant,
+    lease_s: float,
+    now_s: float,
+    only: Iterable[str] | None = None,
+) -> Operation:
+    """Return the operation that claims the best waiting jobs among the classes that fit.
+
+    Args:
+        fits: names of classes, and how many jobs of each fit the machine alone.
+        who: the claimant.
+        lease_s: how long the lease runs on the server's clock if it is not renewed.
+        now_s: unix time, for the record only.
+        only: the jobs that may be claimed; None: any.
+    """
+    args = {
+        "fits": list(fits),
+        "machine": who.machine,
+        "worker": who.machine,
+        "boot_id": who.boot_id,
+        "supervisor_id": who.supervisor_id,
+        "lease_s": lease_s,
+        "at": utc_iso(now_s),
+        "at_unix": now_s,
+        "states": STATES,
+    }
+    if only is not None:
+        args["only"] = dict.fromkeys(only, True)
+    return Operation("claim", args)
+
+
+def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
+    """Return the operation that makes these moves."""
+    listed = [move.as_args() for move in moves]
+    return Operation(
+        "move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s, "states": STATES}
+    )

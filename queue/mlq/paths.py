@@ -186,18 +186,23 @@ def write_secret(path: Path, data: bytes) -> None:
         raise UnsafePathError(f"cannot write {path}", why=_plain(error)) from None
 
 
+_ELSEWHERE = "`mlq config` shows which setting names it; point that elsewhere"
+
+
 def _check_ours(path: Path, found: os.stat_result, kind: str, mode: int) -> None:
     if found.st_uid != os.geteuid():
         raise UnsafePathError(
             f"the {kind} {path} is not yours",
             why=f"it belongs to user {found.st_uid}",
-            fix="`mlq config` shows which setting names it; point that elsewhere",
+            fix=_ELSEWHERE,
         )
     if found.st_mode & 0o077:
+        # A sticky folder, such as /tmp, is meant for everybody.
+        shared = bool(found.st_mode & stat.S_ISVTX)
         raise UnsafePathError(
             f"the {kind} {path} is open to others",
             why=f"its mode is {stat.S_IMODE(found.st_mode):04o} instead of {mode:04o}",
-            fix=f"if nobody else has used it: chmod {mode:o} {path}",
+            fix=_ELSEWHERE if shared else f"if nobody else has used it: chmod {mode:o} {path}",
         )
 
 

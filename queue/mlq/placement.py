@@ -15,12 +15,16 @@ from mlq.request import Request
 
 @dataclass(frozen=True, slots=True)
 class GpuOffer:
-    """One GPU and what of its memory is free for new jobs."""
+    """One GPU and what of its memory is free for new jobs.
+
+    An `exclusive` one takes a single process at a time (its compute mode), whatever is free.
+    """
 
     uuid: str
     name: str
     free_mib: int
     total_mib: int
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Offer:
     def minus(self, request: Request, fit: Fit) -> Offer:
         """Return what is left after a job with this request is placed by this fit."""
         gpus = tuple(
-            replace(gpu, free_mib=gpu.free_mib - _vram_mib(request, gpu))
+            replace(gpu, free_mib=0 if gpu.exclusive else gpu.free_mib - _vram_mib(request, gpu))
             if gpu.uuid in fit.gpu_uuids
             else gpu
             for gpu in self.gpus
@@ -165,9 +169,15 @@ def free_in_s(wanted: Request, offer: Offer, occupants: Iterable[Occupant]) -> f
     return None
 
 
+def _freed_mib(request: Request, gpu: GpuOffer) -> int:
+    if gpu.exclusive:
+        return gpu.total_mib
+    return min(gpu.total_mib, gpu.free_mib + _vram_mib(request, gpu))
+
+
 def _returned(offer: Offer, occupant: Occupant) -> Offer:
     gpus = tuple(
-        replace(gpu, free_mib=min(gpu.total_mib, gpu.free_mib + _vram_mib(occupant.request, gpu)))
+        replace(gpu, free_mib=_freed_mib(occupant.request, gpu))
         if gpu.uuid in occupant.gpu_uuids
         else gpu
         for gpu in offer.gpus

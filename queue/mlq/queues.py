@@ -14,12 +14,18 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
 from mlq.condition import in_words
-from mlq.errors import InvalidInputError, JobNotFoundError
+from mlq.errors import (
+    InvalidInputError,
+    JobNotFoundError,
+    QueueUnreachableError,
+    UnsafePathError,
+)
+from mlq.handles import Job, JobResult
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED, WAITING, Event, State
@@ -29,50 +35,10 @@ from mlq.store import Store
 from mlq.units import utc_iso
 from mlq.views import FIELDS, JobView, view
 
+if TYPE_CHECKING:
+    from mlq.submission import Options, Submission
+
 WAIT_POLL_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """How a job ended; `value` is what a Python function returned."""
-
-    state: str
-    exit_code: int | None
-    reason: str
-    directory: Path
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A handle on a job in a queue; it holds nothing but the id."""
-
-    id: str
-    queue: Queue
-
-    def view(self) -> JobView:
-        """Return the job as it is now."""
-        return self.queue.views([self.id])[0]
-
-    def wait(self, timeout_s: float | None = None) -> JobView:
-        """Wait until the job has ended.
-
-        Raises:
-            TimeoutError: it had not ended after `timeout_s`.
-        """
-        return self.queue.wait([self.id], timeout_s)[0]
-
-    def result(self) -> JobResult:
-        """Return how the job ended.
-
-        Raises:
-            InvalidInputError: it has not ended yet.
-        """
-        return self.queue.result(self.view())
-
-    def cancel(self) -> None:
-        """Cancel the job; if it runs, its worker stops it first."""
-        self.queue.cancel([self.id])
 
 
 # What a job that is run again by its user should not remember.
@@ -136,14 +102,12 @@ class Queue:
         queue.tell = logging.getLogger("mlq").warning
         return queue
 
-    def enqueue(self, command: Sequence[str], **options: Any) -> Job:
+    def enqueue(self, command: Sequence[str], **options: Unpack[Options]) -> Job:
         """Put one command in the queue; when this returns, it is on the queue's disk.
 
         Args:
             command: the program and its arguments; no shell is involved.
-            options: those of `mlq.submission.Submission`: name, cores, mem, gpus, vram, time,
-                priority, after, after_any, retries, machine, env, secrets, capture_env, cwd,
-                python_env.
+            options: what they mean is told by `mlq.submission.Submission`.
 
         Raises:
             InvalidInputError: an option cannot be used.
@@ -154,14 +118,16 @@ class Queue:
 
         return self.submit([Submission(argv=argv_of(command), **options)])[0]
 
-    def enqueue_many(self, commands: Iterable[Sequence[str]], **options: Any) -> list[Job]:
+    def enqueue_many(
+        self, commands: Iterable[Sequence[str]], **options: Unpack[Options]
+    ) -> list[Job]:
         """Put many commands with the same options in the queue, in their order."""
         from mlq.submission import Submission, argv_of
 
         template = Submission(**options)
         return self.submit([template.with_argv(argv_of(command)) for command in commands])
 
-    def submit(self, submissions: Sequence[Any]) -> list[Job]:
+    def submit(self, submissions: Sequence[Submission]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
         from mlq.passing import prepare
         from mlq.signing import load_key
@@ -177,9 +143,7 @@ class Queue:
         signed = sign_all(prepared.checked, first, self._key)
         self.store.submit(signed, at)
         for text in prepared.notices():
-            if text not in self._told:
-                self._told.add(text)
-                self.tell(text)
+            self._tell_once(text)
         return [Job(job.spec.id, self) for job in signed]
 
     def select(self, selections: Iterable[str]) -> list[str]:
@@ -246,18 +210,25 @@ class Queue:
     def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
         """Wait until these jobs have ended and return them.
 
+        Once it has answered, the queue may go away meanwhile: its server may be started anew, or
+        the network cut. `tell` hears of it, and the waiting goes on.
+
         Raises:
             TimeoutError: some had not ended after `timeout_s`.
         """
         deadline_s = None if timeout_s is None else self._clock() + timeout_s
-        while True:
-            views = self.views(ids)
-            running = [one.id for one in views if one.state not in ENDED]
-            if not running:
-                return views
+        views = self.views(ids)
+        while running := [one.id for one in views if one.state not in ENDED]:
             if deadline_s is not None and self._clock() >= deadline_s:
                 raise TimeoutError(f"not ended after {timeout_s} s: {', '.join(running)}")
             self._sleep(WAIT_POLL_S)
+            try:
+                views = self.views(ids)
+            except UnsafePathError:
+                raise
+            except QueueUnreachableError as error:
+                self._tell_once(f"{error.what}; waiting until it does")
+        return views
 
     def result(self, job: JobView) -> JobResult:
         """Return how an ended job ended; raises InvalidInputError if it has not."""
@@ -303,6 +274,11 @@ class Queue:
         ]
         done = self.store.move(moves, now_s)
         return list(done.moved), list(done.stale)
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell(text)
 
     def _index(self, name: str, from_score: float = 0) -> list[JobView]:
         pages = self.store.pages(FIELDS, name, from_score)

@@ -11,6 +11,9 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+LARGEST = 10**15 - 1
+"""The largest number that the name of a class can spell."""
+
 _NAME = re.compile(
     r"p(-?\d{1,15})\.c([1-9]\d{0,14})\.m([1-9]\d{0,14})\.g(\d{1,15})\.v(\d{1,15})(?:@(.+))?",
     re.ASCII | re.DOTALL,
@@ -29,7 +32,7 @@ class Request:
         machine: a glob that the machine's name must match; "" means any.
 
     Raises:
-        ValueError: a negative amount, or no core or no memory at all.
+        ValueError: a negative amount, no core or no memory at all, or more than `LARGEST`.
     """
 
     cores: int = 1
@@ -42,6 +45,8 @@ class Request:
         # Not by annotations: importing those would take a third of the time `mlq ls` may take.
         if min(self.cores, self.mem_mib) < 1 or min(self.gpus, self.vram_mib) < 0:
             raise ValueError("a job needs a core and some memory, and no less than 0 GPUs")
+        if max(self.cores, self.mem_mib, self.gpus, self.vram_mib) > LARGEST:
+            raise ValueError(f"a job can ask for no more than {LARGEST} of anything")
 
     def allows(self, machine: str) -> bool:
         """Whether the job may run on a machine of this name."""

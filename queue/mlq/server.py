@@ -18,59 +18,30 @@ import signal
 import socket as sockets
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlq.client import Client
-from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
+from mlq.errors import (
+    QueueRefusedError,
+    QueueSilentError,
+    QueueUnreachableError,
+    ServerError,
+    UnsafePathError,
+)
 from mlq.layout import write_atomically
 from mlq.mounts import network_file_system
 from mlq.paths import check_socket_path, private_dir, read_secret, write_secret
 from mlq.server_config import acl_text, config_text, find_program
 from mlq.server_files import ServerFiles
+from mlq.server_status import connect
 from mlq.settings import Settings
 from mlq.signing import create_key
-from mlq.wire import Wire
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStatus:
-    """The queue's server as it is now; what is not known of one that does not run is empty.
-
-    Args:
-        running: whether it runs.
-        socket: where it answers.
-        folder: its data.
-        log_file: its log.
-        pid: its process.
-        version: for example `Valkey 9.1.2`.
-        binary: the program.
-        memory_mib: what its data takes in memory.
-        fsync: when it flushes its log: `always` or `everysec`.
-        aof: `ok`, or what is wrong with its log on disk.
-        jobs: how many jobs it holds, ended ones included.
-        note: why it does not answer, or what it last said before it ended.
-    """
-
-    running: bool
-    socket: Path
-    folder: Path
-    log_file: Path
-    pid: int | None = None
-    version: str = ""
-    binary: str = ""
-    memory_mib: float | None = None
-    fsync: str = ""
-    aof: str = ""
-    jobs: int | None = None
-    note: str = ""
+_DYING_S = 1.0
 
 
 def start(
@@ -129,47 +100,10 @@ def stop(settings: Settings, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
             raise ServerError(
                 f"the server has not ended after {timeout_s:g} s",
                 why=f"it is process {pid}" if pid else "it has not even finished starting",
-                fix=f"see {files.log}",
+                fix=_if_stuck(files),
             )
         time.sleep(_POLL_S)
     return True
-
-
-def status(settings: Settings) -> ServerStatus:
-    """Return how the server is; one that is broken or away is a status too.
-
-    Raises:
-        ServerError: its folder cannot be looked into.
-    """
-    files = ServerFiles(settings.server_dir)
-    at: dict[str, Any] = {
-        "socket": settings.redis_socket,
-        "folder": files.folder,
-        "log_file": files.log,
-    }
-    if not files.is_running():
-        return ServerStatus(running=False, note=files.last_words(), **at)
-    at["pid"] = files.pid()
-    try:
-        client = _connect(settings)
-        try:
-            info = _info(client)
-            jobs = int(client.call("ZCARD", "mlq:jobs"))
-        finally:
-            client.close()
-    except (QueueUnreachableError, QueueRefusedError, UnsafePathError) as error:
-        return ServerStatus(running=True, note=str(error), **at)
-    kind = "Valkey" if "valkey_version" in info else "Redis"
-    return ServerStatus(
-        running=True,
-        version=f"{kind} {info.get('valkey_version') or info['redis_version']}",
-        binary=info.get("executable", ""),
-        memory_mib=int(info["used_memory"]) / 2**20,
-        fsync=files.configured_fsync(),
-        aof=_aof(info),
-        jobs=jobs,
-        **at,
-    )
 
 
 def _prepare(settings: Settings) -> ServerFiles:
@@ -226,11 +160,17 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
         if not files.is_running():
             return False
         try:
-            client = _connect(settings)
+            client = connect(settings)
             try:
                 client.call("PING")
             finally:
                 client.close()
+        except QueueSilentError:
+            raise ServerError(
+                "the queue's server runs but does not answer",
+                why=f"it is process {files.pid()}",
+                fix=_if_stuck(files),
+            ) from None
         except QueueUnreachableError as error:
             why = error.why
         except UnsafePathError as error:
@@ -239,11 +179,11 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
                 raise
             why = error.why
         except QueueRefusedError as error:
-            why = error.why
-            if not why.startswith("LOADING"):
-                raise ServerError(
-                    "the queue's server runs but refuses to work", why=why, fix=f"see {files.log}"
-                ) from None
+            raise ServerError(
+                "the queue's server runs but refuses to work",
+                why=error.why,
+                fix=f"see {files.log}",
+            ) from None
         else:
             return True
         if time.monotonic() >= deadline_s:
@@ -251,9 +191,10 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
         time.sleep(_POLL_S)
 
 
-def _connect(settings: Settings) -> Client:
-    password = read_secret(settings.password_file).decode().strip()
-    return Wire(settings.redis_socket, settings.redis_user, password)
+def _if_stuck(files: ServerFiles) -> str:
+    pid = files.pid()
+    ends = f"; `kill -9 {pid}` ends it, and what is on its disk stays" if pid else ""
+    return f"see {files.log}{ends}"
 
 
 def _password(path: Path) -> str:
@@ -264,31 +205,22 @@ def _password(path: Path) -> str:
 
 
 def _refuse_foreign_server(path: Path) -> None:
+    # Of a server that was killed just now the kernel may drop the lock before the socket.
+    until_s = time.monotonic() + _DYING_S
+    while _answers(path):
+        if time.monotonic() >= until_s:
+            raise ServerError(
+                f"another server answers at {path}",
+                why="it keeps its data in another folder than server_dir",
+                fix="stop it first, or set redis_socket or server_dir; see `mlq config`",
+            )
+        time.sleep(_POLL_S)
+
+
+def _answers(path: Path) -> bool:
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
         except OSError:
-            return
-    raise ServerError(
-        f"another server answers at {path}",
-        why="it keeps its data in another folder than server_dir",
-        fix="stop it first, or set redis_socket or server_dir; see `mlq config`",
-    )
-
-
-def _info(client: Client) -> dict[str, str]:
-    text: str = client.call("INFO").decode(errors="replace")
-    pairs = (line.partition(":") for line in text.splitlines())
-    return {name: value for name, colon, value in pairs if colon}
-
-
-def _aof(info: Mapping[str, str]) -> str:
-    if info.get("loading") == "1":
-        return "loading"
-    if info.get("aof_enabled") != "1":
-        return "off: jobs are lost when the server ends"
-    if info.get("aof_last_write_status") != "ok":
-        return "the last write failed: is the disk full?"
-    if info.get("aof_last_bgrewrite_status") != "ok":
-        return "the last rewrite failed: is the disk full?"
-    return "ok"
+            return False
+    return True

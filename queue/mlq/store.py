@@ -1,9 +1,9 @@
 """The queue in Redis: every operation on it, typed.
 
-The store is a thin edge: it names a Lua operation, hands over its arguments and reads the reply.
-It keeps two invariants. Every operation that writes carries a fresh request id, so that a command
-resent after a lost reply changes nothing twice. And every move of a job names the event of the
-life cycle that it is, so no caller can write a state of its own making.
+The store is a thin edge: it names a Lua operation, hands over its arguments and reads the reply
+(`sending` is how they travel). It keeps two invariants. Every operation that writes carries a fresh
+request id, so that a command resent after a lost reply changes nothing twice. And every move of a
+job names the event of the life cycle that it is, so no caller can write a state of its own making.
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlq import scripts
-from mlq.client import Client, ScriptMissingError
 from mlq.condition import Heard, Sighting, read_sightings
-from mlq.errors import JobNotFoundError, QueueRefusedError, QueueUnreachableError
+from mlq.errors import JobNotFoundError
 from mlq.found import record, text_of
 from mlq.ids import order_key
-from mlq.operations import STATES, Claimant, Move, Operation
+from mlq.operations import (
+    STATES,
+    Claimant,
+    Move,
+    Operation,
+    claim_operation,
+    move_operation,
+)
+from mlq.sending import Sender
 from mlq.units import utc_iso
 
 if TYPE_CHECKING:
@@ -31,69 +37,14 @@ SUBMIT_BATCH = 500
 PAGE = 1000
 MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
-_DISK_MS = 3000
 
 
-class Store:
+class Store(Sender):
     """The operations of the queue, over one client.
 
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
     """
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self._waits_for_disk: bool | None = None
-
-    def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
-        """Run operations, and `then` a command, in one round trip and return their replies."""
-        commands: list[tuple[str | int, ...]] = [one.command() for one in operations]
-        if then:
-            commands.append(then)
-        try:
-            replies = self.client.call_many(commands)
-        except ScriptMissingError:
-            for name in {operation.name for operation in operations}:
-                self.client.call("SCRIPT", "LOAD", scripts.source(name))
-            replies = self.client.call_many(commands)
-        # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
-        last = replies[len(operations) :]
-        replies = replies[: len(operations)]
-        return [*(json.loads(reply.decode(errors="replace")) for reply in replies), *last]
-
-    def run_on_disk(self, *operations: Operation) -> list[dict[str, Any]]:
-        """Run operations and return their replies once what they wrote is on the server's disk.
-
-        What a worker acts on the server must not forget: a claim that a power cut of the queue's
-        host undid would be given to another machine while the job runs. With `appendfsync always`
-        this costs nothing; with `everysec` it takes up to a second. Servers before Redis 7.2 cannot
-        say it; there only `always` is safe.
-
-        Raises:
-            QueueUnreachableError: it is not on the disk after some seconds.
-        """
-        if self._waits_for_disk is None:
-            self._waits_for_disk = self._can_wait_for_disk()
-        if not self._waits_for_disk:
-            return self.run(*operations)
-        # In one round trip with the operations: a client that sends it again after the server has
-        # restarted has to send them again, too.
-        replies = self.run(*operations, then=("WAITAOF", 1, 0, _DISK_MS))
-        flushed, _ = replies.pop()
-        if not flushed:
-            raise QueueUnreachableError(
-                "the queue's server did not write to its disk in time",
-                why="its disk is very slow or full",
-                fix="look at it with: mlq server status",
-            )
-        return replies
-
-    def _can_wait_for_disk(self) -> bool:
-        try:
-            self.client.call("WAITAOF", 0, 0, 0)
-        except QueueRefusedError:
-            return False
-        return True
 
     def reserve_numbers(self, count: int) -> int:
         """Return the first of `count` job numbers that were never given out before."""
@@ -134,51 +85,25 @@ class Store:
                     fix="`mlq ls -a` lists the jobs that exist",
                 )
 
-    def claim_operation(
-        self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
-    ) -> Operation:
-        """Return the operation that claims the best waiting jobs among the classes that fit.
-
-        Args:
-            fits: names of classes, and how many jobs of each fit the machine alone.
-            who: the claimant.
-            lease_s: how long the lease runs on the server's clock if it is not renewed.
-            now_s: unix time, for the record only.
-        """
-        args = {
-            "fits": list(fits),
-            "machine": who.machine,
-            "worker": who.machine,
-            "boot_id": who.boot_id,
-            "supervisor_id": who.supervisor_id,
-            "lease_s": lease_s,
-            "at": utc_iso(now_s),
-            "at_unix": now_s,
-            "states": STATES,
-        }
-        return Operation("claim", args)
-
-    def move_operation(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
-        """Return the operation that makes these moves."""
-        listed = [move.as_args() for move in moves]
-        return Operation(
-            "move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s, "states": STATES}
-        )
-
     def claim(
-        self, fits: Iterable[tuple[str, int]], who: Claimant, lease_s: float, now_s: float
+        self,
+        fits: Iterable[tuple[str, int]],
+        who: Claimant,
+        lease_s: float,
+        now_s: float,
+        only: Iterable[str] | None = None,
     ) -> list[Claim]:
         """Claim (see `claim_operation`); all claims are of one class."""
         from mlq.replies import Claim
 
-        (reply,) = self.run(self.claim_operation(fits, who, lease_s, now_s))
+        (reply,) = self.run(claim_operation(fits, who, lease_s, now_s, only))
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
         """Make moves; those that are stale change nothing."""
         from mlq.replies import Moved
 
-        (reply,) = self.run(self.move_operation(moves, now_s, avoid_s))
+        (reply,) = self.run(move_operation(moves, now_s, avoid_s))
         return Moved.from_reply(reply)
 
     def renew(

@@ -12,14 +12,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import ValidationError
 
 from mlq.errors import InvalidInputError
 from mlq.job_secrets import chosen, file_name
-from mlq.jobs import FunctionCall, JobSpec, command_line
+from mlq.jobs import FunctionCall, JobSpec
 from mlq.record import SignedJob
-from mlq.request import Request
+from mlq.request import LARGEST, Request
 from mlq.signing import sign
 from mlq.units import parse_duration, parse_size
 
@@ -39,6 +40,27 @@ class Caller:
     captured: Mapping[str, str] = field(default_factory=dict, repr=False)
     capture_env: bool = True
     key: bytes = field(default=b"", repr=False)
+
+
+class Options(TypedDict, total=False):
+    """What `Queue.enqueue` takes beside a command; `Submission` tells what each means."""
+
+    name: str
+    cores: int
+    mem: str | int | None
+    gpus: int
+    vram: str | int | None
+    time: str | float | None
+    priority: int
+    after: Sequence[str]
+    after_any: bool
+    retries: int
+    machine: str
+    env: Mapping[str, str]
+    secrets: Sequence[str] | Mapping[str, str]
+    capture_env: bool | None
+    cwd: str | None
+    python_env: str | None
 
 
 @dataclass(frozen=True)
@@ -126,9 +148,9 @@ class Submission:
                 secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
                 python_env=_present_python_env() if self.python_env is None else self.python_env,
                 request=self._request(default_mem_mib),
-                priority=self.priority,
+                priority=_within("priority", self.priority, -LARGEST),
                 time_limit_s=None if self.time is None else float(parse_duration(str(self.time))),
-                retries=_at_least("retries", self.retries, 0),
+                retries=_within("retries", self.retries, 0),
                 after=tuple(self.after),
                 after_any=self.after_any,
                 submitted_at=at,
@@ -174,9 +196,9 @@ class Submission:
                 fix="add --gpus 1",
             )
         return Request(
-            cores=_at_least("cores", self.cores, 1),
+            cores=_within("cores", self.cores, 1),
             mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
-            gpus=_at_least("gpus", self.gpus, 0),
+            gpus=_within("gpus", self.gpus, 0),
             vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
             machine=self.machine,
         )
@@ -254,16 +276,19 @@ def _check_texts(*texts: object) -> None:
             raise InvalidInputError(f"{text!r} cannot be used", why="it is not UTF-8") from None
 
 
-def _at_least(name: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInputError(
-            f"--{name} {value} cannot be used", why=f"at least {least} is needed"
-        )
+def _within(name: str, value: int, least: int) -> int:
+    """Return a whole number that is no less than `least`, and that a class's name can spell."""
+    why = ""
+    if isinstance(value, bool) or not isinstance(value, int):
+        why = "a whole number is needed"
+    elif value < least:
+        why = f"at least {least} is needed"
+    elif value > LARGEST:
+        why = f"at most {LARGEST} is possible"
+    if why:
+        raise InvalidInputError(f"--{name} {value} cannot be used", why=why)
     return value
 
 
 def _present_python_env() -> str:
     return os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
-
-
-__all__ = ["Submission", "argv_of", "check_all", "command_line", "sign_all"]

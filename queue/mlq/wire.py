@@ -9,7 +9,7 @@ connection; here a broken connection is an error message.
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from mlq.errors import MlqError, QueueRefusedError
 from mlq.found import text_of
 from mlq.paths import check_socket_folder
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 20.0  # a server may wait that long for its disk
+SLOW_S = 2.0
 
 
 class Wire:
@@ -30,6 +31,8 @@ class Wire:
         path: the server's socket.
         user: the ACL user.
         password: its password.
+        timeout_s: how long to wait for each reply.
+        slow: called once, when a reply has taken `SLOW_S`.
 
     Raises:
         QueueUnreachableError: nothing answers there.
@@ -37,12 +40,20 @@ class Wire:
         QueueRefusedError: the password is wrong.
     """
 
-    def __init__(self, path: Path, user: str, password: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        user: str,
+        password: str,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        slow: Callable[[], None] | None = None,
+    ) -> None:
         check_socket_folder(path)
-        self._path = path
+        self._path, self._timeout_s, self._slow = path, timeout_s, slow
         self._reader = hiredis.Reader()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(_TIMEOUT_S)
+        self.socket.settimeout(timeout_s)
         try:
             self.socket.connect(str(path))
         except OSError as error:
@@ -71,6 +82,8 @@ class Wire:
                 text = str(reply)
                 if text.startswith("NOSCRIPT"):
                     raise ScriptMissingError(text)
+                if text.startswith("LOADING"):  # it was started just now
+                    raise unreachable(self._path, ConnectionError("it still loads its data"))
                 raise QueueRefusedError("the queue refused a command", why=text)
         return replies
 
@@ -97,11 +110,23 @@ class Wire:
 
     def _reply(self) -> Any:
         while (reply := self._reader.gets()) is False:
-            received = self.socket.recv(65536)
+            received = self._received()
             if not received:
                 raise ConnectionResetError("the server closed the connection")
             self._reader.feed(received)
         return reply
+
+    def _received(self) -> bytes:
+        if self._slow is not None:
+            self.socket.settimeout(SLOW_S)
+            try:
+                return self.socket.recv(65536)
+            except TimeoutError:
+                slow, self._slow = self._slow, None
+                slow()
+            finally:
+                self.socket.settimeout(self._timeout_s)
+        return self.socket.recv(65536)
 
 
 def _packed(command: Sequence[str | bytes | int | float]) -> bytes:

@@ -59,6 +59,21 @@ def test_wait_returns_when_all_have_ended(installation: Sandbox) -> None:
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
+def test_wait_tells_which_jobs_did_not_finish(installation: Sandbox) -> None:
+    for number in range(8):
+        installation.submit(name=f"lr-{number}")
+    installation.claim("1")
+    installation.move("1", Event.SUCCEED)
+    installation.claim("2")
+    installation.move("2", Event.FAIL, mlq_exit_code=7, mlq_reason="exit 7")
+    installation.queue().cancel([str(number) for number in range(3, 9)])
+    done = installation.run("wait", "1-8")
+    assert (done.code, done.out) == (7, "")
+    told = done.err.splitlines()
+    assert told[:2] == ["mlq: 2 lr-1 failed: exit 7", "mlq: 3 lr-2 canceled"]
+    assert told[5:] == ["mlq: and 2 more did not finish"]
+
+
 def job(state: str, exit_code: int | None = None) -> JobView:
     values = dict.fromkeys(JobView.__slots__)
     return JobView(**{**values, "state": state, "exit_code": exit_code})  # type: ignore[arg-type]
@@ -104,3 +119,33 @@ def wait_until_asking(installation: Sandbox) -> None:
         )
 
     wait_for(others, what="the command to ask")
+
+
+@pytest.mark.parametrize("words", [["wait", "1"], ["logs", "-f", "1"]])
+def test_whoever_waits_outlives_a_restart_of_the_queue(
+    installation: Sandbox, words: list[str]
+) -> None:
+    installation.claim(installation.submit())
+    with installation.started(*words) as process:
+        assert process.stderr is not None
+        client = installation.queue().store.client
+        wait_for(lambda: client.call("CLIENT", "LIST").count(b"cmd=evalsha") > 0, what="a waiter")
+        installation.stop_server()
+        assert b"; waiting until it does (Ctrl-C stops that)\n" in process.stderr.readline()
+        installation.start_server()
+        assert process.stderr.readline() == b"mlq: the queue answers again\n"
+        installation.move("1", Event.SUCCEED)
+        assert process.wait(30) == 0
+
+
+def test_whoever_waits_for_a_queue_that_is_away_can_leave(installation: Sandbox) -> None:
+    installation.submit()
+    with installation.started("wait", "1") as process:
+        assert process.stderr is not None
+        client = installation.queue().store.client
+        wait_for(lambda: client.call("CLIENT", "LIST").count(b"cmd=evalsha") > 0, what="a waiter")
+        installation.stop_server()
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"mlq: no longer waiting; 1 goes on\n")

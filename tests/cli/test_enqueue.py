@@ -86,12 +86,15 @@ def test_shell_is_asked_for_by_name(installation: Sandbox) -> None:
     ("words", "parts"),
     [
         (["--cores", "-1", "true"], ["--cores -1", "at least 1"]),
-        (["--cores", "two", "true"], ["enqueue: argument -c/--cores", "'two'"]),
+        (["--cores", "two", "true"], ["--cores two", "a whole number is needed"]),
+        (["-p", "1.5", "true"], ["--priority 1.5", "a whole number is needed"]),
         (["--gpus", "-1", "true"], ["--gpus -1"]),
         (["--retries", "-1", "true"], ["--retries -1"]),
         (["--vram", "6G", "true"], ["--vram needs --gpus", "add --gpus 1"]),
         (["--mem", "lots", "true"], ["'lots' is not a size", "8G"]),
         (["--time", "soon", "true"], ["'soon' is not a duration", "90m"]),
+        # As `--after "$PARENT"` is when nothing was put in PARENT: it must not run at once.
+        (["--after", "", "true"], ["an empty job id"]),
         (["--after-any", "true"], ["--after-any needs --after"]),
         (["--env", "GONE", "true"], ["--env GONE has no value", "not set here"]),
         (["--gpu", "1", "true"], ["unknown option --gpu", "did you mean --gpus?"]),
@@ -168,6 +171,27 @@ def test_a_job_too_large_for_all_known_machines_is_warned_about(installation: Sa
     assert "the largest, gpu07, has 8 cores, 62G of memory, 1 GPU of 11G" in done.err
     # What would fit an empty machine is no reason to warn, however full it is now.
     assert installation.ok("enqueue", "-c", "8", "-g", "1", "--vram", "11G", "true") == "2\n"
+
+
+def test_a_machine_nobody_knows_is_warned_about_by_its_name(installation: Sandbox) -> None:
+    installation.know("lab01", cores_total=4, mem_total_mib=8192, gpus=[])
+    installation.know("gpu07", cores_total=8, mem_total_mib=63488, gpus=[])
+    done = installation.run("enqueue", "--machine", "lap*", "true")
+    assert (done.code, done.out) == (0, "1\n")
+    assert "for the name of no known machine is lap* (see: mlq machines)" in done.err
+    done = installation.run("enqueue", "--machine", "lab*", "-c", "6", "true")
+    assert "the largest, lab01, has 4 cores" in done.err
+
+
+@pytest.mark.parametrize("name", ["5", "5-7", "2026-11", "1042_7"])
+def test_a_name_that_reads_as_an_id_is_warned_about(installation: Sandbox, name: str) -> None:
+    installation.start_server()
+    done = installation.run("enqueue", "--name", name, "true")
+    assert (done.code, done.out) == (0, "1\n")
+    assert done.err == (
+        f"mlq: warning: {name!r} means jobs by their ids; this one is found by its own\n"
+    )
+    installation.ok("enqueue", "--name", f"lr-{name}", "true")
 
 
 def test_wait_gives_the_exit_code_of_the_job(installation: Sandbox) -> None:

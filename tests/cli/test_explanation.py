@@ -64,6 +64,14 @@ def test_a_machine_that_is_unwell_says_so() -> None:
     assert why(request, machine(note="draining"), heard_s=125).why == ("not heard of for 2m5s",)
 
 
+def test_a_fault_of_one_gpu_matters_only_where_the_others_do_not_do() -> None:
+    half = machine(gpu_fault="GPU 1 is lost: reboot to repair")
+    assert why(Request(1, 1024, gpus=1, vram_mib=4096), half) == Verdict("gpu07", "now", ())
+    assert why(Request(1, 1024, gpus=2, vram_mib=4096), half) == Verdict(
+        "gpu07", "later", ("not all GPUs: GPU 1 is lost: reboot to repair",)
+    )
+
+
 def test_a_gpu_fault_matters_only_to_jobs_with_gpus() -> None:
     broken = machine(gpus=[], gpu_fault="driver/library version mismatch")
     assert why(Request(1, 1024), broken).answer == "now"

@@ -190,6 +190,10 @@ def test_config_shows_values_and_origins(installation: Sandbox) -> None:
     text = installation.ok("config")
     assert re.search(r"^key_file .* default +missing$", text, re.MULTILINE)
     assert text.startswith(f"settings file: {file}\n")
+    assert re.search(r"^capture_env +true +default$", text, re.MULTILINE)
+    assert re.search(r"^machines +default$", text, re.MULTILINE)
+    several = installation.ok("config", environ={"MLQ_MACHINES": "gpu01,gpu02"})
+    assert re.search(r"^machines +gpu01, gpu02 +environment", several, re.MULTILINE)
 
 
 def test_server_status(installation: Sandbox) -> None:

@@ -83,7 +83,7 @@ def test_a_live_line_shows_how_it_goes_and_goes_away(installation: Sandbox) -> N
     ender.join()
     assert shown.code == 1
     assert "\r\x1b[K2 jobs: 1 queued, 1 started, 0s" in shown.out
-    assert shown.out.endswith("\r\x1b[K")
+    assert shown.out.endswith("\r\x1b[Kmlq: 2 canceled\n")
 
 
 class _Terminal:

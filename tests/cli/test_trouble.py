@@ -4,11 +4,11 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sandbox import MLQ, Completed, Sandbox, new_sandbox
-from waiting import wait_for
 
 from mlq.submission import Submission
 
@@ -150,20 +150,44 @@ def test_ids_that_are_no_text(installation: Sandbox, command: str) -> None:
     one_message(done, "'\\udcff\\udcfe' cannot be used: it is not UTF-8 text", code=2)
 
 
-def test_ctrl_c_while_the_server_does_not_answer(installation: Sandbox) -> None:
+@pytest.fixture
+def mute(installation: Sandbox) -> Iterator[socket.socket]:
+    """Somebody who listens at the queue's socket and says nothing."""
     installation.start_server()
     installation.stop_server()
-    path = installation.folder / "run/mlq/redis.sock"
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
+        listener.bind(str(installation.folder / "run/mlq/redis.sock"))
         listener.listen()
-        with installation.started("ls") as process:
-            connection, _ = listener.accept()
-            wait_for(lambda: connection.recv(1), what="a question")
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-            connection.close()
+        yield listener
+
+
+@pytest.mark.parametrize("words", [["ls"], ["wait", "1"], ["enqueue", "true"], ["logs", "-f", "1"]])
+def test_a_queue_that_takes_long_is_told_of_and_can_be_left(
+    installation: Sandbox, mute: socket.socket, words: list[str]
+) -> None:
+    with installation.started(*words) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == (
+            b"mlq: the queue has not answered for 2 s; still waiting (Ctrl-C stops that)\n"
+        )
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_the_tab_key_does_not_wait_for_a_queue_that_hangs(
+    installation: Sandbox, mute: socket.socket
+) -> None:
+    installation.environ |= {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(installation.folder / "offered"),
+        "COMP_LINE": "mlq cancel b",
+        "COMP_POINT": "12",
+    }
+    # The queue would be waited for as long as this test waits at most.
+    done = installation.run("cancel", "b", timeout_s=15)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert (installation.folder / "offered").read_text() == ""
 
 
 def test_two_installations_never_meet(installation: Sandbox) -> None:
@@ -172,3 +196,18 @@ def test_two_installations_never_meet(installation: Sandbox) -> None:
         other.submit(name="theirs")
         assert "theirs" not in installation.ok("ls")
         assert "mine" not in other.ok("ls")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_done_without(installation: Sandbox, closed: str) -> None:
+    installation.start_server()
+    for words, code in (("enqueue true", 0), ("ls", 0), ("lss", 2)):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{MLQ} {words} {closed}"],
+            env=installation.environ,
+            cwd=installation.folder,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done

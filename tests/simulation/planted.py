@@ -29,7 +29,7 @@ class Bug:
     """A planted bug.
 
     Args:
-        within: in how many seeds, counted from 0, it is found; more than 40 are left to
+        within: in how many seeds, counted from 0, it is found; more than 50 are left to
             `make simulate PLANTED=1`.
         plant: lays it over the product's Python.
         operation: the Lua operation it changes, or "".
@@ -159,15 +159,15 @@ def claims_count_before_they_are_on_disk(patch: Any) -> None:
 
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
-        20, operation="move", text="  right = right and running == move.attempt\n"
+        30, operation="move", text="  right = right and running == move.attempt\n"
     ),
     "the fence is longer than dead": Bug(150, fence_longer_than_dead),
     "the reaper ignores NFS": Bug(20, reaper_ignores_nfs),
-    "a claim remembers no reply": Bug(40, operation="claim", text=_CACHED),
+    "a claim remembers no reply": Bug(50, operation="claim", text=_CACHED),
     "unreadable NFS is taken for silence": Bug(150, unreadable_is_silent),
     "a new boot id is ignored": Bug(20, new_boot_is_ignored),
     "a stopped job moves before its processes are gone": Bug(20, stopped_before_it_has_ended),
-    "a beat resumes what Redis did not confirm": Bug(20, resumed_without_confirmation),
+    "a beat resumes what Redis did not confirm": Bug(30, resumed_without_confirmation),
     "a renewal counts from its reply": Bug(150, renewal_counts_from_its_reply),
     "an order counts from its arrival": Bug(80, order_counts_from_its_arrival),
     "an attempt given up by the queue runs on": Bug(20, lost_attempts_run_on),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import mlq.operations
-import mlq.store
+import mlq.sending
 import mlq_worker.reading
 import mlq_worker.reaper
 from mlq_worker import evidence
@@ -103,7 +103,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
     """Replace the edges; `WORLD` is to be set next."""
     replaced: list[tuple[Any, str, Any]] = [
         (mlq.operations, "scripts", scripts),
-        (mlq.store, "scripts", scripts),
+        (mlq.sending, "scripts", scripts),
         (mlq_worker.reading, "read_progress", lambda *_: {}),
         (mlq_worker.reaper, "read_beats", _read_beats),
         (evidence, "read_listed", lambda path: WORLD.nfs.read(_here(), path)),

@@ -13,7 +13,7 @@ from simulation.planted import BUGS, Bug
 from simulation.world import simulate
 
 SEEDS = 300
-QUICKLY = 40
+QUICKLY = 50
 
 
 @pytest.mark.timeout(900)

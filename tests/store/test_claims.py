@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import redis
@@ -186,3 +187,14 @@ def test_ids_that_other_tools_deleted_are_passed_over(
         redis_client.zrem(index, gone)
     assert [one.id for one in claim(store)] == [there]
     assert redis_client.llen("rq:queue:p0.c1.m2048.g0.v0") == 0
+
+
+def test_only_the_jobs_that_were_judged_are_claimed(store: Store, enqueue: Enqueue) -> None:
+    # A machine that is kept free for a big job takes one whose time limit ends in time. By the time
+    # it claims, another machine has taken that, and the next in line of its class has no limit.
+    timed = Submission(argv=("true",), cwd="/", python_env="", time="5m")
+    limited, unlimited = enqueue(timed, replace(timed, time=None))
+    fits = [(head.class_name, 1) for head in store.peek().heads]
+    assert [one.id for one in store.claim(fits, LAB02, 45, NOW_S)] == [limited]
+    assert store.claim(fits, LAB01, 45, NOW_S, only=[limited]) == []
+    assert [one.id for one in store.claim(fits, LAB01, 45, NOW_S, only=[unlimited])] == [unlimited]

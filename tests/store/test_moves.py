@@ -587,3 +587,16 @@ def test_a_requeued_job_waits_from_now_on(store: Store, enqueue: Enqueue) -> Non
     before = store.rows(("enqueued_at",), [job])
     store.move([Move(job, Event.LOSE, taken.attempt)], time.time() + 3600)
     assert store.rows(("enqueued_at",), [job]) > before
+
+
+def test_a_job_that_is_handed_back_can_be_put_where_it_belongs(
+    store: Store, enqueue: Enqueue, admin: redis.Redis
+) -> None:
+    (job,) = enqueue(1)
+    (taken,) = claim(store)
+    belongs = "p0.c9.m2048.g0.v0"
+    store.move([Move(job, Event.RELEASE, taken.attempt, job_class=belongs)], NOW_S)
+    assert fields(store, job, "origin") == ["queued", belongs]
+    assert claim(store) == []
+    assert [head.class_name for head in store.peek().heads] == [belongs]
+    assert problems(admin) == []

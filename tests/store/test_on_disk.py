@@ -12,7 +12,7 @@ from store_fixtures import LAB01, Enqueue
 
 from mlq.connection import RedisClient
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.operations import Operation
+from mlq.operations import Operation, claim_operation
 from mlq.replies import Claim
 from mlq.store import Store
 
@@ -50,7 +50,7 @@ class Slow(Recorder):
 
 
 def claim(store: Store, operation: Operation | None = None) -> list[Claim]:
-    operation = operation or store.claim_operation([(CLASS, 1)], LAB01, 45, NOW_S)
+    operation = operation or claim_operation([(CLASS, 1)], LAB01, 45, NOW_S)
     (reply,) = store.run_on_disk(operation)
     return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
@@ -86,7 +86,7 @@ def test_a_reply_that_is_given_again_is_a_write_to_wait_for(
 ) -> None:
     # The connection broke after the claim: only a write on the new one makes the server wait.
     enqueue(1)
-    again = store.claim_operation([(CLASS, 1)], LAB01, 45, NOW_S)
+    again = claim_operation([(CLASS, 1)], LAB01, 45, NOW_S)
     first = claim(store, again)
     key = f"mlq:reply:{again.request_id}"
     redis_client.expire(key, 5)

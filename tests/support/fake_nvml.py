@@ -24,6 +24,7 @@ import pytest
 from mlq_worker.probes.nvml import Gpu, GpuProcess, GpuReport
 
 SOURCE = Path(__file__).parent / "fake_nvml" / "fake_nvml.c"
+EXCLUSIVE_THREAD, PROHIBITED, EXCLUSIVE_PROCESS = 1, 2, 3
 DRIVER_NOT_LOADED, GPU_IS_LOST, LIB_RM_VERSION_MISMATCH, UNKNOWN = 9, 15, 18, 999
 
 PROBE_SCRIPT = """
@@ -39,7 +40,11 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class FakeGpu:
-    """One GPU of the state file; `result` is the code that every query about it answers."""
+    """One GPU of the state file.
+
+    `result` is the code that every query about it answers, `mig` whether it is cut into instances
+    (None if it cannot be), `compute` its compute mode as NVML counts them.
+    """
 
     uuid: str
     total_mib: int = 11264
@@ -47,6 +52,8 @@ class FakeGpu:
     other_mib: int = 0
     name: str = "NVIDIA GeForce RTX 2080 Ti"
     result: int = 0
+    mig: bool | None = None
+    compute: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,9 @@ class FakeNvml:
         """
         lines = [f"init {init}", f"query {query}", f"loaded {loaded}"]
         lines += [_line(item) for item in items]
+        for index, gpu in enumerate(item for item in items if isinstance(item, FakeGpu)):
+            lines.append(f"compute {index} {gpu.compute}")
+            lines += [] if gpu.mig is None else [f"mig {index} {int(gpu.mig)}"]
         new = self._state.with_suffix(".new")
         new.write_text("\n".join(lines) + "\n")
         new.replace(self._state)

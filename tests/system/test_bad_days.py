@@ -18,7 +18,7 @@ from waiting import wait_for
 from mlq.connection import open_redis
 from mlq.errors import QueueUnreachableError
 from mlq.queues import Queue
-from mlq.server import status
+from mlq.server_status import status
 from mlq.submission import Submission
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"

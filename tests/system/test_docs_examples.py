@@ -6,9 +6,11 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from ci import require
 from local_lab import Lab
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,27 @@ def test_the_page_about_python_is_one_program_that_runs(lab: Lab) -> None:
     assert printed[5].startswith("--vram needs --gpus")
     assert "5.0" in printed
     assert printed[-1].startswith("True p0.c1.m64")
+
+
+def test_a_strict_type_checker_accepts_the_page_and_finds_a_misspelt_option(tmp_path: Path) -> None:
+    require(find_spec("mypy"), "mypy")
+    program = "\n".join(blocks("docs/python.md", "python"))
+    assert 'cores=1, mem="64M"' in program
+    found = []
+    for name, text in ("page.py", program), ("misspelt.py", program.replace("cores=", "coers=")):
+        (tmp_path / name).write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        found.append((done.returncode, done.stdout))
+    assert found[0][0] == 0, found
+    assert found[1][0] == 1
+    assert 'Unexpected keyword argument "coers"' in found[1][1]
 
 
 @pytest.mark.parametrize(("page", "last"), [("README.md", 10), ("docs/jobs.md", 5)])

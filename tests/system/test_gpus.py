@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fake_nvml import (
     DRIVER_NOT_LOADED,
+    EXCLUSIVE_PROCESS,
     GPU_IS_LOST,
     LIB_RM_VERSION_MISMATCH,
     FakeGpu,
@@ -46,6 +47,17 @@ def test_small_jobs_share_a_gpu_and_leave_the_other_whole(lab: Lab, nvml: FakeNv
     small = [lab.sh(SHOW, gpus=1, vram="4000") for _ in range(2)]
     assert [visible(lab, job) for job in small] == [A, A]
     lab.until_shown("lab01", lambda row: free_mib(row) == {A: 3000, B: 11000})
+
+
+def test_a_gpu_that_takes_one_process_is_shared_with_nobody(lab: Lab, nvml: FakeNvml) -> None:
+    nvml.write(FakeGpu(A, compute=EXCLUSIVE_PROCESS), FakeGpu(B, compute=EXCLUSIVE_PROCESS))
+    lab.machine("lab01", "--cores", "4", "--gpus", "all", environ=nvml.env)
+    small = [lab.sh(SHOW, gpus=1, vram="1000") for _ in range(3)]
+    assert sorted(visible(lab, job) for job in small[:2]) == [A, B]
+    lab.until_shown("lab01", lambda row: free_mib(row) == {A: 0, B: 0})
+    assert "1 GPU with 1000M free needed, 0 of 2 free" in lab.sandbox.ok("explain", small[2])
+    lab.open("end")
+    lab.until(small[2], "finished")
 
 
 def test_a_whole_gpu_is_shared_with_nobody(lab: Lab, nvml: FakeNvml) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from mlq import server
 from mlq.connection import open_redis
 from mlq.errors import MlqError, ServerError, SettingsError, UnsafePathError
 from mlq.server_files import ServerFiles
+from mlq.server_status import status
 from mlq.settings import Settings, load
 from mlq.signing import load_key
 
@@ -50,10 +52,10 @@ def install() -> Iterator[Install]:
 
 
 def kill(settings: Settings) -> None:
-    pid = server.status(settings).pid
+    pid = status(settings).pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not server.status(settings).running, what="the server to be gone")
+    wait_for(lambda: not status(settings).running, what="the server to be gone")
 
 
 def mode(path: Path) -> int:
@@ -62,11 +64,11 @@ def mode(path: Path) -> int:
 
 def test_start_status_stop(install: Install) -> None:
     settings = install()
-    assert not server.status(settings).running
+    assert not status(settings).running
     assert not server.stop(settings)
     assert server.start(settings)
     assert not server.start(settings)
-    found = server.status(settings)
+    found = status(settings)
     assert found.running
     assert found.pid is not None
     assert str(Path(f"/proc/{found.pid}/exe").readlink()) == found.binary
@@ -76,7 +78,7 @@ def test_start_status_stop(install: Install) -> None:
     assert 0 < found.memory_mib < 100
     assert os.getsid(found.pid) != os.getsid(0), "it must survive the terminal"
     assert server.stop(settings)
-    after = server.status(settings)
+    after = status(settings)
     assert not after.running
     assert "ready to exit" in after.note
     assert not settings.redis_socket.exists()
@@ -101,14 +103,14 @@ def test_everything_it_makes_is_private(install: Install) -> None:
     for path in (settings.server_dir / "users.acl", settings.server_dir / "redis.conf"):
         assert password not in path.read_text()
     assert load_key(settings.key_file)
-    command_line = Path(f"/proc/{server.status(settings).pid}/cmdline").read_bytes()
+    command_line = Path(f"/proc/{status(settings).pid}/cmdline").read_bytes()
     assert password.encode() not in command_line
 
 
 def test_it_listens_on_no_tcp_port(install: Install) -> None:
     settings = install()
     server.start(settings)
-    pid = server.status(settings).pid
+    pid = status(settings).pid
     links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {link[8:-1] for link in links if link.startswith("socket:")}
     for table in ("tcp", "tcp6"):
@@ -238,7 +240,7 @@ def test_a_damaged_log_is_an_error_that_names_the_log_file(install: Install) -> 
     assert str(ServerFiles(settings.server_dir).log) in caught.value.fix
     assert "append only file" in caught.value.why
     assert "damaged" in caught.value.fix
-    assert not server.status(settings).running
+    assert not status(settings).running
 
 
 def log_of(settings: Settings) -> Path:
@@ -255,7 +257,7 @@ def test_two_installations_live_side_by_side(install: Install) -> None:
     with open_redis(other) as client:
         assert client.get("mlq:x") is None
     server.stop(one)
-    assert server.status(other).running
+    assert status(other).running
     with pytest.raises(AuthenticationError):
         open_redis(replace(other, password_file=one.password_file)).ping()
 
@@ -272,21 +274,24 @@ def test_of_many_that_start_it_at_once_one_does(install: Install) -> None:
     ]
     answers = [starter.communicate(timeout=60)[0].strip() for starter in starters]
     assert sorted(answers) == [b"False", b"False", b"False", b"True"]
-    assert server.status(settings).running
+    assert status(settings).running
 
 
 def test_a_server_that_hangs_is_reported_and_not_waited_for(install: Install) -> None:
     settings = install()
     server.start(settings)
-    pid = server.status(settings).pid
+    pid = status(settings).pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(ServerError, match="has not ended"):
+        with pytest.raises(ServerError, match=f"has not ended(.|\n)*kill -9 {pid}"):
             server.stop(settings, timeout_s=0.2)
+        with pytest.raises(ServerError, match=f"does not answer(.|\n)*kill -9 {pid}"):
+            server.start(settings, timeout_s=3600)
+        assert "does not answer" in status(settings).note
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_for(lambda: not server.status(settings).running, what="the server to obey")
+    wait_for(lambda: not status(settings).running, what="the server to obey")
 
 
 def test_another_server_at_the_socket_is_not_pushed_aside(install: Install) -> None:
@@ -294,7 +299,23 @@ def test_another_server_at_the_socket_is_not_pushed_aside(install: Install) -> N
     server.start(one)
     with pytest.raises(ServerError, match="another server answers"):
         server.start(replace(other, redis_socket=one.redis_socket))
-    assert server.status(one).note == ""
+    assert status(one).note == ""
+
+
+def test_the_last_breath_of_a_killed_server_is_taken_for_no_other(install: Install) -> None:
+    settings = install()
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(str(settings.redis_socket))
+        dying.listen()
+
+        def die() -> None:
+            dying.accept()[0].close()
+            dying.close()
+
+        last_breath = threading.Thread(target=die)
+        last_breath.start()
+        assert server.start(settings)
+        last_breath.join()
 
 
 def test_a_running_server_with_another_password_is_reported(install: Install) -> None:
@@ -302,7 +323,7 @@ def test_a_running_server_with_another_password_is_reported(install: Install) ->
     server.start(one)
     server.start(other)
     mixed = replace(one, password_file=other.password_file)
-    assert "WRONGPASS" in server.status(mixed).note
+    assert "WRONGPASS" in status(mixed).note
     with pytest.raises(ServerError, match="refuses"):
         server.start(mixed)
     one.password_file.unlink()
@@ -355,8 +376,8 @@ def test_a_full_disk_is_an_error_and_loses_nothing(install: Install, tmp_path: P
                 client.rpush("mlq:list", "x" * 10_000)
                 acknowledged += 1
         # With fsync `always` a server that cannot write its log ends rather than break its word.
-        wait_for(lambda: not server.status(settings).running, what="the server to give up")
-        assert "AOF write error" in server.status(settings).note
+        wait_for(lambda: not status(settings).running, what="the server to give up")
+        assert "AOF write error" in status(settings).note
         subprocess.run(["mount", "-o", "remount,size=20m", settings.server_dir], check=True)
         server.start(settings)
         with open_redis(settings) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,12 +124,34 @@ def test_drain_waits_for_the_jobs_and_takes_no_more(machine: Machine) -> None:
     with machine.sandbox.started("worker", "stop", "--drain") as drain:
         assert drain.stderr
         assert b"draining" in drain.stderr.readline()
+        wait_for(
+            lambda: "draining: it takes no more jobs" in machine.sandbox.ok("machines"),
+            what="it to be shown",
+        )
         second = machine.sandbox.ok("enqueue", "--mem", "50M", "true").strip()
+        assert "later  draining" in machine.sandbox.ok("explain", second)
         machine.end_job()
         assert drain.wait(30) == 0
     assert machine.job(first).state == "finished"
     assert machine.job(second).state == "queued"
     wait_for(machine.nothing_runs_but_the_server, what="the supervisor's end")
+
+
+def test_who_stops_waiting_for_a_drain_is_told_that_it_goes_on(machine: Machine) -> None:
+    machine.start()
+    job = machine.enqueue("read x <end")
+    machine.until(job, "started")
+    with machine.sandbox.started("worker", "stop", "--drain") as drain:
+        assert drain.stderr
+        assert b"draining" in drain.stderr.readline()
+        drain.send_signal(signal.SIGINT)
+        assert b"stops when its last has ended" in drain.communicate(timeout=30)[1]
+    assert drain.returncode == 130
+    assert machine.job(job).state == "started"
+    machine.end_job()
+    wait_for(lambda: machine.sandbox.run("worker", "status").code == 1, what="the worker's end")
+    assert machine.job(job).state == "finished"
+    wait_for(machine.nothing_runs_but_the_server, what="who waited in the background to leave")
 
 
 def test_in_the_foreground_it_answers_systemd(machine: Machine, tmp_path: Path) -> None:
@@ -141,7 +164,11 @@ def test_in_the_foreground_it_answers_systemd(machine: Machine, tmp_path: Path) 
             assert heard.ready
             assert heard.status.startswith("desk: ")
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(30) == 0
+            said = worker.communicate(timeout=30)[1].decode()
+            assert worker.returncode == 0
+    # Whoever sits before it sees that it works, and what becomes of the jobs when it is ended.
+    assert re.search(r"INFO working; desk: \d+ cores?, ", said)
+    assert "INFO leaving; its jobs go on" in said
 
 
 def doing(sandbox: Sandbox) -> str:

@@ -12,10 +12,14 @@ import pytest
 
 from mlq.errors import SignatureError
 from mlq.jobs import FunctionCall
+from mlq.lifecycle import Event
+from mlq.placement import Offer
 from mlq.replies import Claim
 from mlq.settings import load
 from mlq.signing import sign
 from mlq.submission import Caller, Submission, check_all, sign_all
+from mlq_worker.holdings import Holdings
+from mlq_worker.intake import Intake
 from mlq_worker.orders import order, read_spec
 from mlq_worker.probes.machine import Limits
 from mlq_worker.site import Site
@@ -76,6 +80,10 @@ def altered(claim: Claim, change: Callable[[dict[str, Any]], object], key: bytes
 def stock_data(*call: Any) -> bytes:
     """What rq 2.12 writes as `data`: packed JSON."""
     return zlib.compress(json.dumps(call).encode())
+
+
+def offered(cores: int) -> Offer:
+    return Offer("lab01", cores, 9999, (), cores, 9999)
 
 
 # --- what may run -------------------------------------------------------------------------------
@@ -306,3 +314,24 @@ def test_a_function_is_called_by_our_own_python_and_returns_to_a_file(site: Site
     assert made["env"]["MLQ_RETURN_FILE"] == "/results/jobs/7/attempts/2/return.json"
     assert made["tag"]["returns"] is True
     assert ordered(site)["tag"]["returns"] is False
+
+
+# --- what was claimed and does not fit ----------------------------------------------------------
+
+
+def test_a_job_in_a_class_that_asks_for_less_is_handed_back_into_its_own(site: Site) -> None:
+    # Left where it was, it would be claimed and handed back again and again, without a pause.
+    claim = replace(claimed(cores=4), class_name="p0.c1.m2048.g0.v0")
+    orders, refused = Intake(site, Mock()).take([claim], offered(2), Holdings(), 0)
+    (move,) = refused
+    assert orders == []
+    assert (move.event, move.job_class) == (Event.RELEASE, "p0.c4.m2048.g0.v0")
+
+
+def test_a_job_that_asks_for_more_than_a_class_can_say_is_refused(site: Site) -> None:
+    def grow(spec: dict[str, Any]) -> None:
+        spec["request"]["cores"] = 10**17
+
+    claim = altered(claimed(), grow, KEY)
+    with pytest.raises(SignatureError, match="no more than"):
+        read_spec(claim, site, b"")

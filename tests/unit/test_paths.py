@@ -52,6 +52,14 @@ def test_a_folder_open_to_others_is_refused_and_not_repaired(
     assert mode(tmp_path / "a") == open_mode
 
 
+def test_nobody_is_told_to_close_a_folder_that_is_meant_for_everybody(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").chmod(0o1777)
+    with pytest.raises(UnsafePathError, match="point that elsewhere") as caught:
+        private_dir(tmp_path / "tmp")
+    assert "chmod" not in str(caught.value)
+
+
 def test_a_link_to_a_private_folder_is_refused(tmp_path: Path) -> None:
     real = private_dir(tmp_path / "real")
     (tmp_path / "link").symlink_to(real)

@@ -17,7 +17,7 @@ def gpus(draw: st.DrawFn) -> tuple[GpuOffer, ...]:
     count = draw(st.integers(0, 4))
     totals = [draw(st.integers(1, 24000)) for _ in range(count)]
     return tuple(
-        GpuOffer(f"GPU-{index}", "GTX", draw(st.integers(0, total)), total)
+        GpuOffer(f"GPU-{index}", "GTX", draw(st.integers(0, total)), total, draw(st.booleans()))
         for index, total in enumerate(totals)
     )
 
@@ -203,3 +203,14 @@ def test_a_gpu_comes_back_to_those_who_wait_for_it() -> None:
     assert free_in_s(Request(1, 1, 1, 9001), offer, [holder]) is None
     whole = Occupant(Request(1, 1000, 1, 0), ("GPU-0",), 10.0)
     assert free_in_s(Request(1, 1, 1, 0), machine(8, 62000, 0), [whole]) == 10
+
+
+@given(REQUESTS, offers())
+def test_an_exclusive_gpu_is_given_to_one_job_at_most(request: Request, offer: Offer) -> None:
+    request = replace(request, gpus=max(1, request.gpus), vram_mib=max(1, request.vram_mib))
+    seen: set[str] = set()
+    while isinstance(fit := place(request, offer), Fit):
+        exclusive = {gpu.uuid for gpu in offer.gpus if gpu.exclusive and gpu.uuid in fit.gpu_uuids}
+        assert not exclusive & seen
+        seen |= exclusive
+        offer = offer.minus(request, fit)

@@ -96,13 +96,13 @@ def test_a_job_that_waits_too_long_reserves_the_machine() -> None:
     impatient = {"1": PATIENCE_S + 1}
     assert planned(small, big, free=1, waited_s={"1": PATIENCE_S}).reserve is None
     answer = planned(small, big, free=1, waited_s=impatient, occupants=(busy(7, None),))
-    assert answer == Plan((), "1")
+    assert answer == Plan((), "1", frozenset())
 
 
 def test_a_reserved_machine_claims_its_job_as_soon_as_it_fits_and_only_that() -> None:
     small, big = head("2", length=99), head("1", 8)
     answer = planned(small, big, waited_s={"1": PATIENCE_S + 1}, reservations={"1": "lab01"})
-    assert answer == Plan(((big.class_name, 1),), "1")
+    assert answer == Plan(((big.class_name, 1),), "1", frozenset({"1"}))
 
 
 def test_a_draining_machine_backfills_with_what_surely_ends_in_time() -> None:
@@ -121,13 +121,13 @@ def test_a_draining_machine_backfills_with_what_surely_ends_in_time() -> None:
         waited_s={"1": PATIENCE_S + 1},
         occupants=(busy(4, 100.0),),
     )
-    assert answer == Plan(((quick.class_name, 1),), "1")
+    assert answer == Plan(((quick.class_name, 1),), "1", frozenset({"2"}))
 
 
 def test_without_time_limits_on_what_runs_nothing_is_backfilled() -> None:
     quick, big = head("2", limit_s=1), head("1", 8)
     answer = planned(quick, big, free=4, waited_s={"1": PATIENCE_S + 1}, occupants=(busy(4, None),))
-    assert answer == Plan((), "1")
+    assert answer == Plan((), "1", frozenset())
 
 
 def test_priority_goes_before_starving() -> None:
@@ -135,7 +135,7 @@ def test_priority_goes_before_starving() -> None:
     answer = planned(
         urgent, small, big, free=4, waited_s={"1": PATIENCE_S + 1}, occupants=(busy(4, None),)
     )
-    assert answer == Plan(((urgent.class_name, 1),), "1")
+    assert answer == Plan(((urgent.class_name, 1),), "1", frozenset({"3"}))
 
 
 def test_of_two_starving_jobs_the_better_one_reserves() -> None:
@@ -199,6 +199,8 @@ def test_whatever_waits_the_plan_is_sound(
     if answer.reserve is None:
         return
     starving = by_id[answer.reserve]
+    assert answer.only is not None
+    assert {by_class[name].id for name, _ in answer.fits} <= answer.only
     assert waited_s[starving.id] > PATIENCE_S
     for name, _ in answer.fits:
         claimed = by_class[name]

@@ -4,22 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.request import JobClass, Request
+from mlq.request import LARGEST, JobClass, Request
 
 REQUESTS = st.builds(
     Request,
-    cores=st.integers(1, 10**6),
-    mem_mib=st.integers(1, 10**9),
-    gpus=st.integers(0, 64),
-    vram_mib=st.integers(0, 10**6),
+    cores=st.integers(1, LARGEST),
+    mem_mib=st.integers(1, LARGEST),
+    gpus=st.integers(0, LARGEST),
+    vram_mib=st.integers(0, LARGEST),
     machine=st.text(st.characters(codec="utf-8"), max_size=20),
 )
 
 
-@given(st.integers(-(10**6), 10**6), REQUESTS)
+@given(st.integers(-LARGEST, LARGEST), REQUESTS)
 def test_the_name_of_a_class_reads_back_as_the_class(priority: int, request: Request) -> None:
     job_class = JobClass(priority, request)
     assert JobClass.parse(job_class.name, default_mem_mib=1) == job_class
+
+
+@pytest.mark.parametrize("field", ["cores", "mem_mib", "gpus", "vram_mib"])
+def test_what_no_name_of_a_class_can_spell_is_refused(field: str) -> None:
+    # Read back, such a name would be that of a queue of plain rq, which asks for one core.
+    with pytest.raises(ValueError, match=str(LARGEST)):
+        Request(**{field: LARGEST + 1})
 
 
 @given(st.tuples(st.integers(-9, 9), REQUESTS), st.tuples(st.integers(-9, 9), REQUESTS))

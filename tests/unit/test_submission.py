@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.record import SignedJob
 from mlq.request import Request
-from mlq.submission import Submission, argv_of, check_all, sign_all
+from mlq.submission import Options, Submission, argv_of, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"
 KEY = b"k" * 32
@@ -96,6 +96,10 @@ def test_a_command_is_a_list_and_not_a_text() -> None:
         ({"cores": -2}, "--cores -2 cannot be used"),
         ({"cores": "4"}, "--cores 4 cannot be used"),
         ({"cores": True}, "--cores True cannot be used"),
+        ({"cores": 10**15}, "--cores 1000000000000000 cannot be used: at most 999999999999999"),
+        ({"gpus": 10**15, "vram": "1G"}, "--gpus 1000000000000000 cannot be used"),
+        ({"priority": 10**15}, "--priority 1000000000000000 cannot be used: at most"),
+        ({"priority": -(10**15)}, "--priority -1000000000000000 cannot be used: at least"),
         ({"gpus": -1}, "--gpus -1 cannot be used: at least 0"),
         ({"retries": -1}, "--retries -1 cannot be used"),
         ({"retries": 1.5}, "--retries 1.5 cannot be used"),
@@ -105,7 +109,7 @@ def test_a_command_is_a_list_and_not_a_text() -> None:
         ({"mem": 0}, "too small"),
         ({"time": "soon"}, "'soon' is not a duration"),
         ({"time": 0}, "more than 0"),
-        ({"priority": "high"}, "priority cannot be used: .*integer"),
+        ({"priority": "high"}, "--priority high cannot be used: a whole number"),
         ({"name": 3}, "name cannot be used: .*string"),
         ({"env": {"A": 1}}, "env.A cannot be used: .*string"),
         ({"env": {"A=B": "1"}}, "'A=B' cannot be set: .*no `=`"),
@@ -155,6 +159,13 @@ def test_a_folder_named_from_here_is_stored_so_that_it_means_the_same_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert signed(asked(cwd="runs/a"))[0].spec.cwd == str(tmp_path / "runs" / "a")
+
+
+def test_a_type_checker_knows_the_options_of_the_python_api() -> None:
+    # A command and a function are no options; all else is, and of the same type.
+    fields = get_type_hints(Submission)
+    assert {*fields} - {*get_type_hints(Options)} == {"argv", "function"}
+    assert get_type_hints(Options).items() <= fields.items()
 
 
 def test_a_function_is_stored_as_json_and_needs_no_command() -> None:

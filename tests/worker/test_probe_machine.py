@@ -234,11 +234,16 @@ class OneGpu:
     """Stands in for pynvml: one GPU with a process of ours and one of a neighbour."""
 
     nvmlMemory_v2 = 0x02000028  # noqa: N815 - the library's name
+    NVML_COMPUTEMODE_DEFAULT, NVML_COMPUTEMODE_EXCLUSIVE_THREAD = 0, 1
+    NVML_COMPUTEMODE_PROHIBITED, NVML_COMPUTEMODE_EXCLUSIVE_PROCESS = 2, 3
 
     class NVMLError(Exception):
         pass
 
     class NVMLError_FunctionNotFound(NVMLError):  # noqa: N801, N818 - the library's name
+        pass
+
+    class NVMLError_NotSupported(NVMLError):  # noqa: N801, N818 - the library's name
         pass
 
     class Memory:
@@ -255,6 +260,8 @@ class OneGpu:
             "nvmlDeviceGetHandleByIndex": 0,
             "nvmlDeviceGetUUID": GPU.uuid,
             "nvmlDeviceGetName": GPU.name,
+            "nvmlDeviceGetMigMode": (0, 0),
+            "nvmlDeviceGetComputeMode": self.NVML_COMPUTEMODE_DEFAULT,
             "nvmlDeviceGetMemoryInfo": self.Memory,
             "nvmlDeviceGetComputeRunningProcesses_v3": [self.Process(302, 2000)],
             "nvmlDeviceGetGraphicsRunningProcesses_v3": [self.Process(5000, 5000)],

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_nvml import (
     DRIVER_NOT_LOADED,
+    EXCLUSIVE_PROCESS,
+    EXCLUSIVE_THREAD,
     GPU_IS_LOST,
     LIB_RM_VERSION_MISMATCH,
+    PROHIBITED,
     UNKNOWN,
     FakeGpu,
     FakeNvml,
@@ -120,6 +124,43 @@ def test_a_lost_gpu_does_not_hide_the_other_and_may_come_back(nvml: FakeNvml) ->
         nvml.write(A, B)
         report = probe.read(at_s=52)
     assert (len(report.gpus), report.fault) == (2, "")
+
+
+def test_a_gpu_cut_into_instances_is_not_offered_and_that_is_told(nvml: FakeNvml) -> None:
+    nvml.write(replace(A, mig=True), replace(B, mig=False))
+    with ProbeProcess(nvml.env) as probe:
+        report = probe.read(at_s=0)
+        assert [gpu.uuid for gpu in report.gpus] == ["GPU-bbbb"]
+        assert report.fault == "GPU 0 is cut into instances (MIG), which mlq cannot hand out"
+        nvml.write(replace(A, mig=False), B)
+        whole = probe.read(at_s=1)
+    assert (len(whole.gpus), whole.fault) == (2, "")
+    with ProbeProcess(nvml.env, "1") as probe:
+        nvml.write(replace(A, mig=True), B)
+        assert probe.read().fault == "", "nobody asked for that one"
+
+
+def test_a_gpu_that_takes_no_programs_is_not_offered(nvml: FakeNvml) -> None:
+    nvml.write(replace(A, compute=PROHIBITED), B)
+    with ProbeProcess(nvml.env) as probe:
+        report = probe.read()
+    assert [gpu.uuid for gpu in report.gpus] == ["GPU-bbbb"]
+    assert "GPU 0 takes no programs" in report.fault
+
+
+@pytest.mark.parametrize("mode", [EXCLUSIVE_PROCESS, EXCLUSIVE_THREAD])
+def test_beside_a_process_that_computes_nothing_of_an_exclusive_gpu_is_free(
+    nvml: FakeNvml, mode: int
+) -> None:
+    alone = replace(A, compute=mode)
+    desktop = FakeProcess(0, 10, 100, "graphics")
+    with ProbeProcess(nvml.env) as probe:
+        nvml.write(alone, desktop)
+        (gpu,) = probe.read().gpus
+        assert (gpu.exclusive, gpu.free_mib) == (True, 11000 - 100)
+        nvml.write(alone, desktop, FakeProcess(0, 20, 500))
+        (gpu,) = probe.read().gpus
+        assert (gpu.exclusive, gpu.free_mib) == (True, 0)
 
 
 def test_no_library_is_in_order_unless_gpus_were_asked_for(tmp_path: Path) -> None:

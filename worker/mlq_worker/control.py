@@ -74,6 +74,7 @@ def stop(settings: Settings, how: How, say: Callable[[str], None]) -> None:
 
     Raises:
         WorkerError: no worker runs to see to the jobs, or it does not end.
+        KeyboardInterrupt: the user stopped waiting; a worker that drains goes on with it.
     """
     machine = settings.machine
     folder = machine_dir(settings.runtime_dir, machine)
@@ -82,7 +83,13 @@ def stop(settings: Settings, how: How, say: Callable[[str], None]) -> None:
             _without_worker(machine, folder, how, say)
         else:
             worker.signal(_SIGNALS[how])
-            _wait_for_end(worker, folder, settings, how, say)
+            try:
+                _wait_for_end(worker, folder, settings, how, say)
+            except KeyboardInterrupt:
+                if how == "drain":
+                    _wait_in_background(machine, folder)
+                    say(f"no longer waiting; {_DRAINS.format(machine=machine)}")
+                raise
             say(_ENDED[how].format(machine=machine))
     install.keep_stopped(machine)
 
@@ -92,6 +99,7 @@ _ENDED = {
     "drain": "the worker for {machine} has finished its jobs and stopped",
     "now": "the worker for {machine} has handed its jobs back to the queue and stopped",
 }
+_DRAINS = "the worker for {machine} takes no more jobs, and stops when its last has ended"
 
 
 def drain(settings: Settings) -> str:
@@ -111,12 +119,16 @@ def drain(settings: Settings) -> str:
         if worker is None:
             raise WorkerError(f"no worker runs for {machine}")
         worker.signal(_SIGNALS["drain"])
-        background.spawn(
-            [*background.BACKGROUND, machine, background.DRAINED],
-            dict(os.environ),
-            folder / "worker.log",
-        )
-    return f"the worker for {machine} takes no more jobs, and stops when its last has ended"
+        _wait_in_background(machine, folder)
+    return _DRAINS.format(machine=machine)
+
+
+def _wait_in_background(machine: str, folder: Path) -> None:
+    background.spawn(
+        [*background.BACKGROUND, machine, background.DRAINED],
+        dict(os.environ),
+        folder / "worker.log",
+    )
 
 
 def wait_for_drained(settings: Settings) -> None:

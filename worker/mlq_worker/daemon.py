@@ -41,6 +41,11 @@ _DOING = {
     Mode.LEAVE: "leaving; ",
     Mode.NOW: "handing its jobs back; ",
 }
+_LEAVES = {
+    Mode.DRAIN: "leaving; its last job has ended",
+    Mode.LEAVE: "leaving; its jobs go on, and the next worker adopts them",
+    Mode.NOW: "leaving; its jobs are back in the queue",
+}
 _MODES = {
     signal.SIGTERM: Mode.LEAVE,
     signal.SIGINT: Mode.LEAVE,
@@ -203,11 +208,12 @@ class Loop:
             actions = decide(facts)
             for action in actions:
                 if self._hands.act(action):
-                    log.info("leaving (%s)", self._bell.mode.value)
+                    log.info("%s", _LEAVES.get(self._bell.mode, "leaving"))
                     return
             self._watch()
             if not said_ready and self._hands.settled:
                 notify.ready(self._hands.summary())
+                log.info("working; %s", self._hands.summary())
                 said_ready = True
             if not actions:
                 if said_ready:

@@ -81,6 +81,7 @@ class Settle:
 
     moves: tuple[Move, ...]
     fits: tuple[tuple[str, int], ...]
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,13 @@ def _with_queue(facts: Facts) -> list[Action]:
     if facts.evidence:
         actions.append(Judge())
     wanted = facts.plan if facts.mode is Mode.RUN else None
-    fits = wanted.fits if wanted is not None else ()
+    fits, only = (wanted.fits, wanted.only) if wanted is not None else ((), None)
     peeks = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s
     if peeks and wanted is not None and wanted.reserve is not None:
         # Repeated with each look at what waits, not each turn: turns would never end.
         actions.append(Reserve(wanted.reserve))
     if facts.moves or fits or peeks:
-        actions.append(Settle(facts.moves, fits))
+        actions.append(Settle(facts.moves, fits, only))
     return actions
 
 

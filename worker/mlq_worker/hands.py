@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.layout import Layout
-from mlq.operations import Claimant, Move, Operation
+from mlq.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.placement import Offer
 from mlq.replies import Claim, Waiting
 from mlq.store import Store
@@ -33,6 +33,11 @@ from mlq_worker.supervised import Supervised
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+# Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.
+_NOTES = {
+    Mode.DRAIN: "draining: it takes no more jobs",
+    Mode.NOW: "handing its jobs back to the queue",
+}
 
 
 class Hands:
@@ -58,6 +63,7 @@ class Hands:
         self._renew_due_s = 0.0
         self._link_retry_s = self._queue_retry_s = 0.0
         self._renewed = False
+        self._mode = Mode.RUN
 
     # --- what the loop asks ---------------------------------------------------------------------
 
@@ -93,6 +99,8 @@ class Hands:
     def look(self, mode: Mode) -> Facts:
         """Return the facts of this turn."""
         now_s = self._now_s()
+        if mode is not self._mode:
+            self._mode, self._renew_due_s = mode, 0.0  # all are shown at once what it is up to
         self._reading.update(self._holdings)
         living = self._holdings.living()
         self._lookout.look(
@@ -150,8 +158,8 @@ class Hands:
                     self._store.reserve_machine(
                         job_id, self._settings.machine, 3 * self._settings.beat_s
                     )
-                case Settle(moves, fits):
-                    self._settle(moves, fits)
+                case Settle():
+                    self._settle(action)
                 case Stop(attempts, outcome, reason):
                     self.supervised.stop(attempts, outcome, reason)
                 case Exit():
@@ -198,7 +206,8 @@ class Hands:
             holding.history = replace(holding.history, stop=reason)
             if not holding.stopping:
                 self.supervised.stop([attempt], "canceled", "canceled")
-        self._show_presence(now_s, self.supervised.note(sent_s))
+        note = _NOTES.get(self._mode) or self.supervised.note(sent_s)
+        self._show_presence(now_s, note)
         self._square()
         self._reaper.look(now_s)
         self._reading.ask_progress([one.attempt for one in living])
@@ -222,15 +231,16 @@ class Hands:
         held = self._store.held(self._settings.machine)
         self._reading.ask_strays([one for one in held if one.key not in known])
 
-    def _settle(self, moves: tuple[Move, ...], fits: tuple[tuple[str, int], ...]) -> None:
-        now_s = self._utc_s()
-        settings = self._settings
+    def _settle(self, settle: Settle) -> None:
+        moves, fits = settle.moves, settle.fits
+        now_s, settings = self._utc_s(), self._settings
         operations: list[Operation] = []
         if moves:
-            operations.append(self._store.move_operation(moves, now_s, settings.dead_s))
+            operations.append(move_operation(moves, now_s, settings.dead_s))
         if fits:
             who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
-            operations.append(self._store.claim_operation(fits, who, settings.lease_s, now_s))
+            lease_s, only = settings.lease_s, settle.only
+            operations.append(claim_operation(fits, who, lease_s, now_s, only))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)

@@ -62,7 +62,7 @@ class Intake:
                 fitting += 1
                 offer = offer.minus(spec.request, fit)
             elif not lane:
-                refused.append(_handed_back(claim, self._site.machine))
+                refused.append(_handed_back(claim, spec, self._site.machine))
                 continue
             gpu_uuids = fit.gpu_uuids if isinstance(fit, Fit) else ()
             ordered = order(claim, spec, self._site, gpu_uuids)
@@ -131,6 +131,14 @@ def _holding(
     )
 
 
-def _handed_back(claim: Claim, machine: str) -> Move:
+def _handed_back(claim: Claim, spec: JobSpec, machine: str) -> Move:
     reason = f"handed back: it no longer fits {machine}"
-    return Move(claim.id, Event.RELEASE, claim.attempt, fields={"mlq_reason": reason})
+    # A job that waited in a class that asks for less would be claimed and handed back for ever.
+    job_class = spec.job_class.name if claim.signature else ""
+    return Move(
+        claim.id,
+        Event.RELEASE,
+        claim.attempt,
+        fields={"mlq_reason": reason},
+        job_class=job_class,
+    )

@@ -6,7 +6,8 @@ fits if `placement.place` says so. Then two rules beyond first-fit:
 * Starvation. A stream of small jobs could keep a big one waiting for ever, since there is always
   room for one more small one. A job that waits longer than `patience_s`, and would fit this
   machine if it were empty, reserves one machine. That machine takes nothing else any more, except
-  jobs whose time limit ends before the reservation can begin (conservative backfilling).
+  jobs whose time limit ends before the reservation can begin (conservative backfilling). It claims
+  the very jobs that were judged: the next in line of the same class may have no time limit.
 * Prefetch. A job that lasts a few milliseconds is over before the next one is claimed. For classes
   whose jobs were that short so far, some more are claimed ahead and wait in the supervisor's lane.
 """
@@ -53,10 +54,12 @@ class Plan:
     Args:
         fits: (class name, how many to claim at most).
         reserve: the starving job this machine should reserve itself for, or None.
+        only: the jobs that may be claimed; None: whichever are first in their classes by then.
     """
 
     fits: tuple[tuple[str, int], ...] = ()
     reserve: str | None = None
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
         return Plan(tuple(_fits(outlook, outlook.waiting.heads, classes)))
     wanted = classes[starving.id].request
     if isinstance(place(wanted, outlook.offer), Fit):
-        return Plan(((starving.class_name, 1),), starving.id)
+        return Plan(((starving.class_name, 1),), starving.id, frozenset({starving.id}))
     begins_s = free_in_s(wanted, outlook.offer, outlook.occupants)
     ahead = [
         head
@@ -101,7 +104,8 @@ def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
         if _goes_before(head, starving, classes)
         or (begins_s is not None and (head.time_limit_s or begins_s + 1) <= begins_s)
     ]
-    return Plan(tuple((name, 1) for name, _ in _fits(outlook, ahead, classes)), starving.id)
+    fits = tuple((name, 1) for name, _ in _fits(outlook, ahead, classes))
+    return Plan(fits, starving.id, frozenset(head.id for head in ahead))
 
 
 def _fits(

@@ -67,6 +67,7 @@ def machine_record(
                 "index": indices[gpu.uuid],
                 "free_mib": gpu.free_mib,
                 "total_mib": gpu.total_mib,
+                "exclusive": gpu.exclusive,
             }
             for gpu in offer.gpus
         ],

@@ -14,6 +14,10 @@ EXAMPLES = """\
 
 SHELLS = ("bash", "zsh", "fish")
 
+_ZSH_MARK = "#compdef mlq\n"
+# A ~/.zshrc that never set completion up would else complain of it at each start.
+_ZSH_COMPLETES = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
@@ -24,5 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the shell's own code."""
     from argcomplete.shell_integration import shellcode
 
-    print_lines([shellcode(["mlq"], shell=args.shell).strip()])
+    code = shellcode(["mlq"], shell=args.shell).strip()
+    if args.shell == "zsh":
+        code = _ZSH_MARK + _ZSH_COMPLETES + code.removeprefix(_ZSH_MARK)
+    print_lines([code])
     return 0

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [
         [
             Cell(one["name"]),
-            Cell(str(one["value"])),
+            Cell(_shown(one["value"])),
             Cell(one["origin"], "faint" if one["origin"] == "default" else ""),
             Cell("missing" if one["exists"] is False else "", "waiting"),
         ]
@@ -62,6 +62,13 @@ def _listed(loaded: Loaded) -> list[dict[str, Any]]:
             }
         )
     return listed
+
+
+def _shown(value: Any) -> str:
+    """Return a value as the config file has it, but without quotation marks."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _exists(path: Path) -> bool | None:

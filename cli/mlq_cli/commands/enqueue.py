@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlq.errors import InvalidInputError
+from mlq.ids import expand
 from mlq.machines import offer_of
 from mlq.placement import Misfit, Offer, place
 from mlq.queues import Queue
 from mlq.request import JobClass
 from mlq.views import JobView
 from mlq_cli.parser import add_json, check_text
+from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import asks
 from mlq_cli.render.words import about, count
 from mlq_cli.session import open_queue, print_json, print_lines, say
-from mlq_cli.waiting import exit_code_of, wait_for
+from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 HELP = "put a job in the queue and print its id"
 EXAMPLES = """\
@@ -113,11 +115,11 @@ def run(args: argparse.Namespace) -> int:
     from mlq.submission import Submission
 
     argv = command_of(args)
-    if args.after_any and not args.after:
+    if args.after_any and args.after is None:
         raise InvalidInputError("--after-any needs --after", fix="add --after ID")
     env = variables(args.env, os.environ)
     folder = _folder(args.cwd)
-    queue = open_queue()
+    queue = open_queue(patient=args.wait)
     submission = Submission(
         argv=argv,
         name=args.name,
@@ -127,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         vram=args.vram,
         time=args.time,
         priority=args.priority,
-        after=queue.select(args.after.split(",")) if args.after else (),
+        after=() if args.after is None else queue.select(args.after.split(",")),
         after_any=args.after_any,
         retries=args.retries,
         machine=args.machine,
@@ -144,11 +146,14 @@ def _report(queue: Queue, job: JobView, args: argparse.Namespace) -> int:
     if not args.json:
         print_lines([job.id])
     offers = [offer_of(record) for _, record in queue.store.machines().values()]
-    if warning := too_large(job, offers):
-        say(warning)
+    for warning in (misleading(job), too_large(job, offers)):
+        if warning:
+            say(warning)
     jobs = wait_for(queue, [job.id]) if args.wait else [job]
     if args.json:
         print_json(one.as_json() for one in jobs)
+    elif args.wait:
+        say_bad_ends(jobs)
     return exit_code_of(jobs) if args.wait else 0
 
 
@@ -192,13 +197,29 @@ def variables(typed: list[str], environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def misleading(job: JobView) -> str:
+    """Return a warning if the job's name, where an id is taken, means other jobs; else ""."""
+    try:
+        if not job.name or expand(job.name).kind == "name":
+            return ""
+    except InvalidInputError:
+        pass  # a range that runs backwards is no name either
+    return f"warning: {clean(job.name)!r} means jobs by their ids; this one is found by its own"
+
+
 def too_large(job: JobView, offers: list[Offer]) -> str:
     """Return a warning if no known machine could ever run the job, else ""."""
     job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
     fits = [place(job_class.request, offer.emptied()) for offer in offers]
     if not offers or not all(isinstance(fit, Misfit) for fit in fits):
         return ""
-    largest = max(offers, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
+    allowed = [offer for offer in offers if job_class.request.allows(offer.machine)]
+    if not allowed:
+        return (
+            f"warning: job {job.id} waits, for the name of no known machine is"
+            f" {clean(job_class.request.machine)} (see: mlq machines)"
+        )
+    largest = max(allowed, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
     has = [count(largest.total_cores, "core"), f"{about(largest.total_mem_mib)} of memory"]
     if largest.gpus:
         has.append(f"{count(len(largest.gpus), 'GPU')} of {about(largest.gpus[0].total_mib)}")

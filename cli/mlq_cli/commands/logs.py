@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the logs; 1 if one of them does not exist yet."""
-    queue = open_queue()
+    queue = open_queue(patient=args.follow)
     jobs = queue.views(queue.select(args.ids))
     sink = out_sink()
     shown = True

@@ -26,5 +26,6 @@ def run(args: argparse.Namespace) -> int:
     if queued:
         print_lines([f"queued again: {listed(queued)}"])
     if unended:
-        say(f"not queued again: {listed(unended)} has not ended yet")
+        have = "has" if len(unended) == 1 else "have"
+        say(f"not queued again: {listed(unended)} {have} not ended yet")
     return 0 if queued else 1

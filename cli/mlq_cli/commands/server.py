@@ -6,7 +6,7 @@ import argparse
 import os
 from dataclasses import asdict
 
-from mlq import server
+from mlq import server, server_status
 from mlq.settings import Settings, load
 from mlq_cli.parser import add_json
 from mlq_cli.remote.command import checked_hosts, run_on
@@ -76,7 +76,7 @@ def _stop(settings: Settings) -> str:
 
 def _status(settings: Settings, *, as_json: bool) -> int:
     """Print how the server is; 0 if it runs and answers."""
-    found = server.status(settings)
+    found = server_status.status(settings)
     if as_json:
         plain = asdict(found)
         plain |= {name: str(plain[name]) for name in ("socket", "folder", "log_file")}

@@ -6,7 +6,7 @@ import argparse
 
 from mlq_cli.parser import add_ids
 from mlq_cli.session import open_queue
-from mlq_cli.waiting import exit_code_of, wait_for
+from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 HELP = "wait until jobs have ended; the exit code is theirs"
 EXAMPLES = """\
@@ -24,5 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Wait."""
-    queue = open_queue()
-    return exit_code_of(wait_for(queue, queue.select(args.ids)))
+    queue = open_queue(patient=True)
+    jobs = wait_for(queue, queue.select(args.ids))
+    say_bad_ends(jobs)
+    return exit_code_of(jobs)

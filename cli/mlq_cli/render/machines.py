@@ -86,7 +86,8 @@ def remarks(
     if record.get("condition"):
         found.append(str(record["condition"]))
     if record.get("gpu_fault"):
-        found.append(f"no GPUs: {record['gpu_fault']}")
+        which = "not all GPUs" if listed(record, "gpus") else "no GPUs"
+        found.append(f"{which}: {record['gpu_fault']}")
     return found
 
 

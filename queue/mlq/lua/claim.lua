@@ -1,7 +1,8 @@
--- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, states) -> {claims}
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, states, only) -> {claims}
 --   fits     [{class, count}]: the classes that fit the machine's offer, and how many of each
 --            would fit alone
 --   states   {ready, running}: the words of the life cycle
+--   only     {id: true}: no other job may be claimed; left out if any may
 --   claims   [{id, attempt, class, spec, signature, losses, failures}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
 -- Goes on while the same class has the best job; once another class is ahead the caller has to
@@ -22,7 +23,8 @@ local function head_of(class)
     local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until')
     if job[1] ~= args.states.ready then
       redis.call('LREM', key, 1, id)
-    elseif alone or job[2] ~= args.machine or started_at > (tonumber(job[3]) or 0) then
+    elseif (not args.only or args.only[id])
+      and (alone or job[2] ~= args.machine or started_at > (tonumber(job[3]) or 0)) then
       return { id = id, order = order_of(id) }
     end
   end

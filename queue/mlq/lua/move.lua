@@ -1,11 +1,12 @@
 -- move(moves, at, avoid_s, states) -> {moved, stale}
---   moves   [{id, attempt, from, to, fields, clear, result, lost_on, lease}]
+--   moves   [{id, attempt, from, to, fields, clear, result, lost_on, lease, class}]
 --             from     the states in which the move is right
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
 --             result   flat list for rq's result stream, or empty
 --             lost_on  the machine that was lost under the job, or ''
 --             lease    only while the attempt's lease is still this one (see expired), or ''
+--             class    the class it belongs to from now on, or '' for the one it is in
 --   states  {good, waiting, ready, refused, running, ended: {state: true}}
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
@@ -54,6 +55,11 @@ for _, move in ipairs(args.moves) do
   right = right and running == move.attempt
   if right and not is_renewed(move.id, move.attempt, move.lease) then
     leave(move.id, job[1], job[3])
+    local class = job[3]
+    if move.class ~= '' then
+      class = move.class
+      redis.call('HSET', key, 'origin', class)
+    end
     if #move.fields > 0 then
       redis.call('HSET', key, unpack(move.fields))
     end
@@ -74,7 +80,7 @@ for _, move in ipairs(args.moves) do
     if to == states.ready then
       redis.call('HSET', key, 'enqueued_at', args.at) -- it waits from now on
     end
-    enter(move.id, to, job[3])
+    enter(move.id, to, class)
     if states.ended[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
       tell_dependents(move.id, to, states, args.at)

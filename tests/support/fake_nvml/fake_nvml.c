@@ -14,6 +14,8 @@
  *                                              before the last time gets UNKNOWN until it opens
  *                                              it anew
  *   gpu     <uuid> <result> <total> <reserved> <other> <name to the end of the line>
+ *   mig     <gpu index> <0|1>                  a GPU that can be cut into instances, and whether it is
+ *   compute <gpu index> <mode>                 its compute mode, nvmlComputeMode_t; else the default
  *   process <gpu index> <pid> <used or -1> <compute|graphics>
  *
  * Results are codes of nvmlReturn_t, 0 for success. Memory is in MiB. `other` is memory in use
@@ -21,7 +23,7 @@
  * numbered in the order of their lines. Without a state file no driver is loaded.
  *
  * Compiled with -DOLD_DRIVER it lacks the calls that older drivers lack: memory in its second
- * version and process lists in their third.
+ * version, process lists in their third, and instances of a GPU.
  *
  * Names, structures and codes are those of the NVML API reference as pynvml declares them.
  */
@@ -29,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, INSUFFICIENT_SIZE = 7,
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7,
        DRIVER_NOT_LOADED = 9, UNKNOWN = 999 };
 enum { MAX_GPUS = 16, MAX_PROCESSES = 256 };
 
@@ -46,6 +48,8 @@ typedef struct {
     char uuid[96], name[96];
     nvmlReturn_t result;
     bytes_t total_mib, reserved_mib, other_mib;
+    int has_mig;
+    unsigned mig, compute_mode;
 } gpu_t;
 
 typedef struct {
@@ -68,6 +72,16 @@ static int times_open, loaded_when_opened;
 static void read_line(const char *line) {
     gpu_t gpu = {0};
     process_t process = {0};
+    unsigned index, value;
+    if (sscanf(line, "mig %u %u", &index, &value) == 2 && index < MAX_GPUS) {
+        state.gpu[index].has_mig = 1;
+        state.gpu[index].mig = value;
+        return;
+    }
+    if (sscanf(line, "compute %u %u", &index, &value) == 2 && index < MAX_GPUS) {
+        state.gpu[index].compute_mode = value;
+        return;
+    }
     if (sscanf(line, "init %d", &state.init) == 1 || sscanf(line, "query %d", &state.query) == 1
         || sscanf(line, "loaded %d", &state.loaded) == 1)
         return;
@@ -172,6 +186,14 @@ nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned size) {
     return result == SUCCESS ? copy_text(name, size, gpu->name) : result;
 }
 
+nvmlReturn_t nvmlDeviceGetComputeMode(nvmlDevice_t device, unsigned *mode) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result == SUCCESS)
+        *mode = gpu->compute_mode;
+    return result;
+}
+
 static bytes_t used_mib(int index) {
     bytes_t sum = state.gpu[index].other_mib;
     for (int i = 0; i < state.processes; i++)
@@ -233,6 +255,15 @@ nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v2(nvmlDevice_t device, unsig
 }
 
 #else
+
+nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned *current, unsigned *pending) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result != SUCCESS)
+        return result;
+    *current = *pending = gpu->mig;
+    return gpu->has_mig ? SUCCESS : NOT_SUPPORTED;
+}
 
 nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory) {
     gpu_t *gpu;

@@ -135,7 +135,11 @@ def free_for_us(report: MachineReport, promises: Sequence[Promise], limits: Limi
         mem_mib=_free_mem_mib(report.memory, promises, limits.mem_mib),
         gpus=tuple(
             GpuOffer(
-                gpu.uuid, gpu.name, _free_vram_mib(gpu, promises, report.gpu_owners), gpu.total_mib
+                uuid=gpu.uuid,
+                name=gpu.name,
+                free_mib=_free_vram_mib(gpu, promises, report.gpu_owners),
+                total_mib=gpu.total_mib,
+                exclusive=gpu.exclusive,
             )
             for gpu in report.gpus.gpus
         ),
@@ -173,6 +177,8 @@ def _free_vram_mib(gpu: Gpu, promises: Sequence[Promise], owners: Mapping[int, i
     Memory of a process for which the driver gives no number counts as not allocated: the offer is
     then too small, which wastes memory but breaks no promise.
     """
+    if gpu.exclusive and any(gpu.uuid in promise.gpu_uuids for promise in promises):
+        return 0
     used_by: dict[int, int] = {}
     for process in gpu.processes:
         leader = owners.get(process.pid)

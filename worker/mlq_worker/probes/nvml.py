@@ -40,7 +40,10 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU and its memory; `free_mib` is what nobody at all has allocated."""
+    """One GPU and its memory; `free_mib` is what nobody at all has allocated.
+
+    An `exclusive` one takes a single process that computes; beside that, nothing of it is free.
+    """
 
     uuid: str
     index: int
@@ -48,6 +51,7 @@ class Gpu:
     total_mib: int
     free_mib: int
     processes: tuple[GpuProcess, ...] = ()
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +170,20 @@ class GpuProbe:
         faults: list[str] = []
         count = self._nvml.nvmlDeviceGetCount()
         for index in range(count):
+            uuid = None
             try:
-                gpu = self._gpu(index)
+                handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
+                uuid = self._nvml.nvmlDeviceGetUUID(handle)
+                if not self._selection.allows(index, uuid):
+                    continue
+                # First: of a GPU that is cut up, root alone may ask more.
+                if unusable := self._unusable(handle):
+                    faults.append(f"GPU {index} {unusable}")
+                else:
+                    gpus.append(self._gpu(index, uuid, handle))
             except self._nvml.NVMLError as error:
-                if self._selection.allows(index, None):
+                if self._selection.allows(index, uuid):
                     faults.append(_gpu_fault(index, error))
-            else:
-                gpus += [gpu] if self._selection.allows(index, gpu.uuid) else []
         found = tuple(gpus)
         if not faults:
             missing = self._selection.missing(found)
@@ -180,16 +191,40 @@ class GpuProbe:
         note = "" if count else "this machine has no NVIDIA GPU"
         return GpuReport(found, "; ".join(faults), note)
 
-    def _gpu(self, index: int) -> Gpu:
-        handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
+    def _unusable(self, handle: Any) -> str:
+        """Return why no job can be given this GPU, "" if one can."""
+        current, _pending = self._asked("nvmlDeviceGetMigMode", handle, (0, 0))
+        if current:
+            return "is cut into instances (MIG), which mlq cannot hand out"
+        if self._compute_mode(handle) == self._nvml.NVML_COMPUTEMODE_PROHIBITED:
+            return "takes no programs (its compute mode is Prohibited)"
+        return ""
+
+    def _compute_mode(self, handle: Any) -> Any:
+        return self._asked("nvmlDeviceGetComputeMode", handle, self._nvml.NVML_COMPUTEMODE_DEFAULT)
+
+    def _asked(self, question: str, handle: Any, otherwise: Any) -> Any:
+        """Ask what not every GPU and not every driver knows."""
+        try:
+            return getattr(self._nvml, question)(handle)
+        except (self._nvml.NVMLError_NotSupported, self._nvml.NVMLError_FunctionNotFound):
+            return otherwise
+
+    def _gpu(self, index: int, uuid: str, handle: Any) -> Gpu:
         memory = self._memory(handle)
+        exclusive = self._compute_mode(handle) in (
+            self._nvml.NVML_COMPUTEMODE_EXCLUSIVE_THREAD,
+            self._nvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS,
+        )
+        taken = exclusive and bool(self._running("Compute", handle))
         return Gpu(
-            uuid=self._nvml.nvmlDeviceGetUUID(handle),
+            uuid=uuid,
             index=index,
             name=self._nvml.nvmlDeviceGetName(handle),
             total_mib=memory.total // 2**20,
-            free_mib=memory.free // 2**20,
+            free_mib=0 if taken else memory.free // 2**20,
             processes=self._processes(handle),
+            exclusive=exclusive,
         )
 
     def _memory(self, handle: Any) -> Any:

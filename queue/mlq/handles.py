@@ -1,0 +1,55 @@
+"""A job as Python code holds it, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlq.views import JobView
+
+if TYPE_CHECKING:
+    from mlq.queues import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended; `value` is what a Python function returned."""
+
+    state: str
+    exit_code: int | None
+    reason: str
+    directory: Path
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A handle on a job in a queue; it holds nothing but the id."""
+
+    id: str
+    queue: Queue
+
+    def view(self) -> JobView:
+        """Return the job as it is now."""
+        return self.queue.views([self.id])[0]
+
+    def wait(self, timeout_s: float | None = None) -> JobView:
+        """Wait until the job has ended.
+
+        Raises:
+            TimeoutError: it had not ended after `timeout_s`.
+        """
+        return self.queue.wait([self.id], timeout_s)[0]
+
+    def result(self) -> JobResult:
+        """Return how the job ended.
+
+        Raises:
+            InvalidInputError: it has not ended yet.
+        """
+        return self.queue.result(self.view())
+
+    def cancel(self) -> None:
+        """Cancel the job; if it runs, its worker stops it first."""
+        self.queue.cancel([self.id])

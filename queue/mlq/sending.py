@@ -1,0 +1,75 @@
+"""How operations travel to the queue's server, and when what they wrote can be relied on.
+
+A server that was started anew knows no scripts; they are sent when it says so. Several operations
+go in one round trip, and one can wait until the server has them on its disk.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlq import scripts
+from mlq.client import Client, ScriptMissingError
+from mlq.errors import QueueRefusedError, QueueUnreachableError
+from mlq.operations import Operation
+
+_DISK_MS = 3000
+
+
+class Sender:
+    """Sends operations over one client."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._waits_for_disk: bool | None = None
+
+    def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
+        """Run operations, and `then` a command, in one round trip and return their replies."""
+        commands: list[tuple[str | int, ...]] = [one.command() for one in operations]
+        if then:
+            commands.append(then)
+        try:
+            replies = self.client.call_many(commands)
+        except ScriptMissingError:
+            for name in {operation.name for operation in operations}:
+                self.client.call("SCRIPT", "LOAD", scripts.source(name))
+            replies = self.client.call_many(commands)
+        # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
+        last = replies[len(operations) :]
+        replies = replies[: len(operations)]
+        return [*(json.loads(reply.decode(errors="replace")) for reply in replies), *last]
+
+    def run_on_disk(self, *operations: Operation) -> list[dict[str, Any]]:
+        """Run operations and return their replies once what they wrote is on the server's disk.
+
+        What a worker acts on the server must not forget: a claim that a power cut of the queue's
+        host undid would be given to another machine while the job runs. With `appendfsync always`
+        this costs nothing; with `everysec` it takes up to a second. Servers before Redis 7.2 cannot
+        say it; there only `always` is safe.
+
+        Raises:
+            QueueUnreachableError: it is not on the disk after some seconds.
+        """
+        if self._waits_for_disk is None:
+            self._waits_for_disk = self._can_wait_for_disk()
+        if not self._waits_for_disk:
+            return self.run(*operations)
+        # In one round trip with the operations: a client that sends it again after the server has
+        # restarted has to send them again, too.
+        replies = self.run(*operations, then=("WAITAOF", 1, 0, _DISK_MS))
+        flushed, _ = replies.pop()
+        if not flushed:
+            raise QueueUnreachableError(
+                "the queue's server did not write to its disk in time",
+                why="its disk is very slow or full",
+                fix="look at it with: mlq server status",
+            )
+        return replies
+
+    def _can_wait_for_disk(self) -> bool:
+        try:
+            self.client.call("WAITAOF", 0, 0, 0)
+        except QueueRefusedError:
+            return False
+        return True

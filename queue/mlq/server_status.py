@@ -1,0 +1,112 @@
+"""How the queue's own server is: one that is broken, stuck or away is a status too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlq.client import Client
+from mlq.errors import QueueRefusedError, QueueUnreachableError, UnsafePathError
+from mlq.paths import read_secret
+from mlq.server_files import ServerFiles
+from mlq.settings import Settings
+from mlq.wire import Wire
+
+# A server that loads its log says so at once; one that says nothing for so long is stuck.
+_ANSWER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """The queue's server as it is now; what is not known of one that does not run is empty.
+
+    Args:
+        running: whether it runs.
+        socket: where it answers.
+        folder: its data.
+        log_file: its log.
+        pid: its process.
+        version: for example `Valkey 9.1.2`.
+        binary: the program.
+        memory_mib: what its data takes in memory.
+        fsync: when it flushes its log: `always` or `everysec`.
+        aof: `ok`, or what is wrong with its log on disk.
+        jobs: how many jobs it holds, ended ones included.
+        note: why it does not answer, or what it last said before it ended.
+    """
+
+    running: bool
+    socket: Path
+    folder: Path
+    log_file: Path
+    pid: int | None = None
+    version: str = ""
+    binary: str = ""
+    memory_mib: float | None = None
+    fsync: str = ""
+    aof: str = ""
+    jobs: int | None = None
+    note: str = ""
+
+
+def status(settings: Settings) -> ServerStatus:
+    """Return how the server is; one that is broken or away is a status too.
+
+    Raises:
+        ServerError: its folder cannot be looked into.
+    """
+    files = ServerFiles(settings.server_dir)
+    at: dict[str, Any] = {
+        "socket": settings.redis_socket,
+        "folder": files.folder,
+        "log_file": files.log,
+    }
+    if not files.is_running():
+        return ServerStatus(running=False, note=files.last_words(), **at)
+    at["pid"] = files.pid()
+    try:
+        client = connect(settings)
+        try:
+            info = _info(client)
+            jobs = int(client.call("ZCARD", "mlq:jobs"))
+        finally:
+            client.close()
+    except (QueueUnreachableError, QueueRefusedError, UnsafePathError) as error:
+        return ServerStatus(running=True, note=str(error), **at)
+    kind = "Valkey" if "valkey_version" in info else "Redis"
+    return ServerStatus(
+        running=True,
+        version=f"{kind} {info.get('valkey_version') or info['redis_version']}",
+        binary=info.get("executable", ""),
+        memory_mib=int(info["used_memory"]) / 2**20,
+        fsync=files.configured_fsync(),
+        aof=_aof(info),
+        jobs=jobs,
+        **at,
+    )
+
+
+def connect(settings: Settings) -> Client:
+    """Return a connection to the server of this machine, which is given up soon."""
+    password = read_secret(settings.password_file).decode().strip()
+    return Wire(settings.redis_socket, settings.redis_user, password, timeout_s=_ANSWER_S)
+
+
+def _info(client: Client) -> dict[str, str]:
+    text: str = client.call("INFO").decode(errors="replace")
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value for name, colon, value in pairs if colon}
+
+
+def _aof(info: Mapping[str, str]) -> str:
+    if info.get("loading") == "1":
+        return "loading"
+    if info.get("aof_enabled") != "1":
+        return "off: jobs are lost when the server ends"
+    if info.get("aof_last_write_status") != "ok":
+        return "the last write failed: is the disk full?"
+    if info.get("aof_last_bgrewrite_status") != "ok":
+        return "the last rewrite failed: is the disk full?"
+    return "ok"
