@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-
-from mlq_cli.session import print_lines
+import sys
 
 HELP = "print what makes the shell complete commands, options, job ids and names"
 EXAMPLES = """\
@@ -24,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
     """Print the shell's own code."""
     from argcomplete.shell_integration import shellcode
 
-    print_lines([shellcode(["mlq"], shell=args.shell).strip()])
+    sys.stdout.write(shellcode(["mlq"], shell=args.shell).strip() + "\n")
     return 0

@@ -106,7 +106,7 @@ def _explained(
         lines += _parents(queue, job)
     elif job.state == State.QUEUED:
         lines.append(f"{count(ahead, 'job')} before it in line.")
-        lines.append(conclusion(job.id, verdicts, ahead, reservations))
+        lines.append(clean(conclusion(job.id, verdicts, ahead, reservations)))
     table = verdict_table(verdicts, style)
     return [*lines, "", *table] if table else lines
 
@@ -114,7 +114,7 @@ def _explained(
 def _parents(queue: Queue, job: JobView) -> list[str]:
     parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
     pending = [f"{one} ({state})" for one, state in parents.items() if state not in ENDED]
-    return [f"It starts only after {', '.join(pending) or 'its parents'}."]
+    return [clean(f"It starts only after {', '.join(pending) or 'its parents'}.")]
 
 
 def _as_json(queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int) -> dict[str, Any]:

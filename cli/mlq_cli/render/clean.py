@@ -1,8 +1,10 @@
 """Text that jobs bring along, made safe to show on a terminal.
 
 A job's name, command or reason is whatever its author wrote. An escape sequence in it could move
-the cursor, rename the window or fake a line of a table. Nothing from a job reaches a terminal but
-through `clean` (one line of text) or `log_cleaner.LogCleaner` (a stream, where colours may stay).
+the cursor, rename the window or fake a line of a table. The same goes for machines, and for all
+that stands in Redis. Nothing of it reaches a terminal but through `clean` (one line of text) or
+`log_cleaner.LogCleaner` (a stream, where colours may stay). Whatever renders a text cleans it, since
+only then it knows how wide it is; `clean_painted` is where all lines pass through once more.
 """
 
 from __future__ import annotations
@@ -28,6 +30,14 @@ def clean(text: str) -> str:
         return text
     without = re.sub(SEQUENCE, "", text)  # compiled here, not at import: it is rarely needed
     return "".join(character for raw in without if (character := _printable(raw)))
+
+
+def clean_painted(line: str) -> str:
+    """Return a line in which the only control characters are colours as `Style` paints them."""
+    if line.isprintable():
+        return line
+    parts = re.split(r"(\x1b\[\d{1,2}m)", line)
+    return "".join(part if at % 2 else clean(part) for at, part in enumerate(parts))
 
 
 def _printable(character: str) -> str:

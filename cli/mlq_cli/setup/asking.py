@@ -49,6 +49,6 @@ class Asker:
 
     def _line(self, question: str) -> str:
         try:
-            return self._read(question).strip()
+            return self._read(clean(question)).strip()
         except EOFError:
             raise MlqError("no answer was given", why="the input ended") from None
