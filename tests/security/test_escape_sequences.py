@@ -1,8 +1,9 @@
-"""No escape sequence of somebody else's reaches a terminal from any command but `logs`, as colour.
+"""No escape sequence of somebody else's reaches a terminal; `logs` lets colours through.
 
 What could come in is written by jobs and their authors (names, commands, variables, logs,
 reasons), by machines, or by whoever has the password of Redis (everything there, ids and names of
-machines too). A sequence could rename the window, clear the screen, type into some terminals, fake a line.
+machines too). A sequence could rename the window, clear the screen, fake a line, and have some
+terminals type.
 """
 
 from __future__ import annotations

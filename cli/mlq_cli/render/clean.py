@@ -3,8 +3,8 @@
 A job's name, command or reason is whatever its author wrote. An escape sequence in it could move
 the cursor, rename the window or fake a line of a table. The same goes for machines, and for all
 that stands in Redis. Nothing of it reaches a terminal but through `clean` (one line of text) or
-`log_cleaner.LogCleaner` (a stream, where colours may stay). Whatever renders a text cleans it, since
-only then it knows how wide it is; `clean_painted` is where all lines pass through once more.
+`log_cleaner.LogCleaner` (a stream, where colours may stay). Whatever renders a text cleans it,
+since it must know how wide it is; all lines then pass through `clean_painted`.
 """
 
 from __future__ import annotations
