@@ -59,7 +59,12 @@ def say(text: str) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines in one write; nothing of control gets through but our own colours."""
+    """Print plain lines in one write; nothing of control gets through."""
+    sys.stdout.write("".join(f"{clean(line)}\n" for line in lines))
+
+
+def print_painted(lines: Iterable[str]) -> None:
+    """Print lines that were rendered with a `Style`; nothing but its colours gets through."""
     sys.stdout.write("".join(f"{clean_painted(line)}\n" for line in lines))
 
 

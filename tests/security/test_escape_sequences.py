@@ -29,6 +29,7 @@ COMMANDS = (
     ["ls", "-a"],
     ["show", "1-4"],
     ["show", EVIL],
+    ["show", f"no job {EVIL}"],
     ["explain", "1-4"],
     ["machines"],
     ["logs", "1-4"],

@@ -20,7 +20,7 @@ from mlq_cli.render.explain import verdict_table
 from mlq_cli.render.jobs import asks, seconds_of
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.words import count, elapsed
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "say why a job waits: for each machine, what is short"
 EXAMPLES = """\
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for number, (job, verdicts, ahead) in enumerate(found):
         print_lines([""] if number else [])
-        print_lines(_explained(queue, job, verdicts, ahead, waiting.reservations))
+        print_painted(_explained(queue, job, verdicts, ahead, waiting.reservations))
     return 0
 
 

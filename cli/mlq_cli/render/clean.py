@@ -4,12 +4,14 @@ A job's name, command or reason is whatever its author wrote. An escape sequence
 the cursor, rename the window or fake a line of a table. The same goes for machines, and for all
 that stands in Redis. Nothing of it reaches a terminal but through `clean` (one line of text) or
 `log_cleaner.LogCleaner` (a stream, where colours may stay). Whatever renders a text cleans it,
-since it must know how wide it is; all lines then pass through `clean_painted`.
+since it must know how wide it is; whatever is printed then passes through here once more.
 """
 
 from __future__ import annotations
 
 import re
+
+from mlq_cli.render.style import COLOURS
 
 # Escape sequences by ECMA-48: control sequences (CSI), strings (OSC, DCS, PM, APC, SOS) with their
 # terminator, and the short ones. A string nobody terminates ends at its line, or after 4096
@@ -33,10 +35,10 @@ def clean(text: str) -> str:
 
 
 def clean_painted(line: str) -> str:
-    """Return a line in which the only control characters are colours as `Style` paints them."""
+    """Return a line in which the only control characters are the colours of `Style`."""
     if line.isprintable():
         return line
-    parts = re.split(r"(\x1b\[\d{1,2}m)", line)
+    parts = re.split(f"({'|'.join(map(re.escape, COLOURS))})", line)
     return "".join(part if at % 2 else clean(part) for at, part in enumerate(parts))
 
 
