@@ -53,7 +53,9 @@ for _, move in ipairs(args.moves) do
   local running = job[1] == states.running and tonumber(job[2]) or 0
   right = right and running == move.attempt
   if right and not is_renewed(move.id, move.attempt, move.lease) then
-    leave(move.id, job[1], job[3])
+    -- Without a class, as only a stranger leaves it, a job must still not stand in all others' way.
+    local class = job[3] or ''
+    leave(move.id, job[1], class)
     if #move.fields > 0 then
       redis.call('HSET', key, unpack(move.fields))
     end
@@ -74,7 +76,7 @@ for _, move in ipairs(args.moves) do
     if to == states.ready then
       redis.call('HSET', key, 'enqueued_at', args.at) -- it waits from now on
     end
-    enter(move.id, to, job[3])
+    enter(move.id, to, class)
     if states.ended[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
       tell_dependents(move.id, to, states, args.at)
