@@ -183,6 +183,15 @@ def test_a_key_that_is_not_accepted(tunnels: Tunnels, world: SshWorld) -> None:
     assert "ssh -F" in error.fix
 
 
+def test_no_key_at_all(tunnels: Tunnels, world: SshWorld) -> None:
+    world.host("queue")
+    world.key.unlink()
+    error = failure(tunnels)
+    assert "does not let you in" in error.what
+    assert error.why
+    assert "ssh -F" in error.fix
+
+
 def test_a_user_who_is_not_known_there(tunnels: Tunnels, world: SshWorld) -> None:
     world.host("queue")
     error = failure(tunnels, "somebody-else@queue")
