@@ -158,6 +158,16 @@ def test_a_disk_that_is_full_there(machine: FarLab) -> None:
     assert "make room there" in done.err
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_nothing_is_deployed_where_others_could_replace_it(machine: FarLab, mode: int) -> None:
+    machine.root.chmod(mode)
+    done = run_deploy(machine)
+    assert done.code == 1
+    assert f"the results root {machine.root} is open to others" in done.err
+    assert "chmod 700" in done.err
+    assert not (machine.root / "software" / "current").exists()
+
+
 def test_a_root_that_cannot_be_made(machine: FarLab) -> None:
     environ = {"MLQ_ROOT": "/nowhere/mlq"}
     words = ["deploy", "--on", "gpu01", "--python", PYTHON]

@@ -170,6 +170,18 @@ def test_a_root_that_cannot_be_written_there(lab: FarLab, behind: Sandbox) -> No
     assert not config_dir(behind).exists()
 
 
+def test_a_root_that_others_can_use(lab: FarLab, behind: Sandbox, laptop: Sandbox) -> None:
+    shared = lab.root / "shared"
+    shared.mkdir()
+    shared.chmod(0o775)
+    for words in ((), WAY):
+        done = laptop.run("init", *words, "--root", str(shared))
+        assert done.code == 1
+        assert f"{shared} is open to others" in done.err
+        assert f"chmod 700 {shared}" in done.err
+    assert not config_dir(laptop).exists()
+
+
 def ctrl_c(process: subprocess.Popen[bytes], _: int) -> int:
     process.send_signal(signal.SIGINT)
     return 130
