@@ -65,5 +65,6 @@ class Cable:
     def move(self, number: int) -> None:
         """Give the machine another address, as a VPN does; the old one is gone at once."""
         old, self.number = self.address, number
-        self._inside("address", "add", f"{self.address}/24", "dev", "eth0")
+        # In this order: a second address of one network goes when the first does, on most systems.
         self._inside("address", "delete", f"{old}/24", "dev", "eth0")
+        self._inside("address", "add", f"{self.address}/24", "dev", "eth0")
