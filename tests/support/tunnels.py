@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from redis_server import RedisServer
 from ssh_world import SshWorld
@@ -71,7 +72,7 @@ class Tunnels:
         beats = {} if alive_s is None else {"beat_s": alive_s, "silence_s": 3 * alive_s}
         return ParamikoConnector(target, folder, **beats)
 
-    def up(self, host: str = "queue", gateway: str = "", **options: int | None) -> SupervisedTunnel:
+    def up(self, host: str = "queue", gateway: str = "", **options: Any) -> SupervisedTunnel:
         """Start a tunnel and wait until it is up."""
         tunnel = self.start(host, gateway, **options)
         tunnel.wait_up(UP_S)

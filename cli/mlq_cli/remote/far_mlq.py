@@ -13,16 +13,16 @@ from typing import Any
 
 from mlq.errors import MlqError, UnsafePathError
 from mlq.layout import CURRENT, SOFTWARE
+from mlq.tunnel.far_folder import OURS_ALONE
 from mlq_cli.remote.fanout import Task, Way
 from mlq_cli.remote.outcome import Outcome
 from mlq_cli.remote.ssh import Ran, Ssh
 
 _NO_ROOT, _NO_MLQ, _NO_PYTHON, _OPEN = 91, 92, 93, 94
-# Who else can write there could have put another mlq in place.
-OURS_ALONE = '[ -O "$r/" ] && case $(ls -ldn "$r/") in d???------*) ;; *) false;; esac'
 _SCRIPT = (
     f'r=$1; shift; c=$r/{SOFTWARE}/{CURRENT}; [ -d "$r" ] || exit {_NO_ROOT}; '
-    f"{{ {OURS_ALONE}; }} || exit {_OPEN}; "
+    # Who else can write there could have put another mlq in place.
+    f"d=$r/; {{ {OURS_ALONE}; }} || exit {_OPEN}; "
     f'[ -e "$c/bin/mlq" ] || exit {_NO_MLQ}; [ -x "$c/bin/python" ] || exit {_NO_PYTHON}; '
     'MLQ_ROOT=$r; export MLQ_ROOT; exec "$c/bin/mlq" "$@"'
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlq.errors import MlqError, StorageError, UnsafePathError
 from mlq.layout import CURRENT, SOFTWARE
-from mlq_cli.remote.far_mlq import OURS_ALONE
+from mlq.tunnel.far_folder import OURS_ALONE
 from mlq_cli.remote.ssh import Ssh
 
 _LOOK_S = 60.0
@@ -25,7 +25,7 @@ _WHO = (
 )
 _SECRETS = 'for f in "$@"; do if [ -e "$f" ]; then echo yes; else echo no; fi; done'
 _ROOT = (
-    f'umask 077; r=$1; mkdir -p "$r" || exit {_NO_ROOT}; '
+    f'umask 077; d=$1/; mkdir -p "$d" || exit {_NO_ROOT}; '
     f"{{ {OURS_ALONE}; }} || exit {_OPEN_ROOT}; "
     't=$1/.mlq-init.$$ && echo probe >"$t" && rm "$t" || '
     f'exit {_NO_ROOT}; m=$1/{SOFTWARE}/{CURRENT}/bin/mlq; if [ -x "$m" ]; then '
