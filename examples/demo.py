@@ -164,7 +164,7 @@ def check(lab: Lab, victim: Job, survivor: str) -> None:
 def private_lab() -> Iterator[Lab]:
     """Yield a lab, and leave nothing of it running."""
     results = HERE.parent / ".demo" / time.strftime("%Y-%m-%d-%H%M%S")
-    results.mkdir(parents=True)
+    results.mkdir(mode=0o700, parents=True)
     private = Path(tempfile.mkdtemp(prefix="mlq-demo-"))
     lab = Lab(private, results)
     try:

@@ -31,6 +31,7 @@ def complete_jobs(prefix: str, **_context: Any) -> list[str]:
 
 
 def _job_words() -> Iterator[str]:
+    from mlq.ids import is_valid_id
     from mlq_cli.render.clean import clean
     from mlq_cli.session import open_store
 
@@ -38,7 +39,7 @@ def _job_words() -> Iterator[str]:
     for index, from_score in (("unended", 0.0), ("ended", time.time() - _DAY_S)):
         pages = store.pages(("status", "mlq_name"), index, from_score)
         for job_id, _state, name in islice((row for page in pages for row in page), _MOST):
-            yield job_id
+            yield from (job_id,) if is_valid_id(job_id) else ()
             if name and clean(name) == name:
                 yield name
 

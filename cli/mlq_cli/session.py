@@ -20,6 +20,7 @@ from mlq.settings import Settings, load
 from mlq.store import Store
 from mlq.tunnel import through
 from mlq.wire import SLOW_S, Wire
+from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 
 
@@ -78,16 +79,21 @@ def out_style() -> Style:
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal something that is no result: on standard error."""
-    print(f"mlq: {text}", file=sys.stderr, flush=True)
+    """Tell the person at the terminal something that is no result: one line on standard error."""
+    print(f"mlq: {clean(text)}", file=sys.stderr, flush=True)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines in one write."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """Print plain lines in one write; nothing of control gets through."""
+    sys.stdout.write("".join(f"{clean(line)}\n" for line in lines))
+
+
+def print_painted(lines: Iterable[str]) -> None:
+    """Print lines that were rendered with a `Style`; nothing but its colours gets through."""
+    sys.stdout.write("".join(f"{clean_painted(line)}\n" for line in lines))
 
 
 def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
     """Print a list of objects, one a line, so that it can be read and grepped."""
-    lines = [json.dumps(one) for one in objects]
-    print_lines(["[" + ",\n ".join(lines) + "]"])
+    text = ",\n ".join(json.dumps(one) for one in objects)
+    print_lines(f"[{text}]".split("\n"))

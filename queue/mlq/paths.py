@@ -69,6 +69,16 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
     return path
 
 
+def check_ours_alone(path: Path) -> None:
+    """Make sure that a folder is ours alone; unlike `private_dir` it may be reached by a link.
+
+    Raises:
+        UnsafePathError: somebody else owns it, or can use it.
+        OSError: it cannot be looked at.
+    """
+    _check_ours(path, path.stat(), "folder", 0o700)
+
+
 def make_private_dirs(path: Path | str) -> None:
     """Make a folder and its missing parents with mode 0700; those that exist stay as they are.
 

@@ -3,6 +3,9 @@
 Two queues on one root would write into each other's jobs, since both count from 1. So the first
 worker of a queue leaves the queue's id in the root, and a worker of another queue is refused. And
 a queue that was restored from an old copy goes on counting above the jobs that lie in the root.
+
+Who can write in the root can put other folders in the place of ours: results, and the mlq that
+machines run. So it has to be ours alone.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from mlq.errors import StorageError
 from mlq.layout import Layout, read_listed
-from mlq.paths import make_private_dirs
+from mlq.paths import check_ours_alone, make_private_dirs
 
 FORMAT = 1
 
@@ -23,10 +26,12 @@ def claim_root(layout: Layout, queue_id: str) -> None:
 
     Raises:
         StorageError: it cannot be written, or belongs to another queue or a newer mlq.
+        UnsafePathError: it is open to others.
     """
     try:
         for folder in (layout.root, layout.workers_dir, layout.jobs_dir):
             make_private_dirs(folder)
+        check_ours_alone(layout.root)
         found = read_listed(layout.queue_file)
         if found is None:
             _write_once(layout.queue_file, {"queue": queue_id, "format": FORMAT})

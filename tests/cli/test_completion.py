@@ -65,5 +65,14 @@ def test_ids_and_names(installation: Sandbox) -> None:
     assert completed(installation, "mlq enqueue --after 1,big") == ["1,bigger"]
 
 
+def test_an_id_that_is_none_is_not_offered(installation: Sandbox) -> None:
+    client = installation.queue().store.client
+    for job_id in ("9\x1b[31m", "8\nrm", "7; rm", "fine"):
+        client.call("HSET", f"rq:job:{job_id}", "status", "queued")
+        client.call("ZADD", "mlq:unended", 1, job_id)
+    offered = completed(installation, "mlq show ")
+    assert [word for word in offered if not word.startswith("-")] == ["fine"]
+
+
 def test_without_a_server_nothing_is_offered_and_nothing_said(installation: Sandbox) -> None:
     assert completed(installation, "mlq cancel b") == []

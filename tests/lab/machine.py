@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import firewall
 from box import Box, check, children_of, search_path
 from network import Cable
 from sandbox import Completed
@@ -218,20 +219,14 @@ class NamespaceMachine:
 
     def drop_port(self, port: int) -> None:
         """Swallow all packets from and to a TCP port; see `Machine`."""
-        rules = ["add table inet lab"]
-        for hook in ("input", "output"):
-            rules.append(f"add chain inet lab {hook} {{ type filter hook {hook} priority 0; }}")
-            rules += [
-                f"add rule inet lab {hook} tcp {end} {port} drop" for end in ("sport", "dport")
-            ]
-        self._nft(*rules)
+        self._nft(firewall.drop_port(port))
 
     def pass_port(self) -> None:
         """Swallow nothing any more."""
-        self._nft("delete table inet lab")
+        self._nft(firewall.PASS_ALL)
 
-    def _nft(self, *rules: str) -> None:
-        check(["nsenter", f"--target={self._pid}", "--net", "--", "nft", "; ".join(rules)])
+    def _nft(self, rules: str) -> None:
+        check(["nsenter", f"--target={self._pid}", "--net", "--", "nft", rules])
 
     def freeze(self) -> None:
         """Stop every process at one instant; see `Machine`."""

@@ -64,6 +64,7 @@ class Cable:
 
     def move(self, number: int) -> None:
         """Give the machine another address, as a VPN does; the old one is gone at once."""
+        # In this order: a second address of one network goes when the first does, on most systems.
         self._inside("address", "delete", f"{self.address}/24", "dev", "eth0")
         self.number = number
         self._inside("address", "add", f"{self.address}/24", "dev", "eth0")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from far_lab import FarLab, dependencies
+from local_lab import small_disk
 from sandbox import Completed
 
 from mlq_cli.remote import far_deploy, wheel
@@ -148,18 +149,23 @@ def test_a_wheel_that_cannot_be_installed_leaves_nothing(machine: FarLab) -> Non
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
 def test_a_disk_that_is_full_there(machine: FarLab) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", machine.root]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount here")
-    try:
+    with small_disk(machine.root, "size=1m,mode=700"):
         done = run_deploy(machine)
-    finally:
-        subprocess.run(["umount", machine.root], check=True)
+        assert software(machine) == set()  # what there was of it does not take the room
     assert done.code == 1
     assert "is full" in done.err
     assert "make room there" in done.err
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_nothing_is_deployed_where_others_could_replace_it(machine: FarLab, mode: int) -> None:
+    machine.root.chmod(mode)
+    done = run_deploy(machine)
+    assert done.code == 1
+    assert f"the results root {machine.root} is open to others" in done.err
+    assert "chmod 700" in done.err
+    assert not (machine.root / "software" / "current").exists()
 
 
 def test_a_root_that_cannot_be_made(machine: FarLab) -> None:

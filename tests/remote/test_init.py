@@ -7,8 +7,9 @@ import os
 import pty
 import signal
 import stat
+import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -169,22 +170,79 @@ def test_a_root_that_cannot_be_written_there(lab: FarLab, behind: Sandbox) -> No
     assert not config_dir(behind).exists()
 
 
-def test_ctrl_c_at_every_question_leaves_nothing(lab: FarLab, behind: Sandbox) -> None:
-    questions = ["Queue host", "Gateway", "Results root", "Machines", "Copy key and password"]
-    answers = [b"gpu01\n", b"shell1\n", os.fsencode(lab.root) + b"\n", b"gpu01\n"]
-    for at, question in enumerate(questions):
-        ours, theirs = pty.openpty()
-        with behind.started("init", stdin=theirs, stdout=theirs, stderr=theirs) as process:
-            os.close(theirs)
-            screen = Screen(ours)
-            for asked, answer in zip(questions[:at], answers, strict=False):
-                screen.wait_for(asked)
-                os.write(ours, answer)
+def test_a_root_that_others_can_use(lab: FarLab, behind: Sandbox, laptop: Sandbox) -> None:
+    shared = lab.root / "shared"
+    shared.mkdir()
+    shared.chmod(0o775)
+    for words in ((), WAY):
+        done = laptop.run("init", *words, "--root", str(shared))
+        assert done.code == 1
+        assert f"{shared} is open to others" in done.err
+        assert f"chmod 700 {shared}" in done.err
+    assert not config_dir(laptop).exists()
+
+
+def ctrl_c(process: subprocess.Popen[bytes], _: int) -> int:
+    process.send_signal(signal.SIGINT)
+    return 130
+
+
+def ctrl_d(_: subprocess.Popen[bytes], keyboard: int) -> int:
+    os.write(keyboard, b"\x04")
+    return 1
+
+
+Leave = Callable[[subprocess.Popen[bytes], int], int]
+
+
+def left_at(sandbox: Sandbox, dialogue: list[tuple[str, bytes]], last: str, leave: Leave) -> str:
+    """Answer questions of `mlq init` on a terminal, leave at the last; returns what it showed."""
+    ours, theirs = pty.openpty()
+    with sandbox.started("init", stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        screen = Screen(ours)
+        for question, answer in dialogue:
             screen.wait_for(question)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
-        os.close(ours)
-        assert not config_dir(behind).exists(), question
+            os.write(ours, answer)
+        screen.wait_for(last)
+        code = leave(process, ours)
+        assert process.wait(30) == code
+        screen.read()
+    os.close(ours)
+    assert not config_dir(sandbox).exists(), last
+    assert "Traceback" not in screen.shown
+    return screen.shown
+
+
+@pytest.mark.parametrize("leave", [ctrl_c, ctrl_d])
+def test_who_leaves_at_any_question_leaves_nothing(
+    lab: FarLab, behind: Sandbox, leave: Leave
+) -> None:
+    dialogue = [
+        ("Queue host", b"gpu01\n"),
+        ("Gateway", b"shell1\n"),
+        ("Results root", os.fsencode(lab.root) + b"\n"),
+        ("Machines", b"gpu01\n"),
+        ("Copy key and password", b"\n"),
+    ]
+    for at, (question, _) in enumerate(dialogue):
+        shown = left_at(behind, dialogue[:at], question, leave)
+        assert "interrupted" in shown or "no answer was given" in shown
+
+
+@pytest.mark.parametrize("leave", [ctrl_c, ctrl_d])
+def test_or_at_the_question_whether_to_try_again(laptop: Sandbox, leave: Leave) -> None:
+    shown = left_at(laptop, [("Queue host", b"-\n"), ("root", b"relative\n")], "again", leave)
+    assert "the results root 'relative' cannot be used" in shown
+
+
+def test_without_a_terminal_nothing_is_asked(laptop: Sandbox) -> None:
+    # Standard input is empty: every answer is its default, and none is missed.
+    laptop.environ["HOME"] = str(laptop.folder / "home")
+    done = laptop.run("init")
+    assert (done.code, done.err) == (0, ""), done
+    assert "?" not in done.out
+    assert mode(config_dir(laptop) / "config.toml") == 0o600
 
 
 class Screen:

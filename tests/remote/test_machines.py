@@ -117,6 +117,24 @@ def test_what_is_missing_there_is_named(deployed: FarLab, spoil: str, says: str)
     assert says in done.out
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o1777])
+def test_an_mlq_that_others_could_have_put_there_is_not_run(deployed: FarLab, mode: int) -> None:
+    ran = deployed.root / "ran"
+    software = deployed.root / "software"
+    software.rename(deployed.root / "moved")  # as whoever can write to the root can do
+    binaries = software / "current" / "bin"
+    binaries.mkdir(parents=True)
+    for name in ("mlq", "python"):
+        (binaries / name).write_text(f"#!/bin/sh\ntouch {ran}\n")
+        (binaries / name).chmod(0o755)
+    deployed.root.chmod(mode)
+    done = deployed.desk.run("worker", "status", "--on", "gpu01")
+    assert done.code == 1
+    assert f"the results root {deployed.root} is open to others" in done.out
+    assert f"chmod 700 {deployed.root}" in done.out
+    assert not ran.exists()
+
+
 def test_a_machine_whose_mlq_hangs_is_not_waited_for_on_ctrl_c(deployed: FarLab) -> None:
     mlq = deployed.root / "software" / "tested" / "bin" / "mlq"
     begun = deployed.desk.folder / "begun"

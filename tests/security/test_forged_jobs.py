@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_lab import Lab
+from local_lab import Lab, new_lab
 from thief import Thief
 
 import mlq
 import mlq_worker
 from mlq.jobs import JobSpec
-from mlq.submission import Submission
+from mlq.submission import Submission, check_all, sign_all
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,10 @@ def refused(thief: Thief, job_id: str, why: str) -> None:
 # --- jobs of the thief's own --------------------------------------------------------------------
 
 
-def test_a_job_signed_with_another_key_is_refused(thief: Thief) -> None:
-    refused(thief, thief.enqueue(*evil_argv(thief)), "the job's signature is wrong: it was altered")
+def test_a_job_signed_with_another_key_is_refused(lab: Lab, thief: Thief) -> None:
+    job_id = thief.enqueue(*evil_argv(thief))
+    refused(thief, job_id, "the job's signature is wrong: it was altered")
+    assert "refused: the job's signature is wrong" in lab.sandbox.ok("show", job_id)
 
 
 @pytest.mark.parametrize("signature", ["", "0", "ä", b"\xff\xfe", "0" * 64])
@@ -71,22 +73,46 @@ def call_of(thief: Thief) -> str:
 
 
 def test_a_function_enqueued_with_plain_rq_is_refused(thief: Thief) -> None:
-    fields = {"status": "queued", "origin": "default", "data": call_of(thief), "created_at": ""}
-    thief.redis.hset("rq:job:stock", mapping=fields)  # type: ignore[arg-type]
-    thief.let_go("stock")
+    thief.enqueue_function("os.system", "stock", f"touch {thief.evil}")
     refused(thief, "stock", "the job is not signed")
 
 
-@pytest.mark.parametrize("job_id", ["../../evil", "a/b", "\x1b[31m", "x" * 300, "1/../7"])
-def test_an_id_that_leads_out_of_the_root_is_refused(lab: Lab, thief: Thief, job_id: str) -> None:
-    before = sorted(lab.layout.root.parent.rglob("*"))
-    victim = thief.waiting_job("true")
-    thief.copy(victim, job_id)
+BAD_IDS = ["../../evil", "a/b", "\x1b[31m", "x" * 300, "1/../7", ".", "..", "", "ä", "1\n"]
+
+
+@pytest.mark.parametrize("job_id", BAD_IDS)
+def test_an_id_that_is_none_gets_no_folder(lab: Lab, thief: Thief, job_id: str) -> None:
+    thief.copy(thief.waiting_job("true"), job_id)
     thief.let_go(job_id)
+    assert folders_made(lab) == ["finished"]
+
+
+def test_nor_where_unsigned_jobs_are_run() -> None:
+    with new_lab(MLQ_ALLOW_UNSIGNED="true") as lab:
+        machine = lab.machine("lab01")
+        pid = machine.pid("worker")
+        thief = Thief(lab)
+        with thief.redis:
+            for job_id in BAD_IDS:
+                thief.enqueue_function("os.getpid", job_id)
+            thief.enqueue_function("os.getpid", "deep")
+            thief.alter("deep", data="[" * 100_000)
+            thief.enqueue_function("os.getpid", "fine")
+            thief.until_ended("fine")
+            states = [thief.hash_of(job_id)["status"] for job_id in (*BAD_IDS, "deep", "fine")]
+        assert folders_made(lab) == ["finished"]
+        assert machine.pid("worker") == pid
+        assert states == [b"failed"] * (len(BAD_IDS) + 1) + [b"finished"]
+
+
+def folders_made(lab: Lab) -> list[str]:
+    """Return the states of all jobs that have a folder, once the worker has passed the others by.
+
+    Nothing was made beside the results root.
+    """
     lab.until(lab.sh("true"), "finished")
-    new = set(lab.layout.root.parent.rglob("*")) - set(before)
-    assert [path for path in new if "evil" in path.name] == []
-    thief.redis.delete(f"rq:job:{job_id}")
+    assert list(lab.folder.rglob("evil*")) == []
+    return sorted({lab.job(path.name).state for path in lab.layout.jobs_dir.iterdir()})
 
 
 # --- jobs of the victim's -----------------------------------------------------------------------
@@ -170,10 +196,6 @@ def test_a_copy_under_another_id_does_not_run(lab: Lab, thief: Thief, new_id: st
 
 def test_a_job_signed_for_another_queue_does_not_run(lab: Lab, thief: Thief) -> None:
     # Two queues of one owner have a key each; a job of the other one is put in here as it is.
-    from mlq.signing import sign
-    from mlq.submission import check_all, sign_all
-
-    assert sign
     submission = Submission(argv=tuple(evil_argv(thief)), cwd="/", python_env="")
     (foreign,) = sign_all(check_all([submission], "2026-01-01", 50), 99100, b"another queue's!" * 2)
     thief.copy(thief.waiting_job("true"), "99100")

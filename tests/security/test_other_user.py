@@ -49,6 +49,12 @@ def test_nothing_can_be_listed_read_or_written(lived_in: LivedIn, stranger: Pers
     assert successes(stranger, lived_in.made) == []
 
 
+def test_each_file_and_folder_is_private_by_itself(lived_in: LivedIn) -> None:
+    # Not only by the folder it is in, which its owner may open some day.
+    modes = {one: one.lstat().st_mode for one in lived_in.made if not one.is_symlink()}
+    assert {str(one): oct(mode) for one, mode in modes.items() if mode & 0o077} == {}
+
+
 def test_the_owner_succeeds_where_the_stranger_fails(lived_in: LivedIn) -> None:
     # Else the test before would prove nothing about the intruder.
     found = successes(lived_in.owner, [*sockets(lived_in), lived_in.home.folder / ".config/mlq"])

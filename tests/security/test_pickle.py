@@ -20,6 +20,7 @@ import pytest
 import redis
 from local_lab import Lab
 from sandbox import Sandbox
+from spoil import FIELDS, spoil_beside_jobs
 
 import mlq
 import mlq_cli
@@ -45,17 +46,6 @@ COMMANDS = [
     ["enqueue", "--", "true"],
     ["enqueue", "--after", "1", "--", "true"],
 ]
-# What rq 2.12 gives a job, beside the fields that mlq writes.
-OF_RQ = ("meta", "result", "exc_info", "retries_left", "retry_intervals", "repeats_left")
-FIELDS = (
-    *("data", "description", "status", "origin", "timeout", "created_at", "enqueued_at"),
-    *("started_at", "ended_at", "last_heartbeat", "worker_name", "result_ttl", "failure_ttl"),
-    *("success_callback_name", "failure_callback_name", "stopped_callback_name", "group_id"),
-    *("dependency_id", "dependency_ids", "allow_dependency_failures", *OF_RQ),
-    *("mlq_spec", "mlq_signature", "mlq_name", "mlq_attempt", "mlq_losses", "mlq_failures"),
-    *("mlq_machine", "mlq_boot_id", "mlq_supervisor_id", "mlq_exit_code", "mlq_reason"),
-    *("mlq_progress", "mlq_stop", "mlq_avoid", "mlq_avoid_until", "mlq_order"),
-)
 
 
 class _Trap:
@@ -151,21 +141,7 @@ def test_in_everything_beside_jobs(installation: Sandbox, reach: redis.Redis) ->
     installation.claim(installation.submit())
     installation.know("gpu07", cores_total=8)
     for trap in traps.all:
-        reach.set("mlq:machine:gpu07", trap)
-        reach.set("mlq:sightings", trap)
-        reach.hset("rq:worker:gpu07", mapping={"name": trap, "state": trap, "queues": trap})
-        reach.hset("mlq:reservations", "1", trap)
-        reach.xadd("rq:results:1", {"type": 1, "return_value": trap, "exc_string": trap})
-        reach.zadd("mlq:machines", {trap: 1e12})
-        reach.sadd("mlq:held:gpu07", trap)
-        reach.zadd("mlq:leases", {trap: 1})
-        for index in ("jobs", "unended", "ended"):
-            reach.zadd(f"mlq:{index}", {trap: 1e12})
-            reach.hset(b"rq:job:" + trap, mapping={"status": "queued", "data": trap})
-        for registry in ("finished", "failed", "deferred", "scheduled", "canceled", "wip"):
-            reach.zadd(f"rq:{registry}:p0.c1.m50.g0.v0", {trap: 1})
-        reach.sadd("rq:queues", b"rq:queue:" + trap)
-        reach.rpush(b"rq:queue:" + trap, trap)
+        spoil_beside_jobs(reach, trap)
         end_well(installation)
     assert not traps.sprung
 

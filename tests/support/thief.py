@@ -30,7 +30,7 @@ class Thief:
         self._lab = lab
         self.redis = open_redis(lab.queue.settings)
         self.key = b"\x00" * 32
-        (self._gate,) = [lab.sh("true", machine="nowhere")]
+        self._gate = lab.sh("true", machine="nowhere")
 
     @property
     def traces(self) -> list[str]:
@@ -48,6 +48,13 @@ class Thief:
         queue = Queue(self._lab.queue.store, self._lab.queue.settings, key=self.key)
         (job,) = queue.submit([Submission(argv=argv, **options)])
         return job.id
+
+    def enqueue_function(self, name: str, job_id: str, *args: Any) -> None:
+        """Enqueue a Python function as plain rq does: without a signature."""
+        call = json.dumps([name, None, args, {}])
+        fields = {"status": "queued", "origin": "default", "data": call, "created_at": ""}
+        self.redis.hset(f"rq:job:{job_id}", mapping=fields)  # type: ignore[arg-type]
+        self.let_go(job_id)
 
     def waiting_job(self, script: str, **options: Any) -> str:
         """Let the victim enqueue a job that waits until the thief lets it go."""

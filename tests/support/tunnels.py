@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from redis_server import RedisServer
 from ssh_world import SshWorld
@@ -13,7 +14,7 @@ from ssh_world import SshWorld
 from mlq.connection import RedisClient, open_client
 from mlq.tunnel.openssh import OpensshConnector
 from mlq.tunnel.paramiko_tunnel import ParamikoConnector
-from mlq.tunnel.supervise import SupervisedTunnel
+from mlq.tunnel.supervise import Connector, SupervisedTunnel
 from mlq.tunnel.target import Target
 
 UP_S = 30.0
@@ -40,9 +41,12 @@ class Tunnels:
         *,
         socket: str = "",
         port: int = 0,
-        alive_s: int = 1,
+        alive_s: int | None = 1,
     ) -> SupervisedTunnel:
-        """Start a tunnel; `alive_s` shortens how long a silent loss takes to be noticed."""
+        """Start a tunnel; `alive_s` shortens how long a silent loss takes to be noticed.
+
+        None leaves it as it is in use.
+        """
         target = Target(
             host,
             gateway,
@@ -54,16 +58,21 @@ class Tunnels:
         folder = self.folder / str(len(self._made))
         tunnel = SupervisedTunnel(
             folder,
-            OpensshConnector(target, folder, alive_s=alive_s)
-            if self.kind == "openssh"
-            else ParamikoConnector(target, folder, beat_s=alive_s, silence_s=3 * alive_s),
+            self._connector(target, folder, alive_s),
             chance=lambda: 0.0,
         )
         self._made.append(tunnel)
         tunnel.start()
         return tunnel
 
-    def up(self, host: str = "queue", gateway: str = "", **options: int) -> SupervisedTunnel:
+    def _connector(self, target: Target, folder: Path, alive_s: int | None) -> Connector:
+        if self.kind == "openssh":
+            times = {} if alive_s is None else {"alive_s": alive_s}
+            return OpensshConnector(target, folder, **times)
+        beats = {} if alive_s is None else {"beat_s": alive_s, "silence_s": 3 * alive_s}
+        return ParamikoConnector(target, folder, **beats)
+
+    def up(self, host: str = "queue", gateway: str = "", **options: Any) -> SupervisedTunnel:
         """Start a tunnel and wait until it is up."""
         tunnel = self.start(host, gateway, **options)
         tunnel.wait_up(UP_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import sys
@@ -22,60 +21,6 @@ from mlq.server_status import status
 from mlq.submission import Submission
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
-
-
-# --- jobs that must not run -----------------------------------------------------------------------
-
-
-def change(lab: Lab, job_id: str, **fields: str) -> None:
-    """Write into a job's hash, as anybody who has the queue's password can."""
-    flat = [part for pair in fields.items() for part in pair]
-    lab.queue.store.client.call("HSET", f"rq:job:{job_id}", *flat)
-
-
-def stored(lab: Lab, job_id: str, field: str) -> str:
-    return str(lab.queue.store.client.call("HGET", f"rq:job:{job_id}", field).decode())
-
-
-def test_an_altered_job_is_refused(lab: Lab) -> None:
-    job = lab.sh("touch ran")
-    change(lab, job, mlq_spec=stored(lab, job, "mlq_spec").replace("touch ran", "touch bad"))
-    lab.machine("lab01")
-    ended = lab.until(job, "failed")
-    assert ended.reason == (
-        "refused: the job's signature is wrong: it was altered after it was signed, or signed "
-        "with another key"
-    )
-    assert "was altered" in lab.sandbox.ok("show", job)
-    assert not list(lab.folder.glob("*a[dn]"))
-
-
-def test_a_job_whose_signature_was_taken_away_is_refused(lab: Lab) -> None:
-    job = lab.sh("touch ran")
-    lab.queue.store.client.call("HDEL", f"rq:job:{job}", "mlq_signature")
-    lab.machine("lab01")
-    assert lab.until(job, "failed").reason.startswith("refused: the job is not signed")
-    assert not (lab.folder / "ran").exists()
-
-
-def test_a_signed_job_runs_under_its_own_id_alone(lab: Lab) -> None:
-    once, other = lab.sh("echo $MLQ_JOB_ID >>ran"), lab.sh("true")
-    for field in ("mlq_spec", "mlq_signature"):
-        change(lab, other, **{field: stored(lab, once, field)})
-    lab.machine("lab01")
-    reason = lab.until(other, "failed").reason
-    assert reason == f"refused: the job is a copy: it was signed as {once}"
-    lab.until(once, "finished")
-    assert lab.file("ran") == f"{once}\n"
-
-
-def test_a_job_from_another_queues_key_is_refused(lab: Lab) -> None:
-    job = lab.sh("touch ran")
-    key = lab.folder / "config" / "mlq" / "signing.key"
-    key.write_text(hashlib.sha256(b"another").hexdigest() + "\n")
-    lab.machine("lab01")
-    assert "signed with another key" in lab.until(job, "failed").reason
-    assert not (lab.folder / "ran").exists()
 
 
 # --- jobs that cannot run -------------------------------------------------------------------------

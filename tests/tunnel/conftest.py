@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from own_network import OwnNetwork, new_own_network
 from redis_server import RedisServer
+from sandbox import Sandbox, new_sandbox
 from ssh_agent import Agent, running_agent
 from ssh_world import SshWorld, new_ssh_world
 from tunnels import Tunnels
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Sandbox]:
+    """The queue's own host."""
+    with new_sandbox() as home:
+        yield home
+
+
+@pytest.fixture
+def network() -> Iterator[OwnNetwork]:
+    """A network of the test's own; asked for first, the hosts are in it too."""
+    with new_own_network() as network:
+        yield network
 
 
 @pytest.fixture

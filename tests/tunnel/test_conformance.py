@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ci import require
 from redis_server import RedisServer, private_server
 from ssh_agent import Agent
 from ssh_world import SshWorld, free_port, make_key
@@ -23,7 +27,7 @@ CLIENTS = 20
 
 
 def failure(
-    tunnels: Tunnels, host: str = "queue", gateway: str = "", **options: int
+    tunnels: Tunnels, host: str = "queue", gateway: str = "", **options: Any
 ) -> TunnelError:
     """Return why a tunnel does not come up."""
     tunnel = tunnels.start(host, gateway, **options)
@@ -183,6 +187,15 @@ def test_a_key_that_is_not_accepted(tunnels: Tunnels, world: SshWorld) -> None:
     assert "ssh -F" in error.fix
 
 
+def test_no_key_at_all(tunnels: Tunnels, world: SshWorld) -> None:
+    world.host("queue")
+    world.key.unlink()
+    error = failure(tunnels)
+    assert "does not let you in" in error.what
+    assert error.why
+    assert "ssh -F" in error.fix
+
+
 def test_a_user_who_is_not_known_there(tunnels: Tunnels, world: SshWorld) -> None:
     world.host("queue")
     error = failure(tunnels, "somebody-else@queue")
@@ -227,6 +240,51 @@ def test_a_server_that_is_not_there_yet_is_no_fault_of_the_tunnel(
     later.symlink_to(redis_server.settings.redis_socket)
     assert ask(tunnel.socket, 10) is Answer.YES
     assert tunnel.state.restarts == 0
+
+
+def everybodys(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def open_to_readers(folder: Path) -> None:
+    folder.chmod(0o755)
+
+
+def somebody_elses(folder: Path) -> None:
+    os.chown(folder, 12345, -1)
+
+
+def a_link(folder: Path) -> None:
+    folder.symlink_to(folder.rename(folder.with_name("real")))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("plant", [everybodys, open_to_readers, somebody_elses, a_link])
+def test_a_planted_folder_on_the_queues_host_is_refused(
+    tunnels: Tunnels, world: SshWorld, tmp_path: Path, plant: Callable[[Path], None]
+) -> None:
+    require(os.geteuid() == 0, "root, to give a folder away")
+    world.host("queue")
+    folder = tmp_path / "mlq-of a user"
+    folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as planted:
+        planted.bind(str(folder / "redis.sock"))
+        planted.listen()
+        planted.setblocking(False)
+        plant(folder)
+        error = failure(tunnels, socket=str(folder / "redis.sock"))
+        with pytest.raises(BlockingIOError):
+            planted.accept()
+    assert error.what == f"the folder {folder} on queue is not yours alone"
+    assert "password" in error.why
+    assert "remote_socket" in error.fix
+
+
+def test_a_host_that_runs_no_commands_forwards_all_the_same(
+    tunnels: Tunnels, world: SshWorld
+) -> None:
+    world.host("queue", ForceCommand="false")
+    assert tunnels.client(tunnels.up()).call("PING")
 
 
 def test_it_comes_back_when_the_host_does(tunnels: Tunnels, world: SshWorld) -> None:

@@ -13,20 +13,13 @@ from pathlib import Path
 
 import pytest
 from laptop import Laptop, new_laptop
-from sandbox import Sandbox, new_sandbox
+from sandbox import Sandbox
 from ssh_world import SshWorld
 from waiting import wait_for
 
 from mlq.queues import Queue
 
 TOGETHER = 10
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Sandbox]:
-    """The queue's own host."""
-    with new_sandbox() as home:
-        yield home
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_ssh_dies_with_the_process_that_started_it(
     world: SshWorld, tunnels: Tunnels, tmp_path: Path
 ) -> None:
     world.host("queue")
-    target = Target("queue", "", "/nowhere", how="openssh", ssh_config=str(world.config))
+    target = Target("queue", "", "/nowhere/sock", how="openssh", ssh_config=str(world.config))
     folder = tunnels.folder / "t"
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, target.to_json(), folder],

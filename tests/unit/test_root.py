@@ -1,10 +1,11 @@
 """A results root belongs to one queue, and remembers how far its jobs were numbered."""
 
+import stat
 from pathlib import Path
 
 import pytest
 
-from mlq.errors import StorageError
+from mlq.errors import StorageError, UnsafePathError
 from mlq.layout import Layout
 from mlq.root import claim_root, largest_number
 
@@ -42,3 +43,16 @@ def test_a_restored_queue_counts_on_above_what_lies_in_the_root(tmp_path: Path) 
     for name in ("7", "1042", "notes"):
         (layout.jobs_dir / name).mkdir()
     assert largest_number(layout) == 1042
+
+
+def test_a_root_that_others_can_use_is_refused_and_not_repaired(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "root")
+    claim_root(layout, "q1")
+    for mode in (0o755, 0o770, 0o777, 0o1777):
+        layout.root.chmod(mode)
+        with pytest.raises(UnsafePathError, match="chmod 700"):
+            claim_root(layout, "q1")
+        assert stat.S_IMODE(layout.root.stat().st_mode) == mode
+    layout.root.chmod(0o700)
+    (tmp_path / "link").symlink_to(layout.root)  # a volume may have a short name
+    claim_root(Layout(tmp_path / "link"), "q1")

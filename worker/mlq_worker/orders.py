@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlq.errors import SignatureError
+from mlq.ids import is_valid_id
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.layout import JobFolder, Layout
 from mlq.replies import Claim
@@ -61,6 +62,8 @@ def read_spec(
     Raises:
         SignatureError: the job must not be run; `why` says why.
     """
+    if not is_valid_id(claim.id):
+        raise SignatureError("the job's id cannot be used", why="it is no name for a folder")
     if not claim.signature:
         if not site.settings.allow_unsigned:
             raise SignatureError(
@@ -89,7 +92,7 @@ def _unsigned(claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | No
         if instance is not None:
             raise ValueError("methods of objects cannot be called")
         call = FunctionCall(name=name, args=tuple(args), kwargs=kwargs)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise SignatureError(
             "the job cannot be read", why=f"it is not a function enqueued with rq's JSON: {error}"
         ) from None

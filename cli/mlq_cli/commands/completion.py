@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-
-from mlq_cli.session import print_lines
+import sys
 
 HELP = "print what makes the shell complete commands, options, job ids and names"
 EXAMPLES = """\
@@ -31,5 +30,5 @@ def run(args: argparse.Namespace) -> int:
     code = shellcode(["mlq"], shell=args.shell).strip()
     if args.shell == "zsh":
         code = _ZSH_MARK + _ZSH_COMPLETES + code.removeprefix(_ZSH_MARK)
-    print_lines([code])
+    sys.stdout.write(f"{code}\n")
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 from mlq.settings import Loaded, load
 from mlq_cli.parser import add_json
 from mlq_cli.render.table import Cell, Column, table
-from mlq_cli.session import out_style, print_json, print_lines
+from mlq_cli.session import out_style, print_json, print_painted
 
 HELP = "show every setting, its value and where it was set"
 EXAMPLES = """\
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         ]
         for one in settings
     ]
-    print_lines([f"settings file: {_file(loaded)}", "", *table(_COLUMNS, rows, out_style())])
+    print_painted([f"settings file: {_file(loaded)}", "", *table(_COLUMNS, rows, out_style())])
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlq.settings import Loaded, load
 from mlq_cli.parser import add_json
 from mlq_cli.remote.command import add_machines, machines_of
-from mlq_cli.session import out_style, print_json, print_lines
+from mlq_cli.session import out_style, print_json, print_painted
 
 if TYPE_CHECKING:
     from mlq_cli.doctor.check import Check
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"machine": name, **one.as_json()} for name, one in found)
     else:
-        print_lines(check_table(found, out_style()))
+        print_painted(check_table(found, out_style()))
     return 1 if any(one.level == Level.PROBLEM for _, one in found) else 0
 
 

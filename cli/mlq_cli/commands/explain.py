@@ -20,7 +20,7 @@ from mlq_cli.render.explain import verdict_table
 from mlq_cli.render.jobs import asks, seconds_of
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.words import count, elapsed
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "say why a job waits: for each machine, what is short"
 EXAMPLES = """\
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for number, (job, verdicts, ahead) in enumerate(found):
         print_lines([""] if number else [])
-        print_lines(_explained(queue, job, verdicts, ahead, waiting.reservations))
+        print_painted(_explained(queue, job, verdicts, ahead, waiting.reservations))
     return 0
 
 
@@ -106,7 +106,7 @@ def _explained(
         lines += _parents(queue, job)
     elif job.state == State.QUEUED:
         lines.append(f"{count(ahead, 'job')} before it in line.")
-        lines.append(conclusion(job.id, verdicts, ahead, reservations))
+        lines.append(clean(conclusion(job.id, verdicts, ahead, reservations)))
     table = verdict_table(verdicts, style)
     return [*lines, "", *table] if table else lines
 
@@ -114,7 +114,7 @@ def _explained(
 def _parents(queue: Queue, job: JobView) -> list[str]:
     parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
     pending = [f"{one} ({state})" for one, state in parents.items() if state not in ENDED]
-    return [f"It starts only after {', '.join(pending) or 'its parents'}."]
+    return [clean(f"It starts only after {', '.join(pending) or 'its parents'}.")]
 
 
 def _as_json(queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int) -> dict[str, Any]:

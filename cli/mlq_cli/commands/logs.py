@@ -11,8 +11,7 @@ from mlq.queues import Queue
 from mlq.views import JobView
 from mlq_cli.logs import Sink, follow, out_sink, show_once
 from mlq_cli.parser import add_ids
-from mlq_cli.render.clean import clean
-from mlq_cli.session import open_queue, say
+from mlq_cli.session import open_queue, print_lines, say
 
 HELP = "print what jobs have written (stdout and stderr)"
 EXAMPLES = """\
@@ -72,10 +71,10 @@ def _print(queue: Queue, job: JobView, attempt: int, sink: Sink) -> bool:
 
 
 def _head(job: JobView) -> None:
-    sys.stdout.write(clean(f"==> {job.id} {job.name}".rstrip() + " <==") + "\n")
+    print_lines([f"==> {job.id} {job.name}".rstrip() + " <=="])
     sys.stdout.flush()
 
 
 def _remark(text: str) -> None:
     sys.stdout.flush()
-    say(clean(text))
+    say(text)

@@ -12,7 +12,7 @@ from mlq.queues import Queue
 from mlq.views import JobView
 from mlq_cli.parser import add_json
 from mlq_cli.render.jobs import job_table, summary
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "list jobs: all that have not ended, and those that ended in the last 24 hours"
 EXAMPLES = """\
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         lines = [*job_table(shown, local_now(), out_style()), "", summary(jobs)]
         if more:
             lines.append(f"{more} that ended earlier are not shown: mlq ls -a")
-        print_lines(lines)
+        print_painted(lines)
         _hint(jobs)
     else:
         print_lines([_nothing(everything=args.all, states=args.state)])
@@ -77,7 +77,7 @@ def _latest(jobs: list[JobView]) -> list[JobView]:
 def _hint(jobs: list[JobView]) -> None:
     waiting = next((job.id for job in jobs if job.state in WAITING), None)
     if waiting and sys.stdout.isatty():
-        print_lines([out_style().paint(f"Why does one wait? mlq explain {waiting}", "faint")])
+        print_painted([out_style().paint(f"Why does one wait? mlq explain {waiting}", "faint")])
 
 
 def _nothing(*, everything: bool, states: list[str] | None) -> str:

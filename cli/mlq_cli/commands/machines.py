@@ -6,7 +6,7 @@ import argparse
 
 from mlq_cli.parser import add_json
 from mlq_cli.render.machines import machine_table
-from mlq_cli.session import open_queue, out_style, print_json, print_lines
+from mlq_cli.session import open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "list the machines: what is free, what runs, and what is wrong"
 EXAMPLES = """\
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             for name, (heard_s, record) in sorted(machines.items())
         )
     elif machines:
-        print_lines(machine_table(machines, conditions, queue.settings.lease_s, out_style()))
+        print_painted(machine_table(machines, conditions, queue.settings.lease_s, out_style()))
     else:
         print_lines(["no machine has ever worked for this queue; on one, type: mlq worker start"])
     return 0

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json([Outcome(settings.machine, ok=True, says=says).as_json()])
     else:
-        print_lines([clean(says)])
+        print_lines([says])
     return 0
 
 
@@ -99,5 +99,5 @@ def _status(settings: Settings, *, as_json: bool) -> int:
         head = "the queue's server runs"
         head += f", but does not answer: {found.note.splitlines()[0]}" if found.note else ""
         lines = [head, *(f"  {label:<9}{text}" for label, text in facts.items() if text)]
-        print_lines(clean(line) for line in lines)
+        print_lines(lines)
     return 0 if found.running and not found.note else 1

@@ -7,7 +7,7 @@ import argparse
 from mlq.given import given
 from mlq_cli.parser import add_ids, add_json
 from mlq_cli.render.jobs import details
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines
+from mlq_cli.session import local_now, open_queue, out_style, print_json, print_painted
 
 HELP = "show everything about jobs"
 EXAMPLES = """\
@@ -34,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     for number, job in enumerate(jobs):
         log = str(queue.layout.log_file(job.id, job.attempt)) if job.attempt else ""
         lines = details(job, variables[job.id], log, now, style)
-        print_lines([*([""] if number else []), *lines])
+        print_painted([*([""] if number else []), *lines])
     return 0

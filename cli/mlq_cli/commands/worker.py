@@ -13,7 +13,6 @@ from mlq.units import parse_size
 from mlq_cli.parser import add_json
 from mlq_cli.remote.command import add_machines, machines_of, run_on
 from mlq_cli.remote.outcome import Outcome
-from mlq_cli.render.clean import clean
 from mlq_cli.session import print_json, print_lines, say
 from mlq_worker.options import WorkerOptions
 
@@ -149,14 +148,14 @@ def _print_done(settings: Settings, says: str, *, as_json: bool) -> None:
     if as_json:
         print_json([Outcome(settings.machine, ok=True, says=says).as_json()])
     else:
-        print_lines([clean(says)])
+        print_lines([says])
 
 
 def _stop(settings: Settings, args: argparse.Namespace) -> int:
     from mlq_worker import control
 
     how: control.How = "drain" if args.drain else "now" if args.now else "keep"
-    control.stop(settings, how, lambda text: say(clean(text)))
+    control.stop(settings, how, say)
     if args.json:
         _print_done(settings, f"no worker runs for {settings.machine} any more", as_json=True)
     return 0
@@ -195,21 +194,21 @@ def _status(settings: Settings, args: argparse.Namespace) -> int:
         print_lines([f"no worker runs for {status.machine}; start it with: mlq worker start"])
     if not args.json:
         facts = {"doing": status.doing, "at boot": status.at_boot, "log": str(status.log)}
-        print_lines(f"  {label:<9}{clean(text)}" for label, text in facts.items() if text)
+        print_lines(f"  {label:<9}{text}" for label, text in facts.items() if text)
     return 0 if status.running else 1
 
 
 def _install(settings: Settings, args: argparse.Namespace) -> int:
     from mlq_worker.install import install
 
-    print_lines([install(settings, _options(args), args.print)])
+    print_lines(install(settings, _options(args), args.print).split("\n"))
     return 0
 
 
 def _uninstall(settings: Settings, args: argparse.Namespace) -> int:  # noqa: ARG001 - as the others
     from mlq_worker.install import uninstall
 
-    print_lines([uninstall(settings)])
+    print_lines(uninstall(settings).split("\n"))
     return 0
 
 

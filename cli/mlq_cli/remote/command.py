@@ -75,10 +75,10 @@ def run_on(
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> int:
     """Print how it went on each machine; 0 if all went well."""
     from mlq_cli.render.outcomes import outcome_table
-    from mlq_cli.session import out_style, print_json, print_lines
+    from mlq_cli.session import out_style, print_json, print_painted
 
     if as_json:
         print_json(one.as_json() for one in outcomes)
     else:
-        print_lines(outcome_table(outcomes, out_style()))
+        print_painted(outcome_table(outcomes, out_style()))
     return 0 if all(one.ok for one in outcomes) else 1

@@ -54,6 +54,7 @@ def deploy(root: Path, label: str, wheel_name: str, data: BinaryIO) -> dict[str,
     software = root / "software"
     for folder in (root, software):
         folder.mkdir(mode=0o700, exist_ok=True)
+    _check_ours_alone(root)
     lock = software / ".deploying"
     try:
         lock.mkdir(mode=0o700)
@@ -70,6 +71,17 @@ def deploy(root: Path, label: str, wheel_name: str, data: BinaryIO) -> dict[str,
     finally:
         lock.rmdir()
     return {"version": label, "before": before, "built": built, "dropped": dropped}
+
+
+def _check_ours_alone(root: Path) -> None:
+    # Machines run what lies below: who can write here runs code as us.
+    found = root.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise DeployError(
+            f"the results root {root} is open to others",
+            f"it belongs to user {found.st_uid}, its mode is {found.st_mode & 0o7777:04o}",
+            f"if nobody else has used it: chmod 700 {root}",
+        )
 
 
 def _build(software: Path, label: str, wheel_name: str, wheel: bytes) -> bool:

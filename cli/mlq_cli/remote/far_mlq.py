@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlq.errors import MlqError
+from mlq.errors import MlqError, UnsafePathError
 from mlq.layout import CURRENT, SOFTWARE
+from mlq.tunnel.far_folder import OURS_ALONE
 from mlq_cli.remote.fanout import Task, Way
 from mlq_cli.remote.outcome import Outcome
 from mlq_cli.remote.ssh import Ran, Ssh
 
-_NO_ROOT, _NO_MLQ, _NO_PYTHON = 91, 92, 93
+_NO_ROOT, _NO_MLQ, _NO_PYTHON, _OPEN = 91, 92, 93, 94
 _SCRIPT = (
     f'r=$1; shift; c=$r/{SOFTWARE}/{CURRENT}; [ -d "$r" ] || exit {_NO_ROOT}; '
+    # Who else can write there could have put another mlq in place.
+    f"d=$r/; {{ {OURS_ALONE}; }} || exit {_OPEN}; "
     f'[ -e "$c/bin/mlq" ] || exit {_NO_MLQ}; [ -x "$c/bin/python" ] || exit {_NO_PYTHON}; '
     'MLQ_ROOT=$r; export MLQ_ROOT; exec "$c/bin/mlq" "$@"'
 )
@@ -112,6 +115,12 @@ def _refuse_missing(machine: str, root: Path, code: int) -> None:
         raise MlqError(
             f"the results root {root} is not there",
             fix=f"is it mounted on {machine}, and is `root` right (`mlq config`)?",
+        )
+    if code == _OPEN:
+        raise UnsafePathError(
+            f"the results root {root} is open to others",
+            why="they could have put another mlq there",
+            fix=f"if nobody else has used it: chmod 700 {root}",
         )
     if code == _NO_MLQ:
         raise MlqError(f"there is no mlq in {root / SOFTWARE}", fix="`mlq deploy` puts it there")

@@ -1,13 +1,17 @@
 """Text that jobs bring along, made safe to show on a terminal.
 
 A job's name, command or reason is whatever its author wrote. An escape sequence in it could move
-the cursor, rename the window or fake a line of a table. Nothing from a job reaches a terminal but
-through `clean` (one line of text) or `log_cleaner.LogCleaner` (a stream, where colours may stay).
+the cursor, rename the window or fake a line of a table. The same goes for machines, and for all
+that stands in Redis. Nothing of it reaches a terminal but through `clean` (one line of text) or
+`log_cleaner.LogCleaner` (a stream, where colours may stay). Whatever renders a text cleans it,
+since it must know how wide it is; whatever is printed then passes through here once more.
 """
 
 from __future__ import annotations
 
 import re
+
+from mlq_cli.render.style import COLOURS
 
 # Escape sequences by ECMA-48: control sequences (CSI), strings (OSC, DCS, PM, APC, SOS) with their
 # terminator, and the short ones. A string nobody terminates ends at its line, or after 4096
@@ -28,6 +32,14 @@ def clean(text: str) -> str:
         return text
     without = re.sub(SEQUENCE, "", text)  # compiled here, not at import: it is rarely needed
     return "".join(character for raw in without if (character := _printable(raw)))
+
+
+def clean_painted(line: str) -> str:
+    """Return a line in which the only control characters are the colours of `Style`."""
+    if line.isprintable():
+        return line
+    parts = re.split(f"({'|'.join(map(re.escape, COLOURS))})", line)
+    return "".join(part if at % 2 else clean(part) for at, part in enumerate(parts))
 
 
 def _printable(character: str) -> str:

@@ -95,7 +95,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         now: the present, in the zone to show.
         style: how to render.
     """
-    title = f"{job.id} {clean(job.name)}".rstrip()
+    title = clean(f"{job.id} {job.name}").rstrip()
     lines = [f"{style.paint(title, 'strong')}  {style.paint(clean(job.state), kind_of(job.state))}"]
     facts = {
         "reason": job.reason,

@@ -29,6 +29,10 @@ _KIND_OF_STATE = {
 }
 
 
+_PLAIN = "\x1b[0m"
+COLOURS = (_PLAIN, *(f"\x1b[{code}m" for code in _CODES.values()))
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """How to render.
@@ -43,7 +47,7 @@ class Style:
 
     def paint(self, text: str, kind: str) -> str:
         """Return the text in the colour of this kind ("" is plain)."""
-        return f"\x1b[{_CODES[kind]}m{text}\x1b[0m" if self.colour and kind else text
+        return f"\x1b[{_CODES[kind]}m{text}{_PLAIN}" if self.colour and kind else text
 
 
 def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:

@@ -12,6 +12,10 @@ from mlq_cli.render.clean import clean
 T = TypeVar("T")
 
 
+class InputEndedError(MlqError):
+    """There will be no more answers (Ctrl-D), so nothing is asked again."""
+
+
 class Asker:
     """Asks the person at the terminal.
 
@@ -40,6 +44,8 @@ class Asker:
         while True:
             try:
                 return attempt()
+            except InputEndedError:
+                raise
             except MlqError as error:
                 if not self.wanted:
                     raise
@@ -49,6 +55,7 @@ class Asker:
 
     def _line(self, question: str) -> str:
         try:
-            return self._read(question).strip()
+            return self._read(clean(question)).strip()
         except EOFError:
-            raise MlqError("no answer was given", why="the input ended") from None
+            sys.stderr.write("\n")  # the message shall not stand behind the question
+            raise InputEndedError("no answer was given", why="the input ended") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlq.errors import InvalidInputError, StorageError
 from mlq.hosts import HOST_RULE, is_gateway, is_host
 from mlq.layout import write_atomically
-from mlq.paths import make_private_dirs
+from mlq.paths import check_ours_alone, make_private_dirs
 from mlq.settings import Loaded, Settings, default_settings
 from mlq.tunnel import is_remote
 from mlq_cli.remote.command import checked_hosts
@@ -109,6 +109,7 @@ def _root(
         return settings, check_root(Ssh(settings), settings.queue_host, root, there)
     try:
         make_private_dirs(root)
+        check_ours_alone(root)
         probe = root / f".mlq-init.{os.getpid()}"
         write_atomically(probe, b"probe\n")
         probe.unlink()

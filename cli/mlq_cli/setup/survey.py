@@ -9,12 +9,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlq.errors import MlqError, StorageError
+from mlq.errors import MlqError, StorageError, UnsafePathError
 from mlq.layout import CURRENT, SOFTWARE
+from mlq.tunnel.far_folder import OURS_ALONE
 from mlq_cli.remote.ssh import Ssh
 
 _LOOK_S = 60.0
-_NO_ROOT = 95
+_NO_ROOT, _OPEN_ROOT = 95, 96
 
 _WHO = (
     'u=$(id -u); n=$(id -un); echo "uid=$u"; echo "run=$XDG_RUNTIME_DIR"; '
@@ -24,7 +25,9 @@ _WHO = (
 )
 _SECRETS = 'for f in "$@"; do if [ -e "$f" ]; then echo yes; else echo no; fi; done'
 _ROOT = (
-    'umask 077; mkdir -p "$1" && t=$1/.mlq-init.$$ && echo probe >"$t" && rm "$t" || '
+    f'umask 077; d=$1/; mkdir -p "$d" || exit {_NO_ROOT}; '
+    f"{{ {OURS_ALONE}; }} || exit {_OPEN_ROOT}; "
+    't=$1/.mlq-init.$$ && echo probe >"$t" && rm "$t" || '
     f'exit {_NO_ROOT}; m=$1/{SOFTWARE}/{CURRENT}/bin/mlq; if [ -x "$m" ]; then '
     'MLQ_ROOT=$1 "$m" config --json; fi'
 )
@@ -86,8 +89,15 @@ def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
 
     Raises:
         StorageError: it cannot be written.
+        UnsafePathError: others can use it.
     """
     ran = ssh.run(host, ["sh", "-c", _ROOT, "sh", str(root)], timeout_s=_LOOK_S)
+    if ran.code == _OPEN_ROOT:
+        raise UnsafePathError(
+            f"the results root {root} is open to others on {host}",
+            why="its owner or its mode",
+            fix=f"choose another, or if nobody else has used it: chmod 700 {root}",
+        )
     if ran.code == _NO_ROOT:
         lines = ran.err.strip().splitlines()
         raise StorageError(

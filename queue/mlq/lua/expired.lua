@@ -8,14 +8,14 @@
 -- This server's clock may jump. So a lease is told of early, for the reaper to watch it by a clock
 -- of its own; and one that ends later than a renewal can make it is told of, too: the clock was set
 -- back since. An expired lease is only half of the evidence that an attempt is dead, so nothing is
--- changed but one thing: the lease of a job that rq's tools deleted is dropped.
+-- changed but one thing: the lease of a job that rq's tools deleted, or of none, is dropped.
 local at = now()
 local attempts = {}
 
 local function tell(members)
   for i = 1, #members, 2 do
     local id, attempt = string.match(members[i], '^(.-):(%d+)$')
-    if is_deleted(id) then
+    if not id or is_deleted(id) then
       redis.call('ZREM', 'mlq:leases', members[i])
     else
       local job = redis.call('HMGET', job_key(id), 'mlq_machine', 'mlq_boot_id',

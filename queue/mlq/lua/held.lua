@@ -2,11 +2,11 @@
 --   attempts  [{id, attempt, boot_id, supervisor_id, losses, stop}]: what the queue believes this
 --             machine runs
 -- How a worker that starts learns what a reboot or a crash has ended. Changes nothing but one
--- thing: an attempt of a job that rq's tools deleted is dropped.
+-- thing: an attempt of a job that rq's tools deleted, or what is none, is dropped.
 local attempts = {}
 for _, member in ipairs(redis.call('SMEMBERS', 'mlq:held:' .. args.machine)) do
   local id, attempt = string.match(member, '^(.-):(%d+)$')
-  if is_deleted(id) then
+  if not id or is_deleted(id) then
     redis.call('SREM', 'mlq:held:' .. args.machine, member)
   else
     local job = redis.call('HMGET', job_key(id), 'mlq_boot_id', 'mlq_supervisor_id',

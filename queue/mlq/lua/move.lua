@@ -54,8 +54,9 @@ for _, move in ipairs(args.moves) do
   local running = job[1] == states.running and tonumber(job[2]) or 0
   right = right and running == move.attempt
   if right and not is_renewed(move.id, move.attempt, move.lease) then
-    leave(move.id, job[1], job[3])
-    local class = job[3]
+    -- Without a class, as only a stranger leaves it, a job must still not stand in all others' way.
+    local class = job[3] or ''
+    leave(move.id, job[1], class)
     if move.class ~= '' then
       class = move.class
       redis.call('HSET', key, 'origin', class)

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from mlq.errors import TunnelError
 from mlq.layout import write_atomically
+from mlq.tunnel import far_folder
 from mlq.tunnel.openssh_errors import explained, not_forwarded
 from mlq.tunnel.probe import Answer, ask
 from mlq.tunnel.target import Target
@@ -146,6 +147,9 @@ class OpensshConnector:
                 )
 
     def _forward(self, link: OpensshLink) -> None:
+        asked = None if self._target.port else [far_folder.command(self._target)]
+        if asked and self._ask_master(command=asked).returncode == far_folder.NOT_OURS:
+            raise far_folder.not_ours(self._target)
         done = self._ask_master("-O", "forward", "-L", f"./new:{self._target.remote}")
         if done.returncode != 0:
             raise self._explained(done.stderr + link.said())

@@ -22,6 +22,7 @@ import paramiko
 import sshtunnel
 
 from mlq.errors import TunnelError
+from mlq.tunnel import far_folder
 from mlq.tunnel.hops import hops
 from mlq.tunnel.openssh_errors import not_forwarded
 from mlq.tunnel.python_ssh import TIMEOUT_S, Transport, close_all, connected
@@ -74,6 +75,9 @@ class ParamikoConnector:
             return ParamikoLink(forwarder, transports, self._beat_s, self._silence_s)
 
     def _try_forwarding(self, transport: Transport) -> None:
+        asked = "" if self._target.port else far_folder.command(self._target)
+        if asked and _exit_code(transport, asked) == far_folder.NOT_OURS:
+            raise far_folder.not_ours(self._target)
         try:
             open_remote(transport, self._target).close()
         except paramiko.ChannelException as error:
@@ -94,13 +98,19 @@ def open_remote(transport: Transport, target: Target) -> paramiko.Channel:
 
 def _is_socket_there(transport: Transport, target: Target) -> bool:
     # In sshd's reply a refusal and a missing socket look the same.
+    return _exit_code(transport, f"test -S {shlex.quote(target.socket)}") == 0
+
+
+def _exit_code(transport: Transport, command: str) -> int:
+    """Run a command there; -1 if that cannot be done."""
     try:
         with contextlib.closing(transport.open_session(timeout=TIMEOUT_S)) as session:
             session.settimeout(TIMEOUT_S)
-            session.exec_command(f"test -S {shlex.quote(target.socket)}")
-            return session.recv_exit_status() == 0
+            session.exec_command(command)
+            # `recv_exit_status` itself would wait for ever.
+            return session.recv_exit_status() if session.status_event.wait(TIMEOUT_S) else -1
     except (paramiko.SSHException, EOFError, OSError):
-        return False
+        return -1
 
 
 class Forwarder(sshtunnel.SSHTunnelForwarder):  # type: ignore[misc] # the package has no types
