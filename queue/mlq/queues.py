@@ -14,9 +14,8 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.condition import in_words
 from mlq.errors import InvalidInputError, JobNotFoundError
@@ -32,8 +31,7 @@ from mlq.views import FIELDS, JobView, view
 WAIT_POLL_S = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class JobResult:
+class JobResult(NamedTuple):
     """How a job ended; `value` is what a Python function returned."""
 
     state: str
@@ -43,8 +41,7 @@ class JobResult:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A handle on a job in a queue; it holds nothing but the id."""
 
     id: str
@@ -237,7 +234,7 @@ class Queue:
             return list(jobs)
         found = self.conditions()
         return [
-            replace(job, condition=found[job.machine])
+            job._replace(condition=found[job.machine])
             if job.state == State.STARTED and job.machine in found
             else job
             for job in jobs

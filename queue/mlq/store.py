@@ -9,6 +9,7 @@ life cycle that it is, so no caller can write a state of its own making.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SUBMIT_BATCH = 500
 PAGE = 1000
+_TIMES_AS_TEXT = 3
 MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
 _DISK_MS = 3000
@@ -37,17 +39,23 @@ _DISK_MS = 3000
 class Store:
     """The operations of the queue, over one client.
 
+    An operation is sent as text the first times, and then by its digest: who needs it only a few
+    times, as a short command does, computes none.
+
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
     """
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self._sent: Counter[str] = Counter()
         self._waits_for_disk: bool | None = None
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""
-        commands: list[tuple[str | int, ...]] = [one.command() for one in operations]
+        commands: list[tuple[str | int, ...]] = [
+            one.command(whole=self._sent[one.name] < _TIMES_AS_TEXT) for one in operations
+        ]
         if then:
             commands.append(then)
         try:
@@ -56,6 +64,7 @@ class Store:
             for name in {operation.name for operation in operations}:
                 self.client.call("SCRIPT", "LOAD", scripts.source(name))
             replies = self.client.call_many(commands)
+        self._sent.update(one.name for one in operations)
         # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
         last = replies[len(operations) :]
         replies = replies[: len(operations)]
