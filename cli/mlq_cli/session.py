@@ -21,6 +21,9 @@ from mlq.tunnel import through
 from mlq.wire import Wire
 from mlq_cli.render.style import Style, style_of
 
+# `mlq ls` asks twice; what waits asks four times a second.
+_AS_TEXT = 3
+
 
 def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
     """Return the queue of these settings, over one plain connection.
@@ -39,7 +42,8 @@ def open_queue(environ: Mapping[str, str] = os.environ) -> Queue:
 def open_store(settings: Settings) -> Store:
     """Return the store of the queue of these settings."""
     password = read_secret(settings.password_file).decode().strip()
-    return Store(through(settings, lambda path: Wire(path, settings.redis_user, password)))
+    wire = through(settings, lambda path: Wire(path, settings.redis_user, password))
+    return Store(wire, as_text=_AS_TEXT)
 
 
 def local_now() -> datetime:

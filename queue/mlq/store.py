@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SUBMIT_BATCH = 500
 PAGE = 1000
-_TIMES_AS_TEXT = 3
 MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
 _DISK_MS = 3000
@@ -39,22 +38,26 @@ _DISK_MS = 3000
 class Store:
     """The operations of the queue, over one client.
 
-    An operation is sent as text the first times, and then by its digest: who needs it only a few
-    times, as a short command does, computes none.
+    Args:
+        client: the client.
+        as_text: how many times each operation is sent as text before it goes by its digest. More
+            than 0 is for short commands, which then compute none. It is not for a worker: redis-py
+            sends so long a text apart from what should be done in one go with it.
 
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, as_text: int = 0) -> None:
         self.client = client
+        self._as_text = as_text
         self._sent: Counter[str] = Counter()
         self._waits_for_disk: bool | None = None
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""
         commands: list[tuple[str | int, ...]] = [
-            one.command(whole=self._sent[one.name] < _TIMES_AS_TEXT) for one in operations
+            one.command(whole=self._sent[one.name] < self._as_text) for one in operations
         ]
         if then:
             commands.append(then)

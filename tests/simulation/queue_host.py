@@ -22,7 +22,6 @@ from simulation.engine import Engine, Violation
 Command = Sequence[str | bytes | int | float]
 TIMEOUT_S, TRIES, BACKOFF_S = 5.0, 3, 0.1
 LATE_MOST_S = 120.0
-_SCRIPTED = ("EVAL", "EVALSHA")
 FOLDER = Path(scripts.__file__).with_name("lua")
 _PUBLISHED, _EXPIRY = "mlq:sim:published", "mlq:sim:expiry"
 
@@ -73,11 +72,7 @@ class Scripts:
             if path.stem != "_prelude"
         }
         self._names = {name: _digest(text) for name, text in self._texts.items()}
-        self.operations = {
-            called: name
-            for called_by in (self._names, self._texts)
-            for name, called in called_by.items()
-        }
+        self.operations = {sha1: name for name, sha1 in self._names.items()}
 
     def source(self, name: str) -> str:
         return self._texts[name]
@@ -100,7 +95,7 @@ class QueueHost:
     Args:
         engine: simulated time.
         wire: a connection with all rights.
-        operations: SHA-1 or whole text -> name of the operation.
+        operations: SHA-1 -> name of the operation.
     """
 
     def __init__(self, engine: Engine, wire: Wire, operations: dict[str, str]) -> None:
@@ -127,7 +122,7 @@ class QueueHost:
         return [self._execute(command) for command in commands]
 
     def _execute(self, command: Command) -> Any:
-        if command[0] not in _SCRIPTED:
+        if command[0] != "EVALSHA":
             shown = len(command) > 1 and str(command[1]).startswith(("mlq:machine:", "rq:worker"))
             if command[0] == "WAITAOF" and self._flushed is not None:
                 raise _SilentError
@@ -146,7 +141,7 @@ class QueueHost:
 
     def name_of(self, command: Command) -> str:
         """Which operation a command is; "" if none."""
-        return self._operations.get(str(command[1]), "") if command[0] in _SCRIPTED else ""
+        return self._operations.get(str(command[1]), "") if command[0] == "EVALSHA" else ""
 
     # --- death and return -----------------------------------------------------------------------
 

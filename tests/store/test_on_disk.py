@@ -62,7 +62,7 @@ def test_a_claim_and_the_wait_for_the_disk_travel_together(
     (job,) = enqueue(1)
     recorder = Recorder(redis_client)
     assert [one.id for one in claim(Store(recorder))] == [job]
-    assert recorder.sent[-1] == ["EVAL", "WAITAOF"]
+    assert recorder.sent[-1] == ["EVALSHA", "WAITAOF"]
 
 
 def test_a_server_that_cannot_wait_is_asked_once_and_goes_without(
