@@ -1,8 +1,8 @@
 """The Lua operations, as the server gets them.
 
-One operation a file under lua/; the shared prelude stands in front of each. A script is sent once and
-then named by its SHA-1 (EVALSHA); only short commands send the text itself (EVAL), since importing
-hashlib takes longer. Both work on every server since Redis 2.6.
+One operation a file under lua/; the shared prelude stands in front of each. A script is sent once
+and then named by its SHA-1 (EVALSHA); only short commands send the text itself (EVAL), since
+importing hashlib takes longer. Both work on every server since Redis 2.6.
 """
 
 from __future__ import annotations
