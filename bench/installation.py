@@ -1,18 +1,17 @@
-"""A whole installation of mlq of its own, in a folder that is taken away again."""
+"""A whole installation of mlq of its own, in a folder of its own."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.folders import new_folder
 from bench.processes import child_of
 from mlq import Queue
 
@@ -73,9 +72,14 @@ def _pid_in(info: Any) -> int:
 
 
 @contextmanager
-def installation(**settings: str) -> Iterator[Installation]:
-    """Make an installation with its server started; `settings` are names without `MLQ_`."""
-    folder = Path(tempfile.mkdtemp(prefix="mlq-bench-"))
+def installation(parent: Path | None = None, **settings: str) -> Iterator[Installation]:
+    """Make an installation with its server started.
+
+    Args:
+        parent: where its folder is made; by default in TMPDIR.
+        settings: names without `MLQ_`.
+    """
+    folder = new_folder(parent)
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),
@@ -95,4 +99,3 @@ def installation(**settings: str) -> Iterator[Installation]:
         yield made
     finally:
         made.mlq("server", "stop")
-        shutil.rmtree(folder)

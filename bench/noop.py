@@ -9,7 +9,6 @@ The measurements are interleaved, A B C A B C, so that a machine that gets busy 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,10 +31,13 @@ def measure(count: int, rounds: int, with_peers: bool) -> list[Row]:
         peers.install()
         contestants = {peer.name: (peer.how, peer.seconds) for peer in peers.PEERS}
     costs: dict[str, float] = {}
-    contestants["mlq"] = ("1 worker, --cores 2, results root on disk", lambda n: _mlq(n, costs))
+    contestants["mlq"] = (
+        "1 worker, --cores 2, results root on disk",
+        lambda n: _mlq(n, None, costs),
+    )
     if MEMORY.is_dir():
         how = "the same with its folders in memory: what of it is the disk"
-        contestants["mlq in memory"] = (how, _mlq_in_memory)
+        contestants["mlq in memory"] = (how, lambda n: _mlq(n, MEMORY, {}))
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     skipped: dict[str, str] = {}
     for round_ in range(rounds):
@@ -59,8 +61,8 @@ def measure(count: int, rounds: int, with_peers: bool) -> list[Row]:
     ]
 
 
-def _mlq(count: int, costs: dict[str, float]) -> float:
-    with _ready() as (made, pids):
+def _mlq(count: int, parent: Path | None, costs: dict[str, float]) -> float:
+    with _ready(parent) as (made, pids):
         before = {name: cpu(pid) for name, pid in pids.items()}
         seconds = run(made, count)
         for name, pid in pids.items():
@@ -71,17 +73,9 @@ def _mlq(count: int, costs: dict[str, float]) -> float:
         return seconds
 
 
-def _mlq_in_memory(count: int) -> float:
-    default, tempfile.tempdir = tempfile.tempdir, str(MEMORY)
-    try:
-        return _mlq(count, {})
-    finally:
-        tempfile.tempdir = default
-
-
 @contextmanager
-def _ready() -> Iterator[tuple[Installation, dict[str, int]]]:
-    with installation(yield_to_others="false") as made, made.worker() as pids:
+def _ready(parent: Path | None) -> Iterator[tuple[Installation, dict[str, int]]]:
+    with installation(parent, yield_to_others="false") as made, made.worker() as pids:
         run(made, WARM_UP)
         yield made, pids
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from shutil import which
 
+from bench.folders import new_folder
 from mlq.server_config import find_program
 
 HERE = Path(__file__).parent
@@ -87,44 +87,44 @@ def task_spooler(count: int) -> float:
     program = which("tsp")
     if program is None:
         raise UnavailableError("no tsp in PATH (Debian: apt install task-spooler)")
-    with tempfile.TemporaryDirectory() as folder:
-        environ = {**os.environ, "TMPDIR": folder, "TS_SOCKET": f"{folder}/s"}
-        call = partial(subprocess.run, env=environ, check=True, stdout=subprocess.DEVNULL)
-        call([program, "-S", str(SLOTS)])
-        script = f'i=0; while [ $i -lt {count} ]; do "{program}" true; i=$((i+1)); done'
-        began = time.perf_counter()
-        try:
-            call(["/bin/sh", "-c", script])
-            for number in (count - 1, count - 2):
-                call([program, "-w", str(number)])
-            return time.perf_counter() - began
-        finally:
-            call([program, "-K"])
+    folder = new_folder()
+    environ = {**os.environ, "TMPDIR": str(folder), "TS_SOCKET": f"{folder}/s"}
+    call = partial(subprocess.run, env=environ, check=True, stdout=subprocess.DEVNULL)
+    call([program, "-S", str(SLOTS)])
+    script = f'i=0; while [ $i -lt {count} ]; do "{program}" true; i=$((i+1)); done'
+    began = time.perf_counter()
+    try:
+        call(["/bin/sh", "-c", script])
+        for number in (count - 1, count - 2):
+            call([program, "-w", str(number)])
+        return time.perf_counter() - began
+    finally:
+        call([program, "-K"])
 
 
 def jug(count: int) -> float:
     """Two `jug execute` on one jugfile; it has no server, so their start is part of the time."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [_bin("jug"), "execute", str(APPS / "jug_app.py"), f"--jugdir={folder}/data"]
-        environ = {**os.environ, "BENCH_COUNT": str(count), "PYTHONPATH": str(APPS)}
-        began = time.perf_counter()
-        with ExitStack() as stack:
-            for _ in range(SLOTS):
-                stack.enter_context(_running(command, environ, folder, let_end=True))
-        return time.perf_counter() - began
+    folder = new_folder()
+    command = [_bin("jug"), "execute", str(APPS / "jug_app.py"), f"--jugdir={folder}/data"]
+    environ = {**os.environ, "BENCH_COUNT": str(count), "PYTHONPATH": str(APPS)}
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        for _ in range(SLOTS):
+            stack.enter_context(_running(command, environ, folder, let_end=True))
+    return time.perf_counter() - began
 
 
 def hyperqueue(count: int) -> float:
     """A server and a worker with two cores, in the Python package's local cluster."""
-    return _app("hyperqueue_app.py", count, os.environ, str(APPS))
+    return _app("hyperqueue_app.py", count, os.environ, APPS)
 
 
 def with_redis(app: str, *workers: str) -> Callable[[int], float]:
     """A queue on Redis: a fresh server, its workers, then the program that enqueues and waits."""
 
     def seconds(count: int) -> float:
+        folder = new_folder()
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
             socket = f"{folder}/redis.sock"
             environ = {**os.environ, "BENCH_REDIS": socket, "PYTHONPATH": str(APPS)}
             server = [str(find_program().path), "--port", "0", "--unixsocket", socket, "--save", ""]
@@ -138,7 +138,7 @@ def with_redis(app: str, *workers: str) -> Callable[[int], float]:
     return seconds
 
 
-def _app(name: str, count: int, environ: Mapping[str, str], folder: str) -> float:
+def _app(name: str, count: int, environ: Mapping[str, str], folder: Path) -> float:
     done = subprocess.run(
         [_bin("python"), APPS / name, str(count)],
         env=dict(environ),
@@ -154,7 +154,7 @@ def _app(name: str, count: int, environ: Mapping[str, str], folder: str) -> floa
 
 @contextmanager
 def _running(
-    command: list[str], environ: Mapping[str, str], folder: str, *, let_end: bool = False
+    command: list[str], environ: Mapping[str, str], folder: Path, *, let_end: bool = False
 ) -> Iterator[None]:
     null = subprocess.DEVNULL
     process = subprocess.Popen(command, env=dict(environ), cwd=folder, stdout=null, stderr=null)

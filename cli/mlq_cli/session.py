@@ -23,6 +23,9 @@ from mlq.wire import SLOW_S, Wire
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 
+# `mlq ls` asks twice; what waits asks four times a second.
+_AS_TEXT = 3
+
 
 def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False) -> Queue:
     """Return the queue of these settings, over one plain connection.
@@ -54,7 +57,8 @@ def open_store(settings: Settings, **options: Any) -> Store:
     """Return the store of the queue of these settings; options are those of `Wire`."""
     password = read_secret(settings.password_file).decode().strip()
     user = settings.redis_user
-    return Store(through(settings, lambda path: Wire(path, user, password, **options)))
+    wire = through(settings, lambda path: Wire(path, user, password, **options))
+    return Store(wire, as_text=_AS_TEXT)
 
 
 def _interrupt(text: str) -> None:

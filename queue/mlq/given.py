@@ -6,15 +6,13 @@ out. No value of `--secret` can be in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.found import record
 from mlq.secrecy import masked
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """Variables of a job.
 
     Args:

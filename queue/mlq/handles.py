@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.views import JobView
 
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from mlq.queues import Queue
 
 
-@dataclass(frozen=True, slots=True)
-class JobResult:
+class JobResult(NamedTuple):
     """How a job ended; `value` is what a Python function returned."""
 
     state: str
@@ -23,8 +21,7 @@ class JobResult:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A handle on a job in a queue; it holds nothing but the id."""
 
     id: str

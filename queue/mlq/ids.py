@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mlq.errors import InvalidInputError
 
 LARGEST_RANGE = 100_000
 
 _JOB_ID = re.compile(r"([1-9]\d{0,14})(?:_(0|[1-9]\d{0,8}))?", re.ASCII)
-_RANGE = re.compile(r"(\d{1,15})-(\d{1,15})", re.ASCII)
 # The charset of rq 2.12 (`rq.utils.validate_job_id`).
 _RQ_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What a typed argument may mean: the jobs of `ids` that exist, else those called `name`.
 
     Args:
@@ -67,7 +64,7 @@ def expand(selection: str) -> Selection:
         raise InvalidInputError("an empty job id", fix="`mlq ls -a` lists all jobs")
     if is_job_id(typed):
         return Selection("id", (typed,), typed)
-    match = _RANGE.fullmatch(typed)
+    match = re.fullmatch(r"(\d{1,15})-(\d{1,15})", typed, re.ASCII)
     if match:
         first, last = int(match[1]), int(match[2])
         if first > last:

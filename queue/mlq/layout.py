@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
 from mlq.ids import is_job_id, is_valid_id
@@ -25,8 +25,7 @@ CURRENT = "current"
 _READ_TRIES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class JobFolder:
+class JobFolder(NamedTuple):
     """The paths of one job as plain strings.
 
     For where thousands are made in a second: a path of pathlib takes 10 us and more to put
@@ -76,8 +75,7 @@ class JobFolder:
         return f"{self.path}/attempts/{attempt}/return.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The paths under a results root; none of them is looked at.
 
     Args:
@@ -119,7 +117,7 @@ class Layout:
         if not is_valid_id(job_id):
             raise InvalidInputError(f"{job_id!r} cannot be the id of a job")
         place = job_id.replace("_", "/") if is_job_id(job_id) else job_id
-        return JobFolder(f"{self.jobs_dir}/{place}")
+        return JobFolder(f"{self.root}/jobs/{place}")  # not jobs_dir: see JobFolder
 
     def job_dir(self, job_id: str) -> Path:
         """The folder of a job: jobs/1042, and jobs/1042/7 for member 7 of sweep 1042.

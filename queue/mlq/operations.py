@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from mlq import scripts
 from mlq.lifecycle import ENDED, Event, State, sources, target
@@ -28,22 +28,31 @@ STATES: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Operation:
-    """One call of a Lua operation; sent again, it is the same call."""
+    """One call of a Lua operation; sent again, it is the same call.
 
-    name: str
-    args: dict[str, Any]
-    request_id: str = field(default_factory=lambda: os.urandom(16).hex())
+    Args:
+        name: of the operation.
+        args: its arguments.
+        request_id: by which the server knows it again; drawn here unless given, "" if it only
+            reads.
+    """
 
-    def command(self) -> tuple[str, ...]:
-        """Return the Redis command."""
+    __slots__ = ("args", "name", "request_id")
+
+    def __init__(self, name: str, args: dict[str, Any], request_id: str | None = None) -> None:
+        self.name, self.args = name, args
+        self.request_id = os.urandom(16).hex() if request_id is None else request_id
+
+    def command(self, *, whole: bool = False) -> tuple[str, ...]:
+        """Return the Redis command, with the whole text of the operation or with its digest."""
         text = json.dumps(self.args, separators=(",", ":"))
+        if whole:
+            return ("EVAL", scripts.source(self.name), "0", self.request_id, text)
         return ("EVALSHA", scripts.sha1(self.name), "0", self.request_id, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """An event that happens to a job.
 
     Args:
@@ -62,7 +71,7 @@ class Move:
     id: str
     event: Event
     attempt: int = 0
-    fields: dict[str, str | int | float] = field(default_factory=dict)
+    fields: Mapping[str, str | int | float] = MappingProxyType({})
     clear: tuple[str, ...] = ()
     result: tuple[str | int, ...] = ()
     lost_on: str = ""
@@ -86,8 +95,7 @@ class Move:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Claimant:
+class Claimant(NamedTuple):
     """Who claims: the machine, its present boot and the supervisor that will hold the attempts."""
 
     machine: str

@@ -14,7 +14,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -201,7 +200,7 @@ class Queue:
             return list(jobs)
         found = self.conditions()
         return [
-            replace(job, condition=found[job.machine])
+            job._replace(condition=found[job.machine])
             if job.state == State.STARTED and job.machine in found
             else job
             for job in jobs

@@ -1,22 +1,21 @@
 """The settings of one installation: defaults, a config file, the environment, in that order.
 
 Checking them takes pydantic, whose import alone costs more than a whole `mlq ls` may. So a checked
-result is remembered in a private file named by the hash of everything it was made from: all raw
-values, the defaults and the version of mlq. A memory is therefore never out of date, and without
-one nothing changes but the speed.
+result is remembered in a private file that also holds everything it was made from: all raw values,
+the defaults and the version of mlq. A memory is therefore never out of date, and without one
+nothing changes but the speed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pwd
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from mlq import __version__
 from mlq.errors import SettingsError, UnsafePathError
@@ -45,12 +44,9 @@ CONFIG_VARIABLE = "MLQ_CONFIG"
 _LOCATION_VARIABLES = ("HOME", "USER", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 _LAB_VOLUME = Path("/vol/bitbucket")
 _LINGER = Path("/var/lib/systemd/linger")
-# What JSON has no type for.
-_FROM_JSON: dict[Any, Callable[[Any], Any]] = {"Path": Path, "tuple[str, ...]": tuple}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Every setting; each is a key of the config file and a variable MLQ_<NAME>.
 
     Args:
@@ -120,8 +116,7 @@ class Settings:
     machines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Settings, and where each comes from.
 
     Args:
@@ -150,8 +145,9 @@ def load(environ: Mapping[str, str]) -> Loaded:
     path = config_path(environ)
     content = _content(path, required=bool(environ.get(CONFIG_VARIABLE)))
     defaults = default_settings(environ, path.parent)
-    memory = _memory_file(environ, path, content, defaults)
-    remembered = _recall(memory) if memory else None
+    made_from = _made_from(environ, path, content, defaults)
+    memory = _memory_file(environ, defaults, made_from)
+    remembered = _recall(memory, made_from, defaults) if memory else None
     if remembered:
         return Loaded(*remembered, path)
     from mlq.settings_check import check
@@ -160,7 +156,8 @@ def load(environ: Mapping[str, str]) -> Loaded:
     if memory:
         # A memory that cannot be written (disk full) costs the next command 0.1 s, nothing else.
         with suppress(OSError):
-            write_atomically(memory, json.dumps([asdict(settings), origin], default=str).encode())
+            whole = [made_from, settings._asdict(), origin]
+            write_atomically(memory, json.dumps(whole, default=str).encode())
     return Loaded(settings, origin, path)
 
 
@@ -231,34 +228,50 @@ def _content(path: Path, *, required: bool) -> bytes | None:
         ) from None
 
 
-def _memory_file(
+def _made_from(
     environ: Mapping[str, str], path: Path, content: bytes | None, defaults: Settings
-) -> Path | None:
+) -> str:
+    known = {variable(name) for name in Settings._fields}
     raw = [
         __version__,
-        [(one.name, one.type) for one in fields(Settings)],
-        asdict(defaults),
-        [(name, environ.get(name)) for name in _LOCATION_VARIABLES],
-        sorted((n, v) for n, v in environ.items() if n[:4] == "MLQ_" and n not in JOB_VARIABLES),
+        {name: str(kind) for name, kind in Settings.__annotations__.items()},
+        defaults,
+        [environ.get(name) for name in _LOCATION_VARIABLES],
+        # Of the others only the names matter; a value may be anything, even a secret.
+        sorted(
+            (name, value if name in known else "")
+            for name, value in environ.items()
+            if name.startswith("MLQ_") and name not in JOB_VARIABLES
+        ),
         str(path),
-        None if content is None else hashlib.sha256(content).hexdigest(),
+        None if content is None else content.decode("latin-1"),
     ]
-    name = hashlib.sha256(json.dumps(raw, default=str).encode()).hexdigest()
+    return json.dumps(raw, default=str)
+
+
+def _memory_file(environ: Mapping[str, str], defaults: Settings, made_from: str) -> Path | None:
     # Where the config file would put it is not known before the file is read.
     set_by_variable = environ.get(variable("runtime_dir"), "")
     runtime = Path(set_by_variable) if set_by_variable.startswith("/") else defaults.runtime_dir
     try:
-        return private_dir(private_dir(runtime) / "settings") / f"{name}.json"
+        folder = private_dir(private_dir(runtime) / "settings")
     except UnsafePathError:
         return None  # whoever needs the folder for more than speed will say so
+    # Not hashlib: its import takes longer than all the rest of this module. The name only keeps
+    # several memories apart; whether one fits is told by what it holds.
+    return folder / f"{zlib.crc32(made_from.encode()):08x}.json"
 
 
-def _recall(memory: Path) -> tuple[Settings, dict[str, str]] | None:
+def _recall(
+    memory: Path, made_from: str, defaults: Settings
+) -> tuple[Settings, dict[str, str]] | None:
     try:
-        values, origin = json.loads(read_secret(memory))
-        for one in fields(Settings):
-            if one.type in _FROM_JSON:
-                values[one.name] = _FROM_JSON[one.type](values[one.name])
+        remembered, values, origin = json.loads(read_secret(memory))
+        if remembered != made_from:
+            return None
+        for name, default in zip(Settings._fields, defaults, strict=True):
+            if isinstance(default, Path | tuple):  # what JSON has no type for
+                values[name] = type(default)(values[name])
         return Settings(**values), origin
     except (UnsafePathError, ValueError, TypeError, KeyError):
         return None  # there is none, or it is not one of ours: made anew

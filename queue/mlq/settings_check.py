@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ from mlq.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, home, variabl
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
 _MISSPELT = 0.8  # difflib's measure of likeness
-_NAMES = [one.name for one in fields(Settings)]
+_NAMES = list(Settings._fields)
 _NOT_IN_PATHS = re.compile(r"[\s'\":%$*?\[\]\\]")
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
@@ -63,7 +63,7 @@ def check(
     values = {name: _checked(raw, hints[name], home(environ)) for name, raw in raws.items()}
     if "runtime_dir" in values:
         values.setdefault("redis_socket", values["runtime_dir"] / "redis.sock")
-    settings = replace(defaults, **values)
+    settings = defaults._replace(**values)
     origin = {name: raws[name].origin if name in raws else "default" for name in _NAMES}
     _check_liveness(settings, origin)
     _check_machine(settings, origin)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
 from pathlib import Path
 
 from mlq.errors import InvalidInputError, MlqError
@@ -40,10 +39,11 @@ _MEANING = re.compile(r"^ {4}(?: {4})?(\w+): (.*?\.)$", re.MULTILINE)
 def rows() -> Iterator[tuple[str, str, str, str, str]]:
     """Yield name, variable, default, unit and meaning of each setting."""
     meanings = dict(_MEANING.findall(Settings.__doc__ or ""))
-    for one in fields(Settings):
-        default = _COMPUTED[one.name] if one.default is MISSING else f"`{_as_toml(one.default)}`"
-        unit = next((unit for end, unit in _UNITS.items() if one.name.endswith(end)), "")
-        yield one.name, variable(one.name), default, unit, meanings[one.name]
+    defaults = Settings._field_defaults
+    for name in Settings._fields:
+        default = f"`{_as_toml(defaults[name])}`" if name in defaults else _COMPUTED[name]
+        unit = next((unit for end, unit in _UNITS.items() if name.endswith(end)), "")
+        yield name, variable(name), default, unit, meanings[name]
 
 
 def block() -> str:

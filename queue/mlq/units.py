@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from mlq.errors import InvalidInputError
 
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
-_SIZE = re.compile(rf"\s*({_NUMBER})\s*(?:([kmgt])(?:i?b)?)?\s*", re.ASCII | re.IGNORECASE)
-_DURATION = re.compile(
-    r"\s*" + "".join(rf"(?:({_NUMBER})\s*{unit}\s*)?" for unit in "dhms"), re.ASCII | re.IGNORECASE
-)
-_PLAIN = re.compile(rf"\s*({_NUMBER})\s*", re.ASCII)
+# Compiled where they are used and not at import: to show jobs, nothing typed has to be read.
+_SIZE = rf"\s*({_NUMBER})\s*(?:([kmgt])(?:i?b)?)?\s*"
+_DURATION = r"\s*" + "".join(rf"(?:({_NUMBER})\s*{unit}\s*)?" for unit in "dhms")
+_PLAIN = rf"\s*({_NUMBER})\s*"
+_TYPED = re.ASCII | re.IGNORECASE
 
 _KIB = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 _LARGEST_MIB = 1024**3
@@ -34,7 +34,7 @@ def parse_size(text: str) -> int:
     Raises:
         InvalidInputError: it is not a size, or less than 1 MiB.
     """
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text, _TYPED)
     if not match:
         raise InvalidInputError(
             f"{text!r} is not a size", fix="write for example 8G, 512M, or a number of MiB"
@@ -62,8 +62,8 @@ def parse_duration(text: str) -> float:
     Raises:
         InvalidInputError: it is not a duration, or not more than 0.
     """
-    plain = _PLAIN.fullmatch(text)
-    match = _DURATION.fullmatch(text)
+    plain = re.fullmatch(_PLAIN, text, _TYPED)
+    match = re.fullmatch(_DURATION, text, _TYPED)
     if plain:
         seconds = float(plain[1])
     elif match and any(match.groups()):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from mlq.class_name import ClassName
 from mlq.found import moment, record, whole
 from mlq.ids import is_valid_id
 from mlq.layout import Layout
-from mlq.request import JobClass
 
 FIELDS = (
     "status",
@@ -36,8 +35,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(NamedTuple):
     """One job, as listed; times are ISO 8601 in UTC, None where it did not come to that yet.
 
     `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
@@ -72,14 +70,14 @@ class JobView:
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
 def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     """Read one row of the store: the id, then the values of FIELDS."""
     job_id, values = row[0], dict(zip(FIELDS, row[1:], strict=True))
     spec = outline(values["mlq_spec"])
-    job_class = JobClass.parse(values["origin"], default_mem_mib=default_mem_mib)
+    asked = ClassName.parse(values["origin"], default_mem_mib=default_mem_mib)
     stopping = values["status"] == "started" and values["mlq_stop"]
     return JobView(
         id=job_id,
@@ -88,11 +86,11 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         command=values["description"],
         attempt=max(0, whole(values["mlq_attempt"])),
         machine=values["mlq_machine"] or None,
-        cores=job_class.request.cores,
-        mem_mib=job_class.request.mem_mib,
-        gpus=job_class.request.gpus,
-        vram_mib=job_class.request.vram_mib,
-        priority=job_class.priority,
+        cores=asked.cores,
+        mem_mib=asked.mem_mib,
+        gpus=asked.gpus,
+        vram_mib=asked.vram_mib,
+        priority=asked.priority,
         time_limit_s=spec.get("time_limit_s"),
         submitted_at=moment(values["created_at"]),
         started_at=moment(values["started_at"]),
@@ -100,7 +98,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         exit_code=whole(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
         reason=f"stopping: {values['mlq_stop']}" if stopping else values["mlq_reason"],
         progress=_progress(values["mlq_progress"], finished=values["status"] == "finished"),
-        directory=str(layout.job_dir(job_id)) if is_valid_id(job_id) else "",
+        directory=layout.folder(job_id).path if is_valid_id(job_id) else "",
         losses=whole(values["mlq_losses"]),
         failures=whole(values["mlq_failures"]),
         after=tuple(one for one in spec.get("after", ()) if isinstance(one, str)),

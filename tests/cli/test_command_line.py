@@ -1,6 +1,8 @@
 """The words typed after `mlq`: what is found, what is suggested, what is refused."""
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 from sandbox import Sandbox
@@ -19,6 +21,24 @@ def test_mlq_alone_shows_every_command(installation: Sandbox) -> None:
 
 def test_version(installation: Sandbox) -> None:
     assert installation.ok("--version") == f"mlq {__version__}\n"
+
+
+def test_the_process_ends_at_once_and_loses_nothing_that_was_printed() -> None:
+    # As after an error in the middle of a list; a thread that hangs in NFS keeps nobody waiting.
+    program = """
+import threading
+from mlq_cli import main as module
+def main():
+    threading.Thread(target=threading.Event().wait).start()
+    print("the first half")
+    return 3
+module.main = main
+module.script()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"the first half\n", b"")
 
 
 @pytest.mark.parametrize("name", command_names())

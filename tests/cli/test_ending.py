@@ -75,7 +75,7 @@ def test_wait_tells_which_jobs_did_not_finish(installation: Sandbox) -> None:
 
 
 def job(state: str, exit_code: int | None = None) -> JobView:
-    values = dict.fromkeys(JobView.__slots__)
+    values = dict.fromkeys(JobView._fields)
     return JobView(**{**values, "state": state, "exit_code": exit_code})  # type: ignore[arg-type]
 
 

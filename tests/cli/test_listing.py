@@ -210,6 +210,8 @@ def test_server_status(installation: Sandbox) -> None:
 
 
 HEAVY = {"redis", "rq", "pydantic", "annotated_types", "argcomplete", "importlib.resources", "uuid"}
+# Of those that are typed all the time: these three take as long as an empty Python.
+HEAVY_FOR_JOBS = HEAVY | {"dataclasses", "inspect", "hashlib"}
 
 
 @pytest.mark.parametrize("words", [["ls"], ["ls", "-a", "--json"], ["show", "1"], ["machines"]])
@@ -225,7 +227,7 @@ def test_what_is_typed_often_imports_nothing_slow(installation: Sandbox, words: 
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "mlq_cli.session" in imported
-    assert not imported & HEAVY
+    assert not imported & (HEAVY if words == ["machines"] else HEAVY_FOR_JOBS)
 
 
 def test_no_terminal_no_colours_and_nothing_cut(installation: Sandbox, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ _MASKED = (
 )
 # Wheels for that Python and its C library, whatever Python runs the tests.
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
-_LAUNCH = f"#!{PREFIX}/bin/python\nimport sys\nfrom mlq_cli.main import main\nsys.exit(main())\n"
+_LAUNCH = f"#!{PREFIX}/bin/python\nfrom mlq_cli.main import script\nscript()\n"
 
 Say = Callable[[str], None]
 

@@ -6,8 +6,6 @@ by the queue's own socket, at a hundredth of what a command costs. It looks and 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import redis
 from installation import private_settings
 from machine import UID, NamespaceMachine
@@ -36,7 +34,7 @@ class Watch:
 
     def __init__(self, machine: NamespaceMachine, layout: Layout) -> None:
         self._machine = machine
-        self._settings = replace(private_settings(machine.disk), root=layout.root)
+        self._settings = private_settings(machine.disk)._replace(root=layout.root)
         self._queue: Queue | None = None
 
     def jobs(self) -> dict[str, JobView]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import redis
@@ -160,7 +159,7 @@ def test_a_loss_judged_by_the_lease_stands_only_while_the_lease_is_over(
     store.renew("lab01", [(job, 1, "")], -1, NOW_S)
     assert store.move([late], NOW_S).stale == (job,)
     (dead,) = store.expired(45, 20).attempts
-    assert store.move([replace(late, lease=dead.lease)], NOW_S).moved == (job,)
+    assert store.move([late._replace(lease=dead.lease)], NOW_S).moved == (job,)
 
 
 # --- stopping -----------------------------------------------------------------------------------

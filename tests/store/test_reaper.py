@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,13 +43,13 @@ class Room:
 
     def __init__(self, store: Store, root: Path) -> None:
         environ = {"HOME": str(root), "XDG_RUNTIME_DIR": str(root)}
-        self.settings: Settings = replace(load(environ).settings, root=root)
+        self.settings: Settings = load(environ).settings._replace(root=root)
         self.store, self.layout, self.now_s = store, Layout(root), 0.0
         make_private_dirs(self.layout.workers_dir)
 
     def reaper(self, machine: str) -> Reaper:
         site: Any = SimpleNamespace(
-            settings=replace(self.settings, machine=machine),
+            settings=self.settings._replace(machine=machine),
             new_desk=AtOnce,
             clocks=SimpleNamespace(monotonic_s=lambda: self.now_s),
         )

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -54,7 +54,7 @@ def private_server(**variables: str) -> Iterator[RedisServer]:
     folder = Path(tempfile.mkdtemp(prefix="mlq-test-"))
     try:
         environ = installation(folder, MLQ_REDIS_FSYNC="everysec", **variables)
-        settings = replace(load(environ).settings, machine="test")
+        settings = load(environ).settings._replace(machine="test")
         digest = hashlib.sha256(ADMIN_PASSWORD.encode()).hexdigest()
         server.start(settings, extra_users=[f"user {ADMIN} reset on #{digest} ~* &* +@all"])
         try:

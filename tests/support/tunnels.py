@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ class Tunnels:
 
     def client(self, tunnel: SupervisedTunnel) -> RedisClient:
         """Return a client of the queue through a tunnel."""
-        return open_client(replace(self._server.settings, redis_socket=tunnel.socket))
+        return open_client(self._server.settings._replace(redis_socket=tunnel.socket))
 
     def end(self) -> None:
         """Stop them all."""

@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -259,7 +258,7 @@ def test_two_installations_live_side_by_side(install: Install) -> None:
     server.stop(one)
     assert status(other).running
     with pytest.raises(AuthenticationError):
-        open_redis(replace(other, password_file=one.password_file)).ping()
+        open_redis(other._replace(password_file=one.password_file)).ping()
 
 
 def test_of_many_that_start_it_at_once_one_does(install: Install) -> None:
@@ -298,7 +297,7 @@ def test_another_server_at_the_socket_is_not_pushed_aside(install: Install) -> N
     one, other = install(), install()
     server.start(one)
     with pytest.raises(ServerError, match="another server answers"):
-        server.start(replace(other, redis_socket=one.redis_socket))
+        server.start(other._replace(redis_socket=one.redis_socket))
     assert status(one).note == ""
 
 
@@ -322,7 +321,7 @@ def test_a_running_server_with_another_password_is_reported(install: Install) ->
     one, other = install(), install()
     server.start(one)
     server.start(other)
-    mixed = replace(one, password_file=other.password_file)
+    mixed = one._replace(password_file=other.password_file)
     assert "WRONGPASS" in status(mixed).note
     with pytest.raises(ServerError, match="refuses"):
         server.start(mixed)
@@ -339,10 +338,10 @@ def test_unusable_folders_are_refused_before_anything_is_made(
     (tmp_path / "open").mkdir(mode=0o755)
     (tmp_path / "file").write_text("")
     cases: list[tuple[Settings, type[MlqError], str]] = [
-        (replace(settings, redis_socket=too_long), SettingsError, "MLQ_RUNTIME_DIR"),
-        (replace(settings, server_dir=tmp_path / "open"), UnsafePathError, "chmod 700"),
-        (replace(settings, redis_socket=tmp_path / "open/s"), UnsafePathError, "chmod 700"),
-        (replace(settings, server_dir=tmp_path / "file"), UnsafePathError, "it is a file"),
+        (settings._replace(redis_socket=too_long), SettingsError, "MLQ_RUNTIME_DIR"),
+        (settings._replace(server_dir=tmp_path / "open"), UnsafePathError, "chmod 700"),
+        (settings._replace(redis_socket=tmp_path / "open/s"), UnsafePathError, "chmod 700"),
+        (settings._replace(server_dir=tmp_path / "file"), UnsafePathError, "it is a file"),
     ]
     for wrong, kind, said in cases:
         with pytest.raises(kind, match=said):
@@ -356,7 +355,7 @@ def test_unusable_folders_are_refused_before_anything_is_made(
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small tmpfs")
 def test_a_full_disk_is_an_error_and_loses_nothing(install: Install, tmp_path: Path) -> None:
-    settings = replace(install(), server_dir=tmp_path / "small")
+    settings = install()._replace(server_dir=tmp_path / "small")
     settings.server_dir.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", str(settings.server_dir)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:

@@ -45,7 +45,7 @@ ENVIRON = {
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     environ = {"HOME": str(tmp_path), "MLQ_ROOT": "/results", "XDG_RUNTIME_DIR": str(tmp_path)}
-    settings = replace(load(environ).settings, machine="lab01")
+    settings = load(environ).settings._replace(machine="lab01")
     return Site(
         settings=settings,
         environ=ENVIRON,
@@ -162,7 +162,7 @@ def test_a_job_whose_signature_was_taken_away_does_not_run_as_a_command(site: Si
 
 @pytest.fixture
 def open_site(site: Site) -> Site:
-    return replace(site, settings=replace(site.settings, allow_unsigned=True))
+    return replace(site, settings=site.settings._replace(allow_unsigned=True))
 
 
 def test_a_function_of_plain_rq_runs_where_it_is_allowed(open_site: Site) -> None:

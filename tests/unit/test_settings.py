@@ -6,7 +6,6 @@ import os
 import pwd
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def test_without_any_setting_the_xdg_folders_are_used(environ: dict[str, str]) -
     loaded = load(environ)
     assert loaded.config_file == home / ".config/mlq/config.toml"
     assert set(loaded.origin.values()) == {"default"}
-    assert set(loaded.origin) == {one.name for one in fields(Settings)}
+    assert set(loaded.origin) == set(Settings._fields)
     found = loaded.settings
     assert found.root == home / ".local/share/mlq"
     assert found.server_dir == home / ".local/share/mlq/server"
@@ -72,10 +71,10 @@ def test_two_installations_share_no_path(tmp_path: Path) -> None:
         load({name: str(tmp_path / side / end) for name, end in kinds.items()}).settings
         for side in ("one", "other")
     )
-    for field in fields(Settings):
-        if field.type == "Path":
-            assert getattr(one, field.name).is_relative_to(tmp_path / "one")
-            assert getattr(other, field.name).is_relative_to(tmp_path / "other")
+    for mine, yours in zip(one, other, strict=True):
+        if isinstance(mine, Path):
+            assert mine.is_relative_to(tmp_path / "one")
+            assert yours.is_relative_to(tmp_path / "other")
 
 
 def test_a_variable_beats_the_file_and_the_file_the_default(environ: dict[str, str]) -> None:
@@ -96,12 +95,12 @@ def test_a_variable_beats_the_file_and_the_file_the_default(environ: dict[str, s
 def test_every_setting_has_a_variable(environ: dict[str, str]) -> None:
     default = load(environ).settings
     values = {
-        one.name: "/elsewhere"
-        if one.type == "Path" or getattr(default, one.name) == ""
+        name: "/elsewhere"
+        if isinstance(value, Path) or value == ""
         else "gpu01,gpu02"
-        if getattr(default, one.name) == ()
-        else str(getattr(default, one.name))
-        for one in fields(Settings)
+        if value == ()
+        else str(value)
+        for name, value in default._asdict().items()
     }
     loaded = load(environ | {variable(name): value for name, value in values.items()})
     assert loaded.origin == {name: f"environment {variable(name)}" for name in values}

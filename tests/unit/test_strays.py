@@ -14,13 +14,12 @@ from mlq_worker.strays import stray_moves
 
 
 def settings(folder: Path) -> Settings:
-    from dataclasses import replace
 
     from redis_server import installation
 
     from mlq.settings import load
 
-    return replace(load(installation(folder)).settings, machine="lab01")
+    return load(installation(folder)).settings._replace(machine="lab01")
 
 
 @pytest.fixture

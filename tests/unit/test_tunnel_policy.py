@@ -59,7 +59,7 @@ def test_without_a_queue_host_the_socket_is_the_servers_own(tmp_path: Path) -> N
 def test_machines_may_share_a_config_file_with_the_queues_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(private_settings(tmp_path), queue_host="me@gpu01")
+    settings = private_settings(tmp_path)._replace(queue_host="me@gpu01")
     assert is_remote(settings)
     monkeypatch.setattr("os.uname", lambda: type("Uname", (), {"nodename": "gpu01.lab.org"}))
     assert not is_remote(settings)
@@ -67,11 +67,11 @@ def test_machines_may_share_a_config_file_with_the_queues_host(
 
 
 def test_what_makes_two_tunnels_different(tmp_path: Path) -> None:
-    settings = replace(private_settings(tmp_path), queue_host="gpu01")
+    settings = private_settings(tmp_path)._replace(queue_host="gpu01")
     target = Target.of(settings)
     assert target.socket == str(settings.redis_socket)
     assert Target.from_json(target.to_json()) == target
-    assert Target.of(replace(settings, tunnel_idle_s=5)).folder_name == target.folder_name
+    assert Target.of(settings._replace(tunnel_idle_s=5)).folder_name == target.folder_name
     for other in (
         {"gateway": "gate"},
         {"queue_host": "gpu02"},
@@ -79,7 +79,7 @@ def test_what_makes_two_tunnels_different(tmp_path: Path) -> None:
         {"tunnel": "sshtunnel"},
         {"redis_tcp": True},
     ):
-        assert Target.of(replace(settings, **other)).folder_name != target.folder_name
+        assert Target.of(settings._replace(**other)).folder_name != target.folder_name
 
 
 def hashed(name: str) -> str:

@@ -8,7 +8,6 @@ told to whoever listens for readiness, and is the last line of the log.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 
@@ -23,7 +22,7 @@ from mlq_worker.options import WorkerOptions
 def main(machine: str, options: str, *more: str) -> int:
     """Run the worker; return the exit code."""
     try:
-        settings = dataclasses.replace(load(os.environ).settings, machine=machine)
+        settings = load(os.environ).settings._replace(machine=machine)
         folder = machine_dir(settings.runtime_dir, machine)
         if options == DRAINED:
             wait_for_drained(settings)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 from mlq.errors import WorkerError
@@ -195,7 +194,7 @@ def _this_mlq(root: Path) -> list[str]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Return the variables that made the settings what they are, for a start without them."""
-    names = [variable(field.name) for field in fields(settings)]
+    names = [variable(name) for name in settings._fields]
     wanted = [CONFIG_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME", *names]
     kept = {name: os.environ[name] for name in wanted if name in os.environ}
     kept.pop(variable("machine"), None)  # said by --name

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from mlq.paths import machine_dir
 from mlq.settings import Settings
@@ -44,7 +43,7 @@ def queue_reached(settings: Settings) -> Iterator[tuple[Settings, Callable[[], s
     tunnel.start()
     try:
         tunnel.wait_up(_FIRST_CONNECTION_S)
-        here = replace(settings, queue_host="", redis_socket=tunnel.socket)
+        here = settings._replace(queue_host="", redis_socket=tunnel.socket)
         yield here, lambda: tunnel.state.trouble(time.monotonic())
     finally:
         tunnel.stop()

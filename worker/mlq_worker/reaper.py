@@ -10,7 +10,7 @@ One worker has the role at a time (a lock that expires by itself). Looking at NF
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mlq.found import whole
@@ -146,7 +146,7 @@ class Reaper:
                 history = past.get(one.id, History())
                 lost = loss(one.key, one.machine, dead[one.key], history, max_losses)
                 # The evidence is a turn old: meanwhile its machine may be back and hold it again.
-                moves.append(replace(lost, lease=one.lease))
+                moves.append(lost._replace(lease=one.lease))
         return moves
 
     def _sightings(self, evidence: Evidence) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,13 @@ def run(args: argparse.Namespace) -> int:
 def _listed(loaded: Loaded) -> list[dict[str, Any]]:
     """Return name, value, origin, and for a path whether it exists (None for what is no path)."""
     listed = []
-    for field in fields(loaded.settings):
-        value = getattr(loaded.settings, field.name)
+    for name, value in loaded.settings._asdict().items():
         path = value if isinstance(value, Path) else None
         listed.append(
             {
-                "name": field.name,
+                "name": name,
                 "value": str(path) if path else value,
-                "origin": loaded.origin[field.name],
+                "origin": loaded.origin[name],
                 "exists": _exists(path) if path else None,
             }
         )

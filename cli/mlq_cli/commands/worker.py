@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 
 from mlq.errors import InvalidInputError
 from mlq.paths import checked_machine
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if machines:
         return _run_on(machines, settings, args)
     if args.name is not None:
-        settings = replace(settings, machine=checked_machine(args.name))
+        settings = settings._replace(machine=checked_machine(args.name))
     actions = {
         "start": _start,
         "stop": _stop,

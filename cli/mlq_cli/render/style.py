@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 _CODES = {
     "good": "32",
@@ -33,8 +32,7 @@ _PLAIN = "\x1b[0m"
 COLOURS = (_PLAIN, *(f"\x1b[{code}m" for code in _CODES.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How to render.
 
     Args:

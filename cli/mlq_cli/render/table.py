@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlq_cli.render.clean import clean
 from mlq_cli.render.style import Style
@@ -20,8 +20,7 @@ _GAP = "  "
 _CUT = "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column.
 
     Args:
@@ -37,8 +36,7 @@ class Column:
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A text and the kind of colour it has."""
 
     text: str

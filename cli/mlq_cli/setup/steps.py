@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import InvalidInputError, StorageError
@@ -76,7 +76,7 @@ def _queue(settings: Settings, flags: Flags, asker: Asker) -> tuple[Settings, Ac
         )
     if host and not is_host(host):
         raise InvalidInputError(f"the queue host {host!r} cannot be used", why=HOST_RULE)
-    settings = replace(settings, queue_host=host)
+    settings = settings._replace(queue_host=host)
     if not is_remote(settings):
         return settings, None
     gateway = flags.gateway
@@ -87,7 +87,7 @@ def _queue(settings: Settings, flags: Flags, asker: Asker) -> tuple[Settings, Ac
         )
     if gateway and not is_gateway(gateway):
         raise InvalidInputError(f"the gateway {gateway!r} cannot be used", why=HOST_RULE)
-    settings = replace(settings, gateway=gateway)
+    settings = settings._replace(gateway=gateway)
     return settings, account(Ssh(settings), host)
 
 
@@ -104,7 +104,7 @@ def _root(
         raise InvalidInputError(
             f"the results root {typed!r} cannot be used", why="it is not from /"
         )
-    settings = replace(settings, root=root)
+    settings = settings._replace(root=root)
     if there is not None:
         return settings, check_root(Ssh(settings), settings.queue_host, root, there)
     try:

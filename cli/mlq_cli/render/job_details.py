@@ -1,0 +1,81 @@
+"""One job with everything worth knowing about it: what `mlq show` prints."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+
+from mlq.given import Given
+from mlq.units import format_duration, format_mib
+from mlq.views import JobView
+from mlq_cli.render.clean import clean
+from mlq_cli.render.jobs import seconds_of
+from mlq_cli.render.style import Style, kind_of
+from mlq_cli.render.words import count, elapsed, moment, percent
+
+_LABEL_WIDTH = 11
+
+
+def details(job: JobView, variables: Given, log: str, now: datetime, style: Style) -> list[str]:
+    """Return everything worth knowing about one job, a line each.
+
+    Args:
+        job: the job.
+        variables: what it is given of its caller's.
+        log: where the log of its last attempt lies, or "".
+        now: the present, in the zone to show.
+        style: how to render.
+    """
+    title = clean(f"{job.id} {job.name}").rstrip()
+    lines = [f"{style.paint(title, 'strong')}  {style.paint(clean(job.state), kind_of(job.state))}"]
+    facts = {
+        "reason": job.reason,
+        "command": job.command,
+        "asks for": _in_words(job),
+        "priority": str(job.priority) if job.priority else "",
+        "after": ", ".join(job.after),
+        "env": " ".join(shlex.quote(f"{n}={one}") for n, one in variables.env.items()),
+        "captured": _captured(variables),
+        "secrets": ", ".join(variables.secrets),
+        "progress": percent(job.progress),
+        "machine": job.machine or "",
+        "condition": job.condition,
+        "attempt": _attempts(job),
+        "exit code": "" if job.exit_code is None else str(job.exit_code),
+        "submitted": _time(job.submitted_at, now),
+        "started": _time(job.started_at, now),
+        "ended": _time(job.ended_at, now),
+        "took" if job.ended_at else "time": elapsed(seconds_of(job, now)),
+        "folder": job.directory,
+        "log": log,
+    }
+    lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in facts.items() if text]
+    return lines
+
+
+def _captured(variables: Given) -> str:
+    number = len(variables.captured_env)
+    return f"{count(number, 'variable')} of its shell (--json lists them)" if number else ""
+
+
+def _in_words(job: JobView) -> str:
+    words = [count(job.cores, "core"), f"{format_mib(job.mem_mib)} of memory"]
+    if job.gpus:
+        vram = f"{format_mib(job.vram_mib)} free on each" if job.vram_mib else "alone on each"
+        words.append(f"{count(job.gpus, 'GPU')} ({vram})")
+    if job.time_limit_s:
+        words.append(f"at most {format_duration(job.time_limit_s)}")
+    return ", ".join(words)
+
+
+def _attempts(job: JobView) -> str:
+    if not job.attempt:
+        return ""
+    lost = f"{job.losses} lost with their machine" if job.losses else ""
+    failed = f"{job.failures} failed" if job.failures else ""
+    past = ", ".join(part for part in (lost, failed) if part)
+    return f"{job.attempt} ({past})" if past else str(job.attempt)
+
+
+def _time(iso: str | None, now: datetime) -> str:
+    return moment(iso, now) if iso else ""
