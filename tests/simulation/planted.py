@@ -29,7 +29,7 @@ class Bug:
     """A planted bug.
 
     Args:
-        within: in how many seeds, counted from 0, it is found; more than 50 are left to
+        within: in how many seeds, counted from 0, it is found; more than 60 are left to
             `make simulate PLANTED=1`.
         plant: lays it over the product's Python.
         operation: the Lua operation it changes, or "".
@@ -159,23 +159,23 @@ def claims_count_before_they_are_on_disk(patch: Any) -> None:
 
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
-        30, operation="move", text="  right = right and running == move.attempt\n"
+        10, operation="move", text="  right = right and running == move.attempt\n"
     ),
-    "the fence is longer than dead": Bug(150, fence_longer_than_dead),
-    "the reaper ignores NFS": Bug(20, reaper_ignores_nfs),
-    "a claim remembers no reply": Bug(50, operation="claim", text=_CACHED),
-    "unreadable NFS is taken for silence": Bug(150, unreadable_is_silent),
-    "a new boot id is ignored": Bug(20, new_boot_is_ignored),
-    "a stopped job moves before its processes are gone": Bug(20, stopped_before_it_has_ended),
-    "a beat resumes what Redis did not confirm": Bug(30, resumed_without_confirmation),
-    "a renewal counts from its reply": Bug(150, renewal_counts_from_its_reply),
-    "an order counts from its arrival": Bug(80, order_counts_from_its_arrival),
-    "an attempt given up by the queue runs on": Bug(20, lost_attempts_run_on),
-    "an attempt is gone with its leader": Bug(20, gone_with_its_leader),
-    "the server's clock is believed": Bug(150, servers_clock_is_believed),
-    "a claim counts before it is on disk": Bug(150, claims_count_before_they_are_on_disk),
+    "the fence is longer than dead": Bug(10, fence_longer_than_dead),
+    "the reaper ignores NFS": Bug(10, reaper_ignores_nfs),
+    "a claim remembers no reply": Bug(10, operation="claim", text=_CACHED),
+    "unreadable NFS is taken for silence": Bug(60, unreadable_is_silent),
+    "a new boot id is ignored": Bug(10, new_boot_is_ignored),
+    "a stopped job moves before its processes are gone": Bug(10, stopped_before_it_has_ended),
+    "a beat resumes what Redis did not confirm": Bug(10, resumed_without_confirmation),
+    "a renewal counts from its reply": Bug(100, renewal_counts_from_its_reply),
+    "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
+    "an attempt given up by the queue runs on": Bug(10, lost_attempts_run_on),
+    "an attempt is gone with its leader": Bug(10, gone_with_its_leader),
+    "the server's clock is believed": Bug(250, servers_clock_is_believed),
+    "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
     "a verdict stands although the lease was renewed": Bug(
-        1000,
+        350,
         operation="move",
         text=" and not is_renewed(move.id, move.attempt, move.lease)",
     ),

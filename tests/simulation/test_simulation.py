@@ -13,7 +13,7 @@ from simulation.planted import BUGS, Bug
 from simulation.world import simulate
 
 SEEDS = 300
-QUICKLY = 50
+QUICKLY = 60
 
 
 @pytest.mark.timeout(900)
