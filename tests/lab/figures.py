@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from campus import Campus
@@ -147,9 +148,8 @@ class Scenario:
             views = self.campus.watch.jobs()
             return all(one in views and views[one].state in ENDED for one in self.jobs)
 
-        until_s = time.monotonic() + timeout_s
-        while not ended() and time.monotonic() < until_s:
-            time.sleep(0.2)
+        with suppress(AssertionError):
+            wait_for(ended, timeout_s, "all jobs to end")
         return self.look()
 
     def end(self, timeout_s: float = 90) -> Figures:

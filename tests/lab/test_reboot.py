@@ -98,50 +98,44 @@ def end_of_first(campus: Campus, job_id: str) -> str:
     return zlib.decompress(base64.b64decode(first[b"exc_string"])).decode()
 
 
-def test_after_a_reboot_the_users_systemd_starts_the_worker(
-    campus: Campus, desk: BootedMachine, scenario: NewScenario
+def switched_off_and_on(desk: BootedMachine) -> None:
+    desk.power_off()
+    desk.power_on()
+
+
+@pytest.mark.parametrize(
+    ("fault", "install", "strike"),
+    [
+        ("reboot of a real systemd, user unit", with_unit, BootedMachine.reboot),
+        pytest.param(
+            *("reboot of a real systemd, cron", with_cron, BootedMachine.reboot),
+            marks=pytest.mark.lab,
+        ),
+        pytest.param(
+            *("power cut and boot of a real systemd, user unit", with_unit, switched_off_and_on),
+            marks=pytest.mark.lab,
+        ),
+    ],
+)
+def test_the_machine_itself_starts_the_worker(
+    campus: Campus,
+    desk: BootedMachine,
+    scenario: NewScenario,
+    fault: str,
+    install: Install,
+    strike: Callable[[BootedMachine], None],
 ) -> None:
-    with_unit(desk)
-    reboot = scenario("reboot of a real systemd, user unit")
+    install(desk)
+    reboot = scenario(fault)
     reboot.enqueue(2, 8)
     reboot.until_checkpointed()
     before = desk.boot_id
     reboot.strikes()
-    desk.reboot()
+    strike(desk)
     assert desk.boot_id != before
     reboot.measure("to boot")
     came_back(campus, desk, reboot)
     assert {end_of_first(campus, job) for job in reboot.jobs} == {"lost: machine desk rebooted"}
-
-
-@pytest.mark.lab
-def test_after_a_reboot_cron_starts_the_worker(
-    campus: Campus, desk: BootedMachine, scenario: NewScenario
-) -> None:
-    with_cron(desk)
-    reboot = scenario("reboot of a real systemd, cron")
-    reboot.enqueue(2, 8)
-    reboot.until_checkpointed()
-    reboot.strikes()
-    desk.reboot()
-    reboot.measure("to boot")
-    came_back(campus, desk, reboot)
-
-
-@pytest.mark.lab
-def test_after_a_power_cut_the_users_systemd_starts_the_worker(
-    campus: Campus, desk: BootedMachine, scenario: NewScenario
-) -> None:
-    with_unit(desk)
-    cut = scenario("power cut and boot of a real systemd, user unit")
-    cut.enqueue(2, 8)
-    cut.until_checkpointed()
-    cut.strikes()
-    desk.power_off()
-    desk.power_on()
-    cut.measure("to boot")
-    came_back(campus, desk, cut)
-    assert {end_of_first(campus, job) for job in cut.jobs} == {"lost: machine desk rebooted"}
 
 
 @pytest.mark.lab
