@@ -68,6 +68,7 @@ class World:
         self.queue_host = QueueHost(engine, self._wire, scripts.operations)
         self.queue_host.watch, self.queue_host.published = self.truth.watch, self._publish
         self.truth.wire = self._wire
+        self.truth.server_clock_s = lambda: self.queue_host.clock_s
         self._wire.call("SET", "mlq:queue_id", "sim")
         self.workers: dict[str, WorkerHost] = {}
         self.supervisors: dict[str, SupervisorHost] = {}

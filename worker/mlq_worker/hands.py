@@ -8,14 +8,14 @@ here (ends to commit stay with the supervisor too) and is said again when it is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.layout import Layout
 from mlq.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.placement import Offer
-from mlq.replies import Claim, Waiting
+from mlq.replies import Attempt, Claim, Waiting
 from mlq.store import Store
 from mlq_worker.board import Board
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
@@ -216,7 +216,7 @@ class Hands:
 
     def _square(self) -> None:
         """Find what the queue thinks is here and is not, and settle it once NFS was asked."""
-        strays, results = self._reading.take_strays()
+        strays, results = self._reading.take_strays(self._holdings.attempts)
         if strays:
             past = histories(self._store, [one.id for one in strays])
             self._moves += stray_moves(
@@ -254,11 +254,16 @@ class Hands:
 
     def _committed(self, moves: tuple[Move, ...]) -> None:
         done = [(move.id, move.attempt) for move in moves]
-        self._moves = [move for move in self._moves if (move.id, move.attempt) not in set(done)]
+        self._drop_moves(set(done))
         self._board.freed()
         self.supervised.forget(done)
 
+    def _drop_moves(self, of: Collection[Attempt]) -> None:
+        self._moves = [move for move in self._moves if (move.id, move.attempt) not in of]
+
     def _launch(self, claims: list[Claim], ordered_s: float) -> None:
+        # Told of an attempt of this number before, it was of one that the queue has forgotten.
+        self._drop_moves({(claim.id, claim.attempt) for claim in claims})
         orders, refused = self._intake.take(claims, self._offer(), self._holdings, ordered_s)
         self._moves += refused
         self.supervised.start(orders, ordered_s)

@@ -5,7 +5,7 @@ How far its jobs are, what its functions returned, and how strays ended. None of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from mlq.layout import Layout
@@ -66,8 +66,13 @@ class Reading:
         self._answered = self._answered or self._strays.answer()
         return self._answered is not None
 
-    def take_strays(self) -> Strays:
-        """Return the strays asked about and their results, once."""
-        found = self._answered if self.has_strays else None
+    def take_strays(self, held: Collection[Attempt]) -> Strays:
+        """Return the strays asked about and their results, once.
+
+        Args:
+            held: what the machine holds by now. A queue that lost its last second gives the number
+                of an attempt that it forgot once more, and then that is no stray any longer.
+        """
+        strays, results = (self._answered if self.has_strays else None) or ([], {})
         self._answered = None
-        return found or ([], {})
+        return [one for one in strays if one.key not in held], results
