@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Seeds are told to the simulation and to the soak of the lab in a box."""
     parser.addoption("--seed", type=int, default=None, help="simulate, or soak, with this seed")
     parser.addoption("--soak-s", type=float, default=30.0, help="how long faults happen in a soak")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: what a shell runs in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
