@@ -10,6 +10,7 @@ import stat
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,15 @@ def test_a_root_that_others_can_use(lab: FarLab, behind: Sandbox, laptop: Sandbo
 
 
 def ctrl_c(process: subprocess.Popen[bytes], _: int) -> int:
-    process.send_signal(signal.SIGINT)
+    """Press again if nothing happens: Python misses one between its question and its reading."""
+
+    def left() -> bool:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        return process.returncode is not None
+
+    wait_for(left, 30, "mlq init to be left")
     return 130
 
 
