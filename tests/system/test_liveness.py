@@ -171,6 +171,7 @@ def test_whoever_commits_a_result_commits_what_a_function_returned(lab: Lab) -> 
     code = """
 import os, time
 def value():
+    open("runs", "w").close()
     while not os.path.exists("end"):
         time.sleep(0.05)
     return [1, "two"]
@@ -179,7 +180,7 @@ def value():
     first = lab.machine("lab01")
     call = FunctionCall(name="lab_value.value")
     (job,) = lab.queue.submit([Submission(function=call, cwd=str(lab.folder), python_env="")])
-    lab.until(job.id, "started")
+    wait_for((lab.folder / "runs").exists, what="the function to run")
     first.stop()
     lab.open("end")
     wait_for(lab.layout.result_file(job.id, 1).exists, what="its result on NFS")

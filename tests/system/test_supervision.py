@@ -38,8 +38,8 @@ def test_a_killed_worker_costs_its_jobs_nothing(lab: Lab) -> None:
 
 def test_an_adopted_job_still_holds_its_cores(lab: Lab) -> None:
     machine = lab.machine("lab01")
-    big = lab.sh(WAIT.format(gate="end"), cores=2)
-    lab.until(big, "started")
+    big = lab.sh(f"echo $$ >pid; {WAIT.format(gate='end')}", cores=2)
+    lab.pid("pid")
     machine.kill("worker")
     machine.start()
     second = lab.sh("true")
@@ -48,6 +48,7 @@ def test_an_adopted_job_still_holds_its_cores(lab: Lab) -> None:
     assert lab.shown("lab01")["cores_free"] == 0
     lab.open("end")
     lab.until(second, "finished")
+    assert lab.until(big, "finished").attempt == 1
 
 
 def test_an_order_outlives_the_worker_that_gave_it(lab: Lab) -> None:
@@ -56,6 +57,8 @@ def test_an_order_outlives_the_worker_that_gave_it(lab: Lab) -> None:
     os.kill(supervisor, signal.SIGSTOP)
     job = lab.sh("echo ran >>ran; exit 3")
     lab.until(job, "started")
+    # It shows what is left once the order is given; between claim and order it must not die here.
+    lab.until_shown("lab01", lambda row: row["cores_free"] == 1)
     machine.kill("worker")
     os.kill(supervisor, signal.SIGCONT)
     wait_for(lab.layout.result_file(job, 1).exists, what="the job's end")

@@ -93,8 +93,8 @@ def test_a_worker_as_a_unit(sandbox: Sandbox) -> None:
     assert told.startswith("desk: ")
 
     os.mkfifo(sandbox.folder / "end")
-    job = sandbox.ok("enqueue", "--mem", "50M", "--shell", "read x <end").strip()
-    wait_for(lambda: sandbox.queue().views([job])[0].state == "started", what="the job's start")
+    job = sandbox.ok("enqueue", "--mem", "50M", "--shell", ": >runs; read x <end").strip()
+    wait_for((sandbox.folder / "runs").exists, what="the job to run")
 
     # systemd starts a worker that crashed again, and the job does not notice.
     first = pid_file.read_text()

@@ -36,7 +36,7 @@ class Machine:
     def enqueue(self, script: str) -> str:
         """Enqueue a job that ends once something is written into the pipe `end`."""
         os.mkfifo(self.folder / "end")
-        words = ["--mem", "50M", "--shell", script]
+        words = ["--mem", "50M", "--shell", f": >runs-$MLQ_ATTEMPT; {script}"]
         return self.sandbox.ok("enqueue", *words).strip()
 
     def end_job(self) -> None:
@@ -51,6 +51,14 @@ class Machine:
             return job if job.state == state else None
 
         return wait_for(reached, what=f"job {job_id} to be {state}")
+
+    def until_it_runs(self, job_id: str, attempt: int = 1) -> None:
+        """Wait until a job does something.
+
+        The queue calls it started a moment earlier, when a worker has claimed it: what that worker
+        has not yet passed on when it is killed comes back as the next attempt.
+        """
+        wait_for((self.folder / f"runs-{attempt}").exists, what=f"job {job_id} to run")
 
     def worker_pid(self) -> int:
         return int((self.folder / "run" / "mlq" / "m" / "desk" / "worker.pid").read_text())
@@ -77,7 +85,7 @@ def machine() -> Iterator[Machine]:
 def test_the_next_worker_adopts_what_runs(machine: Machine, ending: str) -> None:
     machine.start()
     job = machine.enqueue("read x <end; exit 3")
-    machine.until(job, "started")
+    machine.until_it_runs(job)
     if ending == "stopped":
         assert "its jobs go on" in machine.stop()
     else:
@@ -93,7 +101,7 @@ def test_the_next_worker_adopts_what_runs(machine: Machine, ending: str) -> None
 def test_what_ended_without_a_worker_is_recorded_by_the_next(machine: Machine) -> None:
     machine.start()
     job = machine.enqueue("read x <end; echo done >witness")
-    machine.until(job, "started")
+    machine.until_it_runs(job)
     machine.stop()
     machine.end_job()
     wait_for((machine.folder / "witness").exists, what="the job's end")
@@ -105,14 +113,14 @@ def test_now_hands_the_jobs_back_and_leaves_nothing(machine: Machine) -> None:
     machine.start()
     # A job that ignores SIGTERM, with a child that left its session.
     job = machine.enqueue("trap '' TERM; setsid sleep 1000 & read x <end")
-    machine.until(job, "started")
+    machine.until_it_runs(job)
     assert "handed its jobs back" in machine.stop("--now")
     back = machine.until(job, "queued")
     assert back.reason.startswith("handed back")
     wait_for(machine.nothing_runs_but_the_server, what="the supervisor's end")
     assert not [line for line in processes_of(machine.folder).values() if "sleep 1000" in line]
     machine.start()
-    machine.until(job, "started")
+    machine.until_it_runs(job, attempt=2)
     machine.end_job()
     assert machine.until(job, "finished").attempt == 2
 
@@ -120,7 +128,7 @@ def test_now_hands_the_jobs_back_and_leaves_nothing(machine: Machine) -> None:
 def test_drain_waits_for_the_jobs_and_takes_no_more(machine: Machine) -> None:
     machine.start()
     first = machine.enqueue("read x <end")
-    machine.until(first, "started")
+    machine.until_it_runs(first)
     with machine.sandbox.started("worker", "stop", "--drain") as drain:
         assert drain.stderr
         assert b"draining" in drain.stderr.readline()
@@ -140,7 +148,7 @@ def test_drain_waits_for_the_jobs_and_takes_no_more(machine: Machine) -> None:
 def test_who_stops_waiting_for_a_drain_is_told_that_it_goes_on(machine: Machine) -> None:
     machine.start()
     job = machine.enqueue("read x <end")
-    machine.until(job, "started")
+    machine.until_it_runs(job)
     with machine.sandbox.started("worker", "stop", "--drain") as drain:
         assert drain.stderr
         assert b"draining" in drain.stderr.readline()
