@@ -1,5 +1,5 @@
 """The store tests' fixtures live beside the other test support."""
 
-from store_fixtures import enqueue, store
+from store_fixtures import admin, enqueue, queue, store
 
-__all__ = ["enqueue", "store"]
+__all__ = ["admin", "enqueue", "queue", "store"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import redis
 from lossy import Lossy
-from store_fixtures import LAB01, LAB02, Enqueue
+from store_fixtures import LAB01, LAB02, NOW_S, Enqueue
 
 from mlq.connection import RedisClient
 from mlq.lifecycle import Event
@@ -19,8 +18,6 @@ from mlq.request import JobClass, Request
 from mlq.store import Store
 from mlq.submission import Submission
 from mlq.units import utc_iso
-
-NOW_S = time.time()
 
 
 def classes(store: Store) -> list[tuple[str, int]]:

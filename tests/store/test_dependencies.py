@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from redis_server import RedisServer
 from rq.job import Job
 from rq.registry import CanceledJobRegistry, DeferredJobRegistry
 from rq.serializers import JSONSerializer
-from store_fixtures import LAB01, Enqueue
+from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
 from mlq.errors import JobNotFoundError
 from mlq.lifecycle import Event
@@ -19,9 +18,6 @@ from mlq.operations import Move
 from mlq.queues import Queue
 from mlq.store import Store
 from mlq.submission import Submission
-
-CLASS = "p0.c1.m2048.g0.v0"
-NOW_S = time.time()
 
 
 def states(store: Store, *ids: str) -> list[str]:
@@ -185,11 +181,6 @@ def test_a_canceled_child_stays_canceled_when_its_parent_ends_well(
     store.move([Move(child, Event.CANCEL)], NOW_S)
     end(store, parent)
     assert states(store, child) == ["canceled"]
-
-
-@pytest.fixture
-def queue(store: Store, redis_server: RedisServer) -> Queue:
-    return Queue(store, redis_server.settings, key=b"k" * 64, clock=lambda: NOW_S)
 
 
 def test_a_retried_tree_waits_for_its_parents_again(

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 import redis
-from store_fixtures import LAB01, Enqueue
+from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
 from mlq.connection import RedisClient
 from mlq.errors import QueueRefusedError, QueueUnreachableError
 from mlq.operations import Operation, claim_operation
 from mlq.replies import Claim
 from mlq.store import Store
-
-CLASS, NOW_S = "p0.c1.m2048.g0.v0", 1.7e9
 
 
 class Recorder(RedisClient):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.registry import BaseRegistry, clean_registries
 from rq.serializers import JSONSerializer
-from store_fixtures import LAB01, Enqueue
+from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
 from mlq.layout import Layout
 from mlq.lifecycle import Event, State
@@ -30,8 +29,6 @@ from mlq.store import Store
 from mlq.views import FIELDS, view
 from mlq_worker.presence import rq_worker
 
-CLASS = "p0.c1.m2048.g0.v0"
-NOW_S = time.time()
 REGISTRIES = {
     State.STARTED: "started_job_registry",
     State.FINISHED: "finished_job_registry",

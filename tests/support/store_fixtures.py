@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 import redis
 from keyspace import problems
+from redis_server import RedisServer
 
 from mlq.connection import RedisClient
+from mlq.lifecycle import Event, State, sources
 from mlq.operations import Claimant
+from mlq.queues import Queue
 from mlq.record import SignedJob
+from mlq.replies import Claim
 from mlq.store import Store
 from mlq.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
@@ -20,6 +24,9 @@ from mlq.units import utc_iso
 KEY = b"k" * 64
 LAB01 = Claimant("lab01", "boot-a", "supervisor-a")
 LAB02 = Claimant("lab02", "boot-b", "supervisor-b")
+CLASS = "p0.c1.m2048.g0.v0"  # of a job that asks for nothing in particular
+NOW_S = time.time()
+RUNNING_EVENTS = [event for event in Event if State.STARTED in sources(event)]
 
 Enqueue = Callable[..., list[str]]
 
@@ -47,6 +54,35 @@ def enqueue(store: Store) -> Enqueue:
     return make
 
 
+@pytest.fixture
+def admin(redis_server: RedisServer, redis_client: redis.Redis) -> redis.Redis:
+    """Sees everything, may do anything; the queue was emptied first."""
+    return redis_server.admin
+
+
+@pytest.fixture
+def queue(store: Store, redis_server: RedisServer) -> Queue:
+    return Queue(store, redis_server.settings, key=KEY, clock=lambda: NOW_S)
+
+
 def sign(store: Store, *submissions: Submission) -> list[SignedJob]:
     checked = check_all(submissions, utc_iso(time.time()), 2048)
     return sign_all(checked, store.reserve_numbers(len(submissions)), KEY)
+
+
+def claim(store: Store, who: Claimant = LAB01, lease_s: float = 45, count: int = 1) -> list[Claim]:
+    return store.claim([(CLASS, count)], who, lease_s, NOW_S)
+
+
+def fields(store: Store, job_id: str, *names: str) -> list[str]:
+    return store.rows(("status", *names), [job_id])[0][1:]
+
+
+def dump(client: redis.Redis) -> dict[bytes, bytes | None]:
+    keys = [key for key in client.scan_iter("*") if not key.startswith(b"mlq:reply:")]
+    return {key: client.dump(key) for key in keys}
+
+
+def time_of(client: redis.Redis) -> float:
+    seconds, microseconds = client.time()
+    return float(seconds) + float(microseconds) / 1e6

@@ -5,7 +5,6 @@ Plain data for `state`, which alone decides how it changes.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -90,18 +89,6 @@ class Attempt:
         if self.paused_at is not None:
             return "paused"
         return "running" if self.started else "waiting"
-
-
-@dataclass(slots=True)
-class Lane:
-    """Orders of which at most `width` run at once, first come, first served.
-
-    `used` counts those at the launcher, which run or are about to.
-    """
-
-    width: int
-    used: int = 0
-    waiting: deque[Key] = field(default_factory=deque)
 
 
 @dataclass(slots=True)

@@ -20,13 +20,7 @@ from mlq_worker.supervisor.clock import boottime, utc_now
 from mlq_worker.supervisor.deathsig import Trampoline
 from mlq_worker.supervisor.job import Job
 from mlq_worker.supervisor.lanes import Lanes
-from mlq_worker.supervisor.messages import (
-    Doom,
-    Key,
-    Outcome,
-    key_of,
-    unstarted_result,
-)
+from mlq_worker.supervisor.messages import Doom, Key, Outcome, key_of, unstarted_result
 from mlq_worker.supervisor.pool import Pool
 from mlq_worker.supervisor.report import Report
 from mlq_worker.supervisor.results import classify, usage

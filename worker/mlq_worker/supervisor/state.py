@@ -5,8 +5,7 @@ machine). The loop feeds events in, takes the `Instructions` and carries them ou
 order starts at most once at a time, never while its fence is down; an attempt ends exactly once;
 what has ended is held until the worker says that its end is committed.
 
-An attempt is WAITING in its lane, STARTING at the launcher (which keeps the lane's width and has
-some more at hand), RUNNING, LEAVING (all its processes
+An attempt is WAITING (see `waiting`), STARTING at the launcher, RUNNING, LEAVING (all its processes
 are gone, its result is being written) and ENDED. ORPHANED: the launcher died, its processes are
 being killed.
 """
@@ -17,7 +16,7 @@ from collections.abc import Iterable
 
 from mlq.units import format_duration
 from mlq_worker.supervisor import fence
-from mlq_worker.supervisor.attempt import Attempt, Instructions, Lane, Phase
+from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
 from mlq_worker.supervisor.clock import Moment
 from mlq_worker.supervisor.messages import (
     Key,
@@ -28,9 +27,9 @@ from mlq_worker.supervisor.messages import (
     key_of,
     unstarted_result,
 )
+from mlq_worker.supervisor.waiting import AHEAD, Waiting
 
 _KILL_AGAIN_MAX_S = 2.0
-AHEAD = 32  # of a lane; enough for some milliseconds of jobs that take one each
 _LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
 
 
@@ -41,17 +40,15 @@ class Attempts:
         spans: the settings of liveness.
         machine: the machine's name, for results made here.
         boot_id: this boot's id, for results made here.
-        ahead: how many orders of a lane the launcher is given beyond those that run, so that the
-            next one starts the moment one ends.
+        ahead: how many orders of a lane the launcher is given beyond those that run.
     """
 
     def __init__(self, spans: fence.Spans, machine: str, boot_id: str, ahead: int = AHEAD) -> None:
         self._spans = spans
-        self._ahead = ahead
         self._place = (machine, boot_id)
         self._held: dict[Key, Attempt] = {}
         self._live: dict[Key, Attempt] = {}
-        self._lanes: dict[str | None, Lane] = {}
+        self._waiting = Waiting(spans, ahead)
         self._out = Instructions()
         self._beat_at = float("-inf")
         self.launcher_up = False
@@ -102,10 +99,9 @@ class Attempts:
                 continue
             # No beat has named it yet, so one after its claim does not speak for it: a worker that
             # was frozen with the claim in its hand orders what may be somebody else's by now.
-            self._held[key] = Attempt(order, fence.Contact(at, min(self._beat_at, at)))
-            lane = self._lanes.setdefault(order["lane"], Lane(order["width"]))
-            lane.width = order["width"]
-            lane.waiting.append(key)
+            attempt = Attempt(order, fence.Contact(at, min(self._beat_at, at)))
+            self._held[key] = attempt
+            self._waiting.join(attempt)
 
     def stop(self, key: Key, outcome: Outcome, reason: str, now: Moment) -> None:
         """Ends an attempt early; the worker's latest word counts."""
@@ -164,19 +160,17 @@ class Attempts:
             attempt = self._live.pop(key, None)
             if attempt is None:
                 continue
-            lane = self._free(attempt)
             attempt.phase = Phase.WAITING
+            self._waiting.come_back(attempt)
             if attempt.ending is not None:
                 self._end(attempt, *attempt.ending, now)
-            else:
-                lane.waiting.appendleft(key)
 
     def gone(self, results: Iterable[Result]) -> None:
         """No process of these is left; their results are being written."""
         for result in results:
             attempt = self._live.pop(key_of(result), None)
             if attempt is not None:
-                self._free(attempt)
+                self._waiting.leave(attempt)
                 attempt.phase, attempt.result, attempt.paused_at = Phase.LEAVING, result, None
 
     def stored(self, keys: Iterable[Key]) -> None:
@@ -201,7 +195,7 @@ class Attempts:
         for attempt in self.live:
             if attempt.phase is Phase.ORPHANED:
                 del self._live[attempt.key]
-                self._free(attempt)
+                self._waiting.leave(attempt)
                 self._end_unstarted(attempt, "lost", "lost: the launcher died", now)
 
     # --- what time says -------------------------------------------------------------------------
@@ -233,7 +227,10 @@ class Attempts:
                 limit = format_duration(attempt.order["time_limit_s"] or 0)
                 self._end(attempt, "timeout", f"timeout after {limit}", now)
         if self.launcher_up:
-            self._dispatch(now.at)
+            for attempt, until in self._waiting.admit(now.at):
+                attempt.phase = Phase.STARTING
+                self._live[attempt.key] = attempt
+                self._out.spawn.append((attempt.order, until))
 
     def due_at(self) -> float:
         """The boot time of the next thing that `tick` has to do; infinity if there is none."""
@@ -302,29 +299,3 @@ class Attempts:
         attempt.phase, attempt.result, attempt.paused_at = Phase.ENDED, result, None
         self._out.record.append(result)
         self._out.ended.append(result)
-
-    def _free(self, attempt: Attempt) -> Lane:
-        lane = self._lanes[attempt.order["lane"]]
-        lane.used -= 1
-        return lane
-
-    def _dispatch(self, at: float) -> None:
-        for name, lane in list(self._lanes.items()):
-            fenced: list[Key] = []
-            while lane.waiting and (name is None or lane.used < lane.width + self._ahead):
-                key = lane.waiting.popleft()
-                attempt = self._held.get(key)
-                if attempt is None or attempt.phase is not Phase.WAITING:
-                    continue  # it ended while it waited
-                until = fence.run_until(attempt.contact, self._spans)
-                if at > until:
-                    fenced.append(key)
-                    continue
-                lane.used += 1
-                attempt.order["width"] = lane.width
-                attempt.phase = Phase.STARTING
-                self._live[key] = attempt
-                self._out.spawn.append((attempt.order, until))
-            lane.waiting.extendleft(reversed(fenced))
-            if not lane.waiting and not lane.used:
-                del self._lanes[name]

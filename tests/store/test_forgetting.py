@@ -1,0 +1,60 @@
+"""Old jobs, classes and machines are forgotten whole, and nothing else is."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim, dump, time_of
+
+from mlq.lifecycle import Event
+from mlq.operations import Move
+from mlq.store import Store
+
+
+def test_forgetting_deletes_every_key_of_old_ended_jobs_and_nothing_else(
+    store: Store, enqueue: Enqueue, admin: redis.Redis
+) -> None:
+    (kept,) = enqueue(1, name="kept")
+    before = dump(admin)
+    old = enqueue(3, name="old", after=[])
+    (child,) = enqueue(1, name="old", after=old[:1], after_any=True)
+    store.move([Move(kept, Event.CANCEL)], NOW_S)
+    store.move([Move(kept, Event.RERUN)], NOW_S)
+    for job in (*old, child):
+        (mine,) = [
+            one for one in store.claim([(CLASS, 1)], LAB01, 45, NOW_S) if one.id != kept
+        ] or claim(store)
+        result = ("type", 1, "worker_name", "lab01")
+        store.move([Move(mine.id, Event.FAIL, mine.attempt, result=result)], NOW_S)
+        assert job
+    ended_before = time_of(admin) + 1
+    assert store.forget(ended_before - 3600) == []
+    forgotten = []
+    while batch := store.forget(ended_before, limit=3):
+        forgotten += batch
+    assert set(forgotten) == {*old, child}
+    leftovers = [
+        key.decode()
+        for key in admin.scan_iter("*")
+        if key not in before and not key.startswith(b"mlq:reply:")
+    ]
+    held_by_kept = [f"rq:execution:{kept}:1", f"rq:executions:{kept}", f"rq:wip:{CLASS}"]
+    held_by_kept += ["mlq:leases", "mlq:held:lab01"]
+    assert set(leftovers) <= set(held_by_kept)
+    assert store.reserve_numbers(1) == int(child) + 1, "a number is never used again"
+
+
+def test_forgetting_drops_classes_and_machines_of_which_nothing_is_left(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    (done,) = enqueue(1, cores=3)
+    (waiting,) = enqueue(1, cores=4)
+    store.move([Move(done, Event.CANCEL)], time.time())
+    store.renew("gone", [], 45, 0.0)
+    store.renew("known", [], 45, 0.0)
+    store.record_machine("known", {"machine": "known"}, {"pid": "1"})
+    store.forget(time.time() + 60)
+    assert redis_client.smembers("rq:queues") == {b"rq:queue:p0.c4.m2048.g0.v0"}
+    assert list(store.machines()) == ["known"]
+    assert [head.id for head in store.peek().heads] == [waiting]

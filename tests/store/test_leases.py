@@ -1,0 +1,107 @@
+"""Leases, roles and reservations belong to one machine at a time, and end."""
+
+from __future__ import annotations
+
+import redis
+from store_fixtures import LAB02, NOW_S, Enqueue, claim, fields
+
+from mlq.lifecycle import Event
+from mlq.operations import Move
+from mlq.store import Store
+
+
+def test_renewing_tells_what_is_ours_and_what_is_lost(store: Store, enqueue: Enqueue) -> None:
+    enqueue(2)
+    one, two = claim(store, lease_s=1, count=2)
+    store.move([Move(two.id, Event.LOSE, two.attempt, lost_on="lab01")], NOW_S)
+    held = [(one.id, 1, "0.5"), (two.id, 1, ""), (one.id, 7, ""), ("999", 1, "")]
+    renewal = store.renew("lab01", held, 45, NOW_S)
+    assert renewal.alive == ((one.id, 1),)
+    assert renewal.lost == ((two.id, 1), (one.id, 7), ("999", 1))
+    assert fields(store, one.id, "mlq_progress") == ["started", "0.5"]
+
+
+def test_the_longest_silent_come_first(store: Store, enqueue: Enqueue) -> None:
+    one, two, three = enqueue(3)
+    claim(store, lease_s=-10)
+    claim(store, LAB02, lease_s=-99)
+    claim(store, lease_s=45)
+    assert [attempt.id for attempt in store.expired(45, 20).attempts] == [two, one]
+    assert [attempt.id for attempt in store.expired(45, 20, limit=1).attempts] == [two]
+    assert {held.id for held in store.held("lab01")} == {one, three}
+    for machine in ("lab01", "lab02", "idle"):
+        store.renew(machine, [], 45, 0.0)
+    assert set(store.expired(45, 20).holders) == {"lab01", "lab02"}
+
+
+def test_a_lease_that_is_not_renewed_is_told_of_before_it_ends(
+    store: Store, enqueue: Enqueue
+) -> None:
+    enqueue(1)
+    claim(store, lease_s=20)
+    (quiet,) = store.expired(45, 20).attempts
+    assert not quiet.expired
+    store.renew("lab01", [(quiet.id, 1, "")], 45, NOW_S)
+    assert store.expired(45, 20).attempts == ()
+
+
+def test_a_lease_made_before_the_clock_was_set_back_is_told_of(
+    store: Store, enqueue: Enqueue
+) -> None:
+    enqueue(1)
+    claim(store, lease_s=45 + 3600)
+    (future,) = store.expired(45, 20).attempts
+    assert not future.expired
+    assert store.expired(45, 20).attempts == (future,)
+
+
+def test_an_attempt_is_renewed_by_the_machine_that_runs_it_only(
+    store: Store, enqueue: Enqueue
+) -> None:
+    # After a restored backup the queue may have given the same attempt to another machine.
+    (job,) = enqueue(1)
+    claim(store)
+    assert store.renew("lab02", [(job, 1, "")], 45, NOW_S).lost == ((job, 1),)
+    assert store.renew("lab01", [(job, 1, "")], 45, NOW_S).alive == ((job, 1),)
+
+
+def test_a_role_has_one_holder_until_it_lets_it_expire(
+    store: Store, redis_client: redis.Redis
+) -> None:
+    assert store.hold_role("reaper", "lab01", 30) == "lab01"
+    assert store.hold_role("reaper", "lab01", 30) == "lab01"
+    assert store.hold_role("reaper", "lab02", 30) == "lab01"
+    assert store.hold_role("janitor", "lab02", 30) == "lab02"
+    assert 0 < redis_client.pttl("mlq:reaper") <= 30000
+    redis_client.delete("mlq:reaper")
+    assert store.hold_role("reaper", "lab02", 30) == "lab02"
+
+
+def test_a_machine_holds_one_reservation_and_a_job_has_one_machine(
+    store: Store, enqueue: Enqueue
+) -> None:
+    one, two = enqueue(2)
+    assert store.reserve_machine(one, "lab01", 30) == "lab01"
+    assert store.reserve_machine(one, "lab01", 30) == "lab01"
+    assert store.reserve_machine(one, "lab02", 30) == "lab01"
+    assert store.reserve_machine(two, "lab01", 30) == ""
+    assert store.reserve_machine(two, "lab02", 30) == "lab02"
+    assert store.peek().reservations == {one: "lab01", two: "lab02"}
+
+
+def test_a_reservation_ends_when_it_is_not_repeated(store: Store, enqueue: Enqueue) -> None:
+    one, two = enqueue(2)
+    store.reserve_machine(one, "lab01", -1)
+    assert store.peek().reservations == {}
+    assert store.reserve_machine(two, "lab01", 30) == "lab01"
+    assert store.reserve_machine(one, "lab02", 30) == "lab02"
+
+
+def test_a_reservation_ends_with_the_waiting(store: Store, enqueue: Enqueue) -> None:
+    one, two, three = enqueue(3)
+    for job, machine in ((one, "lab01"), (two, "lab02")):
+        store.reserve_machine(job, machine, 30)
+    claim(store)
+    store.move([Move(two, Event.CANCEL)], NOW_S)
+    assert store.peek().reservations == {}
+    assert store.reserve_machine(three, "lab01", 30) == "lab01"

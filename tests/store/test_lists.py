@@ -1,0 +1,111 @@
+"""What is read from the queue: indexes, rows, names, numbers and machines."""
+
+from __future__ import annotations
+
+import redis
+from store_fixtures import CLASS, NOW_S, Enqueue, claim, time_of
+
+from mlq.lifecycle import Event
+from mlq.operations import Move
+from mlq.store import PAGE, Store
+
+
+def test_an_index_is_read_page_by_page(store: Store, enqueue: Enqueue, admin: redis.Redis) -> None:
+    ids = enqueue(2 * PAGE + 3)
+    pages = list(store.pages(("status",), "jobs"))
+    assert [len(page) for page in pages] == [PAGE, PAGE, 3]
+    assert [row[0] for page in pages for row in page] == ids
+    admin.flushdb()
+
+
+def test_indexes_know_what_has_ended_and_when(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    one, two, three = enqueue(3)
+    store.move([Move(three, Event.CANCEL)], NOW_S)
+    between = time_of(redis_client)
+    store.move([Move(one, Event.CANCEL)], NOW_S)
+
+    def listed(index: str, from_score: float = 0) -> list[str]:
+        return [row[0] for page in store.pages(("status",), index, from_score) for row in page]
+
+    assert listed("jobs") == [one, two, three]
+    assert listed("unended") == [two]
+    assert listed("ended") == [three, one]
+    assert listed("ended", between) == [one]
+
+
+def test_rows_leave_out_what_is_no_job(store: Store, enqueue: Enqueue) -> None:
+    (job,) = enqueue(1)
+    assert store.rows(("status", "mlq_reason"), ["999", job]) == [[job, "queued", ""]]
+    assert store.rows(("status",), []) == []
+
+
+def test_jobs_are_found_by_name_in_order(store: Store, enqueue: Enqueue) -> None:
+    ids = enqueue(11, name="lr")
+    enqueue(1, name="other")
+    assert store.named("lr") == ids
+    assert store.named("unknown") == []
+
+
+def test_members_of_a_sweep_stand_between_the_numbers(
+    store: Store, enqueue: Enqueue, admin: redis.Redis
+) -> None:
+    one, two, three = enqueue(3)
+    # What a sweep will store: 2_1 and 2_10 belong to 2.
+    for member in (f"{two}_10", f"{two}_2"):
+        admin.copy(f"rq:job:{two}", f"rq:job:{member}")
+        admin.hset(f"rq:job:{member}", "status", "failed")
+        admin.zadd(f"rq:failed:{CLASS}", {member: float("inf")})
+        admin.zadd("mlq:ended", {member: 1})
+        admin.zadd("mlq:jobs", {member: 0})
+    ids = [f"{two}_10", f"{two}_2"]
+    store.move([Move(job, Event.RERUN) for job in ids], NOW_S)
+    for job in ids:
+        admin.zadd("mlq:jobs", {job: admin.zscore("mlq:unended", job) or 0})
+    waiting = [raw.decode() for raw in admin.lrange(f"rq:queue:{CLASS}", 0, -1)]
+    assert waiting == [one, two, f"{two}_2", f"{two}_10", three]
+
+
+def test_numbers_are_raised_and_never_lowered(store: Store) -> None:
+    assert store.reserve_numbers(3) == 1
+    store.raise_numbers(1042)
+    store.raise_numbers(7)
+    assert store.reserve_numbers(1) == 1043
+
+
+def test_an_altered_job_of_any_bytes_can_be_claimed_and_listed(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    (job,) = enqueue(1)
+    redis_client.hset(f"rq:job:{job}", "mlq_spec", b'{"argv": "\xff\xfe"}')
+    (mine,) = claim(store)
+    assert (mine.id, mine.spec) == (job, '{"argv": "��"}')
+    assert store.rows(("status", "mlq_spec"), [job])[0][1] == "started"
+
+
+def test_an_id_whose_job_is_gone_leaves_no_trace(
+    store: Store, admin: redis.Redis, enqueue: Enqueue
+) -> None:
+    admin.sadd("rq:queues", f"rq:queue:{CLASS}")
+    admin.rpush(f"rq:queue:{CLASS}", "11111111-2222-4333-8444-555555555555")
+    store.peek()
+    assert list(admin.scan_iter("rq:job:*")) == []
+    (job,) = enqueue(1)
+    assert [one.id for one in claim(store)] == [job]
+    assert admin.zrange("mlq:jobs", 0, -1) == [job.encode()]
+
+
+def test_a_machine_is_heard_when_it_renews_and_says_what_it_offers(
+    store: Store, redis_client: redis.Redis
+) -> None:
+    assert store.machines() == {}
+    store.renew("lab01", [], 45, NOW_S)
+    redis_client.zadd("mlq:machines", {"lab02": time_of(redis_client) - 600})
+    store.record_machine("lab01", {"cores_total": 8}, {"queues": "mlq", "state": "idle"})
+    machines = store.machines()
+    assert set(machines) == {"lab01", "lab02"}
+    assert machines["lab01"][1] == {"cores_total": 8}
+    assert 0 <= machines["lab01"][0] < 60
+    assert 599 < machines["lab02"][0] < 660
+    assert machines["lab02"][1] == {}

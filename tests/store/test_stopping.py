@@ -1,0 +1,95 @@
+"""A running job is asked to stop; what becomes of the wish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from store_fixtures import NOW_S, Enqueue, claim, fields
+
+from mlq.lifecycle import Event
+from mlq.operations import Move
+from mlq.queues import Queue
+from mlq.store import Store
+
+
+def test_only_running_jobs_are_asked_to_stop_and_their_worker_hears_it(
+    store: Store, enqueue: Enqueue
+) -> None:
+    running, waiting = enqueue(2)
+    claim(store)
+    assert store.ask_to_stop([running, waiting, "999"], "canceled") == [running]
+    renewal = store.renew("lab01", [(running, 1, "")], 45, NOW_S)
+    assert renewal.stop == {(running, 1): "canceled"}
+    assert store.held("lab01")[0].stop == "canceled"
+
+
+def test_a_wish_to_stop_ends_with_the_attempt(store: Store, enqueue: Enqueue, queue: Queue) -> None:
+    (job,) = enqueue(1)
+    claim(store)
+    queue.cancel([job])
+    store.move([Move(job, Event.CANCEL, 1)], NOW_S)
+    queue.retry([job])
+    (again,) = claim(store)
+    assert store.renew("lab01", [(job, again.attempt, "")], 45, NOW_S).stop == {}
+
+
+@pytest.mark.parametrize("event", [Event.RETRY, Event.LOSE, Event.RELEASE])
+def test_a_job_that_is_to_stop_is_not_queued_again_whatever_its_worker_knows(
+    store: Store, enqueue: Enqueue, queue: Queue, event: Event
+) -> None:
+    """The attempt ended, and was judged, before its worker heard that its user canceled it."""
+    (job,) = enqueue(1)
+    (child,) = enqueue(1, after=[job])
+    (mine,) = claim(store)
+    assert queue.cancel([job], "canceled by ann") == ([], [job])
+    move = Move(job, event, mine.attempt, fields={"mlq_reason": "x"}, clear=("mlq_stop",))
+    assert store.move([move], NOW_S).moved == (job,)
+    assert fields(store, job, "mlq_reason") == ["canceled", "canceled by ann"]
+    assert fields(store, job, "ended_at")[1]
+    assert fields(store, child) == ["canceled"]
+
+
+def test_what_ended_before_it_could_be_stopped_keeps_its_end(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    (job,) = enqueue(1)
+    claim(store)
+    queue.cancel([job])
+    store.move([Move(job, Event.SUCCEED, 1)], NOW_S)
+    assert fields(store, job) == ["finished"]
+    assert queue.cancel([job]) == ([], [])
+
+
+class Interrupted(Store):
+    """A store in which something happens to a job just before it is asked to stop."""
+
+    def __init__(self, inner: Store, happens: list[Move]) -> None:
+        super().__init__(inner.client)
+        self.happens = happens
+
+    def ask_to_stop(self, ids: Iterator[str], reason: str) -> list[str]:  # type: ignore[override]
+        if self.happens:
+            self.move([self.happens.pop()], NOW_S)
+        return super().ask_to_stop(ids, reason)
+
+
+def test_a_job_requeued_while_it_is_canceled_is_canceled_in_the_queue(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    (job,) = enqueue(1)
+    claim(store)
+    queue.store = Interrupted(store, [Move(job, Event.LOSE, 1, lost_on="lab01")])
+    assert queue.cancel([job]) == ([job], [])
+    assert fields(store, job) == ["canceled"]
+
+
+def test_canceling_says_what_is_done_and_what_will_be(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    running, waiting, ended = enqueue(3)
+    (child,) = enqueue(1, after=[waiting])
+    store.move([Move(ended, Event.CANCEL)], NOW_S)
+    claim(store)
+    assert queue.cancel([running, waiting, ended, child]) == ([waiting], [running])
+    assert fields(store, child, "mlq_reason") == ["canceled", f"parent {waiting} canceled"]
