@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from box import check, children_of, search_path
+from box import check, children_of
 from campus import TICKER, Campus
 from debian_tree import MLQ, put_mlq
 from machine import SPOOL, UID, USER, NamespaceMachine
@@ -73,18 +73,9 @@ class BootedMachine(NamespaceMachine):
     def power_on(self) -> None:
         """Boot it; see `Machine`. Returns when its sshd listens."""
         words = [self.name, self.disk, self._tree, self._share, self._box.folder / "spool", USER]
-        inside = self._box.inside(
-            *("unshare", "--mount", "--net", "bash", str(_BOOT), *map(str, words))
+        self._switch_on(
+            self._box.inside(*("unshare", "--mount", "--net", "bash", str(_BOOT), *map(str, words)))
         )
-        with (self.disk / "console").open("ab") as console:
-            self._outer = subprocess.Popen(
-                self._joined(inside),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                env={"PATH": search_path(), "LANG": "C.UTF-8"},
-                start_new_session=True,
-            )
         self.cable.plug_in(wait_for(self._find_shell, what="the shell that boots it"))
         self.until_up()
 

@@ -116,6 +116,14 @@ class NamespaceMachine:
             *("bash", str(BOOT), self.name, str(self.disk), str(self._share)),
             *(str(self._box.folder / "spool"), str(uuid.uuid4()), USER, *hidden_paths()),
         )
+        self._switch_on(inside)
+        self._pid = wait_for(self._find_first, what=f"the first process of {self.name}")
+        self.cable.plug_in(self._pid)
+        up = self.seen("/run/lab/up")
+        wait_for(lambda: up.exists() or self._fail_if_dead(), 30, f"{self.name} to be up")
+
+    def _switch_on(self, inside: list[str]) -> None:
+        """Start the command that is the machine; what it says comes on its console."""
         with (self.disk / "console").open("ab") as console:
             self._outer = subprocess.Popen(
                 self._joined(inside),
@@ -125,10 +133,6 @@ class NamespaceMachine:
                 env={"PATH": search_path(), "LANG": "C.UTF-8"},
                 start_new_session=True,
             )
-        self._pid = wait_for(self._find_first, what=f"the first process of {self.name}")
-        self.cable.plug_in(self._pid)
-        up = self.seen("/run/lab/up")
-        wait_for(lambda: up.exists() or self._fail_if_dead(), 30, f"{self.name} to be up")
 
     def _find_first(self) -> int:
         """Return the machine's PID 1, as seen from outside."""

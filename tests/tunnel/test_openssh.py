@@ -119,7 +119,7 @@ TARGET = Target("me@gpu01", "gate", "/run/mlq/redis.sock")
     ],
 )
 def test_what_ssh_says_becomes_one_clear_error(said: str, what: str, why: str) -> None:
-    error = explained(said, TARGET)
+    error = explained(said, TARGET, lambda: "")
     assert error.what == what
     assert why in error.why
     assert error.fix

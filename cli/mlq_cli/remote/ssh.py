@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -26,6 +25,7 @@ from mlq.errors import MlqError, TunnelError
 from mlq.layout import write_atomically
 from mlq.paths import private_dir
 from mlq.settings import Settings
+from mlq.tunnel.offered_key import ask_for_key
 from mlq.tunnel.openssh import config_text
 from mlq.tunnel.openssh_errors import explained
 from mlq.tunnel.target import Target
@@ -34,7 +34,6 @@ SSH_FAILED = 255  # ssh(1), "EXIT STATUS"
 
 _MARK = "mlq:connected"
 _BEGIN = f'echo {_MARK}; exec "$@"'
-_KEY_S = 30.0
 _END_S = 5.0
 
 Told = Callable[[str], None]
@@ -155,27 +154,10 @@ class Ssh:
         return Target(host, gateway, "", ssh_config=self._settings.ssh_config)
 
     def _explained(self, host: str, said: str) -> TunnelError:
-        offered = self._offered_key(host) if "requested strict checking" in said else ""
-        return explained(said, self._target(host), offered_key=offered)
+        def ask() -> str:
+            return ask_for_key([*self._to(host, "-v"), "true"], self._environ)
 
-    def _offered_key(self, host: str) -> str:
-        """Return type and fingerprint of a key that was refused; ssh tells only when asked."""
-        try:
-            said = subprocess.run(
-                [*self._to(host, "-v"), "true"],
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_KEY_S,
-                start_new_session=True,
-                check=False,
-            ).stderr
-        except subprocess.TimeoutExpired:
-            return ""
-        keys = re.findall(r"Server host key: (\S+ SHA256:\S+)", said)
-        return keys[-1] if keys else ""
+        return explained(said, self._target(host), ask)
 
 
 class _Output:

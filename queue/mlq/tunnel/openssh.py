@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -30,6 +29,7 @@ from pathlib import Path
 from mlq.errors import TunnelError
 from mlq.layout import write_atomically
 from mlq.tunnel import far_folder
+from mlq.tunnel.offered_key import ask_for_key
 from mlq.tunnel.openssh_errors import explained, not_forwarded
 from mlq.tunnel.probe import Answer, ask
 from mlq.tunnel.target import Target
@@ -198,29 +198,11 @@ class OpensshConnector:
             return subprocess.CompletedProcess(argv, 255, "", "ssh did not answer")
 
     def _explained(self, said: str) -> TunnelError:
-        unknown_key = "requested strict checking" in said
-        offered = self._offered_key() if unknown_key else ""
-        return explained(said, self._target, offered_key=offered)
+        def ask() -> str:
+            argv = [*self._ssh(), "-v", "-N", "--", self._target.host]
+            return ask_for_key(argv, self._environ, self._folder)
 
-    def _offered_key(self) -> str:
-        """Return type and fingerprint of the key that was refused; ssh only tells if asked to."""
-        try:
-            said = subprocess.run(
-                [*self._ssh(), "-v", "-N", "--", self._target.host],
-                cwd=self._folder,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=2 * _SHORT_S,
-                start_new_session=True,
-                check=False,
-            ).stderr
-        except subprocess.TimeoutExpired:
-            return ""
-        keys = re.findall(r"Server host key: (\S+ SHA256:\S+)", said)
-        return keys[-1] if keys else ""
+        return explained(said, self._target, ask)
 
 
 class OpensshLink:

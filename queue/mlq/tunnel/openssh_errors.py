@@ -20,19 +20,20 @@ _KEY_HOST = re.compile(
 _NOISE = re.compile(r"^(debug\d|Warning: |\*\*|Authenticated to|.*channel \d+: open failed)")
 
 
-def explained(said: str, target: Target, *, offered_key: str = "") -> TunnelError:
+def explained(said: str, target: Target, ask_for_key: Callable[[], str]) -> TunnelError:
     """Turn the last words of an `ssh` into an error.
 
     Args:
         said: what it wrote to standard error.
         target: where it was to lead.
-        offered_key: type and fingerprint of an unknown key, if found out.
+        ask_for_key: finds out type and fingerprint of the key that the host offers; called only
+            if that key is not known.
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     for pattern, explain in _KNOWN:
         match = next((line for line in lines if re.search(pattern, line)), None)
         if match:
-            return explain(match, said, target, offered_key)
+            return explain(match, said, target, ask_for_key)
     last = next((line for line in reversed(lines) if not _NOISE.match(line)), "")
     return TunnelError(
         f"no connection to {target.way}",
@@ -118,19 +119,20 @@ def behind_gateway(target: Target, why: str) -> TunnelError:
     )
 
 
-_Explain = Callable[[str, str, Target, str], TunnelError]
+_AskForKey = Callable[[], str]
+_Explain = Callable[[str, str, Target, _AskForKey], TunnelError]
 
 
-def _resolve(line: str, _said: str, _target: Target, _key: str) -> TunnelError:
+def _resolve(line: str, _said: str, _target: Target, _ask: _AskForKey) -> TunnelError:
     found = re.search(r"[Rr]esolve hostname ([^:\s]+):?\s*(.*)", line)
     return unknown_host(found[1], found[2]) if found else unknown_host("of that name", line)
 
 
-def _unknown(line: str, _said: str, target: Target, key: str) -> TunnelError:
-    return unknown_key(_key_host(line) or target.host, key, target.by_hand)
+def _unknown(line: str, _said: str, target: Target, ask_for_key: _AskForKey) -> TunnelError:
+    return unknown_key(_key_host(line) or target.host, ask_for_key(), target.by_hand)
 
 
-def _changed(_line: str, said: str, target: Target, _key: str) -> TunnelError:
+def _changed(_line: str, said: str, target: Target, _ask: _AskForKey) -> TunnelError:
     fingerprint, place = _FINGERPRINT.search(said), _OFFENDING.search(said)
     return changed_key(
         _key_host(said) or target.host,
@@ -139,7 +141,7 @@ def _changed(_line: str, said: str, target: Target, _key: str) -> TunnelError:
     )
 
 
-def _revoked(line: str, _said: str, target: Target, _key: str) -> TunnelError:
+def _revoked(line: str, _said: str, target: Target, _ask: _AskForKey) -> TunnelError:
     return TunnelError(
         f"the ssh host key of {_key_host(line) or target.host} is revoked: connecting is refused",
         why=line,
@@ -152,7 +154,7 @@ def _key_host(text: str) -> str:
     return next((name for name in found.groups() if name), "") if found else ""
 
 
-def _denied(line: str, said: str, target: Target, _key: str) -> TunnelError:
+def _denied(line: str, said: str, target: Target, _ask: _AskForKey) -> TunnelError:
     who, colon, methods = line.partition(": Permission denied")
     agent = re.search(r"^.*(agent refused operation|signing failed).*$", said, re.MULTILINE)
     why = f"permission denied {methods.strip(' .')}".strip()
@@ -163,14 +165,14 @@ def _denied(line: str, said: str, target: Target, _key: str) -> TunnelError:
     )
 
 
-def _unreachable(line: str, _said: str, target: Target, _key: str) -> TunnelError:
+def _unreachable(line: str, _said: str, target: Target, _ask: _AskForKey) -> TunnelError:
     found = re.search(r"connect to host (\S+) port (\d+): (.*)", line)
     if found:
         return unreachable_host(f"{found[1]} port {found[2]}", found[3])
     return unreachable_host(target.way, line)
 
 
-def _jump_failed(line: str, _said: str, target: Target, _key: str) -> TunnelError:
+def _jump_failed(line: str, _said: str, target: Target, _ask: _AskForKey) -> TunnelError:
     return behind_gateway(target, re.sub(r"^.*open failed: ", "", line))
 
 
