@@ -9,7 +9,7 @@ from typing import Any
 from bench.installation import Installation, installation
 from bench.report import Row, spread
 from mlq import Queue
-from mlq.operations import Claimant
+from mlq.store.operations import Claimant
 
 CLASSES = 20
 CLAIMS = 100

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlq.found import number
 from mlq.machines import offer_of
 from mlq.placement import Misfit, Shortage, place
 from mlq.request import Request
+from mlq.store.found import number
 from mlq.units import format_mib
 from mlq_cli.render.machines import remarks
 from mlq_cli.render.words import count

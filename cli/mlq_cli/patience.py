@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlq.client import Client
 from mlq.errors import QueueUnreachableError, UnsafePathError
+from mlq.store.client import Client
 
 _PAUSE_S = 1.0
 
 
 class PatientClient:
-    """A `mlq.client.Client` that outlives its connection.
+    """A `mlq.store.client.Client` that outlives its connection.
 
     Args:
         client: the present connection.

@@ -17,9 +17,9 @@ from typing import Any
 from mlq.paths import read_secret
 from mlq.queues import Queue
 from mlq.settings import Settings, load
-from mlq.store import Store
+from mlq.store.store import Store
+from mlq.store.wire import SLOW_S, Wire
 from mlq.tunnel import through
-from mlq.wire import SLOW_S, Wire
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 

@@ -3,7 +3,8 @@
 The queue knows when it last heard a machine. The reaper knows what the machine's beat on NFS says
 meanwhile, and leaves that in the queue as a sighting. Together they tell a cut tunnel, whose jobs
 go on, from a machine whose jobs are paused, and that from one of which nobody knows anything. Words
-for people only: whether an attempt is dead is decided by the reaper (`mlq_worker.verdicts`).
+for people only: whether an attempt is dead is decided by the reaper
+(`mlq_worker.liveness.verdicts`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlq.found import number, whole
+from mlq.store.found import number, whole
 from mlq.units import format_duration
 
 

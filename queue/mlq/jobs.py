@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from mlq.request import LARGEST, JobClass, Request
 
 SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
-"""The name of a file, which leads nowhere else; see `mlq.job_secrets`."""
+"""The name of a file, which leads nowhere else; see `mlq.variables.job_secrets`."""
 
 
 class _Strict(BaseModel):

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlq.found import whole
 from mlq.placement import GpuOffer, Offer
+from mlq.store.found import whole
 
 
 def offer_of(record: Mapping[str, Any]) -> Offer:

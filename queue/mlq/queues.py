@@ -28,9 +28,9 @@ from mlq.handles import Job, JobResult
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED, WAITING, Event, State
-from mlq.operations import Move
 from mlq.settings import Settings, load
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.store import Store
 from mlq.units import utc_iso
 from mlq.views import FIELDS, JobView, view
 
@@ -63,7 +63,7 @@ class Queue:
         store: where jobs are kept.
         settings: of this installation.
         key: the signing key; needed only to enqueue.
-        environ: the caller's variables, of which jobs are given some (`mlq.environment`).
+        environ: the caller's variables, of which jobs are given some (`mlq.variables.captured`).
         clock: unix time.
         sleep: waits so many seconds.
 
@@ -90,11 +90,11 @@ class Queue:
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
         """Return the queue of these settings (default: this process's), over redis-py.
 
-        Jobs are given variables of the same environment (`mlq.environment`).
+        Jobs are given variables of the same environment (`mlq.variables.captured`).
         """
         import logging
 
-        from mlq.connection import open_client
+        from mlq.store.connection import open_client
 
         settings = load(environ).settings
         queue = cls(Store(open_client(settings)), settings, environ=environ)
@@ -128,9 +128,9 @@ class Queue:
 
     def submit(self, submissions: Sequence[Submission]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
-        from mlq.passing import prepare
         from mlq.signing import load_key
         from mlq.submission import sign_all
+        from mlq.variables.passing import prepare
 
         if self._key is None:
             self._key = load_key(self.settings.key_file)

@@ -17,12 +17,12 @@ from typing import TypedDict
 from pydantic import ValidationError
 
 from mlq.errors import InvalidInputError
-from mlq.job_secrets import chosen, file_name
 from mlq.jobs import FunctionCall, JobSpec
-from mlq.record import SignedJob
 from mlq.request import LARGEST, Request
 from mlq.signing import sign
+from mlq.store.record import SignedJob
 from mlq.units import parse_duration, parse_size
+from mlq.variables.job_secrets import chosen, file_name
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Caller:
 
     Args:
         environ: its variables, for secrets asked for by name.
-        captured: those that every job is given (`mlq.environment`).
+        captured: those that every job is given (`mlq.variables.captured`).
         capture_env: the setting of that name.
         key: the signing key, which also makes the names of the files of secrets.
     """
@@ -83,8 +83,8 @@ class Submission:
         env: variables to set; they go through the queue, in clear.
         secrets: names of variables that are set here, or names with values, which go to the job by
             private files under the results root, never through the queue.
-        capture_env: whether the job is given this process's variables (`mlq.environment`); None
-            takes the setting capture_env.
+        capture_env: whether the job is given this process's variables (`mlq.variables.captured`);
+            None takes the setting capture_env.
         cwd: the folder to run in; None is the present one.
         python_env: a virtual or conda environment to put first in PATH; None takes the present
             one (VIRTUAL_ENV, CONDA_PREFIX), "" none.

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mlq.class_name import ClassName
-from mlq.found import moment, record, whole
 from mlq.ids import is_valid_id
 from mlq.layout import Layout
+from mlq.store.found import moment, record, whole
 
 FIELDS = (
     "status",

@@ -6,7 +6,7 @@ import re
 from sandbox import Sandbox
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
+from mlq.store.operations import Move
 
 
 def test_it_names_what_is_short_on_each_machine(installation: Sandbox) -> None:

@@ -13,12 +13,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from waiting import wait_for
 
-from mlq.connection import RedisClient
 from mlq.errors import QueueRefusedError, QueueUnreachableError
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED
 from mlq.queues import Queue
-from mlq.store import Store
+from mlq.store.connection import RedisClient
+from mlq.store.store import Store
 from mlq.views import JobView
 
 SOCKET = f"/tmp/mlq-{UID}/redis.sock"
@@ -48,7 +48,7 @@ class Watch:
             return {}
 
     def _connected(self) -> RedisClient:
-        # Not by `mlq.wire`: it refuses sockets of other users, and these tests run as root.
+        # Not by `mlq.store.wire`: it refuses sockets of other users, and these tests run as root.
         folder = self._machine.disk / "home" / ".config" / "mlq"
         path = self._machine.seen(SOCKET)
         client = redis.Redis(

@@ -184,7 +184,9 @@ def test_the_wheel_lists_what_it_holds_and_is_always_the_same() -> None:
         record = archive.read("mlq_lab-0.1.0.dist-info/RECORD").decode()
     listed = [row[0] for row in csv.reader(StringIO(record))]
     assert listed == names
-    assert {"mlq/settings.py", "mlq/lua/claim.lua", "mlq_worker/units/mlq-worker.service"} <= set(
-        names
-    )
+    assert {
+        "mlq/settings.py",
+        "mlq/store/lua/claim.lua",
+        "mlq_worker/boot/units/mlq-worker.service",
+    } <= set(names)
     assert not [name for name in names if "__pycache__" in name]

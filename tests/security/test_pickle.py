@@ -25,8 +25,8 @@ from spoil import FIELDS, spoil_beside_jobs
 import mlq
 import mlq_cli
 import mlq_worker
-from mlq.connection import open_redis
 from mlq.settings import load
+from mlq.store.connection import open_redis
 
 COMMANDS = [
     ["ls"],
@@ -170,7 +170,7 @@ def test_a_pickle_as_the_job_itself_is_refused_with_allow_unsigned_too(
     installation: Sandbox, reach: redis.Redis
 ) -> None:
     from mlq.errors import SignatureError
-    from mlq.replies import Claim
+    from mlq.store.replies import Claim
     from mlq_worker import orders
 
     class Site:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import mlq_worker.hands
-import mlq_worker.reaper
-from mlq.store import Store
-from mlq_worker.reaper import Evidence
+import mlq_worker.liveness.reaper
+from mlq.store.store import Store
+from mlq_worker.liveness.reaper import Evidence
+from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.supervised import Supervised
 from mlq_worker.supervisor import fence
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
-from mlq_worker.verdicts import Leases, Look, Witness
 from simulation import seams
 
 _CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
@@ -65,13 +65,13 @@ def reaper_ignores_nfs(patch: Any) -> None:
 
 
 def unreadable_is_silent(patch: Any) -> None:
-    real = mlq_worker.reaper.read_beats
+    real = mlq_worker.liveness.reaper.read_beats
 
     def read(layout: Any, machines: Sequence[str], clock: Any) -> Look:
         look = real(layout, machines, clock)
         return Look(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
 
-    patch.setattr(mlq_worker.reaper, "read_beats", read)
+    patch.setattr(mlq_worker.liveness.reaper, "read_beats", read)
     patch.setattr(Evidence, "lacks_result", lambda self, key: self.results.get(key) is None)
 
 

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mlq import scripts
 from mlq.errors import QueueUnreachableError
-from mlq.wire import Wire
+from mlq.store import scripts
+from mlq.store.wire import Wire
 from simulation.engine import Engine, Violation
 
 Command = Sequence[str | bytes | int | float]
@@ -59,7 +59,7 @@ def product_text(name: str) -> str:
 
 
 class Scripts:
-    """Stands in for `mlq.scripts`: the operations behind the shim.
+    """Stands in for `mlq.store.scripts`: the operations behind the shim.
 
     Args:
         alter: changes the text of an operation, to plant a bug.
@@ -198,7 +198,7 @@ class _Flight:
 
 
 class SimClient:
-    """A `mlq.client.Client` over a link; resends the same commands as redis-py does.
+    """A `mlq.store.client.Client` over a link; resends the same commands as redis-py does.
 
     Args:
         engine: simulated time.

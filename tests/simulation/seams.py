@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-import mlq.operations
-import mlq.sending
-import mlq_worker.reading
-import mlq_worker.reaper
-from mlq_worker import evidence
+import mlq.store.operations
+import mlq.store.sending
+import mlq_worker.liveness.reading
+import mlq_worker.liveness.reaper
+from mlq_worker.liveness import evidence
 from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
 from simulation.fittings import SimDoor
 from simulation.supervision import prepared, shelved
@@ -102,10 +102,10 @@ def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.
 def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
     """Replace the edges; `WORLD` is to be set next."""
     replaced: list[tuple[Any, str, Any]] = [
-        (mlq.operations, "scripts", scripts),
-        (mlq.sending, "scripts", scripts),
-        (mlq_worker.reading, "read_progress", lambda *_: {}),
-        (mlq_worker.reaper, "read_beats", _read_beats),
+        (mlq.store.operations, "scripts", scripts),
+        (mlq.store.sending, "scripts", scripts),
+        (mlq_worker.liveness.reading, "read_progress", lambda *_: {}),
+        (mlq_worker.liveness.reaper, "read_beats", _read_beats),
         (evidence, "read_listed", lambda path: WORLD.nfs.read(_here(), path)),
         (clock, "boottime", _boottime),
         (clock, "utc_now", _utc_now),

@@ -14,7 +14,7 @@ from mlq.lifecycle import ENDED
 from simulation.engine import Engine, Violation
 
 if TYPE_CHECKING:
-    from mlq.wire import Wire
+    from mlq.store.wire import Wire
     from simulation.machine import Machine, SimProcess
 
 Key = tuple[str, int]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlq.errors import JobNotFoundError, QueueUnreachableError
 from mlq.queues import Queue
-from mlq.store import Store
+from mlq.store.store import Store
 from mlq.submission import Submission
 from simulation.machine import Machine
 from simulation.queue_host import SimClient

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import MlqError, SupervisorError
-from mlq.store import Store
+from mlq.store.store import Store
 from mlq_worker.clocks import Clocks
 from mlq_worker.daemon import IDLE_S
 from mlq_worker.decide import Mode, decide, next_turn_s

@@ -14,7 +14,7 @@ from redis_server import ADMIN, ADMIN_PASSWORD, RedisServer
 
 from mlq.layout import Layout
 from mlq.settings import Settings
-from mlq.wire import Wire
+from mlq.store.wire import Wire
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.options import Options
 from simulation.engine import Engine, Violation

@@ -12,9 +12,9 @@ from keyspace import problems
 from store_fixtures import LAB01, LAB02, NOW_S, RUNNING_EVENTS, Enqueue
 
 from mlq.lifecycle import ENDED, Event
-from mlq.operations import Claimant, Move
 from mlq.queues import Queue
-from mlq.store import Store
+from mlq.store.operations import Claimant, Move
+from mlq.store.store import Store
 from mlq.submission import Submission
 
 

@@ -10,12 +10,12 @@ import redis
 from lossy import Lossy
 from store_fixtures import LAB01, LAB02, NOW_S, Enqueue
 
-from mlq.connection import RedisClient
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.replies import Claim
 from mlq.request import JobClass, Request
-from mlq.store import Store
+from mlq.store.connection import RedisClient
+from mlq.store.operations import Move
+from mlq.store.replies import Claim
+from mlq.store.store import Store
 from mlq.submission import Submission
 from mlq.units import utc_iso
 

@@ -14,9 +14,9 @@ from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
 from mlq.errors import JobNotFoundError
 from mlq.lifecycle import Event
-from mlq.operations import Move
 from mlq.queues import Queue
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.store import Store
 from mlq.submission import Submission
 
 

@@ -8,8 +8,8 @@ import redis
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim, dump, time_of
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.store import Store
 
 
 def test_forgetting_deletes_every_key_of_old_ended_jobs_and_nothing_else(

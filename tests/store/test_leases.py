@@ -6,8 +6,8 @@ import redis
 from store_fixtures import LAB02, NOW_S, Enqueue, claim, fields
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.store import Store
 
 
 def test_renewing_tells_what_is_ours_and_what_is_lost(store: Store, enqueue: Enqueue) -> None:

@@ -6,8 +6,8 @@ import redis
 from store_fixtures import CLASS, NOW_S, Enqueue, claim, time_of
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.store import PAGE, Store
+from mlq.store.operations import Move
+from mlq.store.store import PAGE, Store
 
 
 def test_an_index_is_read_page_by_page(store: Store, enqueue: Enqueue, admin: redis.Redis) -> None:

@@ -10,8 +10,8 @@ from keyspace import problems
 from store_fixtures import LAB02, NOW_S, RUNNING_EVENTS, Enqueue, claim, dump, fields
 
 from mlq.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, target
-from mlq.operations import Move
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.store import Store
 
 
 @pytest.mark.parametrize("event", RUNNING_EVENTS)

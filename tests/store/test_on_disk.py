@@ -10,11 +10,11 @@ import pytest
 import redis
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
-from mlq.connection import RedisClient
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.operations import Operation, claim_operation
-from mlq.replies import Claim
-from mlq.store import Store
+from mlq.store.connection import RedisClient
+from mlq.store.operations import Operation, claim_operation
+from mlq.store.replies import Claim
+from mlq.store.store import Store
 
 
 class Recorder(RedisClient):

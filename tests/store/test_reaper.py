@@ -15,8 +15,8 @@ from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
 from mlq.queues import Queue
 from mlq.settings import Settings, load
-from mlq.store import Store
-from mlq_worker.reaper import Reaper
+from mlq.store.store import Store
+from mlq_worker.liveness.reaper import Reaper
 
 
 class AtOnce:

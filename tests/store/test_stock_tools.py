@@ -23,9 +23,9 @@ from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
 from mlq.layout import Layout
 from mlq.lifecycle import Event, State
-from mlq.operations import Move
-from mlq.record import result_fields
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.record import result_fields
+from mlq.store.store import Store
 from mlq.views import FIELDS, view
 from mlq_worker.presence import rq_worker
 
@@ -103,7 +103,7 @@ def test_rq_fetches_each_job_in_its_state(mixture: Mixture, redis_client: redis.
         job = Job.fetch(job_id, connection=redis_client, serializer=JSONSerializer)
         assert job.get_status() == state.value
         assert job.description == "true"
-        assert (job.func_name, job.origin) == ("mlq.record.run_command", CLASS)
+        assert (job.func_name, job.origin) == ("mlq.store.record.run_command", CLASS)
         assert (job.timeout, job.result_ttl, job.failure_ttl) == (-1, -1, -1)
         assert job.enqueued_at is not None
         assert (job.started_at is not None) == (state in ("started", "finished", "failed"))

@@ -8,9 +8,9 @@ import pytest
 from store_fixtures import NOW_S, Enqueue, claim, fields
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
 from mlq.queues import Queue
-from mlq.store import Store
+from mlq.store.operations import Move
+from mlq.store.store import Store
 
 
 def test_only_running_jobs_are_asked_to_stop_and_their_worker_hears_it(

@@ -22,10 +22,10 @@ from rq.job import Job
 from sandbox import MLQ, Completed, Sandbox, new_sandbox
 from waiting import wait_for
 
-from mlq.connection import open_redis
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED
 from mlq.queues import Queue
+from mlq.store.connection import open_redis
 from mlq.views import JobView
 from mlq_worker.supervisor import processes
 

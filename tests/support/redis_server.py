@@ -12,9 +12,9 @@ from pathlib import Path
 
 import redis
 
-from mlq import server
-from mlq.connection import open_redis
+from mlq.server import control as server
 from mlq.settings import Settings, load
+from mlq.store.connection import open_redis
 
 ADMIN = "admin"
 ADMIN_PASSWORD = "for tests only"

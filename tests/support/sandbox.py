@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from mlq.lifecycle import Event
-from mlq.operations import Claimant, Move
 from mlq.paths import read_secret
 from mlq.queues import Queue
 from mlq.settings import load
-from mlq.store import Store
+from mlq.store.operations import Claimant, Move
+from mlq.store.store import Store
+from mlq.store.wire import Wire
 from mlq.submission import Submission
 from mlq.units import utc_iso
-from mlq.wire import Wire
 
 MLQ = Path(sys.executable).with_name("mlq")
 LEASE_S = 3600.0

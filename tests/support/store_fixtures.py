@@ -11,13 +11,13 @@ import redis
 from keyspace import problems
 from redis_server import RedisServer
 
-from mlq.connection import RedisClient
 from mlq.lifecycle import Event, State, sources
-from mlq.operations import Claimant
 from mlq.queues import Queue
-from mlq.record import SignedJob
-from mlq.replies import Claim
-from mlq.store import Store
+from mlq.store.connection import RedisClient
+from mlq.store.operations import Claimant
+from mlq.store.record import SignedJob
+from mlq.store.replies import Claim
+from mlq.store.store import Store
 from mlq.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
 

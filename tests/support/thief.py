@@ -12,9 +12,9 @@ from typing import Any
 from local_lab import Lab
 from waiting import wait_for
 
-from mlq.connection import open_redis
 from mlq.lifecycle import ENDED
 from mlq.queues import Queue
+from mlq.store.connection import open_redis
 from mlq.submission import Submission
 from mlq.views import JobView
 

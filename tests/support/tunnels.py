@@ -10,7 +10,7 @@ from typing import Any
 from redis_server import RedisServer
 from ssh_world import SshWorld
 
-from mlq.connection import RedisClient, open_client
+from mlq.store.connection import RedisClient, open_client
 from mlq.tunnel.openssh import OpensshConnector
 from mlq.tunnel.paramiko_tunnel import ParamikoConnector
 from mlq.tunnel.supervise import Connector, SupervisedTunnel

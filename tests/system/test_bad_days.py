@@ -14,10 +14,10 @@ from local_lab import Lab, Machine, alive, new_lab, small_disk
 from rq.job import Job
 from waiting import wait_for
 
-from mlq.connection import open_redis
 from mlq.errors import QueueUnreachableError
 from mlq.queues import Queue
-from mlq.server_status import status
+from mlq.server.status import status
+from mlq.store.connection import open_redis
 from mlq.submission import Submission
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"

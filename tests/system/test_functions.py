@@ -11,7 +11,7 @@ from local_lab import Lab, new_lab
 from rq import Queue
 from rq.job import Job
 
-from mlq.connection import open_redis
+from mlq.store.connection import open_redis
 
 FUNCTIONS = """
 import os, pathlib

@@ -17,7 +17,7 @@ from waiting import wait_for
 
 from mlq.jobs import FunctionCall
 from mlq.layout import write_atomically
-from mlq.server_status import status
+from mlq.server.status import status
 from mlq.submission import Submission
 from mlq_worker.supervisor.processes import children_of, look_at
 

@@ -13,9 +13,9 @@ import redis
 from local_lab import Lab
 from waiting import wait_for
 
-from mlq.connection import open_redis
 from mlq.jobs import FunctionCall
 from mlq.queues import Queue
+from mlq.store.connection import open_redis
 from mlq.submission import Submission
 
 SECRET = "correct-horse-battery-staple-9"

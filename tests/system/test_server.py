@@ -24,13 +24,13 @@ from rq import Queue, SimpleWorker
 from rq.job import Job
 from waiting import wait_for
 
-from mlq import server
-from mlq.connection import open_redis
 from mlq.errors import MlqError, ServerError, SettingsError, UnsafePathError
-from mlq.server_files import ServerFiles
-from mlq.server_status import status
+from mlq.server import control as server
+from mlq.server.files import ServerFiles
+from mlq.server.status import status
 from mlq.settings import Settings, load
 from mlq.signing import load_key
+from mlq.store.connection import open_redis
 
 Install = Callable[[], Settings]
 
@@ -263,8 +263,8 @@ def test_two_installations_live_side_by_side(install: Install) -> None:
 
 def test_of_many_that_start_it_at_once_one_does(install: Install) -> None:
     settings = install()
-    code = "import os; from mlq import server, settings;"
-    code += "print(server.start(settings.load(os.environ).settings))"
+    code = "import os; from mlq import settings; from mlq.server import control;"
+    code += "print(control.start(settings.load(os.environ).settings))"
     home = str(settings.root.parent)
     environ = os.environ | installation(Path(home))
     starters = [

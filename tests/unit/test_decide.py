@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
+from mlq.store.operations import Move
 from mlq_worker.decide import (
     Adopt,
     Exit,

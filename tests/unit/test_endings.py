@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlq.lifecycle import Event, target
-from mlq.operations import Move
+from mlq.store.operations import Move
 from mlq_worker.endings import History, ending, loss, refusal
 
 AT = "2026-11-23T22:15:01.123456Z"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mlq.errors import InvalidInputError, StorageError, UnsafePathError
-from mlq.job_secrets import MOST_BYTES, chosen, file_name, keep
 from mlq.layout import Layout
 from mlq.submission import Caller, Submission, check_all, sign_all
+from mlq.variables.job_secrets import MOST_BYTES, chosen, file_name, keep
 
 KEY = b"k" * 32
 VALUE = "hunter2-hunter2"

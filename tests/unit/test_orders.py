@@ -14,9 +14,9 @@ from mlq.errors import SignatureError
 from mlq.jobs import FunctionCall
 from mlq.lifecycle import Event
 from mlq.placement import Offer
-from mlq.replies import Claim
 from mlq.settings import load
 from mlq.signing import sign
+from mlq.store.replies import Claim
 from mlq.submission import Caller, Submission, check_all, sign_all
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlq.placement import GpuOffer, Occupant, Offer
-from mlq.replies import Head, Waiting
 from mlq.request import JobClass, Request
+from mlq.store.replies import Head, Waiting
 from mlq_worker.planning import CLAIM_MOST, PREFETCH_MOST, Lane, Outlook, Plan, plan
 
 OFFER = Offer("lab01", 8, 62000, (), 8, 62000)

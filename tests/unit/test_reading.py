@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mlq.layout import Layout
-from mlq.replies import HeldAttempt
-from mlq_worker.reading import Reading
+from mlq.store.replies import HeldAttempt
+from mlq_worker.liveness.reading import Reading
 
 
 class InstantDesk:

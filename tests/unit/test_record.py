@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from mlq.errors import WorkerError
 from mlq.jobs import FunctionCall
-from mlq.record import RESULT_TYPES, common_fields, job_fields, result_fields, run_command
+from mlq.store.record import RESULT_TYPES, common_fields, job_fields, result_fields, run_command
 from mlq.submission import Submission, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"
@@ -31,7 +31,7 @@ def ours(**options: Any) -> dict[str, Any]:
     return merged | {"origin": job.spec.job_class.name, "status": "queued"}
 
 
-def theirs(function: str = "mlq.record.run_command", **options: Any) -> dict[str, Any]:
+def theirs(function: str = "mlq.store.record.run_command", **options: Any) -> dict[str, Any]:
     job = Job.create(
         function,
         connection=Mock(),
@@ -99,7 +99,7 @@ def test_rqs_reader_reads_the_hash_back() -> None:
     raw = {name: str(value).encode() for name, value in ours(name="lr", time="2h").items()}
     job = Job("7", connection=Mock(), serializer=JSONSerializer)
     job.restore(raw)
-    assert job.func_name == "mlq.record.run_command"
+    assert job.func_name == "mlq.store.record.run_command"
     assert list(job.args) == ["python", "train.py"]
     assert (job.timeout, job.result_ttl, job.failure_ttl) == (7200, -1, -1)
     assert job.created_at is not None

@@ -9,8 +9,8 @@ import pytest
 
 from mlq.errors import ServerError
 from mlq.mounts import network_file_system
-from mlq.server_config import acl_text, config_text, find_program
-from mlq.server_files import ServerFiles, last_words
+from mlq.server.config import acl_text, config_text, find_program
+from mlq.server.files import ServerFiles, last_words
 
 MOUNTS = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.replies import HeldAttempt
 from mlq.settings import Settings
+from mlq.store.operations import Move
+from mlq.store.replies import HeldAttempt
 from mlq_worker.endings import History
-from mlq_worker.strays import stray_moves
+from mlq_worker.liveness.strays import stray_moves
 
 
 def settings(folder: Path) -> Settings:

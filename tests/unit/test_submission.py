@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mlq import submission as module
 from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
-from mlq.record import SignedJob
 from mlq.request import Request
+from mlq.store.record import SignedJob
 from mlq.submission import Options, Submission, argv_of, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.replies import HeldAttempt
-from mlq_worker.verdicts import Beat, Leases, Look, Witness
+from mlq.store.replies import HeldAttempt
+from mlq_worker.liveness.verdicts import Beat, Leases, Look, Witness
 
 DEAD_S, GAP_S = 90.0, 30.0
 KEY = ("7", 2)

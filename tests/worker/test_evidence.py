@@ -10,9 +10,9 @@ import pytest
 from waiting import wait_for
 
 from mlq.layout import Layout
-from mlq_worker import evidence
-from mlq_worker.evidence import Desk, read_beats, read_progress, read_results
-from mlq_worker.verdicts import Beat
+from mlq_worker.liveness import evidence
+from mlq_worker.liveness.evidence import Desk, read_beats, read_progress, read_results
+from mlq_worker.liveness.verdicts import Beat
 
 KEY = ("7", 2)
 RESULT = {

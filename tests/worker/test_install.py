@@ -12,9 +12,9 @@ from installation import private_settings
 from mlq.errors import WorkerError
 from mlq.paths import machine_dir
 from mlq.settings import Settings
-from mlq_worker import crontab, user_systemd
+from mlq_worker.boot import crontab, user_systemd
+from mlq_worker.boot.install import install, uninstall, unit_for
 from mlq_worker.control import stop
-from mlq_worker.install import install, uninstall, unit_for
 from mlq_worker.lock import held
 from mlq_worker.options import WorkerOptions
 from mlq_worker.status import status

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from mlq.placement import Occupant, Offer
-from mlq.replies import Head, Waiting
 from mlq.request import JobClass, Request
+from mlq.store.replies import Head, Waiting
 from mlq_worker.planning import Outlook, plan
 
 TURN_S = 10

@@ -16,7 +16,7 @@ from pathlib import Path
 from mlq.errors import WorkerError
 from mlq.paths import machine_dir
 from mlq.settings import Settings
-from mlq_worker import install, user_systemd
+from mlq_worker.boot import install, user_systemd
 from mlq_worker.lock import Holder, holder
 from mlq_worker.notify import Listener
 from mlq_worker.options import WorkerOptions

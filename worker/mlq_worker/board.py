@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mlq.found import moment
 from mlq.placement import Offer
-from mlq.replies import Head, Waiting
 from mlq.settings import Settings
+from mlq.store.found import moment
+from mlq.store.replies import Head, Waiting
 from mlq.units import parse_iso
 from mlq_worker.holdings import Holdings
 from mlq_worker.planning import Outlook, Plan, plan

@@ -16,7 +16,8 @@ from typing import Literal
 from mlq.errors import WorkerError
 from mlq.paths import machine_dir
 from mlq.settings import Settings
-from mlq_worker import background, install
+from mlq_worker import background
+from mlq_worker.boot import install
 from mlq_worker.lock import Holder, held, holder, is_locked
 from mlq_worker.notify import Notifier
 from mlq_worker.options import WorkerOptions

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from mlq.connection import open_client
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.paths import machine_dir, read_secret
 from mlq.settings import Settings
-from mlq.store import Store
-from mlq.wire import Subscription, Wire
+from mlq.store.connection import open_client
+from mlq.store.store import Store
+from mlq.store.wire import Subscription, Wire
 from mlq_worker.decide import Mode, decide, next_turn_s
 from mlq_worker.hands import Hands
 from mlq_worker.lock import is_locked

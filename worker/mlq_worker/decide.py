@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from mlq.operations import Move
-from mlq.replies import Attempt
+from mlq.store.operations import Move
+from mlq.store.replies import Attempt
 from mlq_worker.planning import Plan
 
 

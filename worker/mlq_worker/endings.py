@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlq.lifecycle import Event, target
-from mlq.operations import Move
-from mlq.record import result_fields
+from mlq.store.operations import Move
+from mlq.store.record import result_fields
 
 
 @dataclass(frozen=True, slots=True)

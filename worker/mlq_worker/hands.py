@@ -13,21 +13,21 @@ from dataclasses import replace
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.layout import Layout
-from mlq.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.placement import Offer
-from mlq.replies import Attempt, Claim, Waiting
-from mlq.store import Store
+from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
+from mlq.store.replies import Attempt, Claim, Waiting
+from mlq.store.store import Store
 from mlq_worker.board import Board
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, ending
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
+from mlq_worker.liveness.reading import Reading
+from mlq_worker.liveness.reaper import Reaper, histories
+from mlq_worker.liveness.strays import stray_moves
 from mlq_worker.lookout import Lookout
 from mlq_worker.presence import Condition, machine_record, rq_worker
-from mlq_worker.reading import Reading
-from mlq_worker.reaper import Reaper, histories
 from mlq_worker.site import Site
-from mlq_worker.strays import stray_moves
 from mlq_worker.supervised import Supervised
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlq.placement import Occupant
-from mlq.replies import Attempt
 from mlq.request import Request
+from mlq.store.replies import Attempt
 from mlq.units import parse_iso
 from mlq_worker.endings import History
 from mlq_worker.planning import PREFETCH_S, Lane

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlq.errors import SignatureError
-from mlq.found import text_of, whole
 from mlq.jobs import JobSpec
 from mlq.lifecycle import Event
-from mlq.operations import Move
 from mlq.placement import Fit, Offer, place
-from mlq.replies import Claim
 from mlq.request import JobClass
 from mlq.settings import Settings
-from mlq.store import Store
+from mlq.store.found import text_of, whole
+from mlq.store.operations import Move
+from mlq.store.replies import Claim
+from mlq.store.store import Store
 from mlq.units import utc_iso
 from mlq_worker.endings import History, refusal
 from mlq_worker.holdings import Holding, Holdings

@@ -17,9 +17,9 @@ from mlq.errors import SignatureError
 from mlq.ids import is_valid_id
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.layout import JobFolder, Layout
-from mlq.replies import Claim
 from mlq.request import JobClass
 from mlq.signing import verify
+from mlq.store.replies import Claim
 from mlq_worker.site import Site
 
 # Of the worker's own environment a job sees everything but this: what belongs to the worker's

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlq.placement import Fit, Misfit, Occupant, Offer, free_in_s, how_many, place
-from mlq.replies import Head, Waiting
 from mlq.request import JobClass
+from mlq.store.replies import Head, Waiting
 
 PREFETCH_S = 0.1
 PREFETCH_MOST = 64

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlq.client import Client
 from mlq.errors import MlqError
 from mlq.layout import Layout
 from mlq.paths import machine_dir
 from mlq.root import claim_root, largest_number
 from mlq.settings import Settings
 from mlq.signing import load_key
-from mlq.store import Store
+from mlq.store.client import Client
+from mlq.store.store import Store
 from mlq_worker.clocks import Clocks
-from mlq_worker.evidence import Desk, NewDesk
+from mlq_worker.liveness.evidence import Desk, NewDesk
 from mlq_worker.options import WorkerOptions
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
 from mlq_worker.probes.nvml import GpuProbe

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlq.paths import machine_dir
 from mlq.settings import Settings
-from mlq_worker import install
+from mlq_worker.boot import install
 from mlq_worker.lock import holder, is_locked
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlq.errors import SupervisorError
 from mlq.placement import Offer
-from mlq.replies import Attempt, Renewal
+from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.site import Site

@@ -6,12 +6,12 @@ import argparse
 import time
 from typing import Any
 
-from mlq.found import text_of, whole
 from mlq.ids import order_key
 from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
-from mlq.replies import Waiting
 from mlq.request import JobClass
+from mlq.store.found import text_of, whole
+from mlq.store.replies import Waiting
 from mlq.views import JobView
 from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
 from mlq_cli.parser import add_ids, add_json

@@ -6,7 +6,8 @@ import argparse
 import os
 from dataclasses import asdict
 
-from mlq import server, server_status
+from mlq.server import control as server
+from mlq.server import status as server_status
 from mlq.settings import Settings, load
 from mlq_cli.parser import add_json
 from mlq_cli.remote.command import checked_hosts, run_on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mlq.given import given
+from mlq.variables.masked import given
 from mlq_cli.parser import add_ids, add_json
 from mlq_cli.render.job_details import details
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_painted

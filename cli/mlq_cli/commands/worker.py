@@ -198,14 +198,14 @@ def _status(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _install(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker.install import install
+    from mlq_worker.boot.install import install
 
     print_lines(install(settings, _options(args), args.print).split("\n"))
     return 0
 
 
 def _uninstall(settings: Settings, args: argparse.Namespace) -> int:  # noqa: ARG001 - as the others
-    from mlq_worker.install import uninstall
+    from mlq_worker.boot.install import uninstall
 
     print_lines(uninstall(settings).split("\n"))
     return 0

@@ -48,8 +48,8 @@ _DAEMONS = {
 
 def machine(settings: Settings) -> MachineFacts:
     """Look at the machine; takes a second, to see what others keep busy."""
-    from mlq_worker import crontab, user_systemd
-    from mlq_worker.install import installed
+    from mlq_worker.boot import crontab, user_systemd
+    from mlq_worker.boot.install import installed
     from mlq_worker.probes.cores import CoreProbe
     from mlq_worker.probes.process_table import scan
 
@@ -196,7 +196,7 @@ def _file(name: str, path: Path) -> FileFacts:
 
 def queue(settings: Settings) -> QueueFacts:
     """Look at the queue, through a tunnel if it is on another host."""
-    from mlq.wire import Wire
+    from mlq.store.wire import Wire
 
     where = f"{settings.queue_host} (by ssh)" if is_remote(settings) else str(settings.redis_socket)
     try:

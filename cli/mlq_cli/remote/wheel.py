@@ -20,7 +20,7 @@ import mlq
 import mlq_cli
 import mlq_worker
 from mlq.errors import MlqError
-from mlq_worker import unit_files
+from mlq_worker.boot import unit_files
 
 _DISTRIBUTION = "mlq-lab"
 _TAG = "py3-none-any"
@@ -85,7 +85,7 @@ def _packages() -> Iterator[tuple[str, bytes]]:
             if path.is_file() and not _LEFT_OUT & set(below.parts):
                 yield below.as_posix(), path.read_bytes()
     for path in unit_files.templates().iterdir():
-        yield f"mlq_worker/units/{path.name}", path.read_bytes()
+        yield f"mlq_worker/boot/units/{path.name}", path.read_bytes()
 
 
 def _with_version(described: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlq.found import number
 from mlq.machines import listed, offer_of
 from mlq.placement import GpuOffer
+from mlq.store.found import number
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import about, elapsed

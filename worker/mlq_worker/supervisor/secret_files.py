@@ -1,9 +1,9 @@
 """Reading the secrets of a job, in the launcher, when its attempt starts.
 
-A secret comes by a file under the results root (`mlq.job_secrets` writes it), and goes nowhere but
-into the environment of the job. A file that somebody else could have put there or read is refused:
-no link is followed, file and folder must be ours and closed to all others. Messages and results
-name the variable and never its value.
+A secret comes by a file under the results root (`mlq.variables.job_secrets` writes it), and goes
+nowhere but into the environment of the job. A file that somebody else could have put there or read
+is refused: no link is followed, file and folder must be ours and closed to all others. Messages and
+results name the variable and never its value.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlq.client import Client
-from mlq.environment import Captured, capture, in_clear
-from mlq.job_secrets import chosen, keep
 from mlq.layout import Layout
 from mlq.settings import Settings
+from mlq.store.client import Client
 from mlq.submission import Caller, Checked, Submission, check_all
+from mlq.variables.captured import Captured, capture, in_clear
+from mlq.variables.job_secrets import chosen, keep
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Prepared:
     captured: Captured = field(repr=False)
 
     def keep_secrets(self, layout: Layout, client: Client) -> None:
-        """Write the secrets that are asked for; see `mlq.job_secrets.keep` for what it raises."""
+        """Write the secrets that are asked for; raises what `job_secrets.keep` does."""
         for submission in self._different():
             if submission.secrets:
                 queue_id = str(client.call("GET", "mlq:queue_id") or b"", "ascii")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mlq import scripts
 from mlq.lifecycle import ENDED, Event, State, sources, target
+from mlq.store import scripts
 from mlq.units import utc_iso
 
 # The words of the life cycle, for the operations that need to compare or enter a state.

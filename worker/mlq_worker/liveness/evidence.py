@@ -19,8 +19,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from mlq.errors import MlqError
 from mlq.layout import Layout, read_listed
 from mlq.progress import latest
-from mlq.replies import Attempt
-from mlq_worker.verdicts import Beat, Look
+from mlq.store.replies import Attempt
+from mlq_worker.liveness.verdicts import Beat, Look
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 Who types `HF_HOME=/vol/x mlq enqueue python train.py` means the job. So exported variables go
 along, but for three kinds. What tells of the machine, the session or the terminal would be wrong
 where the job runs. What mlq sets for each attempt is known only there. And what looks like a secret
-(`mlq.secrecy`) has no place in a queue. Invariant: `capture` depends on its argument alone, and
-whatever it leaves out that a user could miss is named.
+(`mlq.variables.secrecy`) has no place in a queue. Invariant: `capture` depends on its argument
+alone, and whatever it leaves out that a user could miss is named.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mlq.secrecy import looks_like_secret
+from mlq.variables.secrecy import looks_like_secret
 
 # Every job carries its variables through Redis, whose memory is what ends first. A login shell of
 # the lab has 1 to 3 KiB that count.

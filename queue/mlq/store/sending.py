@@ -10,10 +10,10 @@ import json
 from collections import Counter
 from typing import Any
 
-from mlq import scripts
-from mlq.client import Client, ScriptMissingError
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.operations import Operation
+from mlq.store import scripts
+from mlq.store.client import Client, ScriptMissingError
+from mlq.store.operations import Operation
 
 _DISK_MS = 3000
 

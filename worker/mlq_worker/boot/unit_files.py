@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # In a wheel beside this file; in a checkout at its top.
-_FOLDERS = (Path(__file__).parent / "units", Path(__file__).parents[2] / "systemd")
+_FOLDERS = (Path(__file__).parent / "units", Path(__file__).parents[3] / "systemd")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 
 

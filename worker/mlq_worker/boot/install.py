@@ -16,7 +16,7 @@ from mlq.errors import WorkerError
 from mlq.layout import CURRENT, SOFTWARE
 from mlq.paths import machine_dir
 from mlq.settings import CONFIG_VARIABLE, Settings, variable
-from mlq_worker import crontab, unit_files, user_systemd
+from mlq_worker.boot import crontab, unit_files, user_systemd
 from mlq_worker.lock import holder
 from mlq_worker.options import WorkerOptions
 

@@ -25,10 +25,10 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from mlq.client import ScriptMissingError, unreachable
 from mlq.errors import QueueRefusedError
 from mlq.paths import check_socket_folder, read_secret
 from mlq.settings import Settings
+from mlq.store.client import ScriptMissingError, unreachable
 from mlq.tunnel import is_remote, reach
 
 _TIMEOUT_S = 5.0
@@ -38,7 +38,7 @@ _RESENDS_THROUGH_TUNNEL = 20
 
 
 class RedisClient:
-    """A `mlq.client.Client` over a `redis.Redis`.
+    """A `mlq.store.client.Client` over a `redis.Redis`.
 
     Args:
         redis_client: a client whose replies are bytes (no `decode_responses`).

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlq.condition import Heard, Sighting, read_sightings
 from mlq.errors import JobNotFoundError
-from mlq.found import record, text_of
 from mlq.ids import order_key
-from mlq.operations import (
+from mlq.store.found import record, text_of
+from mlq.store.operations import (
     STATES,
     Claimant,
     Move,
@@ -24,14 +24,14 @@ from mlq.operations import (
     claim_operation,
     move_operation,
 )
-from mlq.sending import Sender
+from mlq.store.sending import Sender
 from mlq.units import utc_iso
 
 if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
     # them takes as long as the rest of it.
-    from mlq.record import SignedJob
-    from mlq.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
+    from mlq.store.record import SignedJob
+    from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
 SUBMIT_BATCH = 500
 PAGE = 1000
@@ -62,7 +62,7 @@ class Store(Sender):
             JobNotFoundError: one of them comes after a job that does not exist; none is stored
                 of its batch of 500.
         """
-        from mlq.record import common_fields, job_fields
+        from mlq.store.record import common_fields, job_fields
 
         common = common_fields(at)
         for start in range(0, len(jobs), SUBMIT_BATCH):
@@ -94,14 +94,14 @@ class Store(Sender):
         only: Iterable[str] | None = None,
     ) -> list[Claim]:
         """Claim (see `claim_operation`); all claims are of one class."""
-        from mlq.replies import Claim
+        from mlq.store.replies import Claim
 
         (reply,) = self.run(claim_operation(fits, who, lease_s, now_s, only))
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
         """Make moves; those that are stale change nothing."""
-        from mlq.replies import Moved
+        from mlq.store.replies import Moved
 
         (reply,) = self.run(move_operation(moves, now_s, avoid_s))
         return Moved.from_reply(reply)
@@ -110,7 +110,7 @@ class Store(Sender):
         self, machine: str, attempts: Iterable[tuple[str, int, str]], lease_s: float, now_s: float
     ) -> Renewal:
         """Extend the leases of these attempts (id, number, progress or "") and show presence."""
-        from mlq.replies import Renewal
+        from mlq.store.replies import Renewal
 
         args = {
             "machine": machine,
@@ -131,7 +131,7 @@ class Store(Sender):
 
     def peek(self) -> Waiting:
         """Return what waits."""
-        from mlq.replies import Waiting
+        from mlq.store.replies import Waiting
 
         (reply,) = self.run(Operation("peek", {}, request_id=""))
         return Waiting.from_reply(reply)
@@ -157,7 +157,7 @@ class Store(Sender):
             quiet_s: since when a lease was not renewed, on the server's clock.
             limit: how many, those longest without renewal first.
         """
-        from mlq.replies import Expired
+        from mlq.store.replies import Expired
 
         args = {"lease_s": lease_s, "quiet_s": quiet_s, "limit": limit}
         (reply,) = self.run(Operation("expired", args, request_id=""))
@@ -170,7 +170,7 @@ class Store(Sender):
 
     def held(self, machine: str) -> list[HeldAttempt]:
         """Return what the queue believes this machine runs."""
-        from mlq.replies import HeldAttempt
+        from mlq.store.replies import HeldAttempt
 
         (reply,) = self.run(Operation("held", {"machine": machine}, request_id=""))
         return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.environment import MOST_BYTES, NOT_CAPTURED, Captured, capture, in_clear
-from mlq.secrecy import looks_like_secret
+from mlq.variables.captured import MOST_BYTES, NOT_CAPTURED, Captured, capture, in_clear
+from mlq.variables.secrecy import looks_like_secret
 from mlq_worker.orders import _NOT_INHERITED, _THREAD_VARIABLES
 
 WANTED = {

@@ -15,17 +15,17 @@ from typing import Any
 
 import hiredis
 
-from mlq.client import ScriptMissingError, unreachable
 from mlq.errors import MlqError, QueueRefusedError
-from mlq.found import text_of
 from mlq.paths import check_socket_folder
+from mlq.store.client import ScriptMissingError, unreachable
+from mlq.store.found import text_of
 
 _TIMEOUT_S = 20.0  # a server may wait that long for its disk
 SLOW_S = 2.0
 
 
 class Wire:
-    """A `mlq.client.Client` over one unix socket.
+    """A `mlq.store.client.Client` over one unix socket.
 
     Args:
         path: the server's socket.

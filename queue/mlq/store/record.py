@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # What rq writes for "no end" and "none".
 _FOR_EVER = -1
-_COMMAND = "mlq.record.run_command"
+_COMMAND = "mlq.store.record.run_command"
 
 
 @dataclass(frozen=True, slots=True)

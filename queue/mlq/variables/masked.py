@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mlq.found import record
-from mlq.secrecy import masked
+from mlq.store.found import record
+from mlq.variables.secrecy import masked
 
 
 class Given(NamedTuple):

@@ -13,17 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlq.found import whole
 from mlq.layout import Layout
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.replies import Attempt, Expired, HeldAttempt
-from mlq.store import Store
+from mlq.store.found import whole
+from mlq.store.operations import Move
+from mlq.store.replies import Attempt, Expired, HeldAttempt
+from mlq.store.store import Store
 from mlq.views import outline
 from mlq_worker.endings import History, ending, loss
-from mlq_worker.evidence import Desk, read_beats, read_results
+from mlq_worker.liveness.evidence import Desk, read_beats, read_results
+from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.site import Site
-from mlq_worker.verdicts import Leases, Look, Witness
 
 _HISTORY = ("status", "mlq_spec", "mlq_failures", "mlq_losses", "mlq_stop")
 _FORGET_EVERY_S = 3600.0

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlq.lifecycle import Event
-from mlq.operations import Move
-from mlq.replies import Attempt, HeldAttempt
 from mlq.settings import Settings
+from mlq.store.operations import Move
+from mlq.store.replies import Attempt, HeldAttempt
 from mlq_worker.endings import History, ending, loss
 
 

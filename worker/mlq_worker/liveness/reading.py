@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from mlq.layout import Layout
-from mlq.replies import Attempt, HeldAttempt
-from mlq_worker.evidence import Desk, NewDesk, read_progress, read_results, read_values
+from mlq.store.replies import Attempt, HeldAttempt
 from mlq_worker.holdings import Holdings
+from mlq_worker.liveness.evidence import Desk, NewDesk, read_progress, read_results, read_values
 
 Strays = tuple[list[HeldAttempt], dict[Attempt, dict[str, Any]]]
 """Attempts the queue believes to be here, and the results of those that have one on NFS."""

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from mlq.replies import Attempt, HeldAttempt
+from mlq.store.replies import Attempt, HeldAttempt
 
 
 @dataclass(frozen=True, slots=True)

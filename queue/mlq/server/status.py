@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlq.client import Client
 from mlq.errors import QueueRefusedError, QueueUnreachableError, UnsafePathError
 from mlq.paths import read_secret
-from mlq.server_files import ServerFiles
+from mlq.server.files import ServerFiles
 from mlq.settings import Settings
-from mlq.wire import Wire
+from mlq.store.client import Client
+from mlq.store.wire import Wire
 
 # A server that loads its log says so at once; one that says nothing for so long is stuck.
 _ANSWER_S = 5.0

@@ -32,9 +32,9 @@ from mlq.errors import (
 from mlq.layout import write_atomically
 from mlq.mounts import network_file_system
 from mlq.paths import check_socket_path, private_dir, read_secret, write_secret
-from mlq.server_config import acl_text, config_text, find_program
-from mlq.server_files import ServerFiles
-from mlq.server_status import connect
+from mlq.server.config import acl_text, config_text, find_program
+from mlq.server.files import ServerFiles
+from mlq.server.status import connect
 from mlq.settings import Settings
 from mlq.signing import create_key
 
@@ -54,7 +54,7 @@ def start(
     Args:
         settings: of this installation.
         timeout_s: a long log takes a while to load.
-        extra_users: see `mlq.server_config.acl_text`.
+        extra_users: see `mlq.server.config.acl_text`.
 
     Returns:
         True if it was started, False if it ran already (or somebody else started it just now).

@@ -1,0 +1,1 @@
+"""What a job is given of the process that enqueues it: variables, and secrets by files."""
