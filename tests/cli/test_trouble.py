@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ci import require
 from sandbox import MLQ, Completed, Sandbox, new_sandbox
 
 from mlq.submission import Submission
@@ -118,8 +119,8 @@ def test_a_log_nobody_reads_to_its_end(installation: Sandbox) -> None:
     assert (done.stdout, done.stderr) == (b"line\n", b"")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_onto_a_full_disk(installation: Sandbox) -> None:
+    require(Path("/dev/full").exists(), "/dev/full")
     installation.submit()
     with Path("/dev/full").open("wb") as full, installation.started("ls", stdout=full) as process:
         _, err = process.communicate(timeout=30)

@@ -13,8 +13,8 @@ from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from far_lab import FarLab, dependencies
-from local_lab import small_disk
 from sandbox import Completed
 
 from mlq_cli.remote import far_deploy, wheel

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import pytest
+from ci import require
 
 from mlq_worker.probes.nvml import Gpu, GpuProcess, GpuReport
 
@@ -70,8 +70,8 @@ class FakeProcess:
 def library_folder(*, old_driver: bool = False) -> Path:
     """Compile the library, once a session, and return its folder; skip without a compiler."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        pytest.skip("the fake NVML library needs a C compiler")
+    require(compiler, "a C compiler, for the fake NVML library")
+    assert compiler
     folder = Path(tempfile.mkdtemp(prefix="fake-nvml-"))
     atexit.register(shutil.rmtree, folder)
     flags = ["-DOLD_DRIVER"] if old_driver else []

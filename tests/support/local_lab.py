@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ci import require
+from disks import may_mount
 from leftovers import kill_all
 from rq.job import Job
 from sandbox import MLQ, Completed, Sandbox, new_sandbox
@@ -263,26 +264,6 @@ def alive(pid: int) -> bool:
 def _kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not alive(pid), what=f"the death of process {pid}")
-
-
-def may_mount() -> bool:
-    """Tell whether this user may mount file systems."""
-    trial = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    try:
-        return not subprocess.run(trial, capture_output=True, check=False).returncode
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def small_disk(folder: Path, options: str) -> Iterator[None]:
-    """Mount a tmpfs on a folder with these mount options."""
-    require(may_mount(), "the right to mount file systems (root)")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager

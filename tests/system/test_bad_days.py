@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from local_lab import Lab, Machine, alive, new_lab, small_disk
+from disks import small_disk
+from local_lab import Lab, Machine, alive, new_lab
 from rq.job import Job
 from waiting import wait_for
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from disks import small_disk
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from redis.retry import Retry
@@ -353,14 +354,10 @@ def test_unusable_folders_are_refused_before_anything_is_made(
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small tmpfs")
 def test_a_full_disk_is_an_error_and_loses_nothing(install: Install, tmp_path: Path) -> None:
     settings = install()._replace(server_dir=tmp_path / "small")
     settings.server_dir.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", str(settings.server_dir)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine mounts no tmpfs")
-    try:
+    with small_disk(settings.server_dir, "size=2m,mode=700"):
         filler = settings.server_dir / "filler"
         with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
             while True:
@@ -381,6 +378,4 @@ def test_a_full_disk_is_an_error_and_loses_nothing(install: Install, tmp_path: P
         server.start(settings)
         with open_redis(settings) as client:
             assert client.llen("mlq:list") >= acknowledged > 0
-    finally:
         server.stop(settings)
-        subprocess.run(["umount", settings.server_dir], check=True)

@@ -158,7 +158,6 @@ def test_a_file_in_the_way_of_a_folder_is_an_error(tmp_path: Path) -> None:
         make_private_dirs(tmp_path / "a")
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 def test_a_folder_that_takes_no_folders_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         make_private_dirs(Path("/proc/mlq/below"))

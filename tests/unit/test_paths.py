@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from ci import require
 
 from mlq.errors import InvalidInputError, SettingsError, UnsafePathError, UnsafeSocketError
 from mlq.paths import (
@@ -78,8 +79,8 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    require(os.geteuid() == 0, "root, to give a folder away")
     private_dir(tmp_path / "a")
     os.chown(tmp_path / "a", 12345, -1)
     with pytest.raises(UnsafePathError, match="belongs to user 12345"):
