@@ -19,6 +19,8 @@ from mlq_cli.doctor.facts import (
     RootFacts,
     SshFacts,
 )
+from mlq_cli.render.checks import check_table
+from mlq_cli.render.style import Style
 
 LAB = MachineFacts(
     python=(3, 11, 2),
@@ -212,3 +214,21 @@ def test_a_check_survives_the_way_from_another_version() -> None:
     check = Check("root", Level.PROBLEM, "full", "make room", "x")
     assert Check.from_json(check.as_json()) == check
     assert Check.from_json({"topic": "x", "level": "fatal", "says": "y"}).level == Level.WARNING
+
+
+def test_the_table_names_a_machine_once_and_ends_with_what_is_to_be_done() -> None:
+    bad = Check("root", Level.PROBLEM, "full", "delete something")
+    seldom = Check("cores", Level.WARNING, "busy", "wait")
+    found = [("lab01", Check("mlq", Level.OK, "0.1.0")), ("lab01", bad), ("lab02", seldom)]
+    assert check_table([*found, ("lab02", seldom)], Style()) == [
+        "MACHINE  CHECK  RESULT",
+        "lab01    mlq    ok       0.1.0",
+        "         root   problem  full",
+        "                         delete something",
+        "lab02    cores  warning  busy",
+        "                         wait",
+        "         cores  warning  busy",
+        "                         wait",
+        "",
+        "1 ok, 2 warnings, 1 problem",
+    ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
+from mlq_cli.render.words import count
 
 if TYPE_CHECKING:
     from mlq_cli.doctor.check import Check
@@ -27,5 +28,6 @@ def check_table(checks: Sequence[tuple[str, Check]], style: Style) -> list[str]:
         if one.remedy:
             rows.append([Cell(""), Cell(""), Cell(""), Cell(one.remedy, "faint")])
     counts = Counter(str(one.level) for _, one in checks)
-    summary = ", ".join(f"{counts[level]} {level}" for level in _KINDS if counts[level])
-    return [*table(_COLUMNS, rows, Style(None, style.colour)), "", summary]
+    told = [f"{counts['ok']} ok"] if counts["ok"] else []
+    told += [count(counts[level], level) for level in ("warning", "problem") if counts[level]]
+    return [*table(_COLUMNS, rows, Style(None, style.colour)), "", ", ".join(told)]
