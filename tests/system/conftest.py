@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from installing import install
 from local_lab import Lab, new_lab
+
+__all__ = ["install", "lab"]
 
 
 @pytest.fixture
