@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ci import require
 from far_lab import FarLab
 from sandbox import Sandbox, new_sandbox
 from waiting import wait_for
@@ -91,11 +93,18 @@ def test_a_config_file_that_is_a_link_stays_one(laptop: Sandbox) -> None:
     assert dotfiles.read_text().startswith("beat_s = 5\nroot = ")
 
 
+def refused(laptop: Sandbox, words: list[str], says: str) -> None:
+    done = laptop.run("init", *words)
+    assert done.code in {1, 2}
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert not config_dir(laptop).exists()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--queue-host=-oProxyCommand=x"], "the queue host '-oProxyCommand=x' cannot be used"),
-        (["--queue-host", "nowhere.invalid"], "there is no host nowhere.invalid"),
         (["--root", "results"], "the results root 'results' cannot be used"),
         (["--root", "/proc/mlq"], "the results root /proc/mlq cannot be written"),
         (["--machines", "a;b"], "'a;b' cannot be used"),
@@ -104,11 +113,12 @@ def test_a_config_file_that_is_a_link_stays_one(laptop: Sandbox) -> None:
 def test_what_cannot_be_used_is_refused_and_nothing_is_written(
     laptop: Sandbox, words: list[str], says: str
 ) -> None:
-    done = laptop.run("init", *words)
-    assert done.code in {1, 2}
-    assert says in done.err
-    assert "Traceback" not in done.err
-    assert not config_dir(laptop).exists()
+    refused(laptop, words, says)
+
+
+def test_a_queue_host_of_which_nobody_knows_is_refused(laptop: Sandbox) -> None:
+    require(shutil.which("ssh"), "ssh (package openssh-client)")
+    refused(laptop, ["--queue-host", "nowhere.invalid"], "there is no host nowhere.invalid")
 
 
 @pytest.fixture
