@@ -51,6 +51,7 @@ class Campaign:
         self.counts.update(outcome.counts)
         if outcome.violation:
             self.failed.append(outcome)
+            _show("")
             sys.stdout.write(f"seed {outcome.seed}: {outcome.violation}\n")
             sys.stdout.flush()
 
@@ -73,7 +74,16 @@ def run(seeds: range, jobs: int) -> Campaign:
         for outcomes in pool.imap_unordered(_some, _chunks(seeds, size)):
             for outcome in outcomes:
                 campaign.add(outcome)
+            _show(f"{campaign.seeds:,} of {len(seeds):,} seeds, {len(campaign.failed)} violations")
+    _show("")
     return campaign
+
+
+def _show(progress: str) -> None:
+    """Show progress in place of what was shown before, on a terminal only."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{progress}")
+        sys.stderr.flush()
 
 
 def _hunted(name: str, seeds: range) -> str:
