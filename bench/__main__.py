@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import command, idle, noop, queueing, report
+from bench import command, gateway, idle, noop, queueing, report
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -16,7 +16,9 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     """Run the measurements that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", action="append", help="noop, enqueue, claim, command or idle")
+    parser.add_argument(
+        "--only", action="append", help="noop, enqueue, claim, command, gateway or idle"
+    )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
     parser.add_argument("--idle-s", type=float, default=60.0, help="seconds idle (%(default)s)")
@@ -27,6 +29,7 @@ def main() -> None:
     parts: dict[str, tuple[str, Callable[[], list[report.Row]]]] = {
         "idle": ("Idle", lambda: idle.measure(args.idle_s)),
         "command": ("A short command", lambda: command.measure(10 * args.rounds)),
+        "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),
         "noop": (

@@ -158,6 +158,7 @@ class Wire:
         self._ends.append(far)
         far.settimeout(None)
         for one, other in ((near, far), (far, near)):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a wire waits for nothing
             words = (one, other, self._era)
             threading.Thread(target=self._carry, args=words, daemon=True).start()
 
