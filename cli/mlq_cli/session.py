@@ -23,9 +23,6 @@ from mlq.tunnel import through
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 
-# `mlq ls` asks twice; what waits asks four times a second.
-_AS_TEXT = 3
-
 
 def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False) -> Queue:
     """Return the queue of these settings, over one plain connection.
@@ -58,7 +55,7 @@ def open_store(settings: Settings, **options: Any) -> Store:
     password = read_secret(settings.password_file).decode().strip()
     user = settings.redis_user
     wire = through(settings, lambda path: Wire(path, user, password, **options))
-    return Store(wire, as_text=_AS_TEXT)
+    return Store(wire)
 
 
 def _interrupt(text: str) -> None:

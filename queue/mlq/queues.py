@@ -35,10 +35,10 @@ from mlq.units import utc_iso
 from mlq.views import FIELDS, JobView, view
 
 if TYPE_CHECKING:
+    from mlq.store.listing import Conditions
     from mlq.submission import Options, Submission
 
 WAIT_POLL_S = 0.25
-
 
 # What a job that is run again by its user should not remember.
 _OF_EARLIER_RUNS = (
@@ -177,9 +177,15 @@ class Queue:
         """Return all jobs that have not ended, in order of submission."""
         return self._index("unended")
 
-    def ended_since(self, unix_s: float) -> list[JobView]:
-        """Return the jobs that ended since then, in order of their end."""
-        return self._index("ended", unix_s)
+    def recent(self, since_s: float) -> list[JobView]:
+        """Return the jobs that have not ended, or since this unix time, in order of submission.
+
+        Those that run say what is wrong with their machine.
+        """
+        rows, conditions = self.store.recent(FIELDS, since_s)
+        latest = {job.id: job for job in map(self._view, rows)}
+        jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
+        return _with_conditions(jobs, self._in_words(conditions))
 
     def every(self) -> list[JobView]:
         """Return all jobs, in order of submission."""
@@ -187,24 +193,13 @@ class Queue:
 
     def conditions(self) -> dict[str, str]:
         """Return what is wrong with machines that hold jobs, in words; those that are well not."""
-        spans = (self.settings.lease_s, self.settings.fence_s)
-        words = {
-            machine: in_words(heard, sighting, *spans)
-            for machine, (heard, sighting) in self.store.conditions().items()
-        }
-        return {machine: one for machine, one in words.items() if one}
+        return self._in_words(self.store.conditions())
 
     def with_conditions(self, jobs: Sequence[JobView]) -> list[JobView]:
         """Return these jobs; those that run say what is wrong with their machine."""
         if not any(job.state == State.STARTED for job in jobs):
             return list(jobs)
-        found = self.conditions()
-        return [
-            job._replace(condition=found[job.machine])
-            if job.state == State.STARTED and job.machine in found
-            else job
-            for job in jobs
-        ]
+        return _with_conditions(jobs, self.conditions())
 
     def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
         """Wait until these jobs have ended and return them.
@@ -283,5 +278,19 @@ class Queue:
         pages = self.store.pages(FIELDS, name, from_score)
         return [self._view(row) for page in pages for row in page]
 
+    def _in_words(self, conditions: Conditions) -> dict[str, str]:
+        spans = (self.settings.lease_s, self.settings.fence_s)
+        words = {name: in_words(*one, *spans) for name, one in conditions.items()}
+        return {name: one for name, one in words.items() if one}
+
     def _view(self, row: Sequence[str]) -> JobView:
         return view(row, self.layout, self.settings.default_mem_mib)
+
+
+def _with_conditions(jobs: Sequence[JobView], found: Mapping[str, str]) -> list[JobView]:
+    return [
+        job._replace(condition=found.get(job.machine or "", ""))
+        if job.state == State.STARTED
+        else job
+        for job in jobs
+    ]

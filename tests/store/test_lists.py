@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import redis
-from store_fixtures import CLASS, NOW_S, Enqueue, claim, time_of
+from store_fixtures import CLASS, NOW_S, Enqueue, Recorder, claim, time_of
 
 from mlq.lifecycle import Event
 from mlq.store.operations import Move
@@ -33,6 +33,34 @@ def test_indexes_know_what_has_ended_and_when(
     assert listed("unended") == [two]
     assert listed("ended") == [three, one]
     assert listed("ended", between) == [one]
+
+
+def test_what_is_recent_comes_with_the_conditions_in_one_round_trip(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    runs, waits, ended, old = enqueue(4)
+    store.move([Move(old, Event.CANCEL)], NOW_S)
+    since_s = time_of(redis_client)
+    store.move([Move(ended, Event.CANCEL)], NOW_S)
+    claim(store)
+    store.renew("lab01", [(runs, 1, "")], 45, NOW_S)
+    store.recent(("status",), since_s)  # from here on the server knows the scripts
+    recorder = Recorder(redis_client)
+    rows, conditions = Store(recorder).recent(("status",), since_s)
+    assert rows == [[runs, "started"], [waits, "queued"], [ended, "canceled"]]
+    assert list(conditions) == ["lab01"]
+    assert recorder.sent == [["EVALSHA", "EVALSHA", "EVALSHA"]]
+
+
+def test_what_is_recent_is_all_there_also_where_it_fills_pages(
+    store: Store, enqueue: Enqueue
+) -> None:
+    ids = enqueue(PAGE + 1)
+    rows, _ = store.recent(("status",), 0)
+    assert [row[0] for row in rows] == ids
+    store.move([Move(job, Event.CANCEL) for job in ids], NOW_S)
+    rows, _ = store.recent(("status",), 0)
+    assert sorted(row[0] for row in rows) == sorted(ids)
 
 
 def test_rows_leave_out_what_is_no_job(store: Store, enqueue: Enqueue) -> None:

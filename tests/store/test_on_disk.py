@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
+from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, Recorder
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.store.connection import RedisClient
 from mlq.store.operations import Operation, claim_operation
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-
-
-class Recorder(RedisClient):
-    """A client of the real server that notes which commands travel together."""
-
-    def __init__(self, redis_client: redis.Redis) -> None:
-        super().__init__(redis_client, Path("test.sock"))
-        self.sent: list[list[str]] = []
-
-    def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        self.sent.append([str(command[0]) for command in commands])
-        return super().call_many(commands)
 
 
 class Old(Recorder):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -86,3 +87,15 @@ def dump(client: redis.Redis) -> dict[bytes, bytes | None]:
 def time_of(client: redis.Redis) -> float:
     seconds, microseconds = client.time()
     return float(seconds) + float(microseconds) / 1e6
+
+
+class Recorder(RedisClient):
+    """A client of the real server that notes which commands travel together."""
+
+    def __init__(self, redis_client: redis.Redis) -> None:
+        super().__init__(redis_client, Path("test.sock"))
+        self.sent: list[list[str]] = []
+
+    def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        self.sent.append([str(command[0]) for command in commands])
+        return super().call_many(commands)

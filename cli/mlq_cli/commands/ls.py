@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 
-from mlq.ids import order_key
 from mlq.lifecycle import WAITING, State
 from mlq.queues import Queue
 from mlq.views import JobView
@@ -40,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
     queue = open_queue()
-    jobs = queue.with_conditions(_listed(queue, everything=args.all, states=args.state))
+    jobs = _listed(queue, everything=args.all, states=args.state)
     if args.json:
         print_json(job.as_json() for job in jobs)
     elif jobs:
@@ -58,12 +57,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _listed(queue: Queue, *, everything: bool, states: list[str] | None) -> list[JobView]:
     if everything:
-        jobs = queue.every()
+        jobs = queue.with_conditions(queue.every())
     else:
-        # A job that ends between the two questions is in both answers: the later one counts.
-        seen = queue.unended() + queue.ended_since(time.time() - _RECENT_S)
-        latest = {job.id: job for job in seen}
-        jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
+        jobs = queue.recent(time.time() - _RECENT_S)
     return [job for job in jobs if not states or job.state in states]
 
 

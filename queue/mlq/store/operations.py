@@ -44,11 +44,9 @@ class Operation:
         self.name, self.args = name, args
         self.request_id = os.urandom(16).hex() if request_id is None else request_id
 
-    def command(self, *, whole: bool = False) -> tuple[str, ...]:
-        """Return the Redis command, with the whole text of the operation or with its digest."""
+    def command(self) -> tuple[str, ...]:
+        """Return the Redis command."""
         text = json.dumps(self.args, separators=(",", ":"))
-        if whole:
-            return ("EVAL", scripts.source(self.name), "0", self.request_id, text)
         return ("EVALSHA", scripts.sha1(self.name), "0", self.request_id, text)
 
 

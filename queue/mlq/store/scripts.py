@@ -1,14 +1,20 @@
 """The Lua operations, as the server gets them.
 
-One operation a file under lua/; the shared prelude stands in front of each. A script is sent once
-and then named by its SHA-1 (EVALSHA); only short commands send the text itself (EVAL), since
-importing hashlib takes longer. Both work on every server since Redis 2.6.
+One operation a file under lua/; the shared prelude stands in front of each. A script is sent
+to a server that says that it does not know it, and otherwise named by its SHA-1 (EVALSHA): ten
+kilobytes a question would take several round trips through a tunnel.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+
+try:
+    # What is behind hashlib where OpenSSL is not; with that it takes a tenth of `mlq ls` to import.
+    from _sha1 import sha1 as _sha1  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import sha1 as _sha1
 
 # Not importlib.resources, whose import takes longer than all the rest of `mlq ls`.
 _FOLDER = Path(__file__).with_name("lua")
@@ -24,7 +30,6 @@ def source(name: str) -> str:
 @cache
 def sha1(name: str) -> str:
     """Return the name under which the server keeps the operation."""
-    import hashlib  # takes as long as a tenth of `mlq ls`
-
     # The protocol's own digest: EVALSHA names a script by it, it guards nothing.
-    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+    digest: str = _sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+    return digest

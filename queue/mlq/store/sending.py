@@ -7,7 +7,6 @@ go in one round trip, and one can wait until the server has them on its disk.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import Any
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError
@@ -23,31 +22,23 @@ class Sender:
 
     Args:
         client: the client.
-        as_text: how many times each operation is sent as text before it goes by its digest. More
-            than 0 is for short commands, which then compute none. It is not for a worker: redis-py
-            sends so long a text apart from what should be done in one go with it.
     """
 
-    def __init__(self, client: Client, *, as_text: int = 0) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
-        self._as_text = as_text
-        self._sent: Counter[str] = Counter()
         self._waits_for_disk: bool | None = None
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""
-        commands: list[tuple[str | int, ...]] = [
-            one.command(whole=self._sent[one.name] < self._as_text) for one in operations
-        ]
+        commands: list[tuple[str | int, ...]] = [one.command() for one in operations]
         if then:
             commands.append(then)
         try:
             replies = self.client.call_many(commands)
         except ScriptMissingError:
-            for name in {operation.name for operation in operations}:
-                self.client.call("SCRIPT", "LOAD", scripts.source(name))
+            names = {operation.name for operation in operations}
+            self.client.call_many([("SCRIPT", "LOAD", scripts.source(name)) for name in names])
             replies = self.client.call_many(commands)
-        self._sent.update(one.name for one in operations)
         # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
         last = replies[len(operations) :]
         replies = replies[: len(operations)]

@@ -9,13 +9,12 @@ job names the event of the life cycle that it is, so no caller can write a state
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlq.condition import Heard, Sighting, read_sightings
 from mlq.errors import JobNotFoundError
-from mlq.ids import order_key
-from mlq.store.found import record, text_of
+from mlq.store.found import text_of
+from mlq.store.listing import PAGE, Listing
 from mlq.store.operations import (
     STATES,
     Claimant,
@@ -24,7 +23,6 @@ from mlq.store.operations import (
     claim_operation,
     move_operation,
 )
-from mlq.store.sending import Sender
 from mlq.units import utc_iso
 
 if TYPE_CHECKING:
@@ -34,13 +32,12 @@ if TYPE_CHECKING:
     from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
 SUBMIT_BATCH = 500
-PAGE = 1000
 MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
 
 
-class Store(Sender):
-    """The operations of the queue, over one client.
+class Store(Listing):
+    """The operations of the queue, over one client; what only reads is in `Listing`.
 
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
@@ -181,46 +178,6 @@ class Store(Sender):
         (reply,) = self.run(Operation("forget", args))
         return list(reply["forgotten"] or ())
 
-    def rows(self, fields: Sequence[str], ids: Sequence[str]) -> list[list[str]]:
-        """Return [id, value, ...] for each of these ids that is a job."""
-        found: list[list[str]] = []
-        for start in range(0, len(ids), PAGE):
-            args = {"fields": fields, "ids": ids[start : start + PAGE]}
-            (reply,) = self.run(Operation("list", args, request_id=""))
-            found += reply["rows"] or ()
-        return found
-
-    def pages(
-        self, fields: Sequence[str], index: str, from_score: float = 0
-    ) -> Iterator[list[list[str]]]:
-        """Yield the rows of an index page by page.
-
-        Args:
-            fields: the hash fields wanted, `status` first.
-            index: `jobs` (all), `unended` (both in order of submission) or `ended` (by end).
-            from_score: the order, or for `ended` the unix time, to begin with.
-        """
-        after = 0
-        while True:
-            args = {
-                "fields": fields,
-                "ids": [],
-                "index": f"mlq:{index}",
-                "from_score": from_score,
-                "after": after,
-                "limit": PAGE,
-            }
-            (reply,) = self.run(Operation("list", args, request_id=""))
-            yield list(reply["rows"] or ())
-            after = int(reply["next"])
-            if not after:
-                return
-
-    def named(self, name: str) -> list[str]:
-        """Return the ids of the jobs of this name, in order of submission."""
-        ids = [text_of(raw) for raw in self.client.call("SMEMBERS", f"mlq:name:{name}")]
-        return sorted(ids, key=order_key)
-
     def record_machine(
         self, machine: str, record: dict[str, Any], rq_worker: dict[str, str]
     ) -> None:
@@ -258,36 +215,3 @@ class Store(Sender):
     def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
         """Publish what the reaper saw on NFS of silent machines; without news it expires."""
         self.client.call("SET", "mlq:sightings", json.dumps(sightings), "PX", int(ttl_s * 1000))
-
-    def conditions(self) -> dict[str, tuple[Heard, Sighting | None]]:
-        """Return how each machine that holds attempts was last heard, and seen by the reaper."""
-        (reply,) = self.run(Operation("conditions", {}, request_id=""))
-        seen = read_sightings(record(reply["sightings"]))
-        return {
-            one["machine"]: (
-                Heard(one["heard_s"], one["condition"], one["tunnel"]),
-                seen.get(one["machine"]),
-            )
-            for one in reply["machines"] or ()
-        }
-
-    def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
-        """Return machine -> (seconds since it was last heard by the server, its record)."""
-        seconds, microseconds = self.client.call("TIME")
-        now_s = int(seconds) + int(microseconds) / 1e6
-        flat = self.client.call("ZRANGE", "mlq:machines", 0, -1, "WITHSCORES")
-        seen = {text_of(name): float(score) for name, score in _pairs(flat)}
-        if not seen:
-            return {}
-        records = self.client.call("MGET", *(f"mlq:machine:{name}" for name in seen))
-        return {
-            name: (now_s - seen_at, record(raw))
-            for (name, seen_at), raw in zip(seen.items(), records, strict=True)
-        }
-
-
-def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    # redis-py pairs a reply with scores by itself; hiredis gives it flat.
-    if flat and isinstance(flat[0], list | tuple):
-        return iter([(pair[0], pair[1]) for pair in flat])
-    return zip(flat[::2], flat[1::2], strict=True)

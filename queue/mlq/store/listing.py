@@ -1,0 +1,126 @@
+"""What people see of the queue: rows of jobs, indexes, names, machines. Nothing is written here.
+
+A short command over a tunnel waits for the network, so what belongs together is asked in one round
+trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mlq.condition import Heard, Sighting, read_sightings
+from mlq.ids import order_key
+from mlq.store.found import record, text_of
+from mlq.store.operations import Operation
+from mlq.store.sending import Sender
+
+PAGE = 1000
+
+Conditions = dict[str, tuple[Heard, Sighting | None]]
+"""Machine -> how it was last heard by the queue, and seen by the reaper."""
+
+_CONDITIONS = Operation("conditions", {}, request_id="")
+
+
+class Listing(Sender):
+    """The part of `Store` that only reads."""
+
+    def rows(self, fields: Sequence[str], ids: Sequence[str]) -> list[list[str]]:
+        """Return [id, value, ...] for each of these ids that is a job."""
+        found: list[list[str]] = []
+        for start in range(0, len(ids), PAGE):
+            args = {"fields": fields, "ids": ids[start : start + PAGE]}
+            (reply,) = self.run(Operation("list", args, request_id=""))
+            found += reply["rows"] or ()
+        return found
+
+    def pages(
+        self, fields: Sequence[str], index: str, from_score: float = 0
+    ) -> Iterator[list[list[str]]]:
+        """Yield the rows of an index page by page.
+
+        Args:
+            fields: the hash fields wanted, `status` first.
+            index: `jobs` (all), `unended` (both in order of submission) or `ended` (by end).
+            from_score: the order, or for `ended` the unix time, to begin with.
+        """
+        after = 0
+        while True:
+            (reply,) = self.run(_page(fields, index, from_score, after))
+            yield list(reply["rows"] or ())
+            after = int(reply["next"])
+            if not after:
+                return
+
+    def recent(self, fields: Sequence[str], since_s: float) -> tuple[list[list[str]], Conditions]:
+        """Return the rows of all jobs that have not ended, or since then, and the conditions.
+
+        In one round trip if there are no more than a page of each. A job that ends meanwhile may
+        have two rows, of which the later one counts.
+
+        Args:
+            fields: as for `pages`.
+            since_s: unix time.
+        """
+        asked = [_page(fields, "unended", 0, 0), _page(fields, "ended", since_s, 0)]
+        unended, ended, told = self.run(*asked, _CONDITIONS)
+        if unended["next"] or ended["next"]:
+            # From the beginning: what ended after the first answers may be in neither.
+            pages = [*self.pages(fields, "unended"), *self.pages(fields, "ended", since_s)]
+            return [row for page in pages for row in page], _conditions(told)
+        return [*(unended["rows"] or ()), *(ended["rows"] or ())], _conditions(told)
+
+    def named(self, name: str) -> list[str]:
+        """Return the ids of the jobs of this name, in order of submission."""
+        ids = [text_of(raw) for raw in self.client.call("SMEMBERS", f"mlq:name:{name}")]
+        return sorted(ids, key=order_key)
+
+    def conditions(self) -> Conditions:
+        """Return how each machine that holds attempts was last heard, and seen by the reaper."""
+        (reply,) = self.run(_CONDITIONS)
+        return _conditions(reply)
+
+    def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
+        """Return machine -> (seconds since it was last heard by the server, its record)."""
+        seconds, microseconds = self.client.call("TIME")
+        now_s = int(seconds) + int(microseconds) / 1e6
+        flat = self.client.call("ZRANGE", "mlq:machines", 0, -1, "WITHSCORES")
+        seen = {text_of(name): float(score) for name, score in _pairs(flat)}
+        if not seen:
+            return {}
+        records = self.client.call("MGET", *(f"mlq:machine:{name}" for name in seen))
+        return {
+            name: (now_s - seen_at, record(raw))
+            for (name, seen_at), raw in zip(seen.items(), records, strict=True)
+        }
+
+
+def _page(fields: Sequence[str], index: str, from_score: float, after: int) -> Operation:
+    args = {
+        "fields": fields,
+        "ids": [],
+        "index": f"mlq:{index}",
+        "from_score": from_score,
+        "after": after,
+        "limit": PAGE,
+    }
+    return Operation("list", args, request_id="")
+
+
+def _conditions(reply: dict[str, Any]) -> Conditions:
+    seen = read_sightings(record(reply["sightings"]))
+    return {
+        one["machine"]: (
+            Heard(one["heard_s"], one["condition"], one["tunnel"]),
+            seen.get(one["machine"]),
+        )
+        for one in reply["machines"] or ()
+    }
+
+
+def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    # redis-py pairs a reply with scores by itself; hiredis gives it flat.
+    if flat and isinstance(flat[0], list | tuple):
+        return iter([(pair[0], pair[1]) for pair in flat])
+    return zip(flat[::2], flat[1::2], strict=True)
