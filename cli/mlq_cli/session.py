@@ -19,7 +19,7 @@ from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store.store import Store
 from mlq.store.wire import SLOW_S, Wire
-from mlq.tunnel import through
+from mlq_cli.opening import OpeningClient
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 
@@ -35,14 +35,17 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
 
     Raises:
         SettingsError: a setting cannot be used.
-        QueueUnreachableError: no server answers, or its host cannot be reached.
         UnsafePathError: the password file is open to others.
+
+    The first question to it, or this if it is to be patient, raises QueueUnreachableError if no
+    server answers or its host cannot be reached.
     """
     settings = load(environ).settings
     store = open_store(settings, slow=_say_slow)
     if patient:
         from mlq_cli.patience import PatientClient
 
+        store.client.call("PING")  # a queue that never was there is not waited for
         again = partial(open_store, settings, slow=_say_slow)
         store = Store(PatientClient(store.client, lambda: again().client, _interrupt))
     queue = Queue(store, settings, environ=environ)
@@ -54,8 +57,7 @@ def open_store(settings: Settings, **options: Any) -> Store:
     """Return the store of the queue of these settings; options are those of `Wire`."""
     password = read_secret(settings.password_file).decode().strip()
     user = settings.redis_user
-    wire = through(settings, lambda path: Wire(path, user, password, **options))
-    return Store(wire)
+    return Store(OpeningClient(settings, lambda path: Wire(path, user, password, **options)))
 
 
 def _interrupt(text: str) -> None:

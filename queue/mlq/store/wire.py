@@ -15,7 +15,7 @@ from typing import Any
 
 import hiredis
 
-from mlq.errors import MlqError, QueueRefusedError
+from mlq.errors import QueueRefusedError
 from mlq.paths import check_socket_folder
 from mlq.store.client import ScriptMissingError, unreachable
 from mlq.store.found import text_of
@@ -35,9 +35,11 @@ class Wire:
         slow: called once, when a reply has taken `SLOW_S`.
 
     Raises:
-        QueueUnreachableError: nothing answers there.
+        QueueUnreachableError: nobody listens there.
         UnsafeSocketError: somebody else may answer there.
-        QueueRefusedError: the password is wrong.
+
+    Every question may raise `QueueUnreachableError`, the first also `QueueRefusedError` for a wrong
+    password.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Wire:
         check_socket_folder(path)
         self._path, self._timeout_s, self._slow = path, timeout_s, slow
         self._reader = hiredis.Reader()
+        self._greeting = _packed(("AUTH", user, password))
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout_s)
         try:
@@ -59,23 +62,24 @@ class Wire:
         except OSError as error:
             self.socket.close()
             raise unreachable(path, error) from None
-        try:
-            self.call("AUTH", user, password)
-        except MlqError:
-            self.socket.close()
-            raise
 
     def call(self, *command: str | bytes | int | float) -> Any:
         """Send one command and return its reply."""
         return self.call_many([command])[0]
 
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """Send commands in one go and return their replies; raises the first refusal."""
-        packed = b"".join(_packed(command) for command in commands)
+        """Send commands in one go and return their replies; raises the first refusal.
+
+        The password goes with the first of them: through a tunnel, a round trip of its own would
+        take as long as the question.
+        """
+        greeting, self._greeting = self._greeting, b""
+        packed = greeting + b"".join(_packed(command) for command in commands)
         try:
             self.socket.sendall(packed)
-            replies = [self._reply() for _ in commands]
+            replies = [self._reply() for _ in range(len(commands) + bool(greeting))]
         except OSError as error:
+            self.socket.close()
             raise unreachable(self._path, error) from None
         for reply in replies:
             if isinstance(reply, hiredis.ReplyError):
@@ -85,7 +89,7 @@ class Wire:
                 if text.startswith("LOADING"):  # it was started just now
                     raise unreachable(self._path, ConnectionError("it still loads its data"))
                 raise QueueRefusedError("the queue refused a command", why=text)
-        return replies
+        return replies[1:] if greeting else replies
 
     def arrived(self) -> list[Any]:
         """Return what the server sent by itself so far, without waiting for more."""
