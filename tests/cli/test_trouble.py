@@ -56,7 +56,7 @@ def test_a_wrong_password(installation: Sandbox) -> None:
     installation.start_server()
     secret = installation.folder / "config/mlq/redis.password"
     secret.write_text("guess\n")
-    one_message(installation.run("ls"), "password")
+    one_message(installation.run("ls"), "refused the password", "password_file", "mlq config")
 
 
 def test_secrets_open_to_others_are_not_used(installation: Sandbox) -> None:

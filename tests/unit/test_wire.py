@@ -80,6 +80,7 @@ def test_a_refused_password_is_what_is_told(server: Server, client: OpeningClien
     server.will_answer(b"-WRONGPASS invalid\r\n-NOAUTH first\r\n")
     with pytest.raises(QueueRefusedError) as raised:
         client.call("PING")
+    assert "refused the password" in raised.value.what
     assert raised.value.why == "WRONGPASS invalid"
 
 

@@ -228,9 +228,11 @@ def test_without_any_contact_jobs_pause_and_a_renewal_wakes_them(fenced: Bench) 
 
 
 def test_a_beat_after_a_short_silence_wakes_them(fenced: Bench) -> None:
-    away = cut_both(fenced, hide(fenced))
+    pids = hide(fenced)
+    away = cut_both(fenced, pids)
     away.rename(fenced.root)
     fenced.until(lambda: not fenced.contacts[-1]["paused"], "the word that they go on")
+    fenced.until(lambda: not any(map(is_stopped, pids)), "them to go on")
 
 
 def test_a_beat_after_a_long_silence_does_not(fenced: Bench) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from mlq.errors import WorkerError
+from mlq.locks import is_locked
 from mlq.paths import machine_dir
 from mlq.settings import Settings
 from mlq_worker import background
 from mlq_worker.boot import install
-from mlq_worker.lock import Holder, held, holder, is_locked
+from mlq_worker.lock import Holder, held, holder
 from mlq_worker.notify import Notifier
 from mlq_worker.options import WorkerOptions
 from mlq_worker.status import doing

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
+from mlq.locks import is_locked
 from mlq.paths import machine_dir, read_secret
 from mlq.settings import Settings
 from mlq.store.connection import open_client
@@ -25,7 +26,6 @@ from mlq.store.store import Store
 from mlq.store.wire import Subscription, Wire
 from mlq_worker.decide import Mode, decide, next_turn_s
 from mlq_worker.hands import Hands
-from mlq_worker.lock import is_locked
 from mlq_worker.options import WorkerOptions
 from mlq_worker.queue_link import queue_reached
 from mlq_worker.site import find_site

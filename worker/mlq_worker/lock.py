@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlq.errors import WorkerError
+from mlq.locks import is_locked
 
 _PATIENCE_S = 1.0
 _RETRY_S = 0.02
@@ -62,21 +63,6 @@ def _lock_soon(lock: int) -> bool:
             time.sleep(_RETRY_S)
         else:
             return True
-
-
-def is_locked(lock_file: Path) -> bool:
-    """Tell whether some process holds a lock file."""
-    try:
-        lock = os.open(lock_file, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
 
 
 class Holder:

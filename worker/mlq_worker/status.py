@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlq.locks import is_locked
 from mlq.paths import machine_dir
 from mlq.settings import Settings
 from mlq_worker.boot import install
-from mlq_worker.lock import holder, is_locked
+from mlq_worker.lock import holder
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import ServerError
+from mlq.locks import is_locked
 
 _LOG_TAIL_BYTES = 8000
 # `8190:M 23 Nov 2026 22:15:01.123 # Bad file format ...`: `#` marks a warning.
@@ -77,19 +78,9 @@ class ServerFiles:
     def is_running(self) -> bool:
         """Whether a server, or somebody who starts one just now, holds the lock."""
         try:
-            descriptor = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
+            return is_locked(self.lock)
         except OSError as error:
             raise ServerError(f"cannot look into {self.folder}", why=error.strerror or "") from None
-        try:
-            # Shared, so that two who look at once do not take each other for the server.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
 
     def pid(self) -> int | None:
         """Return the server's process; None if it has not said so yet."""

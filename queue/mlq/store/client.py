@@ -55,3 +55,12 @@ def unreachable(path: Path, error: Exception) -> QueueUnreachableError:
         why=str(error) or type(error).__name__,
         fix="look at it with: mlq server status",
     )
+
+
+def password_refused(path: Path, said: str) -> QueueRefusedError:
+    """Return the error of a server that does not take the password; `said` are its words."""
+    return QueueRefusedError(
+        f"the queue at {path} refused the password",
+        why=said,
+        fix="is password_file the queue's own? See `mlq config`",
+    )

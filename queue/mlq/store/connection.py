@@ -28,7 +28,7 @@ from redis.retry import Retry
 from mlq.errors import QueueRefusedError
 from mlq.paths import check_socket_folder, read_secret
 from mlq.settings import Settings
-from mlq.store.client import ScriptMissingError, unreachable
+from mlq.store.client import ScriptMissingError, password_refused, unreachable
 from mlq.tunnel import is_remote, reach
 
 _TIMEOUT_S = 5.0
@@ -81,11 +81,7 @@ def translated(error: RedisError, path: Path) -> QueueRefusedError | Exception:
     if isinstance(error, NoScriptError):
         return ScriptMissingError(str(error))
     if isinstance(error, AuthenticationError):
-        return QueueRefusedError(
-            f"the queue at {path} refused the password",
-            why=str(error),
-            fix="is password_file the queue's own? See `mlq config`",
-        )
+        return password_refused(path, str(error))
     if isinstance(error, ConnectionError | TimeoutError):
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else None
         return unreachable(path, _same_cause(cause or error))
