@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := queue worker cli tests bench examples
+QUICK := tests/unit tests/store tests/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test simulate lab lint bench docs clean
+.PHONY: help venv demo test quick simulate chaos lab lint bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,9 +33,16 @@ demo: venv ## watch an experiment survive a power cut (about a minute)
 test: venv ## run all tests
 	$(BIN)/python -m pytest
 
+quick: venv ## run the tests that take no two minutes together
+	$(BIN)/python -m pytest -q $(QUICK)
+
 simulate: venv ## simulate faults under SEEDS=200 seeds; SEED=7 tells one story, PLANTED=1 hunts bugs
 	PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seeds $(or $(SEEDS),200) \
 		$(if $(SEED),--seed $(SEED)) $(if $(PLANTED),--planted)
+
+chaos: venv ## kill and stop every daemon while JOBS=10000 short jobs run; SEED=7 MACHINES=6
+	PYTHONPATH=tests:tests/support:tests/lab $(BIN)/python -m chaos --jobs $(or $(JOBS),10000) \
+		--seed $(or $(SEED),0) --machines $(or $(MACHINES),6)
 
 lab: venv ## as root: machines that lose power, network and NFS; SOAK_S=300 SEED=7 ONLY=soak
 	$(BIN)/python -m pytest tests/lab -m 'lab or not lab' --soak-s=$(or $(SOAK_S),300) \
