@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis_server import RedisServer
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, Recorder
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError
@@ -39,6 +40,30 @@ def claim(store: Store, operation: Operation | None = None) -> list[Claim]:
     return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
 
+@pytest.fixture
+def waits(redis_server: RedisServer) -> None:
+    """Only for servers that can be asked what is on their disk."""
+    if not can_wait(redis_server):
+        pytest.skip("this server does not know WAITAOF")
+
+
+def can_wait(redis_server: RedisServer) -> bool:
+    try:
+        redis_server.admin.execute_command("WAITAOF", 0, 0, 0)
+    except redis.ResponseError:
+        return False
+    return True
+
+
+def test_a_server_that_cannot_be_waited_for_flushes_before_each_reply(
+    redis_server: RedisServer,
+) -> None:
+    # The server of the tests was asked to flush once a second.
+    (policy,) = redis_server.admin.config_get("appendfsync").values()
+    assert policy == ("everysec" if can_wait(redis_server) else "always")
+
+
+@pytest.mark.usefixtures("waits")
 def test_a_claim_and_the_wait_for_the_disk_travel_together(
     enqueue: Enqueue, redis_client: redis.Redis
 ) -> None:
@@ -57,6 +82,7 @@ def test_a_server_that_cannot_wait_is_asked_once_and_goes_without(
     assert [one.id for one in (*claim(old), *claim(old))] == jobs
 
 
+@pytest.mark.usefixtures("waits")
 def test_what_is_not_on_the_disk_in_time_is_not_acted_on(
     enqueue: Enqueue, redis_client: redis.Redis
 ) -> None:

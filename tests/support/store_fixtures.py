@@ -79,9 +79,18 @@ def fields(store: Store, job_id: str, *names: str) -> list[str]:
     return store.rows(("status", *names), [job_id])[0][1:]
 
 
-def dump(client: redis.Redis) -> dict[bytes, bytes | None]:
+def dump(client: redis.Redis) -> dict[bytes, Any]:
+    """All that the queue holds; DUMP would also tell how a server has arranged it just now."""
+    readers: dict[bytes, Callable[[bytes], Any]] = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"stream": client.xrange,
+    }
     keys = [key for key in client.scan_iter("*") if not key.startswith(b"mlq:reply:")]
-    return {key: client.dump(key) for key in keys}
+    return {key: readers[client.type(key)](key) for key in keys}
 
 
 def time_of(client: redis.Redis) -> float:

@@ -53,7 +53,7 @@ def test_the_password_is_only_written_as_its_hash() -> None:
     text = acl_text("mlq", "secret")
     assert "secret" not in text
     assert hashlib.sha256(b"secret").hexdigest() in text
-    assert text.startswith("user default reset off\n")
+    assert text.startswith("user default reset off ")
 
 
 def test_a_path_with_spaces_and_quotes_stays_one_word() -> None:
@@ -81,9 +81,11 @@ def test_the_system_comes_before_the_wheel_if_it_is_new_enough(tmp_path: Path) -
     own = program(tmp_path / "bin", "redis-server", JUST)
     found = find_program(str(own.parent), tmp_path / "wheel")
     assert (found.path, found.version) == (own, "Redis 6.2.0")
+    assert found.fsync("everysec") == "always", "it cannot be asked what is on its disk"
     program(tmp_path / "bin", "redis-server", OLD)
     found = find_program(str(own.parent), tmp_path / "wheel")
     assert (found.path, found.version) == (wheel, "Valkey 9.1.2")
+    assert found.fsync("everysec") == "everysec"
 
 
 def test_without_a_server_the_message_says_what_was_passed_over(tmp_path: Path) -> None:

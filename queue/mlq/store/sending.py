@@ -50,7 +50,7 @@ class Sender:
         What a worker acts on the server must not forget: a claim that a power cut of the queue's
         host undid would be given to another machine while the job runs. With `appendfsync always`
         this costs nothing; with `everysec` it takes up to a second. Servers before Redis 7.2 cannot
-        say it; there only `always` is safe.
+        say it, and are always started with `always`: their reply itself says it.
 
         Raises:
             QueueUnreachableError: it is not on the disk after some seconds.
