@@ -80,7 +80,7 @@ def verdict(
         if reserved == machine and other != around.job_id:
             why.append(f"kept free for job {other}, which has waited long")
     if around.avoids == machine:
-        why.append("lost under this job before, so avoided for a while")
+        why.append("this job failed or was lost here, so others go first for a moment")
     answer = "now" if not why else ("later" if all(one.ever for one in shortages) else "never")
     return Verdict(machine, answer, tuple(why))
 

@@ -7,13 +7,15 @@ drawn from `TRANSITIONS` (a test keeps it so).
 
     submitted ──▶ DEFERRED ──parents ended──▶ QUEUED ──claim──▶ STARTED ──▶ FINISHED
                       │                        ▲  ▲                │  │
-                      └─a parent failed─▶ x    │  └──lose, release─┘  └────▶ FAILED
+                      └─a parent failed─▶ x    │  ├──lose, release─┤  └────▶ FAILED
+                                               │  └due─ SCHEDULED ◀┘retry      │
                                                └───────── rerun ───────────────┘
 
 Three things the table makes true:
 
 * Only STARTED holds a lease, and only `CLAIM` leads there, so an attempt exists exactly while its
   job is STARTED.
+* A job that failed and may be tried again waits a while first: `RETRY` leads to SCHEDULED.
 * Losing a machine is no fault of the job: `LOSE` leads back to QUEUED, and only `GIVE_UP` (more
   than `max_losses` of them) leads to FAILED.
 * A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
@@ -75,7 +77,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTED, Event.SUCCEED): State.FINISHED,
     (State.STARTED, Event.FAIL): State.FAILED,
     (State.STARTED, Event.TIME_OUT): State.FAILED,
-    (State.STARTED, Event.RETRY): State.QUEUED,
+    (State.STARTED, Event.RETRY): State.SCHEDULED,
     (State.STARTED, Event.LOSE): State.QUEUED,
     (State.STARTED, Event.GIVE_UP): State.FAILED,
     (State.STARTED, Event.RELEASE): State.QUEUED,

@@ -50,8 +50,10 @@ _OF_EARLIER_RUNS = (
     "mlq_stop",
     "mlq_losses",
     "mlq_failures",
+    "mlq_folder_faults",
     "mlq_avoid",
     "mlq_avoid_until",
+    "mlq_due",
     "result",
 )
 

@@ -65,6 +65,7 @@ class Settings(NamedTuple):
         dead_s: a beat that stands still for so long, with its lease expired, is a dead machine.
         patience_s: a job that waited so long has a machine reserved.
         max_losses: more machines than that lost under a job fail it.
+        retry_pause_s: before a failed job's first retry; three times as long before each next one.
         stop_grace_s: from SIGTERM to SIGKILL.
         poll_s: between two looks of a worker at what it cannot be told of.
         keep_days: how long ended jobs stay listed.
@@ -98,6 +99,7 @@ class Settings(NamedTuple):
     dead_s: Annotated[float, Gt(0), Le(86400)] = 90
     patience_s: Annotated[float, Ge(0), Le(366 * 86400)] = 1800
     max_losses: Annotated[int, Ge(0), Le(10**6)] = 5
+    retry_pause_s: Annotated[float, Ge(0), Le(86400)] = 5
     stop_grace_s: Annotated[float, Ge(0), Le(86400)] = 10
     poll_s: Annotated[float, Gt(0), Le(3600)] = 2
     keep_days: Annotated[int, Ge(1), Le(10**5)] = 90
@@ -114,6 +116,11 @@ class Settings(NamedTuple):
     redis_tcp: bool = False
     redis_port: Annotated[int, Ge(1024), Le(65535)] = 7379
     machines: tuple[str, ...] = ()
+
+    @property
+    def courtesy_s(self) -> float:
+        """How long a machine under which a job failed or was lost lets others go first."""
+        return 2 * self.poll_s  # in which each other machine has looked at what waits
 
 
 class Loaded(NamedTuple):

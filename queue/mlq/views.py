@@ -32,6 +32,7 @@ FIELDS = (
     "mlq_losses",
     "mlq_failures",
     "enqueued_at",
+    "mlq_due",
 )
 
 
@@ -40,7 +41,8 @@ class JobView(NamedTuple):
 
     `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
     where its logs and results lie. `condition` says what is wrong with the machine it
-    runs on, where that was asked for (`Queue.with_conditions`).
+    runs on, where that was asked for (`Queue.with_conditions`). `due_at` is when a scheduled job is
+    tried again.
     """
 
     id: str
@@ -67,6 +69,7 @@ class JobView(NamedTuple):
     after: tuple[str, ...]
     class_name: str
     condition: str = ""
+    due_at: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -103,6 +106,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         failures=whole(values["mlq_failures"]),
         after=tuple(one for one in spec.get("after", ()) if isinstance(one, str)),
         class_name=values["origin"],
+        due_at=moment(values["mlq_due"]) if values["status"] == "scheduled" else None,
     )
 
 

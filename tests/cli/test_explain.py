@@ -81,5 +81,5 @@ def test_a_machine_that_was_lost_under_the_job_is_avoided(installation: Sandbox)
     installation.know("gpu07", cores_total=8, cores_free=8, mem_total_mib=9999, mem_free_mib=9999)
     installation.claim(installation.submit())
     store = installation.queue().store
-    store.move([Move("1", Event.LOSE, 1, lost_on="gpu07")], 0, avoid_s=600)
-    assert "lost under this job before" in installation.ok("explain", "1")
+    store.move([Move("1", Event.LOSE, 1, avoid="gpu07")], 0, avoid_s=600)
+    assert "this job failed or was lost here" in installation.ok("explain", "1")

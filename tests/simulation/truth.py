@@ -160,7 +160,7 @@ class Truth:
         written_at = self._result_written_at((job_id, number))
         if (
             state == "started"
-            and to == "queued"
+            and to in ("queued", "scheduled")
             and (written_at < self._engine.now - _SETTLED_ON_NFS_S)
         ):
             raise Violation(f"{what}: but it had finished and its result lay on NFS")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import redis
 from lossy import Lossy
-from store_fixtures import LAB01, LAB02, NOW_S, Enqueue
+from store_fixtures import LAB01, LAB02, NOW_S, Enqueue, fields
+from waiting import wait_for
 
 from mlq.lifecycle import Event
 from mlq.request import JobClass, Request
@@ -107,19 +108,49 @@ def test_each_claim_is_a_new_attempt_and_requeueing_restores_the_place(
     ]
 
 
-def test_a_job_avoids_the_machine_that_died_under_it_unless_there_is_no_other(
+def test_a_machine_lost_under_a_job_lets_others_go_first_unless_there_is_no_other(
     store: Store, enqueue: Enqueue
 ) -> None:
     (job,) = enqueue(1)
     store.renew("lab01", [], 45, NOW_S)
     store.renew("lab02", [], 45, NOW_S)
     (mine,) = claim(store)
-    store.move([Move(job, Event.LOSE, mine.attempt, lost_on="lab01")], NOW_S, avoid_s=60)
+    store.move([Move(job, Event.LOSE, mine.attempt, avoid="lab01")], NOW_S, avoid_s=60)
     assert claim(store) == []
     (theirs,) = store.claim(classes(store), LAB02, 45, NOW_S)
     assert (theirs.id, theirs.attempt) == (job, 2)
-    store.move([Move(job, Event.LOSE, 2, lost_on="lab02")], NOW_S, avoid_s=60)
+    store.move([Move(job, Event.LOSE, 2, avoid="lab02")], NOW_S, avoid_s=60)
     store.client.call("ZREM", "mlq:machines", "lab01")
+    assert [one.id for one in store.claim(classes(store), LAB02, 45, NOW_S)] == [job]
+
+
+def test_an_avoided_machine_takes_the_job_once_others_had_their_chance(
+    store: Store, enqueue: Enqueue
+) -> None:
+    (job,) = enqueue(1)
+    store.renew("lab01", [], 45, NOW_S)
+    store.renew("lab02", [], 45, NOW_S)
+    (mine,) = claim(store)
+    store.move([Move(job, Event.LOSE, mine.attempt, avoid="lab01")], NOW_S, avoid_s=0.3)
+    assert claim(store) == []
+    (again,) = wait_for(lambda: claim(store), what="the avoided machine to claim")
+    assert (again.id, again.attempt) == (job, 2)
+
+
+def test_a_retry_waits_for_its_time_and_then_for_another_machine(
+    store: Store, enqueue: Enqueue
+) -> None:
+    (job,) = enqueue(1)
+    store.renew("lab01", [], 45, NOW_S)
+    store.renew("lab02", [], 45, NOW_S)
+    (mine,) = claim(store)
+    store.move([Move(job, Event.RETRY, mine.attempt, avoid="lab01", pause_s=0.3)], NOW_S)
+    assert fields(store, job) == ["scheduled"]
+    assert store.due() == []
+    assert wait_for(store.due, what="the retry to be due") == [job]
+    # Long after the pause began: what counts is since when others may take it.
+    assert store.move([Move(job, Event.DUE)], NOW_S, avoid_s=60).moved == (job,)
+    assert claim(store) == []
     assert [one.id for one in store.claim(classes(store), LAB02, 45, NOW_S)] == [job]
 
 

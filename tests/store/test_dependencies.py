@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
 from mlq.errors import JobNotFoundError
-from mlq.lifecycle import Event
+from mlq.lifecycle import Event, target
 from mlq.queues import Queue
 from mlq.store.operations import Move
 from mlq.store.store import Store
@@ -101,7 +101,8 @@ def test_a_parent_that_goes_back_to_the_queue_has_not_ended(
     (parent,) = enqueue(1)
     (child,) = enqueue(1, after=[parent])
     end(store, parent, event)
-    assert states(store, parent, child) == ["queued", "deferred"]
+    assert states(store, parent, child) == [target(event), "deferred"]
+    store.move([Move(parent, Event.DUE)], NOW_S)
     end(store, parent)
     assert states(store, child) == ["queued"]
 

@@ -89,7 +89,7 @@ def test_moves_of_one_call_are_judged_one_by_one(store: Store, enqueue: Enqueue)
 def test_a_loss_is_counted_and_its_machine_avoided(store: Store, enqueue: Enqueue) -> None:
     (job,) = enqueue(1)
     (mine,) = claim(store)
-    store.move([Move(job, Event.LOSE, mine.attempt, lost_on="lab01")], NOW_S, avoid_s=90)
+    store.move([Move(job, Event.LOSE, mine.attempt, lost_on="lab01", avoid="lab01")], NOW_S)
     assert fields(store, job, "mlq_losses", "mlq_avoid") == ["queued", "1", "lab01"]
 
 

@@ -37,6 +37,7 @@ SHORT = {
     "MLQ_FENCE_S": str(FENCE_S),
     "MLQ_DEAD_S": str(DEAD_S),
     "MLQ_POLL_S": "0.2",
+    "MLQ_RETRY_PAUSE_S": "0.1",
     "MLQ_STOP_GRACE_S": "1",
     # Load on the machine of the tests must not keep jobs waiting, nor what it lacks in memory.
     "MLQ_YIELD_TO_OTHERS": "false",

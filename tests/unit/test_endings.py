@@ -8,9 +8,10 @@ import pytest
 
 from mlq.lifecycle import Event, target
 from mlq.store.operations import Move
-from mlq_worker.endings import History, ending, loss, refusal
+from mlq_worker.endings import History, Patience, ending, loss, refusal
 
 AT = "2026-11-23T22:15:01.123456Z"
+PATIENCE = Patience(max_losses=5, retry_pause_s=5)
 
 
 def result(outcome: str = "exited", exit_code: int | None = None, **changes: Any) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def entry(move: Move) -> dict[str, Any]:
 
 
 def test_exit_0_finishes_the_job() -> None:
-    move = ending(result(exit_code=0), History(), 5)
+    move = ending(result(exit_code=0), History(), PATIENCE)
     assert (move.id, move.attempt, move.event) == ("7", 2, Event.SUCCEED)
     assert move.fields["mlq_exit_code"] == 0
     assert move.fields["mlq_reason"] == ""
@@ -42,7 +43,7 @@ def test_exit_0_finishes_the_job() -> None:
 
 
 def test_what_a_function_returned_is_kept() -> None:
-    move = ending(result(exit_code=0, value="[1, 2]"), History(), 5)
+    move = ending(result(exit_code=0, value="[1, 2]"), History(), PATIENCE)
     assert move.fields["result"] == "[1, 2]"
     assert base64.b64decode(entry(move)["return_value"]) == b"[1, 2]"
 
@@ -62,7 +63,7 @@ def test_what_a_function_returned_is_kept() -> None:
 def test_each_outcome_is_one_event_and_keeps_its_reason(
     outcome: str, exit_code: int | None, event: Event
 ) -> None:
-    move = ending(result(outcome, exit_code, reason="why"), History(), 5)
+    move = ending(result(outcome, exit_code, reason="why"), History(), PATIENCE)
     assert (move.event, move.fields["mlq_reason"]) == (event, "why")
     assert ("ended_at" in move.fields) == (target(event) != "queued")
     assert zlib.decompress(base64.b64decode(entry(move)["exc_string"])) == b"why"
@@ -72,40 +73,48 @@ def test_each_outcome_is_one_event_and_keeps_its_reason(
     ("failures", "event"), [(0, Event.RETRY), (1, Event.RETRY), (2, Event.FAIL)]
 )
 def test_a_failure_is_retried_as_often_as_its_user_asked(failures: int, event: Event) -> None:
-    move = ending(result(exit_code=3, reason="exit 3"), History(retries=2, failures=failures), 5)
+    move = ending(
+        result(exit_code=3, reason="exit 3"), History(retries=2, failures=failures), PATIENCE
+    )
     assert move.event is event
     assert move.fields["mlq_failures"] == failures + 1
     if event is Event.RETRY:
-        assert move.fields["mlq_reason"] == f"exit 3; retry {failures + 1} of 2"
+        pause_s = (5, 15)[failures]
+        assert move.fields["mlq_reason"] == f"exit 3; retry {failures + 1} of 2 in {pause_s}s"
+        assert (move.pause_s, move.avoid) == (pause_s, "lab01")
         assert "mlq_progress" in move.clear
 
 
 @pytest.mark.parametrize("outcome", ["released", "storage", "canceled", "timeout"])
 def test_what_is_no_failure_of_the_job_uses_up_no_retry(outcome: str) -> None:
-    move = ending(result(outcome), History(retries=1), 5)
+    move = ending(result(outcome), History(retries=1), PATIENCE)
     assert move.event is not Event.RETRY
     assert "mlq_failures" not in move.fields
 
 
 @pytest.mark.parametrize("outcome", ["signaled", "released", "storage", "canceled", "unstartable"])
 def test_what_its_user_wants_to_end_has_been_canceled(outcome: str) -> None:
-    move = ending(result(outcome, reason="SIGTERM"), History(retries=3, stop="canceled"), 5)
+    move = ending(result(outcome, reason="SIGTERM"), History(retries=3, stop="canceled"), PATIENCE)
     assert (move.event, move.fields["mlq_reason"]) == (Event.CANCEL, "canceled")
 
 
 def test_a_job_that_ended_by_itself_before_it_was_stopped_has_ended_so() -> None:
     wish = History(stop="canceled")
-    assert ending(result(exit_code=0), wish, 5).event is Event.SUCCEED
-    assert ending(result(exit_code=1), wish, 5).event is Event.FAIL
+    assert ending(result(exit_code=0), wish, PATIENCE).event is Event.SUCCEED
+    assert ending(result(exit_code=1), wish, PATIENCE).event is Event.FAIL
 
 
 def test_a_job_its_user_wants_to_end_is_not_retried() -> None:
-    move = ending(result(exit_code=1, reason="exit 1"), History(retries=3, stop="canceled"), 5)
+    move = ending(
+        result(exit_code=1, reason="exit 1"), History(retries=3, stop="canceled"), PATIENCE
+    )
     assert (move.event, move.fields["mlq_reason"]) == (Event.FAIL, "exit 1")
 
 
 def test_a_loss_puts_the_job_back_and_counts_apart_from_failures() -> None:
-    move = ending(result("lost", reason="lost: no contact"), History(failures=1, retries=1), 5)
+    move = ending(
+        result("lost", reason="lost: no contact"), History(failures=1, retries=1), PATIENCE
+    )
     assert move.event is Event.LOSE
     assert move.fields["mlq_reason"] == "lost: no contact"
     assert move.lost_on == "lab01"
@@ -114,7 +123,7 @@ def test_a_loss_puts_the_job_back_and_counts_apart_from_failures() -> None:
 
 @pytest.mark.parametrize(("losses", "event"), [(4, Event.LOSE), (5, Event.GIVE_UP)])
 def test_more_than_max_losses_fails_the_job(losses: int, event: Event) -> None:
-    move = loss(("7", 2), "lab01", "machine lab01 rebooted", History(losses=losses), 5)
+    move = loss(("7", 2), "lab01", "machine lab01 rebooted", History(losses=losses), 5, avoid=False)
     assert move.event is event
     if event is Event.GIVE_UP:
         assert move.fields["mlq_reason"] == (
@@ -123,8 +132,53 @@ def test_more_than_max_losses_fails_the_job(losses: int, event: Event) -> None:
 
 
 def test_a_lost_job_that_its_user_wanted_to_end_has_ended() -> None:
-    move = loss(("7", 2), "lab01", "gone", History(losses=9, stop="canceled by ann"), 5)
+    move = loss(("7", 2), "lab01", "gone", History(losses=9, stop="canceled by ann"), 5, avoid=True)
     assert (move.event, move.fields["mlq_reason"]) == (Event.CANCEL, "canceled by ann")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "pause_s"), [(0, 5), (1, 15), (3, 135), (9, 600), (10**9, 600)]
+)
+def test_the_pause_before_a_retry_grows_up_to_a_limit(earlier: int, pause_s: float) -> None:
+    assert PATIENCE.pause_s(earlier) == pause_s
+
+
+def test_a_loss_to_a_restarted_supervisor_is_no_reason_to_avoid_its_machine() -> None:
+    restarted = ending(result("lost", reason="lost: the launcher died"), History(), PATIENCE)
+    assert (restarted.lost_on, restarted.avoid) == ("lab01", "")
+    cause = {"kind": "machine", "what": ""}
+    full = ending(result("lost", reason="lost: no process", cause=cause), History(), PATIENCE)
+    assert (full.lost_on, full.avoid) == ("lab01", "lab01")
+
+
+@pytest.mark.parametrize("kind", ["folder", "command", "environment"])
+def test_what_is_missing_here_burns_no_retry_while_another_machine_may_have_it(kind: str) -> None:
+    cause = {"kind": kind, "what": "/data"}
+    missing = result("unstartable", 127, reason="missing: /data", cause=cause)
+    back = ending(missing, History(retries=1), PATIENCE)
+    assert (back.event, back.avoid) == (Event.RELEASE, "lab01")
+    assert back.fields["mlq_reason"] == "missing: /data, on lab01"
+    assert "mlq_failures" not in back.fields
+    nowhere = "missing: /data, on lab01 and lab02"
+    failed = ending(missing, History(), PATIENCE, nowhere)
+    assert (failed.event, failed.fields["mlq_reason"]) == (Event.FAIL, nowhere)
+
+
+def test_a_job_whose_own_folder_fails_is_given_up_after_three_tries() -> None:
+    cause = {"kind": "job folder", "what": "/root/jobs/7"}
+    broken = result("storage", reason="cannot write /root/jobs/7", cause=cause)
+    moves = [ending(broken, History(folder_faults=n), PATIENCE) for n in range(3)]
+    assert [move.event for move in moves] == [Event.RETRY, Event.RETRY, Event.FAIL]
+    assert [move.pause_s for move in moves] == [5, 15, 0]
+    assert [move.fields["mlq_folder_faults"] for move in moves] == [1, 2, 3]
+    assert all("mlq_failures" not in move.fields for move in moves)
+    assert moves[2].fields["mlq_reason"] == "cannot write /root/jobs/7; tried 3 times"
+
+
+@pytest.mark.parametrize("told", [None, "folder", [], {"kind": "of a later version"}, {"kind": 7}])
+def test_a_cause_that_is_none_changes_nothing(told: Any) -> None:
+    move = ending(result("unstartable", 127, reason="why", cause=told), History(), PATIENCE)
+    assert (move.event, move.fields["mlq_reason"]) == (Event.FAIL, "why")
 
 
 def test_a_refused_job_fails_with_the_reason() -> None:

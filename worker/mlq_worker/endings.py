@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.lifecycle import Event, target
+from mlq.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.record import result_fields
+from mlq.units import format_duration, parse_iso, utc_iso
+from mlq_worker.causes import MISSING, Kind, cause_of
+
+# The pause before a retry grows from one to the next, up to the longest.
+PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
+# How often a job is tried whose own folder cannot be written.
+FOLDER_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +32,49 @@ class History:
         failures: attempts that failed by themselves so far.
         losses: attempts lost with their machine so far.
         stop: why its user wants it to end; "" if not.
+        folder_faults: attempts that could not start because the job's own folder failed.
     """
 
     retries: int = 0
     failures: int = 0
     losses: int = 0
     stop: str = ""
+    folder_faults: int = 0
 
 
-def ending(result: Mapping[str, Any], history: History, max_losses: int) -> Move:
+class Patience(NamedTuple):
+    """How much befalls a job before it fails.
+
+    Args:
+        max_losses: how many losses it survives.
+        retry_pause_s: how long it waits before its first retry.
+    """
+
+    max_losses: int
+    retry_pause_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Patience:
+        """Return what the settings say."""
+        return cls(settings.max_losses, settings.retry_pause_s)
+
+    def pause_s(self, earlier: int) -> float:
+        """Return how long to wait before the next try, after so many earlier ones."""
+        longest_s = max(self.retry_pause_s, LONGEST_PAUSE_S)
+        return float(min(longest_s, self.retry_pause_s * PAUSE_GROWTH ** min(earlier, 20)))
+
+
+def ending(
+    result: Mapping[str, Any], history: History, patience: Patience, nowhere: str = ""
+) -> Move:
     """Return the move that commits the end of an attempt.
 
     Args:
         result: what the supervisor reports and writes as result.json.
         history: the job's past.
-        max_losses: how many losses a job survives.
+        patience: how much befalls a job before it fails.
+        nowhere: that no machine has what the job needs, if the attempt ended for lack of it, in
+            words; "" if another machine may have it.
     """
     outcome = result["outcome"]
     if outcome == "lost":
@@ -47,19 +83,29 @@ def ending(result: Mapping[str, Any], history: History, max_losses: int) -> Move
             result["machine"],
             str(result["reason"]).removeprefix("lost: "),
             history,
-            max_losses,
+            patience.max_losses,
+            # Without a cause its supervisor or launcher ended, and others have taken their place.
+            avoid=cause_of(result).kind is Kind.MACHINE,
         )
-    event, reason = _event(result, history)
+    event, reason = _event(result, history, nowhere)
     value = str(result.get("value") or "")
     fields: dict[str, str | int | float] = {"mlq_reason": reason}
     clear = ["mlq_stop"]
+    pause_s, avoid = 0.0, ""
     if event is Event.RELEASE or event is Event.RETRY:
         clear.append("mlq_progress")
+        avoid = result["machine"] if result["outcome"] != "released" else ""
     else:
         fields["ended_at"] = result["ended_at"]
         fields["worker_name"] = ""
-    if event in (Event.FAIL, Event.RETRY):
+    if cause_of(result).kind is Kind.JOB_FOLDER:
+        fields["mlq_folder_faults"] = history.folder_faults + 1
+    elif event in (Event.FAIL, Event.RETRY):
         fields["mlq_failures"] = history.failures + 1
+    if event is Event.RETRY:
+        pause_s = patience.pause_s(history.failures + history.folder_faults)
+        fields["mlq_due"] = utc_iso(parse_iso(result["ended_at"]) + pause_s)
+        fields["mlq_reason"] = f"{reason} in {format_duration(round(pause_s, 1))}"
     if result["exit_code"] is not None:
         fields["mlq_exit_code"] = result["exit_code"]
     if value:
@@ -71,6 +117,8 @@ def ending(result: Mapping[str, Any], history: History, max_losses: int) -> Move
         fields=fields,
         clear=tuple(clear),
         result=_entry(event, result["attempt"], result["machine"], reason, value),
+        avoid=avoid,
+        pause_s=pause_s,
     )
 
 
@@ -83,27 +131,63 @@ _BY_OUTCOME = {
 }
 
 
-def _event(result: Mapping[str, Any], history: History) -> tuple[Event, str]:
+def _event(result: Mapping[str, Any], history: History, nowhere: str) -> tuple[Event, str]:
     reason = str(result["reason"])
-    outcome = result["outcome"]
+    outcome, kind = result["outcome"], cause_of(result).kind
     if history.stop and outcome != "exited":
         return Event.CANCEL, history.stop
     if outcome == "exited" and result["exit_code"] == 0:
         return Event.SUCCEED, ""
+    if kind is Kind.JOB_FOLDER or (kind in MISSING and not nowhere):
+        return _unstarted(result, history)
     if outcome in _BY_OUTCOME:
         return _BY_OUTCOME[outcome], reason
+    return _failure(nowhere or reason, history)
+
+
+def _unstarted(result: Mapping[str, Any], history: History) -> tuple[Event, str]:
+    """Return what follows if what a job needs is missing here, or its own folder is at fault.
+
+    The folder is the same on other machines, so the job is tried again later; not for ever. That is
+    no failure of the job: its retries are not used up.
+    """
+    reason = str(result["reason"])
+    if cause_of(result).kind in MISSING:
+        return Event.RELEASE, f"{reason}, on {result['machine']}"
+    tries = history.folder_faults + 1
+    if tries < FOLDER_TRIES:
+        return Event.RETRY, f"{reason}; try {tries + 1} of {FOLDER_TRIES}"
+    return Event.FAIL, f"{reason}; tried {tries} times"
+
+
+def _failure(reason: str, history: History) -> tuple[Event, str]:
     if history.failures < history.retries and not history.stop:
         return Event.RETRY, f"{reason}; retry {history.failures + 1} of {history.retries}"
     return Event.FAIL, reason
 
 
 def loss(
-    attempt: tuple[str, int], machine: str, why: str, history: History, max_losses: int
+    attempt: tuple[str, int],
+    machine: str,
+    why: str,
+    history: History,
+    max_losses: int,
+    *,
+    avoid: bool,
 ) -> Move:
     """Return the move of a job whose attempt was lost with its machine.
 
     A loss is no fault of the job, so it goes back to its place in the queue; but a job under which
     machine after machine dies is not tried for ever, and one that its user wanted to end has ended.
+
+    Args:
+        attempt: job id and attempt number.
+        machine: where it ran.
+        why: what became of the machine.
+        history: the job's past.
+        max_losses: how many losses a job survives.
+        avoid: whether others are to go first next time. A machine that has restarted works again,
+            and is as good as any; one that went silent is not.
     """
     event, reason = Event.LOSE, f"lost: {why}"
     if history.stop:
@@ -119,6 +203,7 @@ def loss(
         clear=("mlq_exit_code", "mlq_stop"),
         result=_entry(event, attempt[1], machine, reason, ""),
         lost_on=machine,
+        avoid=machine if avoid else "",
     )
 
 

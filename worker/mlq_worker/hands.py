@@ -19,7 +19,7 @@ from mlq.store.replies import Attempt, Claim, Waiting
 from mlq.store.store import Store
 from mlq_worker.board import Board
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
-from mlq_worker.endings import History, ending
+from mlq_worker.endings import History, Patience, ending
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.liveness.reading import Reading
@@ -132,9 +132,10 @@ class Hands:
         return self.supervised.holdings
 
     def _endings(self) -> list[Move]:
-        most = self._settings.max_losses
+        patience = Patience.of(self._settings)
         return [
-            ending(one.result, one.history, most)
+            # Until machines are compared: what is missing here is taken to be missing everywhere.
+            ending(one.result, one.history, patience, nowhere=one.result["reason"])
             for one in self._holdings.ended()
             if one.result is not None
         ]
@@ -236,7 +237,7 @@ class Hands:
         now_s, settings = self._utc_s(), self._settings
         operations: list[Operation] = []
         if moves:
-            operations.append(move_operation(moves, now_s, settings.dead_s))
+            operations.append(move_operation(moves, now_s, settings.courtesy_s))
         if fits:
             who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
             lease_s, only = settings.lease_s, settle.only

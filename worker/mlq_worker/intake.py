@@ -123,7 +123,9 @@ def _holding(
         class_name=claim.class_name,
         request=spec.request,
         gpu_uuids=gpu_uuids,
-        history=History(spec.retries, claim.failures, claim.losses),
+        history=History(
+            spec.retries, claim.failures, claim.losses, folder_faults=claim.folder_faults
+        ),
         lane=lane,
         started_s=now_s,
         time_limit_s=spec.time_limit_s,

@@ -129,6 +129,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
         "env": environment(claim, spec, site, folder, mark, gpu_uuids),
         "secrets": spec.secrets,
         "cwd": spec.cwd,
+        "python_env": spec.python_env,
         "job_dir": folder.path,
         "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
         "time_limit_s": spec.time_limit_s,

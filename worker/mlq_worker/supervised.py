@@ -15,6 +15,7 @@ from mlq.errors import SupervisorError
 from mlq.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
+from mlq_worker.causes import cause_of
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.site import Site
 from mlq_worker.supervisor.client import SupervisorLink
@@ -136,7 +137,7 @@ class Supervised:
             case "ended":
                 for result in message["results"]:
                     self.holdings.end(result)
-                    if result["outcome"] == "storage":
+                    if result["outcome"] == "storage" and not cause_of(result).kind:
                         pause_s = _STORAGE_PAUSE_BEATS * self._site.settings.beat_s
                         until_s = self._site.clocks.boot_s() + pause_s
                         self._storage_fault = (f"results root fails: {result['reason']}", until_s)

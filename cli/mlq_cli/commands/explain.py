@@ -19,7 +19,7 @@ from mlq_cli.render.clean import clean
 from mlq_cli.render.explain import verdict_table
 from mlq_cli.render.jobs import asks, seconds_of
 from mlq_cli.render.style import kind_of
-from mlq_cli.render.words import count, elapsed
+from mlq_cli.render.words import count, elapsed, moment
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "say why a job waits: for each machine, what is short"
@@ -104,6 +104,8 @@ def _explained(
     lines = [f"{title} is {state} for {lasted}; it asks for {asks(job)}"]
     if job.state == State.DEFERRED:
         lines += _parents(queue, job)
+    elif job.state == State.SCHEDULED and job.due_at:
+        lines.append(f"It is tried again at {moment(job.due_at, now)}: {clean(job.reason)}")
     elif job.state == State.QUEUED:
         lines.append(f"{count(ahead, 'job')} before it in line.")
         lines.append(clean(conclusion(job.id, verdicts, ahead, reservations)))

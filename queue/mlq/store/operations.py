@@ -22,6 +22,7 @@ STATES: dict[str, Any] = {
     "failed": State.FAILED,
     "waiting": State.DEFERRED,
     "ready": target(Event.PARENTS_ENDED),
+    "later": target(Event.RETRY),
     "refused": target(Event.PARENT_FAILED),
     "running": target(Event.CLAIM),
     "ended": dict.fromkeys(ENDED, True),
@@ -60,7 +61,9 @@ class Move(NamedTuple):
         fields: hash fields to set.
         clear: hash fields to drop.
         result: an entry for rq's result stream (`record.result_fields`).
-        lost_on: the machine lost under the job; counts a loss and is avoided for a while.
+        lost_on: the machine lost under the job; counts a loss.
+        avoid: the machine that lets others go first when the job waits again; "" for none.
+        pause_s: after how long the job is due, if it is to be tried again later.
         only: if given, the move is right only in these of the event's states.
         lease: the move is right only while the attempt's lease is still this one, unless "".
         job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
@@ -73,6 +76,8 @@ class Move(NamedTuple):
     clear: tuple[str, ...] = ()
     result: tuple[str | int, ...] = ()
     lost_on: str = ""
+    avoid: str = ""
+    pause_s: float = 0
     only: tuple[State, ...] = ()
     lease: str = ""
     job_class: str = ""
@@ -88,6 +93,8 @@ class Move(NamedTuple):
             "clear": self.clear,
             "result": self.result,
             "lost_on": self.lost_on,
+            "avoid": self.avoid,
+            "pause_s": self.pause_s,
             "lease": self.lease,
             "class": self.job_class,
         }
@@ -134,7 +141,13 @@ def claim_operation(
 
 
 def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
-    """Return the operation that makes these moves."""
+    """Return the operation that makes these moves.
+
+    Args:
+        moves: the moves.
+        now_s: unix time, for the record only.
+        avoid_s: for how long a machine that a job avoids lets others go first.
+    """
     listed = [move.as_args() for move in moves]
     return Operation(
         "move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s, "states": STATES}

@@ -11,10 +11,12 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
     mlq_name                  its name
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
+    mlq_folder_faults         attempts that could not start for want of the job's own folder
     mlq_machine, mlq_boot_id, mlq_supervisor_id   where the present or last attempt runs or ran
     mlq_exit_code, mlq_reason, mlq_progress       how it ended, or how far it is
     mlq_stop                  why its user wants the running attempt to end
-    mlq_avoid, mlq_avoid_until   the machine that was lost under it, and until when it is avoided
+    mlq_avoid, mlq_avoid_until   where it failed or was lost last, and until when others go first
+    mlq_due                   when it is tried again
     mlq_order                 place in line of a job that came by plain rq
 """
 
@@ -110,6 +112,7 @@ RESULT_TYPES = {
     "failed": _FAILED,
     "canceled": _STOPPED,
     "queued": _RETRIED,
+    "scheduled": _RETRIED,
 }
 
 

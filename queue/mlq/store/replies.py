@@ -20,6 +20,7 @@ class Claim:
     signature: str
     losses: int
     failures: int
+    folder_faults: int = 0
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Claim:
@@ -32,6 +33,7 @@ class Claim:
             raw["signature"],
             raw["losses"],
             raw["failures"],
+            raw["folder_faults"],
         )
 
 

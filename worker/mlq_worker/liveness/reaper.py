@@ -20,12 +20,19 @@ from mlq.store.operations import Move
 from mlq.store.replies import Attempt, Expired, HeldAttempt
 from mlq.store.store import Store
 from mlq.views import outline
-from mlq_worker.endings import History, ending, loss
+from mlq_worker.endings import History, Patience, ending, loss
 from mlq_worker.liveness.evidence import Desk, read_beats, read_results
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.site import Site
 
-_HISTORY = ("status", "mlq_spec", "mlq_failures", "mlq_losses", "mlq_stop")
+_HISTORY = (
+    "status",
+    "mlq_spec",
+    "mlq_failures",
+    "mlq_losses",
+    "mlq_stop",
+    "mlq_folder_faults",
+)
 _FORGET_EVERY_S = 3600.0
 # How many beats the role lasts without being renewed.
 _ROLE_BEATS = 3
@@ -83,7 +90,7 @@ class Reaper:
         self._forget(now_s)
         due = [Move(job_id, Event.DUE) for job_id in self._store.due()]
         if due:
-            self._store.move(due, now_s)
+            self._store.move(due, now_s, self._settings.courtesy_s)
         expired, lapsed = self._expired()
         attempts = tuple(one for one in expired.attempts if one.expired or one.key in lapsed)
         if attempts or expired.holders:
@@ -110,7 +117,7 @@ class Reaper:
         evidence = self._desk.answer()
         moves = [] if evidence is None else self._moves(evidence)
         if moves:
-            self._store.move(moves, now_s, self._settings.dead_s)
+            self._store.move(moves, now_s, self._settings.courtesy_s)
         if evidence is not None and evidence.expired:
             self._store.record_sightings(
                 self._sightings(evidence), _ROLE_BEATS * self._settings.beat_s
@@ -136,15 +143,16 @@ class Reaper:
         if not dead and not results:
             return []
         past = histories(self._store, [one.id for one in evidence.expired])
-        max_losses = self._settings.max_losses
+        patience = Patience.of(self._settings)
         moves = [
-            ending(result, past.get(key[0], History()), max_losses)
-            for key, result in results.items()
+            ending(result, past.get(key[0], History()), patience) for key, result in results.items()
         ]
         for one in unresolved:
             if one.key in dead:
                 history = past.get(one.id, History())
-                lost = loss(one.key, one.machine, dead[one.key], history, max_losses)
+                restarted = _is_restarted(one, evidence.look)
+                why, most = dead[one.key], patience.max_losses
+                lost = loss(one.key, one.machine, why, history, most, avoid=not restarted)
                 # The evidence is a turn old: meanwhile its machine may be back and hold it again.
                 moves.append(lost._replace(lease=one.lease))
         return moves
@@ -177,7 +185,14 @@ class Reaper:
 def histories(store: Store, ids: list[str]) -> dict[str, History]:
     """Return the past of these jobs, by id."""
     found = {}
-    for job_id, _, spec, failures, losses, stop in store.rows(_HISTORY, ids):
+    for job_id, _, spec, failures, losses, stop, faults in store.rows(_HISTORY, ids):
         retries = outline(spec).get("retries", 0)
-        found[job_id] = History(retries, whole(failures), whole(losses), stop)
+        found[job_id] = History(retries, whole(failures), whole(losses), stop, whole(faults))
     return found
+
+
+def _is_restarted(attempt: HeldAttempt, look: Look) -> bool:
+    """Whether the attempt's machine runs again, under another boot or supervisor."""
+    beat = look.beats.get(attempt.machine)
+    own = (attempt.boot_id, attempt.supervisor_id)
+    return beat is not None and (beat.boot_id, beat.supervisor_id) != own

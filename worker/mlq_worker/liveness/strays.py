@@ -14,7 +14,7 @@ from mlq.lifecycle import Event
 from mlq.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, HeldAttempt
-from mlq_worker.endings import History, ending, loss
+from mlq_worker.endings import History, Patience, ending, loss
 
 
 def stray_moves(
@@ -35,12 +35,12 @@ def stray_moves(
         boot_id: of this boot.
         settings: of this installation.
     """
-    moves = []
+    moves, patience = [], Patience.of(settings)
     for stray in strays:
         history = past.get(stray.id, History())
         result = results.get(stray.key)
         if result is not None:
-            moves.append(ending(result, history, settings.max_losses))
+            moves.append(ending(result, history, patience))
         elif stray.boot_id == boot_id and stray.supervisor_id == supervisor_id:
             moves.append(_never_started(stray, settings.machine))
         else:
@@ -49,7 +49,8 @@ def stray_moves(
                 if stray.boot_id != boot_id
                 else f"the supervisor on {settings.machine} was restarted"
             )
-            moves.append(loss(stray.key, settings.machine, why, history, settings.max_losses))
+            most, machine = settings.max_losses, settings.machine
+            moves.append(loss(stray.key, machine, why, history, most, avoid=False))
     return moves
 
 

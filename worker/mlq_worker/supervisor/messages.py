@@ -41,17 +41,17 @@ class Order(_RequiredOfOrder, total=False):
     `env` is the whole environment but for `secrets`: variable -> name of the file in the root's
     `secrets` whose content it is. At most `width` orders of a `lane` run at once; `lane` null
     starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
-    gets back in `Held`. (Two classes: with postponed annotations `NotRequired` is not seen by
+    gets back in `Held`. `python_env` is the environment that it needs.
+    (Two classes: with postponed annotations `NotRequired` is not seen by
     `__required_keys__`, by which orders are checked.)
     """
 
     tag: dict[str, Any]
+    python_env: str
     secrets: dict[str, str]
 
 
-class Result(TypedDict):
-    """How an attempt ended: the content of `result.json`. Times of day are UTC."""
-
+class _RequiredOfResult(TypedDict):
     id: str
     attempt: int
     machine: str
@@ -64,6 +64,15 @@ class Result(TypedDict):
     ended_at: str
     cpu_s: float
     max_rss_mib: int
+
+
+class Result(_RequiredOfResult, total=False):
+    """How an attempt ended: the content of `result.json`. Times of day are UTC.
+
+    `cause` tells what was at fault if it could not start (`mlq_worker.causes`).
+    """
+
+    cause: dict[str, str]
 
 
 class Doom(TypedDict):

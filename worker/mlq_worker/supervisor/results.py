@@ -9,6 +9,7 @@ import signal
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
+from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor.messages import Outcome, Result
 
 
@@ -29,6 +30,16 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"  # a real-time signal
+
+
+def spawn_fault(error: OSError | ValueError) -> tuple[Outcome, int | None, str, Cause | None]:
+    """The outcome, exit code, reason and cause of a command that the kernel did not start."""
+    if isinstance(error, ValueError):
+        return "unstartable", 126, f"cannot start: {error}", None  # a NUL byte in an argument
+    if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
+        reason = f"cannot start a process here: {error.strerror}"
+        return "lost", None, reason, Cause(Kind.MACHINE)
+    return "unstartable", 126, f"cannot start: {error.strerror}", None
 
 
 def usage(used: resource.struct_rusage) -> tuple[float, int]:

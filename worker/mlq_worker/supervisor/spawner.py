@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from mlq.layout import Layout
+from mlq_worker.causes import Cause
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.clock import boottime, utc_now
@@ -23,7 +24,7 @@ from mlq_worker.supervisor.lanes import Lanes
 from mlq_worker.supervisor.messages import Doom, Key, Outcome, key_of, unstarted_result
 from mlq_worker.supervisor.pool import Pool
 from mlq_worker.supervisor.report import Report
-from mlq_worker.supervisor.results import classify, usage
+from mlq_worker.supervisor.results import classify, spawn_fault, usage
 from mlq_worker.supervisor.shelf import Shelf
 from mlq_worker.supervisor.starting import Failure, Preparation, Ready
 
@@ -95,7 +96,10 @@ class Spawner:
     def _start(self, job: Job, prepared: Ready | Failure) -> None:
         if isinstance(prepared, Failure):
             if job.result is None:
-                self._end_unstarted(job, prepared.outcome, prepared.exit_code, prepared.reason)
+                failure = prepared
+                self._end_unstarted(
+                    job, failure.outcome, failure.exit_code, failure.reason, failure.cause
+                )
             return
         job.ready = prepared
         lane = job.order["lane"]
@@ -148,7 +152,7 @@ class Spawner:
                 setsigdef=self._ignored,
             )
         except (OSError, ValueError) as error:
-            self._end_unstarted(job, *_spawn_fault(error))
+            self._end_unstarted(job, *spawn_fault(error))
             return
         seen = processes.look_at(pid)
         if seen is None:
@@ -165,10 +169,17 @@ class Spawner:
         self._report.tell("started", job.started)
 
     def _end_unstarted(
-        self, job: Job, outcome: Outcome, exit_code: int | None, reason: str
+        self,
+        job: Job,
+        outcome: Outcome,
+        exit_code: int | None,
+        reason: str,
+        cause: Cause | None = None,
     ) -> None:
         job.result = unstarted_result(key_of(job.order), self._place, outcome, reason, utc_now())
         job.result["exit_code"] = exit_code
+        if cause is not None:
+            job.result["cause"] = cause.as_json()
         self._close_log(job)
         self._finish(job)
 
@@ -286,11 +297,3 @@ class Spawner:
     def _send(self, now: float) -> float:
         # While there are jobs to go on with, news can wait a moment for more.
         return self._report.send(now, at_once=not self._lanes.crowded)
-
-
-def _spawn_fault(error: OSError | ValueError) -> tuple[Outcome, int | None, str]:
-    if isinstance(error, ValueError):
-        return "unstartable", 126, f"cannot start: {error}"  # a NUL byte in an argument
-    if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
-        return "lost", None, f"cannot start a process here: {error.strerror}"
-    return "unstartable", 126, f"cannot start: {error.strerror}"

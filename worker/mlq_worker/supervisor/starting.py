@@ -3,7 +3,8 @@
 Runs in a thread of the launcher, since all of it may hang in NFS. Faults of the job (no such
 command) are told apart from faults of the disk: the first are the user's to mend, after the second
 the job goes back to the queue. Commands are looked up here, in the job's own PATH, because only
-then can the message name what is missing.
+then can the message name what is missing. What is missing here may be there on another machine, so
+such a failure has a cause (`mlq_worker.causes`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from pathlib import Path
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
+from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor.messages import Order, Outcome
 from mlq_worker.supervisor.secret_files import SecretError, read_secrets
 
 _NOT_FOUND, _NOT_USABLE = 127, 126  # as shells report them
 _BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
 _FIRST_LINE_BYTES = 256  # of a script, as far as the kernel reads it
+# A full or broken disk shows itself otherwise.
+_FAULTS_OF_ONE_FOLDER = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP)
+)
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -37,11 +43,14 @@ class Ready:
 
 
 class Failure(Exception):  # noqa: N818 - as much an answer as an error
-    """Why a job cannot be started: the outcome, exit code and reason of its result."""
+    """Why a job cannot be started: the outcome, exit code, reason and cause of its result."""
 
-    def __init__(self, outcome: Outcome, exit_code: int | None, reason: str) -> None:
+    def __init__(
+        self, outcome: Outcome, exit_code: int | None, reason: str, cause: Cause | None = None
+    ) -> None:
         super().__init__(reason)
         self.outcome, self.exit_code, self.reason = outcome, exit_code, reason
+        self.cause = cause
 
 
 class Preparation:
@@ -68,7 +77,9 @@ class Preparation:
             log = _open_log(order, self._layout)
         except OSError as error:
             reason = f"cannot write {error.filename or self._layout.root}: {error.strerror}"
-            return Failure("storage", None, reason)
+            own = _is_of_the_job(error, self._layout)
+            cause = Cause(Kind.JOB_FOLDER, order["job_dir"]) if own else None
+            return Failure("storage", None, reason, cause)
         return _with_command(order, log, self._command, self._secrets)
 
     def _secrets(self, order: Order) -> dict[str, str]:
@@ -83,9 +94,11 @@ class Preparation:
         if now - self._found_at > _BELIEF_S:
             self._found, self._found_at = {}, now
         found = self._found
-        name = (order["cwd"], order["env"].get("PATH", os.defpath), order["argv"][0])
+        path = order["env"].get("PATH", os.defpath)  # it begins with the environment's own folder
+        name = (order["cwd"], path, order["argv"][0])
         if name not in found:
             _check_folder(order["cwd"])
+            _check_environment(order.get("python_env", ""))
             found[name] = _find(order)
         return found[name]
 
@@ -124,6 +137,19 @@ def _open_log(order: Order, layout: Layout) -> int:
     return os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
 
 
+def _is_of_the_job(error: OSError, layout: Layout) -> bool:
+    """Whether only this job's folder is at fault: beside it, others can be made."""
+    if error.errno not in _FAULTS_OF_ONE_FOLDER:
+        return False
+    probe = layout.jobs_dir / f".{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        write_atomically(probe, b"probe", flush=False)
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
 def _make_job_folder(path: str, layout: Layout) -> bool:
     """Whether it was not there before; the root is not made."""
     try:
@@ -155,11 +181,20 @@ def _check_folder(cwd: str) -> None:
     try:
         mode = Path(cwd).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise Failure("unstartable", _NOT_FOUND, f"working directory missing: {cwd}") from None
+        raise _missing(Kind.FOLDER, cwd, f"working directory missing: {cwd}") from None
     if not stat.S_ISDIR(mode):
         raise Failure("unstartable", _NOT_USABLE, f"working directory is a file: {cwd}")
     if not os.access(cwd, os.X_OK):
         raise Failure("unstartable", _NOT_USABLE, f"permission denied: {cwd}")
+
+
+def _check_environment(path: str) -> None:
+    if path and not Path(path).is_dir():
+        raise _missing(Kind.ENVIRONMENT, path, f"Python environment missing: {path}")
+
+
+def _missing(kind: Kind, what: str, reason: str) -> Failure:
+    return Failure("unstartable", _NOT_FOUND, reason, Cause(kind, what))
 
 
 def _find(order: Order) -> str:
@@ -179,7 +214,7 @@ def _find(order: Order) -> str:
         refused = refused or str(path)
     if refused:
         raise Failure("unstartable", _NOT_USABLE, f"permission denied: {refused}")
-    raise Failure("unstartable", _NOT_FOUND, f"command not found: {name}")
+    raise _missing(Kind.COMMAND, name, f"command not found: {name}")
 
 
 def _check_interpreter(path: Path) -> None:
@@ -194,7 +229,7 @@ def _check_interpreter(path: Path) -> None:
         interpreter = os.fsdecode(words[0]) if words else ""
         if not Path(interpreter).is_file():
             reason = f"interpreter not found: {interpreter} (first line of {path})"
-            raise Failure("unstartable", _NOT_FOUND, reason)
+            raise _missing(Kind.COMMAND, interpreter, reason)
     elif b"\0" not in start:  # text: no binary format has none
         reason = f"not a program: {path} (a script needs a first line such as #!/bin/sh)"
         raise Failure("unstartable", _NOT_USABLE, reason)

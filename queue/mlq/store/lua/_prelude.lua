@@ -158,15 +158,16 @@ local function leave(id, state, class)
   end
 end
 
--- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be.
-local function enter(id, state, class, fresh)
+-- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be; but for one that is
+-- to be queued later, whose score is when it is due, as in rq.
+local function enter(id, state, class, fresh, due)
   redis.call('HSET', job_key(id), 'status', state)
   if state == 'queued' then
     insert_in_order(class, id, fresh)
     redis.call('SADD', 'rq:queues', 'rq:queue:' .. class)
     wake = 'work'
   elseif state ~= 'started' then
-    redis.call('ZADD', 'rq:' .. state .. ':' .. class, '+inf', id)
+    redis.call('ZADD', 'rq:' .. state .. ':' .. class, due or '+inf', id)
   end
   if state == 'finished' or state == 'failed' or state == 'canceled' then
     redis.call('ZADD', 'mlq:ended', now(), id)

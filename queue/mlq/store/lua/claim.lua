@@ -3,7 +3,8 @@
 --            would fit alone
 --   states   {ready, running}: the words of the life cycle
 --   only     {id: true}: no other job may be claimed; left out if any may
---   claims   [{id, attempt, class, spec, signature, losses, failures}], all of one class
+--   claims   [{id, attempt, class, spec, signature, losses, failures,
+--            folder_faults}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
 -- Goes on while the same class has the best job; once another class is ahead the caller has to
 -- ask again, for what is left of its offer. The attempt number it counts up is the fencing token
@@ -15,8 +16,8 @@ local LOOK_AHEAD = 8
 local started_at = now()
 local alone = redis.call('ZCOUNT', 'mlq:machines', started_at - args.lease_s, '+inf') <= 1
 
--- The first job of a class that this machine may take. A job avoids the machine that died under it
--- for a while, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
+-- The first job of a class that this machine may take. A machine under which a job failed or was
+-- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
 local function head_of(class)
   local key = 'rq:queue:' .. class
   for _, id in ipairs(redis.call('LRANGE', key, 0, LOOK_AHEAD - 1)) do
@@ -68,9 +69,10 @@ local function start(id, class)
   redis.call('SADD', 'mlq:held:' .. args.machine, member)
   enter(id, args.states.running, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
-    'mlq_failures')
+    'mlq_failures', 'mlq_folder_faults')
   return { id = id, attempt = attempt, class = class, spec = job[1] or '', signature = job[2] or '',
-    losses = tonumber(job[3]) or 0, failures = tonumber(job[4]) or 0 }
+    losses = tonumber(job[3]) or 0, failures = tonumber(job[4]) or 0,
+    folder_faults = tonumber(job[5]) or 0 }
 end
 
 local claims = {}

@@ -1,13 +1,17 @@
 -- move(moves, at, avoid_s, states) -> {moved, stale}
---   moves   [{id, attempt, from, to, fields, clear, result, lost_on, lease, class}]
+--   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
+--             lease, class}]
 --             from     the states in which the move is right
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
 --             result   flat list for rq's result stream, or empty
 --             lost_on  the machine that was lost under the job, or ''
+--             avoid    the machine that from now on lets others take the job first, or ''
+--             pause_s  after how long the job is due, if it is to be tried again later
 --             lease    only while the attempt's lease is still this one (see expired), or ''
 --             class    the class it belongs to from now on, or '' for the one it is in
---   states  {good, waiting, ready, refused, running, ended: {state: true}}
+--   avoid_s for how long after it was queued a job waits for another machine than the one it avoids
+--   states  {good, waiting, ready, later, refused, running, ended: {state: true}}
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
 -- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
@@ -20,11 +24,11 @@ local states = args.states
 
 -- Where an event leads in fact, by what only the queue knows at this moment.
 local function destination(id, from, to, stop)
+  if from == states.running and stop and (to == states.ready or to == states.later) then
+    return states.refused
+  end
   if to ~= states.ready then
     return to
-  end
-  if from == states.running and stop then
-    return states.refused
   end
   local listed = states.ended[from] and redis.call('HGET', job_key(id), 'dependency_ids')
   local pending = {}
@@ -69,7 +73,9 @@ for _, move in ipairs(args.moves) do
     end
     if move.lost_on ~= '' then
       count_up(key, 'mlq_losses')
-      redis.call('HSET', key, 'mlq_avoid', move.lost_on, 'mlq_avoid_until', now() + args.avoid_s)
+    end
+    if move.avoid ~= '' then
+      redis.call('HSET', key, 'mlq_avoid', move.avoid)
     end
     if #move.result > 0 then
       redis.call('XADD', 'rq:results:' .. move.id, 'MAXLEN', 10, '*', unpack(move.result))
@@ -80,8 +86,11 @@ for _, move in ipairs(args.moves) do
     end
     if to == states.ready then
       redis.call('HSET', key, 'enqueued_at', args.at) -- it waits from now on
+      if redis.call('HEXISTS', key, 'mlq_avoid') == 1 then
+        redis.call('HSET', key, 'mlq_avoid_until', now() + args.avoid_s)
+      end
     end
-    enter(move.id, to, class)
+    enter(move.id, to, class, false, to == states.later and now() + move.pause_s)
     if states.ended[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
       tell_dependents(move.id, to, states, args.at)
