@@ -63,6 +63,14 @@ class UnsafeSocketError(UnsafePathError, QueueUnreachableError):
     """The folder of the queue's socket is not ours alone: whoever answers there may be anybody."""
 
 
+class OtherQueueError(QueueUnreachableError):
+    """A server answers, and its data are another queue's; for what runs, that is silence."""
+
+
+class EmptiedQueueError(OtherQueueError):
+    """A server answers, and has no data of any queue."""
+
+
 class QueueRefusedError(MlqError):
     """The queue answered and said no: a wrong password, an unknown dependency, a full disk."""
 

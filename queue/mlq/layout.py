@@ -80,9 +80,11 @@ class Layout(NamedTuple):
 
     Args:
         root: the results root, absolute.
+        queue_id: of the queue whose root it must be; "": whosever it is. See `mlq.root.pinned`.
     """
 
     root: Path
+    queue_id: str = ""
 
     @property
     def queue_file(self) -> Path:

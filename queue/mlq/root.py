@@ -1,8 +1,10 @@
-"""Which queue a results root belongs to.
+"""Which queue a results root belongs to, and whether a folder is that root: looked at each time.
 
-Two queues on one root would write into each other's jobs, since both count from 1. So the first
-worker of a queue leaves the queue's id in the root, and a worker of another queue is refused. And
-a queue that was restored from an old copy goes on counting above the jobs that lie in the root.
+Two queues on one root would write into each other's jobs, since both count from 1. And a folder in
+the root's place is not the root: the share may not be mounted, or the path may be a local disk on
+one machine. There nobody else sees a beat or a result. So the first worker of a queue that has no
+root yet leaves the queue's id in its root (`queue.json`), the queue remembers that it has one, and
+from then on nothing under the root counts unless the id is there, on the same opened folder.
 
 Who can write in the root can put other folders in the place of ours: results, and the mlq that
 machines run. So it has to be ours alone.
@@ -10,40 +12,145 @@ machines run. So it has to be ours alone.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from mlq.errors import StorageError
-from mlq.layout import Layout, read_listed
+from mlq.errors import EmptiedQueueError, StorageError
+from mlq.layout import Layout
 from mlq.paths import check_ours_alone, make_private_dirs
+from mlq.strict_files import QUEUE_FILE_BYTES, Absent, Content, Unreadable, read_file
 
 FORMAT = 1
 
 
-def claim_root(layout: Layout, queue_id: str) -> None:
-    """Make the root if need be, and make sure that it is this queue's and can be written.
+class WrongRootError(OSError):
+    """The folder in the root's place is not the queue's root; `strerror` says what it is."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.ENXIO, why)
+
+
+class Owner(NamedTuple):
+    """What `queue.json` says: the queue, and the version of the root's format."""
+
+    queue_id: str
+    format: int
+
+
+def read_owner(root: Path) -> Owner | None:
+    """Return whose root a folder is; None if it has no `queue.json`, or is not there.
 
     Raises:
-        StorageError: it cannot be written, or belongs to another queue or a newer mlq.
+        OSError: it cannot be read now.
+        WrongRootError: what is there is no such file.
+    """
+    found = read_file(root, root / "queue.json", QUEUE_FILE_BYTES)
+    if isinstance(found, Absent):
+        return None
+    if isinstance(found, Unreadable):
+        raise OSError(errno.EIO, found.why)
+    if not isinstance(found, Content):
+        raise WrongRootError(f"its queue.json {found.why}")
+    try:
+        value = json.loads(found.data)
+        queue_id, version = value["queue"], value["format"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        queue_id, version = None, None
+    if not isinstance(queue_id, str) or not isinstance(version, int):
+        raise WrongRootError("its queue.json is damaged")
+    return Owner(queue_id, version)
+
+
+@contextmanager
+def pinned(layout: Layout) -> Iterator[Layout]:
+    """Open the results root, make sure whose it is, and give its layout on that opened folder.
+
+    Whatever is mounted over the root meanwhile, what is read and written there is in the folder
+    that was looked at. Only for threads that may hang in NFS.
+
+    Raises:
+        WrongRootError: it is not the root of the queue of this layout, or is not there.
+        OSError: it cannot be read now.
+    """
+    try:
+        folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise WrongRootError(f"there is no {layout.root}; is the share mounted?") from None
+    here = Path(f"/proc/self/fd/{folder}")
+    try:
+        if layout.queue_id:
+            _check(layout.root, read_owner(here), layout.queue_id)
+        yield Layout(here)
+    except OSError as error:
+        # In the words of who asked.
+        name = error.filename
+        if isinstance(name, str) and name.startswith(f"{here}/"):
+            error.filename = f"{layout.root}{name.removeprefix(str(here))}"
+        raise
+    finally:
+        os.close(folder)
+
+
+def what_is_wrong(layout: Layout) -> str:
+    """Return in words what is there instead of the queue's root; "" if it is the root."""
+    try:
+        with pinned(layout):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def claim_root(layout: Layout, queue_id: str, known_root: str = "") -> None:
+    """Make sure that the root is the queue's and can be written; make it for a queue without one.
+
+    Args:
+        layout: of the root.
+        queue_id: of the queue; "" if it has none, because it has no data.
+        known_root: the root that the queue was given, as its first worker called it; "": none yet.
+
+    Raises:
+        StorageError: it cannot be written, or is not the queue's, or a newer mlq wrote it.
+        EmptiedQueueError: the root has a queue, and the queue that answers has no data.
         UnsafePathError: it is open to others.
     """
     try:
+        owner = read_owner(layout.root)
+        if owner is None and known_root:
+            raise WrongRootError(
+                f"it has no queue.json, and the first worker had the root at {known_root}"
+            )
+        if owner is not None and not queue_id:
+            raise _emptied(layout.root, owner.queue_id)
         for folder in (layout.root, layout.workers_dir, layout.jobs_dir):
             make_private_dirs(folder)
         check_ours_alone(layout.root)
-        found = read_listed(layout.queue_file)
-        if found is None:
+        if owner is None:
             _write_once(layout.queue_file, {"queue": queue_id, "format": FORMAT})
-            found = read_listed(layout.queue_file)
+            owner = read_owner(layout.root)
+        _check(layout.root, owner, queue_id)
         _probe(layout.workers_dir)
+    except WrongRootError as error:
+        raise StorageError(
+            f"the folder {layout.root} is not the queue's results root",
+            why=str(error.strerror),
+            fix="mount the share, or set the root that the other workers use (MLQ_ROOT); each "
+            "queue has a root of its own",
+        ) from None
     except OSError as error:
         raise StorageError(
             f"the results root {layout.root} cannot be used",
             why=error.strerror or str(error),
             fix="choose another with MLQ_ROOT, or make room there",
         ) from None
-    _check(layout, found, queue_id)
+    if owner is not None and owner.format > FORMAT:
+        raise StorageError(
+            f"the results root {layout.root} was written by a newer mlq", fix="update mlq here"
+        )
 
 
 def largest_number(layout: Layout) -> int:
@@ -52,22 +159,22 @@ def largest_number(layout: Layout) -> int:
     return max(numbers, default=0)
 
 
-def _check(layout: Layout, found: bytes | None, queue_id: str) -> None:
-    try:
-        owner = json.loads(found or b"")
-        its_queue, its_format = owner["queue"], owner["format"]
-    except (ValueError, KeyError, TypeError):
-        raise StorageError(f"{layout.queue_file} cannot be read", why="it is damaged") from None
-    if its_queue != queue_id:
-        raise StorageError(
-            f"the results root {layout.root} belongs to another queue",
-            why=f"it says {its_queue}, this queue is {queue_id}",
-            fix="give each queue a root of its own (MLQ_ROOT)",
+def _check(root: Path, owner: Owner | None, queue_id: str) -> None:
+    if owner is None:
+        raise WrongRootError(f"{root} has no queue.json; is the share mounted?")
+    if owner.queue_id != queue_id:
+        raise WrongRootError(
+            f"{root} belongs to another queue: it says {owner.queue_id}, this queue is {queue_id}"
         )
-    if its_format > FORMAT:
-        raise StorageError(
-            f"the results root {layout.root} was written by a newer mlq", fix="update mlq here"
-        )
+
+
+def _emptied(root: Path, queue_id: str) -> EmptiedQueueError:
+    return EmptiedQueueError(
+        "the queue's server has no data",
+        why=f"it knows no queue, and the results root {root} belongs to queue {queue_id}",
+        fix="start it on the right folder (XDG_DATA_HOME, MLQ_SERVER_DIR), or rebuild the queue "
+        "from the results root: mlq server restore; a new queue takes a new root (MLQ_ROOT)",
+    )
 
 
 def _write_once(path: Path, value: dict[str, object]) -> None:

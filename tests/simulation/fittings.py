@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from mlq.layout import Layout
 from mlq_worker.supervisor.beat import Beats
 from mlq_worker.supervisor.door import Door
 from simulation.engine import Engine, Task
@@ -101,7 +102,7 @@ class SimBeats(Beats):
     """The real thread of beats, as a task."""
 
     def __init__(self, machine: Machine, nfs: Any, identity: dict[str, str], **how: Any) -> None:
-        super().__init__(how["path"], identity, how["beat_s"], how["wake"])
+        super().__init__(how["layout"], identity, how["beat_s"], how["wake"])
         self._machine, self._nfs = machine, nfs
         engine, stopped = machine.engine, [False]
         self._stop = SimpleNamespace(  # type: ignore[assignment]
@@ -114,9 +115,8 @@ class SimBeats(Beats):
     def start(self) -> None:
         self.task = self._machine.engine.spawn(self._machine, self._run, "beat")
 
-    def _write(self) -> None:
-        self._counter += 1
-        self._nfs.write(self._machine, self._path, self._content())
+    def _put(self, root: Layout) -> None:
+        self._nfs.write(self._machine, root.beat_file(self._machine.name), self._content())
 
 
 class SimPool:

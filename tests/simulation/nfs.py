@@ -7,10 +7,13 @@ that is under way when its machine loses power may or may not have reached the s
 from __future__ import annotations
 
 import errno
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlq.layout import Layout
+from mlq_worker.supervisor.messages import Found
 from simulation.engine import Engine, Killed
 
 SOFT_S = 60.0
@@ -30,9 +33,15 @@ class View:
     slow_until: float = 0.0
     slow_s: float = 0.0
     """How much longer each operation takes."""
+    other_until: float = 0.0
+    """Until when another folder lies where the results root was."""
+
+    def is_other(self, now: float) -> bool:
+        return now < self.other_until
 
     def heal(self) -> None:
         self.hangs_until = self.fails_until = self.stale_until = self.slow_until = 0.0
+        self.other_until = 0.0
 
 
 @dataclass
@@ -41,6 +50,8 @@ class Nfs:
 
     engine: Engine
     files: dict[Path, list[tuple[float, str, bytes]]] = field(default_factory=dict)
+    others: dict[tuple[str, Path], bytes] = field(default_factory=dict)
+    """What was written where another folder lies in the root's place, by machine."""
 
     def write(self, machine: Any, path: Path, data: bytes) -> None:
         """Replace a file; in a task of the machine.
@@ -73,6 +84,8 @@ class Nfs:
         self.engine.sleep(self.engine.rng.uniform(0.001, 0.03))
         self._reach(machine)
         view, now = machine.view, self.engine.now
+        if view.is_other(now):
+            return self.others.get((machine.name, path))
         limit = view.staleness_s if now < view.stale_until else 2.0
         seen_until = now - self.engine.rng.uniform(0, limit)
         for at, writer, data in reversed(self.files.get(path, ())):
@@ -85,7 +98,34 @@ class Nfs:
         versions = self.files.get(path)
         return versions[-1][0] if versions else float("inf")
 
+    def last_attempt(self, root: Layout, job_id: str, at_least: int) -> Found | None:
+        """Return the last attempt of which there is a log, and its holder, from `at_least` on."""
+        folder = Path(root.folder(job_id).attempts_dir)
+        numbers = [
+            int(path.parent.name)
+            for path in self.files
+            if path.name == "output.log" and path.parent.parent == folder
+        ]
+        last = max(numbers, default=0)
+        if last < at_least:
+            return None
+        holder = json.loads(self.files[root.log_file(job_id, last)][-1][2])
+        return {"attempt": last, **holder}  # type: ignore[typeddict-item, no-any-return]
+
+    def largest_number(self, machine: Any) -> int:
+        """Return the largest job number that has a folder.
+
+        Raises:
+            OSError: as NFS would.
+        """
+        self._reach(machine)
+        self.engine.sleep(self.engine.rng.uniform(0.001, 0.03))
+        return max((number_of(path) for path in self.files), default=0)
+
     def _apply(self, machine: Any, path: Path, data: bytes) -> None:
+        if machine.view.is_other(self.engine.now):
+            self.others[machine.name, path] = data
+            return
         self.files.setdefault(path, []).append((self.engine.now, machine.name, data))
         if len(self.files[path]) > 40:
             del self.files[path][:20]
@@ -102,3 +142,10 @@ class Nfs:
             self.engine.sleep(view.slow_s)
         if self.engine.now < view.fails_until:
             raise OSError(view.error, errno.errorcode[view.error])
+
+
+def number_of(path: Path) -> int:
+    """Return the number of the job whose file this is; 0 if it is no job's."""
+    parts = path.parts
+    name = parts[parts.index("jobs") + 1] if "jobs" in parts else ""
+    return int(name) if name.isdecimal() else 0

@@ -20,6 +20,7 @@ from mlq.store.wire import Wire
 from simulation.engine import Engine, Violation
 
 Command = Sequence[str | bytes | int | float]
+QUEUE_ID = "sim"
 TIMEOUT_S, TRIES, BACKOFF_S = 5.0, 3, 0.1
 LATE_MOST_S = 120.0
 FOLDER = Path(scripts.__file__).with_name("lua")
@@ -131,6 +132,8 @@ class QueueHost:
                 return [1, 0]
             return None if shown else self.wire.call(*command)
         name = self._operations[str(command[1])]
+        if name.startswith("record_"):  # for people only
+            return b"{}"
         if self.ambush is not None and self.ambush[0] == name:
             strike, self.ambush = self.ambush[1], None
             strike()

@@ -18,8 +18,10 @@ import mlq.store.operations
 import mlq.store.sending
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
+from mlq_worker import queue_state
 from mlq_worker.liveness import evidence
 from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
+from simulation import roots
 from simulation.fittings import SimDoor
 from simulation.supervision import prepared, shelved
 
@@ -87,11 +89,16 @@ _LOOP_SELECT = SimpleNamespace(
 class _Preparation:
     """Makes an attempt's folder on simulated NFS."""
 
-    def __init__(self, layout: Any) -> None:
-        self._layout = layout
+    def __init__(self, layout: Any, holder: Any) -> None:
+        self._layout, self._holder = layout, holder
+        self._again: set[Any] = set()
+
+    def expect(self, key: Any) -> None:
+        self._again.add(key)
 
     def prepare(self, order: Any) -> Any:
-        return prepared(order, self._layout, _here(), WORLD.nfs)
+        again = (order["id"], order["attempt"]) in self._again
+        return prepared(order, self._layout, self._holder, _here(), WORLD.nfs, again=again)
 
 
 def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.read_beats) -> Any:
@@ -106,6 +113,10 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (mlq.store.sending, "scripts", scripts),
         (mlq_worker.liveness.reading, "read_progress", lambda *_: {}),
         (mlq_worker.liveness.reaper, "read_beats", _read_beats),
+        (evidence, "pinned", roots.pinned),
+        (beat, "pinned", roots.pinned),
+        (queue_state, "pinned", roots.pinned),
+        (queue_state, "largest_number", lambda _root: WORLD.nfs.largest_number(_here())),
         (evidence, "read_listed", lambda path: WORLD.nfs.read(_here(), path)),
         (clock, "boottime", _boottime),
         (clock, "utc_now", _utc_now),

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlq.layout import Layout
 from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.holder import Holder
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.messages import Order, Result
 from mlq_worker.supervisor.options import Options
@@ -16,6 +17,7 @@ from mlq_worker.supervisor.starting import Failure, Ready
 from simulation.engine import LEAST_S, Timer
 from simulation.fittings import HOP_S, SimBeats, SimChannel, SimPool
 from simulation.machine import Machine
+from simulation.roots import pinned
 
 LAUNCH_S = 0.05
 
@@ -37,6 +39,7 @@ class SimLauncher:
             layout,
             (machine.name, machine.boot_id),
             SimpleNamespace(command=lambda _cwd, argv: (argv[0], argv)),  # type: ignore[arg-type]
+            supervisor.supervisor_id,
         )
         self.spawner.pool = self.pool  # type: ignore[assignment]
         self.spawner._shelf._pool = self.pool  # type: ignore[assignment]
@@ -114,7 +117,7 @@ class SupervisorHost:
         self, machine: Machine, nfs: Any, options: Options, identity: dict[str, str]
     ) -> None:
         self.machine, self.engine, self.nfs, self.options = machine, machine.engine, nfs, options
-        self.layout = Layout(options.root)
+        self.layout = options.layout
         self.pending: list[SimChannel] = []
         self.dead = False
         self.frozen_until = 0.0
@@ -132,7 +135,7 @@ class SupervisorHost:
             machine,
             nfs,
             {"machine": machine.name, **identity},
-            path=self.layout.beat_file(machine.name),
+            layout=self.layout,
             beat_s=options.spans.beat_s,
             wake=self._beaten,
         )
@@ -219,10 +222,20 @@ class SupervisorHost:
         self._wait(self._wait_s)
 
 
-def prepared(order: Order, layout: Layout, machine: Machine, nfs: Any) -> Ready | Failure:
-    """Stands in for `prepare`: the attempt's folder and log, on simulated NFS."""
+def prepared(
+    order: Order, layout: Layout, holder: Holder, machine: Machine, nfs: Any, *, again: bool
+) -> Ready | Failure:
+    """Stands in for `prepare`: the attempt's folder and log, on simulated NFS.
+
+    The log says who holds the attempt.
+    """
     try:
-        nfs.write(machine, layout.log_file(order["id"], order["attempt"]), b"")
+        with pinned(layout) as root:
+            found = None if again else nfs.last_attempt(root, order["id"], order["attempt"])
+            if found is not None:
+                return Failure("reused", None, f"attempt {found['attempt']} was forgotten", found)
+            log = root.log_file(order["id"], order["attempt"])
+            nfs.write(machine, log, json.dumps(holder._asdict()).encode())
     except OSError as error:
         return Failure("storage", None, f"simulated: {error.strerror}")
     return Ready(-1, list(order["argv"]))
@@ -232,7 +245,8 @@ def shelved(result: Result, layout: Layout, machine: Machine, nfs: Any) -> str:
     """Stands in for `write_result`."""
     path = layout.result_file(result["id"], result["attempt"])
     try:
-        nfs.write(machine, path, json.dumps(result).encode("ascii"))
+        with pinned(layout):
+            nfs.write(machine, path, json.dumps(result).encode("ascii"))
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
     return ""

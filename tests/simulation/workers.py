@@ -22,7 +22,7 @@ from mlq_worker.supervisor.messages import PROTOCOL
 from simulation.engine import Task, Violation
 from simulation.fittings import SimChannel
 from simulation.machine import Machine
-from simulation.queue_host import SimClient
+from simulation.queue_host import QUEUE_ID, SimClient
 from simulation.supervision import mark_prefix
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ class WorkerHost:
         machine = self.machine
         site = SimSite(
             settings=settings,
+            queue_id=QUEUE_ID,
             environ={},
             key=KEY,
             mark_prefix=mark_prefix(machine),
@@ -166,7 +167,7 @@ class WorkerHost:
             new_desk=lambda _name, wake: SimDesk(self, wake),  # type: ignore[arg-type, return-value]
         )
         object.__setattr__(site, "host", self)
-        self.hands = hands = Hands(site, Store(self.client), self.ring)
+        self.hands = hands = Hands(site, Store(self.client, QUEUE_ID), self.ring)
         while True:
             facts = hands.look(self.mode)
             actions = decide(facts)

@@ -21,7 +21,7 @@ from simulation.engine import Engine, Violation
 from simulation.faults import Faults
 from simulation.machine import Machine
 from simulation.nfs import Nfs
-from simulation.queue_host import QueueHost, Scripts
+from simulation.queue_host import QUEUE_ID, QueueHost, Scripts
 from simulation.seams import seams
 from simulation.supervision import SimLauncher, SupervisorHost, mark_prefix
 from simulation.truth import Key, Truth
@@ -61,7 +61,7 @@ class World:
         self.engine = engine = Engine(seed)
         rng = engine.rng
         self.admin = server.admin
-        self.layout = Layout(ROOT)
+        self.layout = Layout(ROOT, QUEUE_ID)
         self.nfs = Nfs(engine)
         self.truth = Truth(engine, self._result_written_at)
         self._wire = Wire(server.settings.redis_socket, ADMIN, ADMIN_PASSWORD)
@@ -69,7 +69,7 @@ class World:
         self.queue_host.watch, self.queue_host.published = self.truth.watch, self._publish
         self.truth.wire = self._wire
         self.truth.server_clock_s = lambda: self.queue_host.clock_s
-        self._wire.call("SET", "mlq:queue_id", "sim")
+        self._wire.call("SET", "mlq:queue_id", QUEUE_ID)
         self.workers: dict[str, WorkerHost] = {}
         self.supervisors: dict[str, SupervisorHost] = {}
         self._supervisor_count = 0
@@ -124,6 +124,7 @@ class World:
             ROOT,
             mark_prefix(machine),
             Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+            QUEUE_ID,
         )
         self.engine.note(f"{identity['supervisor_id']} starts", machine.name)
         host = SupervisorHost(machine, self.nfs, options, identity)

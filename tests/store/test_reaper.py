@@ -50,6 +50,7 @@ class Room:
     def reaper(self, machine: str) -> Reaper:
         site: Any = SimpleNamespace(
             settings=self.settings._replace(machine=machine),
+            layout=self.layout,
             new_desk=AtOnce,
             clocks=SimpleNamespace(monotonic_s=lambda: self.now_s),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -31,12 +32,17 @@ class Bench:
         self.runtime.mkdir()
         self.root.mkdir()
         self.layout = Layout(self.root)
+        self.own()
         self.prefix = f"mlq:{uuid4().hex[:8]}:m1:"
-        self.options = Options(self.runtime, "m1", self.root, self.prefix, spans)
+        self.options = Options(self.runtime, "m1", self.root, self.prefix, spans, "q1")
         self.started: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.contacts: list[dict[str, Any]] = []
         self.link = self.connect()
+
+    def own(self, queue_id: str = "q1") -> None:
+        """Makes the folder in the root's place that of a queue; `q1` is the supervisor's."""
+        self.layout.queue_file.write_text(json.dumps({"queue": queue_id, "format": 1}))
 
     def connect(self) -> SupervisorLink:
         """Connects anew, as a restarted worker does."""

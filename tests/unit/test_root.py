@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlq.errors import StorageError, UnsafePathError
+from mlq.errors import EmptiedQueueError, StorageError, UnsafePathError
 from mlq.layout import Layout
-from mlq.root import claim_root, largest_number
+from mlq.root import claim_root, largest_number, pinned, what_is_wrong
 
 
 def test_a_root_belongs_to_the_queue_that_came_first(tmp_path: Path) -> None:
@@ -17,6 +17,44 @@ def test_a_root_belongs_to_the_queue_that_came_first(tmp_path: Path) -> None:
     assert layout.root.stat().st_mode & 0o777 == 0o700
     with pytest.raises(StorageError, match="another queue: it says q1, this queue is q2"):
         claim_root(layout, "q2")
+    with pytest.raises(EmptiedQueueError, match="belongs to queue q1"):
+        claim_root(layout, "")
+
+
+def test_a_queue_that_has_a_root_is_given_no_other(tmp_path: Path) -> None:
+    # As where the share is not mounted: an empty folder of ours.
+    folder = tmp_path / "root"
+    folder.mkdir(mode=0o700)
+    with pytest.raises(StorageError, match=r"not the queue's results root.*at /vol/mlq"):
+        claim_root(Layout(folder), "q1", "/vol/mlq")
+    with pytest.raises(StorageError, match="not the queue's results root"):
+        claim_root(Layout(tmp_path / "none"), "q1", "/vol/mlq")
+    assert list(folder.iterdir()) == []
+    assert not (tmp_path / "none").exists()
+    claim_root(Layout(folder), "q1")
+    claim_root(Layout(folder), "q1", "/vol/mlq")
+
+
+def test_what_is_pinned_is_the_folder_that_was_looked_at(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "root", "q1")
+    assert what_is_wrong(layout) == f"there is no {layout.root}; is the share mounted?"
+    claim_root(layout, "q1")
+    assert what_is_wrong(layout) == ""
+    with pinned(layout) as root:
+        layout.root.rename(tmp_path / "away")
+        layout.root.mkdir()
+        (root.root / "file").write_text("")
+        with pytest.raises(FileNotFoundError) as caught, pinned(Layout(tmp_path)) as other:
+            (other.root / "none").read_bytes()
+    assert caught.value.filename == f"{tmp_path}/none"
+    assert (tmp_path / "away" / "file").exists()
+    assert what_is_wrong(layout) == f"{layout.root} has no queue.json; is the share mounted?"
+    assert "another queue: it says q1, this queue is q2" in what_is_wrong(
+        Layout(tmp_path / "away", "q2")
+    )
+    (tmp_path / "away" / "queue.json").unlink()
+    (tmp_path / "away" / "queue.json").symlink_to("/dev/zero")
+    assert what_is_wrong(Layout(tmp_path / "away", "q1")) == "its queue.json is a symbolic link"
 
 
 def test_a_damaged_or_newer_root_is_refused(tmp_path: Path) -> None:

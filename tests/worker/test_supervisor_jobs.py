@@ -204,7 +204,8 @@ def test_a_missing_root_is_the_storages_fault_and_is_never_made(bench: Bench) ->
     bench.start(bench.order("1", "true"))
     result = bench.result("1")
     assert result["outcome"] == "storage"
-    assert result["reason"] == f"cannot write {bench.root}: No such file or directory"
+    what = f"there is no {bench.root}; is the share mounted?"
+    assert result["reason"] == f"not the queue's results root: {what}"
     assert not bench.root.exists()
 
 
@@ -254,6 +255,7 @@ def test_a_repeated_order_starts_once(bench: Bench) -> None:
 def test_a_full_disk_is_the_storages_fault(bench: Bench) -> None:
     """A tmpfs without a free inode: ENOSPC, as on a full NFS."""
     with small_disk(bench.root, "nr_inodes=2,mode=700"):
+        bench.own()
         bench.start(bench.order("1", "true"))
         result = bench.result("1")
     assert result["outcome"] == "storage"
@@ -261,7 +263,8 @@ def test_a_full_disk_is_the_storages_fault(bench: Bench) -> None:
 
 
 def test_an_unwritable_root_is_the_storages_fault(bench: Bench) -> None:
-    with unwritable(bench.root):
+    bench.layout.jobs_dir.mkdir(mode=0o700)
+    with unwritable(bench.layout.jobs_dir):
         bench.start(bench.order("1", "true"))
         result = bench.result("1")
     assert result["outcome"] == "storage"

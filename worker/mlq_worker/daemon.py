@@ -125,7 +125,7 @@ def _run(
     # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))
-    hands = Hands(site, Store(client), bell.ring)
+    hands = Hands(site, Store(client, site.queue_id), bell.ring)
     loop = Loop(hands, bell, lambda: _listen(settings))
     bell.starting = False
     loop.run(notify)

@@ -126,6 +126,8 @@ def ending(
 _BY_OUTCOME = {
     "released": Event.RELEASE,
     "storage": Event.RELEASE,
+    "reused": Event.RELEASE,
+    "foreign": Event.FAIL,
     "canceled": Event.CANCEL,
     "timeout": Event.TIME_OUT,
 }

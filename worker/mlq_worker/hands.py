@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
-from mlq.layout import Layout
 from mlq.placement import Offer
 from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.store.replies import Attempt, Claim, Waiting
@@ -20,6 +19,7 @@ from mlq.store.store import Store
 from mlq_worker.board import Board
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, Patience, ending
+from mlq_worker.forgotten import put_back
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.liveness.reading import Reading
@@ -27,6 +27,7 @@ from mlq_worker.liveness.reaper import Reaper, histories
 from mlq_worker.liveness.strays import stray_moves
 from mlq_worker.lookout import Lookout
 from mlq_worker.presence import Condition, machine_record, rq_worker
+from mlq_worker.queue_state import QueueState
 from mlq_worker.site import Site
 from mlq_worker.supervised import Supervised
 
@@ -53,15 +54,15 @@ class Hands:
         self._site, self._store, self._settings = site, store, site.settings
         self._now_s, self._utc_s = site.clocks.boot_s, site.clocks.utc_s
         self._reaper = Reaper(store, site, ring)
-        self._reading = Reading(Layout(site.settings.root), site.new_desk, ring)
+        self._reading = Reading(site.layout, site.new_desk, ring)
         self._lookout = Lookout(site, self._now_s(), site.own_pids(None))
         self._intake = Intake(site, store)
         self.supervised = Supervised(site)
         self._moves: list[Move] = []
         self._board = Board(site.settings)
+        self._queue = QueueState(site.layout, site.new_desk, ring)
         self._started_s = self._utc_s()
-        self._renew_due_s = 0.0
-        self._link_retry_s = self._queue_retry_s = 0.0
+        self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
         self._mode = Mode.RUN
 
@@ -70,7 +71,7 @@ class Hands:
     @property
     def queue_is_down(self) -> bool:
         """Whether the queue did not answer last time, and it is too early to ask again."""
-        return self._now_s() < self._queue_retry_s
+        return self._now_s() < self._queue.retry_s
 
     @property
     def settled(self) -> bool:
@@ -79,7 +80,8 @@ class Hands:
 
     def summary(self) -> str:
         """Return in a line what this machine offers."""
-        return self.supervised.summary(self._offer())
+        parts = (self.supervised.summary(self._offer()), self._queue.unwell)
+        return "; ".join(one for one in parts if one)
 
     def woken(self, messages: set[str]) -> None:
         """The queue called: there is work, or somebody wants a job stopped."""
@@ -89,10 +91,9 @@ class Hands:
             self._renew_due_s = 0.0
 
     def queue_failed(self, error: MlqError) -> None:
-        """The queue did not answer; leave it alone for a moment."""
-        if self._queue_retry_s <= self._now_s():
-            log.warning("%s", error)
-        self._queue_retry_s = self._now_s() + _RETRY_S
+        """The queue did not answer; leave it alone for a moment, and begin with a renewal then."""
+        self._queue.failed(error, self._now_s())
+        self._renew_due_s = 0.0
 
     # --- look -----------------------------------------------------------------------------------
 
@@ -114,11 +115,11 @@ class Hands:
             mode=mode,
             linked=self.supervised.link is not None,
             link_retry_s=self._link_retry_s,
-            queue_retry_s=self._queue_retry_s,
-            renew_due_s=0.0 if self._reading.has_strays else self._renew_due_s,
+            queue_retry_s=self._queue.retry_s,
+            renew_due_s=self._renew_due_s if not self._is_answered else 0.0,
             moves=(*self._moves, *self._endings()),
             plan=None
-            if self.supervised.note(now_s)
+            if self._note(now_s)
             else self._board.plan(self._offer(), self._holdings, now_s, self._utc_s()),
             peek_due_s=self._board.due_s,
             living=tuple(one.attempt for one in living),
@@ -126,6 +127,15 @@ class Hands:
             stuck=self._holdings.stuck(now_s),
             evidence=self._reaper.has_evidence,
         )
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether NFS has answered a question of the last renewal."""
+        return self._reading.has_strays or self._queue.numbers_known
+
+    def _note(self, now_s: float) -> str:
+        """Why no jobs are to be taken now; "" if they may be."""
+        return self.supervised.note(now_s) or self._queue.note
 
     @property
     def _holdings(self) -> Holdings:
@@ -199,15 +209,25 @@ class Hands:
     def _renew(self) -> None:
         sent_s, now_s = self._now_s(), self._utc_s()
         living = self._holdings.living()
-        held = [(*one.attempt, one.progress) for one in living]
-        renewal = self._store.renew(self._settings.machine, held, self._settings.lease_s, now_s)
+        # What has ended, too: a queue that has forgotten it takes it back, and then its result.
+        attempts = self._holdings.attempts.values()
+        held = [(*one.attempt, one.progress, one.result is not None) for one in attempts]
+        renewal = self._store.renew(
+            self._settings.machine,
+            held,
+            self._settings.lease_s,
+            now_s,
+            self._site.boot_id,
+            self.supervised.supervisor_id,
+        )
         self.supervised.confirm(renewal, sent_s)
+        self._queue.renewed(renewal, self._store)
         for attempt, reason in renewal.stop.items():
             holding = self._holdings.attempts[attempt]
             holding.history = replace(holding.history, stop=reason)
             if not holding.stopping:
                 self.supervised.stop([attempt], "canceled", "canceled")
-        note = _NOTES.get(self._mode) or self.supervised.note(sent_s)
+        note = _NOTES.get(self._mode) or self._note(sent_s)
         self._show_presence(now_s, note)
         self._square()
         self._reaper.look(now_s)
@@ -233,20 +253,21 @@ class Hands:
         self._reading.ask_strays([one for one in held if one.key not in known])
 
     def _settle(self, settle: Settle) -> None:
-        moves, fits = settle.moves, settle.fits
-        now_s, settings = self._utc_s(), self._settings
+        fits, now_s, settings = settle.fits, self._utc_s(), self._settings
+        who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
+        known = put_back(self._holdings, self._store, who, now_s)
+        moves = [move for move in settle.moves if (move.id, move.attempt) not in known]
         operations: list[Operation] = []
         if moves:
             operations.append(move_operation(moves, now_s, settings.courtesy_s))
         if fits:
-            who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
             lease_s, only = settings.lease_s, settle.only
             operations.append(claim_operation(fits, who, lease_s, now_s, only))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
-        if moves:
-            self._committed(moves)
+        if settle.moves:
+            self._committed(settle.moves)
         claimed = replies[-2]["claims"] if fits else ()
         self._board.show(
             Waiting.from_reply(replies[-1]), ordered_s, in_vain=bool(fits) and not claimed
@@ -265,6 +286,8 @@ class Hands:
     def _launch(self, claims: list[Claim], ordered_s: float) -> None:
         # Told of an attempt of this number before, it was of one that the queue has forgotten.
         self._drop_moves({(claim.id, claim.attempt) for claim in claims})
+        # Held already, it is one that the queue has forgotten: it runs, and is ours again.
+        claims = [one for one in claims if (one.id, one.attempt) not in self._holdings.attempts]
         orders, refused = self._intake.take(claims, self._offer(), self._holdings, ordered_s)
         self._moves += refused
         self.supervised.start(orders, ordered_s)
@@ -278,7 +301,7 @@ class Hands:
             self.supervised.supervisor_id,
             self._started_s,
             note,
-            self.supervised.unwell(),
+            "; ".join(one for one in (self._queue.unwell, self.supervised.unwell()) if one),
             self._site.tunnel,
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)

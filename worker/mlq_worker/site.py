@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from mlq.errors import MlqError
 from mlq.layout import Layout
 from mlq.paths import machine_dir
-from mlq.root import claim_root, largest_number
+from mlq.root import largest_number
 from mlq.settings import Settings
 from mlq.signing import load_key
 from mlq.store.client import Client
@@ -21,6 +20,7 @@ from mlq_worker.liveness.evidence import Desk, NewDesk
 from mlq_worker.options import WorkerOptions
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
 from mlq_worker.probes.nvml import GpuProbe
+from mlq_worker.root_claim import belong
 from mlq_worker.supervisor.client import SupervisorLink, ensure_running
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.options import Options
@@ -42,6 +42,7 @@ class Site:
         has_gpus: whether GPUs are offered at all.
         clocks: the worker's clocks.
         new_desk: opens a desk at which NFS is read.
+        queue_id: of the queue that this worker belongs to, for as long as it lives.
         tunnel: whether a tunnel leads from here to the queue.
         link_trouble: says what is wrong with the way to the queue; "" if nothing.
     """
@@ -57,6 +58,7 @@ class Site:
     has_gpus: bool
     clocks: Clocks = field(default_factory=Clocks)
     new_desk: NewDesk = Desk
+    queue_id: str = ""
     tunnel: bool = False
     link_trouble: Callable[[], str] = lambda: ""
 
@@ -64,6 +66,11 @@ class Site:
     def machine(self) -> str:
         """The machine's name."""
         return self.settings.machine
+
+    @property
+    def layout(self) -> Layout:
+        """The results root, and whose it must be."""
+        return Layout(self.settings.root, self.queue_id)
 
     def reach_supervisor(self) -> SupervisorLink:
         """Connect to this machine's supervisor, starting it if it is missing.
@@ -79,6 +86,7 @@ class Site:
                 root=settings.root,
                 mark_prefix=self.mark_prefix,
                 spans=Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+                queue_id=self.queue_id,
             )
         )
 
@@ -91,12 +99,11 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
     """Look this machine up; claims the results root for this queue.
 
     Raises:
-        StorageError: the root cannot be written, or belongs to another queue.
+        StorageError: the root cannot be written, or is not this queue's.
+        EmptiedQueueError: the root has a queue, and the queue that answers has no data.
     """
-    queue_id = _queue_id(client)
-    layout = Layout(settings.root)
-    claim_root(layout, queue_id)
-    Store(client).raise_numbers(largest_number(layout))
+    queue_id = belong(client, settings.root)
+    Store(client, queue_id).raise_numbers(largest_number(Layout(settings.root)))
     try:
         key = load_key(settings.key_file)
     except MlqError:
@@ -104,6 +111,7 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
         key = None
     return Site(
         settings=settings,
+        queue_id=queue_id,
         environ=dict(os.environ),
         key=key,
         mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
@@ -113,8 +121,3 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
         probe=MachineProbe(GpuProbe(options.gpus), machine=settings.machine),
         has_gpus=options.gpus != "none",
     )
-
-
-def _queue_id(client: Client) -> str:
-    client.call("SET", "mlq:queue_id", secrets.token_hex(8), "NX")
-    return str(client.call("GET", "mlq:queue_id"), "ascii")

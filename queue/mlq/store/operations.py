@@ -45,9 +45,14 @@ class Operation:
         self.name, self.args = name, args
         self.request_id = os.urandom(16).hex() if request_id is None else request_id
 
-    def command(self) -> tuple[str, ...]:
-        """Return the Redis command."""
-        text = json.dumps(self.args, separators=(",", ":"))
+    def command(self, queue_id: str = "") -> tuple[str, ...]:
+        """Return the Redis command.
+
+        Args:
+            queue_id: of the only queue in which it may be done; "": in any.
+        """
+        args = {**self.args, "queue_id": queue_id} if queue_id else self.args
+        text = json.dumps(args, separators=(",", ":"))
         return ("EVALSHA", scripts.sha1(self.name), "0", self.request_id, text)
 
 
@@ -107,6 +112,17 @@ class Claimant(NamedTuple):
     boot_id: str
     supervisor_id: str
 
+    def as_args(self, now_s: float) -> dict[str, Any]:
+        """Return the claimant as the Lua operations want it; `now_s` is for the record only."""
+        return {
+            "machine": self.machine,
+            "worker": self.machine,
+            "boot_id": self.boot_id,
+            "supervisor_id": self.supervisor_id,
+            "at": utc_iso(now_s),
+            "at_unix": now_s,
+        }
+
 
 def claim_operation(
     fits: Iterable[tuple[str, int]],
@@ -125,14 +141,9 @@ def claim_operation(
         only: the jobs that may be claimed; None: any.
     """
     args = {
+        **who.as_args(now_s),
         "fits": list(fits),
-        "machine": who.machine,
-        "worker": who.machine,
-        "boot_id": who.boot_id,
-        "supervisor_id": who.supervisor_id,
         "lease_s": lease_s,
-        "at": utc_iso(now_s),
-        "at_unix": now_s,
         "states": STATES,
     }
     if only is not None:

@@ -75,19 +75,31 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Which attempts are still ours, which are lost, and which their users want stopped (why)."""
+    """What a renewal found.
+
+    Args:
+        alive: still ours.
+        lost: no longer ours for sure.
+        stop: those of `alive` that their users want stopped, and why.
+        unknown: of jobs that this queue has never heard of.
+        adopted: those of `alive` that the queue had forgotten and has taken back.
+    """
 
     alive: tuple[Attempt, ...]
     lost: tuple[Attempt, ...]
     stop: dict[Attempt, str]
+    unknown: tuple[Attempt, ...] = ()
+    adopted: tuple[Attempt, ...] = ()
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Renewal:
         """Read the reply of `renew`."""
         return cls(
-            tuple((one[0], one[1]) for one in raw["alive"] or ()),
-            tuple((one[0], one[1]) for one in raw["lost"] or ()),
+            _attempts(raw["alive"]),
+            _attempts(raw["lost"]),
             {(one[0], one[1]): one[2] for one in raw["stop"] or ()},
+            _attempts(raw["unknown"]),
+            _attempts(raw["adopted"]),
         )
 
 
@@ -140,3 +152,7 @@ class Expired:
         """Read the reply of `expired`."""
         attempts = tuple(HeldAttempt(**one) for one in raw["attempts"] or ())
         return cls(attempts, tuple(raw["holders"] or ()))
+
+
+def _attempts(raw: Any) -> tuple[Attempt, ...]:
+    return tuple((one[0], one[1]) for one in raw or ())

@@ -2,6 +2,9 @@
 
 A server that was started anew knows no scripts; they are sent when it says so. Several operations
 go in one round trip, and one can wait until the server has them on its disk.
+
+A worker names its queue with everything it sends. The server may come back with other data at any
+moment, and there an attempt of this queue means nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +12,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlq.errors import QueueRefusedError, QueueUnreachableError
+from mlq.errors import (
+    EmptiedQueueError,
+    OtherQueueError,
+    QueueRefusedError,
+    QueueUnreachableError,
+)
 from mlq.store import scripts
 from mlq.store.client import Client, ScriptMissingError
 from mlq.store.operations import Operation
 
 _DISK_MS = 3000
+_OTHER_QUEUE = "OTHERQUEUE"  # how the scripts begin their refusal; see _prelude.lua
 
 
 class Sender:
@@ -22,27 +31,41 @@ class Sender:
 
     Args:
         client: the client.
+        queue_id: of the queue that is meant; "": whichever answers.
+
+    Every call may raise `OtherQueueError`, if another queue answers.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, queue_id: str = "") -> None:
         self.client = client
+        self.queue_id = queue_id
         self._waits_for_disk: bool | None = None
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""
-        commands: list[tuple[str | int, ...]] = [one.command() for one in operations]
+        commands: list[tuple[str | int, ...]] = [one.command(self.queue_id) for one in operations]
         if then:
             commands.append(then)
         try:
-            replies = self.client.call_many(commands)
-        except ScriptMissingError:
-            names = {operation.name for operation in operations}
-            self.client.call_many([("SCRIPT", "LOAD", scripts.source(name)) for name in names])
-            replies = self.client.call_many(commands)
+            replies = self._replies(operations, commands)
+        except QueueRefusedError as error:
+            if error.why.startswith(_OTHER_QUEUE):
+                raise other_queue(error.why.removeprefix(_OTHER_QUEUE).strip()) from None
+            raise
         # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
         last = replies[len(operations) :]
         replies = replies[: len(operations)]
         return [*(json.loads(reply.decode(errors="replace")) for reply in replies), *last]
+
+    def _replies(
+        self, operations: tuple[Operation, ...], commands: list[tuple[str | int, ...]]
+    ) -> list[Any]:
+        try:
+            return self.client.call_many(commands)
+        except ScriptMissingError:
+            names = {operation.name for operation in operations}
+            self.client.call_many([("SCRIPT", "LOAD", scripts.source(name)) for name in names])
+            return self.client.call_many(commands)
 
     def run_on_disk(self, *operations: Operation) -> list[dict[str, Any]]:
         """Run operations and return their replies once what they wrote is on the server's disk.
@@ -77,3 +100,20 @@ class Sender:
         except QueueRefusedError:
             return False
         return True
+
+
+def other_queue(found: str) -> OtherQueueError:
+    """Return the error of a server whose data are not ours.
+
+    Args:
+        found: the id of the queue that they are; "" if there is none.
+    """
+    fix = (
+        "start it on the right folder (XDG_DATA_HOME, MLQ_SERVER_DIR), "
+        "or rebuild the queue from the results root: mlq server restore"
+    )
+    if not found:
+        return EmptiedQueueError("the queue's server has lost its data: it knows no queue", fix=fix)
+    return OtherQueueError(
+        "the queue's server has other data", why=f"it says that it is queue {found}", fix=fix
+    )

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import JobNotFoundError
-from mlq.store.found import text_of
 from mlq.store.listing import PAGE, Listing
 from mlq.store.operations import (
     STATES,
@@ -23,7 +22,6 @@ from mlq.store.operations import (
     claim_operation,
     move_operation,
 )
-from mlq.units import utc_iso
 
 if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
@@ -104,21 +102,53 @@ class Store(Listing):
         return Moved.from_reply(reply)
 
     def renew(
-        self, machine: str, attempts: Iterable[tuple[str, int, str]], lease_s: float, now_s: float
+        self,
+        machine: str,
+        attempts: Iterable[tuple[str, int, str] | tuple[str, int, str, bool]],
+        lease_s: float,
+        now_s: float,
+        boot_id: str = "",
+        supervisor_id: str = "",
     ) -> Renewal:
-        """Extend the leases of these attempts (id, number, progress or "") and show presence."""
+        """Extend the leases of what a machine holds, and show presence.
+
+        Args:
+            machine: its name.
+            attempts: id, number, progress or "", and whether it has ended and is to be committed.
+            lease_s: how long the leases run from now on.
+            now_s: unix time, for the record only.
+            boot_id: of the machine's boot; with the next, for what the queue has forgotten.
+            supervisor_id: of the supervisor that holds the attempts.
+        """
         from mlq.store.replies import Renewal
 
         args = {
-            "machine": machine,
+            **Claimant(machine, boot_id, supervisor_id).as_args(now_s),
             "attempts": list(attempts),
             "lease_s": lease_s,
-            "at": utc_iso(now_s),
-            "at_unix": now_s,
             "states": STATES,
         }
         (reply,) = self.run(Operation("renew", args, request_id=""))
         return Renewal.from_reply(reply)
+
+    def reinstate(self, attempt: tuple[str, int], found: int, who: Claimant, now_s: float) -> bool:
+        """Put a job back to an attempt that the queue has forgotten; returns whether it was done.
+
+        Args:
+            attempt: the caller's, claimed under a number that the results root knows already.
+            found: the last attempt that the results root knows of.
+            who: where that ran.
+            now_s: unix time, for the record only.
+        """
+        args = {
+            "id": attempt[0],
+            "attempt": attempt[1],
+            "found": found,
+            "who": who.as_args(now_s),
+            "states": STATES,
+        }
+        (reply,) = self.run(Operation("reinstate", args))
+        return bool(reply["reinstated"])
 
     def ask_to_stop(self, ids: Iterable[str], reason: str) -> list[str]:
         """Ask the workers of these running jobs to stop them; returns those that do run."""
@@ -188,30 +218,16 @@ class Store(Listing):
             record: anything JSON.
             rq_worker: the fields of a stock rq worker hash.
         """
-        key = f"rq:worker:{machine}"
-        flat = [part for pair in rq_worker.items() for part in pair]
-        # `rq info` shows the workers of each queue; a machine serves every class.
-        classes = [text_of(raw).removeprefix("rq:queue:") for raw in self._queues()]
-        self.client.call_many(
-            [
-                (
-                    "SET",
-                    f"mlq:machine:{machine}",
-                    json.dumps(record),
-                    "EX",
-                    MACHINE_RECORD_TTL_S,
-                ),
-                ("HSET", key, *flat),
-                ("EXPIRE", key, RQ_WORKER_TTL_S),
-                ("SADD", "rq:workers", key),
-                *(("SADD", f"rq:workers:{name}", key) for name in classes),
-            ]
-        )
-
-    def _queues(self) -> Iterable[bytes]:
-        found: Iterable[bytes] = self.client.call("SMEMBERS", "rq:queues")
-        return found
+        args = {
+            "machine": machine,
+            "record": json.dumps(record),
+            "rq_worker": [part for pair in rq_worker.items() for part in pair],
+            "ttl_s": MACHINE_RECORD_TTL_S,
+            "rq_ttl_s": RQ_WORKER_TTL_S,
+        }
+        self.run(Operation("record_machine", args, request_id=""))
 
     def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
         """Publish what the reaper saw on NFS of silent machines; without news it expires."""
-        self.client.call("SET", "mlq:sightings", json.dumps(sightings), "PX", int(ttl_s * 1000))
+        args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}
+        self.run(Operation("record_sightings", args, request_id=""))

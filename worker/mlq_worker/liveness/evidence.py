@@ -12,13 +12,15 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlq.errors import MlqError
 from mlq.layout import Layout, read_listed
 from mlq.progress import latest
+from mlq.root import pinned
 from mlq.store.replies import Attempt
 from mlq_worker.liveness.verdicts import Beat, Look
 
@@ -99,13 +101,15 @@ def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], floa
     """
     at_s = clock()
     beats: dict[str, Beat | None] = {}
-    for machine in machines:
-        try:
-            beats[machine] = _beat(layout.beat_file(machine))
-        except OSError as error:
-            return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
-        except (ValueError, KeyError, TypeError, MlqError) as error:
-            log.warning("the beat of %s cannot be read: %s", machine, error)
+    try:
+        with pinned(layout) as root:
+            for machine in machines:
+                try:
+                    beats[machine] = _beat(root.beat_file(machine))
+                except (ValueError, KeyError, TypeError, MlqError) as error:
+                    log.warning("the beat of %s cannot be read: %s", machine, error)
+    except OSError as error:
+        return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
     return Look(at_s, beats)
 
 
@@ -134,12 +138,27 @@ def read_results(
     returned stands in its result as `value`, JSON text.
     """
     found: dict[Attempt, dict[str, Any] | None] = {}
-    for key in attempts:
-        try:
-            found[key] = _result(layout, key)
-        except OSError as error:
-            log.warning("the result of job %s cannot be read: %s", key[0], error)
+    with _pinned(layout) as root:
+        for key in attempts:
+            if root is None:
+                break
+            try:
+                found[key] = _result(root, key)
+            except OSError as error:
+                log.warning("the result of job %s cannot be read: %s", key[0], error)
     return found
+
+
+@contextmanager
+def _pinned(layout: Layout) -> Iterator[Layout | None]:
+    """Give the pinned root, or None if it is not to be had."""
+    with ExitStack() as stack:
+        try:
+            root = stack.enter_context(pinned(layout))
+        except OSError as error:
+            log.warning("the results root %s cannot be read: %s", layout.root, error)
+            root = None
+        yield root
 
 
 def _result(layout: Layout, key: Attempt) -> dict[str, Any] | None:
@@ -153,19 +172,21 @@ def _result(layout: Layout, key: Attempt) -> dict[str, Any] | None:
         return None
     if (result["id"], result["attempt"]) != key:
         return None
-    value = read_values(layout, [key])[key]
+    value = _value_or_none(layout, key)
     return result | ({"value": value} if value else {})
 
 
 def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
     """Return what functions returned, as JSON text; "" where it cannot be read."""
-    found = {}
-    for key in attempts:
-        try:
-            found[key] = _value(layout, *key)
-        except (OSError, ValueError):
-            found[key] = ""
-    return found
+    with _pinned(layout) as root:
+        return {key: _value_or_none(root, key) if root else "" for key in attempts}
+
+
+def _value_or_none(layout: Layout, key: Attempt) -> str:
+    try:
+        return _value(layout, *key)
+    except (OSError, ValueError):
+        return ""
 
 
 def _value(layout: Layout, job_id: str, attempt: int) -> str:
@@ -176,10 +197,13 @@ def _value(layout: Layout, job_id: str, attempt: int) -> str:
 def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
     """Return the latest progress of these attempts; those that report none are absent."""
     found = {}
-    for job_id, attempt in attempts:
-        text = _tail_progress(layout.progress_file(job_id, attempt))
-        if text:
-            found[job_id, attempt] = text
+    with _pinned(layout) as root:
+        for job_id, attempt in attempts:
+            if root is None:
+                break
+            text = _tail_progress(root.progress_file(job_id, attempt))
+            if text:
+                found[job_id, attempt] = text
     return found
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlq.layout import Layout
 from mlq.lifecycle import Event
 from mlq.store.found import whole
 from mlq.store.operations import Move
@@ -66,7 +65,7 @@ class Reaper:
 
     def __init__(self, store: Store, site: Site, wake: Callable[[], None]) -> None:
         self._store, self._settings = store, site.settings
-        self._layout = Layout(site.settings.root)
+        self._layout = site.layout
         self._desk: Desk[Evidence] = site.new_desk("reaper", wake)
         self._clock = site.clocks.monotonic_s
         self._witness = Witness(site.settings.dead_s, 3 * site.settings.beat_s)

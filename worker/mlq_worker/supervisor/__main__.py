@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from mlq.layout import Layout
 from mlq_worker.supervisor import clock, processes
 from mlq_worker.supervisor.beat import Beats
 from mlq_worker.supervisor.client import SOCKET_NAME
@@ -80,7 +79,7 @@ def hold(options: Options, path: Path) -> None:
 
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
     beats = Beats(
-        Layout(options.root).beat_file(options.machine),
+        options.layout,
         {"machine": options.machine, **identity},
         options.spans.beat_s,
         wake,

@@ -2,7 +2,8 @@
 
 NFS hangs for minutes at a time; the thread that holds the clock may not. So this thread alone
 writes the beat and hands over when each beat began and ended. Invariant: a beat counts from the
-moment its writing began, and only once it has been completed.
+moment its writing began, and only once it has been completed; and only in the queue's results root,
+looked at with each beat. In another folder nobody sees it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
-from mlq.layout import write_atomically
+from mlq.layout import Layout, write_atomically
+from mlq.root import WrongRootError, pinned
 from mlq_worker.supervisor.clock import boottime
 from mlq_worker.supervisor.messages import Key
 
@@ -30,16 +31,16 @@ class Beats:
     """The thread that rewrites the beat file each `beat_s`.
 
     Args:
-        path: the beat file; its folder is made if the results root is there.
+        layout: of the results root, and whose it must be.
         identity: the fields machine, boot_id and supervisor_id of the file.
         beat_s: from the beginning of one beat to that of the next.
         wake: called from the thread after each beat, completed or failed.
     """
 
     def __init__(
-        self, path: Path, identity: dict[str, str], beat_s: float, wake: Callable[[], object]
+        self, layout: Layout, identity: dict[str, str], beat_s: float, wake: Callable[[], object]
     ) -> None:
-        self._path = path
+        self._layout = layout
         self._identity = identity
         self._beat_s = beat_s
         self._wake = wake
@@ -66,7 +67,7 @@ class Beats:
         """What is wrong with the channel; "" if nothing is."""
         since = self._writing_since
         if since is not None and now - since > self._beat_s:
-            return f"no answer from {self._path.parent} for {now - since:.0f} s"
+            return f"no answer from {self._layout.workers_dir} for {now - since:.0f} s"
         return self._error
 
     def _run(self) -> None:
@@ -75,8 +76,11 @@ class Beats:
             self._writing_since = began_at
             try:
                 self._write()
+            except WrongRootError as error:
+                self._error = f"not the queue's results root: {error.strerror}"
             except OSError as error:
-                self._error = f"cannot write {self._path}: {error.strerror}"
+                path = self._layout.beat_file(self._identity["machine"])
+                self._error = f"cannot write {path}: {error.strerror}"
             else:
                 self._error = ""
                 self.completed.append(Beat(began_at, boottime()))
@@ -96,5 +100,9 @@ class Beats:
 
     def _write(self) -> None:
         self._counter += 1
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)  # never the root: it may be unmounted
-        write_atomically(self._path, self._content())
+        with pinned(self._layout) as root:
+            self._put(root)
+
+    def _put(self, root: Layout) -> None:
+        root.workers_dir.mkdir(mode=0o700, exist_ok=True)
+        write_atomically(root.beat_file(self._identity["machine"]), self._content())

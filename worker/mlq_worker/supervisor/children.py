@@ -18,10 +18,13 @@ class LauncherProcess:
     Args:
         options: those of the supervisor.
         boot_id: this boot's id.
+        supervisor_id: of its supervisor.
         trampoline: starts it, so that Python on a hung NFS holds up the launcher and not us.
     """
 
-    def __init__(self, options: Options, boot_id: str, trampoline: Trampoline) -> None:
+    def __init__(
+        self, options: Options, boot_id: str, supervisor_id: str, trampoline: Trampoline
+    ) -> None:
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
         path, argv = trampoline.command(
@@ -31,6 +34,8 @@ class LauncherProcess:
                 f"--fd={theirs.fileno()}",
                 f"--machine={options.machine}",
                 f"--boot-id={boot_id}",
+                f"--supervisor-id={supervisor_id}",
+                f"--queue-id={options.queue_id}",
                 f"--mark-prefix={options.mark_prefix}",
                 f"--root={options.root}",
                 f"--runtime={options.runtime}",

@@ -13,7 +13,10 @@ SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; 
 
 @dataclass(slots=True)
 class Job:
-    """One attempt from its order until its processes are gone."""
+    """One attempt from its order until its processes are gone.
+
+    `foreign`: its folder holds what is not its own; nothing may be written there.
+    """
 
     order: Order
     start_by: float
@@ -21,6 +24,7 @@ class Job:
     doom: Doom | None = None
     started: Started | None = None
     result: Result | None = None
+    foreign: bool = False
     sweep_at: float = 0.0
     sweep_s: float = SWEEP_S
 

@@ -82,7 +82,7 @@ def main() -> None:
     """Runs the launcher on the connection it was given."""
     parser = argparse.ArgumentParser(prog="mlq-launcher")
     parser.add_argument("--fd", type=int, required=True)
-    for name in ("--machine", "--boot-id", "--mark-prefix"):
+    for name in ("--machine", "--boot-id", "--supervisor-id", "--queue-id", "--mark-prefix"):
         parser.add_argument(name, required=True)
     for name in ("--root", "--runtime"):
         parser.add_argument(name, type=Path, required=True)
@@ -103,9 +103,10 @@ def main() -> None:
     channel = Channel(connection)
     spawner = Spawner(
         channel,
-        Layout(options.root),
+        Layout(options.root, options.queue_id),
         (options.machine, options.boot_id),
         Trampoline(options.runtime),
+        options.supervisor_id,
     )
 
     def told_to_end(_number: int, _frame: FrameType | None) -> None:

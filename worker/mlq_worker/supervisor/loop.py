@@ -220,7 +220,10 @@ class Supervisor:
             self._launch_at = self._now.at + _LAUNCHER_PAUSE_S
         elif self._now.at >= self._launch_at:
             self._launcher = LauncherProcess(
-                self._options, self._identity["boot_id"], self._trampoline
+                self._options,
+                self._identity["boot_id"],
+                self._identity["supervisor_id"],
+                self._trampoline,
             )
             self._state.launcher_up = True
 

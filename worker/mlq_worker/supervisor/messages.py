@@ -13,8 +13,19 @@ Key = tuple[str, int]
 """Job id and attempt number."""
 
 Outcome = Literal[
-    "exited", "signaled", "timeout", "canceled", "released", "lost", "unstartable", "storage"
+    "exited",
+    "signaled",
+    "timeout",
+    "canceled",
+    "released",
+    "lost",
+    "unstartable",
+    "storage",
+    "reused",
+    "foreign",
 ]
+"""`reused`: the results root knows this attempt, or a later one, already: the queue has forgotten
+it. `foreign`: the folder is that of another job, which had the number before."""
 
 
 HeldState = Literal["waiting", "running", "stopping", "paused", "ended"]
@@ -51,6 +62,15 @@ class Order(_RequiredOfOrder, total=False):
     secrets: dict[str, str]
 
 
+class Found(TypedDict):
+    """The last attempt that the results root knows of a job; all but the number "" if unknown."""
+
+    attempt: int
+    machine: str
+    boot_id: str
+    supervisor_id: str
+
+
 class _RequiredOfResult(TypedDict):
     id: str
     attempt: int
@@ -69,10 +89,12 @@ class _RequiredOfResult(TypedDict):
 class Result(_RequiredOfResult, total=False):
     """How an attempt ended: the content of `result.json`. Times of day are UTC.
 
-    `cause` tells what was at fault if it could not start (`mlq_worker.causes`).
+    `cause` tells what was at fault if it could not start (`mlq_worker.causes`). `found` goes with
+    the outcome `reused`.
     """
 
     cause: dict[str, str]
+    found: Found
 
 
 class Doom(TypedDict):

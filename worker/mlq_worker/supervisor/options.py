@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlq.layout import Layout
 from mlq_worker.supervisor.fence import Spans
 
 
@@ -19,6 +20,7 @@ class Options:
         root: the results root, usually on NFS.
         mark_prefix: with what the marks of this machine's attempts start, and no others.
         spans: the settings of liveness.
+        queue_id: of the queue whose root that must be, each time that it is used; "": anybody's.
     """
 
     runtime: Path
@@ -26,6 +28,12 @@ class Options:
     root: Path
     mark_prefix: str
     spans: Spans
+    queue_id: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        """The results root, and whose it must be."""
+        return Layout(self.root, self.queue_id)
 
     def arguments(self) -> list[str]:
         """The command line from which `parse` makes the same options."""
@@ -33,6 +41,7 @@ class Options:
             f"--runtime={self.runtime}",
             f"--machine={self.machine}",
             f"--root={self.root}",
+            f"--queue-id={self.queue_id}",
             f"--mark-prefix={self.mark_prefix}",
             f"--beat-s={self.spans.beat_s}",
             f"--lease-s={self.spans.lease_s}",
@@ -47,9 +56,12 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--machine", required=True)
     parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--queue-id", default="")
     parser.add_argument("--mark-prefix", required=True)
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
     found = parser.parse_args(arguments)
     spans = Spans(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
-    return Options(found.runtime, found.machine, found.root, found.mark_prefix, spans)
+    return Options(
+        found.runtime, found.machine, found.root, found.mark_prefix, spans, found.queue_id
+    )

@@ -9,6 +9,7 @@ import signal
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
+from mlq.root import pinned
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor.messages import Outcome, Result
 
@@ -52,16 +53,21 @@ def usage(used: resource.struct_rusage) -> tuple[float, int]:
 
 def write_result(result: Result, layout: Layout) -> str:
     """Writes `result.json`; returns what went wrong, "" if nothing did."""
-    folder = layout.folder(result["id"])
-    path = folder.result_file(result["attempt"])
-    content = json.dumps(result).encode("ascii")
+    path = layout.folder(result["id"]).result_file(result["attempt"])
     try:
-        try:
-            write_atomically(path, content)
-        except FileNotFoundError:  # nothing of it was prepared
-            layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
-            make_private_dirs(folder.attempt_dir(result["attempt"]))
-            write_atomically(path, content)
+        with pinned(layout) as root:
+            _write(result, root)
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
     return ""
+
+
+def _write(result: Result, root: Layout) -> None:
+    folder = root.folder(result["id"])
+    path = folder.result_file(result["attempt"])
+    content = json.dumps(result).encode("ascii")
+    try:
+        write_atomically(path, content)
+    except FileNotFoundError:  # nothing of it was prepared
+        make_private_dirs(folder.attempt_dir(result["attempt"]))
+        write_atomically(path, content)

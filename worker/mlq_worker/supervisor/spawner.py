@@ -19,14 +19,15 @@ from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.clock import boottime, utc_now
 from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.holder import Holder
 from mlq_worker.supervisor.job import Job
 from mlq_worker.supervisor.lanes import Lanes
-from mlq_worker.supervisor.messages import Doom, Key, Outcome, key_of, unstarted_result
+from mlq_worker.supervisor.messages import Doom, Found, Key, Outcome, key_of, unstarted_result
 from mlq_worker.supervisor.pool import Pool
 from mlq_worker.supervisor.report import Report
 from mlq_worker.supervisor.results import classify, spawn_fault, usage
 from mlq_worker.supervisor.shelf import Shelf
-from mlq_worker.supervisor.starting import Failure, Preparation, Ready
+from mlq_worker.supervisor.starting import FOREIGN, Failure, Preparation, Ready
 
 _POOL_SIZE = 4
 _SWEEP_MAX_S = 0.5
@@ -40,12 +41,18 @@ class Spawner:
         layout: where jobs have their folders.
         place: machine and boot id, for results.
         trampoline: how jobs are executed.
+        supervisor_id: of the supervisor, to be left beside each attempt.
     """
 
     def __init__(
-        self, channel: Channel, layout: Layout, place: tuple[str, str], trampoline: Trampoline
+        self,
+        channel: Channel,
+        layout: Layout,
+        place: tuple[str, str],
+        trampoline: Trampoline,
+        supervisor_id: str = "",
     ) -> None:
-        self._preparation = Preparation(layout)
+        self._preparation = Preparation(layout, Holder(*place, supervisor_id))
         self._place = place
         self._trampoline = trampoline
         # Handlers go with exec; what is ignored, as SIGPIPE is in Python, stays ignored.
@@ -95,10 +102,11 @@ class Spawner:
 
     def _start(self, job: Job, prepared: Ready | Failure) -> None:
         if isinstance(prepared, Failure):
+            job.foreign = prepared.outcome in FOREIGN
             if job.result is None:
-                failure = prepared
+                failed = prepared
                 self._end_unstarted(
-                    job, failure.outcome, failure.exit_code, failure.reason, failure.cause
+                    job, failed.outcome, failed.exit_code, failed.reason, failed.cause, failed.found
                 )
             return
         job.ready = prepared
@@ -133,6 +141,7 @@ class Spawner:
         order = job.order
         if boottime() > job.start_by:
             del self._jobs[key_of(order)]
+            self._preparation.expect(key_of(order))
             self._report.tell("late", key_of(order))
             return
         path, argv = self._trampoline.command(order["cwd"], ready.argv)
@@ -175,11 +184,14 @@ class Spawner:
         exit_code: int | None,
         reason: str,
         cause: Cause | None = None,
+        found: Found | None = None,
     ) -> None:
         job.result = unstarted_result(key_of(job.order), self._place, outcome, reason, utc_now())
         job.result["exit_code"] = exit_code
         if cause is not None:
             job.result["cause"] = cause.as_json()
+        if found is not None:
+            job.result["found"] = found
         self._close_log(job)
         self._finish(job)
 
@@ -276,7 +288,10 @@ class Spawner:
             result["outcome"], result["reason"] = "released", "released: the machine shuts down"
         self._jobs.pop(key_of(job.order), None)
         self._report.tell("gone", result)
-        self._shelf.put(result)
+        if job.foreign:  # in the place of its result lies what is not ours
+            self._report.tell("stored", key_of(result))
+        else:
+            self._shelf.put(result)
         self._make_way(job)
 
     def _make_way(self, job: Job) -> None:

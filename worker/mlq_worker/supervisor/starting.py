@@ -19,10 +19,18 @@ from pathlib import Path
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
+from mlq.root import WrongRootError, pinned
 from mlq_worker.causes import Cause, Kind
-from mlq_worker.supervisor.messages import Order, Outcome
+from mlq_worker.supervisor.holder import Holder, is_of_another, last_attempt
+from mlq_worker.supervisor.messages import Found, Key, Order, Outcome, key_of
 from mlq_worker.supervisor.secret_files import SecretError, read_secrets
 
+# Ends of attempts whose folder is not theirs: nothing may be written there.
+FOREIGN: frozenset[Outcome] = frozenset({"reused", "foreign"})
+JOB_NUMBER_REUSED = (
+    "the queue has forgotten it and gave its number out again; enqueue this one anew"
+)
+_NOBODY = Holder("", "", "")
 _NOT_FOUND, _NOT_USABLE = 127, 126  # as shells report them
 _BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
 _FIRST_LINE_BYTES = 256  # of a script, as far as the kernel reads it
@@ -46,23 +54,35 @@ class Failure(Exception):  # noqa: N818 - as much an answer as an error
     """Why a job cannot be started: the outcome, exit code, reason and cause of its result."""
 
     def __init__(
-        self, outcome: Outcome, exit_code: int | None, reason: str, cause: Cause | None = None
+        self,
+        outcome: Outcome,
+        exit_code: int | None,
+        reason: str,
+        cause: Cause | None = None,
+        found: Found | None = None,
     ) -> None:
         super().__init__(reason)
         self.outcome, self.exit_code, self.reason = outcome, exit_code, reason
-        self.cause = cause
+        self.cause, self.found = cause, found
 
 
 class Preparation:
     """Prepares jobs; may be used by several threads.
 
     Args:
-        layout: where jobs have their folders.
+        layout: where jobs have their folders, and whose root that must be.
+        holder: who holds what is prepared here.
         clock: seconds that only run forward.
     """
 
-    def __init__(self, layout: Layout, clock: Callable[[], float] = time.monotonic) -> None:
-        self._layout = layout
+    def __init__(
+        self,
+        layout: Layout,
+        holder: Holder = _NOBODY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._layout, self._holder = layout, holder
+        self._again: set[Key] = set()
         self._clock = clock
         self._found: dict[tuple[str, str, str], str] = {}
         self._found_at = clock()
@@ -73,8 +93,15 @@ class Preparation:
         Returns:
             `Ready`, whose log the caller closes, or the `Failure`.
         """
+        again = key_of(order) in self._again
+        self._again.discard(key_of(order))
         try:
-            log = _open_log(order, self._layout)
+            with pinned(self._layout) as root:
+                log = _open_log(order, root, self._holder, again=again)
+        except Failure as failure:
+            return failure
+        except WrongRootError as error:
+            return Failure("storage", None, f"not the queue's results root: {error.strerror}")
         except OSError as error:
             reason = f"cannot write {error.filename or self._layout.root}: {error.strerror}"
             own = _is_of_the_job(error, self._layout)
@@ -82,9 +109,17 @@ class Preparation:
             return Failure("storage", None, reason, cause)
         return _with_command(order, log, self._command, self._secrets)
 
+    def expect(self, key: Key) -> None:
+        """Expect an attempt once more: it was prepared, and then it was too late to start it."""
+        self._again.add(key)
+
     def _secrets(self, order: Order) -> dict[str, str]:
+        wanted = order.get("secrets", {})
+        if not wanted:
+            return {}
         try:
-            return read_secrets(self._layout, order.get("secrets", {}))
+            with pinned(self._layout) as root:
+                return read_secrets(root, wanted)
         except SecretError as error:
             raise Failure("unstartable", _NOT_USABLE, str(error)) from None
 
@@ -122,18 +157,19 @@ def _with_command(
         return Failure("unstartable", _NOT_USABLE, f"cannot start: {error}")
 
 
-def _open_log(order: Order, layout: Layout) -> int:
-    folder, attempt = layout.folder(order["id"]), order["attempt"]
-    if _make_job_folder(folder.path, layout) or not _has_content(folder.job_file):
+def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int:
+    """Make what an attempt needs below the pinned root; raises Failure if it is not its own."""
+    folder, attempt = root.folder(order["id"]), order["attempt"]
+    is_new = _make_job_folder(folder.path)
+    if not is_new and not again:
+        _check_unused(order, root)
+    if is_new or not _has_content(folder.job_file):
         # Not flushed: the queue has the same text, and the next attempt finds it lost.
         write_atomically(folder.job_file, order["job_json"].encode("utf-8"), flush=False)
-    for path in (
-        folder.attempts_dir,
-        folder.attempt_dir(attempt),
-        folder.checkpoint_dir,
-        folder.output_dir,
-    ):
+    attempt_dir = folder.attempt_dir(attempt)
+    for path in (folder.attempts_dir, attempt_dir, folder.checkpoint_dir, folder.output_dir):
         make_private_dirs(path)
+    holder.note(attempt_dir)
     return os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
 
 
@@ -150,14 +186,25 @@ def _is_of_the_job(error: OSError, layout: Layout) -> bool:
     return True
 
 
-def _make_job_folder(path: str, layout: Layout) -> bool:
-    """Whether it was not there before; the root is not made."""
+def _check_unused(order: Order, root: Layout) -> None:
+    """Make sure that a queue that forgot did not give out anew what the root knows already."""
+    folder = root.folder(order["id"])
+    if is_of_another(root, folder, order["job_json"]):
+        reason = f"job {order['id']} was another job before: {JOB_NUMBER_REUSED}"
+        raise Failure("foreign", None, reason)
+    found = last_attempt(folder, order["attempt"])
+    if found is not None:
+        reason = f"attempt {found['attempt']} is in the results root, and the queue forgot it"
+        raise Failure("reused", None, reason, found=found)
+
+
+def _make_job_folder(path: str) -> bool:
+    """Whether it was not there before."""
     try:
         os.mkdir(path, 0o700)  # noqa: PTH102 - speed
     except FileExistsError:
         return False
     except FileNotFoundError:
-        layout.root.stat()  # never made here: an unmounted root is a fault, not a new folder
         make_private_dirs(path)
     return True
 

@@ -3,13 +3,19 @@
 -- Calling convention of every operation:
 --   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
 --            because redis-py sends a command again when the connection breaks. '' if read-only.
---   ARGV[2]  the named arguments, one JSON object.
+--   ARGV[2]  the named arguments, one JSON object. With `queue_id` among them, the operation is
+--            meant for that queue only: if the data here are another queue's, or no queue's, nothing
+--            is done and the reply is the error OTHERQUEUE and the id that was found.
 --   reply    one JSON text.
 --
 -- rq's keys:   rq:queues  rq:queue:<class>  rq:job:<id>  rq:<registry>:<class>
 --              rq:wip:<class>  rq:execution:<id>:<attempt>  rq:executions:<id>
 --              rq:job:<id>:dependents  rq:job::<id>:dependencies  rq:results:<id>
--- Our own:     mlq:last_number        the last job number given out
+-- Our own:     mlq:queue_id           which queue this is
+--              mlq:root               the results root that the queue was given, as its first worker
+--                                     called it
+--              mlq:deleted            zset of ids that rq's tools deleted, by when that was noticed
+--              mlq:last_number        the last job number given out
 --              mlq:jobs               zset of all job ids, by order of submission
 --              mlq:unended            those of them that have not ended
 --              mlq:ended              zset of ended job ids, by time of end
@@ -27,6 +33,13 @@
 local REPLY_TTL_S = 600
 local request_id = ARGV[1]
 local args = cjson.decode(ARGV[2])
+
+if args.queue_id then
+  local found = redis.call('GET', 'mlq:queue_id')
+  if found ~= args.queue_id then
+    return { err = 'OTHERQUEUE ' .. (found or '') }
+  end
+end
 
 local function now()
   local time = redis.call('TIME')
@@ -125,15 +138,27 @@ local function attempt_member(id, attempt)
   return id .. ':' .. attempt
 end
 
--- Whether a running attempt's job was deleted by rq's tools, which know nothing of leases. Whoever
--- meets such an attempt drops it where it stands; its machine ends it with its next renewal.
-local function is_deleted(id)
+local DELETED_TTL_S = 30 * 86400
+
+-- Whether a running attempt's job is no job any more. If rq's tools deleted it, which know nothing
+-- of leases, its id still stands in mlq:jobs, and is noted. Whoever meets such an attempt drops it
+-- where it stands; its machine ends it with its next renewal.
+local function is_gone(id)
   if redis.call('EXISTS', job_key(id)) == 1 then
     return false
   end
-  redis.call('ZREM', 'mlq:jobs', id)
-  redis.call('ZREM', 'mlq:unended', id)
+  if redis.call('ZREM', 'mlq:jobs', id) == 1 then
+    redis.call('ZREM', 'mlq:unended', id)
+    redis.call('ZADD', 'mlq:deleted', now(), id)
+    redis.call('ZREMRANGEBYSCORE', 'mlq:deleted', '-inf', now() - DELETED_TTL_S)
+  end
   return true
+end
+
+-- Whether a job was deleted on purpose. Of one that is merely unknown the queue knows nothing: its
+-- data may be older than the job.
+local function was_deleted(id)
+  return is_gone(id) and redis.call('ZSCORE', 'mlq:deleted', id)
 end
 
 -- Take a job out of wherever its state keeps it.
@@ -175,6 +200,22 @@ local function enter(id, state, class, fresh, due)
   elseif state ~= 'started' then
     redis.call('ZADD', 'mlq:unended', order_of(id), id)
   end
+end
+
+-- Let an attempt of a job run on a machine: it holds a lease from now on, and the machine holds it.
+--   who  {machine, worker, boot_id, supervisor_id, at, at_unix}
+local function hold_attempt(id, class, attempt, who, lease_ends)
+  local key, member = job_key(id), attempt_member(id, attempt)
+  redis.call('HSET', key, 'last_heartbeat', who.at, 'worker_name', who.worker,
+    'mlq_attempt', attempt, 'mlq_machine', who.machine, 'mlq_boot_id', who.boot_id,
+    'mlq_supervisor_id', who.supervisor_id)
+  redis.call('PERSIST', key)
+  redis.call('HSET', 'rq:execution:' .. member, 'id', attempt, 'created_at', who.at_unix,
+    'last_heartbeat', who.at_unix, 'worker_name', who.worker)
+  redis.call('ZADD', 'rq:executions:' .. id, '+inf', attempt)
+  redis.call('ZADD', 'rq:wip:' .. class, '+inf', member)
+  redis.call('ZADD', 'mlq:leases', lease_ends, member)
+  redis.call('SADD', 'mlq:held:' .. who.machine, member)
 end
 
 -- Let a job wait until each of these has told it that it ended.

@@ -55,18 +55,9 @@ local function start(id, class)
   local key = job_key(id)
   leave(id, args.states.ready, class)
   local attempt = count_up(key, 'mlq_attempt')
-  local member = attempt_member(id, attempt)
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress')
-  redis.call('HSET', key, 'started_at', args.at, 'last_heartbeat', args.at,
-    'worker_name', args.worker, 'mlq_machine', args.machine, 'mlq_boot_id', args.boot_id,
-    'mlq_supervisor_id', args.supervisor_id)
-  redis.call('PERSIST', key)
-  redis.call('HSET', 'rq:execution:' .. member, 'id', attempt, 'created_at', args.at_unix,
-    'last_heartbeat', args.at_unix, 'worker_name', args.worker)
-  redis.call('ZADD', 'rq:executions:' .. id, '+inf', attempt)
-  redis.call('ZADD', 'rq:wip:' .. class, '+inf', member)
-  redis.call('ZADD', 'mlq:leases', started_at + args.lease_s, member)
-  redis.call('SADD', 'mlq:held:' .. args.machine, member)
+  redis.call('HSET', key, 'started_at', args.at)
+  hold_attempt(id, class, attempt, args, started_at + args.lease_s)
   enter(id, args.states.running, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
     'mlq_failures', 'mlq_folder_faults')

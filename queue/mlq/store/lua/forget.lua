@@ -9,7 +9,7 @@ if earlier then return earlier end
 local ids = redis.call('ZRANGEBYSCORE', 'mlq:ended', '-inf', args.ended_before, 'LIMIT', 0, args.limit)
 for _, id in ipairs(ids) do
   local key = job_key(id)
-  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name')
+  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name', 'mlq_losses')
   if job[1] then
     leave(id, job[1], job[2])
   end
@@ -18,6 +18,10 @@ for _, id in ipairs(ids) do
   end
   redis.call('DEL', key, key .. ':dependents', 'rq:job::' .. id .. ':dependencies',
     'rq:results:' .. id, 'rq:executions:' .. id)
+  if job[4] then
+    -- A machine that was lost under it may still come back with an attempt of it.
+    redis.call('ZADD', 'mlq:deleted', now(), id)
+  end
   redis.call('ZREM', 'mlq:jobs', id)
   redis.call('ZREM', 'mlq:unended', id)
   redis.call('ZREM', 'mlq:ended', id)

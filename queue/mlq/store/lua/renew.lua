@@ -1,33 +1,75 @@
--- renew(machine, attempts, lease_s, at, at_unix, states) -> {alive, lost, stop}
---   attempts  [{id, attempt, progress}]: what the machine still runs; progress is '' if unknown
---   states    {running}
+-- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, states)
+--     -> {alive, lost, stop, unknown, adopted}
+--   attempts  [{id, attempt, progress, ended}]: what the machine still holds; progress is '' if
+--             unknown; ended: whether it has ended there and its result is to be committed
+--   states    {running, refused}
 --   alive     [[id, attempt]]: still ours, lease extended
---   lost      [[id, attempt]]: no longer ours, to be killed at once
+--   lost      [[id, attempt]]: no longer ours for sure, to be killed at once
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end
--- The machine is compared, too: a queue that was restored from a backup counts attempts anew.
+--   unknown   [[id, attempt]]: of jobs that this queue has never heard of; they run on
+--   adopted   [[id, attempt]]: those of `alive` that the queue did not know yet
+-- An attempt is lost only by what the queue knows for sure: the job is at a later attempt, or ended
+-- or waits after this one, or runs on another machine, or was deleted on purpose. A queue that is at
+-- an earlier attempt was restored from a backup and has forgotten this one: it takes it back. Only
+-- what its user canceled meanwhile stays so. (Attempts are only ever counted up; so a higher number
+-- than the queue knows of is always the later attempt.)
 -- Also how a machine says that it is there. Not cached: doing it twice does no harm.
 local renewed_at = now()
-local alive, lost, stop = {}, {}, {}
+local lease_ends = renewed_at + args.lease_s
+local reply_of = { alive = {}, lost = {}, stop = {}, unknown = {}, adopted = {} }
 redis.call('ZADD', 'mlq:machines', renewed_at, args.machine)
+
+local function standing(id, attempt, job)
+  if not job.status then
+    return was_deleted(id) and 'lost' or 'unknown'
+  elseif job.attempt == attempt then
+    return job.status == args.states.running and job.machine == args.machine and 'alive' or 'lost'
+  elseif job.attempt > attempt or job.status == args.states.refused then
+    return 'lost'
+  end
+  return 'adopted'
+end
+
+local function adopt(id, attempt, job)
+  leave(id, job.status, job.class)
+  redis.call('HDEL', job_key(id), 'ended_at', 'mlq_exit_code', 'mlq_reason')
+  redis.call('HSET', job_key(id), 'started_at', args.at)
+  redis.call('ZADD', 'mlq:unended', order_of(id), id)
+  hold_attempt(id, job.class, attempt, args, lease_ends)
+  enter(id, args.states.running, job.class)
+end
+
+local function extend(id, attempt)
+  local member = attempt_member(id, attempt)
+  redis.call('ZADD', 'mlq:leases', lease_ends, member)
+  redis.call('HSET', job_key(id), 'last_heartbeat', args.at)
+  redis.call('HSET', 'rq:execution:' .. member, 'last_heartbeat', args.at_unix)
+end
+
 for _, held in ipairs(args.attempts) do
-  local id, attempt = held[1], held[2]
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'status', 'mlq_attempt', 'mlq_stop', 'mlq_machine')
-  local ours = tonumber(job[2]) == attempt and job[4] == args.machine
-  if job[1] == args.states.running and ours then
-    local member = attempt_member(id, attempt)
-    redis.call('ZADD', 'mlq:leases', renewed_at + args.lease_s, member)
-    redis.call('HSET', key, 'last_heartbeat', args.at)
-    redis.call('HSET', 'rq:execution:' .. member, 'last_heartbeat', args.at_unix)
-    if held[3] ~= '' then
-      redis.call('HSET', key, 'mlq_progress', held[3])
+  local id, attempt, progress, ended = unpack(held)
+  local found = redis.call('HMGET', job_key(id), 'status', 'mlq_attempt', 'mlq_machine', 'origin',
+    'mlq_stop')
+  local job = {
+    status = found[1], attempt = tonumber(found[2]) or 0, machine = found[3],
+    class = found[4] or '', stop = found[5],
+  }
+  local how = standing(id, attempt, job)
+  if how == 'adopted' then
+    adopt(id, attempt, job)
+    table.insert(reply_of.adopted, { id, attempt })
+    how = 'alive'
+  elseif how == 'alive' and not ended then
+    extend(id, attempt)
+  end
+  table.insert(reply_of[how], { id, attempt })
+  if how == 'alive' and not ended then
+    if progress ~= '' then
+      redis.call('HSET', job_key(id), 'mlq_progress', progress)
     end
-    alive[#alive + 1] = { id, attempt }
-    if job[3] then
-      stop[#stop + 1] = { id, attempt, job[3] }
+    if job.stop then
+      table.insert(reply_of.stop, { id, attempt, job.stop })
     end
-  else
-    lost[#lost + 1] = { id, attempt }
   end
 end
-return reply({ alive = alive, lost = lost, stop = stop })
+return reply(reply_of)
