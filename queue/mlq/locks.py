@@ -1,10 +1,13 @@
-"""Whether somebody holds a lock that the kernel lets go of when its holder dies (flock(2))."""
+"""Lock files: the kernel lets go of the lock when its holder dies (flock(2))."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
+
+_RETRY_S = 0.02
 
 
 def is_locked(lock_file: Path) -> bool:
@@ -21,3 +24,67 @@ def is_locked(lock_file: Path) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether a path still leads to what a descriptor has open."""
+    try:
+        there = path.lstat()
+    except OSError:
+        return False
+    ours = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+class PathLock:
+    """A lock file that its holder can take again after somebody deleted it.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def take(self, patience_s: float) -> bool:
+        """Lock it; returns whether it is ours.
+
+        Args:
+            patience_s: how long to try; `is_locked` looks by taking the lock for an instant.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        until_s = time.monotonic() + patience_s
+        while True:
+            descriptor = self._opened()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                if time.monotonic() >= until_s:
+                    return False
+                time.sleep(_RETRY_S)
+            else:
+                self.close()
+                self._descriptor = descriptor
+                return True
+
+    def is_in_place(self) -> bool:
+        """Tell whether the lock that we hold is that of the file at the path."""
+        return self._descriptor is not None and is_at(self.path, self._descriptor)
+
+    def retake(self) -> bool:
+        """Lock the file that is at the path now; until that is done, hold on to the old one."""
+        return self.take(0)
+
+    def close(self) -> None:
+        """Let go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self.path, flags, 0o600)

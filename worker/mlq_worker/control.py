@@ -55,9 +55,9 @@ def run(
 
     os.umask(0o077)
     folder = machine_dir(settings.runtime_dir, settings.machine)
-    with held(folder, settings.machine), log_to(log):
-        status_file = folder / "worker.status"
-        notify = Notifier.taken_from(os.environ, status_file)
+    status_file = folder / "worker.status"
+    notify = Notifier.taken_from(os.environ, status_file)
+    with held(folder, settings.machine, notify.renew), log_to(log):
         try:
             daemon.run(settings, options, notify, keep_trying=keep_trying)
         finally:

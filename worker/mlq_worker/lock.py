@@ -1,68 +1,61 @@
-"""One worker a machine: a lock that the kernel lets go of when its holder dies.
+"""One worker a machine: a name and a lock that the kernel lets go of when their holder dies.
 
-`worker.lock` in the machine's runtime folder decides (flock); `worker.pid` only says who. Signals
-go through a pidfd that was opened while the lock was held, so they never reach a stranger who was
-given the same number.
+`worker.lock` in the machine's runtime folder (flock) and the kernel's name for that folder decide
+together, so that a deleted lock file lets no second worker in (`mlq.residence`). Who it is tells
+the name, and `worker.pid` where it cannot. Signals go through a pidfd that was opened while the
+process was seen to be the worker, so they never reach a stranger who was given the same number.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlq.errors import WorkerError
+from mlq.kernel_names import kernel_name, owner
 from mlq.locks import is_locked
+from mlq.residence import Caretaker, Residence
 
 _PATIENCE_S = 1.0
 _RETRY_S = 0.02
+_YOUNG = ("worker.log", "worker.status", "supervisor.log", "tunnel")
+
+
+def _name(folder: Path) -> str:
+    return kernel_name("worker", str(folder.absolute()))
 
 
 @contextlib.contextmanager
-def held(folder: Path, machine: str) -> Iterator[None]:
+def held(folder: Path, machine: str, *tasks: Callable[[float], None]) -> Iterator[None]:
     """Be the one worker of a machine while the context lasts.
 
     Args:
         folder: the machine's runtime folder.
         machine: its name, for the message.
+        tasks: what else of the folder is to be looked after each second (`Caretaker`).
 
     Raises:
         WorkerError: another process is.
     """
-    pid_file = folder / "worker.pid"
-    lock = os.open(folder / "worker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    residence = Residence(folder, "worker", _name(folder), young=_YOUNG)
+    if not residence.take(_PATIENCE_S):
+        raise WorkerError(
+            f"a worker for {machine} already runs here",
+            fix="`mlq worker status` shows it; `mlq worker stop` ends it and leaves its jobs",
+        )
+    residence.settle()
+    caretaker = Caretaker([residence.renew, *tasks], time.monotonic)
+    caretaker.start()
     try:
-        if not _lock_soon(lock):
-            raise WorkerError(
-                f"a worker for {machine} already runs here",
-                fix="`mlq worker status` shows it; `mlq worker stop` ends it and leaves its jobs",
-            )
-        pid_file.write_text(f"{os.getpid()}\n")
-        try:
-            yield
-        finally:
-            pid_file.unlink(missing_ok=True)
+        yield
     finally:
-        os.close(lock)
-
-
-def _lock_soon(lock: int) -> bool:
-    # `holder` below looks by taking the lock for an instant: that must not keep a worker out.
-    until = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                return False
-            time.sleep(_RETRY_S)
-        else:
-            return True
+        caretaker.stop()
+        residence.leave()
 
 
 class Holder:
@@ -108,21 +101,26 @@ def holder(folder: Path) -> Iterator[Holder | None]:
 def _find(folder: Path) -> Holder | None:
     lock, pid_file = folder / "worker.lock", folder / "worker.pid"
     until = time.monotonic() + _PATIENCE_S
-    while is_locked(lock):
-        found = _open(pid_file)
+    while True:
+        named = owner(_name(folder))
+        if named is None and not is_locked(lock):
+            return None
+        # A worker of an older version has no name, and that of a container no number.
+        pid = named.pid if named and named.pid else _read_pid(pid_file)
+        found = _open(pid)
         if found is not None:
-            if is_locked(lock) and _read_pid(pid_file) == found.pid:
+            if owner(_name(folder)) == named and (
+                named is not None or (is_locked(lock) and _read_pid(pid_file) == found.pid)
+            ):
                 return found
             found.close()
         # It has the lock and is about to write its number, or is on its way out.
         if time.monotonic() > until:
-            break
+            return None
         time.sleep(_RETRY_S)
-    return None
 
 
-def _open(pid_file: Path) -> Holder | None:
-    pid = _read_pid(pid_file)
+def _open(pid: int | None) -> Holder | None:
     if pid is None:
         return None
     try:

@@ -52,9 +52,17 @@ class Notifier:
             return
         self._status = line
         self._send(f"STATUS={line}")
+        self._keep_status()
+
+    def renew(self, _now_s: float) -> None:
+        """Make the file of the last status anew if a cleaner took it."""
+        if self._status and not self._status_file.exists():
+            self._keep_status()
+
+    def _keep_status(self) -> None:
         # A runtime folder that was cleaned away takes the status with it, not the daemon.
         with contextlib.suppress(OSError):
-            self._status_file.write_text(line + "\n", encoding="utf-8")
+            self._status_file.write_text(self._status + "\n", encoding="utf-8")
 
     def stopping(self) -> None:
         """Say that the daemon is on its way out."""

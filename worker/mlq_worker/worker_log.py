@@ -15,6 +15,8 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from mlq.locks import is_at
+
 _MAX_BYTES = 1_000_000
 _OLDER_FILES = 2
 _TAIL_BYTES = 4096
@@ -23,6 +25,13 @@ _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 class _RotatingStderr(RotatingFileHandler):
     """A rotating log file that is standard error too, so that no word of a crash is lost."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A file that a cleaner took would swallow the rest.
+        if self.stream is not None and not is_at(Path(self.baseFilename), self.stream.fileno()):
+            self.stream.close()
+            self.stream = self._open()
+        super().emit(record)
 
     def _open(self) -> TextIOWrapper:
         stream = super()._open()

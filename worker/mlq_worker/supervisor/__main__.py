@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 
+from mlq.residence import Caretaker
 from mlq_worker.supervisor import clock, processes
 from mlq_worker.supervisor.beat import Beats
-from mlq_worker.supervisor.client import SOCKET_NAME
+from mlq_worker.supervisor.client import ALREADY_RUNNING
 from mlq_worker.supervisor.journal import note
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.options import Options, parse
+from mlq_worker.supervisor.residence import SupervisorResidence
 
 _LEFTOVER_ROUNDS = 100
 _LEFTOVER_PAUSE_S = 0.02
-_ALREADY_RUNNING = 75  # EX_TEMPFAIL: the caller tries to connect again
 
 
 def main() -> None:
-    """Takes the lock, ends what an earlier supervisor left, and holds jobs until it is done."""
+    """Becomes the only one, ends what an earlier one left, and holds jobs until it is done."""
     options = parse(sys.argv[1:])
     os.umask(0o077)
-    lock = os.open(
-        options.runtime / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(_ALREADY_RUNNING)
+    residence = SupervisorResidence(options, note)
+    if why_not := residence.take():
+        note(f"supervisor {os.getpid()} leaves: {why_not}")
+        sys.exit(ALREADY_RUNNING)
     if os.fork():
         os._exit(0)  # the lock is the child's too; whoever started us has no child to wait for
-    pid_file = options.runtime / "supervisor.pid"
-    pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+    residence.settle()
     note(f"supervisor {os.getpid()} started for {options.machine}")
     end_leftovers(options.mark_prefix)
-    path = options.runtime / SOCKET_NAME
-    path.unlink(missing_ok=True)
     try:
-        hold(options, path)
+        hold(options, residence)
     finally:
-        path.unlink(missing_ok=True)
-        pid_file.unlink(missing_ok=True)
+        residence.leave()
     note(f"supervisor {os.getpid()} ends: nothing to hold")
 
 
@@ -63,12 +55,9 @@ def end_leftovers(mark_prefix: str) -> None:
     note("some processes of an earlier supervisor's jobs do not die; they are stuck in the kernel")
 
 
-def hold(options: Options, path: Path) -> None:
-    """Runs the supervisor on a socket at `path`."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(5)
-    listener.setblocking(False)
+def hold(options: Options, residence: SupervisorResidence) -> None:
+    """Runs the supervisor where it resides."""
+    listeners = residence.listen()
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(False)
@@ -84,14 +73,17 @@ def hold(options: Options, path: Path) -> None:
         options.spans.beat_s,
         wake,
     )
-    supervisor = Supervisor(options, listener, ours, beats, identity)
+    supervisor = Supervisor(options, listeners, ours, beats, identity)
 
     def told_to_end(_number: int, _frame: FrameType | None) -> None:
         supervisor.told_to_end = True
         wake()
 
     signal.signal(signal.SIGTERM, told_to_end)
+    caretaker = Caretaker([residence.renew], clock.boottime, note)
+    caretaker.start()
     supervisor.run()
+    caretaker.stop()
 
 
 if __name__ == "__main__":

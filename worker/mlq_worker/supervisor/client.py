@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import SupervisorError
+from mlq.kernel_names import connect
 from mlq_worker.supervisor.channel import Channel, Message
 from mlq_worker.supervisor.messages import PROTOCOL
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.processes import MARK_VARIABLE
+from mlq_worker.supervisor.residence import LOG_NAME, SOCKET_NAME, door_name
 
-SOCKET_NAME, LOG_NAME = "supervisor.sock", "supervisor.log"
+ALREADY_RUNNING = 75  # EX_TEMPFAIL: what a second supervisor leaves with; try to connect again
 _PAUSE_S = 0.01
+_SECOND_PAUSE_S = 0.3  # before another is started in vain
 
 
 class SupervisorLink:
@@ -85,12 +88,14 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
     give_up_at = time.monotonic() + deadline_s
     starting: subprocess.Popen[bytes] | None = None
     while time.monotonic() < give_up_at:
-        link = _connect(options.runtime / SOCKET_NAME, give_up_at)
+        link = _connect(options, give_up_at)
         if link is not None:
             if starting is not None:
                 starting.wait()
             return link
         if starting is None or starting.poll() not in (None, 0):
+            if starting is not None and starting.returncode == ALREADY_RUNNING:
+                time.sleep(_SECOND_PAUSE_S)
             starting = _start(options)
         time.sleep(_PAUSE_S)
     raise SupervisorError(
@@ -115,14 +120,11 @@ def _start(options: Options) -> subprocess.Popen[bytes]:
         )
 
 
-def _connect(path: Path, give_up_at: float) -> SupervisorLink | None:
+def _connect(options: Options, give_up_at: float) -> SupervisorLink | None:
     """A greeted connection, or None if nobody is there or it went away while we waited."""
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(str(path))
-    except OSError:
-        connection.close()
-        return None  # not there yet, or left behind by one that was killed
+    connection = _at(options.runtime / SOCKET_NAME) or connect(door_name(options.mark_prefix))
+    if connection is None:
+        return None
     channel = Channel(connection)
     channel.send({"op": "hello", "protocol": PROTOCOL})
     while not channel.closed and time.monotonic() < give_up_at:
@@ -132,6 +134,17 @@ def _connect(path: Path, give_up_at: float) -> SupervisorLink | None:
             return _greeted(channel, events)
     channel.close()
     return None
+
+
+def _at(path: Path) -> socket.socket | None:
+    """A connection; None if the socket is not there yet, left behind, or taken by a cleaner."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        return None
+    return connection
 
 
 def _greeted(channel: Channel, events: list[Message]) -> SupervisorLink:

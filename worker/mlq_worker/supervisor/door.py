@@ -6,7 +6,8 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mlq_worker.supervisor.channel import Channel, Message
@@ -16,19 +17,20 @@ _UNREAD_BYTES = 64 << 20  # a worker that leaves so much unread is given up
 
 
 class Door:
-    """The listening socket and the worker behind it; a new worker replaces the old one.
+    """The listening sockets and the worker behind them; a new worker replaces the old one.
 
     Args:
-        listener: a non-blocking listening unix socket.
+        listeners: non-blocking listening unix sockets.
         poll: what the owner waits with; kept up to date here.
     """
 
-    def __init__(self, listener: socket.socket, poll: select.poll) -> None:
-        self._listener = listener
+    def __init__(self, listeners: Sequence[socket.socket], poll: select.poll) -> None:
+        self._listeners = listeners
         self._poll = poll
         self._worker: Channel | None = None
         self._greeted = False
-        poll.register(listener, select.POLLIN)
+        for listener in listeners:
+            poll.register(listener, select.POLLIN)
 
     @property
     def occupied(self) -> bool:
@@ -72,10 +74,11 @@ class Door:
         worker = self._worker
         if worker is not None and (worker.closed or worker.unsent_bytes > _UNREAD_BYTES):
             self.close()
-        try:
-            connection, _ = self._listener.accept()
-        except BlockingIOError:
-            return
+        for listener in self._listeners:
+            with suppress(BlockingIOError):
+                self._let_in(listener.accept()[0])
+
+    def _let_in(self, connection: socket.socket) -> None:
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         _pid, uid, _gid = struct.unpack("3i", credentials)
         if uid not in (os.getuid(), 0):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from signal import SIGCONT, SIGTERM
 from typing import Any
@@ -40,7 +40,7 @@ class Supervisor:
 
     Args:
         options: what it was told.
-        listener: the listening socket for the worker.
+        listeners: the listening sockets for the worker.
         wakes: a non-blocking socket on which `beats` and signals wake the loop.
         beats: the thread that beats, not yet started.
         identity: the fields supervisor_id and boot_id.
@@ -49,7 +49,7 @@ class Supervisor:
     def __init__(
         self,
         options: Options,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         wakes: socket.socket,
         beats: Beats,
         identity: dict[str, str],
@@ -65,7 +65,7 @@ class Supervisor:
         self._unrecorded: list[Result] = []
         self._launch_at = 0.0
         self._poll = select.poll()
-        self._door = Door(listener, self._poll)
+        self._door = Door(listeners, self._poll)
         self._poll.register(wakes, select.POLLIN)
         self._now = clock.now()
         self._redis_at = self._beat_at = self._busy_at = self._now.at
