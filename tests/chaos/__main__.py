@@ -189,7 +189,9 @@ def main() -> int:
         if not verdict.ok and options.keep:
             import shutil
 
-            shutil.copytree(lab.folder, options.keep, ignore=shutil.ignore_patterns("*.sock"))
+            shutil.copytree(
+                lab.folder, options.keep, symlinks=True, ignore=shutil.ignore_patterns("*.sock")
+            )
     return not verdict.ok
 
 
