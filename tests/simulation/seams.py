@@ -16,6 +16,7 @@ import pytest
 
 import mlq.store.operations
 import mlq.store.sending
+import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
 from mlq_worker import queue_state
@@ -86,6 +87,14 @@ _LOOP_SELECT = SimpleNamespace(
 )
 
 
+class NoCopying:
+    """No copy is kept on the root."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def look(self) -> None: ...
+
+
 class _Preparation:
     """Makes an attempt's folder on simulated NFS."""
 
@@ -111,6 +120,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
     replaced: list[tuple[Any, str, Any]] = [
         (mlq.store.operations, "scripts", scripts),
         (mlq.store.sending, "scripts", scripts),
+        (mlq_worker.hands, "Copying", NoCopying),
         (mlq_worker.liveness.reading, "read_progress", lambda *_: {}),
         (mlq_worker.liveness.reaper, "read_beats", _read_beats),
         (evidence, "pinned", roots.pinned),

@@ -98,6 +98,9 @@ def ending(
     else:
         fields["ended_at"] = result["ended_at"]
         fields["worker_name"] = ""
+        if isinstance(result.get("started_at"), str):
+            # As the root has it, so that a queue made anew from there says the same.
+            fields["started_at"] = result["started_at"]
     if cause_of(result).kind is Kind.JOB_FOLDER:
         fields["mlq_folder_faults"] = history.folder_faults + 1
     elif event in (Event.FAIL, Event.RETRY):

@@ -17,6 +17,7 @@ from mlq.store.operations import Claimant, Move, Operation, claim_operation, mov
 from mlq.store.replies import Attempt, Claim, Waiting
 from mlq.store.store import Store
 from mlq_worker.board import Board
+from mlq_worker.copying import Copying
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, Patience, ending
 from mlq_worker.forgotten import put_back
@@ -53,7 +54,7 @@ class Hands:
     def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
         self._site, self._store, self._settings = site, store, site.settings
         self._now_s, self._utc_s = site.clocks.boot_s, site.clocks.utc_s
-        self._reaper = Reaper(store, site, ring)
+        self._reaper, self._copying = Reaper(store, site, ring), Copying(store, site, ring)
         self._reading = Reading(site.layout, site.new_desk, ring)
         self._lookout = Lookout(site, self._now_s(), site.own_pids(None))
         self._intake = Intake(site, store)
@@ -231,6 +232,7 @@ class Hands:
         self._show_presence(now_s, note)
         self._square()
         self._reaper.look(now_s)
+        self._copying.look()
         self._reading.ask_progress([one.attempt for one in living])
         self._renew_due_s = sent_s + self._settings.beat_s
         self._renewed = True

@@ -6,9 +6,12 @@ import argparse
 import os
 from dataclasses import asdict
 
+from mlq.layout import Layout
 from mlq.server import control as server
 from mlq.server import status as server_status
+from mlq.server.files import ServerFiles
 from mlq.settings import Settings, load
+from mlq.store.store import Store
 from mlq_cli.parser import add_json
 from mlq_cli.remote.command import checked_hosts, run_on
 from mlq_cli.remote.outcome import Outcome
@@ -16,12 +19,13 @@ from mlq_cli.render.clean import clean
 from mlq_cli.render.words import count
 from mlq_cli.session import print_json, print_lines
 
-HELP = "start, stop or look at the queue's server, on the one machine that keeps the queue"
+HELP = "start, stop, restore or look at the queue's server, on the machine that keeps the queue"
 EXAMPLES = """\
   mlq server start
   mlq server status
   mlq server start --on gpu01     there, by ssh; see `mlq deploy`
-  mlq server stop                 the queue stays on disk"""
+  mlq server stop                 the queue stays on disk
+  mlq server restore --dry-run    what could be made anew from the results root"""
 
 _FAR_S = 180.0  # a long log takes a while to load
 
@@ -33,11 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "start": "start the server unless it runs",
         "stop": "stop the server; the queue stays on disk",
         "status": "whether the server runs",
+        "restore": "make a queue that its server has lost anew from the results root",
     }
     for name, about in helps.items():
         action = actions.add_parser(name, help=about, allow_abbrev=False)
         action.add_argument("--on", metavar="HOST", help="do it there, by ssh; see `mlq deploy`")
         add_json(action)
+        if name == "restore":
+            action.add_argument("--dry-run", action="store_true", help="only tell what is there")
+            action.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,10 +53,16 @@ def run(args: argparse.Namespace) -> int:
     settings = load(os.environ).settings
     if args.on is not None:
         words = ["server", args.action, *(["--json"] if args.action == "status" else [])]
+        if args.action == "restore":
+            words += [*["--dry-run"] * args.dry_run, *["--yes"] * args.yes]
         hosts = checked_hosts(args.on)
         return run_on(settings, hosts, words, timeout_s=_FAR_S, as_json=args.json)
     if args.action == "status":
         return _status(settings, as_json=args.json)
+    if args.action == "restore":
+        from mlq_cli.restoring import restore
+
+        return restore(settings, dry_run=args.dry_run, agreed=args.yes, as_json=args.json)
     says = _start(settings) if args.action == "start" else _stop(settings)
     if args.json:
         print_json([Outcome(settings.machine, ok=True, says=says).as_json()])
@@ -71,8 +85,24 @@ def _start(settings: Settings) -> str:
 
 
 def _stop(settings: Settings) -> str:
+    kept = _keep_copy(settings)
     stopped = server.stop(settings)
-    return "the queue's server has stopped" if stopped else "no server runs here"
+    return f"the queue's server has stopped{kept}" if stopped else "no server runs here"
+
+
+def _keep_copy(settings: Settings) -> str:
+    """Make a copy of what has not ended, and return in words what came of it."""
+    if not ServerFiles(settings.server_dir).is_running():
+        return ""
+    from mlq.copies.keeper import kept_at_stop
+
+    def open_store() -> Store:
+        return Store(server_status.connect(settings))
+
+    kept = kept_at_stop(open_store, Layout(settings.root), settings.machine, settings.keep_days)
+    if kept.trouble:
+        return f"; no copy of its jobs was made: {kept.trouble.splitlines()[0]}"
+    return f"; a copy of {count(kept.jobs, 'job')} that had not ended is on the results root"
 
 
 def _status(settings: Settings, *, as_json: bool) -> int:

@@ -36,7 +36,7 @@ class Listing(Sender):
         return found
 
     def pages(
-        self, fields: Sequence[str], index: str, from_score: float = 0
+        self, fields: Sequence[str], index: str, from_score: float = 0, limit: int = PAGE
     ) -> Iterator[list[list[str]]]:
         """Yield the rows of an index page by page.
 
@@ -44,10 +44,11 @@ class Listing(Sender):
             fields: the hash fields wanted, `status` first.
             index: `jobs` (all), `unended` (both in order of submission) or `ended` (by end).
             from_score: the order, or for `ended` the unix time, to begin with.
+            limit: how many jobs a page has.
         """
         after = 0
         while True:
-            (reply,) = self.run(_page(fields, index, from_score, after))
+            (reply,) = self.run(_page(fields, index, from_score, after, limit))
             yield list(reply["rows"] or ())
             after = int(reply["next"])
             if not after:
@@ -96,14 +97,16 @@ class Listing(Sender):
         }
 
 
-def _page(fields: Sequence[str], index: str, from_score: float, after: int) -> Operation:
+def _page(
+    fields: Sequence[str], index: str, from_score: float, after: int, limit: int = PAGE
+) -> Operation:
     args = {
         "fields": fields,
         "ids": [],
         "index": f"mlq:{index}",
         "from_score": from_score,
         "after": after,
-        "limit": PAGE,
+        "limit": limit,
     }
     return Operation("list", args, request_id="")
 

@@ -28,6 +28,10 @@
 --              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
 --              mlq:reply:<request id> cached replies; expire
 --              mlq:reaper             the machine that has the reaper's role; expires
+--              mlq:restoring          while the queue is made anew from the results root, JSON: how far
+--              mlq:restoring:renumbered   hash: old id -> new id of what was enqueued meanwhile
+--              mlq:restored           it was made anew just now: nothing is given out yet; expires
+--              mlq:copier             the machine that keeps the copy on the results root; expires
 --              mlq:wake               channel: 'work' (a job waits) or 'stop' (one is to be stopped)
 
 local REPLY_TTL_S = 600

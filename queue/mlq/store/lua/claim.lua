@@ -12,6 +12,11 @@
 local earlier = cached_reply()
 if earlier then return earlier end
 
+-- While the queue is made anew, and until all that may still run have said so (restore_end).
+if redis.call('EXISTS', 'mlq:restoring', 'mlq:restored') > 0 then
+  return reply({ claims = {} })
+end
+
 local LOOK_AHEAD = 8
 local started_at = now()
 local alone = redis.call('ZCOUNT', 'mlq:machines', started_at - args.lease_s, '+inf') <= 1
@@ -54,6 +59,9 @@ end
 local function start(id, class)
   local key = job_key(id)
   leave(id, args.states.ready, class)
+  if redis.call('HDEL', key, 'mlq_restored') == 1 then
+    count_up(key, 'mlq_attempt') -- the next number may be that of an attempt nobody wrote down
+  end
   local attempt = count_up(key, 'mlq_attempt')
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress')
   redis.call('HSET', key, 'started_at', args.at)

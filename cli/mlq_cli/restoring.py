@@ -1,0 +1,191 @@
+"""`mlq server restore`: makes a queue anew from its results root, once its server has lost it.
+
+First everything is looked at and shown; nothing is touched before the person at the terminal
+agrees.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlq.copies.copy_files import FoundCopy, find_copy, queue_of_root
+from mlq.errors import InvalidInputError, ServerError
+from mlq.layout import Layout
+from mlq.server import control as server
+from mlq.server.files import ServerFiles
+from mlq.server.status import connect
+from mlq.settings import Settings
+from mlq.signing import load_key
+from mlq.store.connection import open_client
+from mlq.store.found import text_of
+from mlq.store.store import Store
+from mlq_cli.render.progress import Progress
+from mlq_cli.render.words import count, elapsed
+from mlq_cli.session import print_json, print_lines, say
+from mlq_cli.setup.asking import Asker
+from mlq_worker.endings import Patience
+from mlq_worker.rebuild.carry_out import Restored, carry_out
+from mlq_worker.rebuild.plan import Plan, Terms, plan
+from mlq_worker.rebuild.survey import RealRoot, survey
+
+_SHOWN = 20  # of what is left out
+_REDRAWN_EVERY = 100
+
+
+def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -> int:
+    """Look, ask, and make the queue anew.
+
+    Args:
+        settings: of this installation.
+        dry_run: only look.
+        agreed: do not ask.
+        as_json: print for programs.
+
+    Raises:
+        ServerError: its server holds another queue.
+        StorageError: the results root cannot be read, or is no queue's.
+    """
+    layout = Layout(settings.root)
+    queue_id = queue_of_root(layout)
+    holds = _held(settings, queue_id)
+    if holds is not None:
+        says = f"the queue's server holds this queue, {count(holds, 'job')}: nothing to restore"
+        _print([{"queue": queue_id, "restored": False, "jobs": holds}], [says], as_json=as_json)
+        return 0
+    key = load_key(settings.key_file)
+    trouble: list[str] = []
+    copy = find_copy(layout, trouble.append)
+    if copy is not None and copy.copy.header.queue != queue_id:
+        trouble.append(f"{copy.path}: it is of another queue, {copy.copy.header.queue}")
+        copy = None
+    with _shown("reading") as progress:
+        found = survey(RealRoot(layout), progress)
+    terms = Terms(key, time.time(), Patience.of(settings), settings.keep_days)
+    made = plan(None if copy is None else copy.copy, found, terms)
+    made.left_out[:0] = trouble
+    if not as_json or not (agreed or dry_run):
+        print_lines(_findings(settings, queue_id, copy, made))
+    restored = None
+    if not dry_run:
+        if not agreed and not _agrees():
+            say("nothing was touched")
+            return 1
+        server.start(settings)
+        with _shown("restoring") as progress:
+            store = Store(open_client(settings))
+            restored = carry_out(store, queue_id, made, key, settings.dead_s, progress)
+    told = [_as_json(settings, queue_id, copy, made, restored)]
+    _print(told, [] if restored is None else _done(restored), as_json=as_json)
+    return 0
+
+
+def _held(settings: Settings, queue_id: str) -> int | None:
+    """Return how many jobs the server has of this queue; None if it has no queue, or is away."""
+    if not ServerFiles(settings.server_dir).is_running():
+        return None
+    client = connect(settings)
+    try:
+        holds, jobs = client.call_many([("GET", "mlq:queue_id"), ("ZCARD", "mlq:jobs")])
+    finally:
+        client.close()
+    if holds is None:
+        return None
+    if text_of(holds) != queue_id:
+        raise ServerError(
+            "the queue's server holds another queue than the results root",
+            why=f"it holds {text_of(holds)}, {settings.root} belongs to {queue_id}",
+            fix="are server_dir and MLQ_ROOT of the same queue? See `mlq config`",
+        )
+    return int(jobs)
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        raise InvalidInputError(
+            "nobody can be asked here", fix="say `mlq server restore --yes` if it is right"
+        )
+    return Asker(wanted=True).yes("make the queue anew from this")
+
+
+@contextmanager
+def _shown(doing: str) -> Iterator[Callable[[int, int], None]]:
+    with Progress() as progress:
+
+        def show(done: int, of: int) -> None:
+            if done == of or not done % _REDRAWN_EVERY:
+                progress.show({doing: f"{done} of {count(of, 'job')}"})
+
+        yield show
+
+
+def _findings(
+    settings: Settings, queue_id: str, copy: FoundCopy | None, made: Plan
+) -> Iterator[str]:
+    yield f"{settings.root} belongs to queue {queue_id}"
+    for label, text in _facts(copy, made):
+        yield f"  {label:<11}{text}"
+    for one in made.left_out[:_SHOWN]:
+        yield f"  left out   {one}"
+    if len(made.left_out) > _SHOWN:
+        yield f"  left out   and {len(made.left_out) - _SHOWN} more"
+
+
+def _facts(copy: FoundCopy | None, made: Plan) -> Iterator[tuple[str, str]]:
+    if copy is None:
+        yield "copy", "none that can be read: jobs that never started are lost"
+    else:
+        header = copy.copy.header
+        yield (
+            "copy",
+            (
+                f"as of {elapsed(time.time() - copy.made_s)} ago, by {header.machine}: "
+                f"{count(header.jobs, 'job')} that had not ended"
+            ),
+        )
+        yield "not in it", "what was enqueued or canceled later and never started"
+    states = ", ".join(f"{number} {state}" for state, number in made.count().items())
+    yield "jobs", states or "none"
+    if made.forgotten:
+        yield "older", f"{count(made.forgotten, 'job')} ended too long ago to be listed (keep_days)"
+    yield "numbers", f"go on after {made.high}"
+
+
+def _done(restored: Restored) -> Iterator[str]:
+    for old, new in restored.renumbered.items():
+        yield f"job {old}, enqueued meanwhile, is job {new} now"
+    yield f"the queue is there again: {count(restored.jobs, 'job')}"
+    if restored.pause_s:
+        yield (
+            "  jobs that run are adopted now; the next ones start in "
+            f"{restored.pause_s:.0f} s, when each machine has told what it runs"
+        )
+
+
+def _as_json(
+    settings: Settings, queue_id: str, copy: FoundCopy | None, made: Plan, restored: Restored | None
+) -> dict[str, Any]:
+    return {
+        "queue": queue_id,
+        "root": str(settings.root),
+        "copy": None if copy is None else str(copy.path),
+        "copy_age_s": None if copy is None else round(time.time() - copy.made_s, 1),
+        "found": made.count(),
+        "last_number": made.high,
+        "forgotten": made.forgotten,
+        "left_out": made.left_out if restored is None else restored.left_out,
+        "restored": restored is not None,
+        "jobs": None if restored is None else restored.jobs,
+        "renumbered": {} if restored is None else restored.renumbered,
+        "pause_s": None if restored is None else round(restored.pause_s, 1),
+    }
+
+
+def _print(objects: list[dict[str, Any]], lines: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(objects)
+    else:
+        print_lines(lines)

@@ -1,0 +1,93 @@
+-- restore_jobs(jobs, renumbered, states) -> {restored, kept}
+--   jobs      [{id, order, class, name, state, fields, pending, due, ended, results, attempt,
+--             machine, heard}], those submitted last first
+--               fields   flat list of all hash fields
+--               pending  ids of the jobs it waits for
+--               due      when it is due, if it is scheduled
+--               ended    unix time of its end, 0 if it has not ended
+--               results  [[milliseconds, flat list]] for rq's result stream
+--               attempt, machine, heard   of a job that runs: which attempt, where, last seen when
+--   renumbered  {id: old id}: such a job is the one with the old id, which is deleted with all its
+--             keys; it takes its place in line by its number
+--   states    {ready, waiting, running, ended: {state: true}}: the words of the life cycle
+--   restored  how many were made; kept: [id] exist already and were left as they are
+-- Attempts get a lease that has run out: either their machine renews it, or the reaper judges it.
+local earlier = cached_reply()
+if earlier then return earlier end
+
+local states = args.states
+local restored, kept = 0, {}
+
+local function drop(id)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name')
+  if job[1] then
+    leave(id, job[1], job[2] or '')
+  end
+  if job[3] then
+    redis.call('SREM', 'mlq:name:' .. job[3], id)
+  end
+  redis.call('DEL', key, key .. ':dependents', 'rq:job::' .. id .. ':dependencies', 'rq:results:' .. id)
+  for _, index in ipairs({ 'mlq:jobs', 'mlq:unended', 'mlq:ended' }) do
+    redis.call('ZREM', index, id)
+  end
+end
+
+local function run(job)
+  local member = attempt_member(job.id, job.attempt)
+  local at = now()
+  redis.call('HSET', 'rq:execution:' .. member, 'id', job.attempt, 'created_at', at,
+    'last_heartbeat', at, 'worker_name', job.machine)
+  redis.call('ZADD', 'rq:executions:' .. job.id, '+inf', job.attempt)
+  redis.call('ZADD', 'rq:wip:' .. job.class, '+inf', member)
+  redis.call('ZADD', 'mlq:leases', at, member)
+  redis.call('SADD', 'mlq:held:' .. job.machine, member)
+  redis.call('ZADD', 'mlq:machines', 'NX', job.heard, job.machine)
+  redis.call('ZADD', 'mlq:unended', job.order, job.id)
+end
+
+local function place(job, renumbered)
+  if job.state == states.running then
+    run(job)
+    return
+  end
+  if job.state ~= states.ready then
+    local score = job.due or '+inf'
+    redis.call('ZADD', 'rq:' .. job.state .. ':' .. job.class, score, job.id)
+  elseif renumbered then
+    insert_in_order(job.class, job.id)
+  else
+    redis.call('LPUSH', 'rq:queue:' .. job.class, job.id)
+  end
+  if states.ended[job.state] then
+    redis.call('ZADD', 'mlq:ended', job.ended, job.id)
+  else
+    redis.call('ZADD', 'mlq:unended', job.order, job.id)
+  end
+end
+
+for _, job in ipairs(args.jobs) do
+  local key, old = job_key(job.id), args.renumbered[job.id]
+  if redis.call('EXISTS', key) == 1 then
+    kept[#kept + 1] = job.id
+  else
+    redis.call('HSET', key, unpack(job.fields))
+    redis.call('HSET', key, 'origin', job.class, 'status', job.state)
+    redis.call('ZADD', 'mlq:jobs', job.order, job.id)
+    redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
+    if job.name ~= '' then
+      redis.call('SADD', 'mlq:name:' .. job.name, job.id)
+    end
+    wait_for(job.id, job.pending)
+    for i, result in ipairs(job.results) do
+      redis.call('XADD', 'rq:results:' .. job.id, string.format('%.0f-%d', result[1], i), unpack(result[2]))
+    end
+    place(job, old)
+    if old then
+      drop(old)
+      redis.call('HSET', 'mlq:restoring:renumbered', old, job.id)
+    end
+    restored = restored + 1
+  end
+end
+return reply({ restored = restored, kept = kept })

@@ -1,0 +1,157 @@
+"""The operations that make a queue anew from the results root; see `mlq server restore`.
+
+`begin`, then jobs, then `end`: only that gives the queue its id, without which no worker takes a
+job from it. Each job is made whole in one step or not at all, and one that exists is left as it is.
+So whoever was interrupted just does all of it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlq.errors import OtherQueueError, ServerError
+from mlq.store.found import text_of
+from mlq.store.operations import STATES, Operation
+
+if TYPE_CHECKING:
+    from mlq.store.store import Store
+
+_BATCH = 100  # jobs of one step; the server answers nobody else meanwhile
+
+
+class JobToRestore(NamedTuple):
+    """A job as it is to stand in the queue.
+
+    Args:
+        id: its id.
+        order: its place in the order of submission.
+        job_class: the name of its class.
+        name: its name, or "".
+        state: where it is.
+        fields: of its hash.
+        pending: the jobs it waits for.
+        due_s: when it is due, if it is scheduled.
+        ended_s: when it ended, unix time; 0 if it has not.
+        results: entries of rq's result stream: unix time, fields.
+        attempt: the attempt that runs, if it does.
+        machine: where that runs.
+        heard_s: when that machine was last known to be there, unix time.
+    """
+
+    id: str
+    order: float
+    job_class: str
+    name: str
+    state: str
+    fields: dict[str, str | int | float]
+    pending: tuple[str, ...] = ()
+    due_s: float | None = None
+    ended_s: float = 0.0
+    results: tuple[tuple[float, tuple[str | int, ...]], ...] = ()
+    attempt: int = 0
+    machine: str = ""
+    heard_s: float = 0.0
+
+    def as_args(self) -> dict[str, Any]:
+        """Return the job as the Lua operation wants it."""
+        return {
+            "id": self.id,
+            "order": self.order,
+            "class": self.job_class,
+            "name": self.name,
+            "state": self.state,
+            "fields": [part for pair in self.fields.items() for part in pair],
+            "pending": self.pending,
+            **({} if self.due_s is None else {"due": self.due_s}),
+            "ended": self.ended_s,
+            "results": [[int(1000 * at_s), fields] for at_s, fields in self.results],
+            "attempt": self.attempt,
+            "machine": self.machine,
+            "heard": self.heard_s,
+        }
+
+
+class Begun(NamedTuple):
+    """How a restoring begins, or goes on.
+
+    Args:
+        high: the largest number of the queue's own jobs.
+        renumbers: whether jobs enqueued meanwhile may still have such numbers.
+        renumbered: old id -> new id of those that have another already.
+    """
+
+    high: int
+    renumbers: bool
+    renumbered: dict[str, str]
+
+
+def begin(store: Store, queue_id: str, high: int) -> Begun:
+    """Begin, or go on with what was interrupted.
+
+    Raises:
+        OtherQueueError: the server holds a queue.
+    """
+    (reply,) = store.run(Operation("restore_begin", {"queue": queue_id, "high": high}))
+    if "holds" in reply:
+        raise OtherQueueError(
+            "the queue's server holds a queue",
+            why=f"its id is {reply['holds']}, that of the results root {queue_id}",
+        )
+    raw = store.client.call("HGETALL", "mlq:restoring:renumbered")
+    flat = [part for pair in raw.items() for part in pair] if isinstance(raw, dict) else list(raw)
+    names = [text_of(one) for one in flat]
+    renumbered = dict(zip(names[::2], names[1::2], strict=True))
+    return Begun(int(reply["high"]), bool(reply["renumbers"]), renumbered)
+
+
+def enqueued_meanwhile(store: Store, high: int) -> list[str]:
+    """Return the jobs that were enqueued into the emptied queue under numbers of the old one's."""
+    found = store.client.call("ZRANGEBYSCORE", "mlq:jobs", "-inf", f"({high + 1}")
+    return [text_of(one) for one in found]
+
+
+def renumbered(store: Store) -> None:
+    """Note that none of these is left."""
+    store.run(Operation("restore_renumbered", {}, request_id=""))
+
+
+def restore(
+    store: Store, jobs: Sequence[JobToRestore], old_ids: dict[str, str] | None = None
+) -> tuple[int, list[str]]:
+    """Put jobs in place, those submitted last first; returns how many, and which were there.
+
+    Args:
+        store: the queue.
+        jobs: at most `_BATCH` of them are made in one step.
+        old_ids: new id -> the old id of a job that is renumbered; the old one is deleted.
+    """
+    count, kept = 0, list[str]()
+    for start in range(0, len(jobs), _BATCH):
+        batch = jobs[start : start + _BATCH]
+        args = {
+            "jobs": [job.as_args() for job in batch],
+            "renumbered": {job.id: old_ids[job.id] for job in batch} if old_ids else {},
+            "states": STATES,
+        }
+        (reply,) = store.run(Operation("restore_jobs", args))
+        count += int(reply["restored"])
+        kept += list(reply["kept"] or ())
+    return count, kept
+
+
+def end(store: Store, queue_id: str, pause_s: float) -> tuple[int, float]:
+    """Give the queue its id; returns how many jobs it has, and when the first is given out.
+
+    Raises:
+        ServerError: the server was emptied meanwhile, or holds another queue.
+    """
+    args = {"queue": queue_id, "pause_s": pause_s}
+    (reply,) = store.run(Operation("restore_end", args))
+    if "holds" in reply:
+        raise ServerError(
+            "the queue could not be restored",
+            why="its server was emptied meanwhile, or holds another queue",
+            fix="run `mlq server restore` again",
+        )
+    return int(reply["jobs"]), float(reply["pause_s"])

@@ -1,0 +1,309 @@
+"""A queue is copied, lost whole, and made anew: the keys are what they were."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from keyspace import problems
+from store_fixtures import KEY, Enqueue, claim, fields, sign
+
+from mlq.copies.collector import Collector
+from mlq.copies.copy_format import Copy, parsed
+from mlq.errors import OtherQueueError, ServerError, StorageError
+from mlq.lifecycle import Event
+from mlq.queues import Queue
+from mlq.store import restoring
+from mlq.store.operations import Move
+from mlq.store.store import Store
+from mlq.submission import Submission
+from mlq.units import utc_iso
+from mlq_worker.endings import Patience
+from mlq_worker.rebuild import carry_out as carrying
+from mlq_worker.rebuild.carry_out import carry_out
+from mlq_worker.rebuild.plan import Terms, plan
+from mlq_worker.rebuild.survey import Found
+
+QUEUE = "0123abcd"
+TERMS = Terms(KEY, time.time(), Patience(3, 5.0), 30)
+
+
+@pytest.fixture(autouse=True)
+def _owned(store: Store) -> None:
+    store.client.call("SET", "mlq:queue_id", QUEUE)
+
+
+@pytest.fixture
+def collector(store: Store) -> Collector:
+    return Collector(store, "lab01", 86400.0)
+
+
+def copy_of(collector: Collector) -> Copy:
+    return parsed(collector.collect(QUEUE).raw, "copy")
+
+
+def lose(admin: redis.Redis) -> None:
+    admin.flushall()
+
+
+def rebuild(store: Store, copy: Copy | None, found: Found | None = None) -> carrying.Restored:
+    return carry_out(store, QUEUE, plan(copy, found or Found(), TERMS), KEY, pause_s=0)
+
+
+def state_of(store: Store, admin: redis.Redis) -> dict[str, Any]:
+    """All that must be as it was: hashes, lists, registries and indexes."""
+    told: dict[str, Any] = {}
+    for key in sorted(admin.scan_iter("*")):
+        name = key.decode()
+        if name.startswith(("mlq:reply:", "rq:execution", "mlq:leases", "mlq:machine")):
+            continue
+        kind = admin.type(key)
+        if kind == b"hash":
+            told[name] = dict(admin.hgetall(key))
+            told[name].pop(b"mlq_restored", None)
+        elif kind == b"list":
+            told[name] = admin.lrange(key, 0, -1)
+        elif kind == b"zset":
+            told[name] = admin.zrange(key, 0, -1)
+        elif kind == b"set":
+            told[name] = admin.smembers(key)
+        elif kind == b"string":
+            told[name] = admin.get(key)
+    return told
+
+
+@pytest.fixture
+def lived_in(store: Store, enqueue: Enqueue, queue: Queue) -> Iterator[Store]:
+    """Jobs in every state that does not end, one that was canceled before it ran, and a loss."""
+    enqueue(3, name="three")
+    enqueue(Submission(argv=("child",), python_env="", cwd="/", after=("3",), after_any=True))
+    enqueue(2, priority=5)
+    claim(store)
+    enqueue(1)
+    queue.cancel(["2"])
+    claim_of = claim(store)[0]
+    lost = Move(claim_of.id, Event.LOSE, claim_of.attempt, lost_on="lab01", avoid="lab01")
+    store.move([lost], time.time(), 90)
+    yield store
+
+
+@pytest.mark.usefixtures("lived_in")
+def test_a_lost_queue_is_as_it_was(store: Store, collector: Collector, admin: redis.Redis) -> None:
+    before = state_of(store, admin)
+    copy = copy_of(collector)
+    lose(admin)
+
+    done = rebuild(store, copy)
+
+    assert done.jobs == 7
+    assert done.left_out == []
+    assert state_of(store, admin) == before
+
+
+@pytest.mark.usefixtures("lived_in")
+def test_a_running_attempt_is_adopted_and_no_other_begins(
+    store: Store, collector: Collector, admin: redis.Redis
+) -> None:
+    copy = copy_of(collector)
+    lose(admin)
+    rebuild(store, copy)
+
+    expired = store.expired(45, 20)
+    assert [(one.key, one.machine, one.expired) for one in expired.attempts] == [
+        (("1", 1), "lab01", True)
+    ]
+    assert expired.holders == ("lab01",)
+    renewal = store.renew("lab01", [("1", 1, "")], 45, time.time())
+    assert renewal.alive == (("1", 1),)
+    assert "1" not in [one.id for one in claim(store, count=9)]
+
+
+@pytest.mark.usefixtures("lived_in")
+def test_what_was_interrupted_is_done_again_with_the_same_result(
+    store: Store, collector: Collector, admin: redis.Redis
+) -> None:
+    before = state_of(store, admin)
+    made = plan(copy_of(collector), Found(), TERMS)
+    for killed_after in range(len(made.jobs) + 1):
+        lose(admin)
+        restoring.begin(store, QUEUE, made.high)
+        restoring.renumbered(store)
+        restoring.restore(store, made.jobs[:killed_after])
+        assert claim(store) == []  # half of a queue gives nothing out
+        carry_out(store, QUEUE, made, KEY, pause_s=0)
+        assert state_of(store, admin) == before
+        with pytest.raises(OtherQueueError):
+            restoring.begin(store, QUEUE, made.high)
+
+
+def test_nothing_is_given_out_before_each_machine_had_time_to_tell(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(1)
+    made = plan(copy_of(collector), Found(), TERMS)
+    lose(admin)
+    done = carry_out(store, QUEUE, made, KEY, pause_s=60)
+    assert 50 < done.pause_s <= 60
+    assert claim(store) == []
+    admin.delete("mlq:restored")  # as it does when its time is over
+    (given,) = claim(store)
+    # Not 1: that may be the number of an attempt that began after the copy.
+    assert (given.id, given.attempt) == ("1", 2)
+    assert fields(store, "1", "mlq_restored") == ["started", ""]
+
+
+def test_jobs_enqueued_meanwhile_are_kept_under_new_numbers(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(3, name="old")
+    copy = copy_of(collector)
+    lose(admin)
+    enqueue(1, name="new")
+    enqueue(Submission(argv=("child",), python_env="", cwd="/", after=("1",)))
+    made = plan(copy, Found(), TERMS)
+
+    done = carry_out(store, QUEUE, made, KEY, pause_s=0)
+
+    assert done.renumbered == {"1": "4", "2": "5"}
+    assert store.named("old") == ["1", "2", "3"]
+    assert store.named("new") == ["4"]
+    assert [one.id for one in claim(store, count=9)] == ["1", "2", "3", "4"]
+    store.move([Move("4", Event.SUCCEED, 1)], time.time())
+    assert fields(store, "5", "dependency_id") == ["queued", "4"]
+
+
+def test_an_interrupted_renumbering_goes_on(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(3)
+    copy = copy_of(collector)
+    lose(admin)
+    enqueue(2, name="new")
+    made = plan(copy, Found(), TERMS)
+    real = restoring.restore
+    with pytest.MonkeyPatch.context() as patch:
+        # As if killed after the first of them.
+        def killed(store: Store, jobs: Any, old_ids: Any = None) -> Any:
+            real(store, jobs, old_ids)
+            raise KeyboardInterrupt
+
+        patch.setattr(restoring, "restore", killed)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(store, QUEUE, made, KEY, pause_s=0)
+    done = carry_out(store, QUEUE, made, KEY, pause_s=0)
+    assert list(done.renumbered) == ["1", "2"]
+    assert store.named("new") == list(done.renumbered.values())
+    assert done.jobs == 5
+
+
+def test_an_emptied_queue_does_not_replace_the_copy(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(1)
+    collector.collect(QUEUE)
+    lose(admin)
+    with pytest.raises(OtherQueueError):
+        collector.collect(QUEUE)
+    store.client.call("SET", "mlq:queue_id", "another")
+    with pytest.raises(OtherQueueError):
+        collector.collect(QUEUE)
+    lose(admin)
+    restoring.begin(store, QUEUE, 1)
+    with pytest.raises(OtherQueueError):
+        collector.collect(QUEUE)
+
+
+def test_a_queue_that_was_emptied_again_meanwhile_is_not_said_to_be_restored(
+    store: Store, admin: redis.Redis
+) -> None:
+    lose(admin)
+    restoring.begin(store, QUEUE, 1)
+    lose(admin)
+    with pytest.raises(ServerError):
+        restoring.end(store, QUEUE, 0)
+
+
+def test_what_changes_is_copied_anew_and_the_rest_is_not(
+    store: Store, enqueue: Enqueue, collector: Collector
+) -> None:
+    enqueue(600)
+    first = collector.collect(QUEUE)
+    again = collector.collect(QUEUE)
+    assert again.is_like(first)
+    with pytest.MonkeyPatch.context() as patch:
+        read: list[str] = []
+        real = collector._lines
+
+        def lines(rows: Any) -> list[bytes]:
+            read.extend(row[0] for row in rows)
+            return real(rows)
+
+        patch.setattr(collector, "_lines", lines)
+        claim(store)
+        changed = collector.collect(QUEUE)
+    assert not changed.is_like(first)
+    assert 0 < len(read) < 300
+    assert parsed(changed.raw, "copy").jobs["1"].fields["status"] == "started"
+
+
+def test_every_field_of_a_job_survives(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(1)
+    admin.hset("rq:job:1", "somebody_elses", "kept")
+    admin.hset("rq:job:1", "group_id", b"\xff\xfe")
+    copy = copy_of(collector)
+    lose(admin)
+    rebuild(store, copy)
+    assert fields(store, "1", "somebody_elses") == ["queued", "kept"]
+
+
+def test_a_copy_that_was_cut_off_is_known_for_it(enqueue: Enqueue, collector: Collector) -> None:
+    enqueue(20)
+    raw = collector.collect(QUEUE).raw
+    for length in (0, 1, 30, len(raw) // 2, len(raw) - 30):
+        with pytest.raises(StorageError):
+            parsed(raw[:length], "copy")
+    with pytest.raises(StorageError):
+        parsed(b"no gzip at all", "copy")
+
+
+def test_jobs_that_this_key_did_not_sign_are_left_out_and_named(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(2)
+    admin.hset("rq:job:1", "mlq_spec", '{"id":"1"}')
+    copy = copy_of(collector)
+    lose(admin)
+    done = rebuild(store, copy)
+    assert [one.split(":")[0] for one in done.left_out] == ["job 1"]
+    assert [one.id for one in claim(store, count=9)] == ["2"]
+    assert store.reserve_numbers(1) == 3
+
+
+def test_a_parent_that_is_lost_ends_its_children(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(1)
+    child = Submission(argv=("c",), python_env="", cwd="/", after=("1",))
+    store.submit(sign(store, child), utc_iso(time.time()))
+    copy = copy_of(collector)
+    del copy.jobs["1"]
+    lose(admin)
+    rebuild(store, copy)
+    assert fields(store, "2", "mlq_reason") == ["canceled", "parent 1 is lost"]
+
+
+def test_a_thousand_at_a_time_hold_nobody_up(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(1000)
+    copy = copy_of(collector)
+    lose(admin)
+    done = rebuild(store, copy)
+    assert (done.jobs, done.made) == (1000, 1000)
+    assert problems(admin) == []
+    assert store.peek().heads[0].id == "1"

@@ -1,0 +1,70 @@
+"""Makes the queue anew in an emptied server, step by step; interrupted, it is just run again.
+
+Until the last step the queue has no id, and no worker takes a job from it. Jobs are made last
+submitted first, each at the head of its list: so all lists are in order at any instant, with those
+jobs at their ends that were enqueued meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlq.store import restoring
+from mlq.store.store import Store
+from mlq_worker.rebuild.meanwhile import renumber
+from mlq_worker.rebuild.plan import Plan
+
+_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class Restored:
+    """What was done.
+
+    Args:
+        jobs: how many jobs the queue has now.
+        made: how many of them were made by this call.
+        renumbered: old id -> new id of jobs that were enqueued meanwhile.
+        pause_s: how long it gives out no job yet.
+        left_out: jobs that could not be restored, with the reason.
+    """
+
+    jobs: int
+    made: int
+    renumbered: dict[str, str]
+    pause_s: float
+    left_out: list[str] = field(default_factory=list)
+
+
+def carry_out(
+    store: Store,
+    queue_id: str,
+    plan: Plan,
+    key: bytes,
+    pause_s: float,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Restored:
+    """Make the queue anew.
+
+    Args:
+        store: reaches the emptied server.
+        queue_id: the queue of the results root.
+        plan: what is to be there.
+        key: signs jobs anew that were enqueued meanwhile.
+        pause_s: how long after the beginning no job is given out.
+        progress: told how many jobs are there, of how many.
+
+    Raises:
+        OtherQueueError: the server holds a queue.
+    """
+    left_out = list(plan.left_out)
+    begun = restoring.begin(store, queue_id, plan.high)
+    new_ids = renumber(store, begun, key, left_out.append)
+    made = 0
+    for start in range(0, len(plan.jobs), _AT_ONCE):
+        batch = plan.jobs[start : start + _AT_ONCE]
+        made += restoring.restore(store, batch)[0]
+        progress(start + len(batch), len(plan.jobs))
+    jobs, left_s = restoring.end(store, queue_id, pause_s)
+    return Restored(jobs, made, new_ids, left_s, left_out)

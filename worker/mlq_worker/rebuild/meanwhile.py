@@ -1,0 +1,98 @@
+"""Jobs that were enqueued into the emptied queue, under numbers that the lost one gave out before.
+
+They were acknowledged, so they must not be lost; and what lies on the results root under their
+numbers is not theirs. So each is signed anew under a new number, in their order, and takes its
+place in line behind all that was there before. Jobs that come after others of them still do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlq.copies.copy_format import CopiedJob
+from mlq.errors import ServerError, SignatureError
+from mlq.ids import is_job_id, order_key
+from mlq.jobs import JobSpec
+from mlq.lifecycle import State
+from mlq.signing import sign
+from mlq.store import restoring
+from mlq.store.found import text_of
+from mlq.store.record import SignedJob, job_fields
+from mlq.store.restoring import JobToRestore
+from mlq.store.store import Store
+from mlq_worker.rebuild.job_file import Signed, verified
+from mlq_worker.rebuild.story import seconds
+
+
+def renumber(
+    store: Store, begun: restoring.Begun, key: bytes, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Give each such job a new number; returns old id -> new id.
+
+    Args:
+        store: the queue.
+        begun: how the restoring began.
+        key: signs them anew.
+        tell: is told of jobs that keep their number, since they cannot be signed.
+
+    Raises:
+        ServerError: one of them runs already.
+    """
+    new_ids = dict(begun.renumbered)
+    if not begun.renumbers:
+        return new_ids
+    ids = [one for one in restoring.enqueued_meanwhile(store, begun.high) if is_job_id(one)]
+    first = store.reserve_numbers(len(ids)) if ids else 0
+    for number, old in enumerate(sorted(ids, key=order_key), first):
+        try:
+            job = _renumbered(_read(store, old), str(number), key, new_ids)
+        except SignatureError as error:
+            tell(f"job {old}, enqueued meanwhile, is left out: {error.why}")
+            continue
+        restoring.restore(store, [job], {job.id: old})
+        new_ids[old] = job.id
+    restoring.renumbered(store)
+    return new_ids
+
+
+def _read(store: Store, job_id: str) -> CopiedJob:
+    flat, pending = store.client.call_many(
+        [("HGETALL", f"rq:job:{job_id}"), ("SMEMBERS", f"rq:job::{job_id}:dependencies")]
+    )
+    if isinstance(flat, dict):
+        flat = [part for pair in flat.items() for part in pair]
+    text = [text_of(one) for one in flat]
+    fields = dict(zip(text[::2], text[1::2], strict=True))
+    return CopiedJob(job_id, fields, tuple(text_of(one) for one in pending))
+
+
+def _renumbered(
+    job: CopiedJob, new_id: str, key: bytes, new_ids: Mapping[str, str]
+) -> JobToRestore:
+    fields: dict[str, Any] = dict(job.fields)
+    state = fields.pop("status", State.QUEUED)
+    if state == State.STARTED:
+        raise ServerError(
+            f"job {job.id}, enqueued meanwhile, runs already",
+            why="a worker of another queue has taken it",
+            fix="wait until it has ended, or cancel it, then run `mlq server restore` again",
+        )
+    signed = Signed(fields.get("mlq_spec", ""), fields.get("mlq_signature", ""))
+    old = verified(signed, job.id, key)
+    after = tuple(new_ids.get(one, one) for one in old.after)
+    spec: JobSpec = old.model_copy(update={"id": new_id, "after": after})
+    text = spec.canonical()
+    flat = job_fields(SignedJob(spec, text, sign(key, text.encode())))
+    fields |= dict(zip(map(str, flat[::2]), flat[1::2], strict=True))
+    ended_s = seconds(fields.get("ended_at"))
+    return JobToRestore(
+        id=new_id,
+        order=float(new_id),
+        job_class=str(fields.pop("origin", spec.job_class.name)),
+        name=spec.name,
+        state=state,
+        fields=fields,
+        pending=tuple(new_ids.get(one, one) for one in job.pending),
+        ended_s=ended_s,
+    )

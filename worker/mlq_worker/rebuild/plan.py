@@ -1,0 +1,178 @@
+"""The queue as it is to be made anew: pure, from the copy and what lies on the results root."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlq.copies.copy_format import CopiedJob, Copy
+from mlq.errors import MlqError
+from mlq.ids import is_job_id
+from mlq.jobs import JobSpec
+from mlq.lifecycle import ENDED, State
+from mlq.store.restoring import JobToRestore
+from mlq.units import utc_iso
+from mlq_worker.endings import Patience
+from mlq_worker.rebuild.job_file import Signed, verified
+from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
+from mlq_worker.rebuild.survey import Found, Place
+
+_DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides beside what was found.
+
+    Args:
+        key: verifies that jobs are this queue's.
+        now_s: unix time.
+        patience: how much befalls a job before it fails.
+        keep_days: jobs that ended longer ago are not listed any more.
+    """
+
+    key: bytes = field(repr=False)
+    now_s: float
+    patience: Patience
+    keep_days: float
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be restored.
+
+    Args:
+        jobs: those submitted last first.
+        high: the largest number that was ever given out, as far as is known.
+        left_out: jobs that are not restored, and what else was found, with the reason.
+        forgotten: how many ended so long ago that they are not listed any more.
+    """
+
+    jobs: list[JobToRestore] = field(default_factory=list)
+    high: int = 0
+    left_out: list[str] = field(default_factory=list)
+    forgotten: int = 0
+
+    def count(self) -> dict[str, int]:
+        """Return how many jobs there are of each state."""
+        counts = dict.fromkeys(State, 0)
+        for job in self.jobs:
+            counts[State(job.state)] += 1
+        return {str(state): number for state, number in counts.items() if number}
+
+
+def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
+    """Return the queue as it is to be."""
+    copied: Mapping[str, CopiedJob] = {} if copy is None else copy.jobs
+    made = Plan(left_out=[*found.strange, *(copy.damaged if copy else ())])
+    held: defaultdict[str, dict[int, Place]] = defaultdict(dict)
+    for (job_id, number), where in found.beats.items():
+        held[job_id][number] = where
+    stories: dict[str, Story] = {}
+    specs: dict[str, JobSpec | None] = {}
+    for job_id in [*found.jobs, *(one for one in copied if one not in found.jobs)]:
+        try:
+            specs[job_id] = _spec(job_id, copied.get(job_id), found, terms.key)
+            stories[job_id] = tell(
+                specs[job_id],
+                copied.get(job_id),
+                found.jobs.get(job_id),
+                held.get(job_id, {}),
+                terms.patience,
+            )
+        except (MlqError, ValueError, KeyError, TypeError) as error:
+            why = f"{error.what}: {error.why}" if isinstance(error, MlqError) else str(error)
+            made.left_out.append(f"job {job_id}: {why}")
+    last = 0 if copy is None else copy.header.last_number
+    made.high = max([last, found.largest, *(_number(one) for one in copied)])
+    pending = {one: copied[one].pending for one in copied}
+    _settle(stories, specs, pending, terms.now_s)
+    before_s = terms.now_s - terms.keep_days * _DAY_S
+    for story in stories.values():
+        if story.has_ended and seconds(story.fields.get("ended_at")) < before_s:
+            made.forgotten += 1
+            continue
+        due_s = copied[story.id].due_s if story.id in copied else None
+        if story.fields.get("mlq_due"):
+            due_s = seconds(story.fields["mlq_due"])
+        made.jobs.append(_to_restore(story, pending, due_s, terms.now_s, made.high + 0.5))
+    made.jobs.sort(key=lambda job: job.order, reverse=True)
+    return made
+
+
+def _spec(job_id: str, copied: CopiedJob | None, found: Found, key: bytes) -> JobSpec | None:
+    """Return the job, verified; None if it came by plain rq, which signs nothing.
+
+    Such a job is restored from the copy only, and it is for the workers to run it or not.
+    """
+    if copied is not None:
+        text, signature = (copied.fields.get(one, "") for one in ("mlq_spec", "mlq_signature"))
+        if not text and not signature:
+            return None
+        return verified(Signed(text, signature), job_id, key)
+    return verified(found.jobs[job_id].signed, job_id, key)
+
+
+def _number(job_id: str) -> int:
+    return int(job_id.partition("_")[0]) if is_job_id(job_id) else 0
+
+
+def _settle(
+    stories: Mapping[str, Story],
+    specs: Mapping[str, JobSpec | None],
+    pending: dict[str, tuple[str, ...]],
+    now_s: float,
+) -> None:
+    """Let jobs that waited for others go on, where these have ended since; as `submit.lua` does."""
+    at = utc_iso(now_s)
+    for job_id in sorted(stories, key=lambda one: order_of(stories[one], float("inf"))):
+        story, spec = stories[job_id], specs[job_id]
+        if story.state != State.DEFERRED or story.fields.get("mlq_held"):
+            continue
+        any_end = spec is not None and spec.after_any
+        left = []
+        for parent in pending.get(job_id, ()):
+            known = stories.get(parent)
+            state = "is lost" if known is None else known.state
+            if state == State.FINISHED or (any_end and (known is None or known.has_ended)):
+                continue
+            if known is None or known.has_ended:
+                story.state = State.CANCELED
+                story.fields |= {"ended_at": at, "mlq_reason": f"parent {parent} {state}"}
+                break
+            left.append(parent)
+        else:
+            if not left:
+                story.state = State.QUEUED
+                story.fields["enqueued_at"] = at
+        pending[job_id] = tuple(left) if story.state == State.DEFERRED else ()
+
+
+def _to_restore(
+    story: Story,
+    pending: Mapping[str, tuple[str, ...]],
+    due_s: float | None,
+    now_s: float,
+    last: float,
+) -> JobToRestore:
+    fields = dict(story.fields)
+    job_class = str(fields.pop("origin", ""))
+    if story.state not in ENDED and story.state != State.STARTED:
+        fields[RESTORED] = 1
+    ended_s = seconds(fields.get("ended_at")) if story.has_ended else 0.0
+    place = story.place if story.state == State.STARTED else None
+    return JobToRestore(
+        id=story.id,
+        order=order_of(story, last),
+        job_class=job_class,
+        name=str(fields.get("mlq_name", "")),
+        state=story.state,
+        fields=fields,
+        pending=pending.get(story.id, ()) if story.state == State.DEFERRED else (),
+        due_s=(now_s if due_s is None else due_s) if story.state == State.SCHEDULED else None,
+        ended_s=ended_s,
+        results=tuple(story.results),
+        attempt=story.attempt if place else 0,
+        machine=place.machine if place else "",
+    )

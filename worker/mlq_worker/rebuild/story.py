@@ -1,0 +1,225 @@
+"""What became of one job, from all that is known of it: pure.
+
+Known are the job as the last copy had it (if it had not ended by then), the folders and results of
+its attempts, and which attempts machines say they hold. Each attempt is told in turn; what its
+result means for the job is said by `endings`, as it is when a worker commits it.
+
+Of an attempt that left no result and that no beat names, nobody can say whether it runs. Its job
+waits; and until it may be given out, `renew.lua` lets a machine that does hold the attempt have it
+back.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlq.copies.copy_format import CopiedJob
+from mlq.ids import order_key
+from mlq.jobs import JobSpec
+from mlq.lifecycle import ENDED, State, target
+from mlq.store.found import whole
+from mlq.store.record import SignedJob, common_fields, job_fields
+from mlq.units import parse_iso
+from mlq_worker.endings import History, Patience, ending
+from mlq_worker.rebuild.survey import JobOnRoot, Place
+
+_OF_AN_ATTEMPT = ("ended_at", "mlq_exit_code", "mlq_reason", "mlq_stop", "mlq_progress")
+_OF_EARLIER_RUNS = (
+    "mlq_losses",
+    "mlq_failures",
+    "mlq_folder_faults",
+    "mlq_avoid",
+    "mlq_avoid_until",
+    "mlq_due",
+    "result",
+)
+# Given out once more, a job's attempt must have a number that none had before.
+RESTORED = "mlq_restored"
+
+
+@dataclass(slots=True)
+class Story:
+    """A job as it is to be, told attempt by attempt.
+
+    Args:
+        id: the job.
+        state: where it is.
+        fields: of its hash.
+        attempt: the number of its last attempt.
+        place: where that runs, if it does.
+        results: entries of rq's result stream: unix time, fields.
+    """
+
+    id: str
+    state: str
+    fields: dict[str, Any]
+    attempt: int
+    place: Place | None = None
+    results: list[tuple[float, tuple[str | int, ...]]] = field(default_factory=list)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens to it by itself."""
+        return self.state in ENDED
+
+    def history(self, retries: int) -> History:
+        """Return the past that decides what its next end means."""
+        stop = str(self.fields.get("mlq_stop", ""))
+        return History(
+            retries,
+            self.count("mlq_failures"),
+            self.count("mlq_losses"),
+            stop,
+            self.count("mlq_folder_faults"),
+        )
+
+    def count(self, name: str) -> int:
+        """Return a field that counts something."""
+        return max(0, whole(self.fields.get(name, "")))
+
+    def begins(self, attempt: int) -> None:
+        """An attempt was begun, of which nothing more is known yet."""
+        if self.has_ended:
+            self.drop(*_OF_EARLIER_RUNS)  # its user ran it again
+        self.drop(*_OF_AN_ATTEMPT)
+        self.state, self.attempt, self.place = State.STARTED, attempt, None
+        self.fields["mlq_attempt"] = attempt
+
+    def drop(self, *names: str) -> None:
+        """Drop fields."""
+        for name in names:
+            self.fields.pop(name, None)
+
+
+def tell(
+    spec: JobSpec | None,
+    copied: CopiedJob | None,
+    on_root: JobOnRoot | None,
+    beats: Mapping[int, Place],
+    patience: Patience,
+) -> Story:
+    """Return what became of a job.
+
+    Args:
+        spec: the job, verified; None if it came by plain rq.
+        copied: as the last copy had it.
+        on_root: its folder.
+        beats: which of its attempts machines say they hold, by number.
+        patience: how much befalls a job before it fails.
+    """
+    story = _as_copied(copied) if copied is not None else _as_submitted(spec, on_root)
+    retries = 0 if spec is None else spec.retries
+    folders = () if on_root is None else on_root.attempts
+    results = {} if on_root is None else on_root.results
+    # Of an earlier attempt than the copy's, all is in the copy.
+    first = story.attempt + (story.state != State.STARTED)
+    later = sorted({one for one in (*folders, *beats) if one >= first} | _running(story))
+    for number in later:
+        if number > story.attempt:
+            if story.state == State.STARTED:
+                story.fields["mlq_losses"] = story.count("mlq_losses") + 1
+            story.begins(number)
+        if number in results:
+            _end(story, results[number], retries, patience)
+        elif number == later[-1]:
+            _leave_open(story, beats.get(number))
+    if on_root is not None and on_root.progress and story.state != State.QUEUED:
+        story.fields["mlq_progress"] = on_root.progress
+    return story
+
+
+def _running(story: Story) -> set[int]:
+    return {story.attempt} if story.state == State.STARTED else set()
+
+
+def _as_copied(copied: CopiedJob) -> Story:
+    fields: dict[str, Any] = {name: one for name, one in copied.fields.items() if _is_text(one)}
+    if "data" in copied.fields and "data" not in fields:
+        fields["data"] = _unpacked(copied.fields["data"])
+    state = fields.pop("status", "")
+    state = state if state in set(State) else State.QUEUED
+    story = Story(copied.id, state, fields, max(0, whole(fields.get("mlq_attempt", ""))))
+    if state == State.STARTED and fields.get("mlq_machine"):
+        story.place = Place(
+            fields["mlq_machine"],
+            fields.get("mlq_boot_id", ""),
+            fields.get("mlq_supervisor_id", ""),
+        )
+    return story
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= one <= "\udfff" for one in value) if not value.isascii() else True
+
+
+def _unpacked(value: str) -> str:
+    """Undo what rq does to the data of a job; it takes the plain form, too."""
+    raw = value.encode(errors="surrogateescape")
+    try:
+        return zlib.decompress(raw).decode(errors="replace")
+    except zlib.error:
+        return raw.decode(errors="replace")
+
+
+def _as_submitted(spec: JobSpec | None, on_root: JobOnRoot | None) -> Story:
+    if spec is None or on_root is None:
+        raise ValueError("a job without a copy has a folder and a spec")
+    signed = SignedJob(spec, on_root.signed.text, on_root.signed.signature)
+    flat: Sequence[Any] = [*common_fields(spec.submitted_at), *job_fields(signed)]
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    fields["origin"] = spec.job_class.name
+    return Story(spec.id, State.QUEUED, fields, 0)
+
+
+def _end(story: Story, result: Mapping[str, Any], retries: int, patience: Patience) -> None:
+    move = ending(result, story.history(retries), patience)
+    story.state, story.place = target(move.event), None
+    story.fields |= move.fields
+    story.drop(*move.clear)
+    if move.avoid:
+        story.fields["mlq_avoid"] = move.avoid
+    if move.lost_on:
+        story.fields["mlq_losses"] = story.count("mlq_losses") + 1
+    story.fields["mlq_machine"] = result["machine"]
+    if story.has_ended:
+        story.fields.setdefault("ended_at", result["ended_at"])
+        if result.get("started_at"):
+            story.fields["started_at"] = result["started_at"]
+    if move.result:
+        story.results.append((seconds(result["ended_at"]), move.result))
+
+
+def _leave_open(story: Story, place: Place | None) -> None:
+    """Of this attempt no end is known: it runs where a beat or the copy says, or the job waits."""
+    story.place = place or story.place
+    if story.place is None:
+        story.state = State.QUEUED
+        return
+    story.fields |= {
+        "worker_name": story.place.machine,
+        "mlq_machine": story.place.machine,
+        "mlq_boot_id": story.place.boot_id,
+        "mlq_supervisor_id": story.place.supervisor_id,
+    }
+
+
+def seconds(text: object) -> float:
+    """Return a moment as unix seconds; 0 if it is none."""
+    try:
+        return parse_iso(str(text))
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no moment
+        return 0.0
+
+
+def order_of(story: Story, last: float) -> float:
+    """Return a job's place in the order of submission; `last` if nothing tells it."""
+    number, member = order_key(story.id)
+    if number < 10**15:
+        return number + max(0, member) / 1e6
+    try:
+        return float(story.fields.get("mlq_order", last))
+    except (TypeError, ValueError):
+        return last

@@ -1,0 +1,202 @@
+"""What lies on the results root of a queue that was lost: jobs, how their attempts ended, beats.
+
+Jobs can write there. What is no job is named and left alone; nothing found there stops the survey.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from mlq.errors import StorageError
+from mlq.ids import is_job_id, is_valid_id
+from mlq.layout import Layout
+from mlq.paths import MACHINE_NAME
+from mlq.store.replies import Attempt
+from mlq.strict_files import JOB_BYTES, Absent, Content, Unreadable, read_file
+from mlq_worker.liveness.evidence import read_beats, read_progress, read_results
+from mlq_worker.rebuild.job_file import Signed, parse_job_file
+
+_READERS = 16  # NFS answers many questions in the time of one
+_ATTEMPT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+class Place(NamedTuple):
+    """Where an attempt runs, as its machine's beat says."""
+
+    machine: str
+    boot_id: str
+    supervisor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobOnRoot:
+    """A job's folder.
+
+    Args:
+        id: the job.
+        signed: its `job.json`.
+        attempts: the numbers of attempts that have a folder.
+        results: how those ended of which that is known.
+        progress: how far the last one was.
+    """
+
+    id: str
+    signed: Signed
+    attempts: tuple[int, ...] = ()
+    results: dict[int, dict[str, Any]] = field(default_factory=dict)
+    progress: str = ""
+
+
+@dataclass(slots=True)
+class Found:
+    """All that was found; `strange` says of everything else what it is."""
+
+    jobs: dict[str, JobOnRoot] = field(default_factory=dict)
+    beats: dict[Attempt, Place] = field(default_factory=dict)
+    largest: int = 0
+    strange: list[str] = field(default_factory=list)
+
+
+class Root(Protocol):
+    """The results root, as the survey reads it."""
+
+    def job_ids(self, strange: list[str]) -> list[str]:
+        """Return the ids of all folders that may be a job's; names what else is there."""
+
+    def read_job(self, job_id: str) -> JobOnRoot | str | None:
+        """Return a job, what is wrong with its folder, or None if it holds nothing yet."""
+
+    def beats(self, strange: list[str]) -> dict[Attempt, Place]:
+        """Return which attempts the machines say they hold."""
+
+
+def survey(root: Root, progress: Callable[[int, int], None] = lambda *_: None) -> Found:
+    """Look at everything.
+
+    Args:
+        root: the results root.
+        progress: told how many jobs were read, of how many.
+    """
+    found = Found()
+    ids = root.job_ids(found.strange)
+    found.largest = max((_number(one) for one in ids), default=0)
+    with ThreadPoolExecutor(_READERS) as pool:
+        for done, job in enumerate(pool.map(root.read_job, ids), 1):
+            if isinstance(job, JobOnRoot):
+                found.jobs[job.id] = job
+            elif job is not None:
+                found.strange.append(job)
+            progress(done, len(ids))
+    # After the results: an attempt that ended in between is held by its machine still.
+    found.beats = root.beats(found.strange)
+    return found
+
+
+def _number(job_id: str) -> int:
+    return int(job_id.partition("_")[0]) if is_job_id(job_id) else 0
+
+
+class RealRoot:
+    """The results root on disk.
+
+    Args:
+        layout: of the root.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def job_ids(self, strange: list[str]) -> list[str]:
+        """See `Root`."""
+        ids: list[str] = []
+        for name, is_folder in _entries(str(self._layout.jobs_dir)):
+            if not is_folder or not is_valid_id(name):
+                strange.append(f"{self._layout.jobs_dir / name}: no folder of a job")
+            else:
+                ids += self._with_members(name)
+        return sorted(ids, key=lambda one: (_number(one), one))
+
+    def _with_members(self, name: str) -> Iterator[str]:
+        members = [
+            f"{name}_{below}"
+            for below, is_folder in _entries(f"{self._layout.jobs_dir}/{name}")
+            if is_folder and is_job_id(f"{name}_{below}")
+        ]
+        return iter(members or [name])
+
+    def read_job(self, job_id: str) -> JobOnRoot | str | None:
+        """See `Root`."""
+        folder = self._layout.folder(job_id)
+        raw = read_file(self._layout.root, folder.job_file, JOB_BYTES)
+        if isinstance(raw, Absent):
+            # Made just now, or a folder that is no job's: a job writes nothing before this.
+            names = [name for name, _ in _entries(folder.path)]
+            return f"{folder.path}: it has no job.json" if names else None
+        if isinstance(raw, Unreadable):
+            raise _away(folder.job_file, raw.why)
+        if not isinstance(raw, Content):
+            return f"{folder.job_file}: it {raw.why}"
+        try:
+            signed = parse_job_file(raw.data)
+        except ValueError as error:
+            return f"{folder.job_file}: it {error}"
+        attempts = tuple(sorted(_attempts(folder.attempts_dir)))
+        told = read_results(self._layout, [(job_id, one) for one in attempts])
+        if len(told) < len(attempts):
+            # Not known is not the same as none: the job would run a second time.
+            raise _away(folder.attempts_dir, "a result cannot be read now")
+        results = {key[1]: one for key, one in told.items() if one is not None}
+        last = [(job_id, attempts[-1])] if attempts else []
+        progress = read_progress(self._layout, last)
+        return JobOnRoot(job_id, signed, attempts, results, *progress.values())
+
+    def beats(self, strange: list[str]) -> dict[Attempt, Place]:
+        """See `Root`."""
+        machines = []
+        for name, _ in _entries(str(self._layout.workers_dir)):
+            machine = name.removesuffix(".beat")
+            if machine != name and MACHINE_NAME.fullmatch(machine):
+                machines.append(machine)
+        return beats_of(self._layout, machines, strange)
+
+
+def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dict[Attempt, Place]:
+    """Return which attempts these machines say they hold; names those of which it is unknown."""
+    found: dict[Attempt, Place] = {}
+    for machine in sorted(machines):
+        look = read_beats(layout, [machine], lambda: 0.0)
+        beat = look.beats.get(machine)
+        if beat is None:
+            strange.append(f"{layout.workers_dir}/{machine}.beat: it cannot be read")
+            continue
+        for attempt in beat.attempts:
+            found[attempt] = Place(machine, beat.boot_id, beat.supervisor_id)
+    return found
+
+
+def _attempts(folder: str) -> Iterator[int]:
+    for name, is_folder in _entries(folder):
+        if is_folder and _ATTEMPT.fullmatch(name):
+            yield int(name)
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Return the names in a folder, and of each whether it is a folder and no link."""
+    try:
+        with os.scandir(folder) as entries:
+            return [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    except OSError as error:
+        raise _away(folder, error.strerror or str(error)) from None
+
+
+def _away(path: str, why: str) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read", why=why, fix="try again once the results root answers"
+    )
