@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlq.copies.copy_files import FoundCopy, find_copy, queue_of_root
+from mlq.copies.copy_files import FoundCopy, find_copy, root_of_queue
 from mlq.errors import InvalidInputError, ServerError
-from mlq.layout import Layout
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
 from mlq.server.status import connect
@@ -30,7 +29,7 @@ from mlq_cli.setup.asking import Asker
 from mlq_worker.endings import Patience
 from mlq_worker.rebuild.carry_out import Restored, carry_out
 from mlq_worker.rebuild.plan import Plan, Terms, plan
-from mlq_worker.rebuild.survey import RealRoot, survey
+from mlq_worker.rebuild.survey import look_at
 
 _SHOWN = 20  # of what is left out
 _REDRAWN_EVERY = 100
@@ -49,8 +48,8 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
         ServerError: its server holds another queue.
         StorageError: the results root cannot be read, or is no queue's.
     """
-    layout = Layout(settings.root)
-    queue_id = queue_of_root(layout)
+    layout = root_of_queue(settings.root)
+    queue_id = layout.queue_id
     holds = _held(settings, queue_id)
     if holds is not None:
         says = f"the queue's server holds this queue, {count(holds, 'job')}: nothing to restore"
@@ -63,7 +62,7 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
         trouble.append(f"{copy.path}: it is of another queue, {copy.copy.header.queue}")
         copy = None
     with _shown("reading") as progress:
-        found = survey(RealRoot(layout), progress)
+        found = look_at(layout, progress)
     terms = Terms(key, time.time(), Patience.of(settings), settings.keep_days)
     made = plan(None if copy is None else copy.copy, found, terms)
     made.left_out[:0] = trouble
@@ -77,7 +76,7 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
         server.start(settings)
         with _shown("restoring") as progress:
             store = Store(open_client(settings))
-            restored = carry_out(store, queue_id, made, key, settings.dead_s, progress)
+            restored = carry_out(store, layout, made, key, settings.dead_s, progress)
     told = [_as_json(settings, queue_id, copy, made, restored)]
     _print(told, [] if restored is None else _done(restored), as_json=as_json)
     return 0

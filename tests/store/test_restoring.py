@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from store_fixtures import KEY, Enqueue, claim, fields, sign
 from mlq.copies.collector import Collector
 from mlq.copies.copy_format import Copy, parsed
 from mlq.errors import OtherQueueError, ServerError, StorageError
+from mlq.layout import Layout
 from mlq.lifecycle import Event
 from mlq.queues import Queue
 from mlq.store import restoring
@@ -28,6 +30,7 @@ from mlq_worker.rebuild.plan import Terms, plan
 from mlq_worker.rebuild.survey import Found
 
 QUEUE = "0123abcd"
+OWNED = Layout(Path("/results"), QUEUE)
 TERMS = Terms(KEY, time.time(), Patience(3, 5.0), 30)
 
 
@@ -50,7 +53,7 @@ def lose(admin: redis.Redis) -> None:
 
 
 def rebuild(store: Store, copy: Copy | None, found: Found | None = None) -> carrying.Restored:
-    return carry_out(store, QUEUE, plan(copy, found or Found(), TERMS), KEY, pause_s=0)
+    return carry_out(store, OWNED, plan(copy, found or Found(), TERMS), KEY, pause_s=0)
 
 
 def state_of(store: Store, admin: redis.Redis) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def state_of(store: Store, admin: redis.Redis) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for key in sorted(admin.scan_iter("*")):
         name = key.decode()
-        if name.startswith(("mlq:reply:", "rq:execution", "mlq:leases", "mlq:machine")):
+        if name.startswith(("mlq:reply:", "rq:execution", "mlq:leases", "mlq:machine", "mlq:root")):
             continue
         kind = admin.type(key)
         if kind == b"hash":
@@ -133,7 +136,7 @@ def test_what_was_interrupted_is_done_again_with_the_same_result(
         restoring.renumbered(store)
         restoring.restore(store, made.jobs[:killed_after])
         assert claim(store) == []  # half of a queue gives nothing out
-        carry_out(store, QUEUE, made, KEY, pause_s=0)
+        carry_out(store, OWNED, made, KEY, pause_s=0)
         assert state_of(store, admin) == before
         with pytest.raises(OtherQueueError):
             restoring.begin(store, QUEUE, made.high)
@@ -145,7 +148,7 @@ def test_nothing_is_given_out_before_each_machine_had_time_to_tell(
     enqueue(1)
     made = plan(copy_of(collector), Found(), TERMS)
     lose(admin)
-    done = carry_out(store, QUEUE, made, KEY, pause_s=60)
+    done = carry_out(store, OWNED, made, KEY, pause_s=60)
     assert 50 < done.pause_s <= 60
     assert claim(store) == []
     admin.delete("mlq:restored")  # as it does when its time is over
@@ -165,7 +168,7 @@ def test_jobs_enqueued_meanwhile_are_kept_under_new_numbers(
     enqueue(Submission(argv=("child",), python_env="", cwd="/", after=("1",)))
     made = plan(copy, Found(), TERMS)
 
-    done = carry_out(store, QUEUE, made, KEY, pause_s=0)
+    done = carry_out(store, OWNED, made, KEY, pause_s=0)
 
     assert done.renumbered == {"1": "4", "2": "5"}
     assert store.named("old") == ["1", "2", "3"]
@@ -192,8 +195,8 @@ def test_an_interrupted_renumbering_goes_on(
 
         patch.setattr(restoring, "restore", killed)
         with pytest.raises(KeyboardInterrupt):
-            carry_out(store, QUEUE, made, KEY, pause_s=0)
-    done = carry_out(store, QUEUE, made, KEY, pause_s=0)
+            carry_out(store, OWNED, made, KEY, pause_s=0)
+    done = carry_out(store, OWNED, made, KEY, pause_s=0)
     assert list(done.renumbered) == ["1", "2"]
     assert store.named("new") == list(done.renumbered.values())
     assert done.jobs == 5
@@ -223,7 +226,7 @@ def test_a_queue_that_was_emptied_again_meanwhile_is_not_said_to_be_restored(
     restoring.begin(store, QUEUE, 1)
     lose(admin)
     with pytest.raises(ServerError):
-        restoring.end(store, QUEUE, 0)
+        restoring.end(store, QUEUE, "/r", 0)
 
 
 def test_what_changes_is_copied_anew_and_the_rest_is_not(

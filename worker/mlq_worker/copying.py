@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 
 from mlq.copies.keeper import CopyKeeper, Kept
-from mlq.layout import Layout
 from mlq.store.store import Store
 from mlq_worker.liveness.evidence import Desk
 from mlq_worker.site import Site
@@ -38,7 +37,7 @@ class Copying:
         self._clock = site.clocks.monotonic_s
         self._desk: Desk[Kept] = site.new_desk("copy", wake)
         self._keeper = CopyKeeper(
-            store, Layout(site.settings.root), site.settings.machine, site.settings.keep_days
+            store, site.layout, site.settings.machine, site.settings.keep_days
         )
         self._asked_s = self._due_s = self._away_until_s = 0.0
         self._trouble = ""

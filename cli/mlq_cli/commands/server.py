@@ -6,7 +6,6 @@ import argparse
 import os
 from dataclasses import asdict
 
-from mlq.layout import Layout
 from mlq.server import control as server
 from mlq.server import status as server_status
 from mlq.server.files import ServerFiles
@@ -99,7 +98,7 @@ def _keep_copy(settings: Settings) -> str:
     def open_store() -> Store:
         return Store(server_status.connect(settings))
 
-    kept = kept_at_stop(open_store, Layout(settings.root), settings.machine, settings.keep_days)
+    kept = kept_at_stop(open_store, settings.root, settings.machine, settings.keep_days)
     if kept.trouble:
         return f"; no copy of its jobs was made: {kept.trouble.splitlines()[0]}"
     return f"; a copy of {count(kept.jobs, 'job')} that had not ended is on the results root"

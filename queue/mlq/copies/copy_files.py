@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from mlq.copies.copy_format import Copy, parsed
 from mlq.errors import StorageError
-from mlq.layout import Layout, read_listed, write_atomically
+from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
+from mlq.root import read_owner
 from mlq.strict_files import Absent, Content, read_file
 
 LATEST, PREVIOUS = "unended.jsonl.gz", "unended.previous.jsonl.gz"
@@ -37,29 +38,24 @@ def copies_dir(layout: Layout) -> Path:
     return layout.root / "queue"
 
 
-def queue_of_root(layout: Layout) -> str:
-    """Return the id of the queue that a results root belongs to.
+def root_of_queue(root: Path) -> Layout:
+    """Return the layout of a results root, with the id of the queue that it belongs to.
 
     Raises:
         StorageError: it belongs to none, or cannot be read.
     """
-    import json
-
     try:
-        raw = read_listed(layout.queue_file)
-        queue = json.loads(raw)["queue"] if raw is not None else None
+        owner = read_owner(root)
     except OSError as error:
         why = error.strerror or str(error)
-        raise StorageError(f"{layout.queue_file} cannot be read", why=why) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise StorageError(f"{layout.queue_file} cannot be read", why="it is damaged") from None
-    if not isinstance(queue, str):
+        raise StorageError(f"the results root {root} cannot be used", why=why) from None
+    if owner is None:
         raise StorageError(
-            f"{layout.root} is no results root of a queue",
-            why=f"it has no {layout.queue_file.name}",
+            f"the folder {root} is no results root of a queue",
+            why="it has no queue.json",
             fix="is the share mounted, and MLQ_ROOT right? See `mlq config`",
         )
-    return queue
+    return Layout(root, owner.queue_id)
 
 
 def write_copy(layout: Layout, raw: bytes) -> None:

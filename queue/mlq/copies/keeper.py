@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.copies.collector import Collected, Collector
-from mlq.copies.copy_files import confirm_copy, queue_of_root, write_copy
+from mlq.copies.copy_files import confirm_copy, root_of_queue, write_copy
 from mlq.errors import MlqError
 from mlq.layout import Layout
+from mlq.root import pinned
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -34,7 +36,7 @@ class CopyKeeper:
 
     Args:
         store: the queue.
-        layout: of the results root.
+        layout: of the results root, and whose it must be.
         machine: whose name stands in the copies.
         keep_days: how long ended jobs stay in the queue.
     """
@@ -48,49 +50,44 @@ class CopyKeeper:
     def keep(self) -> Kept:
         """Make a copy and put it in place, or note that the one in place is still right."""
         try:
-            made = self._collector.collect(queue_of_root(self._layout))
-            self._put(made)
+            made = self._collector.collect(self._layout.queue_id)
+            with pinned(self._layout) as root:
+                self._put(root, made)
         except MlqError as error:
             return Kept(0, str(error))
         except OSError as error:
             return Kept(0, f"{error.filename or self._layout.root}: {error.strerror or error}")
         return Kept(made.header.jobs)
 
-    def _put(self, made: Collected) -> None:
-        if made.is_like(self._latest) and confirm_copy(self._layout, self._size):
+    def _put(self, root: Layout, made: Collected) -> None:
+        if made.is_like(self._latest) and confirm_copy(root, self._size):
             return
         raw = made.raw
-        write_copy(self._layout, raw)
+        write_copy(root, raw)
         self._latest, self._size = made, len(raw)
 
 
-def keep_within(keeper: CopyKeeper, timeout_s: float) -> Kept:
-    """Make a copy, but wait no longer than this: NFS may hang for good.
-
-    Args:
-        keeper: makes the copy.
-        timeout_s: after which it is given up.
-    """
-    found: list[Kept] = []
-    thread = threading.Thread(target=lambda: found.append(keeper.keep()), daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    return found[0] if found else Kept(0, f"nothing came of it within {timeout_s:g} s")
-
-
 def kept_at_stop(
-    open_store: Callable[[], Store], layout: Layout, machine: str, keep_days: float
+    open_store: Callable[[], Store], root: Path, machine: str, keep_days: float
 ) -> Kept:
-    """Make a copy as the server is stopped.
+    """Make a copy as the server is stopped, but wait no longer than `AT_STOP_S`: NFS may hang.
 
     Args:
         open_store: reaches the queue.
-        layout: of the results root.
+        root: the results root.
         machine: this one.
         keep_days: how long ended jobs stay in the queue.
     """
-    try:
-        keeper = CopyKeeper(open_store(), layout, machine, keep_days)
-    except MlqError as error:
-        return Kept(0, str(error))
-    return keep_within(keeper, AT_STOP_S)
+    found: list[Kept] = []
+
+    def keep() -> None:
+        try:
+            keeper = CopyKeeper(open_store(), root_of_queue(root), machine, keep_days)
+            found.append(keeper.keep())
+        except MlqError as error:
+            found.append(Kept(0, str(error)))
+
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
+    thread.join(AT_STOP_S)
+    return found[0] if found else Kept(0, f"nothing came of it within {AT_STOP_S:g} s")

@@ -140,13 +140,13 @@ def restore(
     return count, kept
 
 
-def end(store: Store, queue_id: str, pause_s: float) -> tuple[int, float]:
+def end(store: Store, queue_id: str, root: str, pause_s: float) -> tuple[int, float]:
     """Give the queue its id; returns how many jobs it has, and when the first is given out.
 
     Raises:
         ServerError: the server was emptied meanwhile, or holds another queue.
     """
-    args = {"queue": queue_id, "pause_s": pause_s}
+    args = {"queue": queue_id, "root": root, "pause_s": pause_s}
     (reply,) = store.run(Operation("restore_end", args))
     if "holds" in reply:
         raise ServerError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mlq.layout import Layout
 from mlq.store import restoring
 from mlq.store.store import Store
 from mlq_worker.rebuild.meanwhile import renumber
@@ -39,7 +40,7 @@ class Restored:
 
 def carry_out(
     store: Store,
-    queue_id: str,
+    owned: Layout,
     plan: Plan,
     key: bytes,
     pause_s: float,
@@ -49,7 +50,7 @@ def carry_out(
 
     Args:
         store: reaches the emptied server.
-        queue_id: the queue of the results root.
+        owned: the results root, and its queue.
         plan: what is to be there.
         key: signs jobs anew that were enqueued meanwhile.
         pause_s: how long after the beginning no job is given out.
@@ -59,12 +60,12 @@ def carry_out(
         OtherQueueError: the server holds a queue.
     """
     left_out = list(plan.left_out)
-    begun = restoring.begin(store, queue_id, plan.high)
+    begun = restoring.begin(store, owned.queue_id, plan.high)
     new_ids = renumber(store, begun, key, left_out.append)
     made = 0
     for start in range(0, len(plan.jobs), _AT_ONCE):
         batch = plan.jobs[start : start + _AT_ONCE]
         made += restoring.restore(store, batch)[0]
         progress(start + len(batch), len(plan.jobs))
-    jobs, left_s = restoring.end(store, queue_id, pause_s)
+    jobs, left_s = restoring.end(store, owned.queue_id, str(owned.root), pause_s)
     return Restored(jobs, made, new_ids, left_s, left_out)

@@ -1,12 +1,13 @@
 """What became of one job, from all that is known of it: pure.
 
 Known are the job as the last copy had it (if it had not ended by then), the folders and results of
-its attempts, and which attempts machines say they hold. Each attempt is told in turn; what its
-result means for the job is said by `endings`, as it is when a worker commits it.
+its attempts with notes of who held them, and which attempts machines say they hold. Each attempt is
+told in turn; what its result means for the job is said by `endings`, as it is when a worker commits
+it.
 
-Of an attempt that left no result and that no beat names, nobody can say whether it runs. Its job
-waits; and until it may be given out, `renew.lua` lets a machine that does hold the attempt have it
-back.
+An attempt that left no result may still run, so it is put where it ran last, with a lease that has
+run out: its machine renews it, or the reaper judges it. Where nothing tells that, its job waits;
+until it may be given out, `renew.lua` lets a machine that does hold the attempt have it back.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def tell(
         if number in results:
             _end(story, results[number], retries, patience)
         elif number == later[-1]:
-            _leave_open(story, beats.get(number))
+            noted = on_root.place if on_root is not None and number in folders[-1:] else None
+            _leave_open(story, beats.get(number) or noted)
     if on_root is not None and on_root.progress and story.state != State.QUEUED:
         story.fields["mlq_progress"] = on_root.progress
     return story

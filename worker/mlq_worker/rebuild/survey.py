@@ -16,10 +16,12 @@ from mlq.errors import StorageError
 from mlq.ids import is_job_id, is_valid_id
 from mlq.layout import Layout
 from mlq.paths import MACHINE_NAME
+from mlq.root import pinned
 from mlq.store.replies import Attempt
 from mlq.strict_files import JOB_BYTES, Absent, Content, Unreadable, read_file
 from mlq_worker.liveness.evidence import read_beats, read_progress, read_results
 from mlq_worker.rebuild.job_file import Signed, parse_job_file
+from mlq_worker.supervisor.holder import read_holder
 
 _READERS = 16  # NFS answers many questions in the time of one
 _ATTEMPT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
@@ -42,13 +44,15 @@ class JobOnRoot:
         signed: its `job.json`.
         attempts: the numbers of attempts that have a folder.
         results: how those ended of which that is known.
-        progress: how far the last one was.
+        place: where the last one ran, as is noted beside it.
+        progress: how far that was.
     """
 
     id: str
     signed: Signed
     attempts: tuple[int, ...] = ()
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
+    place: Place | None = None
     progress: str = ""
 
 
@@ -101,11 +105,28 @@ def _number(job_id: str) -> int:
     return int(job_id.partition("_")[0]) if is_job_id(job_id) else 0
 
 
+def look_at(layout: Layout, progress: Callable[[int, int], None]) -> Found:
+    """Survey a results root on disk.
+
+    Args:
+        layout: of the root, and whose it must be.
+        progress: as for `survey`.
+
+    Raises:
+        StorageError: it cannot be read now.
+    """
+    try:
+        with pinned(layout) as root:
+            return survey(RealRoot(root), progress)
+    except OSError as error:
+        raise _away(str(layout.root), error.strerror or str(error)) from None
+
+
 class RealRoot:
     """The results root on disk.
 
     Args:
-        layout: of the root.
+        layout: of the root, opened.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -116,7 +137,7 @@ class RealRoot:
         ids: list[str] = []
         for name, is_folder in _entries(str(self._layout.jobs_dir)):
             if not is_folder or not is_valid_id(name):
-                strange.append(f"{self._layout.jobs_dir / name}: no folder of a job")
+                strange.append(f"jobs/{name}: it is no folder of a job")
             else:
                 ids += self._with_members(name)
         return sorted(ids, key=lambda one: (_number(one), one))
@@ -132,28 +153,31 @@ class RealRoot:
     def read_job(self, job_id: str) -> JobOnRoot | str | None:
         """See `Root`."""
         folder = self._layout.folder(job_id)
+        shown = folder.path.removeprefix(f"{self._layout.root}/")
         raw = read_file(self._layout.root, folder.job_file, JOB_BYTES)
         if isinstance(raw, Absent):
             # Made just now, or a folder that is no job's: a job writes nothing before this.
             names = [name for name, _ in _entries(folder.path)]
-            return f"{folder.path}: it has no job.json" if names else None
+            return f"{shown}: it has no job.json" if names else None
         if isinstance(raw, Unreadable):
-            raise _away(folder.job_file, raw.why)
+            raise _away(f"{shown}/job.json", raw.why)
         if not isinstance(raw, Content):
-            return f"{folder.job_file}: it {raw.why}"
+            return f"{shown}/job.json: it {raw.why}"
         try:
             signed = parse_job_file(raw.data)
         except ValueError as error:
-            return f"{folder.job_file}: it {error}"
+            return f"{shown}/job.json: it {error}"
         attempts = tuple(sorted(_attempts(folder.attempts_dir)))
         told = read_results(self._layout, [(job_id, one) for one in attempts])
         if len(told) < len(attempts):
             # Not known is not the same as none: the job would run a second time.
-            raise _away(folder.attempts_dir, "a result cannot be read now")
+            raise _away(f"{shown}/attempts", "a result cannot be read now")
         results = {key[1]: one for key, one in told.items() if one is not None}
         last = [(job_id, attempts[-1])] if attempts else []
         progress = read_progress(self._layout, last)
-        return JobOnRoot(job_id, signed, attempts, results, *progress.values())
+        holder = read_holder(folder.attempt_dir(attempts[-1])) if attempts else None
+        place = Place(*holder) if holder is not None and all(holder) else None
+        return JobOnRoot(job_id, signed, attempts, results, place, *progress.values())
 
     def beats(self, strange: list[str]) -> dict[Attempt, Place]:
         """See `Root`."""
@@ -172,7 +196,7 @@ def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dic
         look = read_beats(layout, [machine], lambda: 0.0)
         beat = look.beats.get(machine)
         if beat is None:
-            strange.append(f"{layout.workers_dir}/{machine}.beat: it cannot be read")
+            strange.append(f"workers/{machine}.beat: it cannot be read")
             continue
         for attempt in beat.attempts:
             found[attempt] = Place(machine, beat.boot_id, beat.supervisor_id)

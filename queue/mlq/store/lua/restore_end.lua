@@ -1,5 +1,6 @@
--- restore_end(queue, pause_s) -> {jobs, pause_s} or {holds}
+-- restore_end(queue, root, pause_s) -> {jobs, pause_s} or {holds}
 --   queue    the id of the queue that was made anew; it is this one from now on
+--   root     its results root
 --   pause_s  how long after the beginning the first job may be given out: by then each machine that
 --            runs an attempt nobody wrote down has renewed it, or has paused it
 --   jobs     how many jobs it has; pause_s: what is left of the pause
@@ -13,7 +14,7 @@ if id or state.queue ~= args.queue then
   return reply({ holds = id or '' })
 end
 local left = math.min(args.pause_s, math.max(0, args.pause_s - (now() - state.since)))
-redis.call('SET', 'mlq:queue_id', args.queue)
+redis.call('MSET', 'mlq:queue_id', args.queue, 'mlq:root', args.root)
 redis.call('DEL', 'mlq:restoring', 'mlq:restoring:renumbered')
 if left > 0 then
   redis.call('SET', 'mlq:restored', args.queue, 'PX', math.ceil(left * 1000))
