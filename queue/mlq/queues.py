@@ -250,6 +250,7 @@ class Queue:
             }
             moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in left]
             done = self.store.move(moves, now_s)
+            done.check()
             canceled += done.moved
             stopping += self.store.ask_to_stop(done.stale, reason)
             # Between the two calls a job may have been requeued: it is canceled next time round.
@@ -269,6 +270,7 @@ class Queue:
             for one in sorted(ids, key=order_key)
         ]
         done = self.store.move(moves, now_s)
+        done.check()
         return list(done.moved), list(done.stale)
 
     def _tell_once(self, text: str) -> None:

@@ -31,7 +31,7 @@ KIB, MIB = 1 << 10, 1 << 20
 QUEUE_FILE_BYTES = 64 * KIB
 BEAT_BYTES = 16 * MIB  # it names each attempt that the machine holds
 RESULT_BYTES = 64 * KIB
-RETURN_BYTES = 64 * MIB
+RETURN_BYTES = 16 * MIB  # it goes into the queue
 JOB_BYTES = 64 * MIB
 
 _TRIES = 4
@@ -153,32 +153,32 @@ def _opened(root: Path | str, folders: list[str], name: str, *, any_owner: bool)
     try:
         for folder, flag in zip(folders, flags, strict=True):
             try:
-                below = _open_at(at, folder, flag)
+                below = _open_at(root, at, folder, flag)
             except FileNotFoundError:
                 raise _Ended(Absent()) from None
             os.close(at)
             at = below
         if not _is_listed(name, at):
             raise _Ended(Absent())
-        file = _open_at(at, name, _FILE)
+        file = _open_at(root, at, name, _FILE)
     finally:
         os.close(at)
     try:
-        _check(os.fstat(file), any_owner=any_owner)
+        _check(root, os.fstat(file), any_owner=any_owner)
     except BaseException:
         os.close(file)
         raise
     return file
 
 
-def _open_at(folder: int, name: str, flags: int) -> int:
+def _open_at(root: Path | str, folder: int, name: str, flags: int) -> int:
     try:
         return os.open(name, flags, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR):
             raise _Ended(Refused(_kind(folder, name))) from None
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise _Ended(_denied(folder, name, error)) from None
+            raise _Ended(_denied(root, folder, name, error)) from None
         raise
 
 
@@ -190,15 +190,25 @@ def _kind(folder: int, name: str) -> str:
     return "is no file"
 
 
-def _denied(folder: int, name: str, error: OSError) -> Missing:
-    """Tell what its own user closed for good from a storage that refuses for now."""
+def _denied(root: Path | str, folder: int, name: str, error: OSError) -> Missing:
+    """Tell what was closed for good from a storage that refuses for now."""
     found = os.fstat(folder)  # the folder may be closed, or the entry
     with suppress(OSError):
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if found.st_uid != os.geteuid():
+        return _strangers(root, found)
     needed = stat.S_IRUSR | (stat.S_IXUSR if stat.S_ISDIR(found.st_mode) else 0)
-    if found.st_uid == os.geteuid() and found.st_mode & needed != needed:
+    if found.st_mode & needed != needed:
         return Refused(f"is closed to its own user (mode {stat.S_IMODE(found.st_mode):04o})")
     return Unreadable(_words(error))
+
+
+def _strangers(root: Path | str, found: os.stat_result) -> Refused | Unreadable:
+    """Tell a stranger's file from a storage that takes us for somebody else, root and all."""
+    with suppress(OSError):
+        if os.stat(root).st_uid == os.geteuid():  # noqa: PTH116 - like all around it
+            return Refused(f"belongs to user {found.st_uid}")
+    return Unreadable(f"it belongs to user {found.st_uid}, as does the results root")
 
 
 def _is_listed(name: str, folder: int) -> bool:
@@ -209,11 +219,11 @@ def _is_listed(name: str, folder: int) -> bool:
         )
 
 
-def _check(found: os.stat_result, *, any_owner: bool) -> None:
+def _check(root: Path | str, found: os.stat_result, *, any_owner: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _Ended(Refused(f"is {_KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}"))
     if not any_owner and found.st_uid != os.geteuid():
-        raise _Ended(Refused(f"belongs to user {found.st_uid}"))
+        raise _Ended(_strangers(root, found))
 
 
 def _content(file: int, most_bytes: int, *, tail: bool) -> Content | Refused:

@@ -69,6 +69,26 @@ def parse(data: bytes, depth: int = DEPTH) -> Any:
         raise ValueError("is damaged" if data.strip() else "is empty") from None
 
 
+def parse_value(data: bytes) -> str:
+    """Return what a function returned, as one line of ASCII JSON.
+
+    A number may be NaN, infinite or long, as Python writes them: it is the function's own.
+
+    Raises:
+        ValueError: as for `parse`, with depth `VALUE_DEPTH`.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
+    if is_deeper(data, VALUE_DEPTH):
+        raise ValueError(f"is nested more than {VALUE_DEPTH} deep")
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        raise ValueError("is damaged" if data.strip() else "is empty") from None
+
+
 def is_deeper(data: bytes, depth: int) -> bool:
     """Whether a JSON text is nested more than `depth` deep; it need not be valid."""
     if data.count(b"[") + data.count(b"{") <= depth:

@@ -13,6 +13,7 @@ from typing import Any
 import mlq_worker.hands
 import mlq_worker.liveness.reaper
 from mlq.store.store import Store
+from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.liveness.reaper import Evidence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.supervised import Supervised
@@ -72,17 +73,19 @@ def unreadable_is_silent(patch: Any) -> None:
         return Look(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
 
     patch.setattr(mlq_worker.liveness.reaper, "read_beats", read)
-    patch.setattr(Evidence, "lacks_result", lambda self, key: self.results.get(key) is None)
+    patch.setattr(
+        Evidence,
+        "lacks_result",
+        lambda self, key: not isinstance(self.results.get(key), AttemptResult),
+    )
 
 
 def new_boot_is_ignored(patch: Any) -> None:
     real = mlq_worker.hands.stray_moves
 
-    def moves(
-        strays: Any, results: Any, past: Any, supervisor_id: str, boot_id: str, of: Any
-    ) -> Any:
-        known = [one for one in strays if one.boot_id == boot_id]
-        return real(known, results, past, supervisor_id, boot_id, of)
+    def moves(strays: Any, results: Any, past: Any, here: Any, now_s: float) -> Any:
+        known = [one for one in strays if one.boot_id == here.boot_id]
+        return real(known, results, past, here, now_s)
 
     patch.setattr(mlq_worker.hands, "stray_moves", moves)
     patch.setattr(Witness, "_end", lambda self, attempt, beat: "")
@@ -95,18 +98,9 @@ def stopped_before_it_has_ended(patch: Any) -> None:
         attempts = list(attempts)
         real(self, attempts, outcome, reason)
         for job_id, number in attempts:
-            self.holdings.end(
-                {
-                    "id": job_id,
-                    "attempt": number,
-                    "machine": self._site.machine,
-                    "outcome": outcome,
-                    "exit_code": None,
-                    "reason": reason,
-                    "started_at": None,
-                    "ended_at": "",
-                }
-            )
+            machine = self._site.machine
+            ended = AttemptResult(job_id, number, machine, outcome, None, reason, "", "", "")
+            self.holdings.end(ended)
 
     patch.setattr(Supervised, "stop", stop)
 

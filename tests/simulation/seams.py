@@ -19,6 +19,7 @@ import mlq.store.sending
 import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
+from mlq.strict_files import Absent, Content, Found, Unreadable
 from mlq_worker import queue_state
 from mlq_worker.liveness import evidence
 from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
@@ -114,6 +115,14 @@ def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.
     return real(layout, sorted(machines), now_s)  # the order of a set is not the seed's
 
 
+def _read_file(_root: Any, path: Any, _most_bytes: int) -> Found:
+    try:
+        data = WORLD.nfs.read(_here(), path)
+    except OSError as error:
+        return Unreadable(str(error))
+    return Absent() if data is None else Content(data)
+
+
 @contextmanager
 def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
     """Replace the edges; `WORLD` is to be set next."""
@@ -127,7 +136,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (beat, "pinned", roots.pinned),
         (queue_state, "pinned", roots.pinned),
         (queue_state, "largest_number", lambda _root: WORLD.nfs.largest_number(_here())),
-        (evidence, "read_listed", lambda path: WORLD.nfs.read(_here(), path)),
+        (evidence, "read_file", _read_file),
         (clock, "boottime", _boottime),
         (clock, "utc_now", _utc_now),
         (beat, "boottime", _boottime),

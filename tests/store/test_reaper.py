@@ -16,6 +16,7 @@ from mlq.paths import make_private_dirs
 from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store.store import Store
+from mlq_worker.aside import Aside
 from mlq_worker.liveness.reaper import Reaper
 
 
@@ -54,7 +55,7 @@ class Room:
             new_desk=AtOnce,
             clocks=SimpleNamespace(monotonic_s=lambda: self.now_s),
         )
-        return Reaper(self.store, site, lambda: None)
+        return Reaper(self.store, site, lambda: None, Aside(lambda: self.now_s, 10))
 
     def beat(self, counter: int) -> None:
         value = {"boot_id": LAB01.boot_id, "supervisor_id": LAB01.supervisor_id}

@@ -2,20 +2,23 @@
 
 import base64
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mlq.lifecycle import Event, target
 from mlq.store.operations import Move
+from mlq_worker.attempt_result import AttemptResult, parse_result
 from mlq_worker.endings import History, Patience, ending, loss, refusal
 
 AT = "2026-11-23T22:15:01.123456Z"
 PATIENCE = Patience(max_losses=5, retry_pause_s=5)
 
 
-def result(outcome: str = "exited", exit_code: int | None = None, **changes: Any) -> dict[str, Any]:
-    return {
+def result(outcome: str = "exited", exit_code: int | None = None, **changes: Any) -> AttemptResult:
+    value = changes.pop("value", None)
+    raw = {
         "id": "7",
         "attempt": 2,
         "machine": "lab01",
@@ -27,6 +30,7 @@ def result(outcome: str = "exited", exit_code: int | None = None, **changes: Any
         "ended_at": AT,
         **changes,
     }
+    return replace(parse_result(raw), value=value)
 
 
 def entry(move: Move) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlq.request import Request
+from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.endings import History
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.planning import PREFETCH_S
@@ -25,10 +26,10 @@ def holding(job_id: str, **changes: Any) -> Holding:
     return Holding(**{**fields, **changes})
 
 
-def result(job_id: str, lasted_s: float, **changes: Any) -> dict[str, Any]:
+def result(job_id: str, lasted_s: float, **changes: Any) -> AttemptResult:
     ended = f"2026-11-23T22:15:{1 + lasted_s:09.6f}Z"
-    fields = {"id": job_id, "attempt": 1, "outcome": "exited", "started_at": BEGAN}
-    return {**fields, "ended_at": ended, **changes}
+    fields = {"outcome": "exited", "exit_code": 0, "started_at": BEGAN, "ended_at": ended}
+    return AttemptResult(id=job_id, attempt=1, machine="lab01", reason="", **{**fields, **changes})
 
 
 def holdings(*held: Holding, width: int = 0, mean_s: float | None = None) -> Holdings:

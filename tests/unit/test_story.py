@@ -14,6 +14,7 @@ from mlq.store.record import common_fields, job_fields
 from mlq.store.restoring import JobToRestore
 from mlq.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
+from mlq_worker.attempt_result import parse_result
 from mlq_worker.endings import Patience
 from mlq_worker.rebuild.job_file import Signed, parse_job_file, verified
 from mlq_worker.rebuild.plan import Terms, plan
@@ -43,7 +44,7 @@ def copied(state: str, attempt: int = 0, job: Any = None, **more: str) -> Copied
 
 
 def result(attempt: int, outcome: str = "exited", exit_code: int | None = 0, **more: Any) -> Any:
-    return {
+    raw = {
         "id": "7",
         "attempt": attempt,
         "machine": "lab03",
@@ -56,6 +57,7 @@ def result(attempt: int, outcome: str = "exited", exit_code: int | None = 0, **m
         "ended_at": AT,
         **more,
     }
+    return parse_result(raw)
 
 
 def rebuilt(
@@ -68,7 +70,7 @@ def rebuilt(
     job = job or signed()
     found = Found(beats={("7", number): one for number, one in (beats or {}).items()}, largest=7)
     if attempts or copy is None:
-        told = {one["attempt"]: one for one in results}
+        told = {one.attempt: one for one in results}
         on_root = JobOnRoot("7", Signed(job.text, job.signature), attempts, told)
         found.jobs["7"] = on_root
     whole = None if copy is None else Copy(Header("q", 7, NOW_S, "m", 1, 0), {"7": copy})

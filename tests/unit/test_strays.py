@@ -9,8 +9,11 @@ from mlq.lifecycle import Event
 from mlq.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.replies import HeldAttempt
+from mlq.strict_files import Refused, Unreadable
+from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.endings import History
-from mlq_worker.liveness.strays import stray_moves
+from mlq_worker.liveness.evidence import End
+from mlq_worker.liveness.strays import Here, stray_moves
 
 
 def settings(folder: Path) -> Settings:
@@ -26,13 +29,12 @@ def settings(folder: Path) -> Settings:
 def judge(tmp_path: Path) -> Any:
     known = settings(tmp_path)
 
-    def run(
-        stray: HeldAttempt, result: dict[str, Any] | None = None, past: History | None = None
-    ) -> Move:
-        results = {} if result is None else {stray.key: result}
+    def run(stray: HeldAttempt, end: End | None = None, past: History | None = None) -> Move | None:
+        results = {} if end is None else {stray.key: end}
         histories = {} if past is None else {stray.id: past}
-        (move,) = stray_moves([stray], results, histories, "sup-now", "boot-now", known)
-        return move
+        here = Here(known, "boot-now", "sup-now")
+        moves = stray_moves([stray], results, histories, here, 1.8e9)
+        return moves[0] if moves else None
 
     return run
 
@@ -67,15 +69,7 @@ def test_unless_its_user_wants_it_to_end(judge: Any) -> None:
 
 @pytest.mark.parametrize("boot_id", ["boot-now", "boot-before"])
 def test_a_result_on_nfs_is_the_truth_however_it_was_lost(judge: Any, boot_id: str) -> None:
-    result = {
-        "id": "7",
-        "attempt": 2,
-        "machine": "lab01",
-        "outcome": "exited",
-        "exit_code": 0,
-        "reason": "",
-        "ended_at": "2026-11-23T22:15:01.123456Z",
-    }
+    result = AttemptResult("7", 2, "lab01", "exited", 0, "", "", "2026-11-23T22:15:01.123456Z", "")
     assert judge(stray(boot_id, "sup-before"), result).event is Event.SUCCEED
 
 
@@ -83,3 +77,19 @@ def test_the_jobs_past_decides_too(judge: Any) -> None:
     assert judge(stray("boot-before", "s"), past=History(losses=5)).event is Event.GIVE_UP
     stopped = judge(stray("boot-before", "s"), past=History(stop="canceled"))
     assert stopped.event is Event.CANCEL
+
+
+@pytest.mark.parametrize("boot_id", ["boot-now", "boot-before"])
+def test_a_result_that_is_none_ends_it_with_that_reason(judge: Any, boot_id: str) -> None:
+    move = judge(stray(boot_id, "sup-before"), Refused("is a named pipe"))
+    assert (move.event, move.lost_on) == (Event.FAIL, "")
+    assert move.fields["mlq_reason"] == "its result.json is not a result: it is a named pipe"
+    again = judge(stray(boot_id, "sup-before"), Refused("is empty"), History(retries=1))
+    assert again.event is Event.RETRY
+
+
+def test_a_result_that_cannot_be_read_is_no_evidence_but_its_users_wish_is_one(judge: Any) -> None:
+    nothing = Unreadable("Input/output error")
+    assert judge(stray("boot-before", "sup-before"), nothing) is None
+    wish = judge(stray("boot-before", "s", stop="canceled"), nothing, History(stop="canceled"))
+    assert wish.event is Event.CANCEL

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     MACHINE = "machine"  # the machine starts no process
 
 
+_KINDS = frozenset(one.value for one in Kind)
 MISSING = frozenset({Kind.FOLDER, Kind.COMMAND, Kind.ENVIRONMENT})
 
 
@@ -37,9 +38,14 @@ class Cause(NamedTuple):
         return {"kind": str(self.kind), "what": self.what}
 
 
-def cause_of(result: Mapping[str, Any]) -> Cause:
+NO_CAUSE = Cause()
+
+
+def parse_cause(told: object) -> Cause:
     """Return the cause that a result tells; none if it tells none that is known here."""
-    told = result.get("cause")
-    if not isinstance(told, Mapping) or told.get("kind") not in {one.value for one in Kind}:
-        return Cause()
-    return Cause(Kind(told["kind"]), str(told.get("what", "")))
+    if not isinstance(told, Mapping):
+        return NO_CAUSE
+    kind, what = told.get("kind"), told.get("what", "")
+    if not isinstance(kind, str) or not isinstance(what, str) or kind not in _KINDS:
+        return NO_CAUSE
+    return Cause(Kind(kind), what)

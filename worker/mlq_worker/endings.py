@@ -6,16 +6,16 @@ finds `result.json` on NFS, so it makes no difference who commits a result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlq.lifecycle import Event, target
 from mlq.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.record import result_fields
 from mlq.units import format_duration, parse_iso, utc_iso
-from mlq_worker.causes import MISSING, Kind, cause_of
+from mlq_worker.attempt_result import AttemptResult
+from mlq_worker.causes import MISSING, Kind
 
 # The pause before a retry grows from one to the next, up to the longest.
 PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
@@ -64,9 +64,7 @@ class Patience(NamedTuple):
         return float(min(longest_s, self.retry_pause_s * PAUSE_GROWTH ** min(earlier, 20)))
 
 
-def ending(
-    result: Mapping[str, Any], history: History, patience: Patience, nowhere: str = ""
-) -> Move:
+def ending(result: AttemptResult, history: History, patience: Patience, nowhere: str = "") -> Move:
     """Return the move that commits the end of an attempt.
 
     Args:
@@ -76,50 +74,49 @@ def ending(
         nowhere: that no machine has what the job needs, if the attempt ended for lack of it, in
             words; "" if another machine may have it.
     """
-    outcome = result["outcome"]
-    if outcome == "lost":
+    if result.outcome == "lost":
         return loss(
-            (result["id"], result["attempt"]),
-            result["machine"],
-            str(result["reason"]).removeprefix("lost: "),
+            result.key,
+            result.machine,
+            result.reason.removeprefix("lost: "),
             history,
             patience.max_losses,
             # Without a cause its supervisor or launcher ended, and others have taken their place.
-            avoid=cause_of(result).kind is Kind.MACHINE,
+            avoid=result.cause.kind is Kind.MACHINE,
         )
     event, reason = _event(result, history, nowhere)
-    value = str(result.get("value") or "")
+    value = result.value or ""
     fields: dict[str, str | int | float] = {"mlq_reason": reason}
     clear = ["mlq_stop"]
     pause_s, avoid = 0.0, ""
     if event is Event.RELEASE or event is Event.RETRY:
         clear.append("mlq_progress")
-        avoid = result["machine"] if result["outcome"] != "released" else ""
+        avoid = result.machine if result.outcome != "released" else ""
     else:
-        fields["ended_at"] = result["ended_at"]
+        fields["ended_at"] = result.ended_at
         fields["worker_name"] = ""
-        if isinstance(result.get("started_at"), str):
+        if result.started_at:
             # As the root has it, so that a queue made anew from there says the same.
-            fields["started_at"] = result["started_at"]
-    if cause_of(result).kind is Kind.JOB_FOLDER:
+            fields["started_at"] = result.started_at
+    if result.cause.kind is Kind.JOB_FOLDER:
         fields["mlq_folder_faults"] = history.folder_faults + 1
     elif event in (Event.FAIL, Event.RETRY):
         fields["mlq_failures"] = history.failures + 1
     if event is Event.RETRY:
         pause_s = patience.pause_s(history.failures + history.folder_faults)
-        fields["mlq_due"] = utc_iso(parse_iso(result["ended_at"]) + pause_s)
+        fields["mlq_due"] = utc_iso(parse_iso(result.ended_at) + pause_s)
         fields["mlq_reason"] = f"{reason} in {format_duration(round(pause_s, 1))}"
-    if result["exit_code"] is not None:
-        fields["mlq_exit_code"] = result["exit_code"]
+    if result.exit_code is not None:
+        fields["mlq_exit_code"] = result.exit_code
     if value:
         fields["result"] = value
     return Move(
-        result["id"],
+        result.id,
         event,
-        result["attempt"],
+        result.attempt,
         fields=fields,
         clear=tuple(clear),
-        result=_entry(event, result["attempt"], result["machine"], reason, value),
+        result=_entry(event, result.attempt, result.machine, reason, value),
         avoid=avoid,
         pause_s=pause_s,
     )
@@ -136,12 +133,11 @@ _BY_OUTCOME = {
 }
 
 
-def _event(result: Mapping[str, Any], history: History, nowhere: str) -> tuple[Event, str]:
-    reason = str(result["reason"])
-    outcome, kind = result["outcome"], cause_of(result).kind
+def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event, str]:
+    reason, outcome, kind = result.reason, result.outcome, result.cause.kind
     if history.stop and outcome != "exited":
         return Event.CANCEL, history.stop
-    if outcome == "exited" and result["exit_code"] == 0:
+    if outcome == "exited" and result.exit_code == 0:
         return Event.SUCCEED, ""
     if kind is Kind.JOB_FOLDER or (kind in MISSING and not nowhere):
         return _unstarted(result, history)
@@ -150,15 +146,15 @@ def _event(result: Mapping[str, Any], history: History, nowhere: str) -> tuple[E
     return _failure(nowhere or reason, history)
 
 
-def _unstarted(result: Mapping[str, Any], history: History) -> tuple[Event, str]:
+def _unstarted(result: AttemptResult, history: History) -> tuple[Event, str]:
     """Return what follows if what a job needs is missing here, or its own folder is at fault.
 
     The folder is the same on other machines, so the job is tried again later; not for ever. That is
     no failure of the job: its retries are not used up.
     """
-    reason = str(result["reason"])
-    if cause_of(result).kind in MISSING:
-        return Event.RELEASE, f"{reason}, on {result['machine']}"
+    reason = result.reason
+    if result.cause.kind in MISSING:
+        return Event.RELEASE, f"{reason}, on {result.machine}"
     tries = history.folder_faults + 1
     if tries < FOLDER_TRIES:
         return Event.RETRY, f"{reason}; try {tries + 1} of {FOLDER_TRIES}"

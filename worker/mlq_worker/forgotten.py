@@ -29,14 +29,12 @@ def put_back(holdings: Holdings, store: Store, us: Claimant, now_s: float) -> se
     """
     done: set[Attempt] = set()
     for one in holdings.ended():
-        found = (one.result or {}).get("found")
-        if found is None or one.result is None or one.result["outcome"] != "reused":
+        if one.result is None or one.result.found is None:
             continue
-        words = (found["machine"], found["boot_id"], found["supervisor_id"])
+        number, *words = one.result.found
         who = Claimant(*words) if all(words) else us
-        if store.reinstate(one.attempt, found["attempt"], who, now_s):
-            log.warning(
-                "job %s: %s; it is held by %s", one.attempt[0], one.result["reason"], who.machine
-            )
+        if store.reinstate(one.attempt, number, who, now_s):
+            reason = one.result.reason
+            log.warning("job %s: %s; it is held by %s", one.attempt[0], reason, who.machine)
         done.add(one.attempt)
     return done

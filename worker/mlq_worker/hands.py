@@ -14,8 +14,9 @@ from dataclasses import replace
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.placement import Offer
 from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
-from mlq.store.replies import Attempt, Claim, Waiting
+from mlq.store.replies import Attempt, Claim, Moved, Refusal, Waiting
 from mlq.store.store import Store
+from mlq_worker.aside import Aside
 from mlq_worker.board import Board
 from mlq_worker.copying import Copying
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
@@ -25,7 +26,7 @@ from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.liveness.reading import Reading
 from mlq_worker.liveness.reaper import Reaper, histories
-from mlq_worker.liveness.strays import stray_moves
+from mlq_worker.liveness.strays import Here, stray_moves
 from mlq_worker.lookout import Lookout
 from mlq_worker.presence import Condition, machine_record, rq_worker
 from mlq_worker.queue_state import QueueState
@@ -54,8 +55,11 @@ class Hands:
     def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
         self._site, self._store, self._settings = site, store, site.settings
         self._now_s, self._utc_s = site.clocks.boot_s, site.clocks.utc_s
-        self._reaper, self._copying = Reaper(store, site, ring), Copying(store, site, ring)
-        self._reading = Reading(site.layout, site.new_desk, ring)
+        beat_s = site.settings.beat_s
+        self._aside = Aside(self._now_s, beat_s)
+        self._reaper = Reaper(store, site, ring, self._aside)
+        self._copying = Copying(store, site, ring)
+        self._reading = Reading(site.layout, site.new_desk, ring, self._now_s, beat_s)
         self._lookout = Lookout(site, self._now_s(), site.own_pids(None))
         self._intake = Intake(site, store)
         self.supervised = Supervised(site)
@@ -118,7 +122,7 @@ class Hands:
             link_retry_s=self._link_retry_s,
             queue_retry_s=self._queue.retry_s,
             renew_due_s=self._renew_due_s if not self._is_answered else 0.0,
-            moves=(*self._moves, *self._endings()),
+            moves=tuple(self._aside.due([*self._moves, *self._endings()])),
             plan=None
             if self._note(now_s)
             else self._board.plan(self._offer(), self._holdings, now_s, self._utc_s()),
@@ -146,7 +150,7 @@ class Hands:
         patience = Patience.of(self._settings)
         return [
             # Until machines are compared: what is missing here is taken to be missing everywhere.
-            ending(one.result, one.history, patience, nowhere=one.result["reason"])
+            ending(one.result, one.history, patience, nowhere=one.result.reason)
             for one in self._holdings.ended()
             if one.result is not None
         ]
@@ -200,6 +204,7 @@ class Hands:
                     past.get(held["id"], History()),
                     self._settings,
                     now_s,
+                    self._utc_s(),
                 )
                 for held in hello["attempts"]
             ],
@@ -246,9 +251,8 @@ class Hands:
                 strays,
                 results,
                 past,
-                self.supervised.supervisor_id,
-                self._site.boot_id,
-                self._settings,
+                Here(self._settings, self._site.boot_id, self.supervised.supervisor_id),
+                self._utc_s(),
             )
         known = {*self._holdings.attempts, *((move.id, move.attempt) for move in self._moves)}
         held = self._store.held(self._settings.machine)
@@ -269,15 +273,18 @@ class Hands:
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
         if settle.moves:
-            self._committed(settle.moves)
+            refused = Moved.from_reply(replies[0]).refused if moves else ()
+            self._committed(settle.moves, refused)
         claimed = replies[-2]["claims"] if fits else ()
         self._board.show(
             Waiting.from_reply(replies[-1]), ordered_s, in_vain=bool(fits) and not claimed
         )
         self._launch([Claim.from_reply(raw) for raw in claimed or ()], ordered_s)
 
-    def _committed(self, moves: tuple[Move, ...]) -> None:
-        done = [(move.id, move.attempt) for move in moves]
+    def _committed(self, moves: tuple[Move, ...], refused: Collection[Refusal]) -> None:
+        self._aside.sent(moves, refused)
+        keys = {one.key for one in refused}
+        done = [key for move in moves if (key := (move.id, move.attempt)) not in keys]
         self._drop_moves(set(done))
         self._board.freed()
         self.supervised.forget(done)
@@ -298,12 +305,16 @@ class Hands:
         self.supervised.leave()
         self._show_presence(self._utc_s(), "the worker was stopped")
 
+    def _trouble(self) -> str:
+        found = (self._queue.unwell, self.supervised.unwell(), self._aside.words())
+        return "; ".join(one for one in found if one)
+
     def _show_presence(self, now_s: float, note: str) -> None:
         condition = Condition(
             self.supervised.supervisor_id,
             self._started_s,
             note,
-            "; ".join(one for one in (self._queue.unwell, self.supervised.unwell()) if one),
+            self._trouble(),
             self._site.tunnel,
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)

@@ -6,14 +6,14 @@ worker's own memory between the two, rebuilt from both whenever it starts or rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from mlq.placement import Occupant
 from mlq.request import Request
 from mlq.store.replies import Attempt
 from mlq.units import parse_iso
+from mlq_worker.attempt_result import AttemptResult, Value, with_value
 from mlq_worker.endings import History
 from mlq_worker.planning import PREFETCH_S, Lane
 from mlq_worker.probes.machine import Promise
@@ -56,7 +56,7 @@ class Holding:
     stopping: bool = False
     progress: str = ""
     returns: bool = False
-    result: Mapping[str, Any] | None = None
+    result: AttemptResult | None = None
 
 
 @dataclass(slots=True)
@@ -76,22 +76,22 @@ class Holdings:
         for attempt in attempts:
             self.attempts.pop(attempt, None)
 
-    def end(self, result: Mapping[str, Any]) -> None:
+    def end(self, result: AttemptResult) -> None:
         """Note how an attempt ended, and how long it took."""
-        holding = self.attempts.get((result["id"], result["attempt"]))
+        holding = self.attempts.get(result.key)
         if holding is None:
             return
         holding.result = result
-        if result["outcome"] == "exited" and result["started_at"]:
-            lasted_s = parse_iso(result["ended_at"]) - parse_iso(result["started_at"])
+        if result.outcome == "exited" and result.started_at:
+            lasted_s = max(0.0, parse_iso(result.ended_at) - parse_iso(result.started_at))
             mean_s = self._means_s.get(holding.class_name, lasted_s)
             self._means_s[holding.class_name] = mean_s + _NEWEST * (lasted_s - mean_s)
 
-    def set_value(self, attempt: Attempt, value: str) -> None:
-        """Note what a function returned, as JSON text."""
+    def set_value(self, attempt: Attempt, value: Value) -> None:
+        """Note what a function returned."""
         holding = self.attempts.get(attempt)
         if holding is not None and holding.result is not None:
-            holding.result = {**holding.result, "value": value}
+            holding.result = with_value(holding.result, value)
 
     def living(self) -> list[Holding]:
         """Return those that have not ended."""
@@ -193,9 +193,4 @@ class Holdings:
 
 def _lacks_value(holding: Holding) -> bool:
     result = holding.result
-    return (
-        holding.returns
-        and result is not None
-        and result["exit_code"] == 0
-        and "value" not in result
-    )
+    return holding.returns and result is not None and result.exit_code == 0 and result.value is None

@@ -16,6 +16,7 @@ from mlq.store.operations import Move
 from mlq.store.replies import Claim
 from mlq.store.store import Store
 from mlq.units import utc_iso
+from mlq_worker.attempt_result import heard_result
 from mlq_worker.endings import History, refusal
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.orders import order, read_spec
@@ -92,7 +93,12 @@ class Intake:
 
 
 def adopted(
-    held: Mapping[str, Any], class_name: str, history: History, settings: Settings, now_s: float
+    held: Mapping[str, Any],
+    class_name: str,
+    history: History,
+    settings: Settings,
+    now_s: float,
+    utc_s: float,
 ) -> Holding:
     """Return the holding of an attempt that the supervisor held before this worker came."""
     ordered = held["order"]
@@ -111,7 +117,7 @@ def adopted(
         leader_pid=held["pid"],
         stopping=held["state"] == "stopping",
         returns=ordered["tag"]["returns"],
-        result=held["result"],
+        result=held["result"] and heard_result(held["result"], settings.machine, utc_s),
     )
 
 

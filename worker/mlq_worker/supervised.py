@@ -15,7 +15,7 @@ from mlq.errors import SupervisorError
 from mlq.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
-from mlq_worker.causes import cause_of
+from mlq_worker.attempt_result import heard_result
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.site import Site
 from mlq_worker.supervisor.client import SupervisorLink
@@ -135,12 +135,14 @@ class Supervised:
                     if holding is not None:
                         holding.leader_pid = started["pid"]
             case "ended":
-                for result in message["results"]:
+                for raw in message["results"]:
+                    now_s = self._site.clocks.utc_s()
+                    result = heard_result(raw, self._site.machine, now_s)
                     self.holdings.end(result)
-                    if result["outcome"] == "storage" and not cause_of(result).kind:
+                    if result.outcome == "storage" and not result.cause.kind:
                         pause_s = _STORAGE_PAUSE_BEATS * self._site.settings.beat_s
                         until_s = self._site.clocks.boot_s() + pause_s
-                        self._storage_fault = (f"results root fails: {result['reason']}", until_s)
+                        self._storage_fault = (f"results root fails: {result.reason}", until_s)
             case "contact":
                 self._contact = message
 

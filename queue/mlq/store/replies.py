@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mlq.errors import QueueRefusedError
+
 Attempt = tuple[str, int]
 """An attempt: job id and attempt number; the number is the fencing token."""
 
@@ -128,16 +130,46 @@ class HeldAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A move that the server could not make; the others of its batch were made."""
+
+    id: str
+    attempt: int
+    why: str
+
+    @property
+    def key(self) -> Attempt:
+        """Job id and attempt number."""
+        return self.id, self.attempt
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
-    """Which moves were made, and which were stale and changed nothing."""
+    """Which moves were made, which were stale and changed nothing, and which were refused."""
 
     moved: tuple[str, ...]
     stale: tuple[str, ...]
+    refused: tuple[Refusal, ...] = ()
+
+    def check(self) -> None:
+        """Make sure that none was refused.
+
+        Raises:
+            QueueRefusedError: one was.
+        """
+        if self.refused:
+            named = ", ".join(one.id for one in self.refused[:3])
+            raise QueueRefusedError(
+                f"the queue could not change {len(self.refused)} jobs, among them {named}",
+                why=self.refused[0].why,
+                fix="look at it with: mlq doctor",
+            )
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Moved:
         """Read the reply of `move`."""
-        return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()))
+        refused = tuple(Refusal(*one) for one in raw.get("refused") or ())
+        return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()), refused)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,40 @@ while an earlier one is still stuck is not queued behind it but refused, so noth
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
-import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlq.errors import MlqError
-from mlq.layout import Layout, read_listed
+from mlq.layout import Layout
 from mlq.progress import latest
 from mlq.root import pinned
 from mlq.store.replies import Attempt
-from mlq_worker.liveness.verdicts import Beat, Look
+from mlq.strict_files import (
+    BEAT_BYTES,
+    RESULT_BYTES,
+    RETURN_BYTES,
+    Absent,
+    Content,
+    Missing,
+    Refused,
+    Unreadable,
+    read_file,
+)
+from mlq.strict_json import parse, parse_value
+from mlq_worker.attempt_result import AttemptResult, Value, parse_result, with_value
+from mlq_worker.liveness.verdicts import Beat, Garbled, Look
+from mlq_worker.supervisor.starting import FOREIGN
 
 log = logging.getLogger(__name__)
 
 _TAIL_BYTES = 4096
-_RESULT_FIELDS = frozenset(
-    {"id", "attempt", "machine", "outcome", "exit_code", "reason", "ended_at"}
-)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # after questions that ended in a bug
 T = TypeVar("T")
 
 
@@ -38,10 +49,13 @@ class Desk(Generic[T]):
 
     Args:
         wake: called in the thread when an answer is ready.
+        sleep: waits so many seconds.
     """
 
-    def __init__(self, name: str, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(
+        self, name: str, wake: Callable[[], None], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._wake, self._sleep = wake, sleep
         self._questions: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[T] = queue.SimpleQueue()
         self._busy = False
@@ -75,14 +89,20 @@ class Desk(Generic[T]):
         return answer
 
     def _serve(self) -> None:
+        pause_s = _FIRST_PAUSE_S
         while True:
             question = self._questions.get()
             try:
                 self._answers.put(question())
             except Exception:
-                # No answer is no evidence; a thread that ended here would never bring any.
+                # No answer is no evidence; a thread that ended here would never bring any. And who
+                # asks again at once would do nothing else.
                 log.exception("the desk %s has no answer", threading.current_thread().name)
+                self._sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 self._busy = False
+            else:
+                pause_s = _FIRST_PAUSE_S
             self._wake()
 
 
@@ -97,124 +117,129 @@ def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], floa
     """Look at the beats of these machines; if NFS fails, it is an unreadable look.
 
     The time of the look is taken before reading, so a slow read never makes a beat look older. A
-    machine whose beat is no beat is left out: it must not keep the others from a verdict.
+    machine whose name cannot be one is left out: it must not keep the others from a verdict.
     """
     at_s = clock()
-    beats: dict[str, Beat | None] = {}
+    beats: dict[str, Beat | Garbled | None] = {}
     try:
         with pinned(layout) as root:
             for machine in machines:
                 try:
-                    beats[machine] = _beat(root.beat_file(machine))
-                except (ValueError, KeyError, TypeError, MlqError) as error:
-                    log.warning("the beat of %s cannot be read: %s", machine, error)
+                    path = root.beat_file(machine)
+                except MlqError as error:
+                    log.warning("the beat of %r cannot be read: %s", machine, error)
+                    continue
+                match read_file(root.root, path, BEAT_BYTES):
+                    case Content(data):
+                        beats[machine] = read_beat(data)
+                    case Unreadable(why):
+                        return Look(at_s, {}, unreadable=why)
+                    case Refused(why):
+                        beats[machine] = Garbled(why)
+                    case Absent():
+                        beats[machine] = None
     except OSError as error:
         return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
     return Look(at_s, beats)
 
 
-def _beat(path: Path) -> Beat | None:
-    raw = read_listed(path)
-    if raw is None:
-        return None
-    value = json.loads(raw)
-    attempts = frozenset((one[0], one[1]) for one in value["attempts"])
-    return Beat(
-        value["boot_id"],
-        value["supervisor_id"],
-        value["counter"],
-        attempts,
-        int(value.get("paused", 0)),
-        bool(value.get("worker", True)),
-    )
+def read_beat(data: bytes) -> Beat | Garbled:
+    """Return what the content of a beat file says; of what is no beat, only whether it changes."""
+    try:
+        return _beat(parse(data))
+    except ValueError:
+        return Garbled(hashlib.sha256(data).hexdigest())
 
 
-def read_results(
-    layout: Layout, attempts: Iterable[Attempt]
-) -> dict[Attempt, dict[str, Any] | None]:
-    """Return the results that lie on NFS for these attempts; None where there is none.
+def _beat(value: Any) -> Beat:
+    try:
+        boot_id, supervisor_id, counter = value["boot_id"], value["supervisor_id"], value["counter"]
+        pairs = [(job_id, attempt) for job_id, attempt in value["attempts"]]
+        paused, worker = value.get("paused", 0), value.get("worker", True)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError("is no beat") from None
+    texts = [boot_id, supervisor_id, *(job_id for job_id, _ in pairs)]
+    numbers = [counter, paused, *(attempt for _, attempt in pairs)]
+    if not all(isinstance(one, str) for one in texts) or not all(
+        type(one) is int for one in numbers
+    ):
+        raise ValueError("is no beat")
+    return Beat(boot_id, supervisor_id, counter, frozenset(pairs), max(0, paused), bool(worker))
 
-    An attempt is absent if NFS failed: that is no evidence that it has no result. What a function
-    returned stands in its result as `value`, JSON text.
+
+End = AttemptResult | Missing
+"""How an attempt ended by its `result.json`, or why that cannot be told."""
+
+
+def read_results(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, End]:
+    """Return how these attempts ended by what lies on NFS, with what functions returned.
+
+    `Absent` is an attempt without a result and `Refused` one whose result is none: a job can write
+    there too. `Unreadable` is no evidence of anything.
     """
-    found: dict[Attempt, dict[str, Any] | None] = {}
     with _pinned(layout) as root:
-        for key in attempts:
-            if root is None:
-                break
-            try:
-                found[key] = _result(root, key)
-            except OSError as error:
-                log.warning("the result of job %s cannot be read: %s", key[0], error)
-    return found
+        return {key: _end(root, key) if isinstance(root, Layout) else root for key in attempts}
 
 
 @contextmanager
-def _pinned(layout: Layout) -> Iterator[Layout | None]:
-    """Give the pinned root, or None if it is not to be had."""
+def _pinned(layout: Layout) -> Iterator[Layout | Unreadable]:
+    """Give the pinned root, or why it is not to be had."""
     with ExitStack() as stack:
         try:
-            root = stack.enter_context(pinned(layout))
+            found: Layout | Unreadable = stack.enter_context(pinned(layout))
         except OSError as error:
             log.warning("the results root %s cannot be read: %s", layout.root, error)
-            root = None
-        yield root
+            found = Unreadable(error.strerror or str(error))
+        yield found
 
 
-def _result(layout: Layout, key: Attempt) -> dict[str, Any] | None:
-    raw = read_listed(layout.result_file(*key))
+def _end(layout: Layout, key: Attempt) -> End:
+    found = read_file(layout.root, layout.result_file(*key), RESULT_BYTES)
+    if not isinstance(found, Content):
+        return found
     try:
-        result = json.loads(raw) if raw is not None else None
-    except ValueError:
-        return None
-    # A job can write here too. What is no result of this attempt does not end it.
-    if not isinstance(result, dict) or not result.keys() >= _RESULT_FIELDS:
-        return None
-    if (result["id"], result["attempt"]) != key:
-        return None
-    value = _value_or_none(layout, key)
-    return result | ({"value": value} if value else {})
+        result = parse_result(parse(found.data))
+    except ValueError as error:
+        return Refused(str(error))
+    if result.key != key:
+        return Refused("is that of another attempt")
+    if result.outcome in FOREIGN:
+        return Refused("names an outcome that is never written")
+    if result.exit_code != 0:
+        return result
+    value = _value(layout, key)
+    return value if isinstance(value, Unreadable) else with_value(result, value)
 
 
-def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
-    """Return what functions returned, as JSON text; "" where it cannot be read."""
+def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, Value | Unreadable]:
+    """Return what functions returned, as JSON text; "" where there is nothing."""
     with _pinned(layout) as root:
-        return {key: _value_or_none(root, key) if root else "" for key in attempts}
+        return {key: _value(root, key) if isinstance(root, Layout) else root for key in attempts}
 
 
-def _value_or_none(layout: Layout, key: Attempt) -> str:
-    try:
-        return _value(layout, *key)
-    except (OSError, ValueError):
-        return ""
-
-
-def _value(layout: Layout, job_id: str, attempt: int) -> str:
-    raw = read_listed(layout.return_file(job_id, attempt))
-    return json.dumps(json.loads(raw)) if raw is not None else ""
+def _value(layout: Layout, key: Attempt) -> Value | Unreadable:
+    match read_file(layout.root, layout.return_file(*key), RETURN_BYTES):
+        case Content(data):
+            try:
+                return parse_value(data)
+            except ValueError as error:
+                return Refused(str(error))
+        case Absent():
+            return ""
+        case other:
+            return other
 
 
 def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
     """Return the latest progress of these attempts; those that report none are absent."""
     found = {}
     with _pinned(layout) as root:
-        for job_id, attempt in attempts:
-            if root is None:
+        for key in attempts:
+            if not isinstance(root, Layout):
                 break
-            text = _tail_progress(root.progress_file(job_id, attempt))
+            path = root.progress_file(*key)
+            read = read_file(root.root, path, _TAIL_BYTES, tail=True)
+            text = latest(read.data) if isinstance(read, Content) else ""
             if text:
-                found[job_id, attempt] = text
+                found[key] = text
     return found
-
-
-def _tail_progress(path: Path) -> str:
-    try:
-        # Listed first: a name that does not exist yet must not be asked for (see `mlq.layout`).
-        if path.name not in os.listdir(path.parent):  # noqa: PTH208 - names, not paths
-            return ""
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - _TAIL_BYTES))
-            return latest(file.read(_TAIL_BYTES))
-    except OSError:
-        return ""

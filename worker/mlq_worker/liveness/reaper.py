@@ -11,17 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from mlq.lifecycle import Event
 from mlq.store.found import whole
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, Expired, HeldAttempt
 from mlq.store.store import Store
+from mlq.strict_files import Absent, Refused
+from mlq.units import utc_iso
 from mlq.views import outline
+from mlq_worker.aside import Aside
+from mlq_worker.attempt_result import AttemptResult, no_result
 from mlq_worker.endings import History, Patience, ending, loss
-from mlq_worker.liveness.evidence import Desk, read_beats, read_results
-from mlq_worker.liveness.verdicts import Leases, Look, Witness
+from mlq_worker.liveness.evidence import Desk, End, read_beats, read_results
+from mlq_worker.liveness.verdicts import Beat, Leases, Look, Witness
 from mlq_worker.site import Site
 
 _HISTORY = (
@@ -47,11 +51,11 @@ class Evidence:
     expired: list[HeldAttempt]
     lapsed: frozenset[Attempt]
     look: Look
-    results: dict[Attempt, dict[str, Any] | None]
+    results: dict[Attempt, End]
 
     def lacks_result(self, key: Attempt) -> bool:
         """Whether it is known that the attempt has left no result."""
-        return key in self.results and self.results[key] is None
+        return isinstance(self.results.get(key), Absent | Refused)
 
 
 class Reaper:
@@ -61,9 +65,11 @@ class Reaper:
         store: the queue.
         site: this machine; its clocks and desks are used.
         wake: called when NFS has answered.
+        aside: the moves that the queue refuses.
     """
 
-    def __init__(self, store: Store, site: Site, wake: Callable[[], None]) -> None:
+    def __init__(self, store: Store, site: Site, wake: Callable[[], None], aside: Aside) -> None:
+        self._aside = aside
         self._store, self._settings = store, site.settings
         self._layout = site.layout
         self._desk: Desk[Evidence] = site.new_desk("reaper", wake)
@@ -114,9 +120,10 @@ class Reaper:
             now_s: unix time, for the record.
         """
         evidence = self._desk.answer()
-        moves = [] if evidence is None else self._moves(evidence)
+        moves = [] if evidence is None else self._aside.due(self._moves(evidence, now_s))
         if moves:
-            self._store.move(moves, now_s, self._settings.courtesy_s)
+            done = self._store.move(moves, now_s, self._settings.courtesy_s)
+            self._aside.sent(moves, done.refused)
         if evidence is not None and evidence.expired:
             self._store.record_sightings(
                 self._sightings(evidence), _ROLE_BEATS * self._settings.beat_s
@@ -134,26 +141,32 @@ class Reaper:
         results = read_results(self._layout, [attempt.key for attempt in expired])
         return Evidence(list(expired), lapsed, look, results)
 
-    def _moves(self, evidence: Evidence) -> list[Move]:
-        results = {key: one for key, one in evidence.results.items() if one is not None}
-        # Those whose result could not be read are in neither: no evidence, no verdict.
-        unresolved = [one for one in evidence.expired if evidence.lacks_result(one.key)]
+    def _moves(self, evidence: Evidence, now_s: float) -> list[Move]:
+        ends = evidence.results
+        # One whose result could not be read has no verdict, unless its user wants it to end.
+        unresolved = [one for one in evidence.expired if evidence.lacks_result(one.key) or one.stop]
+        unresolved = [one for one in unresolved if not _has_ended(ends.get(one.key))]
         dead = self._witness.verdicts(evidence.look, unresolved, evidence.lapsed)
-        if not dead and not results:
+        over = [one for one in evidence.expired if _has_ended(ends.get(one.key)) or one.key in dead]
+        if not over:
             return []
-        past = histories(self._store, [one.id for one in evidence.expired])
+        past = histories(self._store, [one.id for one in over])
         patience = Patience.of(self._settings)
-        moves = [
-            ending(result, past.get(key[0], History()), patience) for key, result in results.items()
-        ]
-        for one in unresolved:
-            if one.key in dead:
-                history = past.get(one.id, History())
-                restarted = _is_restarted(one, evidence.look)
-                why, most = dead[one.key], patience.max_losses
-                lost = loss(one.key, one.machine, why, history, most, avoid=not restarted)
-                # The evidence is a turn old: meanwhile its machine may be back and hold it again.
-                moves.append(lost._replace(lease=one.lease))
+        moves = []
+        for one in over:
+            history, end = past.get(one.id, History()), ends.get(one.key)
+            if isinstance(end, AttemptResult):
+                moves.append(ending(end, history, patience))
+                continue
+            if isinstance(end, Refused):
+                spoilt = no_result(one.key, one.machine, end.why, utc_iso(now_s))
+                move = ending(spoilt, history, patience)
+            else:
+                why, avoid = dead[one.key], not _is_restarted(one, evidence.look)
+                most = patience.max_losses
+                move = loss(one.key, one.machine, why, history, most, avoid=avoid)
+            # The evidence is a turn old: meanwhile its machine may be back and hold it again.
+            moves.append(move._replace(lease=one.lease))
         return moves
 
     def _sightings(self, evidence: Evidence) -> dict[str, dict[str, Any]]:
@@ -164,7 +177,7 @@ class Reaper:
             beat = look.beats.get(machine)
             if look.unreadable:
                 found[machine] = {"unreadable": look.unreadable}
-            elif beat is not None:
+            elif isinstance(beat, Beat):
                 silent_s = round(self._witness.silence_s(machine, look.at_s), 1)
                 found[machine] = {
                     "silent_s": silent_s,
@@ -181,6 +194,10 @@ class Reaper:
                 pass
 
 
+def _has_ended(end: End | None) -> TypeGuard[AttemptResult]:
+    return isinstance(end, AttemptResult)
+
+
 def histories(store: Store, ids: list[str]) -> dict[str, History]:
     """Return the past of these jobs, by id."""
     found = {}
@@ -194,4 +211,4 @@ def _is_restarted(attempt: HeldAttempt, look: Look) -> bool:
     """Whether the attempt's machine runs again, under another boot or supervisor."""
     beat = look.beats.get(attempt.machine)
     own = (attempt.boot_id, attempt.supervisor_id)
-    return beat is not None and (beat.boot_id, beat.supervisor_id) != own
+    return isinstance(beat, Beat) and (beat.boot_id, beat.supervisor_id) != own

@@ -8,50 +8,73 @@ supervisor holds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from mlq.lifecycle import Event
 from mlq.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, HeldAttempt
+from mlq.strict_files import Absent, Refused, Unreadable
+from mlq.units import utc_iso
+from mlq_worker.attempt_result import AttemptResult, no_result
 from mlq_worker.endings import History, Patience, ending, loss
+from mlq_worker.liveness.evidence import End
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This machine: its settings, this boot and the supervisor that runs now."""
+
+    settings: Settings
+    boot_id: str
+    supervisor_id: str
 
 
 def stray_moves(
     strays: Sequence[HeldAttempt],
-    results: Mapping[Attempt, Mapping[str, Any]],
+    results: Mapping[Attempt, End],
     past: Mapping[str, History],
-    supervisor_id: str,
-    boot_id: str,
-    settings: Settings,
+    here: Here,
+    now_s: float,
 ) -> list[Move]:
     """Return what is to become of stray attempts.
 
     Args:
         strays: the attempts.
-        results: those of them whose result lies on NFS.
+        results: how they ended, by what lies on NFS.
         past: their jobs' history, by id.
-        supervisor_id: of the supervisor that runs here now.
-        boot_id: of this boot.
-        settings: of this installation.
+        here: this machine.
+        now_s: unix time, for the record.
     """
-    moves, patience = [], Patience.of(settings)
-    for stray in strays:
-        history = past.get(stray.id, History())
-        result = results.get(stray.key)
-        if result is not None:
-            moves.append(ending(result, history, patience))
-        elif stray.boot_id == boot_id and stray.supervisor_id == supervisor_id:
-            moves.append(_never_started(stray, settings.machine))
-        else:
-            why = (
-                f"machine {settings.machine} rebooted"
-                if stray.boot_id != boot_id
-                else f"the supervisor on {settings.machine} was restarted"
-            )
-            most, machine = settings.max_losses, settings.machine
-            moves.append(loss(stray.key, machine, why, history, most, avoid=False))
-    return moves
+    return [
+        move
+        for stray in strays
+        if (move := _stray_move(stray, results, past.get(stray.id, History()), here, now_s))
+    ]
+
+
+def _stray_move(
+    stray: HeldAttempt,
+    results: Mapping[Attempt, End],
+    history: History,
+    here: Here,
+    now_s: float,
+) -> Move | None:
+    machine = here.settings.machine
+    result = results.get(stray.key, Absent())
+    if isinstance(result, Refused):
+        result = no_result(stray.key, machine, result.why, utc_iso(now_s))
+    if isinstance(result, AttemptResult):
+        return ending(result, history, Patience.of(here.settings))
+    if isinstance(result, Unreadable) and not stray.stop:
+        return None
+    if (stray.boot_id, stray.supervisor_id) == (here.boot_id, here.supervisor_id):
+        return _never_started(stray, machine)
+    rebooted = stray.boot_id != here.boot_id
+    why = (
+        f"machine {machine} rebooted" if rebooted else f"the supervisor on {machine} was restarted"
+    )
+    return loss(stray.key, machine, why, history, here.settings.max_losses, avoid=False)
 
 
 def _never_started(stray: HeldAttempt, machine: str) -> Move:

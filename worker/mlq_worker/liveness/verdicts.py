@@ -42,6 +42,17 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Garbled:
+    """What stands in the place of a beat and is none; `shown` differs when it has changed.
+
+    A job may have put it there, or a supervisor of another version wrote it. As long as it changes
+    somebody lives there; of which attempts, nobody can tell.
+    """
+
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """One look at NFS by the reaper.
 
@@ -52,7 +63,7 @@ class Look:
     """
 
     at_s: float
-    beats: Mapping[str, Beat | None]
+    beats: Mapping[str, Beat | Garbled | None]
     unreadable: str = ""
 
 
@@ -111,7 +122,7 @@ class Witness:
         self._dead_s, self._gap_s = dead_s, gap_s
         self._machines: dict[str, _Watch] = {}
         self._absences: dict[Attempt, _Watch] = {}
-        self._first: dict[Attempt, Beat | None] = {}
+        self._first: dict[Attempt, Beat | Garbled | None] = {}
 
     def verdicts(
         self, look: Look, expired: list[HeldAttempt], lapsed: Collection[Attempt]
@@ -147,25 +158,27 @@ class Witness:
         watch = self._machines.get(machine)
         return at_s - watch.since_s if watch else 0.0
 
-    def _end(self, attempt: HeldAttempt, beat: Beat | None) -> str:
+    def _end(self, attempt: HeldAttempt, beat: Beat | Garbled | None) -> str:
         """Whether the attempt has ended for sure, whatever its lease says."""
         watch = self._machines[attempt.machine]
         if watch.began_s == watch.seen_s:
             self._first[attempt.key] = beat
-        self._first.setdefault(attempt.key, beat)
-        if beat is None or not self._is_stranger(attempt, beat):
+        if isinstance(self._first.setdefault(attempt.key, beat), Garbled):
+            # Nobody can tell of what came after it whether it was written since.
+            self._first[attempt.key] = beat
+        if not isinstance(beat, Beat) or not self._is_stranger(attempt, beat):
             return ""
         if beat.boot_id != attempt.boot_id:
             return f"machine {attempt.machine} rebooted"
         return f"the supervisor on {attempt.machine} was restarted"
 
-    def _silence(self, attempt: HeldAttempt, beat: Beat | None, at_s: float) -> str:
+    def _silence(self, attempt: HeldAttempt, beat: Beat | Garbled | None, at_s: float) -> str:
         """Whether nothing was heard of the attempt for so long that it must have stopped."""
         machine = attempt.machine
         watch = self._machines[machine]
         if at_s - watch.since_s >= self._dead_s:
             return f"machine {machine} went silent"
-        if beat is None or attempt.key in beat.attempts:
+        if not isinstance(beat, Beat) or attempt.key in beat.attempts:
             self._absences.pop(attempt.key, None)
             return ""
         self._absences[attempt.key] = self._seen(self._absences.get(attempt.key), True, at_s)

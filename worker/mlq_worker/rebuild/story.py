@@ -24,6 +24,7 @@ from mlq.lifecycle import ENDED, State, target
 from mlq.store.found import whole
 from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
+from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.endings import History, Patience, ending
 from mlq_worker.rebuild.survey import JobOnRoot, Place
 
@@ -176,7 +177,7 @@ def _as_submitted(spec: JobSpec | None, on_root: JobOnRoot | None) -> Story:
     return Story(spec.id, State.QUEUED, fields, 0)
 
 
-def _end(story: Story, result: Mapping[str, Any], retries: int, patience: Patience) -> None:
+def _end(story: Story, result: AttemptResult, retries: int, patience: Patience) -> None:
     move = ending(result, story.history(retries), patience)
     story.state, story.place = target(move.event), None
     story.fields |= move.fields
@@ -185,13 +186,13 @@ def _end(story: Story, result: Mapping[str, Any], retries: int, patience: Patien
         story.fields["mlq_avoid"] = move.avoid
     if move.lost_on:
         story.fields["mlq_losses"] = story.count("mlq_losses") + 1
-    story.fields["mlq_machine"] = result["machine"]
+    story.fields["mlq_machine"] = result.machine
     if story.has_ended:
-        story.fields.setdefault("ended_at", result["ended_at"])
-        if result.get("started_at"):
-            story.fields["started_at"] = result["started_at"]
+        story.fields.setdefault("ended_at", result.ended_at)
+        if result.started_at:
+            story.fields["started_at"] = result.started_at
     if move.result:
-        story.results.append((seconds(result["ended_at"]), move.result))
+        story.results.append((seconds(result.ended_at), move.result))
 
 
 def _leave_open(story: Story, place: Place | None) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from mlq.errors import StorageError
 from mlq.ids import is_job_id, is_valid_id
@@ -19,7 +19,9 @@ from mlq.paths import MACHINE_NAME
 from mlq.root import pinned
 from mlq.store.replies import Attempt
 from mlq.strict_files import JOB_BYTES, Absent, Content, Unreadable, read_file
+from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.liveness.evidence import read_beats, read_progress, read_results
+from mlq_worker.liveness.verdicts import Beat
 from mlq_worker.rebuild.job_file import Signed, parse_job_file
 from mlq_worker.supervisor.holder import read_holder
 
@@ -51,7 +53,7 @@ class JobOnRoot:
     id: str
     signed: Signed
     attempts: tuple[int, ...] = ()
-    results: dict[int, dict[str, Any]] = field(default_factory=dict)
+    results: dict[int, AttemptResult] = field(default_factory=dict)
     place: Place | None = None
     progress: str = ""
 
@@ -169,10 +171,12 @@ class RealRoot:
             return f"{shown}/job.json: it {error}"
         attempts = tuple(sorted(_attempts(folder.attempts_dir)))
         told = read_results(self._layout, [(job_id, one) for one in attempts])
-        if len(told) < len(attempts):
-            # Not known is not the same as none: the job would run a second time.
-            raise _away(f"{shown}/attempts", "a result cannot be read now")
-        results = {key[1]: one for key, one in told.items() if one is not None}
+        for end in told.values():
+            if isinstance(end, Unreadable):
+                # Not known is not the same as none: the job would run a second time.
+                raise _away(f"{shown}/attempts", f"a result cannot be read now: {end.why}")
+        # What left something else in its place may still run; the reaper will judge it.
+        results = {key[1]: one for key, one in told.items() if isinstance(one, AttemptResult)}
         last = [(job_id, attempts[-1])] if attempts else []
         progress = read_progress(self._layout, last)
         holder = read_holder(folder.attempt_dir(attempts[-1])) if attempts else None
@@ -195,7 +199,7 @@ def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dic
     for machine in sorted(machines):
         look = read_beats(layout, [machine], lambda: 0.0)
         beat = look.beats.get(machine)
-        if beat is None:
+        if not isinstance(beat, Beat):
             strange.append(f"workers/{machine}.beat: it cannot be read")
             continue
         for attempt in beat.attempts:

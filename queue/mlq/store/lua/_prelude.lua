@@ -188,9 +188,9 @@ local function leave(id, state, class)
 end
 
 -- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be; but for one that is
--- to be queued later, whose score is when it is due, as in rq.
+-- to be queued later, whose score is when it is due, as in rq. The state itself comes last: if
+-- anything before it fails, the same move may be made again.
 local function enter(id, state, class, fresh, due)
-  redis.call('HSET', job_key(id), 'status', state)
   if state == 'queued' then
     insert_in_order(class, id, fresh)
     redis.call('SADD', 'rq:queues', 'rq:queue:' .. class)
@@ -204,6 +204,7 @@ local function enter(id, state, class, fresh, due)
   elseif state ~= 'started' then
     redis.call('ZADD', 'mlq:unended', order_of(id), id)
   end
+  redis.call('HSET', job_key(id), 'status', state)
 end
 
 -- Let an attempt of a job run on a machine: it holds a lease from now on, and the machine holds it.

@@ -1,4 +1,4 @@
--- move(moves, at, avoid_s, states) -> {moved, stale}
+-- move(moves, at, avoid_s, states) -> {moved, stale, refused}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
 --             lease, class}]
 --             from     the states in which the move is right
@@ -13,6 +13,8 @@
 --   avoid_s for how long after it was queued a job waits for another machine than the one it avoids
 --   states  {good, waiting, ready, later, refused, running, ended: {state: true}}
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
+--   refused [[id, attempt, why]]: the move failed, as when a key is not of its kind; it may be made
+--             again, and the others were made
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
 -- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
 -- job that would go back to the queue is canceled instead. And a job that is run again waits for
@@ -46,8 +48,8 @@ local function is_renewed(id, attempt, lease)
   return lease ~= '' and redis.call('ZSCORE', 'mlq:leases', attempt_member(id, attempt)) ~= lease
 end
 
-local moved, stale = {}, {}
-for _, move in ipairs(args.moves) do
+local moved, stale, refused = {}, {}, {}
+local function make(move)
   local key = job_key(move.id)
   local job = redis.call('HMGET', key, 'status', 'mlq_attempt', 'origin', 'mlq_stop')
   local right = false
@@ -100,4 +102,12 @@ for _, move in ipairs(args.moves) do
     stale[#stale + 1] = move.id
   end
 end
-return reply({ moved = moved, stale = stale })
+
+for _, move in ipairs(args.moves) do
+  local made, fault = pcall(make, move)
+  if not made then
+    local why = type(fault) == 'table' and fault.err or tostring(fault)
+    refused[#refused + 1] = { move.id, move.attempt, why }
+  end
+end
+return reply({ moved = moved, stale = stale, refused = refused })

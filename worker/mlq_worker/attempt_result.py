@@ -1,0 +1,198 @@
+"""How an attempt ended, as a value that can be relied on.
+
+`result.json` lies where the job can write, and a supervisor of another version may say more or
+less. So what comes from there is taken apart in one place: either it is a record whose fields have
+the right types, ranges and characters, or it is no result, with the reason. No dictionary of
+somebody else's making goes any further into the worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, get_args
+
+from mlq.errors import InvalidInputError
+from mlq.ids import is_valid_id
+from mlq.store.replies import Attempt
+from mlq.strict_files import Refused
+from mlq.units import parse_iso, utc_iso
+from mlq_worker.causes import NO_CAUSE, Cause, parse_cause
+from mlq_worker.supervisor.messages import Outcome
+
+UNUSABLE = "unusable"
+"""The outcome of an attempt that is over and has left no result that can be used."""
+
+_OUTCOMES = frozenset(get_args(Outcome))
+_RAN = frozenset({"exited", "signaled", "timeout"})
+_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_LATEST_S = 8e9  # in the year 2223; far enough from the end of time to be counted on from
+_LONGEST_TEXT = 2000
+_LARGEST_ATTEMPT = 10**9
+_LARGEST_EXIT_CODE, _LARGEST_SIGNAL = 255, 64
+
+
+class FoundAttempt(NamedTuple):
+    """An attempt that the results root knows and the queue has forgotten; "" is unknown."""
+
+    attempt: int
+    machine: str
+    boot_id: str
+    supervisor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """How an attempt ended.
+
+    Args:
+        id: the job.
+        attempt: the number of the attempt.
+        machine: where it ran.
+        outcome: an `Outcome` of the supervisor's, or `UNUSABLE`.
+        exit_code: 0 to 255; None if it has none.
+        reason: why it ended, in one line.
+        started_at: when it started, ISO; "" if it never did.
+        ended_at: when it ended, ISO.
+        value: what a Python function returned, as JSON text; "" if nothing, None if that is still
+            to be read.
+        cause: what was at fault if it could not start.
+        found: with the outcome `reused`: the attempt that has the number already.
+    """
+
+    id: str
+    attempt: int
+    machine: str
+    outcome: str
+    exit_code: int | None
+    reason: str
+    started_at: str
+    ended_at: str
+    value: str | None = None
+    cause: Cause = NO_CAUSE
+    found: FoundAttempt | None = None
+
+    @property
+    def key(self) -> Attempt:
+        """Job id and attempt number."""
+        return self.id, self.attempt
+
+
+Value = str | Refused
+"""What a function returned, as JSON text ("" if nothing), or why that cannot be used."""
+
+
+def with_value(result: AttemptResult, value: Value) -> AttemptResult:
+    """Return the result together with what the function returned."""
+    if isinstance(value, str):
+        return replace(result, value=value)
+    reason = f"its return value cannot be used: it {value.why}"
+    return replace(result, outcome=UNUSABLE, exit_code=None, reason=reason, value="")
+
+
+def no_result(attempt: Attempt, machine: str, why: str, at: str) -> AttemptResult:
+    """Return the result of an attempt that is over and whose `result.json` is no result.
+
+    Args:
+        attempt: job id and attempt number.
+        machine: where it ran.
+        why: what is wrong with the file; reads after "it".
+        at: when that was found, ISO.
+    """
+    reason = f"its result.json is not a result: it {why}"
+    return AttemptResult(*attempt, machine, UNUSABLE, None, reason, "", at, "")
+
+
+def parse_result(raw: object) -> AttemptResult:
+    """Return the result that a JSON value describes.
+
+    Raises:
+        ValueError: it describes none; the text reads after "it".
+    """
+    if not isinstance(raw, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - of a stranger's text
+    outcome = _text(raw, "outcome")
+    if outcome not in _OUTCOMES:
+        raise ValueError("names an outcome that there is not")
+    job_id = _text(raw, "id")
+    if not is_valid_id(job_id):
+        raise ValueError("names a job that there cannot be")
+    exit_code = _whole(raw, "exit_code", 0, _LARGEST_EXIT_CODE)
+    if outcome == "exited" and exit_code is None:
+        raise ValueError("lacks its exit_code")
+    _whole(raw, "signal", 1, _LARGEST_SIGNAL)
+    attempt = _whole(raw, "attempt", 1, _LARGEST_ATTEMPT)
+    if attempt is None:
+        raise ValueError("lacks its attempt")
+    return AttemptResult(
+        job_id,
+        attempt,
+        _text(raw, "machine"),
+        outcome,
+        exit_code,
+        _text(raw, "reason"),
+        "" if raw.get("started_at") is None else _moment(raw, "started_at"),
+        _moment(raw, "ended_at"),
+        # What ran was not kept from starting, whatever it says.
+        found=_found(raw.get("found")) if outcome == "reused" else None,
+        cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
+    )
+
+
+def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptResult:
+    """Return the result that a supervisor told of, perhaps one of another version.
+
+    Args:
+        raw: what it said; job and attempt are in it.
+        machine: this one.
+        now_s: unix time.
+    """
+    try:
+        return parse_result(raw)
+    except ValueError as error:
+        return no_result((raw["id"], raw["attempt"]), machine, str(error), utc_iso(now_s))
+
+
+def one_line(text: str) -> str:
+    """Return a text that can be shown and stored: one line, no control characters, not too long."""
+    text = text.encode(errors="replace").decode()[:_LONGEST_TEXT]
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
+def _text(raw: dict[str, Any], name: str) -> str:
+    if name not in raw:
+        raise ValueError(f"lacks its {name}")
+    value = raw[name]
+    if not isinstance(value, str):
+        raise ValueError(f"has no text as {name}")  # noqa: TRY004 - of a stranger's text
+    return one_line(value)
+
+
+def _whole(raw: dict[str, Any], name: str, least: int, most: int) -> int | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"has no whole number as {name}")  # noqa: TRY004 - of a stranger's text
+    if not least <= value <= most:
+        raise ValueError(f"has a number as {name} that is not from {least} to {most}")
+    return value
+
+
+def _found(raw: object) -> FoundAttempt | None:
+    if not isinstance(raw, dict):
+        return None
+    attempt = _whole(raw, "attempt", 1, _LARGEST_ATTEMPT)
+    who = (_text(raw, name) for name in ("machine", "boot_id", "supervisor_id"))
+    return None if attempt is None else FoundAttempt(attempt, *who)
+
+
+def _moment(raw: dict[str, Any], name: str) -> str:
+    text = _text(raw, name)
+    try:
+        if not _AT.fullmatch(text) or not 0 <= parse_iso(text) <= _LATEST_S:
+            raise ValueError
+    except (InvalidInputError, ValueError, OverflowError):
+        raise ValueError(f"has no time as {name}") from None
+    return text
