@@ -178,6 +178,21 @@ def test_jobs_enqueued_meanwhile_are_kept_under_new_numbers(
     assert fields(store, "5", "dependency_id") == ["queued", "4"]
 
 
+def test_a_submission_sent_again_to_the_emptied_queue_is_no_other_job(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    signed = sign(store, Submission(argv=("true",), python_env="", cwd="/"))
+    store.submit(signed, utc_iso(time.time()))
+    claim(store)
+    before = state_of(store, admin)
+    copy = copy_of(collector)
+    lose(admin)
+    store.submit(signed, utc_iso(time.time()))
+    done = rebuild(store, copy)
+    assert (done.renumbered, done.jobs) == ({}, 1)
+    assert state_of(store, admin) == before
+
+
 def test_an_interrupted_renumbering_goes_on(
     store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
 ) -> None:

@@ -131,6 +131,7 @@ def restore(
         batch = jobs[start : start + _BATCH]
         args = {
             "jobs": [job.as_args() for job in batch],
+            "drop": [],
             "renumbered": {job.id: old_ids[job.id] for job in batch} if old_ids else {},
             "states": STATES,
         }
@@ -138,6 +139,12 @@ def restore(
         count += int(reply["restored"])
         kept += list(reply["kept"] or ())
     return count, kept
+
+
+def drop(store: Store, job_id: str) -> None:
+    """Delete a job with all its keys."""
+    args = {"jobs": [], "drop": [job_id], "renumbered": {}, "states": STATES}
+    store.run(Operation("restore_jobs", args))
 
 
 def end(store: Store, queue_id: str, root: str, pause_s: float) -> tuple[int, float]:

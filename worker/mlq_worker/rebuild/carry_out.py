@@ -61,7 +61,8 @@ def carry_out(
     """
     left_out = list(plan.left_out)
     begun = restoring.begin(store, owned.queue_id, plan.high)
-    new_ids = renumber(store, begun, key, left_out.append)
+    known = {job.id: str(job.fields.get("mlq_signature", "")) for job in plan.jobs}
+    new_ids = renumber(store, begun, key, known, left_out.append)
     made = 0
     for start in range(0, len(plan.jobs), _AT_ONCE):
         batch = plan.jobs[start : start + _AT_ONCE]

@@ -26,7 +26,11 @@ from mlq_worker.rebuild.story import seconds
 
 
 def renumber(
-    store: Store, begun: restoring.Begun, key: bytes, tell: Callable[[str], None]
+    store: Store,
+    begun: restoring.Begun,
+    key: bytes,
+    known: Mapping[str, str],
+    tell: Callable[[str], None],
 ) -> dict[str, str]:
     """Give each such job a new number; returns old id -> new id.
 
@@ -34,6 +38,8 @@ def renumber(
         store: the queue.
         begun: how the restoring began.
         key: signs them anew.
+        known: id -> signature of the queue's own jobs. A job that is there with the same signature
+            is no other: its submission was sent again to the emptied queue.
         tell: is told of jobs that keep their number, since they cannot be signed.
 
     Raises:
@@ -42,16 +48,24 @@ def renumber(
     new_ids = dict(begun.renumbered)
     if not begun.renumbers:
         return new_ids
-    ids = [one for one in restoring.enqueued_meanwhile(store, begun.high) if is_job_id(one)]
-    first = store.reserve_numbers(len(ids)) if ids else 0
-    for number, old in enumerate(sorted(ids, key=order_key), first):
+    found = [one for one in restoring.enqueued_meanwhile(store, begun.high) if is_job_id(one)]
+    jobs = []
+    for old in sorted(found, key=order_key):
+        job = _read(store, old)
+        if known.get(old) == job.fields.get("mlq_signature"):
+            restoring.drop(store, old)
+        else:
+            jobs.append(job)
+    first = store.reserve_numbers(len(jobs)) if jobs else 0
+    for number, there in enumerate(jobs, first):
+        old = there.id
         try:
-            job = _renumbered(_read(store, old), str(number), key, new_ids)
+            new = _renumbered(there, str(number), key, new_ids)
         except SignatureError as error:
             tell(f"job {old}, enqueued meanwhile, is left out: {error.why}")
             continue
-        restoring.restore(store, [job], {job.id: old})
-        new_ids[old] = job.id
+        restoring.restore(store, [new], {new.id: old})
+        new_ids[old] = new.id
     restoring.renumbered(store)
     return new_ids
 

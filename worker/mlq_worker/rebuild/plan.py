@@ -175,4 +175,5 @@ def _to_restore(
         results=tuple(story.results),
         attempt=story.attempt if place else 0,
         machine=place.machine if place else "",
+        heard_s=now_s,
     )

@@ -1,4 +1,4 @@
--- restore_jobs(jobs, renumbered, states) -> {restored, kept}
+-- restore_jobs(jobs, drop, renumbered, states) -> {restored, kept}
 --   jobs      [{id, order, class, name, state, fields, pending, due, ended, results, attempt,
 --             machine, heard}], those submitted last first
 --               fields   flat list of all hash fields
@@ -7,6 +7,7 @@
 --               ended    unix time of its end, 0 if it has not ended
 --               results  [[milliseconds, flat list]] for rq's result stream
 --               attempt, machine, heard   of a job that runs: which attempt, where, last seen when
+--   drop      [id]: deleted first, with all their keys
 --   renumbered  {id: old id}: such a job is the one with the old id, which is deleted with all its
 --             keys; it takes its place in line by its number
 --   states    {ready, waiting, running, ended: {state: true}}: the words of the life cycle
@@ -66,6 +67,9 @@ local function place(job, renumbered)
   end
 end
 
+for _, id in ipairs(args.drop) do
+  drop(id)
+end
 for _, job in ipairs(args.jobs) do
   local key, old = job_key(job.id), args.renumbered[job.id]
   if redis.call('EXISTS', key) == 1 then
