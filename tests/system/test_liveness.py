@@ -6,13 +6,13 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 from cut_link import Link
 from local_lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive
+from ticking import ticking, ticks
 from waiting import wait_for
 
 from mlq.jobs import FunctionCall
@@ -70,24 +70,6 @@ def test_a_machine_that_boots_anew_gives_back_its_jobs_at_once(lab: Lab) -> None
 # Longer than any silence that counts: by then the lease has run out, and whoever could be declared
 # dead has been.
 LONG_BEATS = round(1.5 * DEAD_S / BEAT_S)
-# Appends "<attempt> <boot time in ms>" to a file that no fault of the tests reaches.
-TICKING = """
-import os, time
-with open("ticks", "a", buffering=1) as file:
-    while not os.path.exists(f"end{os.environ['MLQ_ATTEMPT']}"):
-        file.write(f"{os.environ['MLQ_ATTEMPT']} {time.clock_gettime(time.CLOCK_BOOTTIME)}\\n")
-        time.sleep(0.005)
-"""
-
-
-def ticking(lab: Lab, **options: str) -> str:
-    return lab.sandbox.submit(sys.executable, "-c", TICKING, **options)
-
-
-def ticks(lab: Lab, attempt: int) -> list[float]:
-    """Return the instants at which an attempt ran, in seconds of boot time."""
-    pairs = [line.split() for line in lab.file("ticks").splitlines()]
-    return [float(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] == str(attempt)]
 
 
 def test_a_frozen_machine_finds_that_its_job_is_no_longer_its_own(lab: Lab) -> None:

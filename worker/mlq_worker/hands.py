@@ -85,7 +85,11 @@ class Hands:
 
     def summary(self) -> str:
         """Return in a line what this machine offers."""
-        parts = (self.supervised.summary(self._offer()), self._queue.unwell)
+        parts = (
+            self.supervised.summary(self._offer()),
+            self.supervised.unwell(),
+            self._queue.unwell,
+        )
         return "; ".join(one for one in parts if one)
 
     def woken(self, messages: set[str]) -> None:

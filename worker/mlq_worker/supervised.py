@@ -95,6 +95,8 @@ class Supervised:
         reason, until_s = self._storage_fault
         if now_s < until_s:
             return reason
+        if self._contact.get("wrong_root"):
+            return self.unwell()
         # A job could not begin without NFS, and would wait here while it could begin elsewhere.
         return self.unwell() if self._nfs_silence_s() > self._site.settings.lease_s else ""
 
@@ -106,6 +108,10 @@ class Supervised:
         return "; ".join(one for one in (self._site.link_trouble(), self._isolated()) if one)
 
     def _isolated(self) -> str:
+        wrong = self._contact.get("wrong_root")
+        if wrong:
+            paused = "jobs paused; " if self._contact.get("paused") else ""
+            return f"{paused}not the queue's results root: {wrong}"
         silence_s = self._nfs_silence_s()
         if self._contact.get("paused"):
             return "jobs paused: no contact with the queue or with NFS"
@@ -120,8 +126,7 @@ class Supervised:
         if offer.gpus:
             parts.append(_count(len(offer.gpus), "GPU"))
         held = _count(len(self.holdings.living()), "job")
-        offered = f"{offer.machine}: {', '.join(parts)}; {held} held"
-        return "; ".join(one for one in (offered, self._site.link_trouble()) if one)
+        return f"{offer.machine}: {', '.join(parts)}; {held} held"
 
     def _send(self, message: dict[str, Any]) -> None:
         if self.link is not None:

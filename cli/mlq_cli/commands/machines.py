@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from math import isfinite
 
+from mlq.root_and_queue import look
 from mlq_cli.parser import add_json
 from mlq_cli.render.machines import machine_table
-from mlq_cli.session import open_queue, out_style, print_json, print_lines, print_painted
+from mlq_cli.render.words import listed
+from mlq_cli.session import open_queue, out_style, print_json, print_lines, print_painted, say
 
 HELP = "list the machines: what is free, what runs, and what is wrong"
 EXAMPLES = """\
@@ -24,11 +27,21 @@ def run(args: argparse.Namespace) -> int:
     queue = open_queue()
     machines = queue.store.machines()
     conditions = queue.conditions()
+    pair = look(queue.store.client, queue.layout)
+    if pair.other:
+        # The queue cannot say it: it does not know these jobs.
+        say(f"{pair.other.what}: {pair.other.why}")
+        say(pair.other.fix)
+        for name, ids in pair.running.items():
+            machines.setdefault(name, (float("inf"), {}))
+            conditions[name] = (
+                f"runs what this queue does not know: {listed(ids)} (by its last beat)"
+            )
     if args.json:
         print_json(
             {
                 "machine": name,
-                "heard_s_ago": round(heard_s, 1),
+                "heard_s_ago": round(heard_s, 1) if isfinite(heard_s) else None,
                 **record,
                 "condition": conditions.get(name, record.get("condition", "")),
             }

@@ -179,7 +179,7 @@ class RealRoot:
         results = {key[1]: one for key, one in told.items() if isinstance(one, AttemptResult)}
         last = [(job_id, attempts[-1])] if attempts else []
         progress = read_progress(self._layout, last)
-        holder = read_holder(folder.attempt_dir(attempts[-1])) if attempts else None
+        holder = read_holder(self._layout, folder.attempt_dir(attempts[-1])) if attempts else None
         place = Place(*holder) if holder is not None and all(holder) else None
         return JobOnRoot(job_id, signed, attempts, results, place, *progress.values())
 

@@ -48,6 +48,7 @@ class Beats:
         self._counter = 0
         self._writing_since: float | None = None
         self._error = ""
+        self.wrong_root = ""
         self.attempts: tuple[Key, ...] = ()
         self.paused = 0
         self.worker = False
@@ -77,12 +78,13 @@ class Beats:
             try:
                 self._write()
             except WrongRootError as error:
-                self._error = f"not the queue's results root: {error.strerror}"
+                self.wrong_root = str(error.strerror)
+                self._error = f"not the queue's results root: {self.wrong_root}"
             except OSError as error:
                 path = self._layout.beat_file(self._identity["machine"])
                 self._error = f"cannot write {path}: {error.strerror}"
             else:
-                self._error = ""
+                self._error = self.wrong_root = ""
                 self.completed.append(Beat(began_at, boottime()))
             self._writing_since = None
             self._wake()

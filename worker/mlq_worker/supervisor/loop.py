@@ -282,6 +282,7 @@ class Supervisor:
                 "nfs_silence_s": round(self._now.at - self._beat_at, 3),
                 "paused": paused,
                 "nfs_error": error,
+                "wrong_root": self._beats.wrong_root,
             }
         )
 

@@ -192,7 +192,7 @@ def _check_unused(order: Order, root: Layout) -> None:
     if is_of_another(root, folder, order["job_json"]):
         reason = f"job {order['id']} was another job before: {JOB_NUMBER_REUSED}"
         raise Failure("foreign", None, reason)
-    found = last_attempt(folder, order["attempt"])
+    found = last_attempt(root, folder, order["attempt"])
     if found is not None:
         reason = f"attempt {found['attempt']} is in the results root, and the queue forgot it"
         raise Failure("reused", None, reason, found=found)

@@ -1,0 +1,56 @@
+"""Do the queue that answers and the results root here belong together, and what says the worker?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlq.mounts import network_file_system
+from mlq.root_and_queue import Pair
+from mlq.root_and_queue import look as look_at_both
+from mlq.settings import Settings
+from mlq.store.found import record
+from mlq.tunnel import is_remote, reach
+from mlq_cli.doctor.check import Check, of_error, ok, problem, warning
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Look at both and judge; says nothing if there is no queue or no root, which others say."""
+    from mlq.layout import Layout
+    from mlq.paths import read_secret
+    from mlq.store.wire import Wire
+
+    if not settings.root.is_dir():
+        return
+    password = read_secret(settings.password_file).decode().strip()
+    wire = Wire(reach(settings), settings.redis_user, password)
+    pair = look_at_both(wire, Layout(settings.root))
+    kind = network_file_system(settings.root) or "a local disk"
+    yield from judge(pair, str(settings.root), kind, needed=not is_remote(settings))
+    said = record(wire.call("GET", f"mlq:machine:{settings.machine}"))
+    if said.get("condition"):
+        yield warning("worker", str(said["condition"]), "`mlq worker status` here tells more")
+
+
+def judge(pair: Pair, root: str, kind: str, *, needed: bool) -> Iterator[Check]:
+    """Judge a queue and a folder.
+
+    Args:
+        pair: what was found.
+        root: the folder.
+        kind: of its file system, in words.
+        needed: whether jobs or the server are to run on this machine.
+    """
+    if pair.other:
+        yield of_error("queue's data", pair.other)
+    elif pair.trouble:
+        yield problem("queue's root", pair.trouble, "does the file server answer?")
+    elif pair.owner is None and pair.known_root:
+        says = f"{root} ({kind}) has no queue.json: it is not the results root of this queue"
+        remedy = f"is the share mounted? The queue's first worker had it at {pair.known_root}"
+        yield (
+            problem("queue's root", says, remedy)
+            if needed
+            else warning("queue's root", says, remedy)
+        )
+    elif pair.owner is not None:
+        yield ok("queue's root", f"{root} is the root of this queue, {pair.queue_id}")
