@@ -15,7 +15,7 @@ from mlq.placement import Misfit, Shortage, place
 from mlq.request import Request
 from mlq.store.found import number
 from mlq.units import format_mib
-from mlq_cli.render.machines import remarks
+from mlq_cli.render.machines import lacking, remarks
 from mlq_cli.render.words import count
 
 _HEAVY_LOAD = 0.5
@@ -40,11 +40,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What besides its size matters to a job: who reserved what, and what it avoids."""
+    """What besides its size matters to a job: who reserved what, what it avoids and needs."""
 
     job_id: str
     reservations: Mapping[str, str]
     avoids: str = ""
+    needs: str = ""
 
 
 def verdict(
@@ -66,6 +67,8 @@ def verdict(
     machine = str(record["machine"])
     fit = place(request, offer_of(record))
     short_of_gpus = isinstance(fit, Misfit) and request.gpus
+    needed = [one for one in lacking(record) if one.get("word") in around.needs.split()]
+    record = {**record, "lacks": needed}
     why = [
         remark
         for remark in remarks(heard_s, record, lease_s)

@@ -32,14 +32,14 @@ def test_faults_of_a_job_are_named(lab: Lab) -> None:
     script = lab.folder / "script"
     script.write_text("print(1)\n")
     jobs = {
-        "command not found: trian.py": lab.sandbox.submit("trian.py"),
-        "working directory missing: /nowhere": lab.sandbox.submit("true", cwd="/nowhere"),
+        "command not found: trian.py, on lab01": lab.sandbox.submit("trian.py"),
+        "working directory missing: /nowhere, on lab01": lab.sandbox.submit("true", cwd="/nowhere"),
         f"permission denied: {script}": lab.sandbox.submit("./script"),
     }
     for reason, job in jobs.items():
         ended = lab.until(job, "failed")
         assert (ended.reason, ended.attempt) == (reason, 1)
-    assert lab.job(jobs["command not found: trian.py"]).exit_code == 127
+    assert lab.job(jobs["command not found: trian.py, on lab01"]).exit_code == 127
     assert lab.until(lab.sh("true"), "finished").attempt == 1
 
 

@@ -45,13 +45,21 @@ class Board:
             waiting: what waits.
             now_s: the worker's clock.
             in_vain: a claim was tried just now and brought nothing, although it fits: its job
-                avoids this machine. It is not tried again before the next look is due.
+                avoids this machine, or needs what it lacks. It is not tried again before the next
+                look is due.
         """
         self._waiting = waiting
         self._in_vain = in_vain
         self.due_s = now_s + self._settings.poll_s
 
-    def plan(self, offer: Offer, holdings: Holdings, now_s: float, utc_s: float) -> Plan | None:
+    def plan(
+        self,
+        offer: Offer,
+        holdings: Holdings,
+        now_s: float,
+        utc_s: float,
+        lacks: frozenset[str] = frozenset(),
+    ) -> Plan | None:
         """Return what to do about what waits; None if nothing does.
 
         Args:
@@ -59,6 +67,7 @@ class Board:
             holdings: what runs here.
             now_s: the worker's clock.
             utc_s: unix time, to see how long a job has waited.
+            lacks: words (`mlq.needs`) of what is missing here.
         """
         if not self.heads or (self._in_vain and now_s < self.due_s):
             return None
@@ -72,5 +81,6 @@ class Board:
                 if (since := moment(head.enqueued_at))
             },
             lanes=holdings.lanes(),
+            lacks=lacks,
         )
         return plan(outlook, self._settings.patience_s, self._settings.default_mem_mib)

@@ -16,6 +16,7 @@ from mlq.placement import Offer
 from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.store.replies import Attempt, Claim, Moved, Refusal, Waiting
 from mlq.store.store import Store
+from mlq_worker.absences import Absences
 from mlq_worker.aside import Aside
 from mlq_worker.board import Board
 from mlq_worker.copying import Copying
@@ -66,6 +67,7 @@ class Hands:
         self._moves: list[Move] = []
         self._board = Board(site.settings)
         self._queue = QueueState(site.layout, site.new_desk, ring)
+        self._absences = Absences(site.machine)
         self._started_s = self._utc_s()
         self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
@@ -112,6 +114,9 @@ class Hands:
         if mode is not self._mode:
             self._mode, self._renew_due_s = mode, 0.0  # all are shown at once what it is up to
         self._reading.update(self._holdings)
+        self._absences.see(self._holdings.ended(), now_s)
+        if self._absences.is_new:
+            self._renew_due_s = 0.0
         living = self._holdings.living()
         self._lookout.look(
             now_s,
@@ -129,7 +134,9 @@ class Hands:
             moves=tuple(self._aside.due([*self._moves, *self._endings()])),
             plan=None
             if self._note(now_s)
-            else self._board.plan(self._offer(), self._holdings, now_s, self._utc_s()),
+            else self._board.plan(
+                self._offer(), self._holdings, now_s, self._utc_s(), self._absences.words
+            ),
             peek_due_s=self._board.due_s,
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
@@ -153,10 +160,9 @@ class Hands:
     def _endings(self) -> list[Move]:
         patience = Patience.of(self._settings)
         return [
-            # Until machines are compared: what is missing here is taken to be missing everywhere.
-            ending(one.result, one.history, patience, nowhere=one.result.reason)
+            ending(one.result, one.history, patience, self._absences.nowhere(one))
             for one in self._holdings.ended()
-            if one.result is not None
+            if one.result is not None and self._absences.is_judged(one)
         ]
 
     def _offer(self) -> Offer:
@@ -239,6 +245,8 @@ class Hands:
                 self.supervised.stop([attempt], "canceled", "canceled")
         note = _NOTES.get(self._mode) or self._note(sent_s)
         self._show_presence(now_s, note)
+        if self._absences.words:
+            self._absences.compare(self._store.machines(), self._settings.lease_s)
         self._square()
         self._reaper.look(now_s)
         self._copying.look()
@@ -272,7 +280,9 @@ class Hands:
             operations.append(move_operation(moves, now_s, settings.courtesy_s))
         if fits:
             lease_s, only = settings.lease_s, settle.only
-            operations.append(claim_operation(fits, who, lease_s, now_s, only))
+            names, default = [name for name, _ in fits], settings.default_mem_mib
+            lacks = self._absences.to_leave(names, default)
+            operations.append(claim_operation(fits, who, lease_s, now_s, only, lacks))
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
@@ -320,6 +330,7 @@ class Hands:
             note,
             self._trouble(),
             self._site.tunnel,
+            self._absences.as_json(),
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
         running = bool(self._holdings.living())

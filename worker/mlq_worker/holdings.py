@@ -41,6 +41,7 @@ class Holding:
         stopping: whether it was told to end.
         progress: its latest progress as text, "" if unknown.
         returns: whether it is a Python function, whose value is to be read from NFS at its end.
+        needs: what it needs of its machine, in words (`mlq.needs`).
         result: how it ended; None while it has not. Committed next.
     """
 
@@ -56,6 +57,7 @@ class Holding:
     stopping: bool = False
     progress: str = ""
     returns: bool = False
+    needs: str = ""
     result: AttemptResult | None = None
 
 

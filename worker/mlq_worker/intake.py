@@ -8,6 +8,7 @@ from typing import Any
 from mlq.errors import SignatureError
 from mlq.jobs import JobSpec
 from mlq.lifecycle import Event
+from mlq.needs import needs_of
 from mlq.placement import Fit, Offer, place
 from mlq.request import JobClass
 from mlq.settings import Settings
@@ -117,6 +118,7 @@ def adopted(
         leader_pid=held["pid"],
         stopping=held["state"] == "stopping",
         returns=ordered["tag"]["returns"],
+        needs=str(ordered["tag"].get("needs", "")),
         result=held["result"] and heard_result(held["result"], settings.machine, utc_s),
     )
 
@@ -136,6 +138,7 @@ def _holding(
         started_s=now_s,
         time_limit_s=spec.time_limit_s,
         returns=spec.function is not None,
+        needs=needs_of(spec),
     )
 
 

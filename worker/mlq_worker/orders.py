@@ -17,6 +17,7 @@ from mlq.errors import SignatureError
 from mlq.ids import is_valid_id
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.layout import JobFolder, Layout
+from mlq.needs import needs_of
 from mlq.request import JobClass
 from mlq.signing import verify
 from mlq.store.replies import Claim
@@ -140,6 +141,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
             "class": claim.class_name,
             "gpu_uuids": list(gpu_uuids),
             "returns": spec.function is not None,
+            "needs": needs_of(spec),
         },
     }
 

@@ -72,6 +72,7 @@ class Outlook:
         occupants: what runs on it.
         lanes: short classes, by name.
         waited_s: how long each head has waited, by job id.
+        lacks: words of what is missing here; a job that needs one of these reserves nothing.
     """
 
     waiting: Waiting
@@ -79,6 +80,7 @@ class Outlook:
     occupants: Sequence[Occupant]
     waited_s: Mapping[str, float]
     lanes: Mapping[str, Lane] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
 
 
 def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
@@ -128,6 +130,8 @@ def _fits(
 
 
 def _fits_empty(head: Head, outlook: Outlook, classes: Mapping[str, JobClass]) -> bool:
+    if not outlook.lacks.isdisjoint(head.needs.split()):
+        return False
     return isinstance(place(classes[head.id].request, outlook.offer.emptied()), Fit)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ class Condition:
         note: why it takes no jobs; "" if it does.
         unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
         tunnel: whether a tunnel leads from it to the queue.
+        lacks: what jobs did not find on the machine (`mlq_worker.absences`).
     """
 
     supervisor_id: str
@@ -35,6 +37,7 @@ class Condition:
     note: str
     unwell: str
     tunnel: bool = False
+    lacks: Sequence[Mapping[str, str]] = ()
 
 
 def machine_record(
@@ -75,6 +78,7 @@ def machine_record(
         "note": condition.note,
         "condition": condition.unwell,
         "tunnel": condition.tunnel,
+        "lacks": [dict(one) for one in condition.lacks],
         "offering": not condition.note,
         "attempts": [list(one.attempt) for one in holdings.living()],
         "started_at": utc_iso(condition.started_s),

@@ -54,7 +54,7 @@ def _judged(queue: Queue, job: JobView, waiting: Waiting) -> tuple[list[Verdict]
         return [], 0
     default = queue.settings.default_mem_mib
     request = JobClass.parse(job.class_name, default_mem_mib=default).request
-    around = Circumstances(job.id, waiting.reservations, _avoids(queue, job.id))
+    around = Circumstances(job.id, waiting.reservations, *_ties(queue, job.id))
     verdicts = [
         verdict(request, {**record, "machine": name}, heard_s, queue.settings.lease_s, around)
         for name, (heard_s, record) in sorted(queue.store.machines().items())
@@ -62,11 +62,12 @@ def _judged(queue: Queue, job: JobView, waiting: Waiting) -> tuple[list[Verdict]
     return verdicts, _ahead(queue, job, waiting) if job.state == State.QUEUED else 0
 
 
-def _avoids(queue: Queue, job_id: str) -> str:
-    ((_, _state, machine, until),) = queue.store.rows(
-        ("status", "mlq_avoid", "mlq_avoid_until"), [job_id]
+def _ties(queue: Queue, job_id: str) -> tuple[str, str]:
+    """Return the machine that lets others take the job first, and the words of what it needs."""
+    ((_, _state, machine, until, needs),) = queue.store.rows(
+        ("status", "mlq_avoid", "mlq_avoid_until", "mlq_needs"), [job_id]
     )
-    return machine if whole(until.partition(".")[0]) > time.time() else ""
+    return machine if whole(until.partition(".")[0]) > time.time() else "", needs
 
 
 def _ahead(queue: Queue, job: JobView, waiting: Waiting) -> int:

@@ -85,10 +85,16 @@ def remarks(
         found.append("takes no jobs now")
     if record.get("condition"):
         found.append(str(record["condition"]))
+    found += [str(one.get("reason")) for one in lacking(record)]
     if record.get("gpu_fault"):
         which = "not all GPUs" if listed(record, "gpus") else "no GPUs"
         found.append(f"{which}: {record['gpu_fault']}")
     return found
+
+
+def lacking(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what jobs did not find on a machine: `word`, `kind`, `what`, `reason` of each."""
+    return [one for one in listed(record, "lacks") if isinstance(one, dict)]
 
 
 def _gpu_memory(gpu: GpuOffer) -> str:

@@ -130,6 +130,7 @@ def claim_operation(
     lease_s: float,
     now_s: float,
     only: Iterable[str] | None = None,
+    lacks: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> Operation:
     """Return the operation that claims the best waiting jobs among the classes that fit.
 
@@ -139,12 +140,14 @@ def claim_operation(
         lease_s: how long the lease runs on the server's clock if it is not renewed.
         now_s: unix time, for the record only.
         only: the jobs that may be claimed; None: any.
+        lacks: class -> words (`mlq.needs`) of what the machine lacks and another may have.
     """
     args = {
         **who.as_args(now_s),
         "fits": list(fits),
         "lease_s": lease_s,
         "states": STATES,
+        "lacks": {name: dict.fromkeys(words, True) for name, words in lacks.items() if words},
     }
     if only is not None:
         args["only"] = dict.fromkeys(only, True)

@@ -9,6 +9,7 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
 
     mlq_spec, mlq_signature   the job as submitted, and its signature
     mlq_name                  its name
+    mlq_needs                 what it needs of a machine, in words (`mlq.needs`)
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
     mlq_folder_faults         attempts that could not start for want of the job's own folder
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from mlq.errors import WorkerError
+from mlq.needs import needs_of
 
 if TYPE_CHECKING:
     from mlq.jobs import JobSpec
@@ -95,6 +97,8 @@ def job_fields(job: SignedJob) -> list[str | int]:
         job.text,
         "mlq_signature",
         job.signature,
+        "mlq_needs",
+        needs_of(spec),
     ]
     if spec.name:
         fields += ["mlq_name", spec.name]

@@ -49,6 +49,7 @@ class Head:
     enqueued_at: str
     order: float
     time_limit_s: float | None = None
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Waiting:
                 one["enqueued_at"],
                 one["order"],
                 one["timeout_s"] if one["timeout_s"] > 0 else None,
+                one["needs"],
             )
             for one in raw["heads"] or ()
         )

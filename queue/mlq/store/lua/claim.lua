@@ -1,8 +1,9 @@
--- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, states, only) -> {claims}
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, states, only, lacks) -> {claims}
 --   fits     [{class, count}]: the classes that fit the machine's offer, and how many of each
 --            would fit alone
 --   states   {ready, running}: the words of the life cycle
 --   only     {id: true}: no other job may be claimed; left out if any may
+--   lacks    {class: {word: true}}: jobs of the class that need this are left to other machines
 --   claims   [{id, attempt, class, spec, signature, losses, failures,
 --            folder_faults}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
@@ -17,19 +18,31 @@ if redis.call('EXISTS', 'mlq:restoring', 'mlq:restored') > 0 then
   return reply({ claims = {} })
 end
 
-local LOOK_AHEAD = 8
+local LOOK_AHEAD, LOOK_PAST = 8, 256
 local started_at = now()
 local alone = redis.call('ZCOUNT', 'mlq:machines', started_at - args.lease_s, '+inf') <= 1
 
+local function needs_one_of(needs, words)
+  for word in string.gmatch(needs, '%S+') do
+    if words[word] then
+      return true
+    end
+  end
+  return false
+end
+
 -- The first job of a class that this machine may take. A machine under which a job failed or was
 -- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
+-- Where jobs are passed over because the machine lacks something, it looks farther.
 local function head_of(class)
   local key = 'rq:queue:' .. class
-  for _, id in ipairs(redis.call('LRANGE', key, 0, LOOK_AHEAD - 1)) do
-    local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until')
+  local lacks = args.lacks[class]
+  for _, id in ipairs(redis.call('LRANGE', key, 0, (lacks and LOOK_PAST or LOOK_AHEAD) - 1)) do
+    local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until', 'mlq_needs')
     if job[1] ~= args.states.ready then
       redis.call('LREM', key, 1, id)
     elseif (not args.only or args.only[id])
+      and not (lacks and needs_one_of(job[4] or '', lacks))
       and (alone or job[2] ~= args.machine or started_at > (tonumber(job[3]) or 0)) then
       return { id = id, order = order_of(id) }
     end

@@ -1,12 +1,12 @@
 -- peek() -> {heads, reservations}
---   heads         [{class, id, length, enqueued_at, order, timeout_s}]: the first job of each non-empty class
+--   heads         [{class, id, length, enqueued_at, order, timeout_s, needs}]: the first job of each non-empty class
 --   reservations  {id: machine}
 -- Read-only but for one thing: a job that came by plain rq gets its place in line.
 local heads = {}
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
   local id = redis.call('LINDEX', key, 0)
   if id then
-    local job = redis.call('HMGET', job_key(id), 'enqueued_at', 'timeout')
+    local job = redis.call('HMGET', job_key(id), 'enqueued_at', 'timeout', 'mlq_needs')
     heads[#heads + 1] = {
       class = string.sub(key, 10),
       id = id,
@@ -14,6 +14,7 @@ for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
       enqueued_at = job[1] or '',
       order = order_of(id),
       timeout_s = tonumber(job[2]) or -1,
+      needs = job[3] or '',
     }
   end
 end
