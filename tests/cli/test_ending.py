@@ -111,14 +111,13 @@ def wait_until_asking(installation: Sandbox) -> None:
     """Wait until another command than ours has asked for a row of a job, twice."""
     client = installation.queue().store.client
 
-    def others() -> bool:
-        lines = client.call("CLIENT", "LIST").decode().splitlines()
-        return any(
-            "cmd=evalsha" in line and int(line.split("tot-cmds=")[1].split()[0]) > 3
-            for line in lines
-        )
+    def asked() -> int:
+        told = client.call("INFO", "commandstats").decode().splitlines()
+        calls = [line for line in told if line.startswith("cmdstat_evalsha:")]
+        return sum(int(line.split("calls=")[1].split(",")[0]) for line in calls)
 
-    wait_for(others, what="the command to ask")
+    before = asked()
+    wait_for(lambda: asked() >= before + 2, what="the command to ask")
 
 
 @pytest.mark.parametrize("words", [["wait", "1"], ["logs", "-f", "1"]])
