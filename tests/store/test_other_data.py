@@ -147,3 +147,14 @@ def test_a_number_given_out_again_leads_back_to_the_attempt_that_had_it(
     assert (there.key, there.machine, there.expired) == ((job, 3), "lab01", True)
     assert store.renew("lab02", [(job, 1, "")], 45, NOW_S).lost == ((job, 1),)
     assert store.renew("lab01", [(job, 3, "")], 45, NOW_S).alive == ((job, 3),)
+
+
+def test_another_job_of_the_same_number_is_not_taken_for_it(store: Store, enqueue: Enqueue) -> None:
+    (job,) = enqueue(1)
+    held = [(job, 1, "", False, "the signature of the job that was")]
+    assert store.renew("lab01", held, 45, NOW_S).unknown == ((job, 1),)
+    (claimed,) = claim(store)
+    assert store.renew("lab01", held, 45, NOW_S).unknown == ((job, 1),)
+    end = Move(job, Event.SUCCEED, 1, signature="the signature of the job that was")
+    assert store.move([end], NOW_S).stale == (job,)
+    assert store.move([end._replace(signature=claimed.signature)], NOW_S).moved == (job,)

@@ -160,7 +160,9 @@ class Hands:
     def _endings(self) -> list[Move]:
         patience = Patience.of(self._settings)
         return [
-            ending(one.result, one.history, patience, self._absences.nowhere(one))
+            ending(one.result, one.history, patience, self._absences.nowhere(one))._replace(
+                signature=one.signature
+            )
             for one in self._holdings.ended()
             if one.result is not None and self._absences.is_judged(one)
         ]
@@ -226,8 +228,10 @@ class Hands:
         sent_s, now_s = self._now_s(), self._utc_s()
         living = self._holdings.living()
         # What has ended, too: a queue that has forgotten it takes it back, and then its result.
-        attempts = self._holdings.attempts.values()
-        held = [(*one.attempt, one.progress, one.result is not None) for one in attempts]
+        held = [
+            (*one.attempt, one.progress, one.result is not None, one.signature)
+            for one in self._holdings.attempts.values()
+        ]
         renewal = self._store.renew(
             self._settings.machine,
             held,
@@ -309,8 +313,6 @@ class Hands:
     def _launch(self, claims: list[Claim], ordered_s: float) -> None:
         # Told of an attempt of this number before, it was of one that the queue has forgotten.
         self._drop_moves({(claim.id, claim.attempt) for claim in claims})
-        # Held already, it is one that the queue has forgotten: it runs, and is ours again.
-        claims = [one for one in claims if (one.id, one.attempt) not in self._holdings.attempts]
         orders, refused = self._intake.take(claims, self._offer(), self._holdings, ordered_s)
         self._moves += refused
         self.supervised.start(orders, ordered_s)

@@ -42,6 +42,7 @@ class Holding:
         progress: its latest progress as text, "" if unknown.
         returns: whether it is a Python function, whose value is to be read from NFS at its end.
         needs: what it needs of its machine, in words (`mlq.needs`).
+        signature: of its job; another job may come to have its number. "" if unknown.
         result: how it ended; None while it has not. Committed next.
     """
 
@@ -58,6 +59,7 @@ class Holding:
     progress: str = ""
     returns: bool = False
     needs: str = ""
+    signature: str = ""
     result: AttemptResult | None = None
 
 
@@ -74,9 +76,11 @@ class Holdings:
         self.attempts[holding.attempt] = holding
 
     def drop(self, attempts: Iterable[Attempt]) -> None:
-        """Hold these no longer."""
+        """Hold these no longer; what runs is held, whatever was said of its number."""
         for attempt in attempts:
-            self.attempts.pop(attempt, None)
+            holding = self.attempts.get(attempt)
+            if holding is not None and holding.result is not None:
+                del self.attempts[attempt]
 
     def end(self, result: AttemptResult) -> None:
         """Note how an attempt ended, and how long it took."""

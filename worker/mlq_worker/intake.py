@@ -22,6 +22,7 @@ from mlq_worker.endings import History, refusal
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.orders import order, read_spec
 from mlq_worker.site import Site
+from mlq_worker.supervisor.starting import JOB_NUMBER_REUSED
 
 
 class Intake:
@@ -51,7 +52,14 @@ class Intake:
         fitting = 0
         short = bool(claims) and holdings.is_short(claims[0].class_name)
         for claim in claims:
+            held = holdings.attempts.get((claim.id, claim.attempt))
+            if held is not None and held.signature in ("", claim.signature):
+                continue  # the queue had forgotten it: it runs, and is ours again
             try:
+                if held is not None:
+                    raise SignatureError(
+                        "another job of this number runs here", why=JOB_NUMBER_REUSED
+                    )
                 spec = self._spec(claim)
             except SignatureError as error:
                 why = f"{error.what}: {error.why}" if error.why else error.what
@@ -119,6 +127,7 @@ def adopted(
         stopping=held["state"] == "stopping",
         returns=ordered["tag"]["returns"],
         needs=str(ordered["tag"].get("needs", "")),
+        signature=ordered["tag"].get("signature", ""),
         result=held["result"] and heard_result(held["result"], settings.machine, utc_s),
     )
 
@@ -139,6 +148,7 @@ def _holding(
         time_limit_s=spec.time_limit_s,
         returns=spec.function is not None,
         needs=needs_of(spec),
+        signature=claim.signature,
     )
 
 

@@ -139,6 +139,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
         "width": 0,
         "tag": {
             "class": claim.class_name,
+            "signature": claim.signature,
             "gpu_uuids": list(gpu_uuids),
             "returns": spec.function is not None,
             "needs": needs_of(spec),

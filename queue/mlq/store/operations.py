@@ -72,6 +72,8 @@ class Move(NamedTuple):
         only: if given, the move is right only in these of the event's states.
         lease: the move is right only while the attempt's lease is still this one, unless "".
         job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
+        signature: the move is right only for the job of this signature, unless "". A queue that
+            has forgotten a job may give its number to another.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Move(NamedTuple):
     only: tuple[State, ...] = ()
     lease: str = ""
     job_class: str = ""
+    signature: str = ""
 
     def as_args(self) -> dict[str, Any]:
         """Return the move as the Lua operation wants it."""
@@ -102,6 +105,7 @@ class Move(NamedTuple):
             "pause_s": self.pause_s,
             "lease": self.lease,
             "class": self.job_class,
+            "signature": self.signature,
         }
 
 

@@ -104,7 +104,7 @@ class Store(Listing):
     def renew(
         self,
         machine: str,
-        attempts: Iterable[tuple[str, int, str] | tuple[str, int, str, bool]],
+        attempts: Iterable[tuple[str, int, str] | tuple[str, int, str, bool, str]],
         lease_s: float,
         now_s: float,
         boot_id: str = "",
@@ -114,7 +114,8 @@ class Store(Listing):
 
         Args:
             machine: its name.
-            attempts: id, number, progress or "", and whether it has ended and is to be committed.
+            attempts: id, number, progress or "", whether it has ended and is to be committed, and
+                the signature of its job or "".
             lease_s: how long the leases run from now on.
             now_s: unix time, for the record only.
             boot_id: of the machine's boot; with the next, for what the queue has forgotten.

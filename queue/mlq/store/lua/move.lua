@@ -51,7 +51,8 @@ end
 local moved, stale, refused = {}, {}, {}
 local function make(move)
   local key = job_key(move.id)
-  local job = redis.call('HMGET', key, 'status', 'mlq_attempt', 'origin', 'mlq_stop')
+  local job = redis.call('HMGET', key, 'status', 'mlq_attempt', 'origin', 'mlq_stop',
+    'mlq_signature')
   local right = false
   for _, state in ipairs(move.from) do
     right = right or job[1] == state
@@ -59,6 +60,7 @@ local function make(move)
   -- Who speaks of an attempt means the one that runs; who speaks of none, a job that does not run.
   local running = job[1] == states.running and tonumber(job[2]) or 0
   right = right and running == move.attempt
+  right = right and (move.signature == '' or move.signature == job[5])
   if right and not is_renewed(move.id, move.attempt, move.lease) then
     -- Without a class, as only a stranger leaves it, a job must still not stand in all others' way.
     local class = job[3] or ''

@@ -1,7 +1,8 @@
 -- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, states)
 --     -> {alive, lost, stop, unknown, adopted}
---   attempts  [{id, attempt, progress, ended}]: what the machine still holds; progress is '' if
---             unknown; ended: whether it has ended there and its result is to be committed
+--   attempts  [{id, attempt, progress, ended, signature}]: what the machine still holds; progress
+--             is '' if unknown; ended: whether it has ended there and its result is to be committed;
+--             signature: of its job, or ''
 --   states    {running, refused}
 --   alive     [[id, attempt]]: still ours, lease extended
 --   lost      [[id, attempt]]: no longer ours for sure, to be killed at once
@@ -19,9 +20,11 @@ local lease_ends = renewed_at + args.lease_s
 local reply_of = { alive = {}, lost = {}, stop = {}, unknown = {}, adopted = {} }
 redis.call('ZADD', 'mlq:machines', renewed_at, args.machine)
 
-local function standing(id, attempt, job)
+local function standing(id, attempt, job, signature)
   if not job.status then
     return was_deleted(id) and 'lost' or 'unknown'
+  elseif (signature or '') ~= '' and signature ~= job.signature then
+    return 'unknown' -- this job has its number, and is another
   elseif job.attempt == attempt then
     return job.status == args.states.running and job.machine == args.machine and 'alive' or 'lost'
   elseif job.attempt > attempt or job.status == args.states.refused then
@@ -47,14 +50,14 @@ local function extend(id, attempt)
 end
 
 for _, held in ipairs(args.attempts) do
-  local id, attempt, progress, ended = unpack(held)
+  local id, attempt, progress, ended, signature = unpack(held)
   local found = redis.call('HMGET', job_key(id), 'status', 'mlq_attempt', 'mlq_machine', 'origin',
-    'mlq_stop')
+    'mlq_stop', 'mlq_signature')
   local job = {
     status = found[1], attempt = tonumber(found[2]) or 0, machine = found[3],
-    class = found[4] or '', stop = found[5],
+    class = found[4] or '', stop = found[5], signature = found[6],
   }
-  local how = standing(id, attempt, job)
+  local how = standing(id, attempt, job, signature)
   if how == 'adopted' then
     adopt(id, attempt, job)
     table.insert(reply_of.adopted, { id, attempt })
