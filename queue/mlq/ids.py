@@ -14,8 +14,11 @@ from typing import Literal, NamedTuple
 from mlq.errors import InvalidInputError
 
 LARGEST_RANGE = 100_000
+LARGEST_NUMBER = 10**12 - 1
+"""Of a job; the queue's operations know it, too."""
 
 _JOB_ID = re.compile(r"([1-9]\d{0,14})(?:_(0|[1-9]\d{0,8}))?", re.ASCII)
+_NUMBER = re.compile(rf"[1-9]\d{{0,{len(str(LARGEST_NUMBER)) - 1}}}", re.ASCII)
 # The charset of rq 2.12 (`rq.utils.validate_job_id`).
 _RQ_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -38,6 +41,11 @@ class Selection(NamedTuple):
 def is_job_id(text: str) -> bool:
     """Whether this is an id of ours: a number, or that of a sweep and its member."""
     return _JOB_ID.fullmatch(text) is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether this is a number that a job can have been given."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def is_valid_id(text: str) -> bool:

@@ -28,6 +28,7 @@ from mlq.handles import Job, JobResult
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED, WAITING, Event, State
+from mlq.numbering import store_all
 from mlq.settings import Settings, load
 from mlq.store.operations import Move
 from mlq.store.store import Store
@@ -131,7 +132,6 @@ class Queue:
     def submit(self, submissions: Sequence[Submission]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
         from mlq.signing import load_key
-        from mlq.submission import sign_all
         from mlq.variables.passing import prepare
 
         if self._key is None:
@@ -140,9 +140,7 @@ class Queue:
         # Before numbers are drawn: what cannot be used shall not use them up.
         prepared = prepare(submissions, at, self.settings, self._environ, self._key)
         prepared.keep_secrets(self.layout, self.store.client)
-        first = self.store.reserve_numbers(len(submissions))
-        signed = sign_all(prepared.checked, first, self._key)
-        self.store.submit(signed, at)
+        signed = store_all(self.store, prepared.checked, self._key, at)
         for text in prepared.notices():
             self._tell_once(text)
         return [Job(job.spec.id, self) for job in signed]

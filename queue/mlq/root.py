@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlq.errors import EmptiedQueueError, StorageError
+from mlq.ids import is_number
 from mlq.layout import Layout
 from mlq.paths import check_ours_alone, make_private_dirs
 from mlq.strict_files import QUEUE_FILE_BYTES, Absent, Content, Unreadable, read_file
@@ -154,9 +155,35 @@ def claim_root(layout: Layout, queue_id: str, known_root: str = "") -> None:
 
 
 def largest_number(layout: Layout) -> int:
-    """Return the largest job number that has a folder in the root, 0 if there is none."""
-    numbers = (int(name) for name in os.listdir(layout.jobs_dir) if name.isdecimal())  # noqa: PTH208
-    return max(numbers, default=0)
+    """Return the largest job number that has a folder in the root, 0 if there is none.
+
+    A folder in which no job ever began is none: somebody made it, and it would use up all numbers.
+    """
+    names = os.listdir(layout.jobs_dir)  # noqa: PTH208 - names, not paths
+    for number in sorted((int(name) for name in names if is_number(name)), reverse=True):
+        if _is_of_job(f"{layout.jobs_dir}/{number}"):
+            return number
+    return 0
+
+
+def absurd_folders(layout: Layout) -> list[str]:
+    """Return the names of folders that look like those of jobs and count as none's."""
+    largest = largest_number(layout)
+    names = os.listdir(layout.jobs_dir)  # noqa: PTH208 - names, not paths
+    return sorted(
+        name for name in names if name.isdecimal() and (not is_number(name) or int(name) > largest)
+    )
+
+
+def _is_of_job(folder: str) -> bool:
+    """Whether something of an attempt, or of a sweep's member, is in a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(
+                one.name in ("attempts", "job.json") or is_number(one.name) for one in entries
+            )
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
 
 
 def _check(root: Path, owner: Owner | None, queue_id: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from local_lab import Lab, new_lab
 from thief import Thief
+from waiting import wait_for
 
 import mlq
 import mlq_worker
@@ -247,10 +248,14 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_avoid": (lambda _: "lab01", ORDER),
     "mlq_avoid_until": (lambda _: "99999999999", ORDER),
     "mlq_order": (lambda _: "1", ORDER),
+    "mlq_folder_faults": (lambda _: 0, COUNTS),
+    "mlq_due": (lambda _: "nonsense", SHOWN),
+    "mlq_held": (lambda _: "forged", ORDER),
+    "mlq_restored": (lambda _: "1", "the same signed job runs as its second attempt"),
 }
 SIGNED = {"mlq_spec", "mlq_signature"}
 # Words of the code that begin like fields of a job and are none.
-NO_FIELDS = {"mlq_worker", "mlq_cli"}
+NO_FIELDS = {"mlq_worker", "mlq_cli", "mlq_copy"}
 
 
 def test_every_field_is_judged(lab: Lab, thief: Thief) -> None:
@@ -296,10 +301,38 @@ def test_a_job_in_the_list_of_another_class_holds_what_it_signed_for(
     thief.let_go(big, "p5.c1.m1.g0.v0")
     lab.until(lab.sh("true"), "finished")
     assert lab.job(big).state == "queued"
-    assert lab.job(big).reason in ("", "handed back: it no longer fits lab01")
+    assert lab.job(big).reason.startswith("moved back to p0.c2.m50.g0.v0, which it was signed for")
     lab.open(gate.name)
     lab.until(first, "finished")
     lab.until(big, "finished")
+
+
+@pytest.mark.parametrize(
+    ("asked", "list_of"),
+    [
+        ({"machine": "gpu*"}, "p0.c1.m50.g0.v0"),
+        ({"gpus": 1}, "p0.c1.m50.g0.v0"),
+        ({"machine": "gpu*"}, "p7.c1.m1.g0.v0"),
+        ({"machine": "gpu*"}, "whatever"),
+    ],
+)
+def test_a_job_in_the_list_of_another_class_runs_where_it_was_signed_for_alone(
+    lab: Lab, thief: Thief, asked: dict[str, Any], list_of: str
+) -> None:
+    ran = lab.folder / "ran-where"
+    job_id = lab.sh(f"touch {ran}", **asked)
+    own = thief.hash_of(job_id)["origin"].decode()
+    thief.redis.lrem(f"rq:queue:{own}", 0, job_id)
+    thief.let_go(job_id, list_of)
+    wait_for(lambda: lab.job(job_id).reason.startswith("moved back"), what="the move")
+    job = lab.job(job_id)
+    assert (job.state, job.class_name, job.losses, job.failures) == ("queued", own, 0, 0)
+    assert job.reason == (f"moved back to {own}, which it was signed for: it waited in {list_of}")
+    assert job_id.encode() in thief.redis.lrange(f"rq:queue:{own}", 0, -1)
+    assert thief.redis.exists(f"rq:wip:{list_of}") == 0
+    lab.until(lab.sh("true"), "finished")
+    assert not ran.exists()
+    lab.queue.cancel([job_id])
 
 
 def test_an_ended_job_that_is_queued_again_runs_what_was_signed(lab: Lab, thief: Thief) -> None:

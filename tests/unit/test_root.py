@@ -7,7 +7,7 @@ import pytest
 
 from mlq.errors import EmptiedQueueError, StorageError, UnsafePathError
 from mlq.layout import Layout
-from mlq.root import claim_root, largest_number, pinned, what_is_wrong
+from mlq.root import absurd_folders, claim_root, largest_number, pinned, what_is_wrong
 
 
 def test_a_root_belongs_to_the_queue_that_came_first(tmp_path: Path) -> None:
@@ -78,9 +78,21 @@ def test_a_restored_queue_counts_on_above_what_lies_in_the_root(tmp_path: Path) 
     layout = Layout(tmp_path)
     claim_root(layout, "q1")
     assert largest_number(layout) == 0
-    for name in ("7", "1042", "notes"):
+    for name in ("7", "1042", "notes", "99999999999999999999"):
+        (layout.jobs_dir / name / "attempts").mkdir(parents=True)
+    # Nothing of a job is in them.
+    for name in ("2000", "999999999998"):
         (layout.jobs_dir / name).mkdir()
+    (layout.jobs_dir / "3000").write_text("")
+    (layout.jobs_dir / "4000").symlink_to("/dev/null")
     assert largest_number(layout) == 1042
+    assert absurd_folders(layout) == [
+        "2000",
+        "3000",
+        "4000",
+        "999999999998",
+        "99999999999999999999",
+    ]
 
 
 def test_a_root_that_others_can_use_is_refused_and_not_repaired(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,12 +18,14 @@ from mlq.store.operations import Move
 from mlq.store.replies import Claim
 from mlq.store.store import Store
 from mlq.units import utc_iso
-from mlq_worker.attempt_result import heard_result
+from mlq_worker.attempt_result import heard_result, one_line
 from mlq_worker.endings import History, refusal
 from mlq_worker.holdings import Holding, Holdings
 from mlq_worker.orders import order, read_spec
 from mlq_worker.site import Site
 from mlq_worker.supervisor.starting import JOB_NUMBER_REUSED
+
+log = logging.getLogger(__name__)
 
 
 class Intake:
@@ -66,12 +69,15 @@ class Intake:
                 at = utc_iso(self._site.clocks.utc_s())
                 refused.append(refusal((claim.id, claim.attempt), self._site.machine, why, at))
                 continue
+            if claim.signature and spec.job_class.name != claim.class_name:
+                refused.append(_misplaced(claim, spec))
+                continue
             fit = place(spec.request, offer)
             lane = short and not spec.request.gpus
             if isinstance(fit, Fit):
                 fitting += 1
                 offer = offer.minus(spec.request, fit)
-            elif not lane:
+            elif not lane or not spec.request.allows(offer.machine):
                 refused.append(_handed_back(claim, spec, self._site.machine))
                 continue
             gpu_uuids = fit.gpu_uuids if isinstance(fit, Fit) else ()
@@ -149,6 +155,23 @@ def _holding(
         returns=spec.function is not None,
         needs=needs_of(spec),
         signature=claim.signature,
+    )
+
+
+def _misplaced(claim: Claim, spec: JobSpec) -> Move:
+    """Return the move of a job that somebody put into a class of jobs that ask for something else.
+
+    What is signed decides where it runs: it goes back to its own class, and nothing is lost.
+    """
+    wanted = spec.job_class.name
+    log.warning("job %s waited in %s; it was signed for %s", claim.id, claim.class_name, wanted)
+    reason = f"moved back to {wanted}, which it was signed for: it waited in {claim.class_name}"
+    return Move(
+        claim.id,
+        Event.RELEASE,
+        claim.attempt,
+        fields={"mlq_reason": one_line(reason)},
+        job_class=wanted,
     )
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlq.errors import JobNotFoundError
+from mlq.errors import JobNotFoundError, QueueRefusedError
 from mlq.store.listing import PAGE, Listing
 from mlq.store.operations import (
     STATES,
@@ -42,16 +42,30 @@ class Store(Listing):
     """
 
     def reserve_numbers(self, count: int) -> int:
-        """Return the first of `count` job numbers that were never given out before."""
+        """Return the first of `count` job numbers that were never given out before.
+
+        Raises:
+            QueueRefusedError: there are none left.
+        """
         (reply,) = self.run(Operation("reserve_numbers", {"count": count}))
+        if "first" not in reply:
+            raise QueueRefusedError(
+                "the queue has no job numbers left",
+                why=f"{reply['last']:.0f} counts as given out; somebody set mlq:last_number",
+                fix="delete that key with redis-cli: numbers then go on above those of all jobs",
+            )
         return int(reply["first"])
 
     def raise_numbers(self, least: int) -> None:
         """Never give out this job number, or one below it, again."""
         self.run(Operation("raise_numbers", {"least": least}, request_id=""))
 
-    def submit(self, jobs: Sequence[SignedJob], at: str) -> None:
+    def submit(self, jobs: Sequence[SignedJob], at: str) -> int:
         """Store jobs; when this returns they are in the queue for good.
+
+        Returns:
+            How many of them, from the first on. Fewer than all if a number turned out to be taken
+            by another job: then none is stored of that batch, nor of those after it.
 
         Raises:
             JobNotFoundError: one of them comes after a job that does not exist; none is stored
@@ -79,6 +93,9 @@ class Store(Listing):
                     f"no job {reply['unknown']} to come after",
                     fix="`mlq ls -a` lists the jobs that exist",
                 )
+            if "taken" in reply:
+                return start
+        return len(jobs)
 
     def claim(
         self,

@@ -74,6 +74,25 @@ local function job_key(id)
   return 'rq:job:' .. id
 end
 
+-- The last job number given out. It may have been put back, or be none at all; but no number up to
+-- that of a job that exists is ever given out again. Larger ones than this are nobody's.
+local LARGEST_NUMBER = 999999999999
+local function last_number()
+  local text = redis.call('GET', 'mlq:last_number') or ''
+  local last = #text <= 12 and string.match(text, '^%d+$') and tonumber(text) or 0
+  for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', 'mlq:jobs', '(1000000000000', '-inf', 'LIMIT', 0, 20)) do
+    local number = string.match(id, '^(%d+)_?%d*$')
+    if number and #number <= 12 and redis.call('EXISTS', job_key(id)) == 1 then
+      return math.max(last, tonumber(number))
+    end
+  end
+  return last
+end
+
+local function set_last_number(number)
+  redis.call('SET', 'mlq:last_number', string.format('%.0f', number))
+end
+
 -- Order of submission as one number: 1042 -> 1042, 1042_7 -> 1042.000007. A job that was enqueued
 -- by plain rq has no number: it takes its place in line when it is first seen, at `place` or last.
 local function order_of(id, place)
@@ -86,7 +105,7 @@ local function order_of(id, place)
     if redis.call('EXISTS', job_key(id)) == 0 then
       return 0
     end
-    order = place or (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.5
+    order = place or last_number() + 0.5
     redis.call('HSET', job_key(id), 'mlq_order', order)
     redis.call('ZADD', 'mlq:jobs', order, id)
     redis.call('ZADD', 'mlq:unended', order, id)

@@ -77,7 +77,8 @@ local function start(id, class)
   end
   local attempt = count_up(key, 'mlq_attempt')
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress')
-  redis.call('HSET', key, 'started_at', args.at)
+  -- The class too: a stranger may have put it into another one's list.
+  redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)
   enter(id, args.states.running, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',

@@ -1,16 +1,19 @@
--- submit(common, jobs, states) -> {submitted} or {unknown}
+-- submit(common, jobs, states) -> {submitted} or {unknown} or {taken}
 --   common   flat list of hash fields and values that all jobs share
 --   jobs     [{id, class, name, after, after_any, fields}], fields flat like common
 --   states   {good, failed, waiting, ready, refused}: the words of the life cycle
 --   at       time of submission, ISO
 --   unknown  the first id in some `after` that is no job; then nothing at all was written
--- A job whose id exists already is left as it is.
+--   taken    the first id that is a job already; then nothing at all was written
 local earlier = cached_reply()
 if earlier then return earlier end
 
 local states = args.states
 local batch = {}
 for _, job in ipairs(args.jobs) do
+  if redis.call('EXISTS', job_key(job.id)) == 1 then
+    return reply({ taken = job.id })
+  end
   batch[job.id] = true
   for _, parent in ipairs(job.after) do
     if not batch[parent] and redis.call('EXISTS', job_key(parent)) == 0 then
@@ -41,20 +44,18 @@ end
 
 for _, job in ipairs(args.jobs) do
   local key = job_key(job.id)
-  if redis.call('EXISTS', key) == 0 then
-    redis.call('HSET', key, 'origin', job.class, unpack(args.common))
-    redis.call('HSET', key, unpack(job.fields))
-    redis.call('ZADD', 'mlq:jobs', order_of(job.id), job.id)
-    redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
-    if job.name ~= '' then
-      redis.call('SADD', 'mlq:name:' .. job.name, job.id)
-    end
-    local state, pending, why = first_state(job)
-    wait_for(job.id, pending)
-    if why then
-      redis.call('HSET', key, 'ended_at', args.at, 'mlq_reason', why)
-    end
-    enter(job.id, state, job.class, true)
+  redis.call('HSET', key, 'origin', job.class, unpack(args.common))
+  redis.call('HSET', key, unpack(job.fields))
+  redis.call('ZADD', 'mlq:jobs', order_of(job.id), job.id)
+  redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
+  if job.name ~= '' then
+    redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
+  local state, pending, why = first_state(job)
+  wait_for(job.id, pending)
+  if why then
+    redis.call('HSET', key, 'ended_at', args.at, 'mlq_reason', why)
+  end
+  enter(job.id, state, job.class, true)
 end
 return reply({ submitted = #args.jobs })
