@@ -8,6 +8,7 @@ opened for each look. Logs may be many gigabytes: they pass through in pieces.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import BinaryIO, Protocol, TextIO
 from mlq.errors import StorageError
 from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
+from mlq.strict_files import Absent, Refused, Unreadable, open_file
 from mlq.views import JobView
 from mlq_cli.render.log_cleaner import LogCleaner
 
@@ -83,7 +85,14 @@ def copy_from(path: Path, root: Path, offset: int, sink: Sink) -> int | None:
     try:
         if not is_listed(path, root):
             return None
-        with path.open("rb", buffering=0) as file:
+        opened = open_file(root, path, any_owner=True)
+        if isinstance(opened, Absent):
+            return None
+        if isinstance(opened, Unreadable):
+            raise _unreadable(path, opened.why)
+        if isinstance(opened, Refused):
+            raise StorageError(f"cannot show {path}", why=f"it {opened.why}")
+        with os.fdopen(opened, "rb", buffering=0) as file:
             file.seek(offset)
             while piece := file.read(PIECE_BYTES):
                 sink.write(piece)
@@ -93,12 +102,13 @@ def copy_from(path: Path, root: Path, offset: int, sink: Sink) -> int | None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise StorageError(
-            f"cannot read {path}",
-            why=error.strerror or str(error),
-            fix="is the results root mounted here? See: mlq config",
-        ) from None
+        raise _unreadable(path, error.strerror or str(error)) from None
     return offset
+
+
+def _unreadable(path: Path, why: str) -> StorageError:
+    fix = "is the results root mounted here? See: mlq config"
+    return StorageError(f"cannot read {path}", why=why, fix=fix)
 
 
 def is_listed(path: Path, root: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlq.errors import QueueRefusedError
 from mlq.views import JobView
 
 if TYPE_CHECKING:
@@ -50,3 +51,19 @@ class Job(NamedTuple):
     def cancel(self) -> None:
         """Cancel the job; if it runs, its worker stops it first."""
         self.queue.cancel([self.id])
+
+
+def value_of(job_id: str, text: bytes | str) -> Any:
+    """Return what a Python function returned.
+
+    Raises:
+        QueueRefusedError: somebody put something else in its place.
+    """
+    from mlq.strict_json import parse_pythons
+
+    try:
+        return parse_pythons(text)
+    except ValueError as error:
+        raise QueueRefusedError(
+            f"what job {job_id} returned cannot be read", why=f"its value in the queue {error}"
+        ) from None

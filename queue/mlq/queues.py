@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from mlq.errors import (
     QueueUnreachableError,
     UnsafePathError,
 )
-from mlq.handles import Job, JobResult
+from mlq.handles import Job, JobResult, value_of
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED, WAITING, Event, State
@@ -229,7 +228,7 @@ class Queue:
         if job.state not in ENDED:
             raise InvalidInputError(f"job {job.id} has no result yet", why=f"it is {job.state}")
         raw = self.store.client.call("HGET", f"rq:job:{job.id}", "result")
-        value = json.loads(raw) if raw else None
+        value = value_of(job.id, raw) if raw else None
         return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
 
     def cancel(self, ids: Sequence[str], reason: str = "canceled") -> tuple[list[str], list[str]]:

@@ -72,21 +72,29 @@ def parse(data: bytes, depth: int = DEPTH) -> Any:
 def parse_value(data: bytes) -> str:
     """Return what a function returned, as one line of ASCII JSON.
 
-    A number may be NaN, infinite or long, as Python writes them: it is the function's own.
+    Raises:
+        ValueError: as for `parse_pythons`.
+    """
+    return json.dumps(parse_pythons(data))
+
+
+def parse_pythons(data: bytes | str) -> Any:
+    """Return the value of a JSON text as Python writes it: a number may be NaN, infinite or long.
 
     Raises:
         ValueError: as for `parse`, with depth `VALUE_DEPTH`.
     """
     try:
-        text = data.decode()
-    except UnicodeDecodeError:
+        raw = data.encode() if isinstance(data, str) else data
+        text = raw.decode()
+    except UnicodeError:
         raise ValueError("is not UTF-8") from None
-    if is_deeper(data, VALUE_DEPTH):
+    if is_deeper(raw, VALUE_DEPTH):
         raise ValueError(f"is nested more than {VALUE_DEPTH} deep")
     try:
-        return json.dumps(json.loads(text))
+        return json.loads(text)
     except ValueError:
-        raise ValueError("is damaged" if data.strip() else "is empty") from None
+        raise ValueError("is damaged" if text.strip() else "is empty") from None
 
 
 def is_deeper(data: bytes, depth: int) -> bool:

@@ -1,6 +1,8 @@
 """`mlq logs`: the bytes as written into a pipe, follow across attempts, and no log yet."""
 
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,30 @@ def test_a_big_log_passes_through_in_pieces(installation: Sandbox) -> None:
     assert size == len(line)
     (resident,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
     assert int(resident.split()[1]) < 45_000
+
+
+def make_pipe(log: Path) -> None:
+    os.mkfifo(log)
+
+
+def link_to_zero(log: Path) -> None:
+    log.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(make_pipe, "a named pipe"), (link_to_zero, "a symbolic link"), (Path.mkdir, "a folder")],
+)
+def test_what_a_job_put_in_the_place_of_its_log_hangs_and_floods_nobody(
+    installation: Sandbox, make: Callable[[Path], None], why: str
+) -> None:
+    installation.claim(installation.submit(), log=b"")
+    log = Path(installation.environ["MLQ_ROOT"], "jobs/1/attempts/1/output.log")
+    log.unlink()
+    make(log)
+    done = installation.run("logs", "1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"mlq: cannot show {log}: it is {why}\n"
 
 
 @pytest.mark.parametrize(

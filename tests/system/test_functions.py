@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from local_lab import Lab, new_lab
 from rq import Queue
 from rq.job import Job
 
+from mlq.errors import QueueRefusedError
 from mlq.store.connection import open_redis
 
 FUNCTIONS = """
@@ -28,6 +30,24 @@ def boom():
 
 def no_json():
     return object()
+
+def deep():
+    value = []
+    for _ in range(990):
+        value = [value]
+    return value
+
+def deep_by_itself():
+    with open(os.environ["MLQ_RETURN_FILE"], "w") as file:
+        file.write("[" * 990 + "]" * 990)
+    os._exit(0)
+
+def pipe_by_itself():
+    os.mkfifo(os.environ["MLQ_RETURN_FILE"])
+    os._exit(0)
+
+def not_a_number():
+    return {"loss": float("nan")}
 """
 
 
@@ -99,6 +119,10 @@ def test_an_exception_fails_it_and_its_traceback_is_in_the_log(permissive: Lab) 
     [
         ("lab_functions.missing", "mlq: no function lab_functions.missing"),
         ("lab_functions.no_json", "mlq: lab_functions.no_json returned something that is not JSON"),
+        (
+            "lab_functions.deep",
+            "mlq: lab_functions.deep returned something that the queue",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_one_line(permissive: Lab, name: str, said: str) -> None:
@@ -109,6 +133,26 @@ def test_a_mistake_is_told_in_one_line(permissive: Lab, name: str, said: str) ->
     log = permissive.log(job.id).decode()
     assert log.startswith(said)
     assert "Traceback" not in log
+
+
+def test_a_value_that_cannot_be_used_fails_its_job_and_holds_up_no_other(permissive: Lab) -> None:
+    machine = permissive.machine("lab01")
+    pid = machine.pid("worker")
+    with client_of(permissive) as client:
+        queue = Queue("default", client, serializer="json")
+        deep = queue.enqueue("lab_functions.deep_by_itself")
+        pipe = queue.enqueue("lab_functions.pipe_by_itself")
+        other = queue.enqueue("lab_functions.not_a_number")
+        told = permissive.until(deep.id, "failed").reason
+        assert told == "its return value cannot be used: it is nested more than 200 deep"
+        told = permissive.until(pipe.id, "failed").reason
+        assert told == "its return value cannot be used: it is a named pipe"
+        value = permissive.queue.result(permissive.until(other.id, "finished")).value
+        assert math.isnan(value["loss"])
+        client.hset(f"rq:job:{other.id}", "result", "[" * 5000)
+        with pytest.raises(QueueRefusedError, match="nested more than 200 deep"):
+            permissive.queue.result(permissive.job(other.id))
+    assert machine.pid("worker") == pid
 
 
 def test_a_pickle_is_refused_unopened(permissive: Lab) -> None:

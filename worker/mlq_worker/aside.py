@@ -28,7 +28,7 @@ class Aside:
     def __init__(self, clock: Callable[[], float], first_s: float) -> None:
         self._clock = clock
         self._pauses: Backoff[Attempt] = Backoff(first_s, _LONGEST_PAUSE_S)
-        self._why: dict[Attempt, str] = {}
+        self._why: dict[Attempt, tuple[str, float]] = {}
 
     def due(self, moves: Iterable[Move]) -> list[Move]:
         """Return those of the moves that may be sent now."""
@@ -45,13 +45,16 @@ class Aside:
                 self._why.pop((move.id, move.attempt), None)
         for one in refused:
             self._pauses.failed(one.key, now_s)
-            self._why[one.key] = one.why
+            self._why[one.key] = one.why, now_s
 
     def words(self) -> str:
         """Return in words what is set aside; "" if nothing is."""
+        # What was not sent again for so long is no longer to be sent: it was settled elsewhere.
+        late_s = self._clock() - 3 * _LONGEST_PAUSE_S
+        self._why = {key: one for key, one in self._why.items() if one[1] >= late_s}
         if not self._why:
             return ""
-        shown = [f"{job_id}.{attempt} ({why})" for (job_id, attempt), why in self._why.items()]
+        shown = [f"{job_id}.{attempt} ({why})" for (job_id, attempt), (why, _) in self._why.items()]
         more = len(shown) - _SHOWN
         named = ", ".join(shown[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         return f"the queue refuses what became of {named}"

@@ -333,6 +333,7 @@ class Hands:
             self._trouble(),
             self._site.tunnel,
             self._absences.as_json(),
+            self._aside.words(),
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
         running = bool(self._holdings.living())

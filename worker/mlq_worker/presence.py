@@ -30,6 +30,7 @@ class Condition:
         unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
         tunnel: whether a tunnel leads from it to the queue.
         lacks: what jobs did not find on the machine (`mlq_worker.absences`).
+        refused_moves: which moves the queue refuses, in words (`mlq_worker.aside`); "" if none.
     """
 
     supervisor_id: str
@@ -38,6 +39,7 @@ class Condition:
     unwell: str
     tunnel: bool = False
     lacks: Sequence[Mapping[str, str]] = ()
+    refused_moves: str = ""
 
 
 def machine_record(
@@ -77,6 +79,7 @@ def machine_record(
         "gpu_fault": report.gpus.fault,
         "note": condition.note,
         "condition": condition.unwell,
+        "refused_moves": condition.refused_moves,
         "tunnel": condition.tunnel,
         "lacks": [dict(one) for one in condition.lacks],
         "offering": not condition.note,

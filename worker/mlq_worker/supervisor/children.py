@@ -11,6 +11,28 @@ from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.deathsig import Trampoline
 from mlq_worker.supervisor.options import Options
 
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_YOUNG_S = 5.0
+
+
+class LaunchPause:
+    """When the next launcher may start: later each time that one dies young."""
+
+    def __init__(self) -> None:
+        self._began_at = 0.0
+        self._length_s = 0.0
+
+    def began(self, at: float) -> None:
+        """One was started."""
+        self._began_at = at
+
+    def until(self, died_at: float) -> float:
+        """Returns when the next may start, after the last one died."""
+        young = died_at - self._began_at < _YOUNG_S
+        self._length_s = 2 * self._length_s if young and self._length_s else _FIRST_PAUSE_S
+        self._length_s = min(self._length_s, _LONGEST_PAUSE_S)
+        return died_at + self._length_s
+
 
 class LauncherProcess:
     """A running launcher.

@@ -25,6 +25,7 @@ from mlq_worker.supervisor.residence import LOG_NAME, SOCKET_NAME, door_name
 
 ALREADY_RUNNING = 75  # EX_TEMPFAIL: what a second supervisor leaves with; try to connect again
 _PAUSE_S = 0.01
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between starts that fail
 _SECOND_PAUSE_S = 0.3  # before another is started in vain
 
 
@@ -87,6 +88,7 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
     """
     give_up_at = time.monotonic() + deadline_s
     starting: subprocess.Popen[bytes] | None = None
+    fault_pause_s = _FIRST_PAUSE_S
     while time.monotonic() < give_up_at:
         link = _connect(options, give_up_at)
         if link is not None:
@@ -96,6 +98,9 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
         if starting is None or starting.poll() not in (None, 0):
             if starting is not None and starting.returncode == ALREADY_RUNNING:
                 time.sleep(_SECOND_PAUSE_S)
+            elif starting is not None:
+                time.sleep(fault_pause_s)
+                fault_pause_s = min(2 * fault_pause_s, _LONGEST_PAUSE_S)
             starting = _start(options)
         time.sleep(_PAUSE_S)
     raise SupervisorError(

@@ -21,7 +21,7 @@ from mlq_worker.supervisor import clock, processes
 from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat import Beats
 from mlq_worker.supervisor.channel import Message
-from mlq_worker.supervisor.children import LauncherProcess
+from mlq_worker.supervisor.children import LauncherProcess, LaunchPause
 from mlq_worker.supervisor.deathsig import Trampoline
 from mlq_worker.supervisor.door import Door
 from mlq_worker.supervisor.journal import note
@@ -32,7 +32,6 @@ from mlq_worker.supervisor.state import Attempts
 
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
 _TURN_S = 1.0  # the longest wait; an order counts from the turn before it was read
-_LAUNCHER_PAUSE_S = 1.0  # between the starts of two launchers
 
 
 class Supervisor:
@@ -63,7 +62,7 @@ class Supervisor:
         self._launcher: LauncherProcess | None = None
         self._dead_launcher: LauncherProcess | None = None
         self._unrecorded: list[Result] = []
-        self._launch_at = 0.0
+        self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll = select.poll()
         self._door = Door(listeners, self._poll)
         self._poll.register(wakes, select.POLLIN)
@@ -217,7 +216,7 @@ class Supervisor:
                 return
             self._dead_launcher = None
             self._state.cleared(self._now)
-            self._launch_at = self._now.at + _LAUNCHER_PAUSE_S
+            self._launch_at = self._launch_pause.until(self._now.at)
         elif self._now.at >= self._launch_at:
             self._launcher = LauncherProcess(
                 self._options,
@@ -225,6 +224,7 @@ class Supervisor:
                 self._identity["supervisor_id"],
                 self._trampoline,
             )
+            self._launch_pause.began(self._now.at)
             self._state.launcher_up = True
 
     # --- the worker -------------------------------------------------------------------------------

@@ -1,0 +1,39 @@
+"""What jobs and strangers left that mlq keeps out of its way: refused moves, absurd folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlq.layout import Layout
+from mlq.root import absurd_folders
+from mlq.settings import Settings
+from mlq.tunnel import reach
+from mlq_cli.doctor.check import Check, warning
+
+_SHOWN = 5
+
+
+def examine_moves(settings: Settings) -> Iterator[Check]:
+    """Look at what the machines told of moves that the queue refuses."""
+    from mlq.paths import read_secret
+    from mlq.store.store import Store
+    from mlq.store.wire import Wire
+
+    password = read_secret(settings.password_file).decode().strip()
+    store = Store(Wire(reach(settings), settings.redis_user, password))
+    for machine, (_, record) in sorted(store.machines().items()):
+        if record.get("refused_moves"):
+            says = f"{machine}: {record['refused_moves']}"
+            yield warning("moves", says, "is a key of the queue not of its kind? It is tried again")
+
+
+def examine_folders(settings: Settings) -> Iterator[Check]:
+    """Look for folders that look like those of jobs and are none's."""
+    layout = Layout(settings.root)
+    if not layout.jobs_dir.is_dir():
+        return
+    found = absurd_folders(layout)
+    if found:
+        shown = ", ".join(found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
+        says = f"no job has had these in {layout.jobs_dir}: {shown}"
+        yield warning("folders", says, "they count as nothing; remove them")
