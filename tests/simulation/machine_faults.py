@@ -20,14 +20,15 @@ def power_cut(faults: Faults, machine: Machine) -> None:
     lasts_s = faults.span_s()
     if faults.rng.random() < 0.15:
         faults.dead.add(machine.name)
-    _off(faults, machine, "power cut", lasts_s)
+    lose_power(faults, machine, "power cut", lasts_s)
 
 
 def reboot(faults: Faults, machine: Machine) -> None:
-    _off(faults, machine, "reboot", faults.rng.uniform(3, 60))
+    lose_power(faults, machine, "reboot", faults.rng.uniform(3, 60))
 
 
-def _off(faults: Faults, machine: Machine, kind: str, lasts_s: float) -> None:
+def lose_power(faults: Faults, machine: Machine, kind: str, lasts_s: float) -> None:
+    """Take a machine's power away for so long."""
     if not machine.on:
         return
     faults.begin(kind, kind, lasts_s)

@@ -39,6 +39,9 @@ class View:
     def is_other(self, now: float) -> bool:
         return now < self.other_until
 
+    asleep_until: float = 0.0
+    """How long something hangs that began to hang when the hang was to last longer."""
+
     def heal(self) -> None:
         self.hangs_until = self.fails_until = self.stale_until = self.slow_until = 0.0
         self.other_until = 0.0
@@ -122,6 +125,10 @@ class Nfs:
         self.engine.sleep(self.engine.rng.uniform(0.001, 0.03))
         return max((number_of(path) for path in self.files), default=0)
 
+    def put(self, machine: Any, path: Path, data: bytes) -> None:
+        """Replace a file at once; outside of any task."""
+        self._apply(machine, path, data)
+
     def _apply(self, machine: Any, path: Path, data: bytes) -> None:
         if machine.view.is_other(self.engine.now):
             self.others[machine.name, path] = data
@@ -137,6 +144,7 @@ class Nfs:
             if view.soft and left > SOFT_S - (self.engine.now - began):
                 self.engine.sleep(SOFT_S)
                 raise OSError(errno.ETIMEDOUT, "Connection timed out")
+            view.asleep_until = max(view.asleep_until, view.hangs_until)
             self.engine.sleep(left)
         if self.engine.now < view.slow_until:
             self.engine.sleep(view.slow_s)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import mlq_worker.hands
+import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
 from mlq.store.store import Store
+from mlq.strict_files import Refused, Unreadable
 from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.liveness.reaper import Evidence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
@@ -151,6 +153,18 @@ def claims_count_before_they_are_on_disk(patch: Any) -> None:
     patch.setattr(Store, "run_on_disk", Store.run)
 
 
+def one_bad_result_fails_the_batch(patch: Any) -> None:
+    for module in (mlq_worker.liveness.reaper, mlq_worker.liveness.reading):
+
+        def read(layout: Any, attempts: Any, *, real: Any = module.read_results) -> Any:
+            found = real(layout, attempts)
+            if any(isinstance(one, Refused) for one in found.values()):
+                return dict.fromkeys(found, Unreadable("one of them is bad"))
+            return found
+
+        patch.setattr(module, "read_results", read)
+
+
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         10, operation="move", text="  right = right and running == move.attempt\n"
@@ -168,6 +182,7 @@ BUGS: dict[str, Bug] = {
     "an attempt is gone with its leader": Bug(10, gone_with_its_leader),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
+    "one bad result fails the whole batch": Bug(10, one_bad_result_fails_the_batch),
     "a verdict stands although the lease was renewed": Bug(
         350,
         operation="move",

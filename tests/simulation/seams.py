@@ -19,11 +19,11 @@ import mlq.store.sending
 import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
-from mlq.strict_files import Absent, Content, Found, Unreadable
+from mlq.strict_files import Found
 from mlq_worker import queue_state
 from mlq_worker.liveness import evidence
 from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
-from simulation import roots
+from simulation import poisoned_results, roots
 from simulation.fittings import SimDoor
 from simulation.supervision import prepared, shelved
 
@@ -116,11 +116,7 @@ def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.
 
 
 def _read_file(_root: Any, path: Any, _most_bytes: int) -> Found:
-    try:
-        data = WORLD.nfs.read(_here(), path)
-    except OSError as error:
-        return Unreadable(str(error))
-    return Absent() if data is None else Content(data)
+    return poisoned_results.read(WORLD, _here(), path)
 
 
 @contextmanager

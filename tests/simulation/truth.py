@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlq.lifecycle import ENDED
 from simulation.engine import Engine, Violation
+from simulation.poisoned_results import REASON
 
 if TYPE_CHECKING:
     from mlq.store.wire import Wire
@@ -32,6 +33,7 @@ class Truth:
     def __init__(self, engine: Engine, result_written_at: Callable[[Key], float]) -> None:
         self._engine = engine
         self._result_written_at = result_written_at
+        self.poisoned: set[Key] = set()
         self.wire: Wire | None = None
         self.server_clock_s: Callable[[], float] = lambda: engine.now
         self.processes: dict[str, list[tuple[Machine, SimProcess]]] = {}
@@ -155,8 +157,12 @@ class Truth:
             if move["attempt"] or to in ENDED:
                 raise Violation(f"{what}: a committed end was replaced")
             self.ends.pop(job_id, None)
+        spoilt = now.get("mlq_reason", "").startswith(REASON) and "mlq_reason" in move["fields"]
+        if spoilt and (job_id, number) not in self.poisoned:
+            raise Violation(f"{what}: but nobody touched its result")
         if state == "started":
-            self._check_left(what, (job_id, number), lost=bool(move["lost_on"]))
+            lost = bool(move["lost_on"]) or (job_id, number) in self.poisoned
+            self._check_left(what, (job_id, number), lost=lost)
         written_at = self._result_written_at((job_id, number))
         if (
             state == "started"

@@ -17,6 +17,7 @@ from mlq.settings import Settings
 from mlq.store.wire import Wire
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.options import Options
+from simulation import poisoned_results
 from simulation.engine import Engine, Violation
 from simulation.faults import Faults
 from simulation.machine import Machine
@@ -90,6 +91,7 @@ class World:
             self.start_worker_later(machine, most_s=20)
         self.user = User(self)
         self.faults = Faults(self)
+        poisoned_results.begin(self)
 
     # --- who is there ---------------------------------------------------------------------------
 
@@ -203,6 +205,7 @@ class World:
                 machine.link.loses_until,
                 machine.link.slow_until,
                 machine.view.hangs_until,
+                machine.view.asleep_until,
                 machine.view.fails_until,
                 self.faults.server_disturbed_until,
             )
@@ -239,6 +242,8 @@ class World:
         path = self.layout.result_file(*key)
         versions = self.nfs.files.get(path)
         if not versions:
+            return float("inf")
+        if key in self.truth.poisoned:
             return float("inf")
         result: dict[str, Any] = json.loads(versions[-1][2])
         good = result["outcome"] == "exited" and result["exit_code"] == 0

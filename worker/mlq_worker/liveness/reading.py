@@ -29,7 +29,7 @@ Strays = tuple[list[HeldAttempt], dict[Attempt, End]]
 VALUE_PATIENCE_S = 600.0
 """How long a value that cannot be read is asked for; then its job ends without it."""
 
-_LONGEST_PAUSE_BEATS = 6
+_LONGEST_PAUSE_BEATS = 3  # what has come back is then found soon
 
 
 class Reading:
