@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from redis_server import RedisServer, private_server
+from server_programs import REPOSITORY, names, program
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,10 +24,29 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# What these tests are about differs between server programs; all others run on one of them.
+_EVERY_SERVER = ("tests/store/", "tests/system/test_server")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of store and server on every server program that can be had."""
+    path = metafunc.definition.path.relative_to(REPOSITORY).as_posix()
+    once = metafunc.definition.get_closest_marker("one_server")
+    if "server_program" in metafunc.fixturenames and path.startswith(_EVERY_SERVER) and not once:
+        metafunc.parametrize("server_program", names(), indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
+def server_program(request: pytest.FixtureRequest) -> Path | None:
+    """The server program of this test; None: the one that a user would get."""
+    name = getattr(request, "param", "")
+    return program(name) if name else None
+
+
+@pytest.fixture(scope="session")
+def redis_server(server_program: Path | None) -> Iterator[RedisServer]:
     """The test session's own server."""
-    with private_server() as running:
+    with private_server(server_program) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlq.copies.copy_files import FoundCopy, find_copy, root_of_queue
-from mlq.errors import InvalidInputError, ServerError
+from mlq.errors import InvalidInputError, LostDataError, ServerError
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
 from mlq.server.status import connect
@@ -73,7 +73,7 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
         if not agreed and not _agrees():
             say("nothing was touched")
             return 1
-        server.start(settings)
+        _start(settings)
         with _shown("restoring") as progress:
             store = Store(open_client(settings))
             restored = carry_out(store, layout, made, key, settings.dead_s, progress)
@@ -100,6 +100,14 @@ def _held(settings: Settings, queue_id: str) -> int | None:
             fix="are server_dir and MLQ_ROOT of the same queue? See `mlq config`",
         )
     return int(jobs)
+
+
+def _start(settings: Settings) -> None:
+    """Start the server; data of which something is missing are set aside first."""
+    try:
+        server.start(settings)
+    except LostDataError:
+        server.start(settings, afresh=True, say=say)
 
 
 def _agrees() -> bool:

@@ -79,6 +79,10 @@ class ServerError(MlqError):
     """The queue's Redis server cannot be started, stopped or found."""
 
 
+class LostDataError(ServerError):
+    """The queue's data are damaged, missing, or less than they were; they were left untouched."""
+
+
 class SignatureError(MlqError):
     """A job is not signed with this queue's key, or was altered after it was signed."""
 

@@ -130,6 +130,7 @@ class Queue:
 
     def submit(self, submissions: Sequence[Submission]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
+        from mlq.server.acknowledged import acknowledge
         from mlq.signing import load_key
         from mlq.variables.passing import prepare
 
@@ -140,6 +141,7 @@ class Queue:
         prepared = prepare(submissions, at, self.settings, self._environ, self._key)
         prepared.keep_secrets(self.layout, self.store.client)
         signed = store_all(self.store, prepared.checked, self._key, at)
+        acknowledge(self.settings, [job.spec.id for job in signed])
         for text in prepared.notices():
             self._tell_once(text)
         return [Job(job.spec.id, self) for job in signed]

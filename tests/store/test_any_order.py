@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -81,6 +82,7 @@ class Life(RuleBasedStateMachine):
                 assert state.decode() not in ENDED, f"{job} waits for what has ended"
 
 
+@pytest.mark.one_server
 def test_whatever_happens_in_whatever_order_the_keys_agree(
     store: Store, enqueue: Enqueue, admin: redis.Redis, queue: Queue
 ) -> None:

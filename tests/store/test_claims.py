@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import redis
 from lossy import Lossy
 from store_fixtures import LAB01, LAB02, NOW_S, Enqueue, fields
@@ -30,6 +31,7 @@ def claim(store: Store, *names: str, count: int = 1) -> list[Claim]:
     return store.claim(fits, LAB01, 45, NOW_S)
 
 
+@pytest.mark.one_server
 def test_eight_claimers_take_each_of_20000_jobs_once(
     store: Store, enqueue: Enqueue, redis_client: redis.Redis
 ) -> None:

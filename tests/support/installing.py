@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis_server import installation
+from server_programs import only
 
 from mlq.server import control as server
 from mlq.settings import Settings, load
@@ -17,9 +18,10 @@ Install = Callable[[], Settings]
 
 
 @pytest.fixture
-def install() -> Iterator[Install]:
+def install(server_program: Path | None) -> Iterator[Install]:
     """Returns the settings of a new installation each time; whatever it started is ended."""
     with ExitStack() as stack:
+        stack.enter_context(only(server_program))
 
         def make() -> Settings:
             # Socket paths are limited: pytest's own temporary folders are too deep.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from server_programs import only
 
 from mlq.server import control as server
 from mlq.settings import Settings, load
@@ -45,10 +46,11 @@ class RedisServer:
 
 
 @contextmanager
-def private_server(**variables: str) -> Iterator[RedisServer]:
+def private_server(program: Path | None = None, **variables: str) -> Iterator[RedisServer]:
     """Start a server in a short temporary folder (socket paths are limited) and stop it after.
 
     Args:
+        program: the program to use; None: the one that a user would get.
         variables: settings of its own, as environment variables.
     """
     folder = Path(tempfile.mkdtemp(prefix="mlq-test-"))
@@ -56,7 +58,8 @@ def private_server(**variables: str) -> Iterator[RedisServer]:
         environ = installation(folder, MLQ_REDIS_FSYNC="everysec", **variables)
         settings = load(environ).settings._replace(machine="test")
         digest = hashlib.sha256(ADMIN_PASSWORD.encode()).hexdigest()
-        server.start(settings, extra_users=[f"user {ADMIN} reset on #{digest} ~* &* +@all"])
+        with only(program):
+            server.start(settings, extra_users=[f"user {ADMIN} reset on #{digest} ~* &* +@all"])
         try:
             admin = redis.Redis(
                 unix_socket_path=str(settings.redis_socket),

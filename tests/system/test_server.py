@@ -21,7 +21,6 @@ from waiting import wait_for
 
 from mlq.errors import MlqError, ServerError, SettingsError, UnsafePathError
 from mlq.server import control as server
-from mlq.server.files import ServerFiles
 from mlq.server.status import status
 from mlq.settings import Settings
 from mlq.store.connection import open_redis
@@ -93,14 +92,28 @@ def test_a_torn_end_of_the_log_is_cut_off(install: Install) -> None:
     with open_redis(settings) as client:
         client.set("mlq:x", 1)
     kill(settings)
-    with log_of(settings).open("ab") as log:
-        log.write(b"*3\r\n$3\r\nSET\r\n$5\r\nmlq")
-    server.start(settings)
-    with open_redis(settings) as client:
-        assert client.get("mlq:x") == b"1"
+    whole = log_of(settings).read_bytes()
+    for torn in (
+        b"*3\r\n$3\r\nSET\r\n$5\r\nmlq",
+        b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$5\r\nmlq:x\r\n",
+        b"\0" * 4096,
+        b"*3\r\n$3\r\nSET\r\n$5\r\nmlq" + b"\0" * 512,
+    ):
+        log_of(settings).write_bytes(whole + torn)
+        said: list[str] = []
+        assert server.start(settings, say=said.append)
+        with open_redis(settings) as client:
+            assert client.get("mlq:x") == b"1"
+        kill(settings)
+        assert log_of(settings).read_bytes() == whole
+        (kept,) = settings.server_dir.glob("*.torn-*")
+        assert kept.read_bytes() == torn
+        assert [str(kept) in line for line in said] == [True]
+        assert said[0] in (settings.server_dir / "redis.log").read_text()
+        kept.unlink()
 
 
-def test_a_damaged_log_is_an_error_that_names_the_log_file(install: Install) -> None:
+def test_a_damaged_log_is_an_error_that_names_it_and_leaves_it(install: Install) -> None:
     settings = install()
     server.start(settings)
     with open_redis(settings) as client:
@@ -108,12 +121,14 @@ def test_a_damaged_log_is_an_error_that_names_the_log_file(install: Install) -> 
             client.set(f"mlq:{number}", "x" * 100)
     server.stop(settings)
     content = log_of(settings).read_bytes()
-    log_of(settings).write_bytes(content[:2000] + b"\0garbage\r\n" * 20 + content[2000:])
+    damaged = content[:2000] + b"\0garbage\r\n" * 20 + content[2000:]
+    log_of(settings).write_bytes(damaged)
     with pytest.raises(ServerError) as caught:
         server.start(settings)
-    assert str(ServerFiles(settings.server_dir).log) in caught.value.fix
-    assert "append only file" in caught.value.why
-    assert "damaged" in caught.value.fix
+    assert str(log_of(settings)) in caught.value.why
+    assert log_of(settings).read_bytes() == damaged
+    assert "damaged" in caught.value.what
+    assert "mlq server restore" in caught.value.fix
     assert not status(settings).running
 
 
@@ -151,6 +166,7 @@ def test_of_many_that_start_it_at_once_one_does(install: Install) -> None:
     assert status(settings).running
 
 
+@pytest.mark.one_server
 def test_a_server_that_hangs_is_reported_and_not_waited_for(install: Install) -> None:
     settings = install()
     server.start(settings)

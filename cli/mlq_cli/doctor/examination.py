@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mlq.errors import MlqError
 from mlq.settings import Loaded
 from mlq.tunnel import is_remote
-from mlq_cli.doctor import identity, judge, look, strangers
+from mlq_cli.doctor import identity, judge, look, look_queue, strangers
 from mlq_cli.doctor.check import Check, of_error, problem
 
 _SHOW_S = 0.2
@@ -50,7 +50,7 @@ def probes(loaded: Loaded) -> list[Probe]:
     ]
     if is_remote(settings):
         listed.append(Probe("ssh", lambda: [judge.ssh(look.ssh(settings))], 60.0))
-    listed.append(Probe("queue", lambda: judge.queue(look.queue(settings)), 90.0))
+    listed.append(Probe("queue", lambda: judge.queue(look_queue.queue(settings)), 90.0))
     listed.append(Probe("queue's root", lambda: identity.examine(settings), remedy=hangs))
     listed.append(Probe("moves", lambda: strangers.examine_moves(settings), 90.0))
     listed.append(Probe("folders", lambda: strangers.examine_folders(settings), remedy=hangs))

@@ -128,6 +128,8 @@ class QueueFacts:
         default_off: whether somebody without a password is kept out.
         aof: whether the server's log is on disk and whole.
         took_s: the time of a question and its answer.
+        missing: what is not in its data although it was acknowledged, "" if nothing is known of.
+        passed_over: server programs of this machine that failed their trial, and why.
     """
 
     where: str
@@ -138,6 +140,8 @@ class QueueFacts:
     default_off: bool = True
     aof: bool = True
     took_s: float = 0.0
+    missing: str = ""
+    passed_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

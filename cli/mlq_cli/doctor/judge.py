@@ -192,6 +192,8 @@ def times(settings: Settings) -> Check:
 
 def queue(facts: QueueFacts) -> Iterator[Check]:
     """Judge the queue."""
+    for says in facts.passed_over:
+        yield warning("server program", says, "mlq uses another one; update or remove it")
     if facts.error:
         yield of_error("tunnel" if isinstance(facts.error, TunnelError) else "queue", facts.error)
         return
@@ -212,7 +214,9 @@ def queue(facts: QueueFacts) -> Iterator[Check]:
         yield problem("acl", " and ".join(holes), remedy)
     else:
         yield ok("acl", f"none without the password, and {facts.user} may use the queue only")
-    if facts.aof:
+    if facts.missing:
+        yield problem("server disk", facts.missing, "see `mlq server restore`")
+    elif facts.aof:
         yield ok("server disk", "its log is written")
     else:
         yield problem("server disk", "its log is not written", "is the server's disk full?")

@@ -7,24 +7,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
 from mlq import __version__
-from mlq.errors import MlqError, QueueRefusedError
+from mlq.errors import MlqError
 from mlq.layout import CURRENT, SOFTWARE, write_atomically
 from mlq.mounts import network_file_system
 from mlq.paths import SecretMissingError, private_dir, read_secret
 from mlq.settings import Loaded, Settings
 from mlq.signing import fingerprint, load_key
-from mlq.tunnel import is_remote, reach
+from mlq.tunnel import is_remote
 from mlq_cli.doctor.facts import (
     FileFacts,
     GpuFacts,
     MachineFacts,
-    QueueFacts,
     RootFacts,
     SshFacts,
 )
@@ -192,43 +190,6 @@ def _file(name: str, path: Path) -> FileFacts:
     except FileNotFoundError:
         return FileFacts(name, str(path), missing=True, mode=0)
     return FileFacts(name, str(path), missing=False, mode=mode)
-
-
-def queue(settings: Settings) -> QueueFacts:
-    """Look at the queue, through a tunnel if it is on another host."""
-    from mlq.store.wire import Wire
-
-    where = f"{settings.queue_host} (by ssh)" if is_remote(settings) else str(settings.redis_socket)
-    try:
-        path = reach(settings)
-        password = read_secret(settings.password_file).decode().strip()
-        wire = Wire(path, settings.redis_user, password)
-        began_s = time.monotonic()
-        wire.call("PING")
-        took_s = time.monotonic() - began_s
-        info = str(wire.call("INFO"), errors="replace")
-        fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-    except MlqError as error:
-        return QueueFacts(where, error)
-    kind = "Valkey" if "valkey_version" in fields else "Redis"
-    statuses = [fields.get("aof_last_write_status"), fields.get("aof_last_bgrewrite_status")]
-    return QueueFacts(
-        where,
-        version=f"{kind} {fields.get('valkey_version') or fields.get('redis_version')}",
-        user=settings.redis_user,
-        confined=_is_refused(lambda: wire.call("CONFIG", "GET", "dir")),
-        default_off=_is_refused(lambda: Wire(path, "default", "").call("PING")),
-        aof=fields.get("aof_enabled") == "1" and set(statuses) == {"ok"},
-        took_s=took_s,
-    )
-
-
-def _is_refused(ask: Callable[[], object]) -> bool:
-    try:
-        ask()
-    except QueueRefusedError:
-        return True
-    return False
 
 
 def ssh(settings: Settings) -> SshFacts:

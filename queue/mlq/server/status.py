@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlq.errors import QueueRefusedError, QueueUnreachableError, UnsafePathError
+from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
 from mlq.paths import read_secret
 from mlq.server.files import ServerFiles
+from mlq.server.trial import Trials
+from mlq.server.witness import Witness, count, shortfall
 from mlq.settings import Settings
 from mlq.store.client import Client
 from mlq.store.wire import Wire
@@ -32,9 +34,10 @@ class ServerStatus:
         binary: the program.
         memory_mib: what its data takes in memory.
         fsync: when it flushes its log: `always` or `everysec`.
-        aof: `ok`, or what is wrong with its log on disk.
+        aof: `ok`, or what is wrong with its log on disk, or missing in it.
         jobs: how many jobs it holds, ended ones included.
         note: why it does not answer, or what it last said before it ended.
+        passed_over: the server programs of this machine that failed their trial, and why.
     """
 
     running: bool
@@ -49,6 +52,7 @@ class ServerStatus:
     aof: str = ""
     jobs: int | None = None
     note: str = ""
+    passed_over: tuple[str, ...] = ()
 
 
 def status(settings: Settings) -> ServerStatus:
@@ -62,6 +66,7 @@ def status(settings: Settings) -> ServerStatus:
         "socket": settings.redis_socket,
         "folder": files.folder,
         "log_file": files.log,
+        "passed_over": tuple(Trials(files.trials).faults()),
     }
     if not files.is_running():
         return ServerStatus(running=False, note=files.last_words(), **at)
@@ -70,7 +75,7 @@ def status(settings: Settings) -> ServerStatus:
         client = connect(settings)
         try:
             info = _info(client)
-            jobs = int(client.call("ZCARD", "mlq:jobs"))
+            found = count(client)
         finally:
             client.close()
     except (QueueUnreachableError, QueueRefusedError, UnsafePathError) as error:
@@ -82,8 +87,8 @@ def status(settings: Settings) -> ServerStatus:
         binary=info.get("executable", ""),
         memory_mib=int(info["used_memory"]) / 2**20,
         fsync=files.configured_fsync(),
-        aof=_aof(info),
-        jobs=jobs,
+        aof=_aof(info, shortfall(found, Witness(files.folder).expected(), files.folder)),
+        jobs=found.jobs,
         **at,
     )
 
@@ -100,7 +105,7 @@ def _info(client: Client) -> dict[str, str]:
     return {name: value for name, colon, value in pairs if colon}
 
 
-def _aof(info: Mapping[str, str]) -> str:
+def _aof(info: Mapping[str, str], missing: ServerError | None) -> str:
     if info.get("loading") == "1":
         return "loading"
     if info.get("aof_enabled") != "1":
@@ -109,4 +114,4 @@ def _aof(info: Mapping[str, str]) -> str:
         return "the last write failed: is the disk full?"
     if info.get("aof_last_bgrewrite_status") != "ok":
         return "the last rewrite failed: is the disk full?"
-    return "ok"
+    return missing.why if missing else "ok"

@@ -1,0 +1,72 @@
+"""The probe of the queue: the way to it, its server, and what the server's folder tells here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from mlq.errors import MlqError, QueueRefusedError
+from mlq.paths import read_secret
+from mlq.settings import Settings
+from mlq.store.client import Client
+from mlq.tunnel import is_remote, reach
+from mlq_cli.doctor.facts import QueueFacts
+
+
+def queue(settings: Settings) -> QueueFacts:
+    """Look at the queue, through a tunnel if it is on another host."""
+    from mlq.store.wire import Wire
+
+    where = f"{settings.queue_host} (by ssh)" if is_remote(settings) else str(settings.redis_socket)
+    try:
+        path = reach(settings)
+        password = read_secret(settings.password_file).decode().strip()
+        wire = Wire(path, settings.redis_user, password)
+        began_s = time.monotonic()
+        wire.call("PING")
+        took_s = time.monotonic() - began_s
+        info = str(wire.call("INFO"), errors="replace")
+        fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+        missing = "" if is_remote(settings) else _missing(settings, wire)
+    except MlqError as error:
+        return QueueFacts(where, error, passed_over=_passed_over(settings))
+    kind = "Valkey" if "valkey_version" in fields else "Redis"
+    statuses = [fields.get("aof_last_write_status"), fields.get("aof_last_bgrewrite_status")]
+    return QueueFacts(
+        where,
+        version=f"{kind} {fields.get('valkey_version') or fields.get('redis_version')}",
+        user=settings.redis_user,
+        confined=_is_refused(lambda: wire.call("CONFIG", "GET", "dir")),
+        default_off=_is_refused(lambda: Wire(path, "default", "").call("PING")),
+        aof=fields.get("aof_enabled") == "1" and set(statuses) == {"ok"},
+        took_s=took_s,
+        missing=missing,
+        passed_over=_passed_over(settings),
+    )
+
+
+def _missing(settings: Settings, wire: Client) -> str:
+    """Return what the server's data lack, as far as its folder tells."""
+    from mlq.server.witness import Witness, count, shortfall
+
+    folder = settings.server_dir
+    error = shortfall(count(wire), Witness(folder).expected(), folder)
+    return error.why if error else ""
+
+
+def _passed_over(settings: Settings) -> tuple[str, ...]:
+    """Return which server programs failed their trial here."""
+    from mlq.server.files import ServerFiles
+    from mlq.server.trial import Trials
+
+    if is_remote(settings):
+        return ()
+    return tuple(Trials(ServerFiles(settings.server_dir).trials).faults())
+
+
+def _is_refused(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except QueueRefusedError:
+        return True
+    return False

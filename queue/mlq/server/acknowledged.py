@@ -1,0 +1,74 @@
+"""The highest job number that somebody on the queue's host was told is in the queue.
+
+It stands beside the queue's data, so that data which know fewer jobs are noticed when the server
+starts. Whoever enqueues on that host writes it after the queue has answered; that costs some
+microseconds and no flush, so only the standard library is used here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mlq.settings import Settings
+from mlq.tunnel import is_remote
+
+_NAME = "acknowledged"
+_DIGITS = 20
+
+
+def acknowledge(settings: Settings, job_ids: Sequence[str]) -> None:
+    """Note that these jobs are in the queue.
+
+    It is a help and no duty: where it cannot be written, nothing happens.
+
+    Args:
+        settings: of this installation; a queue on another host has its note there.
+        job_ids: their numbers.
+    """
+    number = max((int(one) for one in job_ids if one.isdecimal()), default=0)
+    if is_remote(settings) or not number:
+        return
+    before = None
+    with suppress(OSError):
+        # Not made here: a folder without it holds no queue of this machine.
+        path = settings.server_dir / _NAME
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            before = _number(os.pread(descriptor, _DIGITS, 0))
+            if number > before:
+                os.pwrite(descriptor, f"{number:0{_DIGITS}d}\n".encode(), 0)
+        finally:
+            os.close(descriptor)
+    if before == 0:  # the queue's first jobs
+        from mlq.server import known
+
+        known.remember(settings)
+
+
+def acknowledged(server_dir: Path) -> int:
+    """Return the highest number noted, 0 if there is none."""
+    try:
+        with (server_dir / _NAME).open("rb") as file:
+            return _number(file.read(_DIGITS))
+    except OSError:
+        return 0
+
+
+def begin(server_dir: Path, number: int) -> None:
+    """Make the note; the number is what the queue's data know.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = server_dir / _NAME
+    path.touch(mode=0o600)
+    path.write_text(f"{number:0{_DIGITS}d}\n", encoding="ascii")
+
+
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() else 0
