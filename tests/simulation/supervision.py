@@ -233,7 +233,8 @@ def prepared(
         with pinned(layout) as root:
             found = None if again else nfs.last_attempt(root, order["id"], order["attempt"])
             if found is not None:
-                return Failure("reused", None, f"attempt {found['attempt']} was forgotten", found)
+                why = f"attempt {found['attempt']} was forgotten"
+                return Failure("reused", None, why, found=found)
             log = root.log_file(order["id"], order["attempt"])
             nfs.write(machine, log, json.dumps(holder._asdict()).encode())
     except OSError as error:
