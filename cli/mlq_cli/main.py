@@ -18,7 +18,17 @@ from mlq import __version__
 from mlq.errors import InvalidInputError, MlqError
 
 COMMANDS = {
-    "Experiments": ("enqueue", "ls", "show", "logs", "wait", "cancel", "retry", "explain"),
+    "Experiments": (
+        "enqueue",
+        "ls",
+        "show",
+        "logs",
+        "wait",
+        "cancel",
+        "retry",
+        "release",
+        "explain",
+    ),
     "Machines": ("machines", "worker", "server", "deploy"),
     "Yourself": ("init", "config", "doctor", "completion"),
 }

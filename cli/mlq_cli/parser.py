@@ -91,9 +91,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
 
 
-def add_ids(parser: argparse.ArgumentParser, what: str) -> None:
+def add_ids(parser: argparse.ArgumentParser, what: str, nargs: str = "+") -> None:
     """Add the jobs a command is about; completed by id and name."""
     from mlq_cli.completers import complete_jobs
 
-    action = parser.add_argument("ids", nargs="+", metavar="ID", help=what)
+    action = parser.add_argument("ids", nargs=nargs, metavar="ID", help=what)
     action.completer = complete_jobs  # type: ignore[attr-defined]

@@ -21,6 +21,9 @@ Three things the table makes true:
 * A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
   process is gone. Until then the job holds its lease, so no second attempt can begin beside it.
   If its attempt ends otherwise before that, `move.lua` cancels it where it would queue it again.
+* A job whose command fails wherever it is tried is held: DEFERRED too, with the reason in
+  `mlq_held`, until its user lets it go. `move.lua` turns a way back to the queue into a `HOLD`,
+  since only there is known that the command was held meanwhile.
 * A job that its user runs again waits for those of its parents that are run again too: `move.lua`
   turns a `RERUN` into a `RERUN_LATER`, since only there is known how they are at that moment.
 """
@@ -59,6 +62,8 @@ class Event(StrEnum):
     GIVE_UP = "give up"
     RELEASE = "release"
     CANCEL = "cancel"
+    HOLD = "hold"
+    LET_GO = "let go"
     RERUN = "rerun"
     RERUN_LATER = "rerun after parents"
 
@@ -70,10 +75,13 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DEFERRED, Event.PARENTS_ENDED): State.QUEUED,
     (State.DEFERRED, Event.PARENT_FAILED): State.CANCELED,
     (State.DEFERRED, Event.CANCEL): State.CANCELED,
+    (State.DEFERRED, Event.LET_GO): State.QUEUED,
+    (State.SCHEDULED, Event.HOLD): State.DEFERRED,
     (State.SCHEDULED, Event.DUE): State.QUEUED,
     (State.SCHEDULED, Event.CANCEL): State.CANCELED,
     (State.QUEUED, Event.CLAIM): State.STARTED,
     (State.QUEUED, Event.CANCEL): State.CANCELED,
+    (State.QUEUED, Event.HOLD): State.DEFERRED,
     (State.STARTED, Event.SUCCEED): State.FINISHED,
     (State.STARTED, Event.FAIL): State.FAILED,
     (State.STARTED, Event.TIME_OUT): State.FAILED,
@@ -81,6 +89,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTED, Event.LOSE): State.QUEUED,
     (State.STARTED, Event.GIVE_UP): State.FAILED,
     (State.STARTED, Event.RELEASE): State.QUEUED,
+    (State.STARTED, Event.HOLD): State.DEFERRED,
     (State.STARTED, Event.CANCEL): State.CANCELED,
     (State.FINISHED, Event.RERUN): State.QUEUED,
     (State.FAILED, Event.RERUN): State.QUEUED,

@@ -33,6 +33,7 @@ FIELDS = (
     "mlq_failures",
     "enqueued_at",
     "mlq_due",
+    "mlq_held",
 )
 
 
@@ -42,7 +43,7 @@ class JobView(NamedTuple):
     `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
     where its logs and results lie. `condition` says what is wrong with the machine it
     runs on, where that was asked for (`Queue.with_conditions`). `due_at` is when a scheduled job is
-    tried again.
+    tried again; `held` why a deferred one waits for its user.
     """
 
     id: str
@@ -70,6 +71,7 @@ class JobView(NamedTuple):
     class_name: str
     condition: str = ""
     due_at: str | None = None
+    held: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -107,6 +109,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         after=tuple(one for one in spec.get("after", ()) if isinstance(one, str)),
         class_name=values["origin"],
         due_at=moment(values["mlq_due"]) if values["status"] == "scheduled" else None,
+        held=values["mlq_held"] if values["status"] == "deferred" else "",
     )
 
 

@@ -36,6 +36,7 @@ def test_it_counts_the_jobs_ahead_by_priority_then_order(installation: Sandbox) 
         "id": "5",
         "state": "queued",
         "reason": "",
+        "held": "",
         "ahead": 3,
         "after": {},
         "machines": [],

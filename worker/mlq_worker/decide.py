@@ -42,6 +42,7 @@ class Facts:
         living: attempts that have not ended.
         stoppable: those of them that were not told to end yet.
         stuck: those of them that wait in a lane behind a job that does not end.
+        unwanted: those of them that wait in a lane and would fail like those before them.
         evidence: whether NFS has shown something about attempts that may be dead.
     """
 
@@ -57,6 +58,7 @@ class Facts:
     living: tuple[Attempt, ...]
     stoppable: tuple[Attempt, ...]
     stuck: tuple[Attempt, ...] = ()
+    unwanted: tuple[Attempt, ...] = ()
     evidence: bool = False
 
 
@@ -119,6 +121,8 @@ def decide(facts: Facts) -> list[Action]:
         actions.append(Stop(facts.stoppable, "released", "handed back: the worker was stopped"))
     elif facts.stuck:
         actions.append(Stop(facts.stuck, "released", "handed back: the job ahead of it takes long"))
+    elif facts.unwanted:
+        actions.append(Stop(facts.unwanted, "released", "handed back: jobs like it fail here"))
     if facts.now_s >= facts.queue_retry_s:
         actions += _with_queue(facts)
     if facts.mode is not Mode.RUN and not facts.living and not facts.moves:

@@ -16,6 +16,7 @@ from mlq.store.record import result_fields
 from mlq.units import format_duration, parse_iso, utc_iso
 from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.causes import MISSING, Kind
+from mlq_worker.starts import how_it_started
 
 # The pause before a retry grows from one to the next, up to the longest.
 PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
@@ -119,6 +120,7 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         result=_entry(event, result.attempt, result.machine, reason, value),
         avoid=avoid,
         pause_s=pause_s,
+        start=how_it_started(result),
     )
 
 

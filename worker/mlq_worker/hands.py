@@ -19,6 +19,7 @@ from mlq.store.store import Store
 from mlq_worker.absences import Absences
 from mlq_worker.aside import Aside
 from mlq_worker.board import Board
+from mlq_worker.conduct import Conduct
 from mlq_worker.copying import Copying
 from mlq_worker.decide import Action, Adopt, Exit, Facts, Judge, Mode, Renew, Reserve, Settle, Stop
 from mlq_worker.endings import History, Patience, ending
@@ -29,6 +30,7 @@ from mlq_worker.liveness.reading import Reading
 from mlq_worker.liveness.reaper import Reaper, histories
 from mlq_worker.liveness.strays import Here, stray_moves
 from mlq_worker.lookout import Lookout
+from mlq_worker.planning import Plan
 from mlq_worker.presence import Condition, machine_record, rq_worker
 from mlq_worker.queue_state import QueueState
 from mlq_worker.site import Site
@@ -68,6 +70,7 @@ class Hands:
         self._board = Board(site.settings)
         self._queue = QueueState(site.layout, site.new_desk, ring)
         self._absences = Absences(site.machine)
+        self._conduct = Conduct(site, store, ring)
         self._started_s = self._utc_s()
         self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
@@ -134,20 +137,23 @@ class Hands:
             moves=tuple(self._aside.due([*self._moves, *self._endings()])),
             plan=None
             if self._note(now_s)
-            else self._board.plan(
-                self._offer(), self._holdings, now_s, self._utc_s(), self._absences.words
-            ),
+            else self._conduct.allowed(self._planned(now_s), len(living), now_s),
             peek_due_s=self._board.due_s,
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
             stuck=self._holdings.stuck(now_s),
+            unwanted=self._conduct.unwanted(living),
             evidence=self._reaper.has_evidence,
         )
+
+    def _planned(self, now_s: float) -> Plan | None:
+        words = self._absences.words
+        return self._board.plan(self._offer(), self._holdings, now_s, self._utc_s(), words)
 
     @property
     def _is_answered(self) -> bool:
         """Whether NFS has answered a question of the last renewal."""
-        return self._reading.has_strays or self._queue.numbers_known
+        return self._reading.has_strays or self._queue.numbers_known or self._conduct.is_due
 
     def _note(self, now_s: float) -> str:
         """Why no jobs are to be taken now; "" if they may be."""
@@ -247,10 +253,14 @@ class Hands:
             holding.history = replace(holding.history, stop=reason)
             if not holding.stopping:
                 self.supervised.stop([attempt], "canceled", "canceled")
-        note = _NOTES.get(self._mode) or self._note(sent_s)
+        if not self._renewed:
+            self._conduct.restore(self._store.machines(), sent_s)
+        note = _NOTES.get(self._mode) or self._note(sent_s) or self._conduct.probation.note()
         self._show_presence(now_s, note)
         if self._absences.words:
             self._absences.compare(self._store.machines(), self._settings.lease_s)
+        self._conduct.lasted(living, sent_s)
+        self._conduct.look(sent_s, now_s)
         self._square()
         self._reaper.look(now_s)
         self._copying.look()
@@ -290,6 +300,8 @@ class Hands:
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
+        keys, held = [(move.id, move.attempt) for move in moves], self._holdings.attempts
+        ended = [held[one] for one in keys if one in held]
         if settle.moves:
             refused = Moved.from_reply(replies[0]).refused if moves else ()
             self._committed(settle.moves, refused)
@@ -298,6 +310,7 @@ class Hands:
             Waiting.from_reply(replies[-1]), ordered_s, in_vain=bool(fits) and not claimed
         )
         self._launch([Claim.from_reply(raw) for raw in claimed or ()], ordered_s)
+        self._conduct.ended(ended, ordered_s)
 
     def _committed(self, moves: tuple[Move, ...], refused: Collection[Refusal]) -> None:
         self._aside.sent(moves, refused)
@@ -334,6 +347,7 @@ class Hands:
             self._site.tunnel,
             self._absences.as_json(),
             self._aside.words(),
+            self._conduct.probation.as_json(),
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
         running = bool(self._holdings.living())

@@ -88,7 +88,10 @@ class Holdings:
         if holding is None:
             return
         holding.result = result
-        if result.outcome == "exited" and result.started_at:
+        if result.outcome == "exited" and result.exit_code:
+            # What fails is not claimed ahead: the next ones would most likely fail as fast.
+            self._means_s.pop(holding.class_name, None)
+        elif result.outcome == "exited" and result.started_at:
             lasted_s = max(0.0, parse_iso(result.ended_at) - parse_iso(result.started_at))
             mean_s = self._means_s.get(holding.class_name, lasted_s)
             self._means_s[holding.class_name] = mean_s + _NEWEST * (lasted_s - mean_s)

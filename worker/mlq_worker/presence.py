@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mlq
@@ -31,6 +31,7 @@ class Condition:
         tunnel: whether a tunnel leads from it to the queue.
         lacks: what jobs did not find on the machine (`mlq_worker.absences`).
         refused_moves: which moves the queue refuses, in words (`mlq_worker.aside`); "" if none.
+        aside: why it was set aside (`mlq_worker.probation`).
     """
 
     supervisor_id: str
@@ -40,6 +41,7 @@ class Condition:
     tunnel: bool = False
     lacks: Sequence[Mapping[str, str]] = ()
     refused_moves: str = ""
+    aside: Mapping[str, Any] = field(default_factory=dict)
 
 
 def machine_record(
@@ -81,6 +83,7 @@ def machine_record(
         "condition": condition.unwell,
         "refused_moves": condition.refused_moves,
         "tunnel": condition.tunnel,
+        "aside": dict(condition.aside),
         "lacks": [dict(one) for one in condition.lacks],
         "offering": not condition.note,
         "attempts": [list(one.attempt) for one in holdings.living()],

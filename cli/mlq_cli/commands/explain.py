@@ -8,6 +8,7 @@ from typing import Any
 
 from mlq.ids import order_key
 from mlq.lifecycle import ENDED, State
+from mlq.needs import word_of
 from mlq.queues import Queue
 from mlq.request import JobClass
 from mlq.store.found import text_of, whole
@@ -17,7 +18,7 @@ from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
 from mlq_cli.parser import add_ids, add_json
 from mlq_cli.render.clean import clean
 from mlq_cli.render.explain import verdict_table
-from mlq_cli.render.jobs import asks, seconds_of
+from mlq_cli.render.jobs import asks, seconds_of, state_of
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.words import count, elapsed, moment
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
@@ -92,7 +93,8 @@ def _explained(
 ) -> list[str]:
     now, style = local_now(), out_style()
     title = style.paint(clean(f"{job.id} {job.name}").rstrip(), "strong")
-    state = style.paint(clean(job.state), kind_of(job.state))
+    word = state_of(job)
+    state = style.paint(clean(word), kind_of(word))
     lasted = elapsed(seconds_of(job, now))
     if job.state in ENDED:
         why = f": {clean(job.reason)}" if job.reason else ""
@@ -103,7 +105,9 @@ def _explained(
         where = clean(job.machine or "a machine")
         return [f"{title} runs on {where} for {lasted}, attempt {job.attempt}{why}"]
     lines = [f"{title} is {state} for {lasted}; it asks for {asks(job)}"]
-    if job.state == State.DEFERRED:
+    if job.held:
+        lines += [clean(job.held[0].upper() + job.held[1:]), *_since(queue, job)]
+    elif job.state == State.DEFERRED:
         lines += _parents(queue, job)
     elif job.state == State.SCHEDULED and job.due_at:
         lines.append(f"It is tried again at {moment(job.due_at, now)}: {clean(job.reason)}")
@@ -112,6 +116,16 @@ def _explained(
         lines.append(clean(conclusion(job.id, verdicts, ahead, reservations)))
     table = verdict_table(verdicts, style)
     return [*lines, "", *table] if table else lines
+
+
+def _since(queue: Queue, job: JobView) -> list[str]:
+    """Say how a held job is let go, and whether its command works again."""
+    ((_, _state, needs),) = queue.store.rows(("status", "mlq_needs"), [job.id])
+    word = word_of(needs, "s")
+    told = queue.store.starts([word], queue.settings.lease_s)["starts"] or {}
+    newest = (told.get(word) or [""])[0].split(" ")
+    works = ["Since then a job of the same command has started well."] * ("good" in newest[1:2])
+    return [*works, f"Once it is mended: mlq release {job.id}"]
 
 
 def _parents(queue: Queue, job: JobView) -> list[str]:
@@ -126,6 +140,7 @@ def _as_json(queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int) ->
         "id": job.id,
         "state": job.state,
         "reason": job.reason,
+        "held": job.held,
         "ahead": ahead,
         "after": parents,
         "machines": [one.as_json() for one in verdicts],

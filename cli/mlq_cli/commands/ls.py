@@ -10,7 +10,8 @@ from mlq.lifecycle import WAITING, State
 from mlq.queues import Queue
 from mlq.views import JobView
 from mlq_cli.parser import add_json
-from mlq_cli.render.jobs import job_table, summary
+from mlq_cli.render.jobs import HELD, job_table, state_of, summary
+from mlq_cli.render.words import count
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "list jobs: all that have not ended, and those that ended in the last 24 hours"
@@ -30,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state",
         action="append",
-        choices=[str(state) for state in State],
+        choices=[*map(str, State), HELD],
         help="only jobs in this state; may be given several times",
     )
     add_json(parser)
@@ -48,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
         lines = [*job_table(shown, local_now(), out_style()), "", summary(jobs)]
         if more:
             lines.append(f"{more} that ended earlier are not shown: mlq ls -a")
+        if held := sum(bool(job.held) for job in jobs):
+            lines.append(
+                f"{count(held, 'job')} held; once what failed is mended: mlq release --all"
+            )
         print_painted(lines)
         _hint(jobs)
     else:
@@ -60,7 +65,7 @@ def _listed(queue: Queue, *, everything: bool, states: list[str] | None) -> list
         jobs = queue.with_conditions(queue.every())
     else:
         jobs = queue.recent(time.time() - _RECENT_S)
-    return [job for job in jobs if not states or job.state in states]
+    return [job for job in jobs if not states or {job.state, state_of(job)} & set(states)]
 
 
 def _latest(jobs: list[JobView]) -> list[JobView]:

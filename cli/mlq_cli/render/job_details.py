@@ -9,7 +9,7 @@ from mlq.units import format_duration, format_mib
 from mlq.variables.masked import Given
 from mlq.views import JobView
 from mlq_cli.render.clean import clean
-from mlq_cli.render.jobs import seconds_of
+from mlq_cli.render.jobs import seconds_of, state_of
 from mlq_cli.render.style import Style, kind_of
 from mlq_cli.render.words import count, elapsed, moment, percent
 
@@ -27,7 +27,8 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         style: how to render.
     """
     title = clean(f"{job.id} {job.name}").rstrip()
-    lines = [f"{style.paint(title, 'strong')}  {style.paint(clean(job.state), kind_of(job.state))}"]
+    state = state_of(job)
+    lines = [f"{style.paint(title, 'strong')}  {style.paint(clean(state), kind_of(state))}"]
     facts = {
         "reason": job.reason,
         "command": job.command,

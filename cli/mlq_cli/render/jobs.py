@@ -13,6 +13,7 @@ from mlq_cli.render.style import Style, kind_of
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import count, elapsed, percent
 
+HELD = "held"
 _COLUMNS = (
     Column("ID"),
     Column("STATE"),
@@ -33,10 +34,10 @@ def job_table(jobs: Sequence[JobView], now: datetime, style: Style) -> list[str]
 
 
 def _row(job: JobView, now: datetime) -> list[Cell]:
-    kind = kind_of(job.state)
+    kind = kind_of(state_of(job))
     return [
         Cell(job.id, "strong" if job.state == State.STARTED else ""),
-        Cell(job.state, kind),
+        Cell(state_of(job), kind),
         Cell(percent(job.progress) if job.state == State.STARTED else ""),
         Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
         Cell(job.machine or "" if job.state not in WAITING else ""),
@@ -54,6 +55,11 @@ def _remark(job: JobView, kind: str) -> Cell:
         return Cell(job.reason, kind)
     said = "; ".join(one for one in (job.reason, job.condition) if one)
     return Cell(said, "waiting" if job.condition else "")
+
+
+def state_of(job: JobView) -> str:
+    """Return the word for a job's state: rq's, but for a job that waits for its user."""
+    return HELD if job.held else job.state
 
 
 def seconds_of(job: JobView, now: datetime) -> float:
@@ -75,7 +81,7 @@ def asks(job: JobView) -> str:
 
 def summary(jobs: Sequence[JobView]) -> str:
     """Return how many jobs there are of each state, in the order of a job's life."""
-    counts = Counter(job.state for job in jobs)
-    known = [str(state) for state in State if counts[state]]
+    counts = Counter(state_of(job) for job in jobs)
+    known = [state for state in (HELD, *map(str, State)) if counts[state]]
     parts = ", ".join(f"{counts[state]} {state}" for state in known)
     return f"{count(len(jobs), 'job')}: {parts}"

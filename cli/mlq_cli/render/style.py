@@ -21,6 +21,7 @@ _KIND_OF_STATE = {
     "started": "busy",
     "queued": "waiting",
     "deferred": "faint",
+    "held": "bad",
     "scheduled": "faint",
     "finished": "good",
     "failed": "bad",

@@ -74,6 +74,8 @@ class Move(NamedTuple):
         job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
         signature: the move is right only for the job of this signature, unless "". A queue that
             has forgotten a job may give its number to another.
+        start: how the attempt started, "good" or "bad"; "" if that is not known.
+        having: a hash field that the job must have for the move to be right; "" for none.
     """
 
     id: str
@@ -89,6 +91,8 @@ class Move(NamedTuple):
     lease: str = ""
     job_class: str = ""
     signature: str = ""
+    start: str = ""
+    having: str = ""
 
     def as_args(self) -> dict[str, Any]:
         """Return the move as the Lua operation wants it."""
@@ -106,6 +110,8 @@ class Move(NamedTuple):
             "lease": self.lease,
             "class": self.job_class,
             "signature": self.signature,
+            "start": self.start,
+            "having": self.having,
         }
 
 

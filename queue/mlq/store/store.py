@@ -118,6 +118,25 @@ class Store(Listing):
         (reply,) = self.run(move_operation(moves, now_s, avoid_s))
         return Moved.from_reply(reply)
 
+    def note_starts(self, machine: str, starts: Iterable[tuple[str, str]]) -> None:
+        """Note how attempts (job id, "good" or "bad") of a machine started, before they end."""
+        self.run(Operation("note_starts", {"machine": machine, "starts": list(starts)}))
+
+    def starts(self, words: Iterable[str], lease_s: float) -> dict[str, Any]:
+        """Return the last starts of these commands, those of the machines, and who is heard."""
+        args = {"words": list(words), "lease_s": lease_s}
+        (reply,) = self.run(Operation("starts", args, request_id=""))
+        return dict(reply)
+
+    def hold_command(self, word: str, reason: str) -> float:
+        """Let no job of a command go back to the queue; returns up to which order that counts."""
+        (reply,) = self.run(Operation("hold_command", {"word": word, "reason": reason}))
+        return float(reply["upto"])
+
+    def let_go(self, words: Iterable[str]) -> None:
+        """Hold these commands no longer."""
+        self.run(Operation("let_go", {"words": list(words)}))
+
     def renew(
         self,
         machine: str,

@@ -22,6 +22,9 @@
 --              mlq:name:<name>        set of the ids of the jobs of this name
 --              mlq:leases             zset of <id>:<attempt>, by expiry on this server's clock
 --              mlq:held:<machine>     set of <id>:<attempt> that this machine runs
+--              mlq:starts:<word>      the last starts of a command: '<machine> good|bad <id>'; expires
+--              mlq:last_starts        machine -> how its last start was
+--              mlq:hold:<word>        why jobs of a command up to some number are held; expires
 --              mlq:machines           zset of machines, by time last seen
 --              mlq:machine:<machine>  what a machine last said of itself, JSON
 --              mlq:sightings          what the reaper saw on NFS of silent machines, JSON; expires
@@ -184,6 +187,29 @@ local function was_deleted(id)
   return is_gone(id) and redis.call('ZSCORE', 'mlq:deleted', id)
 end
 
+-- The word of a job's command (mlq.needs), or nil.
+local function command_of(needs)
+  return string.match(needs or '', 's%x+')
+end
+
+-- Remember how a job started on a machine, 'good' or 'bad': the last 20 starts of its command, and
+-- the machine's last one.
+local function note_start(id, machine, how)
+  local word = command_of(redis.call('HGET', job_key(id), 'mlq_needs'))
+  if not word then
+    return
+  end
+  local key, entry = 'mlq:starts:' .. word, machine .. ' ' .. how .. ' '
+  -- Thousands of short jobs that all start well are told from one alone by nobody.
+  local newest = how == 'good' and redis.call('LINDEX', key, 0) or ''
+  if string.sub(newest or '', 1, #entry) ~= entry then
+    redis.call('LPUSH', key, entry .. id)
+    redis.call('LTRIM', key, 0, 19)
+    redis.call('HSET', 'mlq:last_starts', machine, how)
+  end
+  redis.call('EXPIRE', key, 86400)
+end
+
 -- Take a job out of wherever its state keeps it.
 local function leave(id, state, class)
   if state == 'queued' then
@@ -202,6 +228,7 @@ local function leave(id, state, class)
     if state == 'deferred' then
       -- If it ever waits again, then for what has not ended by then.
       redis.call('DEL', 'rq:job::' .. id .. ':dependencies')
+      redis.call('HDEL', job_key(id), 'mlq_held')
     end
   end
 end

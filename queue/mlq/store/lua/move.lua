@@ -1,6 +1,6 @@
 -- move(moves, at, avoid_s, states) -> {moved, stale, refused}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
---             lease, class}]
+--             lease, class, start, having}]
 --             from     the states in which the move is right
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
@@ -10,6 +10,8 @@
 --             pause_s  after how long the job is due, if it is to be tried again later
 --             lease    only while the attempt's lease is still this one (see expired), or ''
 --             class    the class it belongs to from now on, or '' for the one it is in
+--             start    how the attempt started, 'good' or 'bad', or '' if that is not known
+--             having   a field that the job must have for the move to be right, or ''
 --   avoid_s for how long after it was queued a job waits for another machine than the one it avoids
 --   states  {good, waiting, ready, later, refused, running, ended: {state: true}}
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
@@ -24,10 +26,27 @@ if earlier then return earlier end
 
 local states = args.states
 
+-- Why a job that would go back to the queue is held: its command fails wherever it is tried, and it
+-- was there when that was found.
+local function why_held(id)
+  local job = redis.call('HMGET', job_key(id), 'mlq_needs', 'mlq_released')
+  local word = not job[2] and command_of(job[1])
+  local text = word and redis.call('GET', 'mlq:hold:' .. word)
+  local hold = text and cjson.decode(text)
+  return hold and order_of(id) <= hold.upto and hold.reason or nil
+end
+
 -- Where an event leads in fact, by what only the queue knows at this moment.
 local function destination(id, from, to, stop)
   if from == states.running and stop and (to == states.ready or to == states.later) then
     return states.refused
+  end
+  if (to == states.ready or to == states.later) and (from == states.running or from == states.later) then
+    local why = why_held(id)
+    if why then
+      redis.call('HSET', job_key(id), 'mlq_held', why, 'mlq_reason', why)
+      return states.waiting
+    end
   end
   if to ~= states.ready then
     return to
@@ -61,6 +80,7 @@ local function make(move)
   local running = job[1] == states.running and tonumber(job[2]) or 0
   right = right and running == move.attempt
   right = right and (move.signature == '' or move.signature == job[5])
+    and (move.having == '' or redis.call('HEXISTS', key, move.having) == 1)
   if right and not is_renewed(move.id, move.attempt, move.lease) then
     -- Without a class, as only a stranger leaves it, a job must still not stand in all others' way.
     local class = job[3] or ''
@@ -83,6 +103,9 @@ local function make(move)
     end
     if #move.result > 0 then
       redis.call('XADD', 'rq:results:' .. move.id, 'MAXLEN', 10, '*', unpack(move.result))
+    end
+    if move.start ~= '' then
+      note_start(move.id, redis.call('HGET', key, 'mlq_machine') or '', move.start)
     end
     local to = destination(move.id, job[1], move.to, job[4])
     if to == states.refused and move.to ~= to then

@@ -1,0 +1,12 @@
+-- hold_command(word, reason) -> {upto}
+--   word    of a command (mlq.needs)
+--   upto    the order of the last job that was submitted: those after it are not held
+-- From now on no job of the command up to this one goes back to the queue; those that wait there are
+-- moved by the caller, a slice at a time.
+local earlier = cached_reply()
+if earlier then return earlier end
+
+local upto = (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.999999
+redis.call('SET', 'mlq:hold:' .. args.word, cjson.encode({ upto = upto, reason = args.reason }),
+  'EX', 7 * 86400)
+return reply({ upto = upto })
