@@ -39,6 +39,7 @@ class Truth:
         self.processes: dict[str, list[tuple[Machine, SimProcess]]] = {}
         self.exit_codes: dict[Key, set[int]] = {}
         self.acknowledged: set[str] = set()
+        self.lapses = 0  # how often the server forgot what it had said
         self.claims: set[Key] = set()
         self.started: set[Key] = set()
         self.replies: dict[str, tuple[float, Any]] = {}
@@ -54,6 +55,7 @@ class Truth:
     def forget(self) -> None:
         """The server is as it was when `remember` was called: what it said since counts no more."""
         self.claims, self.replies, self.ends = self._flushed
+        self.lapses += 1
         assert self.wire is not None
         for job_id in sorted(self.acknowledged):
             if not self.wire.call("EXISTS", f"rq:job:{job_id}"):
@@ -166,7 +168,7 @@ class Truth:
         written_at = self._result_written_at((job_id, number))
         if (
             state == "started"
-            and to in ("queued", "scheduled")
+            and to in ("queued", "scheduled", "deferred")
             and (written_at < self._engine.now - _SETTLED_ON_NFS_S)
         ):
             raise Violation(f"{what}: but it had finished and its result lay on NFS")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlq.errors import JobNotFoundError, QueueUnreachableError
+from mlq.held import held_jobs, release
 from mlq.queues import Queue
 from mlq.store.store import Store
 from mlq.submission import Submission
@@ -35,6 +36,7 @@ class User:
         self.done = False
         self._ids: list[str] = []
         self._engine.spawn(self.laptop, self._run, "user")
+        self._engine.spawn(self.laptop, self._release, "user who lets go")
 
     def _run(self) -> None:
         while self._left:
@@ -48,6 +50,18 @@ class User:
                 self._engine.note(error.what)
             self._left -= 1
         self.done = True
+
+    def _release(self) -> None:
+        """Let go what is held, from time to time: simulated commands fail by chance."""
+        store = self._queue.store
+        while True:
+            self._engine.sleep(self._rng.expovariate(1 / 240.0))
+            try:
+                held = held_jobs(store)
+                if held:
+                    self._engine.note(f"releases {', '.join(release(store, held, 0.0)[0])}")
+            except QueueUnreachableError:
+                self._engine.note("the queue does not answer: not released")
 
     def _enqueue(self) -> None:
         rng = self._rng
@@ -63,8 +77,12 @@ class User:
             cwd="/",
             python_env="",
         )
+        lapses = self._world.truth.lapses
         jobs = self._queue.submit([submission] * count)
         self._ids += [job.id for job in jobs]
+        if lapses != self._world.truth.lapses:
+            self._engine.note("the server forgets while its reply is on its way: not acknowledged")
+            return
         self._world.truth.acknowledged.update(job.id for job in jobs)
         self._engine.note(f"enqueues {', '.join(job.id for job in jobs)}")
 

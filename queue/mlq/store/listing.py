@@ -21,6 +21,7 @@ Conditions = dict[str, tuple[Heard, Sighting | None]]
 """Machine -> how it was last heard by the queue, and seen by the reaper."""
 
 _CONDITIONS = Operation("conditions", {}, request_id="")
+_MACHINES = Operation("machines", {}, request_id="")
 
 
 class Listing(Sender):
@@ -84,17 +85,8 @@ class Listing(Sender):
 
     def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
         """Return machine -> (seconds since it was last heard by the server, its record)."""
-        seconds, microseconds = self.client.call("TIME")
-        now_s = int(seconds) + int(microseconds) / 1e6
-        flat = self.client.call("ZRANGE", "mlq:machines", 0, -1, "WITHSCORES")
-        seen = {text_of(name): float(score) for name, score in _pairs(flat)}
-        if not seen:
-            return {}
-        records = self.client.call("MGET", *(f"mlq:machine:{name}" for name in seen))
-        return {
-            name: (now_s - seen_at, record(raw))
-            for (name, seen_at), raw in zip(seen.items(), records, strict=True)
-        }
+        (reply,) = self.run(_MACHINES)
+        return {name: (heard_s, record(text)) for name, heard_s, text in reply["machines"] or ()}
 
 
 def _page(
@@ -120,10 +112,3 @@ def _conditions(reply: dict[str, Any]) -> Conditions:
         )
         for one in reply["machines"] or ()
     }
-
-
-def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    # redis-py pairs a reply with scores by itself; hiredis gives it flat.
-    if flat and isinstance(flat[0], list | tuple):
-        return iter([(pair[0], pair[1]) for pair in flat])
-    return zip(flat[::2], flat[1::2], strict=True)
