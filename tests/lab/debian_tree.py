@@ -30,13 +30,14 @@ PYTHON = "3.11"  # of this Debian
 _SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "openssh-client"),
-    *("cron", "python3", "iproute2", "procps"),
+    *("cron", "python3", "iproute2", "procps", "redis-server"),
 )
 _UNWANTED = ("doc", "man", "locale", "info")
 # What would only cost time: nobody sits at the console, and no package is ever upgraded.
 _MASKED = (
     *("console-getty.service", "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer"),
     *("dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "systemd-resolved.service"),
+    "redis-server.service",
 )
 # Wheels for that Python and its C library, whatever Python runs the tests.
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]

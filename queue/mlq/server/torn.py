@@ -52,6 +52,8 @@ class Cut:
     def undo(self) -> None:
         """Put it back: the log is as it was found."""
         with self.log.open("r+b") as file:
+            # A server that only looked may have noted which keys have expired since.
+            file.truncate(self.at)
             file.seek(self.at)
             file.write(self.kept.read_bytes())
             file.flush()
