@@ -75,6 +75,10 @@ class QueueRefusedError(MlqError):
     """The queue answered and said no: a wrong password, an unknown dependency, a full disk."""
 
 
+class MachineNameError(QueueRefusedError):
+    """Another worker holds this machine's name: two machines have one name."""
+
+
 class ServerError(MlqError):
     """The queue's Redis server cannot be started, stopped or found."""
 

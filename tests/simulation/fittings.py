@@ -102,7 +102,7 @@ class SimBeats(Beats):
     """The real thread of beats, as a task."""
 
     def __init__(self, machine: Machine, nfs: Any, identity: dict[str, str], **how: Any) -> None:
-        super().__init__(how["layout"], identity, how["beat_s"], how["wake"])
+        super().__init__(how["layout"], identity, how["beat_s"], how["wake"], how["guard"])
         self._machine, self._nfs = machine, nfs
         engine, stopped = machine.engine, [False]
         self._stop = SimpleNamespace(  # type: ignore[assignment]
@@ -116,7 +116,9 @@ class SimBeats(Beats):
         self.task = self._machine.engine.spawn(self._machine, self._run, "beat")
 
     def _put(self, root: Layout) -> None:
-        self._nfs.write(self._machine, root.beat_file(self._machine.name), self._content())
+        path = root.beat_file(self._machine.queue_name)
+        self._guard.check(self._nfs.read(self._machine, path), self._machine.boot_s())
+        self._nfs.write(self._machine, path, self._content())
 
 
 class SimPool:

@@ -77,7 +77,11 @@ class SimProcess:
 
 @dataclass(eq=False)
 class Machine:
-    """One machine; times ending in `_at` or `until` are simulated time."""
+    """One machine; times ending in `_at` or `until` are simulated time.
+
+    `name` is that of the host; `queue_name` the machine's in the queue, which somebody may have
+    given to two.
+    """
 
     name: str
     engine: Engine
@@ -97,12 +101,20 @@ class Machine:
     table: dict[int, SimProcess] = field(default_factory=dict)
     next_pid: int = 100
     launcher_pid: int = 0
+    queue_name: str = ""
     died: Callable[[], None] = lambda: None
     """Called when a child of the launcher has died."""
+
+    def __post_init__(self) -> None:
+        self.queue_name = self.queue_name or self.name
 
     @property
     def boot_id(self) -> str:
         return f"{self.name}-boot{self.boots}"
+
+    @property
+    def host(self) -> dict[str, str]:
+        return {"host_id": f"host-{self.name}", "host": self.name}
 
     @property
     def frozen(self) -> bool:

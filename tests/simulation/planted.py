@@ -13,13 +13,16 @@ from typing import Any
 import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
+from mlq.store.operations import Operation
 from mlq.store.store import Store
 from mlq.strict_files import Refused, Unreadable
 from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.liveness.reaper import Evidence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
+from mlq_worker.machine_name import MachineName
 from mlq_worker.supervised import Supervised
 from mlq_worker.supervisor import fence
+from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
 from simulation import seams
@@ -165,6 +168,15 @@ def one_bad_result_fails_the_batch(patch: Any) -> None:
         patch.setattr(module, "read_results", read)
 
 
+def a_name_is_held_by_nobody(patch: Any) -> None:
+    patch.setattr(MachineName, "take", lambda self: None)
+    real = Operation.command
+    patch.setattr(
+        Operation, "command", lambda self, queue_id="", _held_by=None: real(self, queue_id)
+    )
+    patch.setattr(BeatGuard, "check", lambda *_: None)
+
+
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         10, operation="move", text="  right = right and running == move.attempt\n"
@@ -181,6 +193,7 @@ BUGS: dict[str, Bug] = {
     "an attempt given up by the queue runs on": Bug(10, lost_attempts_run_on),
     "an attempt is gone with its leader": Bug(10, gone_with_its_leader),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
+    "a name is held by nobody": Bug(60, a_name_is_held_by_nobody),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
     "one bad result fails the whole batch": Bug(10, one_bad_result_fails_the_batch),
     "a verdict stands although the lease was renewed": Bug(

@@ -19,6 +19,7 @@ import mlq.store.sending
 import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
+import mlq_worker.machine_name
 from mlq.strict_files import Found
 from mlq_worker import queue_state
 from mlq_worker.liveness import evidence
@@ -126,6 +127,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (mlq.store.operations, "scripts", scripts),
         (mlq.store.sending, "scripts", scripts),
         (mlq_worker.hands, "Copying", NoCopying),
+        (mlq_worker.machine_name, "read_beats", _read_beats),
         (mlq_worker.liveness.reading, "read_progress", lambda *_: {}),
         (mlq_worker.liveness.reaper, "read_beats", _read_beats),
         (evidence, "pinned", roots.pinned),

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlq.layout import Layout
 from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.beat import guard_of
 from mlq_worker.supervisor.holder import Holder
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.messages import Order, Result
@@ -37,7 +38,7 @@ class SimLauncher:
         self.spawner = Spawner(
             self._own,  # type: ignore[arg-type]
             layout,
-            (machine.name, machine.boot_id),
+            (machine.queue_name, machine.boot_id),
             SimpleNamespace(command=lambda _cwd, argv: (argv[0], argv)),  # type: ignore[arg-type]
             supervisor.supervisor_id,
         )
@@ -100,7 +101,7 @@ class SimLauncher:
 
 
 def mark_prefix(machine: Machine) -> str:
-    return f"mlq:sim:{machine.name}:"
+    return f"mlq:sim:{machine.queue_name}:"
 
 
 class SupervisorHost:
@@ -134,10 +135,11 @@ class SupervisorHost:
         self.beats = SimBeats(
             machine,
             nfs,
-            {"machine": machine.name, **identity},
+            {"machine": machine.queue_name, **identity, **machine.host},
             layout=self.layout,
             beat_s=options.spans.beat_s,
             wake=self._beaten,
+            guard=guard_of(options, identity["supervisor_id"]),
         )
         self.loop = Supervisor(
             options,

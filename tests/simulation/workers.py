@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import MlqError, SupervisorError
+from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.clocks import Clocks
 from mlq_worker.daemon import IDLE_S
 from mlq_worker.decide import Mode, decide, next_turn_s
 from mlq_worker.hands import Hands
+from mlq_worker.machine_name import MachineName
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import Limits, MachineReport
 from mlq_worker.probes.memory import MemoryReport
@@ -73,7 +75,7 @@ class SimProbe:
 
     def __init__(self, machine: Machine) -> None:
         self._report = MachineReport(
-            machine.name,
+            machine.queue_name,
             machine.boot_id,
             CoreReport(machine.cores, 0.0),
             MemoryReport(64000, 60000),
@@ -105,6 +107,14 @@ class WorkerHost:
         self.frozen_until = 0.0
         self.settled_at = float("inf")
         self.client = SimClient(self.engine, world.queue_host, machine.link)
+        world.worker_count += 1
+        self.identity = WorkerIdentity(
+            machine.queue_name,
+            f"worker{world.worker_count}",
+            boot_id=machine.boot_id,
+            **machine.host,
+        )
+        self.dead_beat = ""
         self._tasks: list[Task] = []
         self._rung = self._subscribed = False
         self._heard: set[str] = set()
@@ -160,6 +170,7 @@ class WorkerHost:
             mark_prefix=mark_prefix(machine),
             cwd="/",
             boot_id=machine.boot_id,
+            identity=self.identity,
             limits=Limits(yield_to_others=False),
             probe=SimProbe(machine),  # type: ignore[arg-type]
             has_gpus=False,
@@ -167,7 +178,13 @@ class WorkerHost:
             new_desk=lambda _name, wake: SimDesk(self, wake),  # type: ignore[arg-type, return-value]
         )
         object.__setattr__(site, "host", self)
-        self.hands = hands = Hands(site, Store(self.client, QUEUE_ID), self.ring)
+        name = MachineName(site, Store(self.client, QUEUE_ID), self.ring)
+        while (refusal := name.take()) is not None:
+            if self.mode is not Mode.RUN:
+                return
+            self._wait(refusal.again_s)
+        self.dead_beat = name.dead_beat
+        self.hands = hands = Hands(site, Store(self.client, QUEUE_ID, self.identity), self.ring)
         while True:
             facts = hands.look(self.mode)
             actions = decide(facts)
@@ -238,7 +255,7 @@ class WorkerHost:
             host = world.supervisor(machine)
             if host is None:
                 engine.sleep(engine.rng.uniform(0.1, 0.6))
-                host = world.supervisor(machine) or world.start_supervisor(machine)
+                host = world.supervisor(machine) or world.start_supervisor(machine, self.dead_beat)
             ours, theirs = SimChannel.pair(engine, self.ring, host.wake)
             host.pending.append(theirs)
             host.wake()

@@ -26,6 +26,7 @@ from simulation.queue_host import QUEUE_ID, QueueHost, Scripts
 from simulation.seams import seams
 from simulation.supervision import SimLauncher, SupervisorHost, mark_prefix
 from simulation.truth import Key, Truth
+from simulation.twins import share_a_name
 from simulation.users import User
 from simulation.workers import WorkerHost
 
@@ -73,7 +74,7 @@ class World:
         self._wire.call("SET", "mlq:queue_id", QUEUE_ID)
         self.workers: dict[str, WorkerHost] = {}
         self.supervisors: dict[str, SupervisorHost] = {}
-        self._supervisor_count = 0
+        self._supervisor_count = self.worker_count = 0
         self.machines = [
             Machine(
                 f"lab{number:02}",
@@ -86,6 +87,7 @@ class World:
             )
             for number in range(1, rng.choice((2, 3, 3, 4)) + 1)
         ]
+        share_a_name(seed, self.machines)
         self.calm_since = {machine.name: 0.0 for machine in self.machines}
         for machine in self.machines:
             self.start_worker_later(machine, most_s=20)
@@ -104,7 +106,7 @@ class World:
             redis_socket=nowhere / "redis.sock",
             password_file=nowhere,
             key_file=nowhere,
-            machine=machine.name,
+            machine=machine.queue_name,
             poll_s=5,
             patience_s=300,
         )
@@ -113,7 +115,7 @@ class World:
         host = self.supervisors.get(machine.name)
         return None if host is None or host.dead else host
 
-    def start_supervisor(self, machine: Machine) -> SupervisorHost:
+    def start_supervisor(self, machine: Machine, dead_beat: str) -> SupervisorHost:
         settings = self.settings_of(machine)
         self._supervisor_count += 1
         identity = {
@@ -122,11 +124,13 @@ class World:
         }
         options = Options(
             ROOT,
-            machine.name,
+            machine.queue_name,
             ROOT,
             mark_prefix(machine),
             Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
             QUEUE_ID,
+            machine.host["host_id"],
+            dead_beat,
         )
         self.engine.note(f"{identity['supervisor_id']} starts", machine.name)
         host = SupervisorHost(machine, self.nfs, options, identity)
@@ -211,8 +215,10 @@ class World:
             )
             if now - since < CALM_S:
                 continue
+            if not self._has_its_name(worker):
+                continue
             held = {f"{job_id}:{number}" for job_id, number in supervisor.held}
-            believed = self._wire.call("SMEMBERS", f"mlq:held:{machine.name}")
+            believed = self._wire.call("SMEMBERS", f"mlq:held:{machine.queue_name}")
             missing = {raw.decode() for raw in believed} - held
             for one in sorted(missing):
                 seen_at = self._missing_since.setdefault((machine.name, one), now)
@@ -224,6 +230,10 @@ class World:
             for key in [key for key in self._missing_since if key[0] == machine.name]:
                 if key[1] not in missing:
                     del self._missing_since[key]
+
+    def _has_its_name(self, worker: WorkerHost) -> bool:
+        key = f"mlq:holder:{worker.machine.queue_name}"
+        return bool(self._wire.call("HGET", key, "worker") == worker.identity.worker.encode())
 
     _missing_since: dict[tuple[str, str], float]
 

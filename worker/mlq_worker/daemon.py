@@ -26,6 +26,7 @@ from mlq.store.store import Store
 from mlq.store.wire import Subscription, Wire
 from mlq_worker.decide import Mode, decide, next_turn_s
 from mlq_worker.hands import Hands
+from mlq_worker.machine_name import own_name
 from mlq_worker.options import WorkerOptions
 from mlq_worker.queue_link import queue_reached
 from mlq_worker.site import find_site
@@ -82,7 +83,8 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
         for pause_s in _pauses_s():
             try:
                 with queue_reached(settings) as (here, link_trouble):
-                    _run(here, options, notify, link_trouble, bell, tunnel=here is not settings)
+                    way = (link_trouble, here is not settings)
+                    _run(here, options, notify, bell, way, keep_trying=keep_trying)
             except MlqError as error:
                 if not keep_trying:
                     raise
@@ -114,18 +116,26 @@ def _run(
     settings: Settings,
     options: WorkerOptions,
     notify: Notify,
-    link_trouble: Callable[[], str],
     bell: Bell,
+    way: tuple[Callable[[], str], bool],
     *,
-    tunnel: bool,
+    keep_trying: bool,
 ) -> None:
     client = open_client(settings)
     found = find_site(settings, options, client)
+    link_trouble, tunnel = way
     site = replace(found, tunnel=tunnel, link_trouble=link_trouble)
     # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))
-    hands = Hands(site, Store(client, site.queue_id), bell.ring)
+    site = own_name(
+        site,
+        Store(client, site.queue_id),
+        bell,
+        lambda why: notify.status(f"{WAITING}{why}"),
+        keep_trying=keep_trying,
+    )
+    hands = Hands(site, Store(client, site.queue_id, site.identity), bell.ring)
     loop = Loop(hands, bell, lambda: _listen(settings))
     bell.starting = False
     loop.run(notify)
@@ -163,6 +173,11 @@ class Bell:
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
         return self._here.fileno()
+
+    @property
+    def told_to_leave(self) -> bool:
+        """Whether the operator wants the worker to end, one way or another."""
+        return self.mode is not Mode.RUN
 
     def ring(self) -> None:
         """Wake the loop; may be called from any thread."""

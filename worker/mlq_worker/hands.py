@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.placement import Offer
+from mlq.store.machine_names import NameHolder
 from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.store.replies import Attempt, Claim, Moved, Refusal, Waiting
 from mlq.store.store import Store
@@ -75,6 +77,7 @@ class Hands:
         self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
         self._mode = Mode.RUN
+        self._is_displaced = False
 
     # --- what the loop asks ---------------------------------------------------------------------
 
@@ -200,6 +203,8 @@ class Hands:
                     self._leave()
                     return True
         except (QueueUnreachableError, QueueRefusedError) as error:
+            if self._is_displaced:
+                raise
             self.queue_failed(error)
         except SupervisorError as error:
             log.error("%s", error)
@@ -248,6 +253,8 @@ class Hands:
         )
         self.supervised.confirm(renewal, sent_s)
         self._queue.renewed(renewal, self._store)
+        if renewal.holder is not None:
+            self._displaced(renewal.holder)
         for attempt, reason in renewal.stop.items():
             holding = self._holdings.attempts[attempt]
             holding.history = replace(holding.history, stop=reason)
@@ -267,6 +274,21 @@ class Hands:
         self._reading.ask_progress([one.attempt for one in living])
         self._renew_due_s = sent_s + self._settings.beat_s
         self._renewed = True
+
+    def _displaced(self, holder: NameHolder) -> None:
+        """Another worker was given the machine's name: what ran here was given up for dead.
+
+        Nothing is started; what still runs is paused until the queue has judged it.
+
+        Raises:
+            MachineNameError: always; with nothing left to hold the worker leaves.
+        """
+        refusal = holder.refusal()
+        if not self._holdings.living():
+            self.supervised.forget(list(self._holdings.attempts))
+            self.supervised.leave()
+            self._is_displaced = True
+        raise refusal
 
     def _square(self) -> None:
         """Find what the queue thinks is here and is not, and settle it once NFS was asked."""
@@ -331,8 +353,12 @@ class Hands:
         self.supervised.start(orders, ordered_s)
 
     def _leave(self) -> None:
+        holds_nothing = not self._holdings.attempts
         self.supervised.leave()
         self._show_presence(self._utc_s(), "the worker was stopped")
+        if holds_nothing:
+            with suppress(QueueUnreachableError, QueueRefusedError):
+                self._store.release_name(self._site.identity)
 
     def _trouble(self) -> str:
         found = (self._queue.unwell, self.supervised.unwell(), self._aside.words())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from mlq.errors import MlqError, OtherQueueError, QueueRefusedError
+from mlq.errors import MachineNameError, MlqError, OtherQueueError, QueueRefusedError
 from mlq.layout import Layout
 from mlq.root import largest_number, pinned
 from mlq.store.replies import Renewal
@@ -51,7 +51,8 @@ class QueueState:
             self._told = str(error)
             log.warning("%s", error)
         self.retry_s = now_s + _RETRY_S
-        self._other = error.what if isinstance(error, OtherQueueError) else ""
+        is_other = isinstance(error, OtherQueueError | MachineNameError)
+        self._other = error.what if is_other else ""
         if not isinstance(error, QueueRefusedError):
             self._absences += 1
 

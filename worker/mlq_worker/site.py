@@ -11,11 +11,13 @@ from mlq.errors import MlqError
 from mlq.layout import Layout
 from mlq.paths import machine_dir
 from mlq.root import largest_number
-from mlq.settings import Settings
+from mlq.settings import Settings, load
 from mlq.signing import load_key
 from mlq.store.client import Client
+from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.clocks import Clocks
+from mlq_worker.host_id import identity_of, is_alive
 from mlq_worker.liveness.evidence import Desk, NewDesk
 from mlq_worker.options import WorkerOptions
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
@@ -24,6 +26,8 @@ from mlq_worker.root_claim import belong
 from mlq_worker.supervisor.client import SupervisorLink, ensure_running
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.options import Options
+
+_NOBODY = WorkerIdentity("", "", "", "", "")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class Site:
         clocks: the worker's clocks.
         new_desk: opens a desk at which NFS is read.
         queue_id: of the queue that this worker belongs to, for as long as it lives.
+        identity: who this worker is, among all that may want the machine's name.
+        dead_beat: see `mlq_worker.supervisor.options`.
+        is_alive: tells of a worker of this host and boot whether it lives.
         tunnel: whether a tunnel leads from here to the queue.
         link_trouble: says what is wrong with the way to the queue; "" if nothing.
     """
@@ -59,6 +66,9 @@ class Site:
     clocks: Clocks = field(default_factory=Clocks)
     new_desk: NewDesk = Desk
     queue_id: str = ""
+    identity: WorkerIdentity = _NOBODY
+    dead_beat: str = ""
+    is_alive: Callable[[WorkerIdentity], bool] = lambda _: False
     tunnel: bool = False
     link_trouble: Callable[[], str] = lambda: ""
 
@@ -87,6 +97,8 @@ class Site:
                 mark_prefix=self.mark_prefix,
                 spans=Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
                 queue_id=self.queue_id,
+                host_id=self.identity.host_id,
+                dead_beat=self.dead_beat,
             )
         )
 
@@ -109,14 +121,17 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
     except MlqError:
         # Jobs are then refused one by one, each with this as its reason.
         key = None
+    boot_id = read_boot_id()
     return Site(
         settings=settings,
+        identity=identity_of(settings.machine, boot_id, load(os.environ).config_file.parent),
+        is_alive=is_alive,
         queue_id=queue_id,
         environ=dict(os.environ),
         key=key,
         mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
         cwd=str(Path.cwd()),
-        boot_id=read_boot_id(),
+        boot_id=boot_id,
         limits=Limits(options.cores, options.mem_mib, settings.yield_to_others),
         probe=MachineProbe(GpuProbe(options.gpus), machine=settings.machine),
         has_gpus=options.gpus != "none",

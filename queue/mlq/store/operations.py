@@ -10,11 +10,14 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.lifecycle import ENDED, Event, State, sources, target
 from mlq.store import scripts
 from mlq.units import utc_iso
+
+if TYPE_CHECKING:
+    from mlq.store.machine_names import WorkerIdentity
 
 # The words of the life cycle, for the operations that need to compare or enter a state.
 STATES: dict[str, Any] = {
@@ -45,13 +48,16 @@ class Operation:
         self.name, self.args = name, args
         self.request_id = os.urandom(16).hex() if request_id is None else request_id
 
-    def command(self, queue_id: str = "") -> tuple[str, ...]:
+    def command(self, queue_id: str = "", held_by: WorkerIdentity | None = None) -> tuple[str, ...]:
         """Return the Redis command.
 
         Args:
             queue_id: of the only queue in which it may be done; "": in any.
+            held_by: the worker that sends it, and that has to hold its machine's name.
         """
         args = {**self.args, "queue_id": queue_id} if queue_id else self.args
+        if held_by is not None:
+            args = {**args, "held_by": held_by._asdict()}
         text = json.dumps(args, separators=(",", ":"))
         return ("EVALSHA", scripts.sha1(self.name), "0", self.request_id, text)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlq.errors import QueueRefusedError
+from mlq.store.machine_names import NameHolder
 
 Attempt = tuple[str, int]
 """An attempt: job id and attempt number; the number is the fencing token."""
@@ -87,6 +88,7 @@ class Renewal:
         stop: those of `alive` that their users want stopped, and why.
         unknown: of jobs that this queue has never heard of.
         adopted: those of `alive` that the queue had forgotten and has taken back.
+        holder: another worker that holds the machine's name; then nothing was renewed.
     """
 
     alive: tuple[Attempt, ...]
@@ -94,6 +96,7 @@ class Renewal:
     stop: dict[Attempt, str]
     unknown: tuple[Attempt, ...] = ()
     adopted: tuple[Attempt, ...] = ()
+    holder: NameHolder | None = None
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Renewal:
@@ -104,6 +107,7 @@ class Renewal:
             {(one[0], one[1]): one[2] for one in raw["stop"] or ()},
             _attempts(raw["unknown"]),
             _attempts(raw["adopted"]),
+            NameHolder.of(raw["holder"]) if raw.get("holder") else None,
         )
 
 

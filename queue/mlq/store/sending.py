@@ -4,13 +4,14 @@ A server that was started anew knows no scripts; they are sent when it says so. 
 go in one round trip, and one can wait until the server has them on its disk.
 
 A worker names its queue with everything it sends. The server may come back with other data at any
-moment, and there an attempt of this queue means nothing.
+moment, and there an attempt of this queue means nothing. It also names itself, as the one that has
+its machine's name.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlq.errors import (
     EmptiedQueueError,
@@ -22,8 +23,13 @@ from mlq.store import scripts
 from mlq.store.client import Client, ScriptMissingError
 from mlq.store.operations import Operation
 
+if TYPE_CHECKING:
+    from mlq.errors import MachineNameError
+    from mlq.store.machine_names import WorkerIdentity
+
 _DISK_MS = 3000
 _OTHER_QUEUE = "OTHERQUEUE"  # how the scripts begin their refusal; see _prelude.lua
+_OTHER_WORKER = "OTHERWORKER"
 
 
 class Sender:
@@ -32,18 +38,24 @@ class Sender:
     Args:
         client: the client.
         queue_id: of the queue that is meant; "": whichever answers.
+        held_by: the worker that sends; None: somebody who is no machine's worker.
 
-    Every call may raise `OtherQueueError`, if another queue answers.
+    Every call may raise `OtherQueueError`, if another queue answers, and `MachineNameError`, if
+    another worker holds the name of this one's machine.
     """
 
-    def __init__(self, client: Client, queue_id: str = "") -> None:
+    def __init__(
+        self, client: Client, queue_id: str = "", held_by: WorkerIdentity | None = None
+    ) -> None:
         self.client = client
-        self.queue_id = queue_id
+        self.queue_id, self.held_by = queue_id, held_by
         self._waits_for_disk: bool | None = None
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""
-        commands: list[tuple[str | int, ...]] = [one.command(self.queue_id) for one in operations]
+        commands: list[tuple[str | int, ...]] = [
+            one.command(self.queue_id, self.held_by) for one in operations
+        ]
         if then:
             commands.append(then)
         try:
@@ -51,6 +63,8 @@ class Sender:
         except QueueRefusedError as error:
             if error.why.startswith(_OTHER_QUEUE):
                 raise other_queue(error.why.removeprefix(_OTHER_QUEUE).strip()) from None
+            if error.why.startswith(_OTHER_WORKER):
+                raise name_taken(json.loads(error.why.removeprefix(_OTHER_WORKER))) from None
             raise
         # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
         last = replies[len(operations) :]
@@ -117,3 +131,10 @@ def other_queue(found: str) -> OtherQueueError:
     return OtherQueueError(
         "the queue's server has other data", why=f"it says that it is queue {found}", fix=fix
     )
+
+
+def name_taken(holder: dict[str, Any]) -> MachineNameError:
+    """Return the error of a worker whose machine's name another one holds."""
+    from mlq.store.machine_names import NameHolder
+
+    return NameHolder.of(holder).refusal()

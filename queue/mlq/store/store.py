@@ -26,6 +26,7 @@ from mlq.store.operations import (
 if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
     # them takes as long as the rest of it.
+    from mlq.store.machine_names import NameHolder, WorkerIdentity
     from mlq.store.record import SignedJob
     from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
@@ -164,6 +165,7 @@ class Store(Listing):
             "attempts": list(attempts),
             "lease_s": lease_s,
             "states": STATES,
+            "tells_holder": True,
         }
         (reply,) = self.run(Operation("renew", args, request_id=""))
         return Renewal.from_reply(reply)
@@ -211,6 +213,28 @@ class Store(Listing):
         args = {"role": role, "machine": machine, "ttl_s": ttl_s}
         (reply,) = self.run(Operation("hold_role", args, request_id=""))
         return str(reply["holder"])
+
+    def name_holder(self, machine: str) -> NameHolder | None:
+        """Return who has a machine's name; None if nobody ever had, as far as the queue knows."""
+        from mlq.store.machine_names import NameHolder
+
+        (reply,) = self.run(Operation("name_holder", {"machine": machine}, request_id=""))
+        return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
+
+    def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
+        """Take a machine's name if it is still held as `expected`; returns who has it now."""
+        from mlq.store.machine_names import NameHolder
+
+        args: dict[str, Any] = {"record": who._asdict()}
+        if expected is not None:
+            args["expected"] = {"worker": expected.who.worker, "renewed": expected.renewed}
+        (reply,) = self.run(Operation("hold_name", args, request_id=""))
+        return NameHolder.of(reply["holder"])
+
+    def release_name(self, who: WorkerIdentity) -> None:
+        """Give a machine's name up: the worker leaves and holds nothing."""
+        args = {"machine": who.machine, "worker": who.worker}
+        self.run(Operation("release_name", args, request_id=""))
 
     def expired(self, lease_s: float, quiet_s: float, limit: int = PAGE) -> Expired:
         """Return attempts whose lease was not renewed lately, and who holds attempts at all.

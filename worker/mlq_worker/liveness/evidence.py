@@ -157,15 +157,25 @@ def _beat(value: Any) -> Beat:
         boot_id, supervisor_id, counter = value["boot_id"], value["supervisor_id"], value["counter"]
         pairs = [(job_id, attempt) for job_id, attempt in value["attempts"]]
         paused, worker = value.get("paused", 0), value.get("worker", True)
+        host_id, host = value.get("host_id", ""), value.get("host", "")
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError("is no beat") from None
-    texts = [boot_id, supervisor_id, *(job_id for job_id, _ in pairs)]
+    texts = [boot_id, supervisor_id, host_id, host, *(job_id for job_id, _ in pairs)]
     numbers = [counter, paused, *(attempt for _, attempt in pairs)]
     if not all(isinstance(one, str) for one in texts) or not all(
         type(one) is int for one in numbers
     ):
         raise ValueError("is no beat")
-    return Beat(boot_id, supervisor_id, counter, frozenset(pairs), max(0, paused), bool(worker))
+    return Beat(
+        boot_id,
+        supervisor_id,
+        counter,
+        frozenset(pairs),
+        max(0, paused),
+        bool(worker),
+        host_id,
+        host,
+    )
 
 
 End = AttemptResult | Missing

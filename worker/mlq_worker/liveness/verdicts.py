@@ -39,6 +39,8 @@ class Beat:
     attempts: frozenset[Attempt]
     paused: int = 0
     worker: bool = True
+    host_id: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from types import FrameType
 
 from mlq.residence import Caretaker
 from mlq_worker.supervisor import clock, processes
-from mlq_worker.supervisor.beat import Beats
+from mlq_worker.supervisor.beat import Beats, guard_of
 from mlq_worker.supervisor.client import ALREADY_RUNNING
 from mlq_worker.supervisor.journal import note
 from mlq_worker.supervisor.loop import Supervisor
@@ -67,11 +67,13 @@ def hold(options: Options, residence: SupervisorResidence) -> None:
             theirs.send(b"w")
 
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
+    host = {"host_id": options.host_id, "host": os.uname().nodename}
     beats = Beats(
         options.layout,
-        {"machine": options.machine, **identity},
+        {"machine": options.machine, **identity, **host},
         options.spans.beat_s,
         wake,
+        guard_of(options, identity["supervisor_id"]),
     )
     supervisor = Supervisor(options, listeners, ours, beats, identity)
 

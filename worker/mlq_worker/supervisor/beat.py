@@ -8,16 +8,21 @@ looked at with each beat. In another folder nobody sees it.
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from mlq.layout import Layout, write_atomically
 from mlq.root import WrongRootError, pinned
+from mlq.strict_files import BEAT_BYTES, Content, Unreadable, read_file
+from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError
 from mlq_worker.supervisor.clock import boottime
 from mlq_worker.supervisor.messages import Key
+from mlq_worker.supervisor.options import Options
 
 
 class Beat(NamedTuple):
@@ -35,15 +40,21 @@ class Beats:
         identity: the fields machine, boot_id and supervisor_id of the file.
         beat_s: from the beginning of one beat to that of the next.
         wake: called from the thread after each beat, completed or failed.
+        guard: keeps it from overwriting the beat of another host.
     """
 
     def __init__(
-        self, layout: Layout, identity: dict[str, str], beat_s: float, wake: Callable[[], object]
+        self,
+        layout: Layout,
+        identity: dict[str, str],
+        beat_s: float,
+        wake: Callable[[], object],
+        guard: BeatGuard,
     ) -> None:
         self._layout = layout
         self._identity = identity
         self._beat_s = beat_s
-        self._wake = wake
+        self._wake, self._guard = wake, guard
         self._stop = threading.Event()
         self._counter = 0
         self._writing_since: float | None = None
@@ -80,6 +91,8 @@ class Beats:
             except WrongRootError as error:
                 self.wrong_root = str(error.strerror)
                 self._error = f"not the queue's results root: {self.wrong_root}"
+            except ForeignBeatError as error:
+                self._error = error.strerror or ""
             except OSError as error:
                 path = self._layout.beat_file(self._identity["machine"])
                 self._error = f"cannot write {path}: {error.strerror}"
@@ -106,5 +119,22 @@ class Beats:
             self._put(root)
 
     def _put(self, root: Layout) -> None:
+        path = root.beat_file(self._identity["machine"])
+        self._guard.check(_lying_at(root, path), boottime())
         root.workers_dir.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(root.beat_file(self._identity["machine"]), self._content())
+        write_atomically(path, self._content())
+
+
+def guard_of(options: Options, supervisor_id: str) -> BeatGuard:
+    """Return what keeps a supervisor from overwriting another host's beat."""
+    spans = options.spans
+    return BeatGuard(
+        supervisor_id, options.host_id, options.dead_beat, spans.dead_s, 3 * spans.beat_s
+    )
+
+
+def _lying_at(root: Layout, path: Path) -> bytes | None:
+    found = read_file(root.root, path, BEAT_BYTES)
+    if isinstance(found, Unreadable):
+        raise OSError(errno.EIO, found.why)
+    return found.data if isinstance(found, Content) else None

@@ -21,6 +21,8 @@ class Options:
         mark_prefix: with what the marks of this machine's attempts start, and no others.
         spans: the settings of liveness.
         queue_id: of the queue whose root that must be, each time that it is used; "": anybody's.
+        host_id: of this host; "": not known.
+        dead_beat: a beat of another host that is nobody's any more (`BeatGuard`); "": none.
     """
 
     runtime: Path
@@ -29,6 +31,8 @@ class Options:
     mark_prefix: str
     spans: Spans
     queue_id: str = ""
+    host_id: str = ""
+    dead_beat: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -42,6 +46,8 @@ class Options:
             f"--machine={self.machine}",
             f"--root={self.root}",
             f"--queue-id={self.queue_id}",
+            f"--host-id={self.host_id}",
+            f"--dead-beat={self.dead_beat}",
             f"--mark-prefix={self.mark_prefix}",
             f"--beat-s={self.spans.beat_s}",
             f"--lease-s={self.spans.lease_s}",
@@ -56,12 +62,20 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--machine", required=True)
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--queue-id", default="")
+    for name in ("--queue-id", "--host-id", "--dead-beat"):
+        parser.add_argument(name, default="")
     parser.add_argument("--mark-prefix", required=True)
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
     found = parser.parse_args(arguments)
     spans = Spans(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
     return Options(
-        found.runtime, found.machine, found.root, found.mark_prefix, spans, found.queue_id
+        found.runtime,
+        found.machine,
+        found.root,
+        found.mark_prefix,
+        spans,
+        found.queue_id,
+        found.host_id,
+        found.dead_beat,
     )

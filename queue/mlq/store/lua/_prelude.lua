@@ -6,6 +6,9 @@
 --   ARGV[2]  the named arguments, one JSON object. With `queue_id` among them, the operation is
 --            meant for that queue only: if the data here are another queue's, or no queue's, nothing
 --            is done and the reply is the error OTHERQUEUE and the id that was found.
+--            With `held_by` among them, a record of a worker as in hold_name.lua, it is done only as
+--            long as no other worker holds that machine's name; otherwise the reply is the error
+--            OTHERWORKER and who does. That it was sent keeps the name for the worker.
 --   reply    one JSON text.
 --
 -- rq's keys:   rq:queues  rq:queue:<class>  rq:job:<id>  rq:<registry>:<class>
@@ -27,6 +30,8 @@
 --              mlq:hold:<word>        why jobs of a command up to some number are held; expires
 --              mlq:machines           zset of machines, by time last seen
 --              mlq:machine:<machine>  what a machine last said of itself, JSON
+--              mlq:holder:<machine>   hash: the one worker that has this machine's name; its `worker`
+--                                     is '' if it left
 --              mlq:sightings          what the reaper saw on NFS of silent machines, JSON; expires
 --              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
 --              mlq:reply:<request id> cached replies; expire
@@ -51,6 +56,49 @@ end
 local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+
+local NAME_TTL_S = 30 * 86400
+
+local function name_key(machine)
+  return 'mlq:holder:' .. machine
+end
+
+local function as_table(flat)
+  local found = {}
+  for i = 1, #flat, 2 do
+    found[flat[i]] = flat[i + 1]
+  end
+  found.age_s = found.renewed and now() - tonumber(found.renewed)
+  found.since = tonumber(found.since)
+  return found
+end
+
+local function write_name(record)
+  local key = name_key(record.machine)
+  for field, value in pairs(record) do
+    redis.call('HSET', key, field, value)
+  end
+  redis.call('HSET', key, 'since', now(), 'renewed', string.format('%.6f', now()))
+  redis.call('EXPIRE', key, NAME_TTL_S)
+end
+
+-- Another worker that holds this one's name; nil if there is none. Then it is kept for this one.
+local other_holder
+if args.held_by then
+  local key = name_key(args.held_by.machine)
+  local worker = redis.call('HGET', key, 'worker')
+  if not worker or worker == '' then
+    write_name(args.held_by)
+  elseif worker == args.held_by.worker then
+    redis.call('HSET', key, 'renewed', string.format('%.6f', now()))
+    redis.call('EXPIRE', key, NAME_TTL_S)
+  else
+    other_holder = as_table(redis.call('HGETALL', key))
+    if not args.tells_holder then
+      return { err = 'OTHERWORKER ' .. cjson.encode(other_holder) }
+    end
+  end
 end
 
 -- Kept longer each time it is asked for. So this is always a write, and a client that waits until

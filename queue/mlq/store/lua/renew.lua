@@ -1,5 +1,5 @@
 -- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, states)
---     -> {alive, lost, stop, unknown, adopted}
+--     -> {alive, lost, stop, unknown, adopted, holder}
 --   attempts  [{id, attempt, progress, ended, signature}]: what the machine still holds; progress
 --             is '' if unknown; ended: whether it has ended there and its result is to be committed;
 --             signature: of its job, or ''
@@ -9,6 +9,8 @@
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end
 --   unknown   [[id, attempt]]: of jobs that this queue has never heard of; they run on
 --   adopted   [[id, attempt]]: those of `alive` that the queue did not know yet
+--   holder    another worker that holds this machine's name, if there is one. Then nothing is
+--             renewed, and only what is lost is told
 -- An attempt is lost only by what the queue knows for sure: the job is at a later attempt, or ended
 -- or waits after this one, or runs on another machine, or was deleted on purpose. A queue that is at
 -- an earlier attempt was restored from a backup and has forgotten this one: it takes it back. Only
@@ -18,7 +20,10 @@
 local renewed_at = now()
 local lease_ends = renewed_at + args.lease_s
 local reply_of = { alive = {}, lost = {}, stop = {}, unknown = {}, adopted = {} }
-redis.call('ZADD', 'mlq:machines', renewed_at, args.machine)
+reply_of.holder = other_holder
+if not other_holder then
+  redis.call('ZADD', 'mlq:machines', renewed_at, args.machine)
+end
 
 local function standing(id, attempt, job, signature)
   if not job.status then
@@ -58,14 +63,18 @@ for _, held in ipairs(args.attempts) do
     class = found[4] or '', stop = found[5], signature = found[6],
   }
   local how = standing(id, attempt, job, signature)
-  if how == 'adopted' then
+  if other_holder and how ~= 'lost' then
+    how = nil
+  elseif how == 'adopted' then
     adopt(id, attempt, job)
     table.insert(reply_of.adopted, { id, attempt })
     how = 'alive'
   elseif how == 'alive' and not ended then
     extend(id, attempt)
   end
-  table.insert(reply_of[how], { id, attempt })
+  if how then
+    table.insert(reply_of[how], { id, attempt })
+  end
   if how == 'alive' and not ended then
     if progress ~= '' then
       redis.call('HSET', job_key(id), 'mlq_progress', progress)
