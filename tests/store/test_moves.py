@@ -9,6 +9,7 @@ import redis
 from keyspace import problems
 from store_fixtures import LAB02, NOW_S, RUNNING_EVENTS, Enqueue, claim, dump, fields
 
+from mlq.errors import QueueRefusedError
 from mlq.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, target
 from mlq.store.operations import Move
 from mlq.store.store import Store
@@ -140,3 +141,35 @@ def test_a_job_that_is_handed_back_can_be_put_where_it_belongs(
     assert claim(store) == []
     assert [head.class_name for head in store.peek().heads] == [belongs]
     assert problems(admin) == []
+
+
+def test_a_move_that_fails_takes_no_other_along_and_can_be_made_again(
+    store: Store, enqueue: Enqueue, admin: redis.Redis
+) -> None:
+    parent, first, last = enqueue(3)
+    (child,) = enqueue(1, after=[first])
+    claim(store, count=3)
+    origin = str(admin.hget(f"rq:job:{first}", "origin"), "ascii")
+    # A stranger's key of another kind stands where one of them is to go.
+    admin.set(f"rq:failed:{origin}", "x")
+    moves = [
+        Move(parent, Event.SUCCEED, 1),
+        Move(first, Event.FAIL, 1, fields={"mlq_reason": "exit 1"}),
+        Move(last, Event.SUCCEED, 1),
+    ]
+    done = store.move(moves, NOW_S)
+    assert done.moved == (parent, last)
+    (refused,) = done.refused
+    assert (refused.key, "WRONGTYPE" in refused.why) == ((first, 1), True)
+    with pytest.raises(QueueRefusedError, match="could not change 1 jobs"):
+        done.check()
+    assert [fields(store, one) for one in (parent, first, last)] == [
+        ["finished"],
+        ["started"],
+        ["finished"],
+    ]
+    admin.delete(f"rq:failed:{origin}")
+    again = store.move([moves[1]], NOW_S)
+    assert (again.moved, again.refused) == ((first,), ())
+    assert fields(store, first, "mlq_reason") == ["failed", "exit 1"]
+    assert fields(store, child) == ["canceled"]

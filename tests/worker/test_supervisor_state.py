@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from mlq_worker.supervisor.children import LaunchPause
 from mlq_worker.supervisor.clock import Moment
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.messages import Key, Order, Result, Started, unstarted_result
@@ -328,3 +329,16 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLife = Life.TestCase
+
+
+def test_a_launcher_that_dies_young_is_followed_by_the_next_ever_later() -> None:
+    pause = LaunchPause()
+    pauses, at = [], 0.0
+    for _ in range(8):
+        pause.began(at)
+        until = pause.until(at + 0.5)
+        pauses.append(until - at - 0.5)
+        at = until
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    pause.began(at)
+    assert pause.until(at + 60) == at + 61
