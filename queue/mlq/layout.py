@@ -1,14 +1,14 @@
-"""Where everything lies under the results root, and how small files there are written and read.
+"""Where everything lies under the results root, and how small files there are written.
 
 The root is usually NFS, shared by machines that cache it. Two rules make that safe. A small file
 appears whole or not at all: written beside its place, flushed, renamed. And a name is asked for
 only after the folder's listing has shown it, because an NFS client remembers for up to a minute
-that a name did not exist (measured: 30 to 60 s by name, at once by listing).
+that a name did not exist (measured: 30 to 60 s by name, at once by listing). Reading is in
+`mlq.strict_files`.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +21,6 @@ from mlq.paths import checked_machine
 # Versions of mlq itself, for all machines, and the link to the one in use; see `mlq deploy`.
 SOFTWARE = "software"
 CURRENT = "current"
-
-_READ_TRIES = 4
 
 
 class JobFolder(NamedTuple):
@@ -204,28 +202,3 @@ def write_atomically(
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108 - speed
         raise
-
-
-def read_listed(path: Path) -> bytes | None:
-    """Return the content of a file that others replace, None if it is not there.
-
-    Opening anew each time makes an NFS client ask the server (close-to-open consistency). A file
-    that is replaced while it is read shows as ESTALE, or ENOENT between listing and opening; then
-    the next look finds its successor.
-
-    Raises:
-        OSError: the folder or the file cannot be read.
-    """
-    for last_try in (False,) * (_READ_TRIES - 1) + (True,):
-        try:
-            if path.name not in os.listdir(path.parent):  # noqa: PTH208 - names, not paths
-                return None
-            return path.read_bytes()
-        except FileNotFoundError:
-            # Of the folder: there is nothing in it. Of the file: renamed since it was listed.
-            if last_try:
-                return None
-        except OSError as error:
-            if last_try or error.errno != errno.ESTALE:
-                raise
-    return None

@@ -96,8 +96,8 @@ def test_a_damaged_file_is_replaced_and_one_open_to_others_is_not_used(layout: L
     ("queue_file", "queue_id", "said"),
     [
         (None, "q1", "is none"),
-        ('{"queue": "q2"}', "q1", "another's"),
-        ('{"queue": "q1"}', "", "without workers yet"),
+        ('{"queue": "q2", "format": 1}', "q1", "another's"),
+        ('{"queue": "q1", "format": 1}', "", "without workers yet"),
         ("{", "q1", "damaged"),
         ("[]", "q1", "damaged"),
     ],

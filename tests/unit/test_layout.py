@@ -7,12 +7,14 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.layout import Layout, read_listed, write_atomically
+from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
+from mlq.strict_files import Absent, Content, read_file
 
 AT = Layout(Path("/root"))
 
@@ -72,11 +74,11 @@ def test_a_reader_sees_the_old_content_or_the_new_never_a_part(tmp_path: Path) -
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = {read_listed(path) for _ in range(300)}
+        seen = {read_file(tmp_path, path, 1 << 20) for _ in range(300)}
     finally:
         stop.set()
         writer.join()
-    assert seen <= set(contents)
+    assert seen <= {Content(one) for one in contents}
 
 
 def test_a_failed_write_keeps_the_old_and_leaves_nothing(
@@ -98,45 +100,16 @@ def test_a_failed_write_keeps_the_old_and_leaves_nothing(
 def test_a_file_that_is_not_there_is_never_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forbidden(path: Path) -> bytes:
-        raise AssertionError(f"asked for {path}")
+    really = os.open
 
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
-    assert read_listed(tmp_path / "result.json") is None
-    assert read_listed(tmp_path / "attempts" / "result.json") is None
+    def asked(name: Any, *args: Any, **options: Any) -> int:
+        if name == "result.json":
+            raise AssertionError(f"asked for {name}")
+        return really(name, *args, **options)
 
-
-@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESTALE])
-def test_a_file_replaced_while_it_is_read_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    path = tmp_path / "beat"
-    path.write_bytes(b"new")
-    failures = iter([OSError(number, "gone"), OSError(number, "gone")])
-    really_read = Path.read_bytes
-
-    def read(self: Path) -> bytes:
-        for failure in failures:
-            raise failure
-        return really_read(self)
-
-    monkeypatch.setattr(Path, "read_bytes", read)
-    assert read_listed(path) == b"new"
-
-
-@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
-def test_a_file_that_cannot_be_read_is_an_error_and_not_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    path = tmp_path / "beat"
-    path.write_bytes(b"x")
-
-    def read(self: Path) -> bytes:
-        raise OSError(number, "no")
-
-    monkeypatch.setattr(Path, "read_bytes", read)
-    with pytest.raises(OSError, match="no"):
-        read_listed(path)
+    monkeypatch.setattr(os, "open", asked)
+    assert read_file(tmp_path, tmp_path / "result.json", 9) == Absent()
+    assert read_file(tmp_path, tmp_path / "attempts" / "result.json", 9) == Absent()
 
 
 def test_folders_are_made_private_and_existing_ones_left_alone(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from mlq.needs import needs_of
 from mlq.request import JobClass
 from mlq.signing import verify
 from mlq.store.replies import Claim
+from mlq.strict_files import JOB_BYTES
 from mlq_worker.site import Site
 
 # Of the worker's own environment a job sees everything but this: what belongs to the worker's
@@ -110,10 +111,14 @@ def _unsigned(claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | No
 
 def _unpacked(rq_data: bytes) -> bytes:
     """Undo what rq's `Job.to_dict` does to its data; `Job.restore` takes the plain form too."""
+    unpacker = zlib.decompressobj()
     try:
-        return zlib.decompress(rq_data)
+        data = unpacker.decompress(rq_data, JOB_BYTES)
     except zlib.error:
         return rq_data
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"it is larger than {JOB_BYTES} bytes")
+    return data
 
 
 def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _end_of(line: bytes) -> int | None:
         return None
     try:
         return whole(json.loads(line)["end"], -1)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

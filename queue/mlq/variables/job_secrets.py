@@ -10,14 +10,13 @@ and requeued jobs find it again.
 from __future__ import annotations
 
 import hmac
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlq.errors import InvalidInputError, StorageError
-from mlq.layout import Layout, read_listed, write_atomically
+from mlq.layout import Layout, write_atomically
 from mlq.paths import SecretMissingError, private_dir, read_secret
 
 # Linux takes no string above 128 KiB into an environment (MAX_ARG_STRLEN, execve(2)).
@@ -149,14 +148,14 @@ def check_root(layout: Layout, queue_id: str) -> None:
     Raises:
         StorageError: it is not; a secret that lay elsewhere would be found by no job.
     """
+    from mlq.root import read_owner
+
     try:
-        found = read_listed(layout.queue_file)
-        owner = None if found is None else json.loads(found)["queue"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(
-            f"{layout.queue_file} cannot be read",
-            why=getattr(error, "strerror", None) or "it is damaged",
-        ) from None
+        found = read_owner(layout.root)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StorageError(f"{layout.queue_file} cannot be read", why=why) from None
+    owner = None if found is None else found.queue_id
     if owner is None:
         raise StorageError(
             f"--secret needs the results root, and {layout.root} is none",
