@@ -13,7 +13,10 @@ from installing import Install
 from server_programs import names, only, program
 from waiting import wait_for
 
+from mlq.copies.copy_files import write_copy
+from mlq.copies.copy_format import Header, header_lines, packed
 from mlq.errors import LostDataError, ServerError
+from mlq.layout import Layout
 from mlq.queues import Queue
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
@@ -203,3 +206,24 @@ def test_data_of_a_newer_program_are_not_opened_by_an_older(
             assert held(settings.server_dir) == found
             # The data tell it too, if nobody noted it beside them.
             ServerFiles(settings.server_dir).writer.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("orderly", [False, True], ids=["killed", "stopped"])
+def test_the_copy_on_the_root_tells_of_jobs_that_nobody_here_enqueued(
+    install: Install, orderly: bool
+) -> None:
+    settings = install()
+    server.start(settings)
+    enqueue(settings, 5)
+    with open_redis(settings) as client:
+        client.set("mlq:queue_id", "q7")
+    (server.stop if orderly else kill)(settings)
+    settings.root.mkdir(mode=0o700)
+    layout = Layout(settings.root)
+    for of_queue, last in ("q8", 9), ("q7", 5):
+        write_copy(layout, packed(header_lines(Header(of_queue, last, 0.0, "lab01", 0, 0))))
+        server.start(settings)
+        (server.stop if orderly else kill)(settings)
+    write_copy(layout, packed(header_lines(Header("q7", 9, 0.0, "lab01", 0, 0))))
+    with pytest.raises(LostDataError, match=r"unended.jsonl.gz tells of job 9: 4 acknowledged"):
+        server.start(settings)

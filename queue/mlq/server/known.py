@@ -6,19 +6,26 @@ Two things outlive its data: a note beside the settings, and the results root.
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import threading
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.errors import LostDataError
 from mlq.layout import Layout, write_atomically
+from mlq.server.witness import Expected
 from mlq.settings import Settings
-from mlq.strict_files import QUEUE_FILE_BYTES, Content, read_file
+from mlq.strict_files import QUEUE_FILE_BYTES, Content, open_file, read_file
 
 # The root is mostly NFS, which may hang; then it tells nothing.
 _ROOT_S = 3.0
 _NAME = "queue.json"
+_LONGEST_HEADER = 64 * 1024
 
 
 def note_of(settings: Settings) -> Path:
@@ -49,8 +56,32 @@ def refuse_second(settings: Settings) -> None:
     if noted := _queue_in(_read(note_of(settings))):
         _refuse(settings, note_of(settings), noted)
     queue_file = Layout(settings.root).queue_file
-    if told := _queue_in(_read_root(settings.root, queue_file)):
+    if told := _queue_in(_bounded(lambda: _read_root(settings.root, queue_file))):
         _refuse(settings, queue_file, told)
+
+
+def copied(settings: Settings, queue_id: str) -> list[Expected]:
+    """Return what the copy of the queue's jobs on the results root tells of its numbers.
+
+    The copy is at most a minute old, so this notices what was lost although nobody on the queue's
+    host ever enqueued.
+    """
+    path = copies_dir(Layout(settings.root)) / LATEST
+    header = _bounded(lambda: _first_line(settings.root, path))
+    try:
+        told = json.loads(header)
+        last, of_queue = int(told["last_number"]), told["queue"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [Expected(last, path)] if queue_id and of_queue == queue_id else []
+
+
+def _first_line(root: Path, path: Path) -> bytes:
+    opened = open_file(root, path)
+    if not isinstance(opened, int):
+        return b""
+    with os.fdopen(opened, "rb") as file, gzip.GzipFile(fileobj=file) as copy:
+        return copy.readline(_LONGEST_HEADER)
 
 
 def _refuse(settings: Settings, told_by: Path, note: dict[str, str]) -> None:
@@ -74,12 +105,17 @@ def _read(path: Path) -> bytes:
 
 
 def _read_root(root: Path, path: Path) -> bytes:
+    found = read_file(root, path, QUEUE_FILE_BYTES)
+    return found.data if isinstance(found, Content) else b""
+
+
+def _bounded(ask: Callable[[], bytes]) -> bytes:
+    """Return the answer; nothing if it fails, or does not come soon."""
     read: list[bytes] = []
 
     def look() -> None:
-        found = read_file(root, path, QUEUE_FILE_BYTES)
-        if isinstance(found, Content):
-            read.append(found.data)
+        with suppress(OSError, EOFError, zlib.error):
+            read.append(ask())
 
     # A daemon: nobody waits for a thread that hangs in NFS, not even the end of the program.
     thread = threading.Thread(target=look, daemon=True)

@@ -84,15 +84,12 @@ def launch(told: Launch) -> None:
         if not data.exist:
             if not told.accept_loss:
                 _refuse_to_begin_anew(settings, witness.expected())
-        elif not _is_as_left(files, data, program, witness):
+        elif _is_as_left(files, data, program, witness):
+            _check(told, witness.noted())
+        else:
             with _mended(told, data):
                 _write_config(told, program, settings.redis_socket.with_name(_HIDDEN))
-                found = _look(told, program)
-                error = shortfall(found, witness.expected(), files.folder)
-                if error and not told.accept_loss:
-                    raise error
-                if found.is_empty and not told.accept_loss:
-                    known.refuse_second(settings)
+                _check(told, _look(told, program))
         _write_config(told, program, settings.redis_socket)
         choice.note_writer(files.writer, program)
         _run(told, program)
@@ -156,6 +153,18 @@ def _is_as_left(files: ServerFiles, data: DataFiles, program: Program, witness: 
     wrote = choice.read_writer(files.writer)
     same = wrote and (wrote.kind, wrote.number) == (program.kind, program.number)
     return bool(same) and witness.is_untouched(data)
+
+
+def _check(told: Launch, found: Count) -> None:
+    """Make sure that what was found is all that must be there."""
+    if told.accept_loss:
+        return
+    if found.is_empty:
+        known.refuse_second(told.settings)
+    copied = known.copied(told.settings, found.queue_id)
+    error = shortfall(found, Witness(told.files.folder).expected(*copied), told.files.folder)
+    if error:
+        raise error
 
 
 def _refuse_to_begin_anew(settings: Settings, expected: Expected) -> None:

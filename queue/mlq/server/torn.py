@@ -63,7 +63,7 @@ class Cut:
     def __str__(self) -> str:
         return (
             f"{self.size} bytes were cut off the end of {self.log} at byte {self.at}: a crash had "
-            f"torn it, and nothing acknowledged lies there; they are kept in {self.kept}"
+            f"torn it in the middle of a write; they are kept in {self.kept}"
         )
 
 

@@ -62,6 +62,9 @@ def count(client: Client) -> Count:
     return Count(int(number or 0), int(jobs), (queue_id or b"").decode(errors="replace"))
 
 
+_COUNTED = ("last_number", "jobs", "queue_id")
+
+
 class Witness:
     """The count beside the data.
 
@@ -80,6 +83,11 @@ class Witness:
             Expected(acknowledged.acknowledged(self._folder), self._folder / "acknowledged"),
         )
         return max((*told, *others), key=lambda one: one.last_number)
+
+    def noted(self) -> Count:
+        """Return what was written down last."""
+        known = {name: value for name, value in self._read().items() if name in _COUNTED}
+        return Count(**known)
 
     def is_untouched(self, data: DataFiles) -> bool:
         """Tell whether the files are just as the last orderly stop left them."""
