@@ -36,6 +36,15 @@ def is_at(path: Path, descriptor: int) -> bool:
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other that is put in its place; None if there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class PathLock:
     """A lock file that its holder can take again after somebody deleted it.
 

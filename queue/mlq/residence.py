@@ -27,7 +27,7 @@ from mlq.paths import private_dir
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-_YOUNG_S = 60.0
+YOUNG_S = 60.0
 
 
 def our_folders(folder: Path) -> list[Path]:
@@ -85,6 +85,13 @@ class FolderLocks:
         """Let go of all."""
         for folder in list(self._held):
             self._drop(folder)
+
+
+def keep_young(folder: Path, names: Sequence[str]) -> None:
+    """Give files the time of now, so that cleaners that go by age leave them."""
+    for name in names:
+        with suppress(OSError):
+            os.utime(folder / name)
 
 
 class Residence:
@@ -157,11 +164,9 @@ class Residence:
             self._lock.retake()
         if _text_of(self._pid_file) != self._pid:
             self._pid_file.write_text(self._pid, encoding="ascii")
-        if now_s - self._touched_s >= _YOUNG_S or not self._touched_s:
+        if now_s - self._touched_s >= YOUNG_S or not self._touched_s:
             self._touched_s = now_s
-            for file in (self._folder / name for name in self._young):
-                with suppress(OSError):
-                    os.utime(file)
+            keep_young(self._folder, self._young)
 
     def leave(self) -> None:
         """Give everything up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import stat
 import time
@@ -168,3 +169,37 @@ def test_no_secret_is_in_what_a_keeper_shows_or_writes(laptop: Laptop) -> None:
         shown += [Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ")]
     shown += [path.read_text() for path in laptop.place.iterdir() if path.is_file()]
     assert not [one for one in shown if password in one or key in one]
+
+
+def test_what_a_cleaner_takes_is_made_anew(laptop: Laptop, home: Sandbox) -> None:
+    """Socket, locks and folder go; commands that come meanwhile wait, and those that run stay."""
+    job = home.submit("true")
+    with laptop.started("wait", job) as waiting:
+        wait_for(lambda: laptop.keepers and (laptop.place / "sock").exists(), what="a keeper")
+        (keeper,) = laptop.keepers
+        for path in laptop.place.iterdir():
+            path.unlink()
+        laptop.ok("ls")
+        shutil.rmtree(laptop.place.parent)
+        laptop.ok("ls")
+        assert laptop.keepers == [keeper]
+        assert (laptop.place / "lock").exists()
+        home.ok("cancel", job)
+        waiting.wait(20)
+
+
+def test_a_command_is_not_cut_off_by_a_cleaner(home: Sandbox, world: SshWorld) -> None:
+    """The lock by which a command shows that it uses the tunnel counts although it was deleted."""
+    with new_laptop(home, world, MLQ_TUNNEL_IDLE_S="1") as laptop:
+        job = home.submit("true")
+        with laptop.started("wait", job) as waiting:
+            wait_for(lambda: laptop.keepers, what="a keeper")
+            wait_for((laptop.place / "sock").exists, what="its socket")
+            (keeper,) = laptop.keepers
+            (laptop.place / "use").unlink()
+            used_s = time.monotonic()
+            wait_for(lambda: time.monotonic() - used_s > 3, what="three times the idle time")
+            assert laptop.keepers == [keeper]
+            home.ok("cancel", job)
+            waiting.wait(20)
+        laptop.until_left()

@@ -53,3 +53,16 @@ def test_a_worker_that_cannot_reach_the_queues_host_says_so(lab: Lab, world: Ssh
     assert done.code == 1
     assert "host key" in done.err
     assert queue.fingerprint in done.err
+
+
+@pytest.mark.parametrize("tunnel", ["openssh", "sshtunnel"])
+def test_a_tunnel_whose_socket_a_cleaner_took_is_made_anew(
+    lab: Lab, world: SshWorld, tunnel: str
+) -> None:
+    world.host("queue")
+    machine = lab.machine("lab01", environ=through_ssh(world, tunnel))
+    socket = machine.runtime / "tunnel" / "sock"
+    socket.unlink()
+    wait_for(socket.exists, what="the socket to be made anew")
+    lab.until(lab.sh("true"), "finished")
+    lab.until_shown("lab01", lambda row: "was removed" in row["condition"])

@@ -15,9 +15,11 @@ import time
 from pathlib import Path
 
 from mlq.errors import MlqError
+from mlq.kernel_names import hold
+from mlq.residence import FolderLocks, our_folders
 from mlq.tunnel.choose import new_tunnel
 from mlq.tunnel.interface import Tunnel, TunnelState
-from mlq.tunnel.place import Place
+from mlq.tunnel.place import Place, UseLocks
 from mlq.tunnel.target import Target
 
 _LOOK_S = 0.5
@@ -32,6 +34,28 @@ def patience_s(state: TunnelState, idle_s: float) -> float:
     return _IDLE_DOWN_S if state.tried_s else float("inf")
 
 
+class Again:
+    """What the keeper takes again after a cleaner took it: the folder and the lock.
+
+    Args:
+        place: where commands look for the keeper.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._folders = FolderLocks(our_folders(place.folder))
+
+    def renew(self) -> None:
+        """Make anew what is lost.
+
+        Raises:
+            UnsafePathError: somebody else has the folder now.
+        """
+        self._folders.renew()
+        # Held to our end; while the file is in place it is ours already, and nothing happens.
+        self._place.retake_lock()
+
+
 def keep(place: Place, tunnel: Tunnel, idle_s: float, halt: threading.Event) -> None:
     """Keep a started tunnel up until it has been unused for a while; then stop it.
 
@@ -41,20 +65,21 @@ def keep(place: Place, tunnel: Tunnel, idle_s: float, halt: threading.Event) -> 
         idle_s: how long to stay unused.
         halt: set from outside to leave at once.
     """
-    used_s, used_ns = time.monotonic(), place.last_use_ns()
+    uses, again = UseLocks(place), Again(place)
+    used_s, used_ns = time.monotonic(), uses.last_use_ns()
     while not halt.wait(_LOOK_S):
-        now_s, now_ns = time.monotonic(), place.last_use_ns()
+        again.renew()
+        now_s, now_ns = time.monotonic(), uses.last_use_ns()
         if now_ns != used_ns:
             used_s, used_ns = now_s, now_ns
             tunnel.nudge()
         # Once taken it is held to the end: a command that comes now waits, and starts anew.
-        taken = place.take_if_unused()
-        if taken is None:
+        if not uses.take_if_unused():
             used_s = now_s
         elif now_s - used_s >= patience_s(tunnel.state, idle_s):
             break
         else:
-            place.release(taken)
+            uses.release()
     tunnel.stop()
 
 
@@ -65,13 +90,21 @@ def main(folder: str, target: str, idle_s: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: halt.set())
     place = Place(Path(folder))
+    name = hold(place.name)
+    if name is None:
+        return 0  # another keeper lives, whose lock file somebody deleted
     try:
         tunnel = new_tunnel(Target.from_json(target), place.folder, on_change=place.tell)
         tunnel.start()
     except MlqError as error:
         sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")
         return error.exit_code
-    keep(place, tunnel, float(idle_s), halt)
+    try:
+        keep(place, tunnel, float(idle_s), halt)
+    except MlqError as error:
+        tunnel.stop()
+        sys.stderr.write("; ".join(str(error).split("\n  ")) + "\n")
+        return error.exit_code
     return 0
 
 

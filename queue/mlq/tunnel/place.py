@@ -3,7 +3,9 @@
 Two locks of the kernel say all that must be true, so that nothing left behind by `kill -9` fools
 anybody: `lock` is held by the keeper as long as it lives, `use` is held, shared, by every command
 as long as it lives. The keeper leaves only with `use` to itself, so a command is never cut off.
-What the state file says is only news.
+A cleaner may delete both files: then the kernel's name tells that there is a keeper, which makes
+`lock` anew, and it remembers each `use` that it has seen (`UseLocks`). What the state file says is
+only news.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlq.errors import TunnelError
 from mlq.layout import write_atomically
+from mlq.locks import is_at
 from mlq.paths import private_dir
 from mlq.settings import Settings
 from mlq.tunnel.target import Target
@@ -54,7 +58,27 @@ class Place:
 
     def lock(self) -> int | None:
         """Become the keeper; returns the descriptor that holds the lock, None if there is one."""
+        descriptor = self.retake_lock()
+        if descriptor is not None and self._is_named():
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def retake_lock(self) -> int | None:
+        """Lock the file that is there now, for the keeper whose own somebody deleted."""
         return _locked(self.folder / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @property
+    def name(self) -> str:
+        """The kernel's name for the keeper, which a cleaner cannot delete."""
+        from mlq.kernel_names import kernel_name
+
+        return kernel_name("tunnel", str(self.folder))
+
+    def _is_named(self) -> bool:
+        from mlq.kernel_names import owner
+
+        return owner(self.name) is not None
 
     def is_kept(self) -> bool:
         """Tell whether a keeper lives."""
@@ -62,7 +86,7 @@ class Place:
         if descriptor is None:
             return True
         os.close(descriptor)
-        return False
+        return self._is_named()
 
     def use(self) -> int:
         """Hold the tunnel in use as long as the returned descriptor is open.
@@ -74,27 +98,13 @@ class Place:
             raise BlockingIOError("a shared lock was refused")
         return descriptor
 
-    def take_if_unused(self) -> int | None:
-        """Keep commands out; returns the descriptor that does, None if one uses the tunnel."""
-        return _locked(self.folder / "use", fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def release(self, descriptor: int) -> None:
-        """Let go of a lock."""
-        os.close(descriptor)
-
-    def last_use_ns(self) -> int:
-        """Return when the tunnel was last asked for; only good for comparing."""
-        try:
-            return (self.folder / "use").stat().st_mtime_ns
-        except FileNotFoundError:
-            return 0
-
     def tell(self, state: TunnelState) -> None:
         """Leave word of how the tunnel is, for commands that wait for it."""
         tried_s = time.time() - (time.monotonic() - state.tried_s)  # a clock that survives a boot
         error = None if state.up else state.last_error
         news = {"tried_s": tried_s, "error": error and [error.what, error.why, error.fix]}
-        write_atomically(self._news, json.dumps(news).encode())
+        with suppress(OSError):  # the folder was cleaned away; it is made anew with the connection
+            write_atomically(self._news, json.dumps(news).encode())
 
     def failure(self, since_s: float) -> TunnelError | None:
         """Return why an attempt failed that began after `since_s` (unix time), if one did."""
@@ -112,8 +122,60 @@ class Place:
         return self.folder / "state.json"
 
 
+class UseLocks:
+    """Tells the keeper whether a command uses the tunnel, by each file `use` that there ever was.
+
+    Args:
+        place: of the tunnel.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._path = place.folder / "use"
+        self._known: list[int] = []
+        self._look()
+
+    def last_use_ns(self) -> int:
+        """Return when the tunnel was last asked for; only good for comparing."""
+        self._look()
+        return max(os.fstat(one).st_mtime_ns for one in self._known)
+
+    def take_if_unused(self) -> bool:
+        """Keep commands out; returns whether that is done, False if one uses the tunnel."""
+        self._look()
+        *old, latest = self._known
+        self._known = [one for one in old if not self._drop_if_free(one)] + [latest]
+        return len(self._known) == 1 and _try_lock(latest)
+
+    def release(self) -> None:
+        """Let commands in again."""
+        fcntl.flock(self._known[-1], fcntl.LOCK_UN)
+
+    def _look(self) -> None:
+        if not self._known or not is_at(self._path, self._known[-1]):
+            self._known.append(_open(self._path))
+
+    def _drop_if_free(self, descriptor: int) -> bool:
+        # Of a deleted file: nobody can come to it any more.
+        free = _try_lock(descriptor)
+        if free:
+            os.close(descriptor)
+        return free
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
 def _locked(path: Path, how: int) -> int | None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = _open(path)
     try:
         fcntl.flock(descriptor, how)
     except BlockingIOError:

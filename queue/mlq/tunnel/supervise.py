@@ -13,12 +13,15 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from mlq.errors import MlqError, TunnelError
+from mlq.locks import identity_of
 from mlq.paths import check_socket_path, private_dir
+from mlq.residence import EVERY_S, YOUNG_S, FolderLocks, keep_young, our_folders
 from mlq.tunnel.interface import TunnelState
 from mlq.tunnel.probe import Answer, ask
 
@@ -31,6 +34,8 @@ PROBE_S = 5.0
 _STABLE_S = 10.0
 _LOOK_S = 0.25
 _STOP_S = 15.0
+# What may lie there, and cleaners are to leave.
+_FILES = ("sock", "ctl", "ssh_config", "lock", "log", "state.json")
 
 
 class Link(Protocol):
@@ -86,6 +91,8 @@ class SupervisedTunnel:
         self.socket = folder / "sock"
         self._folder, self._connect = folder, connect
         self._on_change, self._chance = on_change, chance
+        self._cared_s = self._touched_s = 0.0
+        self._folders = FolderLocks(our_folders(folder))
         self._state = TunnelState(up=False, since_s=time.monotonic())
         self._changed = threading.Condition()
         self._halt, self._wanted = threading.Event(), threading.Event()
@@ -149,29 +156,47 @@ class SupervisedTunnel:
     def _one_connection(self, tried_s: float) -> TunnelError | None:
         """Connect and watch over it to its end; returns why it ended, None if asked to stop."""
         try:
+            self._folders.renew()
             link = self._connect(self._halt)
         except Exception as error:  # noqa: BLE001 - no fault of a library may end it for good
             return None if self._halt.is_set() else _as_tunnel_error(error)
+        ours = identity_of(self.socket)
         try:
             self._is_up(tried_s)
-            why = self._watch(link)
+            why = self._watch(link, ours)
         finally:
             # In this order: who loses a connection and asks again must not find a dead socket.
-            self.socket.unlink(missing_ok=True)
+            if identity_of(self.socket) == ours:
+                self.socket.unlink(missing_ok=True)
             link.close()
         return TunnelError("the tunnel to the queue's host broke", why=why) if why else None
 
-    def _watch(self, link: Link) -> str:
+    def _watch(self, link: Link, ours: tuple[int, int] | None) -> str:
         self._wanted.clear()
         while not self._halt.is_set():
             why = link.lost(_LOOK_S)
             if why:
                 return why
+            if identity_of(self.socket) != ours:
+                return f"{self.socket} was removed"
+            self._care_for_folder()
             if self._wanted.is_set():
                 self._wanted.clear()
                 if ask(self.socket, PROBE_S) is Answer.SILENCE:
                     return f"no answer for {PROBE_S:g} s"
         return ""
+
+    def _care_for_folder(self) -> None:
+        """Keep cleaners away; see `mlq.residence`."""
+        now_s = time.monotonic()
+        if now_s - self._cared_s < EVERY_S:
+            return
+        self._cared_s = now_s
+        with suppress(MlqError, OSError):
+            self._folders.renew()
+        if now_s - self._touched_s >= YOUNG_S:
+            self._touched_s = now_s
+            keep_young(self._folder, _FILES)
 
     def _is_up(self, tried_s: float) -> None:
         now_s, before = time.monotonic(), self._state

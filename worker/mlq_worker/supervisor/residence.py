@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlq.kernel_names import KernelName, hold, kernel_name
+from mlq.locks import identity_of
 from mlq.residence import Residence
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.options import Options
@@ -73,7 +74,7 @@ class SupervisorResidence:
     def renew(self, now_s: float) -> None:
         """Make anew what is lost; see `Residence.renew`."""
         self._residence.renew(now_s)
-        if self._listener is not None and _identity(self._path) != self._bound:
+        if self._listener is not None and identity_of(self._path) != self._bound:
             self._say(f"{self._path} was removed; made anew")
             # In place of the old one, under its number: whoever waits on it notices nothing.
             with self._bind() as fresh:
@@ -81,7 +82,7 @@ class SupervisorResidence:
 
     def leave(self) -> None:
         """Give everything up."""
-        if self._bound is not None and _identity(self._path) == self._bound:
+        if self._bound is not None and identity_of(self._path) == self._bound:
             self._path.unlink(missing_ok=True)
         self._residence.leave()
 
@@ -91,7 +92,7 @@ class SupervisorResidence:
         listener.bind(str(self._path))
         listener.listen(_BACKLOG)
         listener.setblocking(False)
-        self._bound = _identity(self._path)
+        self._bound = identity_of(self._path)
         return listener
 
 
@@ -116,11 +117,3 @@ def _command_of(pid: int) -> list[bytes]:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return []
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
