@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,10 @@ def test_it_listens_on_no_tcp_port(install: Install) -> None:
     settings = install()
     server.start(settings)
     pid = status(settings).pid
-    links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile: a connection that has ended
+            links.append(str(entry.readlink()))
     inodes = {link[8:-1] for link in links if link.startswith("socket:")}
     for table in ("tcp", "tcp6"):
         lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
@@ -74,6 +79,27 @@ def test_only_the_password_opens_it(install: Install) -> None:
             pytest.raises(AuthenticationError),
         ):
             stranger.ping()
+
+
+def test_over_tcp_it_is_as_closed(install: Install) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = install()._replace(redis_tcp=True, redis_port=port)
+    server.start(settings)
+    server.stop(settings)
+    server.start(settings)
+    for user, password in (None, None), ("default", ""), ("default", "guess"), ("mlq", "guess"):
+        with (
+            redis.Redis(
+                port=port, username=user, password=password, retry=Retry(NoBackoff(), 0)
+            ) as stranger,
+            pytest.raises(AuthenticationError),
+        ):
+            stranger.ping()
+    password = settings.password_file.read_text().strip()
+    with redis.Redis(port=port, username="mlq", password=password) as known:
+        assert known.ping()
 
 
 @pytest.mark.parametrize(

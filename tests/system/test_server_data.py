@@ -185,6 +185,26 @@ def test_data_stay_with_the_program_that_wrote_them(install: Install) -> None:
 
 
 @pytest.mark.one_server
+def test_the_program_that_wrote_the_data_need_not_be_in_the_path(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "valkey-server"
+    own.symlink_to(program(names()[0]))
+    settings = install()
+    with only(program(names()[-1])):
+        with monkeypatch.context() as patched:
+            patched.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+            server.start(settings)
+            enqueue(settings, 2)
+            server.stop(settings)
+        monkeypatch.setattr("mlq.server.programs._wheel_folder", lambda: None)
+        monkeypatch.setenv("PATH", os.environ["PATH"].split(":")[0])
+        server.start(settings)
+        assert status(settings).binary == str(own)
+        assert listed(settings) == ["1", "2"]
+
+
+@pytest.mark.one_server
 def test_data_of_a_newer_program_are_not_opened_by_an_older(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:

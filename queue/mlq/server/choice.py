@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mlq.errors import ServerError
 from mlq.layout import write_atomically
-from mlq.server.programs import Number, Program, Programs, number_of
+from mlq.server.programs import Number, Program, Programs, ask_version, number_of
 
 _FORK: Number = (7, 2, 99)  # until then Redis writes what every Valkey reads
 
@@ -38,6 +38,14 @@ class Writer:
     def version(self) -> str:
         """For people."""
         return f"{self.kind} {'.'.join(map(str, self.number))}"
+
+
+def with_writers_own(programs: Programs, writer: Writer | None) -> Programs:
+    """Return the programs with that of the writer, which need not be in this PATH."""
+    own = ask_version(Path(writer.path)) if writer and writer.path else None
+    if own is None or own.path.resolve() in {one.path.resolve() for one in programs.usable}:
+        return programs
+    return Programs((*programs.usable, own), programs.passed_over)
 
 
 def can_read(program: Program, writer: Writer) -> bool:

@@ -127,7 +127,7 @@ def _program(told: Launch, data: DataFiles) -> Program:
     noted = choice.read_writer(files.writer) if data.exist else None
     based = data.writer()
     writer = max((one for one in (noted, based) if one), key=_newness, default=None)
-    programs = find_programs()
+    programs = choice.with_writers_own(find_programs(), noted)
     trials = Trials(files.trials)
     failed: list[str] = []
     for program in choice.in_order(programs.usable, writer):
