@@ -53,6 +53,8 @@ class Nfs:
 
     engine: Engine
     files: dict[Path, list[tuple[float, str, bytes]]] = field(default_factory=dict)
+    job_files: dict[str, str] = field(default_factory=dict)
+    """The `job.json` of each job that has a folder."""
     others: dict[tuple[str, Path], bytes] = field(default_factory=dict)
     """What was written where another folder lies in the root's place, by machine."""
 

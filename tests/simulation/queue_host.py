@@ -111,6 +111,8 @@ class QueueHost:
         """What is on its disk, if that is not all that it has done."""
         self.watch: Callable[[str, Command, Callable[[], Any]], Any] = lambda *args: args[2]()
         self.published: Callable[[str], None] = lambda message: None
+        self.asked_the_time: dict[float, float] = {}
+        """Its own clock, whenever it was asked for, and the simulated time."""
         wire.call("FLUSHALL")
         wire.call("SCRIPT", "FLUSH")
 
@@ -130,6 +132,9 @@ class QueueHost:
                 if self._flushed is not None:
                     raise _SilentError
                 return [1, 0]
+            if command[0] == "TIME":
+                self.asked_the_time[round(self.clock_s, 6)] = self._engine.now
+                return [int(self.clock_s), round(self.clock_s % 1 * 1e6)]
             return None if shown else self.wire.call(*command)
         name = self._operations[str(command[1])]
         if name == "record_sightings":  # for people only
@@ -166,6 +171,16 @@ class QueueHost:
             restores = [("RESTORE", key, max(0, ttl_ms), dump) for key, ttl_ms, dump in lost]
             self.wire.call_many([("FLUSHALL",), *restores])
         return lost is not None
+
+    def lose(self) -> None:
+        """Come back at once, without any data."""
+        self.settle()
+        self.wire.call("FLUSHALL")
+        self.restart()
+
+    def settle(self) -> None:
+        """All that it has done is on its disk, and nothing waits for it."""
+        self.ambush = self._flushed = None
 
     def restart(self) -> None:
         self.down = False

@@ -20,8 +20,11 @@ import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
 import mlq_worker.machine_name
+from mlq.copies import keeper
+from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.strict_files import Found
 from mlq_worker import queue_state
+from mlq_worker.copying import Copying
 from mlq_worker.liveness import evidence
 from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
 from simulation import poisoned_results, roots
@@ -97,6 +100,24 @@ class NoCopying:
     def look(self) -> None: ...
 
 
+def _copying(*args: Any) -> Any:
+    # Only where the copy is needed: seeds that lose no data stay what they were.
+    return (Copying if WORLD.loss.is_planned else NoCopying)(*args)
+
+
+def _write_copy(root: Any, raw: bytes) -> None:
+    WORLD.nfs.write(_here(), copies_dir(root) / LATEST, raw)
+
+
+def _confirm_copy(root: Any, size: int) -> bool:
+    path = copies_dir(root) / LATEST
+    raw = WORLD.nfs.read(_here(), path)
+    if raw is None or len(raw) != size:
+        return False
+    WORLD.nfs.write(_here(), path, raw)
+    return True
+
+
 class _Preparation:
     """Makes an attempt's folder on simulated NFS."""
 
@@ -126,8 +147,11 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
     replaced: list[tuple[Any, str, Any]] = [
         (mlq.store.operations, "scripts", scripts),
         (mlq.store.sending, "scripts", scripts),
-        (mlq_worker.hands, "Copying", NoCopying),
         (mlq_worker.machine_name, "read_beats", _read_beats),
+        (mlq_worker.hands, "Copying", _copying),
+        (keeper, "pinned", roots.pinned),
+        (keeper, "write_copy", _write_copy),
+        (keeper, "confirm_copy", _confirm_copy),
         (mlq_worker.liveness.reading, "read_progress", lambda *_: {}),
         (mlq_worker.liveness.reaper, "read_beats", _read_beats),
         (evidence, "pinned", roots.pinned),

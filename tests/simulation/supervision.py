@@ -239,6 +239,7 @@ def prepared(
                 return Failure("reused", None, why, found=found)
             log = root.log_file(order["id"], order["attempt"])
             nfs.write(machine, log, json.dumps(holder._asdict()).encode())
+            nfs.job_files.setdefault(order["id"], order["job_json"])
     except OSError as error:
         return Failure("storage", None, f"simulated: {error.strerror}")
     return Ready(-1, list(order["argv"]))

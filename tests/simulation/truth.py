@@ -16,6 +16,7 @@ from simulation.poisoned_results import REASON
 
 if TYPE_CHECKING:
     from mlq.store.wire import Wire
+    from simulation.data_loss import DataLoss
     from simulation.machine import Machine, SimProcess
 
 Key = tuple[str, int]
@@ -44,6 +45,8 @@ class Truth:
         self.started: set[Key] = set()
         self.replies: dict[str, tuple[float, Any]] = {}
         self.ends: dict[str, tuple[str, int]] = {}
+        self.ended_at: dict[str, float] = {}
+        self.loss: DataLoss | None = None
         self._flushed: tuple[set[Key], dict[str, tuple[float, Any]], dict[str, tuple[str, int]]]
         self.counts = {"attempts": 0, "commits": 0, "stale": 0, "resent": 0, "losses": 0}
 
@@ -98,6 +101,8 @@ class Truth:
             reply = self._watch_moves(json.loads(str(args)), request_id, execute)
         else:
             reply = execute()
+            if name == "renew" and self.loss is not None:
+                self.loss.called_lost(json.loads(reply)["lost"] or ())
             if name == "claim" and request_id not in self.replies:
                 by = json.loads(str(args))["machine"]
                 self._claimed(json.loads(reply)["claims"] or (), by)
@@ -174,8 +179,11 @@ class Truth:
             raise Violation(f"{what}: but it had finished and its result lay on NFS")
         if to == "finished" and 0 not in self.exit_codes.get((job_id, number), ()):
             raise Violation(f"{what}: but it never ended well")
+        if self.loss is not None:
+            self.loss.moved((job_id, number))
         if to in ENDED:
             self.ends[job_id] = (to, number)
+            self.ended_at[job_id] = self._engine.now
 
     def _check_left(self, what: str, key: Key, *, lost: bool) -> None:
         """A job leaves `started` only when its attempt runs no more."""
@@ -196,7 +204,7 @@ class Truth:
     def check_ledger(self) -> None:
         """What was acknowledged is there, and what was committed still stands."""
         ids = sorted(self.acknowledged | self.ends.keys())
-        if not ids or self.wire is None:
+        if not ids or self.wire is None or (self.loss is not None and self.loss.lost):
             return
         rows = self.wire.call_many(
             [("HMGET", f"rq:job:{one}", "status", "mlq_attempt") for one in ids]

@@ -84,6 +84,7 @@ class User:
             self._engine.note("the server forgets while its reply is on its way: not acknowledged")
             return
         self._world.truth.acknowledged.update(job.id for job in jobs)
+        self._world.loss.acknowledged([job.id for job in jobs])
         self._engine.note(f"enqueues {', '.join(job.id for job in jobs)}")
 
     def _cancel(self) -> None:

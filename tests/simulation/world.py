@@ -18,6 +18,7 @@ from mlq.store.wire import Wire
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.options import Options
 from simulation import poisoned_results
+from simulation.data_loss import DataLoss
 from simulation.engine import Engine, Violation
 from simulation.faults import Faults
 from simulation.machine import Machine
@@ -70,6 +71,7 @@ class World:
         self.queue_host = QueueHost(engine, self._wire, scripts.operations)
         self.queue_host.watch, self.queue_host.published = self.truth.watch, self._publish
         self.truth.wire = self._wire
+        self.truth.loss = self.loss = DataLoss(self)
         self.truth.server_clock_s = lambda: self.queue_host.clock_s
         self._wire.call("SET", "mlq:queue_id", QUEUE_ID)
         self.workers: dict[str, WorkerHost] = {}
@@ -186,6 +188,8 @@ class World:
 
     def _all_well(self) -> bool:
         """Whether no fault lasts."""
+        if self.loss.lost:
+            return False
         frozen = [one.frozen_until for one in (*self.machines, *self.workers.values())]
         return self.engine.now > max(self.faults.ended_at, *frozen)
 

@@ -41,7 +41,7 @@ _VERSION = (
 _BLOCK = 256  # job numbers of a block
 _READ_AT_ONCE = 64  # jobs
 _PAGE = 250  # the server answers nobody else while it puts a page together
-_OVERLAP_S = 1.0
+_OVERLAP_S = 120.0  # the server's clock may have been set back since the last copy
 
 Row = Sequence[str]
 BlockKey = tuple[str, int]
@@ -127,13 +127,13 @@ class Collector:
         return self._store.pages(_VERSION, index, from_score, _PAGE)
 
     def _look_for_ends(self, now_s: float, unended: set[str]) -> None:
-        for page in self._pages("ended", self._ended_since_s):
+        for page in self._pages("ended", min(now_s, self._ended_since_s) - _OVERLAP_S):
             for row in page:
                 if _needs_copy(row):
                     self._ended[row[0]] = now_s, row
                 else:
                     self._ended.pop(row[0], None)
-        self._ended_since_s = now_s - _OVERLAP_S
+        self._ended_since_s = now_s
         for job_id, (seen_s, _) in list(self._ended.items()):
             if job_id in unended or seen_s < now_s - self._keep_s:
                 del self._ended[job_id]
