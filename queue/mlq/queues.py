@@ -54,6 +54,7 @@ _OF_EARLIER_RUNS = (
     "mlq_avoid",
     "mlq_avoid_until",
     "mlq_due",
+    "mlq_unwritten",
     "result",
 )
 

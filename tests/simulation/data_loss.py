@@ -20,7 +20,7 @@ from mlq.store.replies import Attempt
 from mlq.store.store import Store
 from mlq_worker.attempt_result import parse_result
 from mlq_worker.endings import Patience
-from mlq_worker.rebuild.carry_out import carry_out
+from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.job_file import parse_job_file
 from mlq_worker.rebuild.plan import Plan, Terms, plan
 from mlq_worker.rebuild.survey import Found, JobOnRoot, Place
@@ -34,6 +34,7 @@ KEY = b"k" * 32
 QUEUE = "sim"
 _EVERY = 5  # one seed of so many loses its data
 _CALM_S = 150.0
+_MENDED_EVERY_S = 100.0
 
 
 class _Interrupted(Exception):  # noqa: N818 - as a kill -9 is none
@@ -117,6 +118,19 @@ class DataLoss:
             return
         self._check()
         self.lost = False
+        self._engine.after(_MENDED_EVERY_S, self._mend)
+
+    def _mend(self) -> None:
+        """Add what runs on a machine and the queue does not know, as the operator is told to."""
+        self._engine.after(_MENDED_EVERY_S, self._mend)
+        if self._world.queue_host.down:
+            return
+        store = Store(_Direct(self._world))
+        made = only_missing(store, self.planned())
+        if made.jobs:
+            told = ", ".join(job.id for job in made.jobs)
+            self._engine.note(f"restores what is unknown: {told}", "operator")
+            add_missing(store, made)
 
     def planned(self) -> Plan:
         """What the product makes of the copy and the root."""

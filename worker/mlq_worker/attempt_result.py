@@ -58,6 +58,7 @@ class AttemptResult:
         value: what a Python function returned, as JSON text; "" if nothing, None if that is still
             to be read.
         cause: what was at fault if it could not start.
+        unwritten: whether its `result.json` was not there yet when it was told of.
         found: with the outcome `reused`: the attempt that has the number already.
     """
 
@@ -71,6 +72,7 @@ class AttemptResult:
     ended_at: str
     value: str | None = None
     cause: Cause = NO_CAUSE
+    unwritten: bool = False
     found: FoundAttempt | None = None
 
     @property
@@ -136,6 +138,7 @@ def parse_result(raw: object) -> AttemptResult:
         _moment(raw, "ended_at"),
         # What ran was not kept from starting, whatever it says.
         found=_found(raw.get("found")) if outcome == "reused" else None,
+        unwritten=raw.get("unwritten") is True,
         cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
     )
 

@@ -37,6 +37,7 @@ _VERSION = (
     "mlq_stop",
     "mlq_reason",
     "mlq_held",
+    "mlq_unwritten",
 )
 _BLOCK = 256  # job numbers of a block
 _READ_AT_ONCE = 64  # jobs
@@ -187,5 +188,5 @@ def _block_of(job_id: str) -> int:
 def _needs_copy(row: Row) -> bool:
     """Whether the results on the root do not tell all of how a job ended."""
     one = dict(zip(("id", *_VERSION), row, strict=True))
-    told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1"
+    told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1" and not one["mlq_unwritten"]
     return not told or whole(one["mlq_losses"]) > 0 or whole(one["mlq_failures"]) > 1

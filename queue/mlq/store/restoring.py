@@ -17,6 +17,7 @@ from mlq.store.operations import STATES, Operation
 if TYPE_CHECKING:
     from mlq.store.store import Store
 
+_ASKED = 1000
 _BATCH = 100  # jobs of one step; the server answers nobody else meanwhile
 
 
@@ -117,7 +118,11 @@ def renumbered(store: Store) -> None:
 
 
 def restore(
-    store: Store, jobs: Sequence[JobToRestore], old_ids: dict[str, str] | None = None
+    store: Store,
+    jobs: Sequence[JobToRestore],
+    old_ids: dict[str, str] | None = None,
+    *,
+    in_line: bool = False,
 ) -> tuple[int, list[str]]:
     """Put jobs in place, those submitted last first; returns how many, and which were there.
 
@@ -125,6 +130,7 @@ def restore(
         store: the queue.
         jobs: at most `_BATCH` of them are made in one step.
         old_ids: new id -> the old id of a job that is renumbered; the old one is deleted.
+        in_line: whether the queue has other jobs, among which they take their places.
     """
     count, kept = 0, list[str]()
     for start in range(0, len(jobs), _BATCH):
@@ -133,6 +139,7 @@ def restore(
             "jobs": [job.as_args() for job in batch],
             "drop": [],
             "renumbered": {job.id: old_ids[job.id] for job in batch} if old_ids else {},
+            "in_line": in_line,
             "states": STATES,
         }
         (reply,) = store.run(Operation("restore_jobs", args))
@@ -143,8 +150,21 @@ def restore(
 
 def drop(store: Store, job_id: str) -> None:
     """Delete a job with all its keys."""
-    args = {"jobs": [], "drop": [job_id], "renumbered": {}, "states": STATES}
+    args = {"jobs": [], "drop": [job_id], "renumbered": {}, "in_line": False, "states": STATES}
     store.run(Operation("restore_jobs", args))
+
+
+def missing(store: Store, ids: Sequence[str]) -> set[str]:
+    """Return those of these ids that are no jobs here, and were not deleted on purpose."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _ASKED):
+        some = ids[start : start + _ASKED]
+        asked: list[tuple[str, ...]] = [("EXISTS", f"rq:job:{one}") for one in some]
+        asked += [("ZSCORE", "mlq:deleted", one) for one in some]
+        replies = store.client.call_many(asked)
+        told = zip(some, replies[: len(some)], replies[len(some) :], strict=True)
+        found |= {one for one, exists, score in told if not exists and score is None}
+    return found
 
 
 def end(store: Store, queue_id: str, root: str, pause_s: float) -> tuple[int, float]:

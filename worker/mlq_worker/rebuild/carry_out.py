@@ -8,7 +8,7 @@ jobs at their ends that were enqueued meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlq.layout import Layout
 from mlq.store import restoring
@@ -70,3 +70,21 @@ def carry_out(
         progress(start + len(batch), len(plan.jobs))
     jobs, left_s = restoring.end(store, owned.queue_id, str(owned.root), pause_s)
     return Restored(jobs, made, new_ids, left_s, left_out)
+
+
+def only_missing(store: Store, plan: Plan) -> Plan:
+    """Return what of a plan the queue does not know: one that was restored from an old backup."""
+    missing = restoring.missing(store, [job.id for job in plan.jobs])
+    return replace(plan, jobs=[job for job in plan.jobs if job.id in missing])
+
+
+def add_missing(store: Store, plan: Plan) -> Restored:
+    """Add jobs to a queue that is there and does not know them; the others stay as they are.
+
+    Args:
+        store: the queue.
+        plan: what `only_missing` left of the plan.
+    """
+    store.raise_numbers(plan.high)
+    made, _ = restoring.restore(store, plan.jobs, in_line=True)
+    return Restored(len(plan.jobs), made, {}, 0.0, list(plan.left_out))

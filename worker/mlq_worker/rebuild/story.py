@@ -28,7 +28,14 @@ from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.endings import History, Patience, ending
 from mlq_worker.rebuild.survey import JobOnRoot, Place
 
-_OF_AN_ATTEMPT = ("ended_at", "mlq_exit_code", "mlq_reason", "mlq_stop", "mlq_progress")
+_OF_AN_ATTEMPT = (
+    "ended_at",
+    "mlq_exit_code",
+    "mlq_reason",
+    "mlq_stop",
+    "mlq_progress",
+    "mlq_unwritten",
+)
 _OF_EARLIER_RUNS = (
     "mlq_losses",
     "mlq_failures",

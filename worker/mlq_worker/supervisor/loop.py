@@ -195,6 +195,7 @@ class Supervisor:
             self._state.late(_keys(message.get("late", ())), self._now)
             self._state.gone(message.get("gone", ()))
             self._state.stored(_keys(message.get("stored", ())))
+            self._state.stored(_keys(message.get("unwritten", ())), written=False)
         if channel.closed:
             note(f"the launcher (process {self._launcher.pid}) died")
             self._poll.unregister(channel)

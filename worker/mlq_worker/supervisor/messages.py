@@ -90,11 +90,12 @@ class Result(_RequiredOfResult, total=False):
     """How an attempt ended: the content of `result.json`. Times of day are UTC.
 
     `cause` tells what was at fault if it could not start (`mlq_worker.causes`). `found` goes with
-    the outcome `reused`.
+    the outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
     """
 
     cause: dict[str, str]
     found: Found
+    unwritten: bool
 
 
 class Doom(TypedDict):

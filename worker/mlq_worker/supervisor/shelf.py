@@ -38,10 +38,10 @@ class Shelf:
     Args:
         layout: where they go.
         pool: whose threads write them.
-        stored: called with the attempt once its end may be reported.
+        stored: called with `stored` or `unwritten` and the attempt once its end may be reported.
     """
 
-    def __init__(self, layout: Layout, pool: Pool, stored: Callable[[Key], None]) -> None:
+    def __init__(self, layout: Layout, pool: Pool, stored: Callable[[str, Key], None]) -> None:
         self._layout = layout
         self._pool = pool
         self._stored = stored
@@ -61,7 +61,7 @@ class Shelf:
         due = _NEVER
         for entry in self._entries.values():
             if now >= entry.tell_at:
-                self._tell(entry)
+                self._tell(entry, "unwritten")
             if now >= entry.retry_at:
                 entry.retry_at = _NEVER
                 self._write(entry)
@@ -74,7 +74,7 @@ class Shelf:
         )
 
     def _written(self, entry: _Entry, error: str) -> None:
-        self._tell(entry)
+        self._tell(entry, "unwritten" if error else "stored")
         key = key_of(entry.result)
         if not error:
             self._entries.pop(key, None)
@@ -83,7 +83,7 @@ class Shelf:
         entry.retry_at = boottime() + entry.retry_s
         entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
 
-    def _tell(self, entry: _Entry) -> None:
+    def _tell(self, entry: _Entry, how: str) -> None:
         if entry.tell_at != _NEVER:
             entry.tell_at = _NEVER
-            self._stored(key_of(entry.result))
+            self._stored(how, key_of(entry.result))

@@ -68,7 +68,7 @@ class Spawner:
         self._leaving: list[Job] = []
         self._report = Report(channel)
         self.pool = Pool(_POOL_SIZE)
-        self._shelf = Shelf(layout, self.pool, partial(self._report.tell, "stored"))
+        self._shelf = Shelf(layout, self.pool, self._report.tell)
         self.told_to_end = False
 
     # --- messages ---------------------------------------------------------------------------------

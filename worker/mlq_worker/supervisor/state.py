@@ -173,12 +173,14 @@ class Attempts:
                 self._waiting.leave(attempt)
                 attempt.phase, attempt.result, attempt.paused_at = Phase.LEAVING, result, None
 
-    def stored(self, keys: Iterable[Key]) -> None:
+    def stored(self, keys: Iterable[Key], *, written: bool = True) -> None:
         """The results of these are on NFS, or will not be soon."""
         for key in keys:
             attempt = self._held.get(key)
             if attempt is not None and attempt.phase is Phase.LEAVING and attempt.result:
                 attempt.phase = Phase.ENDED
+                if not written:
+                    attempt.result["unwritten"] = True
                 self._out.ended.append(attempt.result)
 
     def launcher_died(self) -> None:

@@ -76,7 +76,8 @@ local function start(id, class)
     count_up(key, 'mlq_attempt') -- the next number may be that of an attempt nobody wrote down
   end
   local attempt = count_up(key, 'mlq_attempt')
-  redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress')
+  redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress',
+    'mlq_unwritten')
   -- The class too: a stranger may have put it into another one's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)

@@ -1,4 +1,4 @@
--- restore_jobs(jobs, drop, renumbered, states) -> {restored, kept}
+-- restore_jobs(jobs, drop, renumbered, in_line, states) -> {restored, kept}
 --   jobs      [{id, order, class, name, state, fields, pending, due, ended, results, attempt,
 --             machine, heard}], those submitted last first
 --               fields   flat list of all hash fields
@@ -10,6 +10,7 @@
 --   drop      [id]: deleted first, with all their keys
 --   renumbered  {id: old id}: such a job is the one with the old id, which is deleted with all its
 --             keys; it takes its place in line by its number
+--   in_line   whether the queue has other jobs, among which they take their places
 --   states    {ready, waiting, running, ended: {state: true}}: the words of the life cycle
 --   restored  how many were made; kept: [id] exist already and were left as they are
 -- Attempts get a lease that has run out: either their machine renews it, or the reaper judges it.
@@ -86,7 +87,7 @@ for _, job in ipairs(args.jobs) do
     for i, result in ipairs(job.results) do
       redis.call('XADD', 'rq:results:' .. job.id, string.format('%.0f-%d', result[1], i), unpack(result[2]))
     end
-    place(job, old)
+    place(job, old or args.in_line)
     if old then
       drop(old)
       redis.call('HSET', 'mlq:restoring:renumbered', old, job.id)
