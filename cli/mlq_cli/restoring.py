@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mlq.copies.copy_files import FoundCopy, find_copy, root_of_queue
 from mlq.errors import InvalidInputError, LostDataError, ServerError
+from mlq.layout import Layout
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
 from mlq.server.status import connect
@@ -27,7 +28,7 @@ from mlq_cli.render.words import count, elapsed
 from mlq_cli.session import print_json, print_lines, say
 from mlq_cli.setup.asking import Asker
 from mlq_worker.endings import Patience
-from mlq_worker.rebuild.carry_out import Restored, carry_out
+from mlq_worker.rebuild.carry_out import Restored, add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Plan, Terms, plan
 from mlq_worker.rebuild.survey import look_at
 
@@ -36,7 +37,7 @@ _REDRAWN_EVERY = 100
 
 
 def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -> int:
-    """Look, ask, and make the queue anew.
+    """Look, ask, and make the queue anew; or add what a queue that is there does not know.
 
     Args:
         settings: of this installation.
@@ -49,16 +50,33 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
         StorageError: the results root cannot be read, or is no queue's.
     """
     layout = root_of_queue(settings.root)
-    queue_id = layout.queue_id
-    holds = _held(settings, queue_id)
-    if holds is not None:
-        says = f"the queue's server holds this queue, {count(holds, 'job')}: nothing to restore"
-        _print([{"queue": queue_id, "restored": False, "jobs": holds}], [says], as_json=as_json)
-        return 0
     key = load_key(settings.key_file)
+    copy, made = _planned(settings, layout, key)
+    holds = _held(settings, layout.queue_id)
+    if holds is not None:
+        made = only_missing(_open(settings), made)
+        if not made.jobs:
+            says = f"the queue's server holds this queue, {count(holds, 'job')}: nothing to restore"
+            told = {"queue": layout.queue_id, "restored": False, "jobs": holds}
+            _print([told], [says], as_json=as_json)
+            return 0
+    if not as_json or not (agreed or dry_run):
+        print_lines(_findings(settings, layout.queue_id, copy, made, holds))
+    restored = None
+    if not dry_run:
+        if not agreed and not _agrees(holds):
+            say("nothing was touched")
+            return 1
+        restored = _carry_out(settings, layout, made, key)
+    told = _as_json(settings, layout.queue_id, copy, made, restored)
+    _print([told], [] if restored is None else _done(restored), as_json=as_json)
+    return 0
+
+
+def _planned(settings: Settings, layout: Layout, key: bytes) -> tuple[FoundCopy | None, Plan]:
     trouble: list[str] = []
     copy = find_copy(layout, trouble.append)
-    if copy is not None and copy.copy.header.queue != queue_id:
+    if copy is not None and copy.copy.header.queue != layout.queue_id:
         trouble.append(f"{copy.path}: it is of another queue, {copy.copy.header.queue}")
         copy = None
     with _shown("reading") as progress:
@@ -66,20 +84,41 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
     terms = Terms(key, time.time(), Patience.of(settings), settings.keep_days)
     made = plan(None if copy is None else copy.copy, found, terms)
     made.left_out[:0] = trouble
-    if not as_json or not (agreed or dry_run):
-        print_lines(_findings(settings, queue_id, copy, made))
-    restored = None
-    if not dry_run:
-        if not agreed and not _agrees():
-            say("nothing was touched")
-            return 1
+    return copy, made
+
+
+def _carry_out(settings: Settings, layout: Layout, made: Plan, key: bytes) -> Restored:
+    if _held(settings, layout.queue_id) is None:
         _start(settings)
-        with _shown("restoring") as progress:
-            store = Store(open_client(settings))
-            restored = carry_out(store, layout, made, key, settings.dead_s, progress)
-    told = [_as_json(settings, queue_id, copy, made, restored)]
-    _print(told, [] if restored is None else _done(restored), as_json=as_json)
-    return 0
+    with _shown("restoring") as progress:
+        store = _open(settings)
+        if store.client.call("GET", "mlq:queue_id") is None:
+            return carry_out(store, layout, made, key, settings.dead_s, progress)
+        return add_missing(store, only_missing(store, made))
+
+
+def _start(settings: Settings) -> None:
+    """Start the server: on the data that it has, if they are whole or half restored, else without.
+
+    What is left of damaged data is set aside and not deleted.
+    """
+    try:
+        server.start(settings, say=say)
+    except LostDataError:
+        pass
+    else:
+        return
+    with suppress(LostDataError):
+        server.start(settings, accept_loss=True, say=say)
+        if _open(settings).client.call("GET", "mlq:queue_id") is None:
+            return
+        # Half of a queue: what is there is older than what the results root knows.
+        server.stop(settings)
+    server.start(settings, afresh=True, say=say)
+
+
+def _open(settings: Settings) -> Store:
+    return Store(open_client(settings))
 
 
 def _held(settings: Settings, queue_id: str) -> int | None:
@@ -102,20 +141,14 @@ def _held(settings: Settings, queue_id: str) -> int | None:
     return int(jobs)
 
 
-def _start(settings: Settings) -> None:
-    """Start the server; data of which something is missing are set aside first."""
-    try:
-        server.start(settings)
-    except LostDataError:
-        server.start(settings, afresh=True, say=say)
-
-
-def _agrees() -> bool:
+def _agrees(holds: int | None) -> bool:
     if not sys.stdin.isatty():
         raise InvalidInputError(
             "nobody can be asked here", fix="say `mlq server restore --yes` if it is right"
         )
-    return Asker(wanted=True).yes("make the queue anew from this")
+    return Asker(wanted=True).yes(
+        "make the queue anew from this" if holds is None else "add these jobs to the queue"
+    )
 
 
 @contextmanager
@@ -130,9 +163,11 @@ def _shown(doing: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _findings(
-    settings: Settings, queue_id: str, copy: FoundCopy | None, made: Plan
+    settings: Settings, queue_id: str, copy: FoundCopy | None, made: Plan, holds: int | None
 ) -> Iterator[str]:
     yield f"{settings.root} belongs to queue {queue_id}"
+    if holds is not None:
+        yield f"its server holds {count(holds, 'job')}, and does not know these:"
     for label, text in _facts(copy, made):
         yield f"  {label:<11}{text}"
     for one in made.left_out[:_SHOWN]:

@@ -25,7 +25,7 @@ from mlq.submission import Submission
 from mlq.units import utc_iso
 from mlq_worker.endings import Patience
 from mlq_worker.rebuild import carry_out as carrying
-from mlq_worker.rebuild.carry_out import carry_out
+from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Terms, plan
 from mlq_worker.rebuild.survey import Found
 
@@ -325,3 +325,32 @@ def test_a_thousand_at_a_time_hold_nobody_up(
     assert (done.jobs, done.made) == (1000, 1000)
     assert problems(admin) == []
     assert store.peek().heads[0].id == "1"
+
+
+def test_a_queue_of_an_old_backup_is_given_what_it_does_not_know(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(5)
+    before = state_of(store, admin)
+    made = plan(copy_of(collector), Found(), TERMS)
+    for job in ("2", "4"):  # as if the backup had never heard of them
+        restoring.drop(store, job)
+    restoring.drop(store, "3")
+    admin.zadd("mlq:deleted", {"3": 1})
+    wanted = only_missing(store, made)
+    assert sorted(job.id for job in wanted.jobs) == ["2", "4"]
+    assert add_missing(store, wanted).made == 2
+    admin.delete("mlq:deleted")
+    add_missing(store, only_missing(store, made))
+    assert state_of(store, admin) == before
+
+
+def test_an_end_that_could_not_be_written_is_in_the_copy(
+    store: Store, enqueue: Enqueue, collector: Collector
+) -> None:
+    enqueue(2)
+    for one in claim(store, count=2):
+        fields = {"mlq_exit_code": 0} | ({"mlq_unwritten": 1} if one.id == "2" else {})
+        store.move([Move(one.id, Event.SUCCEED, 1, fields=fields)], time.time())
+    # Of the other the results root tells all.
+    assert list(copy_of(collector).jobs) == ["2"]
