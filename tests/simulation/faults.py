@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulation import channel_faults, machine_faults, server_faults
+from simulation import channel_faults, launcher_faults, machine_faults, server_faults
 from simulation.machine import Machine
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ KINDS: dict[Kind, float] = {
     machine_faults.kill_supervisor: 2,
     machine_faults.freeze_supervisor: 2,
     machine_faults.kill_launcher: 1,
+    launcher_faults.stop_launcher: 2,
     machine_faults.operator: 2,
     channel_faults.cut_tunnel: 4,
     channel_faults.nfs_hang: 3,

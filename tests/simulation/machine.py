@@ -9,8 +9,9 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlq_worker.supervisor.processes import MARK_VARIABLE, Process
 from simulation.engine import Engine, Timer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from simulation.truth import Truth
 
 TICKS_PER_S = 100
+SWEEP_S = 0.03  # a shell's look at all processes
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,12 @@ class SimProcess:
     since: float = 0.0
     timer: Timer | None = None
     leads: bool = False
+    keeps: bool = False
+    """It is the keeper of the others: it does no work, and stays as long as they do."""
 
     @property
     def alive(self) -> bool:
-        return self.state in "RT"
+        return self.state in "RTS"
 
     def row(self) -> Process:
         return Process(self.pid, self.state, self.parent, self.session, self.session, self.start)
@@ -103,7 +107,9 @@ class Machine:
     launcher_pid: int = 0
     queue_name: str = ""
     died: Callable[[], None] = lambda: None
-    """Called when a child of the launcher has died."""
+    """Called when a child of the launcher, or of a keeper, has died."""
+    reports: list[tuple[int, int]] = field(default_factory=list)
+    """What keepers tell the launcher: their pid, and the leader's status."""
 
     def __post_init__(self) -> None:
         self.queue_name = self.queue_name or self.name
@@ -142,24 +148,34 @@ class Machine:
         return self.next_pid
 
     def spawn(self, launcher_pid: int, env: dict[str, str]) -> int:
-        """Start an attempt: its leader, and perhaps a child in a session of its own."""
+        """Start an attempt: a keeper, the leader, and perhaps a child in a session of its own.
+
+        Half of these children hide their mark.
+        """
         job = (env["MLQ_JOB_ID"], int(env["MLQ_ATTEMPT"]))
         behavior = Behavior.of(self.seed, *job)
-        pid = self._start(launcher_pid, job, env, behavior, behavior.work_s)
-        self.table[pid].leads = True
+        keeper = self.new_pid()
+        start, mark = int(self.boot_s() * TICKS_PER_S), env[MARK_VARIABLE]
+        self.table[keeper] = SimProcess(
+            *(keeper, launcher_pid, launcher_pid, start, job, mark, float("inf"), 0, behavior),
+            state="S",
+            keeps=True,
+        )
+        leader = self._start(keeper, job, mark, behavior, behavior.work_s)
+        self.table[leader].leads = True
         if behavior.straggler_s:
-            self._start(pid, job, env, behavior, behavior.work_s + behavior.straggler_s)
+            hidden = int(behavior.straggler_s) % 2
+            left_s = behavior.work_s + behavior.straggler_s
+            self._start(leader, job, "" if hidden else mark, behavior, left_s)
         self.truth.spawned(self, job)
-        return pid
+        return keeper
 
     def _start(
-        self, parent: int, job: tuple[str, int], env: dict[str, str], how: Behavior, left_s: float
+        self, parent: int, job: tuple[str, int], mark: str, how: Behavior, left_s: float
     ) -> int:
         pid = self.new_pid()
         start = int(self.boot_s() * TICKS_PER_S)
-        process = SimProcess(
-            pid, parent, pid, start, job, env[MARK_VARIABLE], left_s, how.exit_code << 8, how
-        )
+        process = SimProcess(pid, parent, pid, start, job, mark, left_s, how.exit_code << 8, how)
         self.table[pid] = process
         self.truth.processes.setdefault(job[0], []).append((self, process))
         self._run(process)
@@ -190,12 +206,24 @@ class Machine:
         process.state, process.status = "Z", status
         if process.leads:
             self.truth.exited(self, process.job, os.waitstatus_to_exitcode(status))
-        if process.parent == 1 or process.parent in self.table:
+        keeper = self.table.get(process.parent)
+        if process.leads and keeper is not None and keeper.keeps:
+            self.reports.append((keeper.pid, status))
+        if not process.keeps or process.parent != self.launcher_pid:
             del self.table[process.pid]  # whoever its parent is, it buries it at once
-        for child in self.table.values():
-            if child.parent == process.pid:  # orphans go to the launcher, a subreaper
+        for child in list(self.table.values()):
+            if child.parent == process.pid:  # orphans go to the keeper, a subreaper
                 child.parent = process.parent
+                if process.keeps and child.leads:
+                    self.end(child, signal.SIGKILL)
+        if keeper is not None and keeper.keeps:
+            self._leave(keeper)
         self.died()
+
+    def _leave(self, keeper: SimProcess) -> None:
+        """A keeper ends when nothing is left below it."""
+        if keeper.alive and all(one.parent != keeper.pid for one in self.table.values()):
+            self.end(keeper, 0)
 
     def kill(self, pid: int, number: int) -> None:
         process = self.table.get(pid)
@@ -229,26 +257,36 @@ class Machine:
                 if running:
                     self._run(process)
 
-    def reap(self, launcher_pid: int) -> tuple[int, int, Any]:
-        """wait4(-1, WNOHANG) of the launcher."""
-        children = [one for one in self.table.values() if one.parent == launcher_pid]
-        if not children:
-            raise ChildProcessError
-        for one in children:
-            if one.state == "Z":
-                del self.table[one.pid]
-                return one.pid, one.status, _USAGE
-        return 0, 0, _USAGE
+    def gone(self, launcher_pid: int) -> list[SimProcess]:
+        """The keepers that have ended since the launcher last asked."""
+        found = [one for one in self.table.values() if one.keeps and one.state == "Z"]
+        found = [one for one in found if one.parent == launcher_pid]
+        for one in found:
+            del self.table[one.pid]
+        return found
 
-    def kill_children(self, launcher_pid: int) -> None:
-        """The launcher died: its children get their death signal, and init buries the dead."""
+    def launcher_died(self, launcher_pid: int, heir_pid: int) -> None:
+        """The launcher died: its keepers get their signal, and end all below them before long."""
         for one in list(self.table.values()):
-            if one.leads and one.parent == launcher_pid:
-                self.end(one, signal.SIGKILL)
-                self.table.pop(one.pid, None)
-        for one in self.table.values():
             if one.parent == launcher_pid:
-                one.parent = 1
+                one.parent = heir_pid
+                if one.state == "Z":
+                    del self.table[one.pid]
+                else:
+                    self.engine.after(SWEEP_S, partial(self._sweep, one))
+
+    def _sweep(self, keeper: SimProcess) -> None:
+        if self.table.get(keeper.pid) is not keeper:
+            return
+        if self.frozen:
+            self.engine.after(self.frozen_until - self.engine.now, partial(self._sweep, keeper))
+            return
+        for pid in list(self.table):
+            one = self.table.get(pid)
+            if one is not None and one.parent == keeper.pid:
+                self.end(one, signal.SIGKILL)
+        if self.table.get(keeper.pid) is keeper:  # what became its children now
+            self.engine.after(SWEEP_S, partial(self._sweep, keeper))
 
     # --- power and freezing ---------------------------------------------------------------------
 
@@ -281,10 +319,3 @@ class Machine:
 
     def is_running(self, process: SimProcess) -> bool:
         return self.on and not self.frozen and process.state == "R"
-
-
-class _Usage:
-    ru_utime, ru_stime, ru_maxrss = 1.0, 0.0, 1024
-
-
-_USAGE = _Usage()

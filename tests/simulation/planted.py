@@ -21,11 +21,13 @@ from mlq_worker.liveness.reaper import Evidence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.machine_name import MachineName
 from mlq_worker.supervised import Supervised
-from mlq_worker.supervisor import fence
+from mlq_worker.supervisor import fence, processes
 from mlq_worker.supervisor.beat_guard import BeatGuard
+from mlq_worker.supervisor.keepers import Gone
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
 from simulation import seams
+from simulation.supervision import SimLauncher
 
 _CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
 
@@ -143,7 +145,38 @@ def lost_attempts_run_on(patch: Any) -> None:
 
 
 def gone_with_its_leader(patch: Any) -> None:
-    patch.setattr(Spawner, "_sweep", lambda *_: False)
+    real = Spawner._leader_ended
+
+    def ended(self: Spawner, job: Any, leader: Any) -> None:
+        real(self, job, leader)
+        job.keeper = Gone(leader.keeper, 0, None)  # type: ignore[arg-type]
+
+    patch.setattr(Spawner, "_leader_ended", ended)
+
+
+def orphans_are_found_by_their_mark(patch: Any) -> None:
+    def members(targets: Any, table: Any = None) -> Any:
+        table = processes.look() if table is None else table
+        marks = {processes.mark_of(target.pid) for target in targets if target.pid in table}
+        return {
+            pid: one
+            for pid, one in table.items()
+            if processes.mark_of(pid) in marks - {""} and one.session == pid
+        }
+
+    patch.setattr(processes, "members", members)
+
+
+def a_launcher_outlives_its_supervisor(patch: Any) -> None:
+    """And kills, when it goes on, what bears the machine's marks."""
+
+    def hung_up(self: SimLauncher) -> None:
+        prefix = self.supervisor.options.mark_prefix
+        processes.kill_all(lambda: processes.marked(prefix, ()))
+        self.end()
+
+    patch.setattr(SimLauncher, "supervisor_died", lambda self: None)
+    patch.setattr(SimLauncher, "hung_up", hung_up)
 
 
 def servers_clock_is_believed(patch: Any) -> None:
@@ -192,6 +225,8 @@ BUGS: dict[str, Bug] = {
     "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
     "an attempt given up by the queue runs on": Bug(10, lost_attempts_run_on),
     "an attempt is gone with its leader": Bug(10, gone_with_its_leader),
+    "orphans are found by their mark": Bug(10, orphans_are_found_by_their_mark),
+    "a launcher outlives its supervisor": Bug(60, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a name is held by nobody": Bug(60, a_name_is_held_by_nobody),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),

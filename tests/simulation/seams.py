@@ -7,6 +7,7 @@ socket, a thread.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -66,26 +67,12 @@ def _mark_of(pid: int) -> str:
     return "" if one is None else one.mark
 
 
-def _children_of(pid: int) -> list[int]:
-    return [one.pid for one in _here().table.values() if one.parent == pid]
-
-
 _PROCESSES_OS = SimpleNamespace(
     kill=lambda pid, number: _here().kill(pid, number),
     killpg=lambda group, number: _here().killpg(group, number),
 )
 _SPAWNER_OS = SimpleNamespace(
-    devnull="",
-    O_RDWR=0,
-    O_CLOEXEC=0,
-    POSIX_SPAWN_DUP2=0,
-    WNOHANG=1,
-    open=lambda *_: -1,
-    close=lambda _descriptor: None,
-    getpid=lambda: _here().launcher_pid,
-    getppid=lambda: 0,
-    posix_spawn=lambda _path, _argv, env, **_: _here().spawn(_here().launcher_pid, env),
-    wait4=lambda _pid, _options: _here().reap(_here().launcher_pid),
+    close=lambda _descriptor: None, WIFSIGNALED=os.WIFSIGNALED, WIFEXITED=os.WIFEXITED
 )
 _LOOP_SELECT = SimpleNamespace(
     POLLIN=1, poll=lambda: SimpleNamespace(register=lambda *_: None, unregister=lambda *_: None)
@@ -169,13 +156,12 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (door, "note", _note),
         (shelf, "note", _note),
         (loop, "Door", SimDoor),
-        (loop, "Trampoline", lambda _runtime: None),
+        (loop, "Keeper", lambda _runtime: None),
         (loop, "LauncherProcess", lambda *_: WORLD.launch()),
         (loop, "select", _LOOP_SELECT),
         (processes, "look", _look),
         (processes, "look_at", _look_at),
         (processes, "mark_of", _mark_of),
-        (processes, "children_of", _children_of),
         (processes, "os", _PROCESSES_OS),
         (spawner, "os", _SPAWNER_OS),
         (spawner, "Pool", lambda _size: None),

@@ -10,6 +10,7 @@ from mlq.layout import Layout
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.beat import guard_of
 from mlq_worker.supervisor.holder import Holder
+from mlq_worker.supervisor.keepers import Gone, Leader
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.messages import Order, Result
 from mlq_worker.supervisor.options import Options
@@ -23,12 +24,36 @@ from simulation.roots import pinned
 LAUNCH_S = 0.05
 
 
+class SimKeepers:
+    """Stands in for `Keepers`: the processes are the machine's."""
+
+    def __init__(self, machine: Machine, launcher_pid: int) -> None:
+        self._machine, self._launcher_pid = machine, launcher_pid
+
+    def start(self, _name: str, _cwd: str, _argv: Any, env: dict[str, str], _log: int) -> int:
+        return self._machine.spawn(self._launcher_pid, env)
+
+    def hear(self) -> tuple[list[Leader], list[Gone]]:
+        gone = self._machine.gone(self._launcher_pid)
+        reports, self._machine.reports = self._machine.reports, []
+        usage: Any = SimpleNamespace(ru_utime=1.0, ru_stime=0.0, ru_maxrss=1024)
+        return (
+            [Leader(*report) for report in reports],
+            [Gone(one.pid, one.status, usage) for one in gone],
+        )
+
+    def end_strays(self) -> bool:
+        return False  # no keeper is killed but by those who end the attempt
+
+
 class SimLauncher:
     """Stands in for `LauncherProcess`, and runs the real `Spawner` as its main thread does."""
 
     def __init__(self, machine: Machine, layout: Layout, supervisor: SupervisorHost) -> None:
         self.machine, self.engine = machine, machine.engine
         self.pid = machine.new_pid()
+        self.supervisor = supervisor
+        self.stopped_until = 0.0
         self.channel, self._own = SimChannel.pair(self.engine, supervisor.wake, self.wake)
         self.dead = False
         self._timer: Timer | None = None
@@ -39,7 +64,7 @@ class SimLauncher:
             self._own,  # type: ignore[arg-type]
             layout,
             (machine.queue_name, machine.boot_id),
-            SimpleNamespace(command=lambda _cwd, argv: (argv[0], argv)),  # type: ignore[arg-type]
+            SimKeepers(machine, self.pid),  # type: ignore[arg-type]
             supervisor.supervisor_id,
         )
         self.spawner.pool = self.pool  # type: ignore[assignment]
@@ -61,8 +86,9 @@ class SimLauncher:
     def _turn(self) -> None:
         if self.dead:
             return
-        if self.machine.frozen:
-            self._wait(self.machine.frozen_until - self.engine.now + HOP_S)
+        thaw = max(self.machine.frozen_until, self.stopped_until)
+        if self.engine.now < thaw:
+            self._wait(thaw - self.engine.now + HOP_S)
             return
         self.engine.here = self.machine
         self.machine.launcher_pid = self.pid
@@ -73,16 +99,9 @@ class SimLauncher:
         spawner.pool.collect()
         due = spawner.tick()
         if self._own.closed:
-            self._guard()
+            self.hung_up()
         else:
             self._wait(self.machine.sim_after(due) if due < float("inf") else due)
-
-    def _guard(self) -> None:
-        """The supervisor is gone: so is everything it held."""
-        prefix = mark_prefix(self.machine)
-        while processes.kill_all(lambda: processes.marked(prefix, {self.pid}, root=self.pid)):
-            continue
-        self.end()
 
     def end(self) -> None:
         """It is killed."""
@@ -93,11 +112,27 @@ class SimLauncher:
         for task in self.pool.tasks:
             if self.engine.current is None:
                 task.kill()
-        self.machine.kill_children(self.pid)
+        self.machine.launcher_died(self.pid, 1 if self.supervisor.dead else self.supervisor.pid)
         self._own.close()
 
-    def reaped(self) -> bool:
-        return True
+    def supervisor_died(self) -> None:
+        """The kernel sends it the death signal."""
+        self.end()
+
+    def hung_up(self) -> None:
+        """The supervisor has closed the connection."""
+        self.end()
+
+    def keep_going(self) -> None:
+        """Somebody had stopped it, and its supervisor sees that."""
+        if self.stopped_until > self.engine.now:
+            self.stopped_until = self.engine.now
+            self.wake()
+
+    def buried(self) -> bool:
+        return not processes.kill_all(
+            lambda: processes.below(processes.look(), [self.supervisor.pid])
+        )
 
 
 def mark_prefix(machine: Machine) -> str:
@@ -120,6 +155,7 @@ class SupervisorHost:
         self.machine, self.engine, self.nfs, self.options = machine, machine.engine, nfs, options
         self.layout = options.layout
         self.pending: list[SimChannel] = []
+        self.pid = machine.new_pid()
         self.dead = False
         self.frozen_until = 0.0
         self.launchers: list[SimLauncher] = []
@@ -175,7 +211,7 @@ class SupervisorHost:
             self._turn()
 
     def kill(self) -> None:
-        """SIGKILL: its launcher's guard notices and ends everything."""
+        """SIGKILL: the kernel kills its launcher with it, even one that is stopped."""
         self.dead = True
         if self._timer is not None:
             self._timer.cancel()
@@ -187,6 +223,7 @@ class SupervisorHost:
             one.close()
         for launcher in self.launchers:
             launcher.channel.close()
+            launcher.supervisor_died()
 
     def _beaten(self) -> None:
         self._rung = True

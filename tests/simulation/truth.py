@@ -177,6 +177,8 @@ class Truth:
             and (written_at < self._engine.now - _SETTLED_ON_NFS_S)
         ):
             raise Violation(f"{what}: but it had finished and its result lay on NFS")
+        if to == "failed" and now.get("mlq_reason", "").startswith("killed by SIGKILL"):
+            raise Violation(f"{what}: but nobody outside killed it")
         if to == "finished" and 0 not in self.exit_codes.get((job_id, number), ()):
             raise Violation(f"{what}: but it never ended well")
         if self.loss is not None:

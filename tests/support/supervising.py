@@ -56,7 +56,7 @@ class Bench:
 
     def launcher(self) -> int:
         """The launcher's process, once there is one."""
-        return wait_for(lambda: processes.children_of(self.pid), what="a launcher")[0]
+        return wait_for(lambda: _children(self.pid), what="a launcher")[0]
 
     def order(self, job_id: str, *argv: str, **changes: Any) -> dict[str, Any]:
         """An order of attempt 1; `changes` replace fields."""
@@ -119,7 +119,12 @@ class Bench:
         return found
 
     def running(self, job_id: str) -> int:
-        """The pid of a job, once it is reported to run."""
+        """The pid of a job's leader, once it runs."""
+        keeper = self.keeper(job_id)
+        return wait_for(lambda: _children(keeper), what=f"the leader of {job_id}")[0]
+
+    def keeper(self, job_id: str) -> int:
+        """The pid of a job's keeper, once the job is reported to run."""
         self.until(lambda: job_id in self.started, f"start of {job_id}")
         return int(self.started[job_id]["pid"])
 
@@ -133,19 +138,33 @@ class Bench:
         return self.layout.log_file(job_id, 1).read_bytes()
 
     def alive(self) -> set[int]:
-        """The processes of all jobs."""
-        return set(processes.marked(self.prefix, ()))
+        """The processes of all jobs, without their keepers."""
+        found = processes.marked(self.prefix, ())
+        return {pid for pid in found if not _is_keeper(pid, self.prefix)}
 
     def end(self) -> None:
         """Kills the supervisor, the launcher and whatever they held."""
         self.link.close()
-        pids = {self.pid, *(processes.children_of(self.pid) or ())}
+        pids = {self.pid, *_children(self.pid)}
         for pid in pids:
             seen = processes.look_at(pid)
             if seen is not None:
                 processes.send(seen, signal.SIGKILL)
         wait_for(lambda: not processes.kill_all(lambda: processes.marked(self.prefix, ())))
         wait_for(lambda: not any(process_runs(pid) for pid in pids), what="its processes to end")
+
+
+def _children(pid: int) -> list[int]:
+    """The children of a process, the oldest first."""
+    found = [one for one in processes.look().values() if one.parent == pid]
+    return [one.pid for one in sorted(found, key=lambda one: (one.start, one.pid))]
+
+
+def _is_keeper(pid: int, prefix: str) -> bool:
+    try:
+        return prefix.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 def process_runs(pid: int) -> bool:

@@ -56,8 +56,8 @@ def test_a_new_worker_finds_what_ran_and_what_ended_meanwhile(bench: Bench) -> N
     bench.start(bench.order("2", "true", lane="x"))
     bench.start(bench.order("3", "sh", "-c", "read x < $HERE/pipe; exit 4"))
     os.mkfifo(bench.root.parent / "pipe")
-    pid = bench.running("1")
-    bench.running("3")
+    pid = bench.keeper("1")
+    bench.keeper("3")
     bench.link.close()
     (bench.root.parent / "pipe").write_text("go\n")
     wait_for(bench.layout.result_file("3", 1).exists, what="a result while no worker is there")
@@ -140,21 +140,6 @@ def test_jobs_die_with_the_supervisor(bench: Bench) -> None:
     launcher = bench.launcher()
     os.kill(bench.pid, signal.SIGKILL)
     wait_for(lambda: not any(map(process_runs, [*pids, launcher])), what="everything to end")
-
-
-def test_a_new_supervisor_ends_what_is_left_of_an_earlier_one(bench: Bench) -> None:
-    pids = hide(bench)
-    launcher, old = bench.launcher(), bench.pid
-    os.kill(launcher, signal.SIGSTOP)  # so that its guard cannot do it
-    os.kill(old, signal.SIGKILL)
-    wait_for(lambda: not process_runs(old), what="the supervisor to end")
-    try:
-        assert bench.alive() == pids
-        assert bench.connect().hello["attempts"] == []
-        assert bench.pid != old
-        assert bench.alive() == set()
-    finally:
-        os.kill(launcher, signal.SIGKILL)
 
 
 def test_jobs_die_with_the_launcher_and_another_one_starts(bench: Bench) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import sys
-import time
 from contextlib import suppress
 from types import FrameType
 
 from mlq.residence import Caretaker
-from mlq_worker.supervisor import clock, processes
+from mlq_worker.supervisor import clock
 from mlq_worker.supervisor.beat import Beats, guard_of
 from mlq_worker.supervisor.client import ALREADY_RUNNING
 from mlq_worker.supervisor.journal import note
+from mlq_worker.supervisor.leftovers import end_leftovers
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.options import Options, parse
 from mlq_worker.supervisor.residence import SupervisorResidence
 
-_LEFTOVER_ROUNDS = 100
-_LEFTOVER_PAUSE_S = 0.02
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 def main() -> None:
@@ -43,18 +43,6 @@ def main() -> None:
     note(f"supervisor {os.getpid()} ends: nothing to hold")
 
 
-def end_leftovers(mark_prefix: str) -> None:
-    """Kills every process of an earlier supervisor's jobs.
-
-    One that cannot die now, stuck in a hung disk, runs no further instruction of its own.
-    """
-    for _ in range(_LEFTOVER_ROUNDS):
-        if not processes.kill_all(lambda: processes.marked(mark_prefix, {os.getpid()})):
-            return
-        time.sleep(_LEFTOVER_PAUSE_S)
-    note("some processes of an earlier supervisor's jobs do not die; they are stuck in the kernel")
-
-
 def hold(options: Options, residence: SupervisorResidence) -> None:
     """Runs the supervisor where it resides."""
     listeners = residence.listen()
@@ -66,6 +54,7 @@ def hold(options: Options, residence: SupervisorResidence) -> None:
         with suppress(BlockingIOError):  # full of wakes: it is awake
             theirs.send(b"w")
 
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # see `children`
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
     host = {"host_id": options.host_id, "host": os.uname().nodename}
     beats = Beats(

@@ -59,8 +59,8 @@ class Attempt:
     def target(self) -> Target:
         """Whose processes are meant when this attempt is signalled."""
         if self.started is None:
-            return Target(self.order["mark"])
-        return Target(self.order["mark"], self.started["pid"], self.started["pid_start"])
+            return Target()
+        return Target(self.started["pid"], self.started["pid_start"])
 
     def held(self) -> Held:
         """The attempt as a worker that connects is told."""

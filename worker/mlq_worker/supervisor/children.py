@@ -1,4 +1,8 @@
-"""The supervisor's only child: the launcher, started without ever waiting for a disk."""
+"""The supervisor's only child: the launcher, started without ever waiting for a disk.
+
+The supervisor is the next subreaper above the launcher. So what a dead launcher had started comes
+to it, and it ends exactly that: all below itself.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import signal
 import socket
 import sys
 
+from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.channel import Channel
-from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.keeper import Keeper
 from mlq_worker.supervisor.options import Options
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
@@ -41,19 +46,17 @@ class LauncherProcess:
         options: those of the supervisor.
         boot_id: this boot's id.
         supervisor_id: of its supervisor.
-        trampoline: starts it, so that Python on a hung NFS holds up the launcher and not us.
+        keeper: starts it, so that Python on a hung NFS holds up the launcher and not us.
     """
 
-    def __init__(
-        self, options: Options, boot_id: str, supervisor_id: str, trampoline: Trampoline
-    ) -> None:
+    def __init__(self, options: Options, boot_id: str, supervisor_id: str, keeper: Keeper) -> None:
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
-        path, argv = trampoline.command(
-            "/",
+        path, argv = keeper.become(
             [
                 *(sys.executable, "-P", "-m", "mlq_worker.supervisor.launcher"),
                 f"--fd={theirs.fileno()}",
+                f"--supervisor={os.getpid()}",
                 f"--machine={options.machine}",
                 f"--boot-id={boot_id}",
                 f"--supervisor-id={supervisor_id}",
@@ -61,7 +64,7 @@ class LauncherProcess:
                 f"--mark-prefix={options.mark_prefix}",
                 f"--root={options.root}",
                 f"--runtime={options.runtime}",
-            ],
+            ]
         )
         self.pid = os.posix_spawn(
             path, argv, os.environ, setsigmask=(), setsigdef=[signal.SIGPIPE, signal.SIGTERM]
@@ -74,6 +77,18 @@ class LauncherProcess:
         self.channel.close()
         os.kill(self.pid, signal.SIGKILL)
 
-    def reaped(self) -> bool:
-        """Whether it is dead and buried."""
-        return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+    def keep_going(self) -> None:
+        """Lets it go on if somebody has stopped it: nobody could start or end a job meanwhile."""
+        seen = processes.look_at(self.pid)
+        if seen is not None and seen.state == "T":
+            processes.send(seen, signal.SIGCONT)
+
+    def buried(self) -> bool:
+        """Whether it is dead and nothing is left of what it started; kills what is left."""
+        left = processes.kill_all(lambda: processes.below(processes.look(), [os.getpid()]))
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    return False
+            except ChildProcessError:
+                return not left

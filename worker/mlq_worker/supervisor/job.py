@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.keepers import Gone
 from mlq_worker.supervisor.messages import Doom, Order, Result, Started
 from mlq_worker.supervisor.starting import Ready
 
@@ -25,6 +26,7 @@ class Job:
     started: Started | None = None
     result: Result | None = None
     foreign: bool = False
+    keeper: Gone | None = None
     sweep_at: float = 0.0
     sweep_s: float = SWEEP_S
 
@@ -37,5 +39,5 @@ class Job:
     def target(self) -> processes.Target:
         """Whose processes are meant."""
         if self.started is None:
-            return processes.Target(self.order["mark"])
-        return processes.Target(self.order["mark"], self.started["pid"], self.started["pid_start"])
+            return processes.Target()
+        return processes.Target(self.started["pid"], self.started["pid_start"])

@@ -1,8 +1,9 @@
 """The launcher process: parent of all jobs, child of the supervisor.
 
-A process of its own, so that the supervisor never forks beside its beat thread. Invariant: nothing
-that it started outlives the supervisor. A guard thread sees to that: it waits for the other end of
-the connection to close and needs neither the main thread nor any disk to kill what is left.
+A process of its own, so that the supervisor never forks beside its beat thread. Invariant: it acts
+for one supervisor and never outlives it, stopped or not: the kernel kills it at the supervisor's
+death, and with it, by their keepers, all that it started. It never kills by a mark, which the jobs
+of the next supervisor carry too.
 """
 
 from __future__ import annotations
@@ -14,39 +15,24 @@ import select
 import signal
 import socket
 import sys
-import threading
 from pathlib import Path
 from types import FrameType
 
 from mlq.layout import Layout
-from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.clock import boottime
-from mlq_worker.supervisor.deathsig import Trampoline
+from mlq_worker.supervisor.keepers import Keepers
 from mlq_worker.supervisor.spawner import Spawner
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
-_GUARD_ROUNDS = 1000
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _SWITCH_S = 0.0002  # the threads do little between two system calls; 5 ms would be ten jobs
 
 
-def guard(connection: socket.socket, mark_prefix: str) -> None:
-    """Waits until the supervisor is gone, kills all that it held, and ends this process."""
-    poll = select.poll()
-    poll.register(connection, 0)  # only the hang-up, which cannot be masked
-    while not poll.poll():
-        continue
-    us = os.getpid()
-    for _ in range(_GUARD_ROUNDS):
-        if not processes.kill_all(lambda: processes.marked(mark_prefix, {us}, root=us)):
-            break
-    os._exit(0)
-
-
 def run(spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
-    """Turns until the supervisor hangs up; from there on the guard acts."""
+    """Turns until the supervisor hangs up."""
     poll = select.poll()
     poll.register(deaths, select.POLLIN)
+    poll.register(spawner.keepers, select.POLLIN)
     poll.register(spawner.pool, select.POLLIN)
     while not channel.closed:
         channel.watch(poll)
@@ -82,6 +68,7 @@ def main() -> None:
     """Runs the launcher on the connection it was given."""
     parser = argparse.ArgumentParser(prog="mlq-launcher")
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--supervisor", type=int, required=True)
     for name in ("--machine", "--boot-id", "--supervisor-id", "--queue-id", "--mark-prefix"):
         parser.add_argument(name, required=True)
     for name in ("--root", "--runtime"):
@@ -90,22 +77,19 @@ def main() -> None:
 
     os.umask(0o077)
     sys.setswitchinterval(_SWITCH_S)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Its way here was `Keeper.become`: it asked for SIGKILL at the supervisor's death.
+    if os.getppid() != options.supervisor:
+        os._exit(0)  # which had died before it asked
     connection = socket.socket(fileno=options.fd)
     connection.set_inheritable(False)
-    threading.Thread(
-        target=guard, args=(connection, options.mark_prefix), name="guard", daemon=True
-    ).start()
-    # It came with SIGKILL at the supervisor's death; from here the guard does it, and more.
-    libc.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
     channel = Channel(connection)
     spawner = Spawner(
         channel,
         Layout(options.root, options.queue_id),
         (options.machine, options.boot_id),
-        Trampoline(options.runtime),
+        Keepers(options.runtime),
         options.supervisor_id,
     )
 
@@ -115,7 +99,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, told_to_end)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     run(spawner, channel, _watch_deaths())
-    threading.Event().wait()  # for the guard to end the process
+    os._exit(0)  # without waiting for threads that hang in NFS
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat import Beats
 from mlq_worker.supervisor.channel import Message
 from mlq_worker.supervisor.children import LauncherProcess, LaunchPause
-from mlq_worker.supervisor.deathsig import Trampoline
 from mlq_worker.supervisor.door import Door
 from mlq_worker.supervisor.journal import note
+from mlq_worker.supervisor.keeper import Keeper
 from mlq_worker.supervisor.messages import PROTOCOL, Key, Order, Result
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.processes import Process, Target
@@ -32,6 +32,7 @@ from mlq_worker.supervisor.state import Attempts
 
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
 _TURN_S = 1.0  # the longest wait; an order counts from the turn before it was read
+_AGAIN_S = 0.01  # until a job that has hardly started is told to end once more
 
 
 class Supervisor:
@@ -58,10 +59,11 @@ class Supervisor:
         self._beats = beats
         self._identity = identity
         self._state = Attempts(options.spans, options.machine, identity["boot_id"])
-        self._trampoline = Trampoline(options.runtime)
+        self._keeper = Keeper(options.runtime)
         self._launcher: LauncherProcess | None = None
         self._dead_launcher: LauncherProcess | None = None
         self._unrecorded: list[Result] = []
+        self._terminate: list[Target] = []
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll = select.poll()
         self._door = Door(listeners, self._poll)
@@ -82,7 +84,7 @@ class Supervisor:
         self._beats.stop()
         self._door.close()
         if self._launcher is not None:
-            self._launcher.channel.close()  # its guard ends it
+            self._launcher.channel.close()  # that ends it
 
     def _finished(self) -> bool:
         if self.told_to_end and self._state.idle:
@@ -112,6 +114,10 @@ class Supervisor:
             self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
             self._beats.paused = self._state.paused
             self._beats.worker = self._door.occupied
+            if self._launcher is not None:
+                self._launcher.keep_going()
+        if self._terminate:
+            wait_s = min(wait_s, _AGAIN_S)
         self._poll.poll(int(wait_s * 1000) + 1)
 
     def _turn(self) -> None:
@@ -136,9 +142,12 @@ class Supervisor:
         self._instruct_launcher(do)  # before any signal: it has to know why a job died
         if do.kill:
             processes.kill_all(self._finder(do.kill))
-        for target in do.terminate:
-            if target.pid is not None:
-                processes.signal_group(target.pid, target.pid_start, SIGTERM, SIGCONT)
+        self._terminate += do.terminate
+        self._terminate = [
+            target
+            for target in self._terminate
+            if not processes.signal_leader(target, SIGTERM, SIGCONT)
+        ]
         if do.resume:
             processes.signal_each(self._finder(do.resume)().values(), SIGCONT)
             note(f"resumed {len(do.resume)} attempts")
@@ -162,13 +171,7 @@ class Supervisor:
             self._unrecorded = []
 
     def _finder(self, targets: Collection[Target]) -> partial[dict[int, Process]]:
-        return partial(processes.members, targets, self._spared())
-
-    def _spared(self) -> set[int]:
-        ours = {os.getpid()}
-        if self._launcher is not None:
-            ours.add(self._launcher.pid)
-        return ours
+        return partial(processes.members, targets)
 
     # --- the beat ---------------------------------------------------------------------------------
 
@@ -207,12 +210,7 @@ class Supervisor:
     def _bury_and_launch(self) -> None:
         """Kills what a dead launcher left, round by round; then starts another."""
         if self._dead_launcher is not None:
-            prefix = self._options.mark_prefix
-            sessions = self._finder([attempt.target for attempt in self._state.live])
-            left = processes.kill_all(
-                lambda: {**processes.marked(prefix, self._spared()), **sessions()}
-            )
-            if left or not self._dead_launcher.reaped():
+            if not self._dead_launcher.buried():
                 self._launch_at = self._now.at + 0.02
                 return
             self._dead_launcher = None
@@ -223,7 +221,7 @@ class Supervisor:
                 self._options,
                 self._identity["boot_id"],
                 self._identity["supervisor_id"],
-                self._trampoline,
+                self._keeper,
             )
             self._launch_pause.began(self._now.at)
             self._state.launcher_up = True

@@ -112,7 +112,10 @@ class Doom(TypedDict):
 
 
 class Started(TypedDict):
-    """A job that runs; `pid_start` in clock ticks since boot, `at` in seconds of boot time."""
+    """A job that runs; `pid_start` in clock ticks since boot, `at` in seconds of boot time.
+
+    `pid` is the job's keeper: every process of the job is below it.
+    """
 
     id: str
     attempt: int

@@ -1,9 +1,9 @@
 """Finding and signalling every process of an attempt, wherever it has hidden.
 
-A job may fork, leave its session (`setsid`) and be orphaned (double fork). Its processes are those
-of its leader's session, those that carry its mark in their environment, and all their descendants.
-Only /proc is read: no file system that may hang. Invariant: a process is signalled only if it was
-just seen to belong to a target; nothing else of the user's is ever touched.
+A job may fork, leave its session (`setsid`), be orphaned (double fork), and hide its environment.
+It stays below its keeper all the same (see `keeper`), so an attempt's processes are those below its
+keeper. Only /proc is read: no file system that may hang. Invariant: a process is signalled only if
+it was just seen to belong to a target; nothing else of the user's is ever touched.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from mlq_worker.supervisor.keeper import SWEEP
+
 MARK_VARIABLE = "MLQ_MARK"
 _PASSES = 50  # a fork bomb is stopped generation by generation; the next round goes on
 _ZOMBIE_STATES = frozenset("ZX")
+_SWEEPER = b"\0".join((b"/bin/sh", b"-c", SWEEP.encode("ascii"), b""))
 
 
 class Process(NamedTuple):
@@ -31,9 +34,8 @@ class Process(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Whose processes are meant: the leader, if it is known, and the mark."""
+    """Whose processes are meant: those below this keeper, once it is known."""
 
-    mark: str
     pid: int | None = None
     pid_start: int | None = None
 
@@ -74,74 +76,86 @@ def look() -> dict[int, Process]:
 
 
 def mark_of(pid: int) -> str:
-    """The mark in a process's environment; "" if it has none or is not ours to read."""
+    """The mark in a process's environment; "" if it has none or is not ours to read.
+
+    A keeper that sweeps has none, and shows its mark as the name of its script.
+    """
     try:
         with Path(f"/proc/{pid}/environ").open("rb", buffering=0) as file:
             environment = file.readall()
+        with Path(f"/proc/{pid}/cmdline").open("rb", buffering=0) as file:
+            command = file.read(len(_SWEEPER) + 256)
     except OSError:
         return ""  # gone, or another user's: not ours in either case
     name = MARK_VARIABLE.encode("ascii") + b"="
     _, found, rest = (b"\0" + environment).partition(b"\0" + name)
-    return os.fsdecode(rest.split(b"\0", 1)[0]) if found else ""
+    if not found and command.startswith(_SWEEPER):
+        rest = command.removeprefix(_SWEEPER)
+    return os.fsdecode(rest.split(b"\0", 1)[0])
 
 
-def children_of(pid: int) -> list[int] | None:
-    """The children of a process's first thread; None if this kernel does not list them."""
-    listed = _read(f"/proc/{pid}/task/{pid}/children")
-    return None if listed is None else [int(child) for child in listed.split()]
+def below(
+    table: dict[int, Process], roots: Collection[int], spare: Collection[int] = ()
+) -> dict[int, Process]:
+    """The processes of the table below the roots, by pid: without the roots.
+
+    Args:
+        table: the process table.
+        roots: pids.
+        spare: pids that are left out, with all below them.
+    """
+    children: dict[int, list[Process]] = {}
+    for process in table.values():
+        children.setdefault(process.parent, []).append(process)
+    found: dict[int, Process] = {}
+    unseen = list(roots)
+    while unseen:
+        for process in children.get(unseen.pop(), ()):
+            if process.pid not in spare and process.pid not in found:
+                found[process.pid] = process
+                unseen.append(process.pid)
+    return found
 
 
 def members(
-    targets: Collection[Target], spare: Collection[int], table: dict[int, Process] | None = None
+    targets: Collection[Target], table: dict[int, Process] | None = None
 ) -> dict[int, Process]:
-    """The processes of the targets, by pid.
+    """The processes of the targets, by pid; the table is looked at now unless given."""
+    table = look() if table is None else table
+    return below(table, [target.pid for target in targets if target.pid and _lives(target, table)])
 
-    Args:
-        targets: the attempts meant.
-        spare: pids that are never members, though they descend from one or carry a mark.
-        table: the process table; looked at now unless given.
+
+def _lives(target: Target, table: dict[int, Process]) -> bool:
+    """Whether the number still is this keeper's."""
+    seen = table.get(target.pid or 0)
+    return seen is not None and target.pid_start in (None, seen.start)
+
+
+def leader_of(target: Target, table: dict[int, Process]) -> Process | None:
+    """The first process that the job started with, the oldest child of its keeper.
+
+    What became a child later, an orphan, is younger.
+    """
+    if not _lives(target, table):
+        return None
+    children = [process for process in table.values() if process.parent == target.pid]
+    return min(children, key=lambda process: (process.start, process.pid), default=None)
+
+
+def marked(
+    prefix: str, spare: Collection[int], table: dict[int, Process] | None = None
+) -> dict[int, Process]:
+    """The processes whose mark starts with `prefix`, and all below them.
+
+    For what an earlier supervisor left: a keeper shows its mark to everybody.
     """
     table = look() if table is None else table
-    sessions = {target.pid for target in targets if target.pid is not None}
-    for target in targets:
-        leader = table.get(target.pid) if target.pid is not None else None
-        if leader and target.pid_start is not None and leader.start != target.pid_start:
-            sessions.discard(target.pid)  # the number belongs to somebody else by now
-    marks = {target.mark for target in targets}
-    oldest = min((target.pid_start or 0 for target in targets), default=0)
-    return _with_descendants(
-        table,
-        spare,
-        lambda process: (
-            process.session in sessions
-            or (process.start >= oldest and mark_of(process.pid) in marks)
-        ),
-    )
-
-
-def marked(prefix: str, spare: Collection[int], root: int | None = None) -> dict[int, Process]:
-    """The processes whose mark starts with `prefix`, and the descendants of those and of `root`."""
-    return _with_descendants(
-        look(),
-        spare,
-        lambda process: process.parent == root or mark_of(process.pid).startswith(prefix),
-    )
-
-
-def _with_descendants(
-    table: dict[int, Process], spare: Collection[int], belongs: Callable[[Process], bool]
-) -> dict[int, Process]:
-    table = {pid: process for pid, process in table.items() if pid not in spare}
-    found = {pid: process for pid, process in table.items() if belongs(process)}
-    while True:
-        more = {
-            pid: process
-            for pid, process in table.items()
-            if pid not in found and process.parent in found
-        }
-        if not more:
-            return found
-        found.update(more)
+    found = {
+        pid: process
+        for pid, process in table.items()
+        if pid not in spare and mark_of(pid).startswith(prefix)
+    }
+    return found | below(table, found, spare)
 
 
 def send(process: Process, number: signal.Signals) -> None:
@@ -155,14 +169,20 @@ def send(process: Process, number: signal.Signals) -> None:
         return  # gone meanwhile, or a set-user-id program: not ours to signal
 
 
-def signal_group(leader: int, leader_start: int | None, *numbers: signal.Signals) -> None:
-    """Signals the leader's process group; the leader alone while it has not made its group yet."""
-    seen = look_at(leader)
-    if seen is None or (leader_start is not None and seen.start != leader_start):
-        return
+def signal_leader(target: Target, *numbers: signal.Signals) -> bool:
+    """Signals the process group of an attempt's leader, or the leader before it has made one.
+
+    Returns:
+        Whether that is done; if not, the leader is about to start or has just ended.
+    """
+    table = look()
+    seen = leader_of(target, table)
+    if seen is None:
+        return not _lives(target, table)
     for number in numbers:
-        if not send_to_group(leader, number):
+        if seen.group != seen.pid or not send_to_group(seen.pid, number):
             send(seen, number)
+    return True
 
 
 def stop_all(find: Callable[[], dict[int, Process]]) -> dict[int, Process]:

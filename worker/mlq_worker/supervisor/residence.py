@@ -43,7 +43,7 @@ class SupervisorResidence:
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self._options, self._say = options, say
         name = kernel_name("supervisor", options.mark_prefix)
-        young = (SOCKET_NAME, LOG_NAME, "mlq-job")
+        young = (SOCKET_NAME, LOG_NAME, "mlq-keeper")
         self._residence = Residence(options.runtime, "supervisor", name, young=young, say=say)
         self._path = options.runtime / SOCKET_NAME
         self._door: KernelName | None = None

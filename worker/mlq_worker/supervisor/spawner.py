@@ -2,7 +2,7 @@
 
 Starting and reaping belong to one thread, since PR_SET_PDEATHSIG is about the thread that forked;
 what may hang in NFS goes to a pool. Invariant: an attempt is reported as gone only when none of its
-processes is left.
+processes is left: its keeper has ended.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any
 
 from mlq.layout import Layout
-from mlq_worker.causes import Cause
+from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.clock import boottime, utc_now
-from mlq_worker.supervisor.deathsig import Trampoline
 from mlq_worker.supervisor.holder import Holder
 from mlq_worker.supervisor.job import Job
+from mlq_worker.supervisor.keepers import Gone, Keepers, Leader
 from mlq_worker.supervisor.lanes import Lanes
 from mlq_worker.supervisor.messages import Doom, Found, Key, Outcome, key_of, unstarted_result
 from mlq_worker.supervisor.pool import Pool
@@ -31,6 +31,7 @@ from mlq_worker.supervisor.starting import FOREIGN, Failure, Preparation, Ready
 
 _POOL_SIZE = 4
 _SWEEP_MAX_S = 0.5
+_UNFORKED_REASON = "cannot start a process here: the kernel lets none be forked"
 
 
 class Spawner:
@@ -40,7 +41,7 @@ class Spawner:
         channel: the connection to the supervisor.
         layout: where jobs have their folders.
         place: machine and boot id, for results.
-        trampoline: how jobs are executed.
+        keepers: how jobs are executed.
         supervisor_id: of the supervisor, to be left beside each attempt.
     """
 
@@ -49,19 +50,12 @@ class Spawner:
         channel: Channel,
         layout: Layout,
         place: tuple[str, str],
-        trampoline: Trampoline,
+        keepers: Keepers,
         supervisor_id: str = "",
     ) -> None:
         self._preparation = Preparation(layout, Holder(*place, supervisor_id))
         self._place = place
-        self._trampoline = trampoline
-        # Handlers go with exec; what is ignored, as SIGPIPE is in Python, stays ignored.
-        self._ignored = [
-            number
-            for number in signal.valid_signals()
-            if signal.getsignal(number) is signal.SIG_IGN
-        ]
-        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self.keepers = keepers
         self._jobs: dict[Key, Job] = {}
         self._by_pid: dict[int, Job] = {}
         self._lanes: Lanes[Job] = Lanes()
@@ -144,22 +138,9 @@ class Spawner:
             self._preparation.expect(key_of(order))
             self._report.tell("late", key_of(order))
             return
-        path, argv = self._trampoline.command(order["cwd"], ready.argv)
+        env = {**order["env"], **ready.secrets}
         try:
-            # Not subprocess: it waits until the child has closed its copies of our descriptors,
-            # and closing one on a hung NFS takes as long as NFS hangs.
-            pid = os.posix_spawn(
-                path,
-                argv,
-                {**order["env"], **ready.secrets},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, self._null, 0),
-                    (os.POSIX_SPAWN_DUP2, ready.log, 1),
-                    (os.POSIX_SPAWN_DUP2, ready.log, 2),
-                ],
-                setsigmask=(),
-                setsigdef=self._ignored,
-            )
+            pid = self.keepers.start(order["mark"], order["cwd"], ready.argv, env, ready.log)
         except (OSError, ValueError) as error:
             self._end_unstarted(job, *spawn_fault(error))
             return
@@ -198,34 +179,49 @@ class Spawner:
     # --- ending -----------------------------------------------------------------------------------
 
     def reap(self) -> None:
-        """Collects the dead: leaders of jobs, and orphans that jobs left to us."""
-        while True:
-            try:
-                pid, status, used = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            job = self._by_pid.pop(pid, None)
-            if job is None or job.started is None:
-                continue
-            outcome, exit_code, number, reason = classify(status)
-            cpu_s, max_rss_mib = usage(used)
-            job.result = {
-                "id": job.order["id"],
-                "attempt": job.order["attempt"],
-                "machine": self._place[0],
-                "boot_id": self._place[1],
-                "outcome": outcome,
-                "exit_code": exit_code,
-                "signal": number,
-                "reason": reason,
-                "started_at": job.started["started_at"],
-                "ended_at": utc_now(),
-                "cpu_s": cpu_s,
-                "max_rss_mib": max_rss_mib,
-            }
-            self._leaving.append(job)
+        """Takes note of the dead: leaders of jobs, and keepers, below which nothing is left."""
+        leaders, gone = self.keepers.hear()
+        for leader in leaders:
+            job = self._by_pid.get(leader.keeper)
+            if job is not None:
+                self._leader_ended(job, leader)
+        for keeper in gone:
+            job = self._by_pid.pop(keeper.pid, None)
+            if job is not None:
+                self._keeper_ended(job, keeper)
+
+    def _leader_ended(self, job: Job, leader: Leader) -> None:
+        outcome, exit_code, number, reason = classify(leader.status)
+        job.result = {
+            "id": job.order["id"],
+            "attempt": job.order["attempt"],
+            "machine": self._place[0],
+            "boot_id": self._place[1],
+            "outcome": outcome,
+            "exit_code": exit_code,
+            "signal": number,
+            "reason": reason,
+            "started_at": job.started and job.started["started_at"],
+            "ended_at": utc_now(),
+            "cpu_s": 0.0,
+            "max_rss_mib": 0,
+        }
+        # Its keeper ends at once if nothing is left; a look at all processes would cost more.
+        job.sweep_at = boottime() + job.sweep_s
+        self._leaving.append(job)
+
+    def _keeper_ended(self, job: Job, keeper: Gone) -> None:
+        job.keeper = keeper
+        if job.result is None:
+            # It was killed, and its leader with it; or the kernel let it fork no leader.
+            self._leader_ended(job, Leader(keeper.pid, keeper.status))
+        if job.result is None:
+            raise RuntimeError("an attempt without a result cannot be finished")
+        if os.WIFEXITED(keeper.status) and keeper.status:
+            job.result["outcome"], job.result["exit_code"] = "lost", None
+            job.result["reason"] = _UNFORKED_REASON
+            job.result["cause"] = Cause(Kind.MACHINE).as_json()
+        job.result["cpu_s"], job.result["max_rss_mib"] = usage(keeper.usage)
 
     def clear(self) -> float:
         """Ends what ended jobs left behind and reports the jobs of which nothing is left.
@@ -236,46 +232,25 @@ class Spawner:
         if not self._leaving:
             return float("inf")
         now = boottime()
-        orphans = self._orphans()
+        strays = self.keepers.end_strays()
         remaining: list[Job] = []
         for job in self._leaving:
-            if job.sweep_at <= now and not self._sweep(job, orphans, now):
-                self._finish(job)
-            else:
+            if job.keeper is None or (strays and os.WIFSIGNALED(job.keeper.status)):
+                self._sweep(job, now)
                 remaining.append(job)
+            else:
+                self._finish(job)
         self._leaving = remaining
         return min((job.sweep_at for job in remaining), default=float("inf"))
 
-    def _orphans(self) -> bool:
-        children = processes.children_of(os.getpid())
-        return children is None or any(pid not in self._by_pid for pid in children)
-
-    def _sweep(self, job: Job, orphans: bool, now: float) -> bool:
-        """Whether something is left of a job; it is killed unless it still has a grace."""
-        if job.started is None:
-            return False
-        group = job.started["pid"]
-        if not orphans and job.doom is None and not processes.send_to_group(group, 0):
-            return False
-        find = partial(self._find, job)
+    def _sweep(self, job: Job, now: float) -> None:
+        """Kills what is left of a job, unless it still has a grace."""
+        if now < job.sweep_at:
+            return
         if job.doom is None or now >= job.doom["kill_at"]:
-            left = processes.kill_all(find)
-        else:
-            left = bool(find())
-        # A group knows for sure whether it is empty; a look at /proc can miss what moves.
-        left = left or processes.send_to_group(group, 0)
+            processes.kill_all(partial(processes.members, [job.target]))
         job.sweep_at = now + job.sweep_s
         job.sweep_s = min(2 * job.sweep_s, _SWEEP_MAX_S)
-        return left
-
-    def _find(self, job: Job) -> dict[int, processes.Process]:
-        """The processes of a job; the last one also answers for orphans that nobody can place."""
-        spare = {os.getpid(), os.getppid(), *self._by_pid}
-        table = processes.look()
-        found = processes.members([job.target], spare, table)
-        if not self._by_pid:
-            found |= {p.pid: p for p in table.values() if p.parent == os.getpid()}
-        return found
 
     def _finish(self, job: Job) -> None:
         result = job.result

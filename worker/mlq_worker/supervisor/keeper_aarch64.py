@@ -1,0 +1,130 @@
+"""What a keeper does, as machine code of aarch64; `keeper` tells what for.
+
+A line is an instruction: its bytes, what a disassembler reads from them, a remark. A test compares
+the first two. After the last one `keeper` puts three texts that end with a zero byte: "/bin/sh",
+"-c" and the script of the sweep.
+"""
+
+LISTING = """
+f3030091       mov x19, sp                      the stack at entry: argc, argv..., NULL, envp...
+610a40f9       ldr x1, [x19, #0x10]             argv[1]: the launcher's pid in decimal, or 0
+f4031f2a       mov w20, wzr
+42018052       mov w2, #0xa
+20144038       ldrb w0, [x1], #1                digit:
+00c00071       subs w0, w0, #0x30
+63000054       b.lo #0x24                       to counted, at the end of the text
+9402021b       madd w20, w20, w2, w0
+fcffff17       b #0x10                          to digit
+540b0034       cbz w20, #0x18c                  counted: to job: nothing is to be kept
+ff4300d1       sub sp, sp, #0x10
+00008092       mov x0, #-1
+e00700f9       str x0, [sp, #8]                 a set of all signals
+400080d2       mov x0, #2                       SIG_SETMASK
+e1230091       add x1, sp, #8
+e2031faa       mov x2, xzr
+030180d2       mov x3, #8
+e81080d2       mov x8, #0x87
+010000d4       svc #0                           rt_sigprocmask(SIG_SETMASK, all, NULL, 8)
+200080d2       mov x0, #1                       PR_SET_PDEATHSIG
+810180d2       mov x1, #0xc                     SIGUSR2
+e81480d2       mov x8, #0xa7
+010000d4       svc #0                           prctl(PR_SET_PDEATHSIG, SIGUSR2)
+800480d2       mov x0, #0x24                    PR_SET_CHILD_SUBREAPER
+210080d2       mov x1, #1
+e81480d2       mov x8, #0xa7
+010000d4       svc #0                           prctl(PR_SET_CHILD_SUBREAPER, 1)
+881580d2       mov x8, #0xac
+010000d4       svc #0                           getpid()
+e00300b9       str w0, [sp]                     the report: this pid, and a status of wait(2)
+200280d2       mov x0, #0x11                    SIGCHLD
+e1031faa       mov x1, xzr
+e2031faa       mov x2, xzr
+e3031faa       mov x3, xzr
+e4031faa       mov x4, xzr
+881b80d2       mov x8, #0xdc
+010000d4       svc #0                           clone(SIGCHLD, NULL, NULL, NULL, NULL)
+f503002a       mov w21, w0                      the leader; 0 once it has ended
+75060034       cbz w21, #0x164                  to child
+07000014       b #0xb8                          to reap
+e0230091       add x0, sp, #8                   wait:
+e1031faa       mov x1, xzr
+e2031faa       mov x2, xzr
+030180d2       mov x3, #8
+281180d2       mov x8, #0x89
+010000d4       svc #0                           rt_sigtimedwait(all, NULL, NULL, 8)
+00008092       mov x0, #-1                      reap:
+e1130091       add x1, sp, #4
+220080d2       mov x2, #1                       WNOHANG
+e3031faa       mov x3, xzr
+882080d2       mov x8, #0x104
+010000d4       svc #0                           wait4(-1, &status, WNOHANG, NULL)
+1f000071       cmp w0, #0
+0b040054       b.lt #0x154                      to done: no child is left
+40010054       b.eq #0x100                      to look: none has ended
+1f00156b       cmp w0, w21
+c1feff54       b.ne #0xb8                       to reap: an orphan
+f5031f2a       mov w21, wzr
+600080d2       mov x0, #3
+e1030091       mov x1, sp
+020180d2       mov x2, #8
+080880d2       mov x8, #0x40
+010000d4       svc #0                           write(3, report, 8)
+efffff17       b #0xb8                          to reap
+a81580d2       mov x8, #0xad                    look:
+010000d4       svc #0                           getppid()
+1f00146b       cmp w0, w20
+a0fcff54       b.eq #0xa0                       to wait: the launcher lives
+b5000034       cbz w21, #0x124                  to sweep: the leader has ended
+e003154b       neg w0, w21
+210180d2       mov x1, #9
+281080d2       mov x8, #0x81
+010000d4       svc #0                           kill(-leader, SIGKILL)
+00060010       adr x0, #0x1e4                   sweep: "/bin/sh"
+21060010       adr x1, #0x1ec                   "-c"
+02060070       adr x2, #0x1ef                   the script
+630640f9       ldr x3, [x19, #8]                argv[0], its name
+ffc300d1       sub sp, sp, #0x30
+e00700a9       stp x0, x1, [sp]
+e20f01a9       stp x2, x3, [sp, #0x10]
+ff1300f9       str xzr, [sp, #0x20]
+e1030091       mov x1, sp
+e2031faa       mov x2, xzr
+a81b80d2       mov x8, #0xdd
+010000d4       svc #0                           execve("/bin/sh", those four, NULL)
+bf020071       cmp w21, #0                      done:
+e0079f1a       cset w0, ne
+a80b80d2       mov x8, #0x5d
+010000d4       svc #0                           exit(1 if there never was a leader else 0)
+ff0700f9       str xzr, [sp, #8]                child: a set of no signals
+400080d2       mov x0, #2
+e1230091       add x1, sp, #8
+e2031faa       mov x2, xzr
+030180d2       mov x3, #8
+e81080d2       mov x8, #0x87
+010000d4       svc #0                           rt_sigprocmask(SIG_SETMASK, none, NULL, 8)
+600080d2       mov x0, #3
+280780d2       mov x8, #0x39
+010000d4       svc #0                           close(3)
+200080d2       mov x0, #1                       job: PR_SET_PDEATHSIG
+210180d2       mov x1, #9                       SIGKILL
+e81480d2       mov x8, #0xa7
+010000d4       svc #0                           prctl(PR_SET_PDEATHSIG, SIGKILL)
+a81380d2       mov x8, #0x9d
+010000d4       svc #0                           setsid()
+600e40f9       ldr x0, [x19, #0x18]
+280680d2       mov x8, #0x31
+010000d4       svc #0                           chdir(argv[2])
+00010035       cbnz w0, #0x1d0                  to fail
+601240f9       ldr x0, [x19, #0x20]
+61820091       add x1, x19, #0x20
+620240f9       ldr x2, [x19]                    argc
+620e028b       add x2, x19, x2, lsl #3
+42400091       add x2, x2, #0x10
+a81b80d2       mov x8, #0xdd
+010000d4       svc #0                           execve(argv[3], &argv[3], envp)
+1f080031       cmn w0, #2                       fail: ENOENT?
+e0179f1a       cset w0, eq
+00f80111       add w0, w0, #0x7e
+a80b80d2       mov x8, #0x5d
+010000d4       svc #0                           exit(127 if ENOENT else 126)
+"""

@@ -1,0 +1,72 @@
+"""The keeper where there is no machine code for it; takes dozens of milliseconds a job.
+
+Executed as a file, with the arguments that `keeper` describes, by any Python and without any of our
+packages. Where the two programs differ, this one is what is meant.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import struct
+import sys
+from contextlib import suppress
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+_REPORT_FD = 3
+
+
+def main() -> None:
+    """Keep a job, or become a command."""
+    sweep, name, parent, cwd, *command = sys.argv[1:]
+    libc = ctypes.CDLL(None)
+    if int(parent):
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGUSR2, 0, 0, 0)
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        leader = os.fork()
+        if leader:
+            keep(leader, int(parent))
+            os.execve("/bin/sh", ["/bin/sh", "-c", sweep, name], {})  # noqa: S606 - what it is for
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        with suppress(OSError):
+            os.close(_REPORT_FD)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    start(cwd, command)
+
+
+def keep(leader: int, parent: int) -> None:
+    """Report the leader's end; leave when no child is left, return when the launcher has died."""
+    while os.getppid() == parent:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            os._exit(0)
+        if pid == leader:
+            leader = 0
+            with suppress(OSError):  # nobody listens any more
+                os.write(_REPORT_FD, struct.pack("=ii", os.getpid(), status))
+        elif pid == 0:
+            signal.sigwaitinfo(signal.valid_signals())
+    if leader:
+        with suppress(ProcessLookupError):  # it has no session yet: the sweep finds it
+            os.killpg(leader, signal.SIGKILL)
+
+
+def start(cwd: str, command: list[str]) -> None:
+    """Become the command."""
+    os.setsid()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.chdir(cwd)
+        os.execv(command[0], command)  # noqa: S606 - what it is for
+    except FileNotFoundError:
+        os._exit(127)
+    except OSError:
+        os._exit(126)
+
+
+if __name__ == "__main__":
+    main()

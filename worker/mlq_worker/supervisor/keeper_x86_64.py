@@ -1,0 +1,163 @@
+"""What a keeper does, as machine code of x86_64; `keeper` tells what for.
+
+A line is an instruction: its bytes, what a disassembler reads from them, a remark. A test compares
+the first two. After the last one `keeper` puts three texts that end with a zero byte: "/bin/sh",
+"-c" and the script of the sweep.
+"""
+
+LISTING = """
+4889e3         mov rbx, rsp                     the stack at entry: argc, argv..., NULL, envp...
+488b7310       mov rsi, qword ptr [rbx + 0x10]  argv[1]: the launcher's pid in decimal, or 0
+4531e4         xor r12d, r12d
+ac             lodsb al, byte ptr [rsi]         digit:
+2c30           sub al, 0x30
+720c           jb 0x1b                          to counted, at the end of the text
+0fb6c0         movzx eax, al
+456be40a       imul r12d, r12d, 0xa
+4101c4         add r12d, eax
+ebef           jmp 0xa                          to digit
+4585e4         test r12d, r12d                  counted:
+0f84f8000000   je 0x11c                         to job: nothing is to be kept
+6aff           push -1
+4989e6         mov r14, rsp                     a set of all signals
+6a00           push 0
+6a02           push 2
+5f             pop rdi                          SIG_SETMASK
+4c89f6         mov rsi, r14
+31d2           xor edx, edx
+6a08           push 8
+415a           pop r10
+6a0e           push 0xe
+58             pop rax
+0f05           syscall                          rt_sigprocmask(SIG_SETMASK, all, NULL, 8)
+6a01           push 1
+5f             pop rdi                          PR_SET_PDEATHSIG
+6a0c           push 0xc
+5e             pop rsi                          SIGUSR2
+b89d000000     mov eax, 0x9d
+0f05           syscall                          prctl(PR_SET_PDEATHSIG, SIGUSR2)
+6a24           push 0x24
+5f             pop rdi                          PR_SET_CHILD_SUBREAPER
+6a01           push 1
+5e             pop rsi
+b89d000000     mov eax, 0x9d
+0f05           syscall                          prctl(PR_SET_CHILD_SUBREAPER, 1)
+6a27           push 0x27
+58             pop rax
+0f05           syscall                          getpid()
+890424         mov dword ptr [rsp], eax         the report: this pid, and a status of wait(2)
+6a39           push 0x39
+58             pop rax
+0f05           syscall                          fork()
+4189c5         mov r13d, eax                    the leader; 0 once it has ended
+85c0           test eax, eax
+0f8493000000   je 0x101                         to child
+eb12           jmp 0x82                         to reap
+4c89f7         mov rdi, r14                     wait:
+31f6           xor esi, esi
+31d2           xor edx, edx
+6a08           push 8
+415a           pop r10
+b880000000     mov eax, 0x80
+0f05           syscall                          rt_sigtimedwait(all, NULL, NULL, 8)
+6aff           push -1                          reap:
+5f             pop rdi
+488d742404     lea rsi, [rsp + 4]
+6a01           push 1
+5a             pop rdx                          WNOHANG
+4531d2         xor r10d, r10d
+6a3d           push 0x3d
+58             pop rax
+0f05           syscall                          wait4(-1, &status, WNOHANG, NULL)
+85c0           test eax, eax
+785a           js 0xf3                          to done: no child is left
+7418           je 0xb3                          to look: none has ended
+4439e8         cmp eax, r13d
+75e2           jne 0x82                         to reap: an orphan
+4531ed         xor r13d, r13d
+6a03           push 3
+5f             pop rdi
+4889e6         mov rsi, rsp
+6a08           push 8
+5a             pop rdx
+6a01           push 1
+58             pop rax
+0f05           syscall                          write(3, report, 8)
+ebcf           jmp 0x82                         to reap
+6a6e           push 0x6e                        look:
+58             pop rax
+0f05           syscall                          getppid()
+4439e0         cmp eax, r12d
+74b3           je 0x70                          to wait: the launcher lives
+4489ef         mov edi, r13d
+f7df           neg edi
+7408           je 0xcc                          to sweep: the leader has ended
+6a09           push 9
+5e             pop rsi
+6a3e           push 0x3e
+58             pop rax
+0f05           syscall                          kill(-leader, SIGKILL)
+488d3d8e000000 lea rdi, [rip + 0x8e]            sweep: "/bin/sh"
+488d358f000000 lea rsi, [rip + 0x8f]            "-c"
+488d158b000000 lea rdx, [rip + 0x8b]            the script
+6a00           push 0
+ff7308         push qword ptr [rbx + 8]         argv[0], its name
+52             push rdx
+56             push rsi
+57             push rdi
+4889e6         mov rsi, rsp
+31d2           xor edx, edx
+6a3b           push 0x3b
+58             pop rax
+0f05           syscall                          execve("/bin/sh", those four, NULL)
+31ff           xor edi, edi                     done:
+4585ed         test r13d, r13d
+400f95c7       setne dil
+6a3c           push 0x3c
+58             pop rax
+0f05           syscall                          exit(1 if there never was a leader else 0)
+6a02           push 2                           child:
+5f             pop rdi
+6a00           push 0
+4889e6         mov rsi, rsp                     a set of no signals
+31d2           xor edx, edx
+6a08           push 8
+415a           pop r10
+6a0e           push 0xe
+58             pop rax
+0f05           syscall                          rt_sigprocmask(SIG_SETMASK, none, NULL, 8)
+6a03           push 3
+5f             pop rdi
+6a03           push 3
+58             pop rax
+0f05           syscall                          close(3)
+6a01           push 1                           job:
+5f             pop rdi                          PR_SET_PDEATHSIG
+6a09           push 9
+5e             pop rsi                          SIGKILL
+b89d000000     mov eax, 0x9d
+0f05           syscall                          prctl(PR_SET_PDEATHSIG, SIGKILL)
+6a70           push 0x70
+58             pop rax
+0f05           syscall                          setsid()
+488b7b18       mov rdi, qword ptr [rbx + 0x18]
+6a50           push 0x50
+58             pop rax
+0f05           syscall                          chdir(argv[2])
+85c0           test eax, eax
+7515           jne 0x150                        to fail
+488b7b20       mov rdi, qword ptr [rbx + 0x20]
+488d7320       lea rsi, [rbx + 0x20]
+488b03         mov rax, qword ptr [rbx]         argc
+488d54c310     lea rdx, [rbx + rax*8 + 0x10]
+6a3b           push 0x3b
+58             pop rax
+0f05           syscall                          execve(argv[3], &argv[3], envp)
+31ff           xor edi, edi                     fail:
+83f8fe         cmp eax, -2                      ENOENT?
+400f94c7       sete dil
+83c77e         add edi, 0x7e
+6a3c           push 0x3c
+58             pop rax
+0f05           syscall                          exit(127 if ENOENT else 126)
+"""

@@ -1,0 +1,56 @@
+"""Ending what an earlier supervisor left, before its successor starts anything or beats.
+
+The kernel kills a launcher with its supervisor, and each keeper then ends what is below it; this
+waits for that and helps. Invariant: what a living supervisor holds is not touched, though it has
+the same marks; nor is anything but launchers, keepers, and what is marked or below those.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.journal import note
+from mlq_worker.supervisor.processes import Process
+
+SUPERVISOR, LAUNCHER = "mlq_worker.supervisor", "mlq_worker.supervisor.launcher"
+_ROUNDS = 100
+_PAUSE_S = 0.02
+
+
+def end_leftovers(mark_prefix: str) -> None:
+    """Kills the launchers and every process of earlier supervisors' jobs.
+
+    One that cannot die now, stuck in a hung disk, runs no further instruction of its own.
+    """
+    for _ in range(_ROUNDS):
+        if not processes.kill_all(lambda: left(mark_prefix)):
+            return
+        time.sleep(_PAUSE_S)
+    note("some processes of an earlier supervisor's jobs do not die; they are stuck in the kernel")
+
+
+def left(mark_prefix: str) -> dict[int, Process]:
+    """The processes that no living supervisor holds: launchers, marked ones, and all below them."""
+    table = processes.look()
+    launchers = {pid for pid in table if is_module(pid, LAUNCHER, f"--mark-prefix={mark_prefix}")}
+    held = {pid for pid in launchers if is_module(table[pid].parent, SUPERVISOR)}
+    found = {pid: table[pid] for pid in launchers - held}
+    found |= processes.marked(mark_prefix, {os.getpid()}, table)
+    found |= processes.below(table, found)
+    spared = held | processes.below(table, held).keys() | {os.getpid()}
+    return {pid: process for pid, process in found.items() if pid not in spared}
+
+
+def is_module(pid: int, module: str, argument: str = "") -> bool:
+    """Whether a process is Python running a module, with this argument if one is named."""
+    try:
+        with Path(f"/proc/{pid}/cmdline").open("rb", buffering=0) as file:
+            words = os.fsdecode(file.readall()).split("\0")
+    except OSError:
+        return False
+    named = any(pair == ("-m", module) for pair in pairwise(words))
+    return named and (not argument or argument in words)
