@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulation import channel_faults, launcher_faults, machine_faults, server_faults
+from simulation import (
+    channel_faults,
+    launcher_faults,
+    machine_faults,
+    placing_faults,
+    server_faults,
+)
 from simulation.machine import Machine
 
 if TYPE_CHECKING:
@@ -25,6 +31,8 @@ KINDS: dict[Kind, float] = {
     machine_faults.kill_launcher: 1,
     launcher_faults.stop_launcher: 2,
     machine_faults.operator: 2,
+    placing_faults.lose_folder: 2,
+    placing_faults.fail_everything: 2,
     channel_faults.cut_tunnel: 4,
     channel_faults.nfs_hang: 3,
     channel_faults.nfs_errors: 3,
@@ -104,6 +112,7 @@ class Faults:
             machine.link.heal()
             machine.link.loses = 0.0
             machine.view.heal()
+            machine.lacks_until = machine.fails_until = 0.0
         if self.world.queue_host.down:
             self.world.queue_host.restart()
         for machine in self.world.machines:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -106,6 +106,10 @@ class Machine:
     next_pid: int = 100
     launcher_pid: int = 0
     queue_name: str = ""
+    lacks_until: float = 0.0
+    """Until when the folder of the jobs is not there."""
+    fails_until: float = 0.0
+    """Until when every job fails at its start."""
     died: Callable[[], None] = lambda: None
     """Called when a child of the launcher, or of a keeper, has died."""
     reports: list[tuple[int, int]] = field(default_factory=list)
@@ -154,6 +158,8 @@ class Machine:
         """
         job = (env["MLQ_JOB_ID"], int(env["MLQ_ATTEMPT"]))
         behavior = Behavior.of(self.seed, *job)
+        if self.engine.now < self.fails_until:
+            behavior = replace(behavior, work_s=0.5, exit_code=1, straggler_s=0.0)
         keeper = self.new_pid()
         start, mark = int(self.boot_s() * TICKS_PER_S), env[MARK_VARIABLE]
         self.table[keeper] = SimProcess(

@@ -16,6 +16,7 @@ import mlq_worker.liveness.reaper
 from mlq.store.operations import Operation
 from mlq.store.store import Store
 from mlq.strict_files import Refused, Unreadable
+from mlq_worker.absences import Absences
 from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.liveness.reaper import Evidence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
@@ -210,6 +211,12 @@ def a_name_is_held_by_nobody(patch: Any) -> None:
     patch.setattr(BeatGuard, "check", lambda *_: None)
 
 
+def missing_here_is_missing_everywhere(patch: Any) -> None:
+    patch.setattr(
+        Absences, "nowhere", lambda self, ended: ended.result.reason if ended.result else ""
+    )
+
+
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         10, operation="move", text="  right = right and running == move.attempt\n"
@@ -229,6 +236,9 @@ BUGS: dict[str, Bug] = {
     "a launcher outlives its supervisor": Bug(60, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a name is held by nobody": Bug(60, a_name_is_held_by_nobody),
+    "what is missing here is taken to be missing everywhere": Bug(
+        400, missing_here_is_missing_everywhere
+    ),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
     "one bad result fails the whole batch": Bug(10, one_bad_result_fails_the_batch),
     "a verdict stands although the lease was renewed": Bug(

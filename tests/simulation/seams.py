@@ -124,7 +124,7 @@ def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.
     return real(layout, sorted(machines), now_s)  # the order of a set is not the seed's
 
 
-def _read_file(_root: Any, path: Any, _most_bytes: int) -> Found:
+def _read_file(_root: Any, path: Any, _most_bytes: int, *, tail: bool = False) -> Found:
     return poisoned_results.read(WORLD, _here(), path)
 
 

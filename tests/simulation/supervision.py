@@ -16,6 +16,7 @@ from mlq_worker.supervisor.messages import Order, Result
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.starting import Failure, Ready
+from simulation import placing_faults
 from simulation.engine import LEAST_S, Timer
 from simulation.fittings import HOP_S, SimBeats, SimChannel, SimPool
 from simulation.machine import Machine
@@ -279,6 +280,9 @@ def prepared(
             nfs.job_files.setdefault(order["id"], order["job_json"])
     except OSError as error:
         return Failure("storage", None, f"simulated: {error.strerror}")
+    failure = placing_faults.missing(machine)
+    if failure is not None:
+        return failure
     return Ready(-1, list(order["argv"]))
 
 

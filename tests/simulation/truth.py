@@ -37,6 +37,7 @@ class Truth:
         self.poisoned: set[Key] = set()
         self.wire: Wire | None = None
         self.server_clock_s: Callable[[], float] = lambda: engine.now
+        self.check_failure: Callable[[str, str], None] = lambda what, reason: None
         self.processes: dict[str, list[tuple[Machine, SimProcess]]] = {}
         self.exit_codes: dict[Key, set[int]] = {}
         self.acknowledged: set[str] = set()
@@ -183,6 +184,8 @@ class Truth:
             raise Violation(f"{what}: but it never ended well")
         if self.loss is not None:
             self.loss.moved((job_id, number))
+        if to == "failed":
+            self.check_failure(what, now.get("mlq_reason", ""))
         if to in ENDED:
             self.ends[job_id] = (to, number)
             self.ended_at[job_id] = self._engine.now

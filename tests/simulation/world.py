@@ -17,7 +17,7 @@ from mlq.settings import Settings
 from mlq.store.wire import Wire
 from mlq_worker.supervisor.fence import Spans
 from mlq_worker.supervisor.options import Options
-from simulation import poisoned_results
+from simulation import placing_faults, poisoned_results
 from simulation.data_loss import DataLoss
 from simulation.engine import Engine, Violation
 from simulation.faults import Faults
@@ -72,6 +72,7 @@ class World:
         self.queue_host.watch, self.queue_host.published = self.truth.watch, self._publish
         self.truth.wire = self._wire
         self.truth.loss = self.loss = DataLoss(self)
+        self.truth.check_failure = partial(placing_faults.check_failure, self)
         self.truth.server_clock_s = lambda: self.queue_host.clock_s
         self._wire.call("SET", "mlq:queue_id", QUEUE_ID)
         self.workers: dict[str, WorkerHost] = {}

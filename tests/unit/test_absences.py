@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlq.request import Request
-from mlq_worker.absences import FIRST_S, GROWTH, Absences
+from mlq_worker.absences import FIRST_S, FRESH_S, GROWTH, Absences
 from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.endings import History
@@ -72,6 +72,16 @@ def test_a_machine_that_is_silent_or_too_small_is_not_counted_on() -> None:
     small = seen(other(cores_total=1))
     assert small.nowhere(ended()) == ""
     assert small.to_leave([BIG], 2048) == {BIG: set()}
+
+
+def test_what_another_missed_long_ago_it_may_have_again() -> None:
+    absences = Absences("lab01")
+    absences.see([ended()], 0.0)
+    for ago_s, heard_s, left in ((FRESH_S - 5, 1.0, set()), (FRESH_S - 5, 9.0, {"f1"})):
+        record = {**ROOMY, "lacks": [{"word": "f1", "missed_s_ago": ago_s}]}
+        absences.compare({"lab02": (heard_s, record)}, LEASE_S)
+        assert absences.to_leave([CLASS], 2048) == {CLASS: left}
+        assert bool(absences.nowhere(ended())) is not bool(left)
 
 
 def test_a_mark_goes_after_a_pause_that_grows_or_when_a_job_finds_it() -> None:

@@ -17,11 +17,14 @@ from mlq.machines import listed, offer_of
 from mlq.needs import word_of
 from mlq.placement import Fit, place
 from mlq.request import JobClass, Request
+from mlq.store.found import number
 from mlq_worker.attempt_result import AttemptResult
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.holdings import Holding
 
 FIRST_S, GROWTH, LONGEST_S = 30.0, 2, 900.0
+# What another machine missed longer ago, it may have again by now.
+FRESH_S = 60.0
 _LETTERS = {Kind.FOLDER: "f", Kind.ENVIRONMENT: "e", Kind.COMMAND: "c"}
 _NAMED = 4  # so many machines are named in a reason
 
@@ -30,7 +33,7 @@ Machines = Mapping[str, tuple[float, Mapping[str, Any]]]
 
 
 class _Other(NamedTuple):
-    """Another machine that is heard: its record, and the words of what it lacks."""
+    """Another machine that is heard: its record, and the words of what it lacked just now."""
 
     name: str
     record: Mapping[str, Any]
@@ -43,10 +46,11 @@ class _Other(NamedTuple):
 
 @dataclass(slots=True)
 class _Mark:
-    """Something that is missing: until when it counts, and for how long it counted last."""
+    """Something that is missing: when last, until when it counts, how long it counted last."""
 
     cause: Cause
     reason: str
+    missed_s: float
     until_s: float
     pause_s: float = FIRST_S
 
@@ -82,8 +86,10 @@ class Absences:
         mark = self._marks.get(word)
         if mark is None:
             until_s = self._now_s + FIRST_S
-            self._marks[word] = _Mark(result.cause, result.reason, until_s)
-        elif not self._counts(mark):
+            self._marks[word] = _Mark(result.cause, result.reason, self._now_s, until_s)
+            return
+        mark.missed_s = self._now_s
+        if not self._counts(mark):
             mark.pause_s = min(LONGEST_S, GROWTH * mark.pause_s)
             mark.until_s = self._now_s + mark.pause_s
 
@@ -111,7 +117,7 @@ class Absences:
             lease_s: a machine not heard for longer is not counted on.
         """
         self._others = [
-            _Other(name, record, frozenset(_words(record)))
+            _Other(name, record, frozenset(_words(record, heard_s)))
             for name, (heard_s, record) in sorted(machines.items())
             if name != self._machine and heard_s <= lease_s
         ]
@@ -149,10 +155,15 @@ class Absences:
         listed_names = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
         return f"{ended.result.reason}, on {listed_names}"
 
-    def as_json(self) -> list[dict[str, str]]:
+    def as_json(self) -> list[dict[str, str | float]]:
         """Return what is missing here as others read it."""
         return [
-            {"word": word, **mark.cause.as_json(), "reason": mark.reason}
+            {
+                "word": word,
+                **mark.cause.as_json(),
+                "reason": mark.reason,
+                "missed_s_ago": round(self._now_s - mark.missed_s, 1),
+            }
             for word, mark in self._marks.items()
             if self._counts(mark)
         ]
@@ -163,5 +174,7 @@ def _missing_word(ended: Holding) -> str:
     return word_of(ended.needs, letter) if letter else ""
 
 
-def _words(record: Mapping[str, Any]) -> Iterable[str]:
-    return (str(one.get("word")) for one in listed(record, "lacks") if isinstance(one, dict))
+def _words(record: Mapping[str, Any], heard_s: float) -> Iterable[str]:
+    for one in listed(record, "lacks"):
+        if isinstance(one, dict) and number(one.get("missed_s_ago")) + heard_s <= FRESH_S:
+            yield str(one.get("word"))

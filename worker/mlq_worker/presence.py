@@ -39,7 +39,7 @@ class Condition:
     note: str
     unwell: str
     tunnel: bool = False
-    lacks: Sequence[Mapping[str, str]] = ()
+    lacks: Sequence[Mapping[str, str | float]] = ()
     refused_moves: str = ""
     aside: Mapping[str, Any] = field(default_factory=dict)
 
