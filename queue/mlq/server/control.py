@@ -3,7 +3,8 @@
 One rule tells whether it runs: `server.lock` in its data folder is locked. The server inherits the
 lock from whoever started it, so the kernel drops it with the server's last process, whatever ended
 it; a pid file or a socket left behind by `kill -9` therefore fools nobody, and of two commands that
-start it at once one gets the lock and the other waits for the same server.
+start it at once one gets the lock and the other waits for the same server. A cleaner may delete the
+files of a server that lives: see `lost_files`.
 
 `appendfsync always` is the default because it is affordable. Measured on two busy cores and a
 virtual disk (Valkey 9.1, ext4): one enqueue takes 0.8 ms (everysec: 0.35 ms), ten thousand in one
@@ -31,6 +32,7 @@ from mlq.server import known
 from mlq.server.data import find_data
 from mlq.server.files import ServerFiles
 from mlq.server.launching import Launch, launch, settle
+from mlq.server.lost_files import has_lost_socket
 from mlq.server.status import connect
 from mlq.server.witness import Count, Witness, count
 from mlq.settings import Settings
@@ -73,6 +75,9 @@ def start(
     """
     files = _prepare(settings)
     deadline_s = time.monotonic() + timeout_s
+    if has_lost_socket(settings.redis_socket, files.is_running):
+        say(f"the server's socket {settings.redis_socket} was removed; the server is started again")
+        stop(settings)
     while True:
         said_before = files.log_size()
         with files.locked() as lock:

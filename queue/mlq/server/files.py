@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlq.errors import ServerError
 from mlq.locks import is_locked
+from mlq.server.lost_files import server_in
 
 _LOG_TAIL_BYTES = 8000
 # `8190:M 23 Nov 2026 22:15:01.123 # Bad file format ...`: `#` marks a warning.
@@ -82,14 +83,15 @@ class ServerFiles:
             except BlockingIOError:
                 yield None
             else:
-                yield descriptor
+                # Somebody may have deleted the file that a living server has locked.
+                yield None if server_in(self.folder) is not None else descriptor
         finally:
             os.close(descriptor)
 
     def is_running(self) -> bool:
         """Whether a server, or somebody who starts one just now, holds the lock."""
         try:
-            return is_locked(self.lock)
+            return is_locked(self.lock) or server_in(self.folder) is not None
         except OSError as error:
             raise ServerError(f"cannot look into {self.folder}", why=error.strerror or "") from None
 
@@ -99,7 +101,9 @@ class ServerFiles:
             pid = int(self.pid_file.read_text(encoding="ascii"))
             # A starter that holds the lock may not have removed the file of the last server yet.
             return pid if b"-server" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
-        except (FileNotFoundError, ProcessLookupError, ValueError):
+        except FileNotFoundError:
+            return server_in(self.folder)
+        except (ProcessLookupError, ValueError):
             return None
 
     def configured_fsync(self) -> str:

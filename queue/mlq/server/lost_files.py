@@ -1,0 +1,49 @@
+"""A running server whose lock, pid file or socket somebody deleted, cleaners of /tmp for example.
+
+Without the lock file a second server would write into the same data. So what decides in the end is
+whether a server lives in the data folder: it is its working directory. A socket cannot be given
+back to a server that runs; it is stopped in order and started again, which loses nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_APPEARS_S = 1.0
+_POLL_S = 0.02
+
+
+def server_in(folder: Path) -> int | None:
+    """Return the process of our own that serves the data in a folder; None if there is none."""
+    try:
+        ours = folder.stat()
+        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+    except OSError:
+        return None
+    for pid in pids:
+        with suppress(OSError):
+            process = Path(f"/proc/{pid}")
+            if process.stat().st_uid != os.getuid():
+                continue
+            if b"-server" not in (process / "cmdline").read_bytes():
+                continue
+            at = (process / "cwd").stat()
+            if (at.st_dev, at.st_ino) == (ours.st_dev, ours.st_ino):
+                return pid
+    return None
+
+
+def has_lost_socket(socket: Path, is_running: Callable[[], bool]) -> bool:
+    """Tell whether a server runs without its socket; one that only starts has it in a moment."""
+    until_s = time.monotonic() + _APPEARS_S
+    while is_running():
+        if socket.exists():
+            return False
+        if time.monotonic() >= until_s:
+            return True
+        time.sleep(_POLL_S)
+    return False
