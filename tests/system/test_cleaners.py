@@ -115,13 +115,15 @@ def test_another_runtime_folder_is_no_other_machine(lab: Lab) -> None:
 
 
 def test_a_supervisor_that_no_name_shows_is_found_among_the_processes(lab: Lab) -> None:
-    """In a network of its own the kernel's names are not seen, and the lock file is gone."""
+    """In a network of its own the kernel's names are not seen, nor the lock of another folder."""
     machine = lab.machine("m1")
     job = lab.sh(WAITS)
     lab.pid("pid")
     supervisor = machine.pid("supervisor")
-    argv = Path(f"/proc/{supervisor}/cmdline").read_bytes().split(b"\0")[1:-1]
-    files(machine)
+    command = Path(f"/proc/{supervisor}/cmdline").read_bytes().decode().split("\0")[1:-1]
+    elsewhere = lab.folder / "r2"
+    elsewhere.mkdir(mode=0o700)
+    argv = [f"--runtime={elsewhere}" if "--runtime=" in one else one for one in command]
     second = subprocess.run(
         ["unshare", "--net", sys.executable, *argv], capture_output=True, text=True, check=False
     )
