@@ -44,6 +44,12 @@ def collector(store: Store) -> Collector:
     return Collector(store, "lab01", 86400.0)
 
 
+_OF_THE_MOMENT = (
+    *("mlq:last_number", "mlq:reply:", "rq:execution", "mlq:leases", "mlq:machine"),
+    "mlq:root",
+)
+
+
 def copy_of(collector: Collector) -> Copy:
     return parsed(collector.collect(QUEUE).raw, "copy")
 
@@ -61,7 +67,16 @@ def state_of(store: Store, admin: redis.Redis) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for key in sorted(admin.scan_iter("*")):
         name = key.decode()
-        if name.startswith(("mlq:reply:", "rq:execution", "mlq:leases", "mlq:machine", "mlq:root")):
+        if name.startswith(
+            (
+                "mlq:last_number",
+                "mlq:reply:",
+                "rq:execution",
+                "mlq:leases",
+                "mlq:machine",
+                "mlq:root",
+            )
+        ):
             continue
         kind = admin.type(key)
         if kind == b"hash":
@@ -170,12 +185,12 @@ def test_jobs_enqueued_meanwhile_are_kept_under_new_numbers(
 
     done = carry_out(store, OWNED, made, KEY, pause_s=0)
 
-    assert done.renumbered == {"1": "4", "2": "5"}
+    assert done.renumbered == {"1": "1004", "2": "1005"}
     assert store.named("old") == ["1", "2", "3"]
-    assert store.named("new") == ["4"]
-    assert [one.id for one in claim(store, count=9)] == ["1", "2", "3", "4"]
-    store.move([Move("4", Event.SUCCEED, 1)], time.time())
-    assert fields(store, "5", "dependency_id") == ["queued", "4"]
+    assert store.named("new") == ["1004"]
+    assert [one.id for one in claim(store, count=9)] == ["1", "2", "3", "1004"]
+    store.move([Move("1004", Event.SUCCEED, 1)], time.time())
+    assert fields(store, "1005", "dependency_id") == ["queued", "1004"]
 
 
 def test_a_submission_sent_again_to_the_emptied_queue_is_no_other_job(
@@ -299,7 +314,7 @@ def test_jobs_that_this_key_did_not_sign_are_left_out_and_named(
     done = rebuild(store, copy)
     assert [one.split(":")[0] for one in done.left_out] == ["job 1"]
     assert [one.id for one in claim(store, count=9)] == ["2"]
-    assert store.reserve_numbers(1) == 3
+    assert store.reserve_numbers(1) > 2
 
 
 def test_a_parent_that_is_lost_ends_its_children(

@@ -17,7 +17,7 @@ from mlq.units import utc_iso
 from mlq_worker.attempt_result import parse_result
 from mlq_worker.endings import Patience
 from mlq_worker.rebuild.job_file import Signed, parse_job_file, verified
-from mlq_worker.rebuild.plan import Terms, plan
+from mlq_worker.rebuild.plan import GAP, Terms, plan
 from mlq_worker.rebuild.survey import Found, JobOnRoot, Place
 
 KEY = b"k" * 32
@@ -165,9 +165,9 @@ def test_a_held_job_stays_held() -> None:
 def test_numbers_go_on_above_all_that_was_given_out() -> None:
     terms = Terms(KEY, NOW_S, Patience(3, 0.0), 30)
     copy = Copy(Header("q", 41, NOW_S, "m", 1, 0), {"7": copied("queued")})
-    assert plan(copy, Found(largest=7), terms).high == 41
-    assert plan(copy, Found(largest=43), terms).high == 43
-    assert plan(None, Found(largest=43), terms).high == 43
+    assert plan(copy, Found(largest=7), terms).high == 41 + GAP
+    assert plan(copy, Found(largest=43), terms).high == 43 + GAP
+    assert plan(None, Found(largest=43), terms).high == 43 + GAP
 
 
 def test_jobs_that_ended_long_ago_are_not_listed_again() -> None:
@@ -176,7 +176,7 @@ def test_jobs_that_ended_long_ago_are_not_listed_again() -> None:
     told = {1: result(1, ended_at=long_ago)}
     on_root = JobOnRoot("7", Signed(job.text, job.signature), (1,), told)
     made = plan(None, Found({"7": on_root}, largest=7), Terms(KEY, NOW_S, Patience(3, 0), 30))
-    assert (made.jobs, made.forgotten, made.high) == ([], 1, 7)
+    assert (made.jobs, made.forgotten, made.high) == ([], 1, 7 + GAP)
 
 
 def test_only_what_this_key_signed_under_this_id_is_a_job() -> None:

@@ -19,6 +19,9 @@ from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
 from mlq_worker.rebuild.survey import Found, Place
 
 _DAY_S = 86400.0
+# Numbers that were given out after the copy, to jobs that left no trace yet, must not be given to
+# others: their users wrote them down, and a machine may hold one of them.
+GAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Plan:
 
     Args:
         jobs: those submitted last first.
-        high: the largest number that was ever given out, as far as is known.
+        high: above this, no number can have been given out.
         left_out: jobs that are not restored, and what else was found, with the reason.
         forgotten: how many ended so long ago that they are not listed any more.
     """
@@ -85,7 +88,8 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
             why = f"{error.what}: {error.why}" if isinstance(error, MlqError) else str(error)
             made.left_out.append(f"job {job_id}: {why}")
     last = 0 if copy is None else copy.header.last_number
-    made.high = max([last, found.largest, *(_number(one) for one in copied)])
+    held_ids = (job_id for job_id, _ in found.beats)
+    made.high = max([last, found.largest, *map(_number, copied), *map(_number, held_ids)]) + GAP
     pending = {one: copied[one].pending for one in copied}
     _settle(stories, specs, pending, terms.now_s)
     before_s = terms.now_s - terms.keep_days * _DAY_S
