@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from mlq import many
 from mlq.condition import in_words
 from mlq.errors import (
     InvalidInputError,
@@ -26,10 +27,9 @@ from mlq.errors import (
 from mlq.handles import Job, JobResult, value_of
 from mlq.ids import expand, order_key
 from mlq.layout import Layout
-from mlq.lifecycle import ENDED, WAITING, Event, State
+from mlq.lifecycle import ENDED, State
 from mlq.numbering import store_all
 from mlq.settings import Settings, load
-from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.units import utc_iso
 from mlq.views import FIELDS, JobView, view
@@ -39,24 +39,6 @@ if TYPE_CHECKING:
     from mlq.submission import Options, Submission
 
 WAIT_POLL_S = 0.25
-
-# What a job that is run again by its user should not remember.
-_OF_EARLIER_RUNS = (
-    "started_at",
-    "ended_at",
-    "mlq_exit_code",
-    "mlq_reason",
-    "mlq_progress",
-    "mlq_stop",
-    "mlq_losses",
-    "mlq_failures",
-    "mlq_folder_faults",
-    "mlq_avoid",
-    "mlq_avoid_until",
-    "mlq_due",
-    "mlq_unwritten",
-    "result",
-)
 
 
 class Queue:
@@ -70,7 +52,8 @@ class Queue:
         clock: unix time.
         sleep: waits so many seconds.
 
-    `tell` may be replaced: it is called with what the user should know, each text once.
+    Two methods may be replaced: `tell` is called with what the user should know, each text once;
+    `progress` with how many jobs of how many are done, after each slice of them.
     """
 
     def __init__(
@@ -88,6 +71,7 @@ class Queue:
         self._key, self._clock, self._sleep = key, clock, sleep
         self._environ, self._told = environ or {}, set[str]()
         self.tell: Callable[[str], None] = lambda _: None
+        self.progress: Callable[[int, int], None] = lambda _done, _of: None
 
     @classmethod
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
@@ -239,39 +223,14 @@ class Queue:
 
         Jobs that have ended already are in neither list.
         """
-        canceled: list[str] = []
-        stopping: list[str] = []
-        left = list(ids)
-        while left:
-            now_s = self._clock()
-            fields: dict[str, str | int | float] = {
-                "ended_at": utc_iso(now_s),
-                "mlq_reason": reason,
-            }
-            moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in left]
-            done = self.store.move(moves, now_s)
-            done.check()
-            canceled += done.moved
-            stopping += self.store.ask_to_stop(done.stale, reason)
-            # Between the two calls a job may have been requeued: it is canceled next time round.
-            states = self.store.rows(("status",), [i for i in done.stale if i not in stopping])
-            left = [row[0] for row in states if row[1] in WAITING or row[1] == "started"]
-        return canceled, stopping
+        return many.cancel(self.store, ids, reason, self._clock, self.progress)
 
     def retry(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Queue ended jobs again, at their old place; returns those, and those not ended.
 
         Jobs that come after others of them wait for these again.
         """
-        now_s = self._clock()
-        fields: dict[str, str | int | float] = {"enqueued_at": utc_iso(now_s)}
-        moves = [
-            Move(one, Event.RERUN, fields=fields, clear=_OF_EARLIER_RUNS)
-            for one in sorted(ids, key=order_key)
-        ]
-        done = self.store.move(moves, now_s)
-        done.check()
-        return list(done.moved), list(done.stale)
+        return many.retry(self.store, ids, self._clock, self.progress)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:

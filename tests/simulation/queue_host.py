@@ -42,7 +42,7 @@ local redis = { call = function(...)
     return real.call('SET', key, value, 'EX', 86400)
   elseif command == 'PUBLISH' then
     return real.call('RPUSH', 'mlq:sim:published', value)
-  elseif command == 'SMEMBERS' then
+  elseif command == 'SMEMBERS' or command == 'SPOP' then
     local members = real.call(...)
     table.sort(members)
     return members
@@ -55,8 +55,7 @@ end }
 @cache
 def product_text(name: str) -> str:
     """The operation as it ships."""
-    prelude = (FOLDER / "_prelude.lua").read_text(encoding="utf-8")
-    return prelude + (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    return scripts.shared() + (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
 
 class Scripts:
@@ -70,7 +69,7 @@ class Scripts:
         self._texts = {
             path.stem: _SHIM + alter(path.stem, product_text(path.stem))
             for path in FOLDER.glob("*.lua")
-            if path.stem != "_prelude"
+            if not path.stem.startswith("_")
         }
         self._names = {name: _digest(text) for name, text in self._texts.items()}
         self.operations = {sha1: name for name, sha1 in self._names.items()}
@@ -144,7 +143,7 @@ class QueueHost:
             strike()
         full = (*command, repr(self.clock_s))
         reply = self.watch(name, command, lambda: self.wire.call(*full))
-        if name in ("submit", "move", "ask_to_stop"):
+        if name in ("submit", "move", "ask_to_stop", "tell"):
             messages, _ = self.wire.call_many([("LRANGE", _PUBLISHED, 0, -1), ("DEL", _PUBLISHED)])
             for message in messages:
                 self.published(message.decode())

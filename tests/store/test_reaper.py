@@ -9,12 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import redis
+from keyspace import problems
 from store_fixtures import LAB01, Enqueue
 
 from mlq.layout import Layout, write_atomically
+from mlq.lifecycle import Event
 from mlq.paths import make_private_dirs
 from mlq.queues import Queue
 from mlq.settings import Settings, load
+from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 from mlq_worker.aside import Aside
 from mlq_worker.liveness.reaper import Reaper
@@ -168,3 +172,20 @@ def test_who_has_not_the_role_judges_nobody(store: Store, enqueue: Enqueue, tmp_
     for _ in range(20):
         room.turn(second)
     assert state_of(store, job) == "started"
+
+
+def test_the_reaper_tells_children_that_nobody_told(
+    store: Store, enqueue: Enqueue, tmp_path: Path, admin: redis.Redis
+) -> None:
+    (parent,) = enqueue(1)
+    children = enqueue(1200, after=[parent])
+    (mine,) = store.claim([("p0.c1.m2048.g0.v0", 1)], LAB01, 45, time.time())
+    # Whoever commits the end dies after the first slice.
+    store.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], time.time()))
+    states = [row[1] for row in store.rows(("status",), children)]
+    assert 0 < states.count("queued") < 1200
+    assert problems(admin) == []
+    Room(store, tmp_path).reaper("lab02").look(time.time())
+    waiting = admin.lrange("rq:queue:p0.c1.m2048.g0.v0", 0, -1)
+    assert [raw.decode() for raw in waiting] == children
+    assert admin.keys("mlq:untold:*") == admin.keys("mlq:telling") == []

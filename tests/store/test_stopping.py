@@ -91,5 +91,5 @@ def test_canceling_says_what_is_done_and_what_will_be(
     (child,) = enqueue(1, after=[waiting])
     store.move([Move(ended, Event.CANCEL)], NOW_S)
     claim(store)
-    assert queue.cancel([running, waiting, ended, child]) == ([waiting], [running])
+    assert queue.cancel([running, waiting, ended, child]) == ([waiting, child], [running])
     assert fields(store, child, "mlq_reason") == ["canceled", f"parent {waiting} canceled"]

@@ -29,7 +29,7 @@ from mlq_worker.forgotten import put_back
 from mlq_worker.holdings import Holdings
 from mlq_worker.intake import Intake, adopted
 from mlq_worker.liveness.reading import Reading
-from mlq_worker.liveness.reaper import Reaper, histories
+from mlq_worker.liveness.reaper import TOLD_SLICES, Reaper, histories
 from mlq_worker.liveness.strays import Here, stray_moves
 from mlq_worker.lookout import Lookout
 from mlq_worker.planning import Plan
@@ -327,6 +327,8 @@ class Hands:
         if settle.moves:
             refused = Moved.from_reply(replies[0]).refused if moves else ()
             self._committed(settle.moves, refused)
+        if moves and replies[0]["untold"]:
+            self._store.tell(now_s, TOLD_SLICES)
         claimed = replies[-2]["claims"] if fits else ()
         self._board.show(
             Waiting.from_reply(replies[-1]), ordered_s, in_vain=bool(fits) and not claimed

@@ -170,6 +170,11 @@ def claim_operation(
     return Operation("claim", args)
 
 
+def tell_operation(now_s: float) -> Operation:
+    """Return the operation that goes on telling dependents of ended jobs."""
+    return Operation("tell", {"at": utc_iso(now_s), "states": STATES}, request_id="")
+
+
 def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
     """Return the operation that makes these moves.
 

@@ -153,8 +153,8 @@ class Refusal:
 class Moved:
     """Which moves were made, which were stale and changed nothing, and which were refused."""
 
-    moved: tuple[str, ...]
-    stale: tuple[str, ...]
+    moved: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
     def check(self) -> None:
@@ -176,6 +176,11 @@ class Moved:
         """Read the reply of `move`."""
         refused = tuple(Refusal(*one) for one in raw.get("refused") or ())
         return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()), refused)
+
+    def __add__(self, other: Moved) -> Moved:
+        return Moved(
+            self.moved + other.moved, self.stale + other.stale, self.refused + other.refused
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The Lua operations, as the server gets them.
 
-One operation a file under lua/; the shared prelude stands in front of each. A script is sent
+One operation a file under lua/; what they share stands in front of each. A script is sent
 to a server that says that it does not know it, and otherwise named by its SHA-1 (EVALSHA): ten
 kilobytes a question would take several round trips through a tunnel.
 """
@@ -18,13 +18,23 @@ except ImportError:
 
 # Not importlib.resources, whose import takes longer than all the rest of `mlq ls`.
 _FOLDER = Path(__file__).with_name("lua")
+_SHARED = ("_prelude", "_waiting", "_states")
 
 
 @cache
 def source(name: str) -> str:
     """Return the whole text of an operation, for example `claim`."""
-    prelude = (_FOLDER / "_prelude.lua").read_text(encoding="utf-8")
-    return prelude + (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    return shared() + _text(name)
+
+
+@cache
+def shared() -> str:
+    """Return what stands in front of each operation."""
+    return "".join(map(_text, _SHARED))
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
 
 @cache

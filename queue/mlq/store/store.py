@@ -21,6 +21,7 @@ from mlq.store.operations import (
     Operation,
     claim_operation,
     move_operation,
+    tell_operation,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
 SUBMIT_BATCH = 500
+# Moves in one operation: few enough to hold the server for some milliseconds only.
+SLICE = 500
 MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
 
@@ -113,11 +116,39 @@ class Store(Listing):
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
-        """Make moves; those that are stale change nothing."""
+        """Make moves, in slices; those that are stale change nothing.
+
+        Whoever comes after a job that ends is told before this returns. If this does not return,
+        the reaper goes on telling.
+        """
         from mlq.store.replies import Moved
 
-        (reply,) = self.run(move_operation(moves, now_s, avoid_s))
-        return Moved.from_reply(reply)
+        listed, done, untold = list(moves), Moved(), 0
+        for start in range(0, len(listed), SLICE):
+            part = listed[start : start + SLICE]
+            (reply,) = self.run(move_operation(part, now_s, avoid_s))
+            done, untold = done + Moved.from_reply(reply), reply["untold"]
+        if untold:
+            self.tell(now_s)
+        return done
+
+    def tell(self, now_s: float, slices: int | None = None) -> bool:
+        """Tell those that come after ended jobs, as far as they have not been told.
+
+        Args:
+            now_s: unix time, for the record only.
+            slices: how many operations at most; None: until all are told.
+
+        Returns:
+            whether all are told.
+        """
+        done = 0
+        while slices is None or done < slices:
+            (reply,) = self.run(tell_operation(now_s))
+            if not reply["untold"]:
+                return True
+            done += 1
+        return False
 
     def note_starts(self, machine: str, starts: Iterable[tuple[str, str]]) -> None:
         """Note how attempts (job id, "good" or "bad") of a machine started, before they end."""
@@ -251,10 +282,10 @@ class Store(Listing):
         (reply,) = self.run(Operation("expired", args, request_id=""))
         return Expired.from_reply(reply)
 
-    def due(self, limit: int = PAGE) -> list[str]:
-        """Return jobs that plain rq scheduled for a time that has come."""
+    def due(self, limit: int = PAGE) -> tuple[list[str], bool]:
+        """Return jobs that plain rq scheduled for a time that has come, and whether to `tell`."""
         (reply,) = self.run(Operation("due", {"limit": limit}, request_id=""))
-        return list(reply["ids"] or ())
+        return list(reply["ids"] or ()), reply["untold"] > 0
 
     def held(self, machine: str) -> list[HeldAttempt]:
         """Return what the queue believes this machine runs."""

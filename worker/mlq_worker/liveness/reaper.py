@@ -1,6 +1,7 @@
 """The reaper: gives dead attempts back to the queue, and commits results nobody committed.
 
-It also queues the jobs that plain rq scheduled for a time that has come, and forgets old ones.
+It also queues the jobs that plain rq scheduled for a time that has come, tells dependents of ended
+jobs that nobody told, and forgets old jobs.
 
 One worker has the role at a time (a lock that expires by itself). Looking at NFS happens at a
 `Desk`, whose thread may hang; then there is no look and so no verdict. What it decides is in
@@ -37,6 +38,8 @@ _HISTORY = (
     "mlq_folder_faults",
 )
 _FORGET_EVERY_S = 3600.0
+# Dependents that a worker tells in one go, in slices: so many still take no more than seconds.
+TOLD_SLICES = 100
 # How many beats the role lasts without being renewed.
 _ROLE_BEATS = 3
 # After how many beats without renewal a lease is watched; early enough for `lease_s` of watching to
@@ -93,7 +96,10 @@ class Reaper:
             self._desk.ask(lambda: self._visit((), (holder,), frozenset()))
             return
         self._forget(now_s)
-        due = [Move(job_id, Event.DUE) for job_id in self._store.due()]
+        ids, untold = self._store.due()
+        if untold:
+            self._store.tell(now_s, TOLD_SLICES)
+        due = [Move(job_id, Event.DUE) for job_id in ids]
         if due:
             self._store.move(due, now_s, self._settings.courtesy_s)
         expired, lapsed = self._expired()

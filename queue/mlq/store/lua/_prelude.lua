@@ -1,4 +1,5 @@
--- Shared by every operation; the loader puts this file in front of each of them.
+-- Shared by every operation; the loader puts this file in front of each of them, and after it
+-- _waiting.lua (the lists of jobs that wait) and _states.lua (where each state keeps its jobs).
 --
 -- Calling convention of every operation:
 --   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
@@ -34,6 +35,8 @@
 --                                     is '' if it left
 --              mlq:sightings          what the reaper saw on NFS of silent machines, JSON; expires
 --              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
+--              mlq:telling            list of "<id> <state>": ended jobs of which dependents are untold
+--              mlq:untold:<id>:<state> set of these dependents
 --              mlq:reply:<request id> cached replies; expire
 --              mlq:reaper             the machine that has the reaper's role; expires
 --              mlq:restoring          while the queue is made anew from the results root, JSON: how far
@@ -110,7 +113,11 @@ end
 -- What the workers are told at the end of the operation, if anything.
 local wake
 
+-- Bring the waiting lists up to date with what the operation did (_waiting.lua).
+local settle_lists
+
 local function reply(value)
+  settle_lists()
   local text = cjson.encode(value)
   if wake then
     redis.call('PUBLISH', 'mlq:wake', wake)
@@ -166,36 +173,6 @@ end
 
 local function priority_of(class)
   return tonumber(string.match(class, '^p(-?%d+)%.')) or 0
-end
-
--- A waiting list is always in order of submission; a requeued job gets its place back. A job that
--- plain rq put there before a new one (`fresh`) is before it, too.
-local function insert_in_order(class, id, fresh)
-  local key = 'rq:queue:' .. class
-  local order = order_of(id)
-  local last = redis.call('LINDEX', key, -1)
-  if not last or order_of(last, fresh and order - 0.5) < order then
-    redis.call('RPUSH', key, id)
-    return
-  end
-  local start = 0
-  while true do
-    local chunk = redis.call('LRANGE', key, start, start + 127)
-    for _, other in ipairs(chunk) do
-      if other == id then
-        return
-      end
-      if order_of(other) > order then
-        redis.call('LINSERT', key, 'BEFORE', other, id)
-        return
-      end
-    end
-    start = start + 128
-    if #chunk < 128 then
-      redis.call('RPUSH', key, id)
-      return
-    end
-  end
 end
 
 -- Count a field of a job up. A number that somebody spoilt counts as 0: it must not keep all jobs
@@ -256,103 +233,4 @@ local function note_start(id, machine, how)
     redis.call('HSET', 'mlq:last_starts', machine, how)
   end
   redis.call('EXPIRE', key, 86400)
-end
-
--- Take a job out of wherever its state keeps it.
-local function leave(id, state, class)
-  if state == 'queued' then
-    redis.call('LREM', 'rq:queue:' .. class, 1, id)
-    redis.call('HDEL', 'mlq:reservations', id)
-  elseif state == 'started' then
-    local job = redis.call('HMGET', job_key(id), 'mlq_attempt', 'mlq_machine')
-    local member = attempt_member(id, job[1] or '0')
-    redis.call('ZREM', 'rq:wip:' .. class, member)
-    redis.call('DEL', 'rq:execution:' .. member, 'rq:executions:' .. id)
-    redis.call('ZREM', 'mlq:leases', member)
-    redis.call('SREM', 'mlq:held:' .. (job[2] or ''), member)
-  else
-    redis.call('ZREM', 'rq:' .. state .. ':' .. class, id)
-    redis.call('ZREM', 'mlq:ended', id)
-    if state == 'deferred' then
-      -- If it ever waits again, then for what has not ended by then.
-      redis.call('DEL', 'rq:job::' .. id .. ':dependencies')
-      redis.call('HDEL', job_key(id), 'mlq_held')
-    end
-  end
-end
-
--- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be; but for one that is
--- to be queued later, whose score is when it is due, as in rq. The state itself comes last: if
--- anything before it fails, the same move may be made again.
-local function enter(id, state, class, fresh, due)
-  if state == 'queued' then
-    insert_in_order(class, id, fresh)
-    redis.call('SADD', 'rq:queues', 'rq:queue:' .. class)
-    wake = 'work'
-  elseif state ~= 'started' then
-    redis.call('ZADD', 'rq:' .. state .. ':' .. class, due or '+inf', id)
-  end
-  if state == 'finished' or state == 'failed' or state == 'canceled' then
-    redis.call('ZADD', 'mlq:ended', now(), id)
-    redis.call('ZREM', 'mlq:unended', id)
-  elseif state ~= 'started' then
-    redis.call('ZADD', 'mlq:unended', order_of(id), id)
-  end
-  redis.call('HSET', job_key(id), 'status', state)
-end
-
--- Let an attempt of a job run on a machine: it holds a lease from now on, and the machine holds it.
---   who  {machine, worker, boot_id, supervisor_id, at, at_unix}
-local function hold_attempt(id, class, attempt, who, lease_ends)
-  local key, member = job_key(id), attempt_member(id, attempt)
-  redis.call('HSET', key, 'last_heartbeat', who.at, 'worker_name', who.worker,
-    'mlq_attempt', attempt, 'mlq_machine', who.machine, 'mlq_boot_id', who.boot_id,
-    'mlq_supervisor_id', who.supervisor_id)
-  redis.call('PERSIST', key)
-  redis.call('HSET', 'rq:execution:' .. member, 'id', attempt, 'created_at', who.at_unix,
-    'last_heartbeat', who.at_unix, 'worker_name', who.worker)
-  redis.call('ZADD', 'rq:executions:' .. id, '+inf', attempt)
-  redis.call('ZADD', 'rq:wip:' .. class, '+inf', member)
-  redis.call('ZADD', 'mlq:leases', lease_ends, member)
-  redis.call('SADD', 'mlq:held:' .. who.machine, member)
-end
-
--- Let a job wait until each of these has told it that it ended.
-local function wait_for(id, parents)
-  for _, parent in ipairs(parents) do
-    redis.call('SADD', job_key(parent) .. ':dependents', id)
-    redis.call('SADD', 'rq:job::' .. id .. ':dependencies', parent)
-  end
-end
-
--- Tell the jobs that wait for this one that it has ended. `states` names what may follow:
--- good (the state that counts as a good end), waiting, ready, refused. Children of a refused child
--- are told in turn.
-local function tell_dependents(id, state, states, at)
-  local ended = { { id, state } }
-  while #ended > 0 do
-    local parent, parent_state = unpack(table.remove(ended))
-    for _, child in ipairs(redis.call('SMEMBERS', job_key(parent) .. ':dependents')) do
-      local seen = redis.call('HMGET', job_key(child), 'status', 'origin', 'allow_dependency_failures')
-      if seen[1] == states.waiting then
-        local pending = 'rq:job::' .. child .. ':dependencies'
-        if parent_state == states.good or seen[3] == '1' then
-          redis.call('SREM', pending, parent)
-          if redis.call('SCARD', pending) == 0 then
-            leave(child, states.waiting, seen[2])
-            redis.call('HSET', job_key(child), 'enqueued_at', at)
-            enter(child, states.ready, seen[2])
-          end
-        else
-          leave(child, states.waiting, seen[2])
-          redis.call('DEL', pending)
-          redis.call('HSET', job_key(child), 'ended_at', at,
-            'mlq_reason', 'parent ' .. parent .. ' ' .. parent_state)
-          enter(child, states.refused, seen[2])
-          ended[#ended + 1] = { child, states.refused }
-        end
-      end
-    end
-    redis.call('DEL', job_key(parent) .. ':dependents')
-  end
 end

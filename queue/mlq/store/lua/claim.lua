@@ -72,6 +72,7 @@ end
 local function start(id, class)
   local key = job_key(id)
   leave(id, args.states.ready, class)
+  settle_lists() -- the next head is looked for in the list
   if redis.call('HDEL', key, 'mlq_restored') == 1 then
     count_up(key, 'mlq_attempt') -- the next number may be that of an attempt nobody wrote down
   end

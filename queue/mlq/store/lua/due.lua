@@ -1,6 +1,7 @@
--- due(limit) -> {ids}
---   ids  jobs whose time has come: rq's own `enqueue_at` and `enqueue_in` leave them in its registry
---        of scheduled jobs, scored by when they are due
+-- due(limit) -> {ids, untold}
+--   ids     jobs whose time has come: rq's own `enqueue_at` and `enqueue_in` leave them in its registry
+--           of scheduled jobs, scored by when they are due
+--   untold  of how many ended jobs dependents are still to be told (see tell)
 -- Read-only.
 local at = now()
 local ids = {}
@@ -10,4 +11,4 @@ for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
     ids[#ids + 1] = id
   end
 end
-return cjson.encode({ ids = ids })
+return cjson.encode({ ids = ids, untold = redis.call('LLEN', 'mlq:telling') })

@@ -1,4 +1,4 @@
--- move(moves, at, avoid_s, states) -> {moved, stale, refused}
+-- move(moves, at, avoid_s, states) -> {moved, stale, refused, untold}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
 --             lease, class, start, having}]
 --             from     the states in which the move is right
@@ -17,6 +17,7 @@
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 --   refused [[id, attempt, why]]: the move failed, as when a key is not of its kind; it may be made
 --             again, and the others were made
+--   untold  of how many ended jobs dependents are still to be told (see tell)
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
 -- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
 -- job that would go back to the queue is canceled instead. And a job that is run again waits for
@@ -59,7 +60,7 @@ local function destination(id, from, to, stop)
       pending[#pending + 1] = parent
     end
   end
-  wait_for(id, pending)
+  wait_for(id, pending, states)
   return #pending > 0 and states.waiting or to
 end
 
@@ -120,7 +121,7 @@ local function make(move)
     enter(move.id, to, class, false, to == states.later and now() + move.pause_s)
     if states.ended[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
-      tell_dependents(move.id, to, states, args.at)
+      has_ended(move.id, to)
     end
     moved[#moved + 1] = move.id
   else
@@ -135,4 +136,5 @@ for _, move in ipairs(args.moves) do
     refused[#refused + 1] = { move.id, move.attempt, why }
   end
 end
-return reply({ moved = moved, stale = stale, refused = refused })
+return reply({ moved = moved, stale = stale, refused = refused,
+  untold = tell_dependents(states, args.at) })

@@ -57,7 +57,7 @@ local function place(job, renumbered)
     local score = job.due or '+inf'
     redis.call('ZADD', 'rq:' .. job.state .. ':' .. job.class, score, job.id)
   elseif renumbered then
-    insert_in_order(job.class, job.id)
+    enter_list(job.class, job.id)
   else
     redis.call('LPUSH', 'rq:queue:' .. job.class, job.id)
   end
@@ -83,7 +83,7 @@ for _, job in ipairs(args.jobs) do
     if job.name ~= '' then
       redis.call('SADD', 'mlq:name:' .. job.name, job.id)
     end
-    wait_for(job.id, job.pending)
+    wait_for(job.id, job.pending, states)
     for i, result in ipairs(job.results) do
       redis.call('XADD', 'rq:results:' .. job.id, string.format('%.0f-%d', result[1], i), unpack(result[2]))
     end

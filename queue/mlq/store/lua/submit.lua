@@ -52,7 +52,7 @@ for _, job in ipairs(args.jobs) do
     redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
   local state, pending, why = first_state(job)
-  wait_for(job.id, pending)
+  wait_for(job.id, pending, states)
   if why then
     redis.call('HSET', key, 'ended_at', args.at, 'mlq_reason', why)
   end

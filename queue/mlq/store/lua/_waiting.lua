@@ -1,0 +1,237 @@
+-- The lists of jobs that wait: rq's own lists, always in order of submission.
+--
+-- A Redis list has no order of its own: to find an id, or a place by its neighbour, the server walks
+-- it from one end. For many jobs at once that is quadratic. So an operation only notes which ids
+-- leave and enter which list, and each list is changed once, at the end. Places are found by
+-- halving, since the list is in order. What leaves is overwritten and dropped in one pass. What
+-- enters is merged into the part of the list between its place and the nearer end.
+
+local changes = {} -- class -> { ids, what = { id -> 'leaves' or 'enters' } }
+local entering_is_new = false
+local CHUNK = 1000 -- arguments of one command; Lua's own limit is near 8000
+
+local function note(class, id, what)
+  if not changes[class] then
+    redis.call('LLEN', 'rq:queue:' .. class) -- what is no list is found out now, not at the end
+    changes[class] = { ids = {}, what = {} }
+  end
+  local change = changes[class]
+  if change.what[id] and change.what[id] ~= what then
+    change.what[id] = nil -- who does both in one operation keeps its place
+  else
+    change.what[id] = what
+    table.insert(change.ids, id)
+  end
+end
+
+local function leave_list(class, id)
+  note(class, id, 'leaves')
+end
+
+-- `new`: the job was submitted just now; what plain rq put at the end before it is before it.
+local function enter_list(class, id, new)
+  entering_is_new = entering_is_new or new
+  note(class, id, 'enters')
+end
+
+-- The ids of a change that leave or enter, each once, in the order they were noted in.
+local function noted(change, what)
+  local found = {}
+  for _, id in ipairs(change.ids) do
+    if change.what[id] == what then
+      found[#found + 1] = id
+      change.what[id] = nil
+    end
+  end
+  return found
+end
+
+local function middle(low, high)
+  return math.floor((low + high) / 2)
+end
+
+-- The first of the places from `low` up to `high` (exclusive) where a job stands that comes after
+-- `order`; `high` if there is none. `id_at` gives the id at a place. Jobs that are gone (0) tell
+-- nothing: then the next one is asked.
+local function first_after(order, low, high, id_at)
+  while low < high do
+    local half = middle(low, high)
+    local at, seen = half, 0
+    while at < high and seen == 0 do
+      seen = order_of(id_at(at))
+      at = at + 1
+    end
+    if seen == 0 or seen > order then
+      high = half
+    else
+      low = at
+    end
+  end
+  return low
+end
+
+local function push(command, key, ids, first, last, step)
+  local chunk = {}
+  for at = first, last, step do
+    chunk[#chunk + 1] = ids[at]
+    if #chunk == CHUNK or at == last then
+      redis.call(command, key, unpack(chunk))
+      chunk = {}
+    end
+  end
+end
+
+local function remove_all(key, ids)
+  local marked, marks, expected = false, {}, 0
+  local function id_at(at)
+    return marks[at] or redis.call('LINDEX', key, at)
+  end
+  local function place_of(id)
+    if id_at(expected) == id then
+      return expected
+    end
+    local order = order_of(id)
+    local after = first_after(order, 0, redis.call('LLEN', key), id_at)
+    if after > 0 and id_at(after - 1) == id then
+      return after - 1
+    end
+    return redis.call('LPOS', key, id) -- jobs that came by plain rq may share an order
+  end
+  for _, id in ipairs(ids) do
+    if not marked and redis.call('LINDEX', key, 0) == id then
+      redis.call('LPOP', key)
+    else
+      local at = place_of(id)
+      if at and not marks[at] then
+        redis.call('LSET', key, at, '')
+        marked, marks[at], expected = true, id, at + 1
+      end
+    end
+  end
+  if marked then
+    redis.call('LREM', key, 0, '')
+  end
+end
+
+-- Merge entries into ids, both in order.
+local function merged(ids, entries)
+  local all, next_id = {}, 1
+  local function id_at(at)
+    return ids[at]
+  end
+  for _, entry in ipairs(entries) do
+    local after = first_after(entry.order, next_id, #ids + 1, id_at)
+    for at = next_id, after - 1 do
+      all[#all + 1] = ids[at]
+    end
+    next_id = after
+    if all[#all] ~= entry.id then
+      all[#all + 1] = entry.id
+    end
+  end
+  for at = next_id, #ids do
+    all[#all + 1] = ids[at]
+  end
+  return all
+end
+
+-- Entries that belong before the end: through the part of the list up to, or from, their places.
+local function insert_before_end(key, entries, length)
+  local function id_at(at)
+    return redis.call('LINDEX', key, at)
+  end
+  local function after(entry)
+    return first_after(entry.order, 0, length, id_at)
+  end
+  if #entries == 1 then
+    local at = after(entries[1])
+    if at == 0 or id_at(at - 1) ~= entries[1].id then
+      redis.call('LINSERT', key, 'BEFORE', id_at(at), entries[1].id)
+    end
+    return
+  end
+  local front, back = {}, {}
+  local half = order_of(id_at(middle(0, length)))
+  for _, entry in ipairs(entries) do
+    table.insert(entry.order < half and front or back, entry)
+  end
+  if #back > 0 then
+    local from = after(back[1])
+    local all = merged(redis.call('LRANGE', key, from, -1), back)
+    if from == 0 then
+      redis.call('DEL', key)
+    else
+      redis.call('LTRIM', key, 0, from - 1)
+    end
+    push('RPUSH', key, all, 1, #all, 1)
+  end
+  if #front > 0 then
+    local upto = after(front[#front])
+    local all = front
+    if upto > 0 then
+      all = merged(redis.call('LRANGE', key, 0, upto - 1), front)
+      redis.call('LTRIM', key, upto, -1)
+      push('LPUSH', key, all, #all, 1, -1)
+    else
+      for at = #front, 1, -1 do
+        redis.call('LPUSH', key, front[at].id)
+      end
+    end
+  end
+end
+
+-- What plain rq put at the end without a place in line gets one: just before `place`, where jobs
+-- that are new will be, or last. What is gone from there is dropped.
+local function place_end(key, place)
+  local at = -1
+  local id = redis.call('LINDEX', key, at)
+  while id and not string.match(id, '^%d+_?%d*$')
+    and redis.call('HEXISTS', job_key(id), 'mlq_order') == 0 do
+    if order_of(id, place) > 0 then
+      at = at - 1
+    elseif at == -1 then
+      redis.call('RPOP', key)
+    else
+      return
+    end
+    id = redis.call('LINDEX', key, at)
+  end
+end
+
+local function insert_all(key, ids)
+  local entries = {}
+  for _, id in ipairs(ids) do
+    entries[#entries + 1] = { id = id, order = order_of(id) }
+  end
+  table.sort(entries, function(one, other)
+    return one.order < other.order
+  end)
+  place_end(key, entering_is_new and entries[1].order - 0.5 or nil)
+  local last = redis.call('LINDEX', key, -1)
+  local last_order = last and order_of(last) or -1
+  local early, late = {}, {}
+  for _, entry in ipairs(entries) do
+    if entry.id ~= last and entry.order >= last_order then
+      late[#late + 1] = entry.id
+    elseif entry.id ~= last then
+      early[#early + 1] = entry
+    end
+  end
+  if #early > 0 then
+    insert_before_end(key, early, redis.call('LLEN', key))
+  end
+  push('RPUSH', key, late, 1, #late, 1)
+end
+
+function settle_lists()
+  for class, change in pairs(changes) do
+    local key = 'rq:queue:' .. class
+    remove_all(key, noted(change, 'leaves'))
+    local ids = noted(change, 'enters')
+    if #ids > 0 then
+      insert_all(key, ids)
+      redis.call('SADD', 'rq:queues', key)
+    end
+  end
+  changes, entering_is_new = {}, false
+end
