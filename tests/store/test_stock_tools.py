@@ -291,9 +291,9 @@ def test_a_job_that_plain_rq_scheduled_waits_once_it_is_due(
     now = datetime.now(UTC)
     job = queue.enqueue_at(now - timedelta(seconds=1), "builtins.len", "four")
     later = queue.enqueue_at(now + timedelta(hours=1), "builtins.len", "never")
-    assert store.due() == ([job.id], False)
+    assert store.due() == [job.id]
     assert store.move([Move(job.id, Event.DUE)], now.timestamp()).moved == (job.id,)
-    assert store.due() == ([], False)
+    assert store.due() == []
     (claim,) = store.claim([(queue.name, 9)], LAB01, 45, now.timestamp())
     assert (claim.id, claim.attempt) == (job.id, 1)
     later.delete()

@@ -92,4 +92,4 @@ def test_canceling_says_what_is_done_and_what_will_be(
     store.move([Move(ended, Event.CANCEL)], NOW_S)
     claim(store)
     assert queue.cancel([running, waiting, ended, child]) == ([waiting, child], [running])
-    assert fields(store, child, "mlq_reason") == ["canceled", f"parent {waiting} canceled"]
+    assert fields(store, child, "mlq_reason") == ["canceled", "canceled"]

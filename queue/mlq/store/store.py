@@ -282,8 +282,12 @@ class Store(Listing):
         (reply,) = self.run(Operation("expired", args, request_id=""))
         return Expired.from_reply(reply)
 
-    def due(self, limit: int = PAGE) -> tuple[list[str], bool]:
-        """Return jobs that plain rq scheduled for a time that has come, and whether to `tell`."""
+    def due(self, limit: int = PAGE) -> list[str]:
+        """Return scheduled jobs of which the time has come."""
+        return self.due_and_untold(limit)[0]
+
+    def due_and_untold(self, limit: int = PAGE) -> tuple[list[str], bool]:
+        """Return scheduled jobs of which the time has come, and whether to `tell`."""
         (reply,) = self.run(Operation("due", {"limit": limit}, request_id=""))
         return list(reply["ids"] or ()), reply["untold"] > 0
 

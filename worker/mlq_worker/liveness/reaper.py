@@ -96,7 +96,7 @@ class Reaper:
             self._desk.ask(lambda: self._visit((), (holder,), frozenset()))
             return
         self._forget(now_s)
-        ids, untold = self._store.due()
+        ids, untold = self._store.due_and_untold()
         if untold:
             self._store.tell(now_s, TOLD_SLICES)
         due = [Move(job_id, Event.DUE) for job_id in ids]
