@@ -56,6 +56,13 @@ if args.queue_id then
   end
 end
 
+-- A number that stands in the queue, or `otherwise` (0 if left out). Somebody may have put anything
+-- there, and what is infinite or no number at all cannot even be told.
+local function number_or(text, otherwise)
+  local value = tonumber(text or '')
+  return value and value > -1e15 and value < 1e15 and value or otherwise or 0
+end
+
 local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -72,8 +79,8 @@ local function as_table(flat)
   for i = 1, #flat, 2 do
     found[flat[i]] = flat[i + 1]
   end
-  found.age_s = found.renewed and now() - tonumber(found.renewed)
-  found.since = tonumber(found.since)
+  found.age_s = found.renewed and now() - number_or(found.renewed)
+  found.since = found.since and number_or(found.since)
   return found
 end
 
@@ -156,7 +163,7 @@ end
 local function order_of(id, place)
   local number, member = string.match(id, '^(%d+)_?(%d*)$')
   if number then
-    return tonumber(number) + (tonumber(member) or 0) / 1e6
+    return number_or(number, 999999999999999) + number_or(member) / 1e6
   end
   local order = redis.call('HGET', job_key(id), 'mlq_order')
   if not order then
@@ -168,11 +175,11 @@ local function order_of(id, place)
     redis.call('ZADD', 'mlq:jobs', order, id)
     redis.call('ZADD', 'mlq:unended', order, id)
   end
-  return tonumber(order) or 0
+  return number_or(order)
 end
 
 local function priority_of(class)
-  return tonumber(string.match(class, '^p(-?%d+)%.')) or 0
+  return number_or(string.match(class, '^p(-?%d+)%.'))
 end
 
 -- Count a field of a job up. A number that somebody spoilt counts as 0: it must not keep all jobs

@@ -43,7 +43,7 @@ local function head_of(class)
       redis.call('LREM', key, 1, id)
     elseif (not args.only or args.only[id])
       and not (lacks and needs_one_of(job[4] or '', lacks))
-      and (alone or job[2] ~= args.machine or started_at > (tonumber(job[3]) or 0)) then
+      and (alone or job[2] ~= args.machine or started_at > number_or(job[3])) then
       return { id = id, order = order_of(id) }
     end
   end
@@ -86,8 +86,8 @@ local function start(id, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
     'mlq_failures', 'mlq_folder_faults')
   return { id = id, attempt = attempt, class = class, spec = job[1] or '', signature = job[2] or '',
-    losses = tonumber(job[3]) or 0, failures = tonumber(job[4]) or 0,
-    folder_faults = tonumber(job[5]) or 0 }
+    losses = number_or(job[3]), failures = number_or(job[4]),
+    folder_faults = number_or(job[5]) }
 end
 
 local claims = {}

@@ -15,7 +15,7 @@ for i = 1, #heard, 2 do
       record = {}
     end
     machines[#machines + 1] = {
-      machine = machine, heard_s = at - tonumber(heard[i + 1]),
+      machine = machine, heard_s = at - number_or(heard[i + 1]),
       condition = type(record.condition) == 'string' and record.condition or '',
       tunnel = record.tunnel == true,
     }

@@ -15,14 +15,14 @@ local attempts = {}
 local function tell(members)
   for i = 1, #members, 2 do
     local id, attempt = string.match(members[i], '^(.-):(%d+)$')
-    if not id or is_gone(id) then
+    if not id or #attempt > 9 or is_gone(id) then
       redis.call('ZREM', 'mlq:leases', members[i])
     else
       local job = redis.call('HMGET', job_key(id), 'mlq_machine', 'mlq_boot_id',
         'mlq_supervisor_id', 'mlq_losses', 'mlq_stop')
       attempts[#attempts + 1] = {
         id = id, attempt = tonumber(attempt), machine = job[1] or '', boot_id = job[2] or '',
-        supervisor_id = job[3] or '', losses = tonumber(job[4]) or 0, stop = job[5] or '',
+        supervisor_id = job[3] or '', losses = number_or(job[4]), stop = job[5] or '',
         lease = members[i + 1], expired = tonumber(members[i + 1]) <= at,
       }
     end

@@ -6,14 +6,14 @@
 local attempts = {}
 for _, member in ipairs(redis.call('SMEMBERS', 'mlq:held:' .. args.machine)) do
   local id, attempt = string.match(member, '^(.-):(%d+)$')
-  if not id or is_gone(id) then
+  if not id or #attempt > 9 or is_gone(id) then
     redis.call('SREM', 'mlq:held:' .. args.machine, member)
   else
     local job = redis.call('HMGET', job_key(id), 'mlq_boot_id', 'mlq_supervisor_id',
       'mlq_losses', 'mlq_stop')
     attempts[#attempts + 1] = {
       id = id, attempt = tonumber(attempt), boot_id = job[1] or '', supervisor_id = job[2] or '',
-      losses = tonumber(job[3]) or 0, stop = job[4] or '',
+      losses = number_or(job[3]), stop = job[4] or '',
     }
   end
 end

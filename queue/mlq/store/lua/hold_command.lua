@@ -6,7 +6,7 @@
 local earlier = cached_reply()
 if earlier then return earlier end
 
-local upto = (tonumber(redis.call('GET', 'mlq:last_number')) or 0) + 0.999999
+local upto = last_number() + 0.999999
 redis.call('SET', 'mlq:hold:' .. args.word, cjson.encode({ upto = upto, reason = args.reason }),
   'EX', 7 * 86400)
 return reply({ upto = upto })

@@ -13,7 +13,7 @@ for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
       length = redis.call('LLEN', key),
       enqueued_at = job[1] or '',
       order = order_of(id),
-      timeout_s = tonumber(job[2]) or -1,
+      timeout_s = number_or(job[2], -1),
       needs = job[3] or '',
     }
   end
@@ -23,7 +23,7 @@ local reservations = {}
 local all = redis.call('HGETALL', 'mlq:reservations')
 for i = 1, #all, 2 do
   local machine, expiry = string.match(all[i + 1], '^(.*) (%S+)$')
-  if (tonumber(expiry or '') or 0) >= at then
+  if number_or(expiry) >= at then
     reservations[all[i]] = machine
   end
 end

@@ -59,7 +59,7 @@ for _, held in ipairs(args.attempts) do
   local found = redis.call('HMGET', job_key(id), 'status', 'mlq_attempt', 'mlq_machine', 'origin',
     'mlq_stop', 'mlq_signature')
   local job = {
-    status = found[1], attempt = tonumber(found[2]) or 0, machine = found[3],
+    status = found[1], attempt = number_or(found[2]), machine = found[3],
     class = found[4] or '', stop = found[5], signature = found[6],
   }
   local how = standing(id, attempt, job, signature)

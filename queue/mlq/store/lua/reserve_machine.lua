@@ -11,7 +11,7 @@ local all = redis.call('HGETALL', 'mlq:reservations')
 local holder = args.machine
 for i = 1, #all, 2 do
   local id, machine, expiry = all[i], string.match(all[i + 1], '^(.*) (%S+)$')
-  if (tonumber(expiry or '') or 0) < at or redis.call('HGET', job_key(id), 'status') ~= args.states.ready then
+  if number_or(expiry) < at or redis.call('HGET', job_key(id), 'status') ~= args.states.ready then
     redis.call('HDEL', 'mlq:reservations', id)
   elseif id == args.id then
     holder = machine

@@ -18,7 +18,7 @@ if not state or state.queue ~= args.queue then
   state = { queue = args.queue, high = args.high, since = now(), renumbers = true }
   redis.call('SET', 'mlq:restoring', cjson.encode(state))
 end
-local last = tonumber(redis.call('GET', 'mlq:last_number')) or 0
+local last = last_number()
 if last < args.high then
   redis.call('SET', 'mlq:last_number', string.format('%.0f', args.high))
 end
