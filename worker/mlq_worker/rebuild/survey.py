@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from mlq.errors import StorageError
-from mlq.ids import is_job_id, is_valid_id
+from mlq.ids import is_job_id, is_number, is_valid_id
 from mlq.layout import Layout
 from mlq.paths import MACHINE_NAME
 from mlq.root import pinned
@@ -90,9 +90,12 @@ def survey(root: Root, progress: Callable[[int, int], None] = lambda *_: None) -
     """
     found = Found()
     ids = root.job_ids(found.strange)
-    found.largest = max((_number(one) for one in ids), default=0)
     with ThreadPoolExecutor(_READERS) as pool:
-        for done, job in enumerate(pool.map(root.read_job, ids), 1):
+        for done, (job_id, job) in enumerate(
+            zip(ids, pool.map(root.read_job, ids), strict=True), 1
+        ):
+            if job is not None:  # in which nothing of a job is, it has no number of one
+                found.largest = max(found.largest, _number(job_id))
             if isinstance(job, JobOnRoot):
                 found.jobs[job.id] = job
             elif job is not None:
@@ -104,7 +107,8 @@ def survey(root: Root, progress: Callable[[int, int], None] = lambda *_: None) -
 
 
 def _number(job_id: str) -> int:
-    return int(job_id.partition("_")[0]) if is_job_id(job_id) else 0
+    number = job_id.partition("_")[0]
+    return int(number) if is_job_id(job_id) and is_number(number) else 0
 
 
 def look_at(layout: Layout, progress: Callable[[int, int], None]) -> Found:

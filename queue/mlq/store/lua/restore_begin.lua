@@ -18,8 +18,5 @@ if not state or state.queue ~= args.queue then
   state = { queue = args.queue, high = args.high, since = now(), renumbers = true }
   redis.call('SET', 'mlq:restoring', cjson.encode(state))
 end
-local last = last_number()
-if last < args.high then
-  redis.call('SET', 'mlq:last_number', string.format('%.0f', args.high))
-end
+set_last_number(math.max(last_number(), math.min(args.high, LARGEST_NUMBER)))
 return reply(state)
