@@ -138,11 +138,12 @@ def test_a_typo_costs_few_jobs_and_the_others_wait_until_it_is_mended(lab: Lab) 
     script = lab.folder / "train.py"
     script.write_text("import time\nprnt(time.time())\n")
     command = Submission(cwd=str(lab.folder), python_env="")
-    rates = [command.with_argv((sys.executable, "train.py", str(n))) for n in range(22)]
+    rates = [command.with_argv((sys.executable, "train.py", str(n))) for n in range(60)]
     jobs = [job.id for job in lab.queue.submit(rates)]
     found = until_settled(lab)
-    assert 3 <= found["failed"] <= 10, found
-    assert found["held"] == 22 - found["failed"]
+    # What ran already, or was claimed in the same moment, could not be held any more.
+    assert 3 <= found["failed"] <= 20, found
+    assert found["held"] == 60 - found["failed"]
     last = jobs[-1]
     assert "NameError: name 'prnt' is not defined" in lab.job(last).held
     assert "held" in lab.sandbox.ok("ls")
@@ -159,7 +160,7 @@ def test_a_typo_costs_few_jobs_and_the_others_wait_until_it_is_mended(lab: Lab) 
     assert lab.job(last).state == "canceled"
     lab.sandbox.ok("release", "--all")
     ended = until_settled(lab)
-    assert ended == {"failed": found["failed"], "finished": 22 - found["failed"], "canceled": 1}
+    assert ended == {"failed": found["failed"], "finished": 60 - found["failed"], "canceled": 1}
     assert lab.sandbox.run("release", "--all").code == 1
 
 
@@ -183,15 +184,19 @@ def test_a_machine_that_fails_everything_is_set_aside(lab: Lab) -> None:
     with_share(lab, lab.machine("lab01", own_mounts=True))
     lab.until(lab.sh("true"), "finished")
     lab.machine("lab02", own_mounts=True)
-    for number in range(16):
-        lab.sh(f"ls {share}/project && sleep 0.3 # {number}")
-    found = until_settled(lab)
-    assert found["failed"] <= 5, found
-    assert found["finished"] == 17 - found["failed"]
+    script = "ls {share}/project && until [ -e end ]; do sleep 0.05; done # {n}"
+    shell = Submission(cwd=str(lab.folder), python_env="")
+    texts = [script.format(share=share, n=n) for n in range(20)]
+    lab.queue.submit([shell.with_argv(("/bin/sh", "-c", text)) for text in texts])
     shown = lab.until_shown("lab02", lambda row: row if row["aside"] else None)
     assert not shown["offering"]
-    assert shown["note"].startswith("set aside: 3 jobs in a row failed within 20s here")
+    assert shown["note"].startswith("set aside: ")
+    assert "jobs in a row failed within 20s here and go well elsewhere" in shown["note"]
     assert "set aside" in lab.sandbox.ok("machines")
+    lab.open("end")
+    found = until_settled(lab)
+    assert 3 <= found["failed"] <= 8, found
+    assert found["finished"] == 21 - found["failed"]
 
 
 def test_only_one_of_two_machines_is_there_and_different_jobs_fail(lab: Lab) -> None:
