@@ -131,6 +131,12 @@ def _lives(target: Target, table: dict[int, Process]) -> bool:
     return seen is not None and target.pid_start in (None, seen.start)
 
 
+def waits(target: Target) -> bool:
+    """Whether a keeper sleeps or is stopped. If not, it is about to do something, or has ended."""
+    seen = look_at(target.pid or 0)
+    return seen is not None and seen.state not in "RZX"
+
+
 def leader_of(target: Target, table: dict[int, Process]) -> Process | None:
     """The first process that the job started with, the oldest child of its keeper.
 

@@ -206,7 +206,7 @@ class Spawner:
             "cpu_s": 0.0,
             "max_rss_mib": 0,
         }
-        # Its keeper ends at once if nothing is left; a look at all processes would cost more.
+        # Its keeper ends at once if nothing is left, and a look at all processes is dear.
         job.sweep_at = boottime() + job.sweep_s
         self._leaving.append(job)
 
@@ -247,7 +247,7 @@ class Spawner:
         """Kills what is left of a job, unless it still has a grace."""
         if now < job.sweep_at:
             return
-        if job.doom is None or now >= job.doom["kill_at"]:
+        if (job.doom is None or now >= job.doom["kill_at"]) and processes.waits(job.target):
             processes.kill_all(partial(processes.members, [job.target]))
         job.sweep_at = now + job.sweep_s
         job.sweep_s = min(2 * job.sweep_s, _SWEEP_MAX_S)
