@@ -28,6 +28,7 @@ from mlq.store.wire import Wire
 
 _UP_S = 30.0
 _POLL_S = 0.005
+_LONGEST_BASE = 70
 _USER = "mlq"
 # What a script writes is in the log as one transaction; a single command is not.
 _SCRIPT = """
@@ -91,7 +92,10 @@ def try_program(program: Program) -> str:
     Raises:
         OSError: the scratch folder cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="mlq-trial-") as name:
+    # A socket's path may not be long.
+    base = tempfile.gettempdir()
+    base = base if len(base) <= _LONGEST_BASE else "/tmp"  # noqa: S108 - made there with mode 0700
+    with tempfile.TemporaryDirectory(prefix="mlq-trial-", dir=base) as name:
         folder, password = Path(name), secrets.token_hex(16)
         socket = folder / "s"
         (folder / "users.acl").write_text(acl_text(_USER, password), encoding="utf-8")
