@@ -170,6 +170,7 @@ def test_who_has_not_the_role_judges_nobody(store: Store, enqueue: Enqueue, tmp_
     room.turn(room.reaper("lab01"))
     second = room.reaper("lab02")
     for _ in range(20):
+        store.hold_role("reaper", "lab01", 30)  # its holder is there
         room.turn(second)
     assert state_of(store, job) == "started"
 
@@ -189,3 +190,13 @@ def test_the_reaper_tells_children_that_nobody_told(
     waiting = admin.lrange("rq:queue:p0.c1.m2048.g0.v0", 0, -1)
     assert [raw.decode() for raw in waiting] == children
     assert admin.keys("mlq:untold:*") == admin.keys("mlq:telling") == []
+
+
+def test_a_reaper_whose_clock_is_ahead_forgets_nothing(
+    store: Store, enqueue: Enqueue, tmp_path: Path
+) -> None:
+    room = Room(store, tmp_path)
+    (job,) = enqueue(1)
+    store.move([Move(job, Event.CANCEL)], time.time())
+    room.reaper("lab01").look(time.time() + 100 * 86400)
+    assert state_of(store, job) == "canceled"

@@ -44,7 +44,9 @@ def theirs(function: str = "mlq.store.record.run_command", **options: Any) -> di
     )
     job.enqueued_at = job.created_at
     # rq repeats a dependency's default here, which is what it reads if the field is missing.
-    return {name: value for name, value in job.to_dict().items() if name != "enqueue_at_front"}
+    # And it reads a field that is empty like one that is missing; ours leave those out.
+    fields = {name: value for name, value in job.to_dict().items() if name != "enqueue_at_front"}
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 def assert_alike(mine: dict[str, Any], stock: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ class Copying:
         if now_s < self._away_until_s:
             return
         ours, ttl_s = self._settings.machine, _ROLE_BEATS * self._settings.beat_s
-        if self._store.hold_role("copier", ours, ttl_s) != ours or now_s < self._due_s:
+        if self._store.hold_role("copier", ours, ttl_s, now_s) != ours or now_s < self._due_s:
             return
         if self._desk.ask(self._keeper.keep):
             self._asked_s, self._due_s = now_s, now_s + EVERY_S

@@ -62,21 +62,14 @@ def run_command(*argv: str) -> NoReturn:
 
 
 def common_fields(at: str) -> list[str | int]:
-    """Return the hash fields that all jobs submitted at one time share, as a flat list."""
-    empty = (
-        "success_callback_name",
-        "failure_callback_name",
-        "stopped_callback_name",
-        "started_at",
-        "ended_at",
-        "last_heartbeat",
-        "worker_name",
-        "group_id",
-    )
-    fields: list[str | int] = [part for name in empty for part in (name, "")]
-    fields += ["created_at", at, "enqueued_at", at]
-    fields += ["result_ttl", _FOR_EVER, "failure_ttl", _FOR_EVER]
-    return fields
+    """Return the hash fields that all jobs submitted at one time share, as a flat list.
+
+    What rq writes although it is empty is left out: rq reads a missing field the same.
+    """
+    return [
+        *("created_at", at, "enqueued_at", at),
+        *("result_ttl", _FOR_EVER, "failure_ttl", _FOR_EVER),
+    ]
 
 
 def job_fields(job: SignedJob) -> list[str | int]:

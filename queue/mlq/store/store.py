@@ -239,10 +239,24 @@ class Store(Listing):
         (reply,) = self.run(Operation("reserve_machine", args))
         return str(reply["holder"])
 
-    def hold_role(self, role: str, machine: str, ttl_s: float) -> str:
-        """Take or keep a role that one machine has at a time; returns the machine that has it."""
+    def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:
+        """Take or keep a role that one machine has at a time; returns the machine that has it.
+
+        Args:
+            role: its name.
+            machine: who asks.
+            ttl_s: after so long without being asked for by its holder the role is free.
+            clock_s: a monotonic clock of the caller. Then the role is free, too, when this store
+                has seen it unchanged for `ttl_s`: the server's clock, by which it expires, may
+                have been set back.
+        """
+        shown, since_s = self._roles.get(role, ("", 0.0))
+        silent = clock_s is not None and shown and clock_s - since_s >= ttl_s
         args = {"role": role, "machine": machine, "ttl_s": ttl_s}
+        args["instead_of"] = shown if silent else ""
         (reply,) = self.run(Operation("hold_role", args, request_id=""))
+        if clock_s is not None and reply["shown"] != shown:
+            self._roles[role] = (reply["shown"], clock_s)
         return str(reply["holder"])
 
     def name_holder(self, machine: str) -> NameHolder | None:
@@ -298,9 +312,14 @@ class Store(Listing):
         (reply,) = self.run(Operation("held", {"machine": machine}, request_id=""))
         return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]
 
-    def forget(self, ended_before_s: float, limit: int = PAGE) -> list[str]:
-        """Delete jobs that ended before this unix time, at most `limit`; returns their ids."""
-        args = {"ended_before": ended_before_s, "limit": limit}
+    def forget(self, age_s: float, limit: int = PAGE) -> list[str]:
+        """Delete jobs that ended longer ago, at most `limit`; returns their ids.
+
+        Args:
+            age_s: by the server's clock: that of a worker may be months ahead.
+            limit: how many at most.
+        """
+        args = {"age_s": age_s, "limit": limit}
         (reply,) = self.run(Operation("forget", args))
         return list(reply["forgotten"] or ())
 

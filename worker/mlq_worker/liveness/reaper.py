@@ -91,11 +91,12 @@ class Reaper:
             now_s: unix time.
         """
         ours = self._settings.machine
-        holder = self._store.hold_role("reaper", ours, _ROLE_BEATS * self._settings.beat_s)
+        ttl_s = _ROLE_BEATS * self._settings.beat_s
+        holder = self._store.hold_role("reaper", ours, ttl_s, self._clock())
         if holder != ours:
             self._desk.ask(lambda: self._visit((), (holder,), frozenset()))
             return
-        self._forget(now_s)
+        self._forget()
         ids, untold = self._store.due_and_untold()
         if untold:
             self._store.tell(now_s, TOLD_SLICES)
@@ -192,11 +193,10 @@ class Reaper:
                 }
         return found
 
-    def _forget(self, now_s: float) -> None:
+    def _forget(self) -> None:
         if self._clock() >= self._forget_due_s:
             self._forget_due_s = self._clock() + _FORGET_EVERY_S
-            before_s = now_s - self._settings.keep_days * 86400
-            while self._store.forget(before_s):
+            while self._store.forget(self._settings.keep_days * 86400):
                 pass
 
 

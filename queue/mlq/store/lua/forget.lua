@@ -1,12 +1,12 @@
--- forget(ended_before, limit) -> {forgotten}
---   ended_before  unix time
---   forgotten     [id]: jobs that ended before and are now deleted with all their keys
+-- forget(age_s, limit) -> {forgotten}
+--   age_s      seconds by this server's clock, which is the one that the times of ends are from
+--   forgotten  [id]: jobs that ended longer ago and are now deleted with all their keys
 -- Results on NFS stay; numbers are never used again. Classes of which nothing is left, and machines
 -- of which the record has expired, go too, so that looking at what waits stays cheap.
 local earlier = cached_reply()
 if earlier then return earlier end
 
-local ids = redis.call('ZRANGEBYSCORE', 'mlq:ended', '-inf', args.ended_before, 'LIMIT', 0, args.limit)
+local ids = redis.call('ZRANGEBYSCORE', 'mlq:ended', '-inf', now() - args.age_s, 'LIMIT', 0, args.limit)
 for _, id in ipairs(ids) do
   local key = job_key(id)
   local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name', 'mlq_losses')

@@ -1,10 +1,16 @@
--- hold_role(role, machine, ttl_s) -> {holder}
---   holder  the machine that has the role now: the caller, if it was free or the caller's already
+-- hold_role(role, machine, ttl_s, instead_of) -> {holder, shown}
+--   instead_of  the role is taken from whoever showed this and shows nothing else yet, or ''
+--   holder      the machine that has the role now: the caller, if it was free or the caller's already
+--   shown       text that changes with every renewal
+-- The key expires by this server's clock. If that is set back, the key stays; so others look for how
+-- long it has shown the same, by clocks of their own.
 -- Not cached: asking twice only lengthens it.
 local key = 'mlq:' .. args.role
-local holder = redis.call('GET', key)
-if not holder or holder == args.machine then
-  redis.call('SET', key, args.machine, 'PX', math.ceil(args.ttl_s * 1000))
+local shown = redis.call('GET', key)
+local holder = shown and (string.match(shown, '^(%S+) ') or shown)
+if not holder or holder == args.machine or shown == args.instead_of then
   holder = args.machine
+  shown = holder .. ' ' .. string.format('%.6f', now())
+  redis.call('SET', key, shown, 'PX', math.ceil(args.ttl_s * 1000))
 end
-return reply({ holder = holder })
+return reply({ holder = holder, shown = shown })
