@@ -18,7 +18,8 @@ from mlq.copies.copy_format import Copy, parsed
 from mlq.layout import Layout
 from mlq.store.replies import Attempt
 from mlq.store.store import Store
-from mlq_worker.attempt_result import parse_result
+from mlq.strict_json import parse
+from mlq_worker.attempt_result import AttemptResult, parse_result
 from mlq_worker.endings import Patience
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.job_file import parse_job_file
@@ -157,9 +158,9 @@ class DataLoss:
             attempts = sorted(self._attempts(job_id))
             results = {}
             for number in attempts:
-                raw = self._latest(layout.result_file(job_id, number))
-                if raw is not None:
-                    results[number] = parse_result(json.loads(raw))
+                result = self._result(job_id, number)
+                if result is not None:
+                    results[number] = result
             place = None
             if attempts and (noted := self._latest(layout.log_file(job_id, attempts[-1]))):
                 place = Place(**json.loads(noted))
@@ -173,6 +174,17 @@ class DataLoss:
                 found.beats |= {(one[0], one[1]): where for one in beat["attempts"]}
         found.largest = max((int(one) for one in found.jobs), default=0)
         return found
+
+    def _result(self, job_id: str, attempt: int) -> AttemptResult | None:
+        """Return how an attempt ended; None if no result lies there, or what is none."""
+        raw = self._latest(self._world.layout.result_file(job_id, attempt))
+        if raw is None:
+            return None
+        try:
+            result = parse_result(parse(raw))
+        except ValueError:
+            return None
+        return result if result.key == (job_id, attempt) else None
 
     def _attempts(self, job_id: str) -> set[int]:
         folder = Path(self._world.layout.folder(job_id).attempts_dir)
@@ -202,7 +214,7 @@ class DataLoss:
 
     def _check(self) -> None:
         """Compare the restored queue with what is true; forget what may be lost."""
-        truth, nfs, layout = self._world.truth, self._world.nfs, self._world.layout
+        truth, nfs = self._world.truth, self._world.nfs
         for job_id in sorted(truth.acknowledged):
             if self._standing(job_id) is not None:
                 continue
@@ -214,7 +226,7 @@ class DataLoss:
             standing = self._standing(job_id)
             if standing == end:
                 continue
-            on_root = layout.result_file(job_id, end[1]) in nfs.files
+            on_root = self._result(job_id, end[1]) is not None
             if truth.ended_at[job_id] < self._copied_at or (on_root and end[0] == "finished"):
                 raise Violation(f"the end {end} of job {job_id} is not restored: {standing}")
             self._engine.note(f"the end {end} of job {job_id} is lost: {standing}", "operator")

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import mlq.copies.collector
 import mlq_worker.hands
 import mlq_worker.liveness.reading
 import mlq_worker.liveness.reaper
+import mlq_worker.rebuild.story
 from mlq.store.operations import Operation
 from mlq.store.store import Store
 from mlq.strict_files import Refused, Unreadable
@@ -217,6 +219,23 @@ def missing_here_is_missing_everywhere(patch: Any) -> None:
     )
 
 
+def restored_queue_forgets_what_runs(patch: Any) -> None:
+    def leave_open(story: Any, _place: Any) -> None:
+        story.state, story.place = "queued", None
+
+    patch.setattr(mlq_worker.rebuild.story, "_leave_open", leave_open)
+
+
+def unwritten_ends_are_not_copied(patch: Any) -> None:
+    real = mlq.copies.collector._needs_copy
+    unwritten = 1 + mlq.copies.collector._VERSION.index("mlq_unwritten")
+    patch.setattr(
+        mlq.copies.collector,
+        "_needs_copy",
+        lambda row: real([*row[:unwritten], "", *row[unwritten + 1 :]]),
+    )
+
+
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
         10, operation="move", text="  right = right and running == move.attempt\n"
@@ -241,6 +260,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
     "one bad result fails the whole batch": Bug(10, one_bad_result_fails_the_batch),
+    "a restored queue forgets what runs": Bug(10, restored_queue_forgets_what_runs),
+    "an end that could not be written is not copied": Bug(60, unwritten_ends_are_not_copied),
     "a verdict stands although the lease was renewed": Bug(
         350,
         operation="move",
