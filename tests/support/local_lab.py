@@ -204,7 +204,7 @@ class Machine:
     def pid(self, role: str) -> int:
         """Return its `worker`, `supervisor` or `launcher`."""
         if role == "launcher":
-            return wait_for(lambda: processes.children_of(self.pid("supervisor")))[0]
+            return wait_for(lambda: children_of(self.pid("supervisor")))[0]
         return int((self.runtime / f"{role}.pid").read_text())
 
     def kill(self, role: str) -> None:
@@ -254,6 +254,11 @@ class Machine:
     def _in_its_mounts(self, *words: str) -> None:
         enter = ["nsenter", "--mount", f"--target={self.pid('supervisor')}"]
         subprocess.run([*enter, *words, str(self.lab.layout.workers_dir)], check=True)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the living children of a process."""
+    return [one.pid for one in processes.look().values() if one.parent == pid]
 
 
 def alive(pid: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from cut_link import Link
-from local_lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive
+from local_lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive, children_of
 from ticking import ticking, ticks
 from waiting import wait_for
 
@@ -19,7 +19,7 @@ from mlq.jobs import FunctionCall
 from mlq.layout import write_atomically
 from mlq.server.status import status
 from mlq.submission import Submission
-from mlq_worker.supervisor.processes import children_of, look_at
+from mlq_worker.supervisor.processes import look_at
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 CHECKPOINTING = """
@@ -290,7 +290,8 @@ def test_with_both_channels_down_for_a_moment_the_job_goes_on(lab: Lab, link: Li
 def job_pid(machine: Machine, job_id: str) -> int:
     """Return the first process of a running job."""
     launcher = machine.pid("launcher")
-    return wait_for(lambda: children_of(launcher), what=f"job {job_id} to run")[0]
+    keeper = wait_for(lambda: children_of(launcher), what=f"job {job_id} to be started")[0]
+    return wait_for(lambda: children_of(keeper), what=f"job {job_id} to run")[0]
 
 
 def state_of(pid: int) -> str:

@@ -61,7 +61,7 @@ def elsewhere(
 
 def signal_all(process: subprocess.Popen[str], number: signal.Signals) -> None:
     """Signal all processes of a host, its jobs last: the supervisor looks before they go on."""
-    (first,) = processes.children_of(process.pid) or ()
+    (first,) = (one.pid for one in processes.look().values() if one.parent == process.pid)
     its = namespace_of(first)
     for pid in sorted((pid for pid in processes.look() if namespace_of(pid) == its), key=is_job):
         os.kill(pid, number)
