@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import command, gateway, idle, noop, queueing, report
+from bench import command, gateway, idle, noop, queueing, report, scale
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -17,7 +17,9 @@ def main() -> None:
     """Run the measurements that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--only", action="append", help="noop, enqueue, claim, command, gateway or idle"
+        "--only",
+        action="append",
+        help="noop, enqueue, claim, scale, command, gateway or idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -32,6 +34,7 @@ def main() -> None:
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),
+        "scale": ("Many jobs at once", lambda: scale.measure([n for n in sizes if n <= 100_000])),
         "noop": (
             f"{args.jobs:,} no-op jobs, two slots",
             lambda: noop.measure(args.jobs, args.rounds, with_peers=not args.no_peers),

@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import which
 
 from bench.folders import new_folder
-from mlq.server.config import find_program
+from mlq.server.programs import find_program
 
 HERE = Path(__file__).parent
 APPS = HERE / "apps"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,6 +22,9 @@ from mlq.store.wire import SLOW_S, Wire
 from mlq_cli.opening import OpeningClient
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
+
+# Fewer jobs than this are done before a line about them could be read.
+_MANY = 2000
 
 
 def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False) -> Queue:
@@ -84,6 +87,18 @@ def out_style() -> Style:
 def say(text: str) -> None:
     """Tell the person at the terminal something that is no result: one line on standard error."""
     print(f"mlq: {clean(text)}", file=sys.stderr, flush=True)
+
+
+def show_progress(what: str) -> Callable[[int, int], None]:
+    """Return how to show, on a terminal only, how many of many jobs are done."""
+
+    def show(done: int, of: int) -> None:
+        if sys.stderr.isatty() and of > _MANY:
+            end = "\r\x1b[K" if done == of else ""
+            sys.stderr.write(f"\r\x1b[K{what}: {done} of {of} jobs{end}")
+            sys.stderr.flush()
+
+    return show
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from mlq_cli.parser import add_ids
 from mlq_cli.render.words import listed
-from mlq_cli.session import open_queue, print_lines, say
+from mlq_cli.session import open_queue, print_lines, say, show_progress
 
 HELP = "queue ended jobs again, at their old place; they go on from their checkpoints"
 EXAMPLES = """\
@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Queue again; 0 if that changed anything."""
     queue = open_queue()
+    queue.progress = show_progress("retry")
     queued, unended = queue.retry(queue.select(args.ids))
     if queued:
         print_lines([f"queued again: {listed(queued)}"])

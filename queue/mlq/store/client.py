@@ -17,6 +17,19 @@ class ScriptMissingError(QueueRefusedError):
     """The server does not know a script yet; the store sends it and asks again."""
 
 
+class QueueBusyError(QueueUnreachableError):
+    """The server is at one long script and answers nobody else until it is over."""
+
+
+def busy() -> QueueBusyError:
+    """Return the error of a server that answers `BUSY`."""
+    return QueueBusyError(
+        "the queue is busy with one long operation",
+        why="its server does one thing at a time",
+        fix="ask again in a few seconds",
+    )
+
+
 class Client(Protocol):
     """Sends commands and returns replies as redis-py and hiredis give them (bytes, int, list).
 

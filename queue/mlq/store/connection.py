@@ -28,7 +28,7 @@ from redis.retry import Retry
 from mlq.errors import QueueRefusedError
 from mlq.paths import check_socket_folder, read_secret
 from mlq.settings import Settings
-from mlq.store.client import ScriptMissingError, password_refused, unreachable
+from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
 from mlq.tunnel import is_remote, reach
 
 _TIMEOUT_S = 5.0
@@ -85,6 +85,8 @@ def translated(error: RedisError, path: Path) -> QueueRefusedError | Exception:
     if isinstance(error, ConnectionError | TimeoutError):
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else None
         return unreachable(path, _same_cause(cause or error))
+    if isinstance(error, ResponseError) and str(error).startswith("BUSY "):
+        return busy()
     if isinstance(error, ResponseError):
         return QueueRefusedError("the queue refused a command", why=str(error))
     return QueueRefusedError("the queue failed a command", why=f"{type(error).__name__}: {error}")

@@ -17,7 +17,7 @@ import hiredis
 
 from mlq.errors import QueueRefusedError
 from mlq.paths import check_socket_folder
-from mlq.store.client import ScriptMissingError, password_refused, unreachable
+from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
 from mlq.store.found import text_of
 
 _TIMEOUT_S = 20.0  # a server may wait that long for its disk
@@ -88,6 +88,8 @@ class Wire:
                     raise ScriptMissingError(text)
                 if text.startswith("LOADING"):  # it was started just now
                     raise unreachable(self._path, ConnectionError("it still loads its data"))
+                if text.startswith("BUSY "):
+                    raise busy()
                 if text.startswith("WRONGPASS"):
                     raise password_refused(self._path, text)
                 raise QueueRefusedError("the queue refused a command", why=text)
