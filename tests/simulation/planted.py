@@ -167,7 +167,14 @@ def orphans_are_found_by_their_mark(patch: Any) -> None:
             if processes.mark_of(pid) in marks - {""} and one.session == pid
         }
 
+    def sweep(self: Spawner, job: Any, now: float) -> None:
+        real(self, job, now)
+        if not members([job.target]):
+            job.keeper = Gone(job.target.pid or 0, 0, None)  # type: ignore[arg-type]
+
+    real = Spawner._sweep
     patch.setattr(processes, "members", members)
+    patch.setattr(Spawner, "_sweep", sweep)
 
 
 def a_launcher_outlives_its_supervisor(patch: Any) -> None:
