@@ -251,6 +251,8 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_folder_faults": (lambda _: 0, COUNTS),
     "mlq_due": (lambda _: "nonsense", SHOWN),
     "mlq_held": (lambda _: "forged", ORDER),
+    "mlq_released": (lambda _: "1", ORDER),
+    "mlq_unwritten": (lambda _: "1", COUNTS),
     "mlq_needs": (lambda _: "nonsense", ORDER),
     "mlq_restored": (lambda _: "1", "the same signed job runs as its second attempt"),
 }

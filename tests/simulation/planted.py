@@ -266,7 +266,7 @@ BUGS: dict[str, Bug] = {
         400, missing_here_is_missing_everywhere
     ),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
-    "one bad result fails the whole batch": Bug(10, one_bad_result_fails_the_batch),
+    "one bad result fails the whole batch": Bug(60, one_bad_result_fails_the_batch),
     "a restored queue forgets what runs": Bug(10, restored_queue_forgets_what_runs),
     "an end that could not be written is not copied": Bug(60, unwritten_ends_are_not_copied),
     "a verdict stands although the lease was renewed": Bug(
