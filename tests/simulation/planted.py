@@ -259,7 +259,7 @@ BUGS: dict[str, Bug] = {
     "an attempt given up by the queue runs on": Bug(10, lost_attempts_run_on),
     "an attempt is gone with its leader": Bug(10, gone_with_its_leader),
     "orphans are found by their mark": Bug(10, orphans_are_found_by_their_mark),
-    "a launcher outlives its supervisor": Bug(60, a_launcher_outlives_its_supervisor),
+    "a launcher outlives its supervisor": Bug(300, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a name is held by nobody": Bug(60, a_name_is_held_by_nobody),
     "what is missing here is taken to be missing everywhere": Bug(
