@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 REASON = "working directory missing: /"
-CALM_S = 150.0  # longer than others may believe what was missing there before
+CALM_S = 30.0
+BELIEVED_S = 120.0  # longer than others believe that what was missing there is missing still
 
 
 def lose_folder(faults: Faults, machine: Machine) -> None:
@@ -55,7 +56,7 @@ def _has_it_for_long(world: World, machine: Machine) -> bool:
         worker.settled_at,
         worker.frozen_until,
         machine.frozen_until,
-        machine.lacks_until,
+        machine.lacks_until + BELIEVED_S - CALM_S if machine.lacks_until else 0.0,
         machine.link.cut_until,
         machine.link.loses_until,
         machine.link.slow_until,

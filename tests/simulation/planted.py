@@ -29,7 +29,7 @@ from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.keepers import Gone
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
-from simulation import seams
+from simulation import faults, placing_faults, seams
 from simulation.supervision import SimLauncher
 
 _CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
@@ -221,6 +221,8 @@ def a_name_is_held_by_nobody(patch: Any) -> None:
 
 
 def missing_here_is_missing_everywhere(patch: Any) -> None:
+    # Rare among all kinds of fault: where a seed has it at all, it has little else.
+    patch.setitem(faults.KINDS, placing_faults.lose_folder, 60.0)
     patch.setattr(
         Absences, "nowhere", lambda self, ended: ended.result.reason if ended.result else ""
     )
@@ -263,7 +265,7 @@ BUGS: dict[str, Bug] = {
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a name is held by nobody": Bug(60, a_name_is_held_by_nobody),
     "what is missing here is taken to be missing everywhere": Bug(
-        400, missing_here_is_missing_everywhere
+        10, missing_here_is_missing_everywhere
     ),
     "a claim counts before it is on disk": Bug(10, claims_count_before_they_are_on_disk),
     "one bad result fails the whole batch": Bug(60, one_bad_result_fails_the_batch),
