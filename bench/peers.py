@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import which
 
 from bench.folders import new_folder
-from mlq.server.programs import find_program
+from mlq.server.programs import find_programs
 
 HERE = Path(__file__).parent
 APPS = HERE / "apps"
@@ -127,7 +127,15 @@ def with_redis(app: str, *workers: str) -> Callable[[int], float]:
         with ExitStack() as stack:
             socket = f"{folder}/redis.sock"
             environ = {**os.environ, "BENCH_REDIS": socket, "PYTHONPATH": str(APPS)}
-            server = [str(find_program().path), "--port", "0", "--unixsocket", socket, "--save", ""]
+            server = [
+                str(find_programs().usable[0].path),
+                "--port",
+                "0",
+                "--unixsocket",
+                socket,
+                "--save",
+                "",
+            ]
             stack.enter_context(_running(server, environ, folder))
             _wait_for(Path(socket))
             for worker in workers:
