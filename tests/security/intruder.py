@@ -75,6 +75,21 @@ def lie_in_wait(paths: list[str]) -> list[list[str]]:
     return [["rounds", str(rounds)], *([path, what] for path, what in found.items())]
 
 
+def hear(names: list[str]) -> list[list[str]]:
+    """Say hello by each name of the kernel, `@...`; tell what was heard until let go, or for 2 s."""
+    found = []
+    for name in names:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(2)
+            one.connect("\0" + name[1:])
+            try:
+                one.sendall(b'{"type": "hello", "protocol": 1}\n')
+                found.append([name, one.recv(65536).decode(errors="replace")])
+            except (BrokenPipeError, ConnectionResetError, TimeoutError):
+                found.append([name, ""])
+    return found
+
+
 def pose(paths: list[str]) -> list[list[str]]:
     """Serve unix sockets as the queue would, until standard input ends; tell what was heard."""
     listeners = []
@@ -101,7 +116,7 @@ def pose(paths: list[str]) -> list[list[str]]:
             connection.close()
 
 
-MODES = {"walk": walk, "lie in wait": lie_in_wait, "pose": pose}
+MODES = {"walk": walk, "lie in wait": lie_in_wait, "pose": pose, "hear": hear}
 
 if __name__ == "__main__":
     wish = json.loads(sys.stdin.readline())

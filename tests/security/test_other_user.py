@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attack import successes
+from attack import heard, successes
 from leftovers import processes_of
 from listening import listening
 from lived_in import KINDS, LivedIn, new_lived_in
@@ -69,14 +69,20 @@ def test_nothing_could_be_reached_while_it_was_made_either(lived_in: LivedIn) ->
     assert found == []
 
 
-def test_nothing_listens_but_on_sockets_in_private_folders(lived_in: LivedIn) -> None:
+def test_nothing_listens_but_in_private_folders_and_by_names_that_answer_their_owner_only(
+    lived_in: LivedIn, stranger: Person
+) -> None:
     running = processes_of(lived_in.estate)
     roles = ("redis.sock", "mlq_worker desk", "supervisor", "launcher", "tunnel.keeper")
     for role in roles:
         assert any(role in line for line in running.values()), (role, running)
     found = listening(running)
-    assert [one for one in found if not one.startswith(f"unix {lived_in.estate}/")] == []
-    assert len(found) >= 3 + len(KINDS)
+    names = [one.removeprefix("unix ") for one in found if one.startswith("unix @mlq/")]
+    paths = [one for one in found if one.startswith(f"unix {lived_in.estate}/")]
+    assert sorted(found) == sorted([*paths, *(f"unix {name}" for name in names)])
+    assert {name.split("/")[1] for name in names} >= {"worker", "supervisor", "door"}
+    assert heard(stranger, names) == dict.fromkeys(names, "")
+    assert len(paths) >= 3 + len(KINDS)
 
 
 def test_no_command_line_tells_a_secret(lived_in: LivedIn) -> None:

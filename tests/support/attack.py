@@ -73,6 +73,12 @@ def successes(person: Person, paths: Iterable[Path]) -> list[tuple[str, str]]:
         return [found for found in one.stop() if found[1] != "look at"]
 
 
+def heard(person: Person, names: Iterable[str]) -> dict[str, str]:
+    """Say hello to these names of the kernel as this person; returns what each answered."""
+    with intruder(person, "hear", *map(Path, names)) as one:
+        return dict(one.stop())
+
+
 def belongings(person: Person, *roots: Path) -> list[Path]:
     """Return all below these roots, and all that this person has where everybody may write."""
     tops = [*roots]
