@@ -76,7 +76,7 @@ def lie_in_wait(paths: list[str]) -> list[list[str]]:
 
 
 def hear(names: list[str]) -> list[list[str]]:
-    """Say hello by each name of the kernel, `@...`; tell what was heard until let go, or for 2 s."""
+    """Say hello by each name of the kernel, `@...`; tell what was heard in 2 s."""
     found = []
     for name in names:
         with socket.socket(socket.AF_UNIX) as one:
