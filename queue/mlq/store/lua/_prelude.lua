@@ -93,12 +93,22 @@ local function write_name(record)
   redis.call('EXPIRE', key, NAME_TTL_S)
 end
 
+-- Whether the worker that is recorded ran before this one on the same host: a restored backup may
+-- bring it back. Whoever sends `held_by` was given the name, so that one had ended.
+local function is_predecessor(key, mine)
+  local record = redis.call('HMGET', key, 'host_id', 'boot_id', 'pid_ns', 'pid_start')
+  return record[1] == mine.host_id and (record[2] ~= mine.boot_id
+    or (record[3] == mine.pid_ns and (tonumber(record[4]) or 0) < mine.pid_start))
+end
+
 -- Another worker that holds this one's name; nil if there is none. Then it is kept for this one.
 local other_holder
 if args.held_by then
   local key = name_key(args.held_by.machine)
   local worker = redis.call('HGET', key, 'worker')
-  if not worker or worker == '' then
+  if not worker or worker == '' or (worker ~= args.held_by.worker
+    and is_predecessor(key, args.held_by)) then
+    redis.call('DEL', key)
     write_name(args.held_by)
   elseif worker == args.held_by.worker then
     redis.call('HSET', key, 'renewed', string.format('%.6f', now()))
