@@ -11,7 +11,7 @@ from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
 from mlq.views import JobView
 from mlq_cli.render.clean import clean
-from mlq_cli.render.jobs import summary
+from mlq_cli.render.jobs import counts_of, summary
 from mlq_cli.render.style import style_of
 from mlq_cli.render.table import shorten
 from mlq_cli.render.words import elapsed, listed, percent
@@ -77,7 +77,7 @@ def _as_shells_do(code: int) -> int:
 def progress_line(jobs: Sequence[JobView], waited_s: float) -> str:
     """Return how it goes in one line: the counts, or for a single job its own state."""
     if len(jobs) > 1:
-        words = summary(jobs)
+        words = summary(counts_of(jobs))
     else:
         (job,) = jobs
         where = f" on {job.machine}" if job.state == State.STARTED and job.machine else ""

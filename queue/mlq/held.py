@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from mlq.ids import order_key
 from mlq.lifecycle import Event
+from mlq.many import Progress
 from mlq.needs import word_of
 from mlq.store.operations import Move
 from mlq.store.store import Store
@@ -52,7 +53,12 @@ def _slices(store: Store, word: str, upto: float) -> Iterator[list[str]]:
             yield ids[start : start + _SLICE]
 
 
-def release(store: Store, ids: Sequence[str], now_s: float) -> tuple[list[str], list[str]]:
+def release(
+    store: Store,
+    ids: Sequence[str],
+    now_s: float,
+    progress: Progress = lambda _done, _of: None,
+) -> tuple[list[str], list[str]]:
     """Let held jobs go, back to their place in the queue; returns those, and those not held."""
     needs = store.rows(("status", "mlq_needs"), ids)
     # First: what is let go must not be held by the same finding again.
@@ -62,6 +68,11 @@ def release(store: Store, ids: Sequence[str], now_s: float) -> tuple[list[str], 
         Move(one, Event.LET_GO, fields=fields, having="mlq_held")
         for one in sorted(ids, key=order_key)
     ]
-    done = [store.move(moves[at : at + _SLICE], now_s) for at in range(0, len(moves), _SLICE)]
-    moved = [one for part in done for one in part.moved]
-    return moved, [one for part in done for one in part.stale]
+    moved: list[str] = []
+    stale: list[str] = []
+    for at in range(0, len(moves), _SLICE):
+        done = store.move(moves[at : at + _SLICE], now_s)
+        moved += done.moved
+        stale += done.stale
+        progress(min(at + _SLICE, len(moves)), len(moves))
+    return moved, stale

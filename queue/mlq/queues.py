@@ -173,6 +173,22 @@ class Queue:
         jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
         return _with_conditions(jobs, self._in_words(conditions))
 
+    def glance(self, since_s: float, ended: int) -> tuple[list[JobView], dict[str, int] | None]:
+        """Return what `mlq ls` shows of the jobs that have not ended, or since this unix time.
+
+        Of a long queue that is not all: then with it comes how many there are of each unended
+        state, how many of these are `held`, and how many `ended`. Otherwise None.
+
+        Args:
+            since_s: unix time.
+            ended: how many of those that ended last are enough.
+        """
+        seen = self.store.glance(FIELDS, since_s, ended)
+        latest = {row[0]: row for row in seen.rows}
+        jobs = [self._view(latest[one]) for one in sorted(latest, key=order_key)]
+        counts = None if seen.counts is None else {**seen.counts, "ended": seen.ended}
+        return _with_conditions(jobs, self._in_words(seen.conditions)), counts
+
     def every(self) -> list[JobView]:
         """Return all jobs, in order of submission."""
         return self._index("jobs")

@@ -249,3 +249,30 @@ def test_a_sweep_that_ended_does_not_push_the_rest_off_the_screen(installation: 
     assert shown[-1] == "10 that ended earlier are not shown: mlq ls -a"
     assert len(listed(installation, "ls")) == 61
     assert "not shown" not in installation.ok("ls", "-a")
+
+
+def test_of_a_long_queue_ls_shows_the_first_in_line_and_how_many_there_are(
+    installation: Sandbox,
+) -> None:
+    queue = installation.queue()
+    ids = [job.id for job in queue.enqueue_many([["true"]] * 1103)]
+    installation.claim(ids[0])
+    installation.move(ids[0], Event.SUCCEED, mlq_exit_code=0)
+    installation.claim(ids[1])
+    queue.cancel([ids[-1]])
+    lines = installation.ok("ls").splitlines()
+    assert [line.split()[0] for line in lines[1:54]] == [*ids[:52], ids[-1]]
+    assert lines[2].split()[1] == "started"
+    assert lines[-2:] == [
+        "1103 jobs: 1100 queued, 1 started, 2 ended",
+        "… and 1,050 more that wait: mlq ls -a",
+    ]
+    assert len(installation.ok("ls", "-a").splitlines()) == len(ids) + 3
+    assert len(listed(installation, "ls")) == len(ids)
+
+
+def test_of_what_waits_ls_shows_the_first_fifty(installation: Sandbox) -> None:
+    installation.queue().enqueue_many([["true"]] * 60)
+    lines = installation.ok("ls").splitlines()
+    assert lines[-2:] == ["60 jobs: 60 queued", "… and 10 more that wait: mlq ls -a"]
+    assert len(installation.ok("ls", "--state", "queued").splitlines()) == 60 + 3

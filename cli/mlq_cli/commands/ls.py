@@ -6,11 +6,19 @@ import argparse
 import sys
 import time
 
-from mlq.lifecycle import WAITING, State
+from mlq.lifecycle import ENDED, WAITING, State
 from mlq.queues import Queue
 from mlq.views import JobView
 from mlq_cli.parser import add_json
-from mlq_cli.render.jobs import HELD, job_table, state_of, summary
+from mlq_cli.render.jobs import (
+    HELD,
+    counts_of,
+    ended_of,
+    job_table,
+    state_of,
+    summary,
+    total,
+)
 from mlq_cli.render.words import count
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
@@ -23,6 +31,8 @@ EXAMPLES = """\
 _RECENT_S = 86400
 # A sweep of thousands of jobs that ended today must not push those that run off the screen.
 _ENDED_SHOWN = 50
+# Nor must those that wait: the first in line, and how many more there are.
+_WAITING_SHOWN = 50
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,24 +50,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
     queue = open_queue()
-    jobs = _listed(queue, everything=args.all, states=args.state)
+    counts: dict[str, int] | None = None
+    if args.json or args.all or args.state:
+        jobs = _listed(queue, everything=args.all, states=args.state)
+    else:
+        jobs, counts = queue.glance(time.time() - _RECENT_S, _ENDED_SHOWN)
     if args.json:
         print_json(job.as_json() for job in jobs)
     elif jobs:
-        shown = jobs if args.all else _latest(jobs)
-        more = len(jobs) - len(shown)
-        lines = [*job_table(shown, local_now(), out_style()), "", summary(jobs)]
-        if more:
-            lines.append(f"{more} that ended earlier are not shown: mlq ls -a")
-        if held := sum(bool(job.held) for job in jobs):
-            lines.append(
-                f"{count(held, 'job')} held; once what failed is mended: mlq release --all"
-            )
-        print_painted(lines)
+        counts = counts or counts_of(jobs)
+        shown = jobs
+        if not args.all:
+            shown = _latest(jobs if args.state else _first(jobs))
+        lines = [*job_table(shown, local_now(), out_style()), "", summary(counts)]
+        print_painted([*lines, *_left_out(shown, counts, by_state=bool(args.state))])
         _hint(jobs)
     else:
         print_lines([_nothing(everything=args.all, states=args.state)])
     return 0
+
+
+def _left_out(shown: list[JobView], counts: dict[str, int], *, by_state: bool) -> list[str]:
+    ended = sum(job.state in ENDED for job in shown)
+    lines = []
+    if waiting := total(counts) - ended_of(counts) - (len(shown) - ended):
+        every = "" if by_state else ": mlq ls -a"
+        lines.append(f"… and {waiting:,} more that wait{every}")
+    if more := ended_of(counts) - ended:
+        lines.append(f"{more} that ended earlier are not shown: mlq ls -a")
+    if held := counts.get(HELD, 0):
+        lines.append(f"{count(held, 'job')} held; once what failed is mended: mlq release --all")
+    return lines
+
+
+def _first(jobs: list[JobView]) -> list[JobView]:
+    """Return all that do not wait, and of the others the first in order of submission."""
+    waiting = [job.id for job in jobs if job.state in WAITING]
+    dropped = set(waiting[_WAITING_SHOWN:])
+    return [job for job in jobs if job.id not in dropped]
 
 
 def _listed(queue: Queue, *, everything: bool, states: list[str] | None) -> list[JobView]:

@@ -9,7 +9,7 @@ from mlq.errors import InvalidInputError
 from mlq.held import held_jobs, release
 from mlq_cli.parser import add_ids
 from mlq_cli.render.words import listed
-from mlq_cli.session import open_queue, print_lines, say
+from mlq_cli.session import open_queue, print_lines, say, show_progress
 
 HELP = "let held jobs go: those whose command failed wherever it was tried"
 EXAMPLES = """\
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         )
     queue = open_queue()
     ids = held_jobs(queue.store) if args.all else queue.select(args.ids)
-    queued, others = release(queue.store, ids, time.time())
+    queued, others = release(queue.store, ids, time.time(), show_progress("release"))
     if queued:
         print_lines([f"queued again: {listed(queued)}"])
     if others:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from mlq.lifecycle import ENDED, WAITING, State
@@ -79,9 +79,27 @@ def asks(job: JobView) -> str:
     return " ".join(words)
 
 
-def summary(jobs: Sequence[JobView]) -> str:
+def counts_of(jobs: Sequence[JobView]) -> dict[str, int]:
+    """Return how many there are of each state; `held` are among the deferred."""
+    counts = Counter(str(job.state) for job in jobs)
+    counts[HELD] = sum(bool(job.held) for job in jobs)
+    return dict(counts)
+
+
+def ended_of(counts: Mapping[str, int]) -> int:
+    """Return how many have ended; of a long queue it is not known how, but how many (`ended`)."""
+    return sum(counts.get(state, 0) for state in (*ENDED, "ended"))
+
+
+def total(counts: Mapping[str, int]) -> int:
+    """Return how many jobs that are."""
+    return sum(number for state, number in counts.items() if state != HELD)
+
+
+def summary(counts: Mapping[str, int]) -> str:
     """Return how many jobs there are of each state, in the order of a job's life."""
-    counts = Counter(state_of(job) for job in jobs)
-    known = [state for state in (HELD, *map(str, State)) if counts[state]]
-    parts = ", ".join(f"{counts[state]} {state}" for state in known)
-    return f"{count(len(jobs), 'job')}: {parts}"
+    held = counts.get(HELD, 0)
+    told = {**counts, State.DEFERRED: counts.get(State.DEFERRED, 0) - held}
+    known = [state for state in (HELD, *map(str, State), "ended") if told.get(state)]
+    parts = ", ".join(f"{told[state]} {state}" for state in known)
+    return f"{count(total(counts), 'job')}: {parts}"

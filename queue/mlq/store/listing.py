@@ -7,7 +7,7 @@ trip.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.condition import Heard, Sighting, read_sightings
 from mlq.ids import order_key
@@ -19,6 +19,24 @@ PAGE = 1000
 
 Conditions = dict[str, tuple[Heard, Sighting | None]]
 """Machine -> how it was last heard by the queue, and seen by the reaper."""
+
+
+class Glance(NamedTuple):
+    """What is shown of a queue at a glance.
+
+    Args:
+        rows: of jobs; of one that moved meanwhile there may be two, of which the later one counts.
+        conditions: of the machines that hold jobs.
+        counts: how many jobs there are of each unended state, and how many are `held`, which
+            `deferred` counts, too; None if `rows` has all jobs.
+        ended: how many have ended, if `counts` is given.
+    """
+
+    rows: list[list[str]]
+    conditions: Conditions
+    counts: dict[str, int] | None = None
+    ended: int = 0
+
 
 _CONDITIONS = Operation("conditions", {}, request_id="")
 _MACHINES = Operation("machines", {}, request_id="")
@@ -72,6 +90,28 @@ class Listing(Sender):
             pages = [*self.pages(fields, "unended"), *self.pages(fields, "ended", since_s)]
             return [row for page in pages for row in page], _conditions(told)
         return [*(unended["rows"] or ()), *(ended["rows"] or ())], _conditions(told)
+
+    def glance(self, fields: Sequence[str], since_s: float, ended: int) -> Glance:
+        """Return what is to be shown of all jobs that have not ended, or since then.
+
+        Whole in one round trip if there are no more than a page of each; otherwise a page of those
+        that have not ended, all that run and those that ended last, in two: a short command must
+        stay one however much waits.
+
+        Args:
+            fields: as for `pages`.
+            since_s: unix time.
+            ended: how many of those that ended last, if not all.
+        """
+        asked = [_page(fields, "unended", 0, 0), _page(fields, "ended", since_s, 0)]
+        first, last, told = self.run(*asked, _CONDITIONS)
+        rows = [*(first["rows"] or ()), *(last["rows"] or ())]
+        if not first["next"] and not last["next"]:
+            return Glance(rows, _conditions(told))
+        args = {"fields": fields, "since": since_s, "ended": ended, "most": PAGE}
+        (more,) = self.run(Operation("glance", args, request_id=""))
+        rows = [*(first["rows"] or ()), *(more["rows"] or ())]
+        return Glance(rows, _conditions(told), more["counts"], more["ended_since"])
 
     def named(self, name: str) -> list[str]:
         """Return the ids of the jobs of this name, in order of submission."""
