@@ -369,3 +369,17 @@ def test_an_end_that_could_not_be_written_is_in_the_copy(
         store.move([Move(one.id, Event.SUCCEED, 1, fields=fields)], time.time())
     # Of the other the results root tells all.
     assert list(copy_of(collector).jobs) == ["2"]
+
+
+def test_results_stand_in_the_order_of_the_attempts_whatever_the_clocks_said(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    enqueue(1)
+    made = plan(copy_of(collector), Found(), TERMS)
+    ends = ((2000.0, ("execution_id", "1")), (1000.0, ("execution_id", "2")))
+    made.jobs = [job._replace(results=ends) for job in made.jobs]
+    lose(admin)
+    admin.xadd("rq:results:1", {"execution_id": "of a job that rq's tools deleted"})
+    assert carry_out(store, OWNED, made, KEY, pause_s=0).made == 1
+    entries = admin.xrange("rq:results:1")
+    assert [entry[b"execution_id"] for _, entry in entries] == [b"1", b"2"]

@@ -84,8 +84,12 @@ for _, job in ipairs(args.jobs) do
       redis.call('SADD', 'mlq:name:' .. job.name, job.id)
     end
     wait_for(job.id, job.pending, states)
+    -- In the order of the attempts, whatever the clocks of the machines said that ended them.
+    local stream, at = 'rq:results:' .. job.id, 0
+    redis.call('DEL', stream)
     for i, result in ipairs(job.results) do
-      redis.call('XADD', 'rq:results:' .. job.id, string.format('%.0f-%d', result[1], i), unpack(result[2]))
+      at = math.max(at, result[1])
+      redis.call('XADD', stream, string.format('%.0f-%d', at, i), unpack(result[2]))
     end
     place(job, old or args.in_line)
     if old then
