@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 
+from mlq.clock_offset import offset_s
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.placement import Offer
 from mlq.store.machine_names import NameHolder
@@ -76,6 +77,7 @@ class Hands:
         self._started_s = self._utc_s()
         self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
+        self._clock_off_s: float | None = None
         self._mode = Mode.RUN
         self._is_displaced = False
 
@@ -253,6 +255,8 @@ class Hands:
         )
         self.supervised.confirm(renewal, sent_s)
         self._queue.renewed(renewal, self._store)
+        off_s = offset_s(now_s, self._now_s() - sent_s, renewal.server_s)
+        self._clock_off_s = self._clock_off_s if off_s is None else round(off_s, 1)
         if renewal.holder is not None:
             self._displaced(renewal.holder)
         for attempt, reason in renewal.stop.items():
@@ -376,6 +380,7 @@ class Hands:
             self._absences.as_json(),
             self._aside.words(),
             self._conduct.probation.as_json(),
+            self._clock_off_s,
         )
         record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
         running = bool(self._holdings.living())

@@ -32,6 +32,7 @@ class Condition:
         lacks: what jobs did not find on the machine (`mlq_worker.absences`).
         refused_moves: which moves the queue refuses, in words (`mlq_worker.aside`); "" if none.
         aside: why it was set aside (`mlq_worker.probation`).
+        clock_off_s: how far its clock is ahead of the queue's; None if unknown.
     """
 
     supervisor_id: str
@@ -42,6 +43,7 @@ class Condition:
     lacks: Sequence[Mapping[str, str | float]] = ()
     refused_moves: str = ""
     aside: Mapping[str, Any] = field(default_factory=dict)
+    clock_off_s: float | None = None
 
 
 def machine_record(
@@ -84,6 +86,7 @@ def machine_record(
         "refused_moves": condition.refused_moves,
         "tunnel": condition.tunnel,
         "aside": dict(condition.aside),
+        "clock_off_s": condition.clock_off_s,
         "lacks": [dict(one) for one in condition.lacks],
         "offering": not condition.note,
         "attempts": [list(one.attempt) for one in holdings.living()],

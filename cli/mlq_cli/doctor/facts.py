@@ -130,6 +130,7 @@ class QueueFacts:
         took_s: the time of a question and its answer.
         missing: what is not in its data although it was acknowledged, "" if nothing is known of.
         passed_over: server programs of this machine that failed their trial, and why.
+        clock_off_s: how far this machine's clock is ahead of the server's; 0 if unknown.
     """
 
     where: str
@@ -142,6 +143,7 @@ class QueueFacts:
     took_s: float = 0.0
     missing: str = ""
     passed_over: tuple[str, ...] = ()
+    clock_off_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

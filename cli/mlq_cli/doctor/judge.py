@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlq.clock_offset import in_words
 from mlq.errors import TunnelError
 from mlq.settings import Settings
 from mlq.units import format_duration
@@ -205,6 +206,9 @@ def queue(facts: QueueFacts) -> Iterator[Check]:
         if slow
         else ok("queue", says)
     )
+    if off := in_words(facts.clock_off_s):
+        remedy = "mlq decides nothing by it, but times you read will be off: is NTP on?"
+        yield warning("queue's clock", f"this machine: {off}", remedy)
     holes = [
         *([] if facts.default_off else ["it answers without a password"]),
         *([] if facts.confined else [f"user {facts.user} may change the server"]),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from mlq.clock_offset import offset_s
 from mlq.errors import MlqError, QueueRefusedError
 from mlq.paths import read_secret
 from mlq.settings import Settings
 from mlq.store.client import Client
+from mlq.store.found import whole
 from mlq.tunnel import is_remote, reach
 from mlq_cli.doctor.facts import QueueFacts
 
@@ -25,11 +27,14 @@ def queue(settings: Settings) -> QueueFacts:
         began_s = time.monotonic()
         wire.call("PING")
         took_s = time.monotonic() - began_s
+        asked_utc_s, asked_s = time.time(), time.monotonic()
         info = str(wire.call("INFO"), errors="replace")
+        answer_s = time.monotonic() - asked_s
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
         missing = "" if is_remote(settings) else _missing(settings, wire)
     except MlqError as error:
         return QueueFacts(where, error, passed_over=_passed_over(settings))
+    server_s = float(whole(fields.get("server_time_usec", "")[:-6]))  # of microseconds
     kind = "Valkey" if "valkey_version" in fields else "Redis"
     statuses = [fields.get("aof_last_write_status"), fields.get("aof_last_bgrewrite_status")]
     return QueueFacts(
@@ -41,6 +46,7 @@ def queue(settings: Settings) -> QueueFacts:
         aof=fields.get("aof_enabled") == "1" and set(statuses) == {"ok"},
         took_s=took_s,
         missing=missing,
+        clock_off_s=offset_s(asked_utc_s, answer_s, server_s) or 0.0,
         passed_over=_passed_over(settings),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlq.clock_offset import told_by
 from mlq.machines import listed, offer_of
 from mlq.placement import GpuOffer
 from mlq.store.found import number
@@ -85,6 +86,8 @@ def remarks(
         found.append("takes no jobs now")
     if record.get("condition"):
         found.append(str(record["condition"]))
+    if off := told_by(record):
+        found.append(off)
     found += [str(one.get("reason")) for one in lacking(record)]
     if record.get("gpu_fault"):
         which = "not all GPUs" if listed(record, "gpus") else "no GPUs"

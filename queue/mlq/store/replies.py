@@ -89,6 +89,7 @@ class Renewal:
         unknown: of jobs that this queue has never heard of.
         adopted: those of `alive` that the queue had forgotten and has taken back.
         holder: another worker that holds the machine's name; then nothing was renewed.
+        server_s: unix time by the server's clock; 0 if it did not say.
     """
 
     alive: tuple[Attempt, ...]
@@ -97,6 +98,7 @@ class Renewal:
     unknown: tuple[Attempt, ...] = ()
     adopted: tuple[Attempt, ...] = ()
     holder: NameHolder | None = None
+    server_s: float = 0.0
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Renewal:
@@ -108,6 +110,7 @@ class Renewal:
             _attempts(raw["unknown"]),
             _attempts(raw["adopted"]),
             NameHolder.of(raw["holder"]) if raw.get("holder") else None,
+            raw.get("server_s", 0.0),
         )
 
 

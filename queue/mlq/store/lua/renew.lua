@@ -1,5 +1,5 @@
 -- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, states)
---     -> {alive, lost, stop, unknown, adopted, holder}
+--     -> {alive, lost, stop, unknown, adopted, holder, server_s}
 --   attempts  [{id, attempt, progress, ended, signature}]: what the machine still holds; progress
 --             is '' if unknown; ended: whether it has ended there and its result is to be committed;
 --             signature: of its job, or ''
@@ -11,6 +11,7 @@
 --   adopted   [[id, attempt]]: those of `alive` that the queue did not know yet
 --   holder    another worker that holds this machine's name, if there is one. Then nothing is
 --             renewed, and only what is lost is told
+--   server_s  the server's clock: unix time
 -- An attempt is lost only by what the queue knows for sure: the job is at a later attempt, or ended
 -- or waits after this one, or runs on another machine, or was deleted on purpose. A queue that is at
 -- an earlier attempt was restored from a backup and has forgotten this one: it takes it back. Only
@@ -21,6 +22,7 @@ local renewed_at = now()
 local lease_ends = renewed_at + args.lease_s
 local reply_of = { alive = {}, lost = {}, stop = {}, unknown = {}, adopted = {} }
 reply_of.holder = other_holder
+reply_of.server_s = renewed_at
 if not other_holder then
   redis.call('ZADD', 'mlq:machines', renewed_at, args.machine)
 end
