@@ -7,6 +7,7 @@ Apart from `mlq.request`, because `mlq ls` reads nothing but names.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _NAME = re.compile(
@@ -31,6 +32,7 @@ class ClassName(NamedTuple):
         return f"p{self.priority}.c{self.cores}.m{self.mem_mib}.g{self.gpus}.v{self.vram_mib}{glob}"
 
     @classmethod
+    @lru_cache(maxsize=256)  # thousands of jobs have few classes
     def parse(cls, name: str, *, default_mem_mib: int) -> ClassName:
         """Take a name apart.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from mlq.errors import InvalidInputError
@@ -34,6 +35,7 @@ def number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else 0.0
 
 
+@lru_cache(maxsize=1024)  # jobs submitted together share theirs
 def moment(text: str) -> str | None:
     """Return an ISO 8601 time as it is, None if it is none."""
     from mlq.units import parse_iso
