@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlq.errors import MlqError
 from mlq.layout import Layout
 from mlq.root import absurd_folders
 from mlq.settings import Settings
@@ -19,9 +20,13 @@ def examine_moves(settings: Settings) -> Iterator[Check]:
     from mlq.store.store import Store
     from mlq.store.wire import Wire
 
-    password = read_secret(settings.password_file).decode().strip()
-    store = Store(Wire(reach(settings), settings.redis_user, password))
-    for machine, (_, record) in sorted(store.machines().items()):
+    try:
+        password = read_secret(settings.password_file).decode().strip()
+        store = Store(Wire(reach(settings), settings.redis_user, password))
+        machines = sorted(store.machines().items())
+    except MlqError:
+        return  # the check of the queue says why
+    for machine, (_, record) in machines:
         if record.get("refused_moves"):
             says = f"{machine}: {record['refused_moves']}"
             yield warning("moves", says, "is a key of the queue not of its kind? It is tried again")
