@@ -57,7 +57,7 @@ class Chaos:
 
     def run(self, machines: Sequence[Machine]) -> Verdict:
         """Let it all happen and return what became of the jobs."""
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(len(machines) + 1) as pool:
             faults = [pool.submit(self._befall, one) for one in machines]
             faults.append(pool.submit(self._befall_server))
             try:
