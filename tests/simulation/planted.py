@@ -43,6 +43,7 @@ class Bug:
         within: in how many seeds, counted from 0, it is found; more than 60 are left to
             `make simulate PLANTED=1`.
         plant: lays it over the product's Python.
+        at: the seed that found it last; it is tried first.
         operation: the Lua operation it changes, or "".
         text: what of that operation is replaced.
         by: by what.
@@ -50,6 +51,7 @@ class Bug:
 
     within: int
     plant: Callable[[Any], None] = lambda patch: None
+    at: int = 0
     operation: str = ""
     text: str = ""
     by: str = ""
@@ -247,30 +249,30 @@ def unwritten_ends_are_not_copied(patch: Any) -> None:
 
 BUGS: dict[str, Bug] = {
     "a move checks no attempt": Bug(
-        60, operation="move", text="  right = right and running == move.attempt\n"
+        60, at=17, operation="move", text="  right = right and running == move.attempt\n"
     ),
-    "the fence is longer than dead": Bug(60, fence_longer_than_dead),
+    "the fence is longer than dead": Bug(60, fence_longer_than_dead, at=17),
     "the reaper ignores NFS": Bug(60, reaper_ignores_nfs),
-    "a claim remembers no reply": Bug(60, operation="claim", text=_CACHED),
+    "a claim remembers no reply": Bug(60, at=16, operation="claim", text=_CACHED),
     "unreadable NFS is taken for silence": Bug(60, unreadable_is_silent),
     "a new boot id is ignored": Bug(60, new_boot_is_ignored),
     "a stopped job moves before its processes are gone": Bug(60, stopped_before_it_has_ended),
-    "a beat resumes what Redis did not confirm": Bug(60, resumed_without_confirmation),
+    "a beat resumes what Redis did not confirm": Bug(60, resumed_without_confirmation, at=43),
     "a renewal counts from its reply": Bug(100, renewal_counts_from_its_reply),
     "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
-    "an attempt given up by the queue runs on": Bug(60, lost_attempts_run_on),
+    "an attempt given up by the queue runs on": Bug(60, lost_attempts_run_on, at=10),
     "an attempt is gone with its leader": Bug(60, gone_with_its_leader),
     "orphans are found by their mark": Bug(60, orphans_are_found_by_their_mark),
     "a launcher outlives its supervisor": Bug(300, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
-    "a name is held by nobody": Bug(60, a_name_is_held_by_nobody),
+    "a name is held by nobody": Bug(60, a_name_is_held_by_nobody, at=8),
     "what is missing here is taken to be missing everywhere": Bug(
         10, missing_here_is_missing_everywhere
     ),
     "a claim counts before it is on disk": Bug(60, claims_count_before_they_are_on_disk),
     "one bad result fails the whole batch": Bug(60, one_bad_result_fails_the_batch),
-    "a restored queue forgets what runs": Bug(60, restored_queue_forgets_what_runs),
-    "an end that could not be written is not copied": Bug(60, unwritten_ends_are_not_copied),
+    "a restored queue forgets what runs": Bug(60, restored_queue_forgets_what_runs, at=7),
+    "an end that could not be written is not copied": Bug(60, unwritten_ends_are_not_copied, at=31),
     "a verdict stands although the lease was renewed": Bug(
         350,
         operation="move",
