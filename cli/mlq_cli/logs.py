@@ -1,28 +1,26 @@
 """Reading and following the logs of jobs.
 
-The log of an attempt is a growing file on NFS. Two habits of NFS clients shape this: a name that
-was looked up before it existed stays unknown for up to a minute, so names are looked for in their
-folder's listing; and what another machine appended is seen once the file is opened anew, so it is
-opened for each look. Logs may be many gigabytes: they pass through in pieces.
+The log of an attempt is a growing file on NFS. What another machine appended is seen once the file
+is opened anew, so it is opened for each look. Logs may be many gigabytes: they pass through in
+pieces.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
-from mlq.errors import StorageError
+from mlq.errors import StorageError, TunnelError
 from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
-from mlq.strict_files import Absent, Refused, Unreadable, open_file
+from mlq.strict_files import Absent, Refused, Unreadable
 from mlq.views import JobView
 from mlq_cli.render.log_cleaner import LogCleaner
+from mlq_cli.root_files import RootFiles
 
-PIECE_BYTES = 1 << 18
 POLL_S = 0.3
 
 
@@ -74,36 +72,42 @@ def sink_for(stream: TextIO) -> Sink:
     return TerminalSink(stream) if stream.isatty() else RawSink(stream.buffer)
 
 
-def copy_from(path: Path, root: Path, offset: int, sink: Sink) -> int | None:
-    """Hand on what of the file lies behind the offset; returns the new offset.
+class Copy:
+    """A log that is handed on as it grows; it knows how far it has got.
 
-    None: there is no such file yet.
-
-    Raises:
-        StorageError: the file cannot be read.
+    Args:
+        path: of the log.
+        sink: takes it.
     """
-    try:
-        if not is_listed(path, root):
-            return None
-        opened = open_file(root, path, any_owner=True)
-        if isinstance(opened, Absent):
-            return None
-        if isinstance(opened, Unreadable):
-            raise _unreadable(path, opened.why)
-        if isinstance(opened, Refused):
-            raise StorageError(f"cannot show {path}", why=f"it {opened.why}")
-        with os.fdopen(opened, "rb", buffering=0) as file:
-            file.seek(offset)
-            while piece := file.read(PIECE_BYTES):
-                sink.write(piece)
-                offset += len(piece)
-    except FileNotFoundError:
-        return None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from None
-    return offset
+
+    def __init__(self, path: Path, sink: Sink) -> None:
+        self.path, self.sink, self.offset = path, sink, 0
+
+    def go_on(self, files: RootFiles) -> bool:
+        """Hand on what was not yet; returns whether there is such a file.
+
+        Raises:
+            StorageError: it cannot be read.
+            MlqError: the host that has it cannot be reached; what came so far was handed on.
+        """
+        found = files.open_log(self.path, self.offset)
+        if isinstance(found, Absent):
+            return False
+        if isinstance(found, Unreadable):
+            raise _unreadable(self.path, found.why)
+        if isinstance(found, Refused):
+            raise StorageError(f"cannot show {self.path}", why=f"it {found.why}")
+        pieces = iter(found.pieces)
+        while piece := self._next(pieces):
+            self.sink.write(piece)
+            self.offset += len(piece)
+        return True
+
+    def _next(self, pieces: Iterator[bytes]) -> bytes:
+        try:
+            return next(pieces, b"")
+        except OSError as error:
+            raise _unreadable(self.path, error.strerror or str(error)) from None
 
 
 def _unreadable(path: Path, why: str) -> StorageError:
@@ -111,44 +115,44 @@ def _unreadable(path: Path, why: str) -> StorageError:
     return StorageError(f"cannot read {path}", why=why, fix=fix)
 
 
-def is_listed(path: Path, root: Path) -> bool:
-    """Whether the file exists, going by the listings of its folders from the root down."""
-    if path == root:
-        return True
-    return is_listed(path.parent, root) and any(
-        one.name == path.name for one in path.parent.iterdir()
-    )
-
-
 def follow(
     queue: Queue,
+    files: RootFiles,
     job_id: str,
     attempt: int,
     sink: Sink,
     tell: Callable[[str], None],
-    sleep: Callable[[float], None] = time.sleep,
 ) -> JobView:
     """Hand on a job's log as it grows, from attempt to attempt, until the job has ended.
 
     Args:
         queue: the queue.
+        files: the results root.
         job_id: the job.
         attempt: where to begin; 0 waits for the first.
         sink: takes the log.
         tell: takes remarks about the job itself.
-        sleep: waits so many seconds.
     """
-    offset, told = 0, ""
+    copy = Copy(queue.layout.log_file(job_id, attempt), sink) if attempt else None
+    told, looked = "", False
     while True:
         # First the state, then the file: what a job wrote before it ended is then in the file.
         (job,) = queue.views([job_id])
-        if attempt:
-            path = queue.layout.log_file(job_id, attempt)
-            offset = copy_from(path, queue.layout.root, offset, sink) or offset
+        try:
+            if copy is not None:
+                copy.go_on(files)
+                looked = True
+        except TunnelError as error:
+            if not looked:
+                raise
+            told = _tell_once(f"{error.what}; waiting for it (Ctrl-C stops that)", told, tell)
+            time.sleep(POLL_S)
+            continue
         if job.attempt > attempt:
-            if attempt:
+            if copy is not None:
                 sink.finish()
-            attempt, offset = attempt + 1, 0
+            attempt += 1
+            copy = Copy(queue.layout.log_file(job_id, attempt), sink)
             if attempt > 1 or told:
                 told = f"attempt {attempt}" + (f" on {job.machine}" if job.machine else "")
                 tell(f"{job_id}: {told}")
@@ -156,10 +160,15 @@ def follow(
         if job.state in ENDED:
             sink.finish()
             return job
-        if job.state != State.STARTED and told != (remark := _waiting(job)):
-            tell(remark)
-            told = remark
-        sleep(POLL_S)
+        if job.state != State.STARTED:
+            told = _tell_once(_waiting(job), told, tell)
+        time.sleep(POLL_S)
+
+
+def _tell_once(remark: str, told: str, tell: Callable[[str], None]) -> str:
+    if remark != told:
+        tell(remark)
+    return remark
 
 
 def _waiting(job: JobView) -> str:
@@ -169,12 +178,17 @@ def _waiting(job: JobView) -> str:
     return f"{job.id} is {job.state}; its log begins when it starts (why it waits: mlq explain)"
 
 
-def show_once(queue: Queue, job: JobView, attempt: int, sink: Sink) -> bool:
+def show_once(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
     """Hand on the log of an attempt as far as it goes; False if there is none yet."""
-    path = queue.layout.log_file(job.id, attempt)
-    found = copy_from(path, queue.layout.root, 0, sink)
+    copy = Copy(queue.layout.log_file(job.id, attempt), sink)
+    try:
+        found = copy.go_on(files)
+    except TunnelError:
+        if not copy.offset:
+            raise
+        found = copy.go_on(files)  # the connection broke: one more, from where it stands
     sink.finish()
-    return found is not None
+    return found
 
 
 def out_sink() -> Sink:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from mlq.machines import offer_of
 from mlq.placement import Misfit, Offer, place
 from mlq.queues import Queue
 from mlq.request import JobClass
+from mlq.settings import Settings
+from mlq.tunnel import is_remote
 from mlq.views import JobView
 from mlq_cli.parser import add_json, check_text
 from mlq_cli.render.clean import clean
@@ -139,14 +142,15 @@ def run(args: argparse.Namespace) -> int:
         cwd=folder,
     )
     (job,) = queue.submit([submission])
-    return _report(queue, job.view(), args)
+    return _report(queue, job.view(), folder, args)
 
 
-def _report(queue: Queue, job: JobView, args: argparse.Namespace) -> int:
+def _report(queue: Queue, job: JobView, folder: str, args: argparse.Namespace) -> int:
     if not args.json:
         print_lines([job.id])
+        sys.stdout.flush()
     offers = [offer_of(record) for _, record in queue.store.machines().values()]
-    for warning in (misleading(job), too_large(job, offers)):
+    for warning in (misleading(job), too_large(job, offers), _missing(queue.settings, folder)):
         if warning:
             say(warning)
     jobs = wait_for(queue, [job.id]) if args.wait else [job]
@@ -155,6 +159,14 @@ def _report(queue: Queue, job: JobView, args: argparse.Namespace) -> int:
     elif args.wait:
         say_bad_ends(jobs)
     return exit_code_of(jobs) if args.wait else 0
+
+
+def _missing(settings: Settings, folder: str) -> str:
+    if not is_remote(settings):
+        return ""
+    from mlq_cli.remote.folder_there import missing_there
+
+    return missing_there(settings, folder)
 
 
 def command_of(args: argparse.Namespace) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from mlq.queues import Queue
 from mlq.views import JobView
 from mlq_cli.logs import Sink, follow, out_sink, show_once
 from mlq_cli.parser import add_ids
+from mlq_cli.root_files import RootFiles, root_files
 from mlq_cli.session import open_queue, print_lines, say
 
 HELP = "print what jobs have written (stdout and stderr)"
@@ -34,17 +35,17 @@ def run(args: argparse.Namespace) -> int:
     """Print the logs; 1 if one of them does not exist yet."""
     queue = open_queue(patient=args.follow)
     jobs = queue.views(queue.select(args.ids))
-    sink = out_sink()
+    sink, files = out_sink(), root_files(queue.settings)
     shown = True
     for job in jobs:
         if len(jobs) > 1:
             _head(job)
         attempt = _attempt(job, args.attempt)
         if args.follow:
-            end = follow(queue, job.id, attempt, sink, _remark)
+            end = follow(queue, files, job.id, attempt, sink, _remark)
             _remark(f"{end.id} {end.state}" + (f": {end.reason}" if end.reason else ""))
         else:
-            shown = _print(queue, job, attempt, sink) and shown
+            shown = _print(queue, files, job, attempt, sink) and shown
     return 0 if shown else 1
 
 
@@ -57,8 +58,8 @@ def _attempt(job: JobView, wanted: int | None) -> int:
     return wanted
 
 
-def _print(queue: Queue, job: JobView, attempt: int, sink: Sink) -> bool:
-    if attempt and show_once(queue, job, attempt, sink):
+def _print(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
+    if attempt and show_once(queue, files, job, attempt, sink):
         return True
     if job.state == State.STARTED:
         why = "it has only just started"

@@ -32,8 +32,9 @@ from mlq.tunnel.target import Target
 
 SSH_FAILED = 255  # ssh(1), "EXIT STATUS"
 
-_MARK = "mlq:connected"
-_BEGIN = f'echo {_MARK}; exec "$@"'
+MARK = "mlq:connected"
+# On a line of its own, though a login script may have ended without a newline.
+_BEGIN = f"printf '\\n%s\\n' {MARK}; exec \"$@\""
 _END_S = 5.0
 
 Told = Callable[[str], None]
@@ -64,7 +65,7 @@ class Ssh:
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._config = private_dir(private_dir(settings.runtime_dir) / "remote") / f"{name}.conf"
         write_atomically(self._config, text.encode())
-        self._environ = {**os.environ, "LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never"}
+        self.environ = {**os.environ, "LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never"}
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ended = False
@@ -93,7 +94,7 @@ class Ssh:
             TunnelError: the machine cannot be reached, or the connection was lost.
             MlqError: it is not through in time, or runs no commands.
         """
-        argv = [*self._to(host), shlex.join(["sh", "-c", _BEGIN, "sh", *words])]
+        argv = [*self.argv(host), line_of(words)]
         child = self._start(argv)
         output = _Output(child, stdin, connected, told)
         try:
@@ -105,7 +106,7 @@ class Ssh:
         if not in_time:
             raise _too_slow(host, timeout_s or 0.0, output)
         if child.returncode == SSH_FAILED or (child.returncode < 0 and not output.connected):
-            raise self._explained(host, output.err)
+            raise self.explained(host, output.err)
         if not output.connected:
             raise MlqError(
                 f"{host} runs no commands",
@@ -133,7 +134,7 @@ class Ssh:
                 raise MlqError("interrupted")
             child = subprocess.Popen(
                 argv,
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -143,7 +144,8 @@ class Ssh:
             self._running.add(child)
             return child
 
-    def _to(self, host: str, *options: str) -> list[str]:
+    def argv(self, host: str, *options: str) -> list[str]:
+        """Return the command that goes to a host, to which what runs there is appended."""
         gateway = self._target(host).gateway
         jump = ["-J", gateway] if gateway else []
         clear = ["-o", "ClearAllForwardings=yes", "-o", "ControlPersist=no"]
@@ -153,11 +155,18 @@ class Ssh:
         gateway = "" if host == self._settings.gateway else self._settings.gateway
         return Target(host, gateway, "", ssh_config=self._settings.ssh_config)
 
-    def _explained(self, host: str, said: str) -> TunnelError:
+    def explained(self, host: str, said: str) -> TunnelError:
+        """Return the error for the last words of an `ssh` to a host."""
+
         def ask() -> str:
-            return ask_for_key([*self._to(host, "-v"), "true"], self._environ)
+            return ask_for_key([*self.argv(host, "-v"), "true"], self.environ)
 
         return explained(said, self._target(host), ask)
+
+
+def line_of(words: Sequence[str]) -> str:
+    """Return the line that has any shell there write the mark and run a command."""
+    return shlex.join(["sh", "-c", _BEGIN, "sh", *words])
 
 
 class _Output:
@@ -211,7 +220,7 @@ class _Output:
     def _read_out(self, stream: IO[bytes]) -> None:
         for line in stream:
             text = line.decode(errors="replace")
-            if not self.connected and text.strip() == _MARK:
+            if not self.connected and text.strip() == MARK:
                 self.connected = True
                 self._out.clear()  # what a login script wrote
                 self._connected()

@@ -1,0 +1,104 @@
+"""Reads logs below the results root: here, or, sent as text, on the queue's host.
+
+A laptop does not mount the results root, but its ssh connection leads to a host that does. That
+host may have no mlq, or another version; so this file and `mlq.strict_files` travel there and run
+under its own Python. They use the standard library only, and Python 3.10 is enough.
+
+Requests come a line each, in JSON; each is answered at once, in order:
+
+* `{"log": PATH, "offset": N}`: `{"found": "Content", "size": N}`, then pieces, each a line
+  `{"bytes": N}` and so many bytes, the last one with 0. Or `{"found": "Absent"}`, and likewise
+  `Unreadable` and `Refused`, with a `why`.
+* `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of them are no folders there.
+
+The first line comes unasked: `{"root": BOOL}`, whether the results root is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+from mlq.strict_files import Absent, Missing, Unreadable, open_file
+
+PIECE_BYTES = 1 << 18
+
+
+class Log(NamedTuple):
+    """A log that is there: its size, and what of it lies behind the offset, to be read once."""
+
+    size: int
+    pieces: Iterator[bytes]
+
+
+def open_log(root: str, path: str, offset: int) -> Log | Missing:
+    """Open a log below the root.
+
+    Args:
+        root: the results root.
+        path: of the log, absolute.
+        offset: how much of it is not wanted again.
+    """
+    try:
+        if not _is_listed(path, root):
+            return Absent()
+    except FileNotFoundError:
+        return Absent()
+    except OSError as error:
+        return Unreadable(error.strerror or str(error))
+    opened = open_file(root, path, any_owner=True)
+    if not isinstance(opened, int):
+        return opened
+    return Log(os.fstat(opened).st_size, _pieces(opened, offset))
+
+
+def _is_listed(path: str, root: str) -> bool:
+    """Whether the file exists, going by the listings of its folders from the root down.
+
+    To an NFS client a name that it looked up too early stays unknown for up to a minute.
+    """
+    if path == root:
+        return True
+    folder, name = os.path.split(path)
+    return _is_listed(folder, root) and name in os.listdir(folder)  # noqa: PTH208 - names
+
+
+def _pieces(opened: int, offset: int) -> Iterator[bytes]:
+    with os.fdopen(opened, "rb", buffering=0) as file:
+        file.seek(offset)
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+def serve(root: str, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    _say(replies, {"root": os.path.isfile(f"{root}/queue.json")})  # noqa: PTH113 - runs alone
+    for line in requests:
+        asked = json.loads(line)
+        if "folders" in asked:
+            missing = [one for one in asked["folders"] if not os.path.isdir(one)]  # noqa: PTH112
+            _say(replies, {"missing": missing})
+        else:
+            _send_log(root, asked["log"], asked["offset"], replies)
+
+
+def _send_log(root: str, path: str, offset: int, replies: BinaryIO) -> None:
+    found = open_log(root, path, offset)
+    if not isinstance(found, Log):
+        _say(replies, {"found": type(found).__name__, **found._asdict()})
+        return
+    _say(replies, {"found": "Content", "size": found.size})
+    try:
+        for piece in found.pieces:
+            _say(replies, {"bytes": len(piece)}, piece)
+    except OSError as error:
+        _say(replies, {"bytes": 0, "why": error.strerror or str(error)})
+        return
+    _say(replies, {"bytes": 0})
+
+
+def _say(replies: BinaryIO, reply: dict[str, Any], data: bytes = b"") -> None:
+    replies.write(json.dumps(reply).encode() + b"\n" + data)
+    replies.flush()
