@@ -156,6 +156,18 @@ def test_a_queue_on_another_host(lab: FarLab, behind: Sandbox) -> None:
     assert "no job" in behind.ok("ls")
 
 
+def test_the_root_of_the_queues_host_is_proposed(lab: FarLab, behind: Sandbox) -> None:
+    """It is the one that its configuration names, or else its default."""
+    behind.ok("init", *WAY)
+    assert written(behind)["root"] == f"{lab.desk.environ['XDG_DATA_HOME']}/mlq"
+    config_dir(behind).joinpath("config.toml").unlink()
+    folder = config_dir(lab.desk)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "config.toml").write_text('# ours\nroot = "~/results of mine"\n')
+    behind.ok("init", *WAY)
+    assert written(behind)["root"] == f"{lab.desk.environ['HOME']}/results of mine"
+
+
 def test_without_leave_no_secret_travels(lab: FarLab, behind: Sandbox) -> None:
     lab.desk.start_server()
     done = behind.run("init", *WAY, "--root", str(lab.root))

@@ -49,8 +49,11 @@ def test_it_is_told_when_the_machine_lets_us_in_and_every_line(ssh: Ssh) -> None
     assert heard == ["in", "one", "two"]
 
 
-def test_what_a_login_script_says_is_not_taken_for_the_answer(lab: FarLab, ssh: Ssh) -> None:
-    (Path(lab.desk.environ["HOME"]) / ".bashrc").write_text("echo welcome\n")
+@pytest.mark.parametrize("says", ["echo welcome", r"printf '\033]0;x\007'", "printf welcome"])
+def test_what_a_login_script_says_is_not_taken_for_the_answer(
+    lab: FarLab, ssh: Ssh, says: str
+) -> None:
+    (Path(lab.desk.environ["HOME"]) / ".bashrc").write_text(f"{says}\n")
     assert run(ssh, "echo", "answer").out == "answer\n"
 
 

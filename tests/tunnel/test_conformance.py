@@ -92,6 +92,15 @@ def test_an_unknown_host_key_is_refused(tunnels: Tunnels, world: SshWorld) -> No
     assert "ssh -F" in error.fix
 
 
+def test_advice_for_a_configuration_that_forgets_keys(tunnels: Tunnels, world: SshWorld) -> None:
+    """Answering yes would help for that one time only."""
+    queue = world.host("queue")
+    world.write_config(queue="UserKnownHostsFile /dev/null")
+    error = failure(tunnels)
+    assert f"{queue.fingerprint}, and your ssh configuration forgets" in error.why
+    assert "UserKnownHostsFile ~/.ssh/known_hosts" in error.fix
+
+
 def test_a_changed_host_key_is_refused(tunnels: Tunnels, world: SshWorld) -> None:
     queue = world.host("queue")
     queue.stop()

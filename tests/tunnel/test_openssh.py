@@ -16,6 +16,7 @@ from ssh_world import SshWorld, free_port
 from tunnels import Tunnels
 from waiting import wait_for
 
+from mlq.tunnel.offered_key import Offered
 from mlq.tunnel.openssh import ALIVE_COUNT, ALIVE_S, config_text
 from mlq.tunnel.openssh_errors import explained
 from mlq.tunnel.target import Target
@@ -119,7 +120,7 @@ TARGET = Target("me@gpu01", "gate", "/run/mlq/redis.sock")
     ],
 )
 def test_what_ssh_says_becomes_one_clear_error(said: str, what: str, why: str) -> None:
-    error = explained(said, TARGET, lambda: "")
+    error = explained(said, TARGET, lambda: Offered(""))
     assert error.what == what
     assert why in error.why
     assert error.fix

@@ -25,7 +25,7 @@ from mlq.errors import MlqError, TunnelError
 from mlq.layout import write_atomically
 from mlq.paths import private_dir
 from mlq.settings import Settings
-from mlq.tunnel.offered_key import ask_for_key
+from mlq.tunnel.offered_key import Offered, ask_for_key
 from mlq.tunnel.openssh import config_text
 from mlq.tunnel.openssh_errors import explained
 from mlq.tunnel.target import Target
@@ -158,7 +158,7 @@ class Ssh:
     def explained(self, host: str, said: str) -> TunnelError:
         """Return the error for the last words of an `ssh` to a host."""
 
-        def ask() -> str:
+        def ask() -> Offered:
             return ask_for_key([*self.argv(host, "-v"), "true"], self.environ)
 
         return explained(said, self._target(host), ask)

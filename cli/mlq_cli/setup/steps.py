@@ -96,8 +96,8 @@ def _root(
 ) -> tuple[Settings, Account | None]:
     """Ask for the results root, and write into it where it is needed."""
     default = str(settings.root)
-    if there and there.volume and loaded.origin["root"] == "default":
-        default = f"{there.volume}/mlq"
+    if there and there.root and loaded.origin["root"] == "default":
+        default = there.root
     typed = flags.root if flags.root is not None else asker.text("Results root", default)
     root = Path(typed).expanduser() if not there else Path(typed)
     if not root.is_absolute():

@@ -5,7 +5,9 @@ All that is asked of it is `sh`, since mlq may not be there yet.
 
 from __future__ import annotations
 
+import base64
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +18,15 @@ from mlq_cli.remote.ssh import Ssh
 
 _LOOK_S = 60.0
 _NO_ROOT, _OPEN_ROOT = 95, 96
+_FILE_BYTES = 65536
 
 _WHO = (
     'u=$(id -u); n=$(id -un); echo "uid=$u"; echo "run=$XDG_RUNTIME_DIR"; '
     '[ -e "/var/lib/systemd/linger/$n" ] && [ -d "/run/user/$u" ] && echo linger=yes; '
     '[ -d "/vol/bitbucket/$n" ] && echo "volume=/vol/bitbucket/$n"; '
-    'echo "config=${XDG_CONFIG_HOME:-$HOME/.config}/mlq"'
+    'c=${XDG_CONFIG_HOME:-$HOME/.config}/mlq; echo "config=$c"; echo "home=$HOME"; '
+    'echo "data=${XDG_DATA_HOME:-$HOME/.local/share}/mlq"; echo "root=$MLQ_ROOT"; '
+    f'echo "file=$(head -c {_FILE_BYTES} "$c/config.toml" 2>/dev/null | base64 | tr -d "\\n")"'
 )
 _SECRETS = 'for f in "$@"; do if [ -e "$f" ]; then echo yes; else echo no; fi; done'
 _ROOT = (
@@ -43,13 +48,13 @@ class Account:
         socket: where the queue's server answers, or will.
         key_file: where the signing key is, or will be.
         password_file: likewise the password.
-        volume: our folder on the lab's volume, "" if there is none.
+        root: the results root that mlq has or would have there.
     """
 
     socket: str
     key_file: str
     password_file: str
-    volume: str = ""
+    root: str = ""
 
 
 def account(ssh: Ssh, host: str) -> Account:
@@ -64,6 +69,7 @@ def account(ssh: Ssh, host: str) -> Account:
 
 def account_of(found: dict[str, str]) -> Account:
     """Return the account from what the host said; the rules are those of `mlq.settings`."""
+    says = _config_of(found)
     uid, run = found.get("uid", ""), found.get("run", "")
     login_folder = f"/run/user/{uid}"
     if "linger" in found:
@@ -72,13 +78,30 @@ def account_of(found: dict[str, str]) -> Account:
         runtime = f"{run}/mlq"
     else:
         runtime = f"/tmp/mlq-{uid}"  # noqa: S108 - what the server there checks before use
+    runtime = says.get("runtime_dir", runtime)
     config = found.get("config", "")
+    volume = found.get("volume", "")
+    default_root = f"{volume}/mlq" if volume else found.get("data", "")
     return Account(
-        socket=f"{runtime}/redis.sock",
-        key_file=f"{config}/signing.key",
-        password_file=f"{config}/redis.password",
-        volume=found.get("volume", ""),
+        socket=says.get("redis_socket", f"{runtime}/redis.sock"),
+        key_file=says.get("key_file", f"{config}/signing.key"),
+        password_file=says.get("password_file", f"{config}/redis.password"),
+        root=found.get("root", "") or says.get("root", default_root),
     )
+
+
+def _config_of(found: dict[str, str]) -> dict[str, str]:
+    """Return what the configuration there says of paths; nothing if it cannot be read."""
+    try:
+        values = tomllib.loads(base64.b64decode(found.get("file", "")).decode())
+    except ValueError:
+        return {}
+    home = found.get("home", "")
+    return {
+        name: home + value[1:] if value.startswith("~/") else value
+        for name, value in values.items()
+        if isinstance(value, str)
+    }
 
 
 def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
@@ -107,7 +130,7 @@ def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
         )
     try:
         said = {one["name"]: one["value"] for one in json.loads(ran.out)}
-        return Account(said["redis_socket"], said["key_file"], said["password_file"], known.volume)
+        return Account(said["redis_socket"], said["key_file"], said["password_file"], known.root)
     except (ValueError, TypeError, KeyError):
         return known  # none was deployed yet
 

@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mlq.errors import TunnelError
+from mlq.tunnel.offered_key import Offered
 from mlq.tunnel.openssh_errors import changed_key, unknown_key
 
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
@@ -60,7 +61,15 @@ def preferred(offered: Iterable[str], known: Iterable[KnownKey]) -> tuple[str, .
     return tuple(sorted(offered, key=lambda algorithm: algorithm not in kinds))
 
 
-def check(host: str, kind: str, blob: bytes, known: list[KnownKey], by_hand: str) -> None:
+def check(
+    host: str,
+    kind: str,
+    blob: bytes,
+    known: list[KnownKey],
+    by_hand: str,
+    *,
+    is_kept: bool = True,
+) -> None:
     """Return if this is the key that is listed for a host.
 
     Args:
@@ -69,6 +78,7 @@ def check(host: str, kind: str, blob: bytes, known: list[KnownKey], by_hand: str
         blob: the key.
         known: the keys listed for it.
         by_hand: the command that connects by hand.
+        is_kept: whether a key that is accepted by hand is written down.
 
     Raises:
         TunnelError: it is unknown, changed or revoked.
@@ -85,7 +95,7 @@ def check(host: str, kind: str, blob: bytes, known: list[KnownKey], by_hand: str
     if any(hmac.compare_digest(key.blob, blob) for key in listed):
         return
     if not listed:
-        raise unknown_key(host, offered, by_hand)
+        raise unknown_key(host, Offered(offered, is_kept), by_hand)
     raise changed_key(host, offered, listed[0].place)
 
 

@@ -1,4 +1,8 @@
-"""Which key a host offers that `ssh` refused: it tells that only when asked to be talkative."""
+"""Which key a host offers that `ssh` refused, and whether a yes by hand would be remembered.
+
+`ssh` tells the first only when asked to be talkative. The second depends on the user's own
+configuration: many have `UserKnownHostsFile /dev/null`, and then no answer is kept.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +10,55 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+_NOWHERE = ("/dev/null", "none")
 _TIMEOUT_S = 30.0
 
 
-def ask_for_key(argv: Sequence[str], environ: Mapping[str, str], folder: Path | None = None) -> str:
-    """Return type and fingerprint of the key that a host offers, "" if that cannot be found out.
+class Offered(NamedTuple):
+    """A key that was refused.
+
+    Args:
+        key: its type and fingerprint; "" if that cannot be found out.
+        is_kept: whether a key that is accepted by hand is written down.
+    """
+
+    key: str
+    is_kept: bool = True
+
+
+def ask_for_key(
+    argv: Sequence[str], environ: Mapping[str, str], folder: Path | None = None
+) -> Offered:
+    """Return what a host offers.
 
     Args:
         argv: the connection that was refused, tried again with `-v`.
         environ: of ssh.
         folder: where to run it; by default here.
     """
+    keys = re.findall(r"Server host key: (\S+ SHA256:\S+)", _said(argv, environ, folder))
+    program, *others = argv
+    settled = _said([program, "-G", *others], environ, folder)
+    files = re.search(r"^userknownhostsfile (\S+)", settled, re.MULTILINE | re.IGNORECASE)
+    return Offered(keys[-1] if keys else "", not (files and files[1].lower() in _NOWHERE))
+
+
+def _said(argv: Sequence[str], environ: Mapping[str, str], folder: Path | None) -> str:
     try:
-        said = subprocess.run(
+        return subprocess.run(
             argv,
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             timeout=_TIMEOUT_S,
             start_new_session=True,
             check=False,
-        ).stderr
+        ).stdout
     except subprocess.TimeoutExpired:
         return ""
-    keys = re.findall(r"Server host key: (\S+ SHA256:\S+)", said)
-    return keys[-1] if keys else ""

@@ -29,7 +29,7 @@ from pathlib import Path
 from mlq.errors import TunnelError
 from mlq.layout import write_atomically
 from mlq.tunnel import far_folder
-from mlq.tunnel.offered_key import ask_for_key
+from mlq.tunnel.offered_key import Offered, ask_for_key
 from mlq.tunnel.openssh_errors import explained, not_forwarded
 from mlq.tunnel.probe import Answer, ask
 from mlq.tunnel.target import Target
@@ -198,7 +198,7 @@ class OpensshConnector:
             return subprocess.CompletedProcess(argv, 255, "", "ssh did not answer")
 
     def _explained(self, said: str) -> TunnelError:
-        def ask() -> str:
+        def ask() -> Offered:
             argv = [*self._ssh(), "-v", "-N", "--", self._target.host]
             return ask_for_key(argv, self._environ, self._folder)
 

@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable
 
 from mlq.errors import TunnelError
+from mlq.tunnel.offered_key import Offered
 from mlq.tunnel.target import Target
+
+_AskForKey = Callable[[], Offered]
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/=]+")
 _OFFENDING = re.compile(r"Offending (\S+) key in (\S+)")
@@ -20,7 +23,7 @@ _KEY_HOST = re.compile(
 _NOISE = re.compile(r"^(debug\d|Warning: |\*\*|Authenticated to|.*channel \d+: open failed)")
 
 
-def explained(said: str, target: Target, ask_for_key: Callable[[], str]) -> TunnelError:
+def explained(said: str, target: Target, ask_for_key: _AskForKey) -> TunnelError:
     """Turn the last words of an `ssh` into an error.
 
     Args:
@@ -60,14 +63,20 @@ def not_forwarded(target: Target) -> TunnelError:
     )
 
 
-def unknown_key(host: str, offered_key: str, by_hand: str) -> TunnelError:
+def unknown_key(host: str, offered: Offered, by_hand: str) -> TunnelError:
     """Return the error of a host whose key is on no list."""
-    offered = f"; it offers {offered_key}" if offered_key else ""
+    offers = f"; it offers {offered.key}" if offered.key else ""
+    compare = "compare that with what its administrator says; if it is right, "
+    yes = f"type `{by_hand}` once and answer yes"
+    keep = (
+        "give this host in your ssh configuration a list that lasts (`UserKnownHostsFile "
+        f"~/.ssh/known_hosts`), and {yes} if you are asked"
+    )
+    forgets = "" if offered.is_kept else ", and your ssh configuration forgets what you accept"
     return TunnelError(
         f"the ssh host key of {host} is not known",
-        why=f"known_hosts has none to compare it with{offered}",
-        fix=f"compare that with what its administrator says; if it is right, type `{by_hand}` once "
-        "and answer yes",
+        why=f"known_hosts has none to compare it with{offers}{forgets}",
+        fix=compare + (yes if offered.is_kept else keep),
     )
 
 
@@ -119,7 +128,6 @@ def behind_gateway(target: Target, why: str) -> TunnelError:
     )
 
 
-_AskForKey = Callable[[], str]
 _Explain = Callable[[str, str, Target, _AskForKey], TunnelError]
 
 

@@ -136,7 +136,9 @@ def _check_host(hop: Hop, transport: Transport, by_hand: str) -> None:
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise unreachable_host(f"{hop.address} port {hop.port}", _plain(error)) from None
     key = transport.get_remote_server_key()
-    known_hosts.check(hop.key_name, key.get_name(), key.asbytes(), known, by_hand)
+    kept = hop.known_hosts[:1] != (Path("/dev/null"),)
+    name, blob = key.get_name(), key.asbytes()
+    known_hosts.check(hop.key_name, name, blob, known, by_hand, is_kept=kept)
 
 
 def _authenticate(hop: Hop, transport: Transport, by_hand: str) -> None:
