@@ -16,6 +16,9 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from mlq.request import LARGEST, JobClass, Request
+from mlq.stop_signal import LONGEST_GRACE_S, PLAIN
+
+_LATER = ("grace_s", "signal")
 
 SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
 """The name of a file, which leads nowhere else; see `mlq.variables.job_secrets`."""
@@ -49,6 +52,8 @@ class JobSpec(_Strict):
         time_limit_s: ends the job after so many seconds of one attempt.
         retries: how often a failed job is queued again; losses do not count.
         after: ids of jobs that must have ended well first (or just ended, with after_any).
+        grace_s: how long it has from SIGTERM on; None takes the worker's setting.
+        signal: one that it gets before it is stopped (`mlq.stop_signal`); None for none.
     """
 
     version: Literal[1] = 1
@@ -67,6 +72,8 @@ class JobSpec(_Strict):
     retries: Annotated[int, Ge(0)] = 0
     after: tuple[str, ...] = ()
     after_any: bool = False
+    grace_s: Annotated[float, Ge(0), Le(LONGEST_GRACE_S)] | None = None
+    signal: Annotated[str, StringConstraints(pattern=PLAIN)] | None = None
     submitted_at: str
 
     @property
@@ -81,7 +88,11 @@ class JobSpec(_Strict):
 
     def canonical(self) -> str:
         """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed."""
-        return json.dumps(self.model_dump(mode="python"), sort_keys=True, separators=(",", ":"))
+        fields = self.model_dump(mode="python")
+        for name in _LATER:  # a job that does without them is the text that it always was
+            if fields[name] is None:
+                del fields[name]
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
 def command_line(argv: tuple[str, ...]) -> str:

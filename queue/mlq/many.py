@@ -37,6 +37,7 @@ _OF_EARLIER_RUNS = (
     "mlq_avoid_until",
     "mlq_due",
     "mlq_unwritten",
+    "mlq_usage",
     "result",
 )
 

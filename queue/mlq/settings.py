@@ -66,7 +66,7 @@ class Settings(NamedTuple):
         patience_s: a job that waited so long has a machine reserved.
         max_losses: more machines than that lost under a job fail it.
         retry_pause_s: before a failed job's first retry; three times as long before each next one.
-        stop_grace_s: from SIGTERM to SIGKILL.
+        stop_grace_s: from SIGTERM to SIGKILL, for jobs without `--grace`.
         poll_s: between two looks of a worker at what it cannot be told of.
         keep_days: how long ended jobs stay listed.
         default_mem_mib: main memory of a job that does not say.

@@ -20,6 +20,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.request import LARGEST, Request
 from mlq.signing import sign
+from mlq.stop_signal import parse_grace, parse_stop_signal
 from mlq.store.record import SignedJob
 from mlq.units import parse_duration, parse_size
 from mlq.variables.job_secrets import chosen, file_name
@@ -55,6 +56,8 @@ class Options(TypedDict, total=False):
     after: Sequence[str]
     after_any: bool
     retries: int
+    grace: str | float | None
+    signal: str | None
     machine: str
     env: Mapping[str, str]
     secrets: Sequence[str] | Mapping[str, str]
@@ -79,6 +82,9 @@ class Submission:
         after: ids of jobs that must end well before.
         after_any: they need only end.
         retries: how often to try again when it fails.
+        grace: from SIGTERM to SIGKILL, like time; None takes the setting stop_grace_s.
+        signal: one to get before it is stopped, as Slurm writes it: "USR1@60" is SIGUSR1 60 s
+            before the time limit.
         machine: a glob on machine names.
         env: variables to set; they go through the queue, in clear.
         secrets: names of variables that are set here, or names with values, which go to the job by
@@ -102,6 +108,8 @@ class Submission:
     after: Sequence[str] = ()
     after_any: bool = False
     retries: int = 0
+    grace: str | float | None = None
+    signal: str | None = None
     machine: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Sequence[str] | Mapping[str, str] = field(default=(), repr=False)
@@ -136,6 +144,7 @@ class Submission:
         _check_texts(self.cwd or "")
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
+        limit_s = None if self.time is None else float(parse_duration(str(self.time)))
         try:
             return JobSpec(
                 id=job_id,
@@ -149,10 +158,12 @@ class Submission:
                 python_env=_present_python_env() if self.python_env is None else self.python_env,
                 request=self._request(default_mem_mib),
                 priority=_within("priority", self.priority, -LARGEST),
-                time_limit_s=None if self.time is None else float(parse_duration(str(self.time))),
+                time_limit_s=limit_s,
                 retries=_within("retries", self.retries, 0),
                 after=tuple(self.after),
                 after_any=self.after_any,
+                grace_s=None if self.grace is None else parse_grace(str(self.grace)),
+                signal=self._stop_signal(limit_s),
                 submitted_at=at,
             )
         except ValidationError as error:
@@ -187,6 +198,9 @@ class Submission:
                     fix=f"leave out --env {name}",
                 )
         return secrets
+
+    def _stop_signal(self, limit_s: float | None) -> str | None:
+        return None if self.signal is None else parse_stop_signal(str(self.signal), limit_s).text
 
     def _request(self, default_mem_mib: int) -> Request:
         if self.vram is not None and not self.gpus:

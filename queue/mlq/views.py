@@ -34,6 +34,7 @@ FIELDS = (
     "enqueued_at",
     "mlq_due",
     "mlq_held",
+    "mlq_usage",
 )
 
 
@@ -43,7 +44,9 @@ class JobView(NamedTuple):
     `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
     where its logs and results lie. `condition` says what is wrong with the machine it
     runs on, where that was asked for (`Queue.with_conditions`). `due_at` is when a scheduled job is
-    tried again; `held` why a deferred one waits for its user.
+    tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
+    its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
+    and `signal` are what its user asked for.
     """
 
     id: str
@@ -72,6 +75,10 @@ class JobView(NamedTuple):
     condition: str = ""
     due_at: str | None = None
     held: str = ""
+    cpu_s: float | None = None
+    max_rss_mib: int | None = None
+    grace_s: float | None = None
+    signal: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -84,6 +91,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     spec = outline(values["mlq_spec"])
     asked = ClassName.parse(values["origin"], default_mem_mib=default_mem_mib)
     stopping = values["status"] == "started" and values["mlq_stop"]
+    cpu_s, max_rss_mib = _usage("" if values["status"] == "started" else values["mlq_usage"])
     return JobView(
         id=job_id,
         name=spec.get("name", ""),
@@ -110,6 +118,10 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         class_name=values["origin"],
         due_at=moment(values["mlq_due"]) if values["status"] == "scheduled" else None,
         held=values["mlq_held"] if values["status"] == "deferred" else "",
+        cpu_s=cpu_s,
+        max_rss_mib=max_rss_mib,
+        grace_s=spec.get("grace_s"),
+        signal=spec.get("signal"),
     )
 
 
@@ -118,20 +130,32 @@ _OUTLINE: dict[str, type | tuple[type, ...]] = {
     "after": list,
     "time_limit_s": (int, float),
     "retries": int,
+    "grace_s": (int, float),
+    "signal": str,
 }
 
 
 def outline(text: str) -> dict[str, Any]:
-    """Return what a stored spec says of name, after, time_limit_s and retries.
+    """Return what a stored spec says of the job's name, order and end.
 
     Only a worker verifies a spec, before it runs it. Whoever merely looks must not stumble over one
     that was altered: what is not as it should be is left out.
     """
     spec = record(text)
     found = {n: spec[n] for n, kind in _OUTLINE.items() if isinstance(spec.get(n), kind)}
-    if not math.isfinite(found.get("time_limit_s", 0)):
-        del found["time_limit_s"]
+    for name in ("time_limit_s", "grace_s"):
+        if not math.isfinite(found.get(name, 0)):
+            del found[name]
     return found
+
+
+def _usage(text: str) -> tuple[float | None, int | None]:
+    cpu_s, _, rss_mib = text.partition(" ")
+    try:
+        used = float(cpu_s), int(rss_mib)
+    except ValueError:
+        return None, None
+    return used if all(0 <= one < 1e12 for one in used) else (None, None)
 
 
 def _progress(text: str, *, finished: bool) -> float | None:

@@ -27,7 +27,18 @@ from mlq.strict_files import Found
 from mlq_worker import queue_state
 from mlq_worker.copying import Copying
 from mlq_worker.liveness import evidence
-from mlq_worker.supervisor import beat, clock, door, loop, processes, report, shelf, spawner
+from mlq_worker.supervisor import (
+    beat,
+    clock,
+    door,
+    loop,
+    notices,
+    processes,
+    report,
+    shelf,
+    spawner,
+)
+from mlq_worker.supervisor.audience import Manner
 from simulation import poisoned_results, roots
 from simulation.fittings import SimDoor
 from simulation.supervision import prepared, shelved
@@ -163,6 +174,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (processes, "look_at", _look_at),
         (processes, "mark_of", _mark_of),
         (processes, "os", _PROCESSES_OS),
+        (notices, "manner_of", lambda _pid, _number: Manner(heeds=True)),
         (spawner, "os", _SPAWNER_OS),
         (spawner, "Pool", lambda _size: None),
         (spawner, "Preparation", _Preparation),

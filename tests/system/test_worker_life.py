@@ -98,6 +98,23 @@ def test_the_next_worker_adopts_what_runs(machine: Machine, ending: str) -> None
     assert (ended.exit_code, ended.reason, ended.attempt) == (3, "exit 3", 1)
 
 
+def test_a_job_is_told_in_its_own_way_that_it_will_run_again(machine: Machine) -> None:
+    machine.start()
+    os.mkfifo(machine.folder / "end")
+    script = "trap 'echo told; exit 0' USR1; : >runs-1; read x <end & wait"
+    options = ["--mem", "50M", "--signal", "B:USR1", "--grace", "1h", "--shell", script]
+    job = machine.sandbox.ok("enqueue", *options).strip()
+    machine.until_it_runs(job)
+    machine.stop("--now")
+    assert machine.sandbox.ok("logs", job) == "told\n"
+    (seen,) = json.loads(machine.sandbox.ok("show", job, "--json"))
+    assert (seen["state"], seen["signal"], seen["grace_s"]) == ("queued", "B:USR1", 3600)
+    assert (seen["cpu_s"] > 0, seen["max_rss_mib"] > 0) == (True, True)
+    shown = machine.sandbox.ok("show", job)
+    assert "SIGUSR1 to its first process, 1h from SIGTERM to SIGKILL" in shown
+    assert re.search(r"used +\d+M of the 50M asked for, \S+s of CPU\n", shown)
+
+
 def test_what_ended_without_a_worker_is_recorded_by_the_next(machine: Machine) -> None:
     machine.start()
     job = machine.enqueue("read x <end; echo done >witness")

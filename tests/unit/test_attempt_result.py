@@ -33,9 +33,17 @@ GOOD: dict[str, Any] = {
 
 
 def test_what_the_launcher_writes_is_a_result() -> None:
-    assert parse_result(GOOD) == AttemptResult("7", 2, "lab01", "exited", 0, "", AT, AT)
+    used: dict[str, Any] = {"cpu_s": 0.1, "max_rss_mib": 9}
+    assert parse_result(GOOD) == AttemptResult("7", 2, "lab01", "exited", 0, "", AT, AT, **used)
     unstarted = {**GOOD, "outcome": "lost", "exit_code": None, "started_at": None}
     assert parse_result(unstarted).started_at == ""
+
+
+@pytest.mark.parametrize("name", ["cpu_s", "max_rss_mib"])
+@pytest.mark.parametrize("value", [None, "9", -1, 1e30, float("nan"), [], {}])
+def test_what_it_used_is_not_known_if_it_is_no_number(name: str, value: object) -> None:
+    found = parse_result({**GOOD, name: value})
+    assert (found.outcome, found.cpu_s, found.max_rss_mib) == ("exited", None, None)
 
 
 @pytest.mark.parametrize(

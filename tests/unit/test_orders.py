@@ -218,8 +218,16 @@ def test_an_order_says_everything_the_supervisor_needs(site: Site) -> None:
     )
     assert made["mark"] == "mlq:q1:lab01:7.2"
     assert made["stop_grace_s"] == site.settings.stop_grace_s
+    assert "signal" not in made
     assert json.loads(made["job_json"])["spec"]["argv"] == ["python", "x.py"]
     assert json.loads(json.dumps(made)) == made
+
+
+def test_a_job_may_say_how_it_is_stopped(site: Site) -> None:
+    made = ordered(site, time="1h", grace="5m", signal="B:USR1@90")
+    assert made["stop_grace_s"] == 300
+    assert made["signal"] == {"number": 10, "ahead_s": 90, "first_only": True}
+    assert ordered(site, grace=0, signal="TERM")["signal"]["ahead_s"] is None
 
 
 def test_two_attempts_have_two_marks(site: Site) -> None:

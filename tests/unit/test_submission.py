@@ -173,3 +173,13 @@ def test_a_function_is_stored_as_json_and_needs_no_command() -> None:
     (job,) = signed(Submission(function=call, cwd="/", python_env=""))
     assert json.loads(job.text)["function"] == {"name": "math.hypot", "args": [3, 4], "kwargs": {}}
     assert job.text == job.spec.canonical()
+
+
+def test_how_a_job_is_stopped_is_signed_only_where_it_was_asked_for() -> None:
+    (plain,) = signed(asked())
+    assert not {"grace_s", "signal"} & json.loads(plain.text).keys()
+    (job,) = signed(asked(grace="5m", signal="B:10", time="2h"))
+    assert JobSpec.model_validate_json(job.text) == job.spec
+    assert (job.spec.grace_s, job.spec.signal) == (300, "B:USR1@60")
+    with pytest.raises(InvalidInputError, match="needs a time limit"):
+        signed(asked(signal="USR1@60"))

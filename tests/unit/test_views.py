@@ -76,6 +76,22 @@ def test_a_running_job_that_is_to_stop_says_so_and_an_ended_one_says_how_it_ende
 
 
 @pytest.mark.parametrize(
+    ("state", "text", "used"),
+    [
+        ("finished", "12.5 1536", (12.5, 1536)),
+        ("started", "12.5 1536", (None, None)),
+        ("queued", "", (None, None)),
+        *(("failed", text, (None, None)) for text in ("x", "1", "nan 3", "1 -1", "1e99 1", "1 x")),
+    ],
+)
+def test_what_its_last_attempt_used(
+    state: str, text: str, used: tuple[float | None, int | None]
+) -> None:
+    job = seen(status=state, mlq_usage=text)
+    assert (job.cpu_s, job.max_rss_mib) == used
+
+
+@pytest.mark.parametrize(
     ("text", "progress"),
     [
         ("0.5", 0.5),

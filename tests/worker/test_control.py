@@ -152,6 +152,23 @@ def test_a_worker_that_does_not_end_is_named(
         control.stop(settings, "keep", print)
 
 
+def test_jobs_with_a_long_grace_are_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_EXIT_DEADLINE_S", 0.5)
+    quick = settings._replace(stop_grace_s=0)
+    start(settings)
+    pid = status_of(settings).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    says = iter(["handing back; 2 jobs held"] * 4)
+    monkeypatch.setattr(control, "doing", lambda _folder: next(says, "handing back; 0 jobs held"))
+    said: list[str] = []
+    with pytest.raises(WorkerError, match="has not ended after"):
+        control.stop(quick, "now", said.append)
+    assert [line for line in said if "--grace" in line]
+
+
 def test_a_pid_file_left_by_a_crash_names_nobody(settings: Settings) -> None:
     start(settings)
     with holder(folder_of(settings)) as worker:

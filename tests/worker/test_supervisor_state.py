@@ -102,11 +102,15 @@ def test_a_grace_that_ends_kills_in_rounds_until_the_end() -> None:
     state.stop(("1", 1), "canceled", "canceled", at(5))
     out = state.take()
     assert [target.pid for target in out.terminate] == [7]
-    assert out.doom[0]["kill_at"] == 15
+    assert out.doom[0]["kill_at"] == 16
     state.tick(at(14.9))
-    assert not state.take().kill
+    assert not state.take().terminate_all
+    state.tick(at(15.9))
+    out = state.take()
+    assert [target.pid for target in out.terminate_all] == [7]
+    assert not out.kill
     rounds = []
-    for tenth in range(150, 180):
+    for tenth in range(160, 190):
         state.tick(at(tenth / 10))
         rounds += state.take().kill
     assert len(rounds) >= 4

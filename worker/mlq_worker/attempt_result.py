@@ -30,6 +30,7 @@ _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _LATEST_S = 8e9  # in the year 2223; far enough from the end of time to be counted on from
 _LONGEST_TEXT = 2000
 _LARGEST_ATTEMPT = 10**9
+_MOST_USED = 1e12
 _LARGEST_EXIT_CODE, _LARGEST_SIGNAL = 255, 64
 
 
@@ -60,6 +61,8 @@ class AttemptResult:
         cause: what was at fault if it could not start.
         unwritten: whether its `result.json` was not there yet when it was told of.
         found: with the outcome `reused`: the attempt that has the number already.
+        cpu_s: CPU time that its processes used; None if that is not known.
+        max_rss_mib: the most memory that one of them had at once; None if that is not known.
     """
 
     id: str
@@ -74,6 +77,8 @@ class AttemptResult:
     cause: Cause = NO_CAUSE
     unwritten: bool = False
     found: FoundAttempt | None = None
+    cpu_s: float | None = None
+    max_rss_mib: int | None = None
 
     @property
     def key(self) -> Attempt:
@@ -140,6 +145,7 @@ def parse_result(raw: object) -> AttemptResult:
         found=_found(raw.get("found")) if outcome == "reused" else None,
         unwritten=raw.get("unwritten") is True,
         cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
+        **_usage(raw),
     )
 
 
@@ -189,6 +195,18 @@ def _found(raw: object) -> FoundAttempt | None:
     attempt = _whole(raw, "attempt", 1, _LARGEST_ATTEMPT)
     who = (_text(raw, name) for name in ("machine", "boot_id", "supervisor_id"))
     return None if attempt is None else FoundAttempt(attempt, *who)
+
+
+def _usage(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what it used; nobody decides by it, so what is not as it should be is not known."""
+    cpu_s, rss_mib = raw.get("cpu_s"), raw.get("max_rss_mib")
+    if raw.get("started_at") is None or not rss_mib:
+        return {}
+    if not isinstance(cpu_s, int | float) or not 0 <= cpu_s < _MOST_USED:
+        return {}
+    if not isinstance(rss_mib, int) or not 0 <= rss_mib < _MOST_USED:
+        return {}
+    return {"cpu_s": float(cpu_s), "max_rss_mib": int(rss_mib)}
 
 
 def _moment(raw: dict[str, Any], name: str) -> str:

@@ -8,6 +8,7 @@ looked at in `status`.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlq.errors import WorkerError
 from mlq.locks import is_locked
 from mlq.paths import machine_dir
 from mlq.settings import Settings
+from mlq.stop_signal import LONGEST_GRACE_S
 from mlq_worker import background
 from mlq_worker.boot import install
 from mlq_worker.lock import Holder, held, holder
@@ -27,6 +29,7 @@ from mlq_worker.worker_log import log_to
 
 _SAY_EVERY_S = 0.5
 _EXIT_DEADLINE_S = 30.0
+_JOBS_HELD = re.compile(r"\b[1-9]\d* jobs? held")  # as `Supervised.summary` has it
 _SIGNALS = {"keep": signal.SIGTERM, "drain": signal.SIGUSR1, "now": signal.SIGUSR2}
 
 How = Literal["keep", "drain", "now"]
@@ -159,13 +162,18 @@ def _wait_for_end(
         "drain": float("inf"),
         "now": _EXIT_DEADLINE_S + settings.stop_grace_s,
     }[how]
-    waited_s, told = 0.0, ""
+    waited_s, told, is_told = 0.0, "", False
     while not worker.wait(_SAY_EVERY_S):
         waited_s += _SAY_EVERY_S
         now = doing(folder)
         if now and now != told:
             told = now
             say(now)
+        if how == "now" and patience_s <= waited_s < LONGEST_GRACE_S and _JOBS_HELD.search(now):
+            if not is_told:
+                is_told = True
+                say("its jobs may take as long as their --grace; Ctrl-C ends the waiting only")
+            patience_s = waited_s + _EXIT_DEADLINE_S
         if waited_s >= patience_s:
             raise WorkerError(
                 f"the worker for {settings.machine} has not ended after {patience_s:g} s",

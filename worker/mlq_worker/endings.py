@@ -111,6 +111,8 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         fields["mlq_reason"] = f"{reason} in {format_duration(round(pause_s, 1))}"
     if result.exit_code is not None:
         fields["mlq_exit_code"] = result.exit_code
+    if result.cpu_s is not None:
+        fields["mlq_usage"] = f"{result.cpu_s:.6g} {result.max_rss_mib}"
     if value:
         fields["result"] = value
     return Move(

@@ -19,7 +19,9 @@ from mlq.jobs import FunctionCall, JobSpec
 from mlq.layout import JobFolder, Layout
 from mlq.needs import needs_of
 from mlq.request import JobClass
+from mlq.settings import Settings
 from mlq.signing import verify
+from mlq.stop_signal import read_stop_signal
 from mlq.store.replies import Claim
 from mlq.strict_files import JOB_BYTES
 from mlq_worker.site import Site
@@ -139,7 +141,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
         "job_dir": folder.path,
         "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
         "time_limit_s": spec.time_limit_s,
-        "stop_grace_s": site.settings.stop_grace_s,
+        **stopping(spec, site.settings),
         "lane": None,
         "width": 0,
         "tag": {
@@ -150,6 +152,21 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
             "needs": needs_of(spec),
         },
     }
+
+
+def stopping(spec: JobSpec, settings: Settings) -> dict[str, Any]:
+    """Return the fields of an order that say how the job is stopped."""
+    fields: dict[str, Any] = {
+        "stop_grace_s": settings.stop_grace_s if spec.grace_s is None else spec.grace_s
+    }
+    if spec.signal:
+        asked = read_stop_signal(spec.signal)
+        fields["signal"] = {
+            "number": asked.number,
+            "ahead_s": asked.ahead_s,
+            "first_only": asked.first_only,
+        }
+    return fields
 
 
 def environment(

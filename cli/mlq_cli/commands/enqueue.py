@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "mlq enqueue [options] [--] COMMAND..."
     _configure_resources(parser)
     _configure_order(parser)
+    _configure_end(parser)
     _configure_variables(parser)
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
     parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
@@ -94,6 +95,19 @@ def _configure_resources(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _configure_end(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("when it is stopped")
+    group.add_argument(
+        "--grace", metavar="DURATION", help="from SIGTERM to SIGKILL (default: a setting, 10s)"
+    )
+    group.add_argument(
+        "--signal",
+        metavar="[B:]SIG[@TIME]",
+        help="send USR1@60: SIGUSR1 60 s before the time limit, and first of all when it is handed"
+        " back to the queue; B: to its first process only",
+    )
+
+
 def _configure_order(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("when it runs")
     group.add_argument(
@@ -135,6 +149,8 @@ def run(args: argparse.Namespace) -> int:
         after=() if args.after is None else queue.select(args.after.split(",")),
         after_any=args.after_any,
         retries=args.retries,
+        grace=args.grace,
+        signal=args.signal,
         machine=args.machine,
         env=env,
         secrets=args.secret,

@@ -11,7 +11,7 @@ from mlq.views import JobView
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import seconds_of, state_of
 from mlq_cli.render.style import Style, kind_of
-from mlq_cli.render.words import count, elapsed, moment, percent
+from mlq_cli.render.words import about, count, elapsed, moment, percent
 
 _LABEL_WIDTH = 11
 
@@ -33,6 +33,8 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         "reason": job.reason,
         "command": job.command,
         "asks for": _in_words(job),
+        "used": _used(job),
+        "to stop": _stopping(job),
         "priority": str(job.priority) if job.priority else "",
         "after": ", ".join(job.after),
         "env": " ".join(shlex.quote(f"{n}={one}") for n, one in variables.env.items()),
@@ -68,6 +70,29 @@ def _in_words(job: JobView) -> str:
     if job.time_limit_s:
         words.append(f"at most {format_duration(job.time_limit_s)}")
     return ", ".join(words)
+
+
+def _used(job: JobView) -> str:
+    if job.max_rss_mib is None or job.cpu_s is None:
+        return ""
+    memory = f"{about(job.max_rss_mib)} of the {format_mib(job.mem_mib)} asked for"
+    return f"{memory}, {format_duration(job.cpu_s)} of CPU"
+
+
+def _stopping(job: JobView) -> str:
+    words = []
+    if job.signal:
+        name, _, ahead = job.signal.removeprefix("B:").partition("@")
+        whom = " to its first process" if job.signal.startswith("B:") else ""
+        when = f" {format_duration(float(ahead))} before its limit" if _is_number(ahead) else ""
+        words.append(f"SIG{name}{whom}{when}")
+    if job.grace_s is not None:
+        words.append(f"{format_duration(job.grace_s)} from SIGTERM to SIGKILL")
+    return ", ".join(words)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()
 
 
 def _attempts(job: JobView) -> str:

@@ -35,6 +35,7 @@ _OF_AN_ATTEMPT = (
     "mlq_stop",
     "mlq_progress",
     "mlq_unwritten",
+    "mlq_usage",
 )
 _OF_EARLIER_RUNS = (
     "mlq_losses",

@@ -19,6 +19,7 @@ from mlq_worker.supervisor.messages import (
     Result,
     Started,
 )
+from mlq_worker.supervisor.notices import Notice
 from mlq_worker.supervisor.processes import Target
 
 KILL_AGAIN_S = 0.05  # the first pause between two rounds of killing; doubled each round
@@ -47,6 +48,12 @@ class Attempt:
     ending: tuple[Outcome, str] | None = None
     limit_at: float | None = None
     paused_at: float | None = None
+    signaled: bool = False
+    """It was sent the signal that its user asked for."""
+    unheeded: bool = False
+    """None of its processes handled that."""
+    rest_at: float | None = None
+    """When all that is left of it is told to end."""
     kill_at: float | None = None
     kill_again_s: float = KILL_AGAIN_S
 
@@ -99,6 +106,8 @@ class Instructions:
     doom: list[Doom] = field(default_factory=list)
     kill: list[Target] = field(default_factory=list)
     terminate: list[Target] = field(default_factory=list)
+    notify: list[Notice] = field(default_factory=list)
+    terminate_all: list[Target] = field(default_factory=list)
     resume: list[Target] = field(default_factory=list)
     forget: list[Key] = field(default_factory=list)
     record: list[Result] = field(default_factory=list)

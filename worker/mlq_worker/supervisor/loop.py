@@ -26,13 +26,13 @@ from mlq_worker.supervisor.door import Door
 from mlq_worker.supervisor.journal import note
 from mlq_worker.supervisor.keeper import Keeper
 from mlq_worker.supervisor.messages import PROTOCOL, Key, Order, Result
+from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.processes import Process, Target
 from mlq_worker.supervisor.state import Attempts
 
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
 _TURN_S = 1.0  # the longest wait; an order counts from the turn before it was read
-_AGAIN_S = 0.01  # until a job that has hardly started is told to end once more
 
 
 class Supervisor:
@@ -63,7 +63,7 @@ class Supervisor:
         self._launcher: LauncherProcess | None = None
         self._dead_launcher: LauncherProcess | None = None
         self._unrecorded: list[Result] = []
-        self._terminate: list[Target] = []
+        self._notices = Notices()
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll = select.poll()
         self._door = Door(listeners, self._poll)
@@ -116,8 +116,7 @@ class Supervisor:
             self._beats.worker = self._door.occupied
             if self._launcher is not None:
                 self._launcher.keep_going()
-        if self._terminate:
-            wait_s = min(wait_s, _AGAIN_S)
+        wait_s = min(wait_s, self._notices.wait_s)
         self._poll.poll(int(wait_s * 1000) + 1)
 
     def _turn(self) -> None:
@@ -131,6 +130,7 @@ class Supervisor:
             self._ending = True
             reason = "released: the supervisor was told to stop"
             self._state.stop_all("released", reason, self._now)
+        self._state.over(self._notices.over(), self._now)
         self._state.tick(self._now)
         self._act(self._state.take())
         self._tell_contact()
@@ -142,12 +142,12 @@ class Supervisor:
         self._instruct_launcher(do)  # before any signal: it has to know why a job died
         if do.kill:
             processes.kill_all(self._finder(do.kill))
-        self._terminate += do.terminate
-        self._terminate = [
-            target
-            for target in self._terminate
-            if not processes.signal_leader(target, SIGTERM, SIGCONT)
-        ]
+        if do.terminate_all:
+            left = self._finder(do.terminate_all)().values()
+            processes.signal_each(left, SIGTERM)
+            processes.signal_each(left, SIGCONT)
+        self._notices.add(do.terminate, do.notify)
+        self._state.unheeded(self._notices.send())
         if do.resume:
             processes.signal_each(self._finder(do.resume)().values(), SIGCONT)
             note(f"resumed {len(do.resume)} attempts")

@@ -46,6 +46,18 @@ class _RequiredOfOrder(TypedDict):
     width: int
 
 
+class StopSignal(TypedDict):
+    """A signal that its user wants a job to get before it is stopped.
+
+    It is sent `ahead_s` before the time limit (None: not then), to the first process only if
+    `first_only`.
+    """
+
+    number: int
+    ahead_s: float | None
+    first_only: bool
+
+
 class Order(_RequiredOfOrder, total=False):
     """A job to start.
 
@@ -60,6 +72,7 @@ class Order(_RequiredOfOrder, total=False):
     tag: dict[str, Any]
     python_env: str
     secrets: dict[str, str]
+    signal: StopSignal
 
 
 class Found(TypedDict):

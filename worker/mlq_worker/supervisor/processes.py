@@ -42,7 +42,7 @@ class Target(NamedTuple):
 
 def look_at(pid: int) -> Process | None:
     """One process, or None if there is no such process."""
-    line = _read(f"/proc/{pid}/stat")
+    line = read(f"/proc/{pid}/stat")
     if line is None:
         return None
     fields = line[line.rindex(b")") + 2 :].split()  # the name before it may hold anything
@@ -50,7 +50,7 @@ def look_at(pid: int) -> Process | None:
     return Process(pid, state.decode("ascii"), int(parent), int(group), int(session), int(start))
 
 
-def _read(path: str) -> bytes | None:
+def read(path: str) -> bytes | None:
     """A file of /proc, or None if the process is gone; `open` would cost five times as much."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -122,10 +122,10 @@ def members(
 ) -> dict[int, Process]:
     """The processes of the targets, by pid; the table is looked at now unless given."""
     table = look() if table is None else table
-    return below(table, [target.pid for target in targets if target.pid and _lives(target, table)])
+    return below(table, [target.pid for target in targets if target.pid and lives(target, table)])
 
 
-def _lives(target: Target, table: dict[int, Process]) -> bool:
+def lives(target: Target, table: dict[int, Process]) -> bool:
     """Whether the number still is this keeper's."""
     seen = table.get(target.pid or 0)
     return seen is not None and target.pid_start in (None, seen.start)
@@ -142,7 +142,7 @@ def leader_of(target: Target, table: dict[int, Process]) -> Process | None:
 
     What became a child later, an orphan, is younger.
     """
-    if not _lives(target, table):
+    if not lives(target, table):
         return None
     children = [process for process in table.values() if process.parent == target.pid]
     return min(children, key=lambda process: (process.start, process.pid), default=None)
@@ -164,7 +164,7 @@ def marked(
     return found | below(table, found, spare)
 
 
-def send(process: Process, number: signal.Signals) -> None:
+def send(process: Process, number: int) -> None:
     """Signals one process, unless its number has gone to another since it was looked at."""
     now = look_at(process.pid)
     if now is None or now.start != process.start:
@@ -173,22 +173,6 @@ def send(process: Process, number: signal.Signals) -> None:
         os.kill(process.pid, number)
     except (ProcessLookupError, PermissionError):
         return  # gone meanwhile, or a set-user-id program: not ours to signal
-
-
-def signal_leader(target: Target, *numbers: signal.Signals) -> bool:
-    """Signals the process group of an attempt's leader, or the leader before it has made one.
-
-    Returns:
-        Whether that is done; if not, the leader is about to start or has just ended.
-    """
-    table = look()
-    seen = leader_of(target, table)
-    if seen is None:
-        return not _lives(target, table)
-    for number in numbers:
-        if seen.group != seen.pid or not send_to_group(seen.pid, number):
-            send(seen, number)
-    return True
 
 
 def stop_all(find: Callable[[], dict[int, Process]]) -> dict[int, Process]:

@@ -20,13 +20,14 @@ def classify(wait_status: int) -> tuple[Outcome, int | None, int | None, str]:
     if code >= 0:
         return "exited", code, None, f"exit {code}"
     number = -code
-    reason = f"killed by {_signal_name(number)}"
+    reason = f"killed by {signal_name(number)}"
     if number == signal.SIGKILL:
         reason += ", perhaps out of memory"
     return "signaled", None, number, reason
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """The name of a signal."""
     try:
         return signal.Signals(number).name
     except ValueError:

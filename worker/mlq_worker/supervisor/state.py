@@ -12,10 +12,9 @@ being killed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from mlq.units import format_duration
-from mlq_worker.supervisor import fence
+from mlq_worker.supervisor import ending, fence
 from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
 from mlq_worker.supervisor.clock import Moment
 from mlq_worker.supervisor.messages import (
@@ -27,9 +26,9 @@ from mlq_worker.supervisor.messages import (
     key_of,
     unstarted_result,
 )
+from mlq_worker.supervisor.processes import Target
 from mlq_worker.supervisor.waiting import AHEAD, Waiting
 
-_KILL_AGAIN_MAX_S = 2.0
 _LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
 
 
@@ -200,6 +199,21 @@ class Attempts:
                 self._waiting.leave(attempt)
                 self._end_unstarted(attempt, "lost", "lost: the launcher died", now)
 
+    # --- what its processes do ------------------------------------------------------------------
+
+    def over(self, targets: Collection[Target], now: Moment) -> None:
+        """Those that were told to end have ended, of each of these."""
+        for attempt in self._of(targets):
+            ending.over(attempt, now.at)
+
+    def unheeded(self, targets: Collection[Target]) -> None:
+        """None of these handled the signal that its user asked for."""
+        for attempt in self._of(targets):
+            attempt.unheeded = True
+
+    def _of(self, targets: Collection[Target]) -> list[Attempt]:
+        return [one for one in self._live.values() if one.target in targets] if targets else []
+
     # --- what time says -------------------------------------------------------------------------
 
     def fence(self, now: Moment) -> None:
@@ -221,13 +235,11 @@ class Attempts:
                 attempt.contact, now.at, self._spans
             ):
                 self._resume(attempt, now.at)
-            if attempt.kill_at is not None and now.at >= attempt.kill_at:
-                self._out.kill.append(attempt.target)
-                attempt.kill_at = now.at + attempt.kill_again_s
-                attempt.kill_again_s = min(2 * attempt.kill_again_s, _KILL_AGAIN_MAX_S)
-            elif self._over_limit(attempt, now.at):
-                limit = format_duration(attempt.order["time_limit_s"] or 0)
-                self._end(attempt, "timeout", f"timeout after {limit}", now)
+            ending.signal_ahead(attempt, now.at, self._out)
+            if ending.is_over_limit(attempt, now.at):
+                self._end(attempt, "timeout", ending.limit_reason(attempt), now)
+            else:
+                ending.go_on(attempt, now.at, self._out)
         if self.launcher_up:
             for attempt, until in self._waiting.admit(now.at):
                 attempt.phase = Phase.STARTING
@@ -238,24 +250,12 @@ class Attempts:
         """The boot time of the next thing that `tick` has to do; infinity if there is none."""
         times = [float("inf")]
         for attempt in self._live.values():
-            if attempt.kill_at is not None:
-                times.append(attempt.kill_at)
+            times.append(ending.due_at(attempt))
             if attempt.paused_at is None:
                 times.append(fence.run_until(attempt.contact, self._spans))
-                if attempt.limit_at is not None and attempt.ending is None:
-                    times.append(attempt.limit_at)
         return min(times)
 
     # --- inside ---------------------------------------------------------------------------------
-
-    @staticmethod
-    def _over_limit(attempt: Attempt, at: float) -> bool:
-        return (
-            attempt.limit_at is not None
-            and at >= attempt.limit_at
-            and attempt.ending is None
-            and attempt.paused_at is None
-        )
 
     def _resume(self, attempt: Attempt, at: float) -> None:
         paused_s = at - (attempt.paused_at or at)
@@ -264,33 +264,13 @@ class Attempts:
         if attempt.limit_at is not None:
             attempt.limit_at += paused_s  # a pause is not the job's time
         if attempt.ending is not None and attempt.kill_at is None:
-            self._terminate(attempt, at)
+            ending.tell(attempt, at, self._out)
 
     def _end(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
         if attempt.phase is Phase.WAITING:
             self._end_unstarted(attempt, outcome, reason, now)
-        if attempt.phase not in (Phase.STARTING, Phase.RUNNING):
-            return
-        attempt.ending = (outcome, reason)
-        kill_at = now.at if outcome == "lost" else now.at + attempt.order["stop_grace_s"]
-        self._out.doom.append(
-            {
-                "id": attempt.key[0],
-                "attempt": attempt.key[1],
-                "outcome": outcome,
-                "reason": reason,
-                "kill_at": kill_at,
-            }
-        )
-        if outcome == "lost":
-            attempt.kill_at = now.at
-        elif attempt.paused_at is None and attempt.kill_at is None:
-            self._terminate(attempt, now.at)
-
-    def _terminate(self, attempt: Attempt, at: float) -> None:
-        """SIGTERM now, SIGKILL after the grace; not while paused, since it has to wake the job."""
-        attempt.kill_at = at + attempt.order["stop_grace_s"]
-        self._out.terminate.append(attempt.target)
+        if attempt.phase in (Phase.STARTING, Phase.RUNNING):
+            ending.begin(attempt, outcome, reason, now.at, self._out)
 
     def _end_unstarted(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
         result = unstarted_result(attempt.key, self._place, outcome, reason, now.utc)

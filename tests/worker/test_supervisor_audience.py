@@ -1,0 +1,78 @@
+"""For whom a signal is, by what each process does about it; no process is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlq_worker.supervisor.audience import Manner, audience
+from mlq_worker.supervisor.processes import Process
+
+# By letter: s a shell, S one with a trap, p a program that handles it, w its worker, t a tee.
+MANNERS = {
+    "s": Manner(heeds=False, is_shell=True),
+    "S": Manner(heeds=True, may_save=True, is_shell=True),
+    "p": Manner(heeds=True, may_save=True),
+    "b": Manner(heeds=True, may_save=True, in_background=True),
+    "w": Manner(heeds=True, may_save=True),
+    "t": Manner(heeds=False),
+}
+
+
+def heard(tree: str, *, ends: bool = True, first_only: bool = False) -> tuple[str, str]:
+    """Who is told and who is awaited, in a tree such as `s(p(ww)t)`."""
+    names: dict[int, str] = {}
+    table: dict[int, Process] = {}
+    above = [1]
+    for one in tree:
+        if one == "(":
+            above.append(max(table))
+        elif one == ")":
+            above.pop()
+        else:
+            pid = 100 + len(table)
+            names[pid] = one
+            table[pid] = Process(pid, "S", above[-1], 100, 100, pid)
+    found = audience(
+        table[100], table, lambda pid: MANNERS[names[pid]], ends=ends, first_only=first_only
+    )
+    told, awaited = ("".join(names[one.pid] for one in some) for some in found[:2])
+    return told, awaited
+
+
+@pytest.mark.parametrize(
+    ("tree", "told", "awaited"),
+    [
+        ("p(ww)", "p", "p"),  # its workers are its own business
+        ("s(p(ww))", "sp", "p"),  # the script does not go on
+        ("s(s(p(w)))", "ssp", "p"),
+        ("s(p(w)t)", "sp", "p"),  # python train.py | tee log
+        ("t(p(ww))", "tp", "p"),  # a launcher that handles nothing
+        ("s(tt)", "stt", "s"),  # nobody handles it: all are told
+        ("t(tt(t))", "tttt", "t"),
+        ("S(t)", "St", "S"),  # a trap, held up by a sleep
+        ("S(p(w))", "Sp", "Sp"),  # a trap, held up by the program
+        ("S(b(w))", "S", "Sb"),  # a trap that tells the program itself
+        ("s(b(w))", "sb", "b"),  # python train.py & wait
+    ],
+)
+def test_sigterm_reaches_whoever_can_save_and_spares_its_helpers(
+    tree: str, told: str, awaited: str
+) -> None:
+    assert heard(tree) == (told, awaited)
+
+
+@pytest.mark.parametrize(
+    ("tree", "told", "to_first"),
+    [
+        ("p(ww)", "p", "p"),
+        ("s(p(ww))", "p", ""),  # the shell would die of it
+        ("S(p(w))", "Sp", "S"),
+        ("S(t)", "S", "S"),
+        ("s(tt)", "", ""),
+    ],
+)
+def test_a_signal_that_ends_nothing_goes_to_those_that_handle_it(
+    tree: str, told: str, to_first: str
+) -> None:
+    assert heard(tree, ends=False)[0] == told
+    assert heard(tree, ends=False, first_only=True)[0] == to_first

@@ -1,0 +1,113 @@
+"""For which of a job's processes a signal is meant: pure, from a process table.
+
+A signal to the whole group would also end the helpers that the program needs to save its state: the
+workers of a PyTorch data loader, the `tee` behind a pipe. So a signal goes to the first process. If
+that does not handle it, as a shell that waits for its program, those that it started are looked at
+instead, and so on downwards; below a process that handles the signal nobody is told, since what it
+has started is its own business.
+
+Two rules follow from what shells do. One with a trap runs it only once the command in its
+foreground has ended: that command is told too. And a signal that ends the job, SIGTERM, is sent
+to those above that do not handle it as well: a script must not go on with its next command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mlq_worker.supervisor.processes import Process, below
+
+
+class Manner(NamedTuple):
+    """How a process takes the signal.
+
+    Args:
+        heeds: it has a handler, or waits for the signal.
+        may_save: it handles this signal or SIGTERM.
+        is_shell: it is a shell.
+        in_background: a script started it with `&`; then a trap may tell it, or nobody.
+    """
+
+    heeds: bool
+    may_save: bool = False
+    is_shell: bool = False
+    in_background: bool = False
+
+
+class Audience(NamedTuple):
+    """Who is told, and whose ends mean that the job is over; `heeded`: somebody handles it."""
+
+    told: tuple[Process, ...] = ()
+    awaited: tuple[Process, ...] = ()
+    heeded: bool = False
+
+
+def audience(
+    first: Process,
+    table: Mapping[int, Process],
+    manner_of: Callable[[int], Manner],
+    *,
+    ends: bool,
+    first_only: bool = False,
+) -> Audience:
+    """Return for whom a signal is.
+
+    Args:
+        first: the job's first process.
+        table: the processes, by pid.
+        manner_of: how a process takes it, by pid.
+        ends: whether it ends the job (SIGTERM): then all are told if none of them handles it.
+        first_only: whether nobody but the first process is told.
+    """
+    told, awaited = _Walk(table, manner_of, ends).down(first)
+    if first_only:
+        told = [first] if manner_of(first.pid).heeds else []
+    if told:
+        return Audience(tuple(told), tuple(awaited), heeded=True)
+    if not ends or first_only:
+        return Audience()
+    return Audience((first, *below(dict(table), [first.pid]).values()), (first,))
+
+
+class _Walk:
+    def __init__(
+        self, table: Mapping[int, Process], manner_of: Callable[[int], Manner], ends: bool
+    ) -> None:
+        self._table, self._manner_of, self._ends = table, manner_of, ends
+        self._children: dict[int, list[Process]] = {}
+        for process in table.values():
+            self._children.setdefault(process.parent, []).append(process)
+
+    def down(self, process: Process) -> tuple[list[Process], list[Process]]:
+        """Return who is told and who is awaited, from a process on downwards."""
+        manner, children = self._manner_of(process.pid), self._children.get(process.pid, [])
+        if not manner.heeds:
+            told, awaited = self._among(children)
+            return ([process, *told] if told and self._ends else told), awaited
+        if not manner.is_shell:
+            return [process], [process]
+        apart = [one for one in children if self._manner_of(one.pid).in_background]
+        foreground = [one for one in children if one not in apart]
+        told, awaited = self._among(foreground)
+        if not told and self._ends:  # a `sleep`: the trap runs when it has ended
+            held_up = below(dict(self._table), [one.pid for one in foreground])
+            told = [*foreground, *held_up.values()]
+        # The trap tells these, if anybody does, and what it told may still save its state.
+        return [process, *told], [process, *awaited, *self._saving(apart)]
+
+    def _saving(self, processes: list[Process]) -> list[Process]:
+        found: list[Process] = []
+        for process in processes:
+            may = self._manner_of(process.pid).may_save
+            found += [process] if may else self._saving(self._children.get(process.pid, []))
+        return found
+
+    def _among(self, processes: list[Process]) -> tuple[list[Process], list[Process]]:
+        told: list[Process] = []
+        awaited: list[Process] = []
+        for process in processes:
+            more_told, more_awaited = self.down(process)
+            told += more_told
+            awaited += more_awaited
+        return told, awaited

@@ -1,0 +1,139 @@
+"""Signals that tell a job something: to whom each goes, and whether those have ended since.
+
+The edge around `audience`. Only /proc is read, and of that nothing that waits for a process: a job
+that is stuck in a hung disk must not hold up the supervisor's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGCONT, SIGQUIT, SIGTERM
+from typing import NamedTuple
+
+from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.audience import Audience, Manner, audience
+from mlq_worker.supervisor.processes import Process, Target
+
+_SHELLS = frozenset(
+    ("ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "sh", "tcsh", "zsh")
+)
+_SOON_S = 0.01  # until a job that has hardly started is told once more
+_LOOK_S = 0.05  # between two looks at those that were told to end
+
+
+class Notice(NamedTuple):
+    """A signal that a job's user asked for.
+
+    Args:
+        target: whose processes are meant.
+        number: the signal.
+        first_only: only the first process is to get it.
+        or_end: whether it announces an end; then SIGTERM goes instead if nobody handles it.
+    """
+
+    target: Target
+    number: int
+    first_only: bool
+    or_end: bool
+
+
+class Notices:
+    """What is still to be sent, and whose end is awaited."""
+
+    def __init__(self) -> None:
+        self._pending: list[Notice] = []
+        self._awaited: dict[Target, list[Process]] = {}
+
+    def add(self, terminate: Iterable[Target], notify: Iterable[Notice]) -> None:
+        """Send these with the next `send`: SIGTERM to the first, and what was asked for."""
+        self._pending += [
+            Notice(target, SIGTERM, first_only=False, or_end=True) for target in terminate
+        ]
+        self._pending += notify
+
+    def send(self) -> list[Target]:
+        """Send what is pending.
+
+        Returns:
+            The jobs in which nobody handles the signal that their users asked for.
+        """
+        if not self._pending:
+            return []
+        table, again, unheard = processes.look(), [], []
+        for notice in self._pending:
+            first = processes.leader_of(notice.target, table)
+            if first is not None:
+                if not self._sent(notice, first, table):
+                    unheard.append(notice.target)
+            elif processes.lives(notice.target, table):
+                again.append(notice)  # the first process is about to start, or has just ended
+        self._pending = again
+        return unheard
+
+    def _sent(self, notice: Notice, first: Process, table: dict[int, Process]) -> bool:
+        number, first_only = notice.number, notice.first_only
+        ends = notice.or_end and number == SIGTERM
+        found = audience(first, table, _manners(number), ends=ends, first_only=first_only)
+        if notice.or_end and not found.told:
+            found = audience(first, table, _manners(SIGTERM), ends=True)
+            notice = notice._replace(number=SIGTERM)
+        self._tell(notice, found, table)
+        return bool(found.told)
+
+    def _tell(self, notice: Notice, found: Audience, table: dict[int, Process]) -> None:
+        for process in found.told:
+            processes.send(process, notice.number)
+        if notice.or_end:
+            members = processes.below(table, [notice.target.pid or 0])
+            for process in members.values():  # somebody may have stopped it
+                processes.send(process, SIGCONT)
+            self._awaited[notice.target] = list(found.awaited)
+
+    def over(self) -> list[Target]:
+        """Return the jobs in which those that were told to end have ended, each once."""
+        found = []
+        for target, told in list(self._awaited.items()):
+            told[:] = [process for process in told if _lives(process)]
+            if not told:
+                del self._awaited[target]
+                found.append(target)
+        return found
+
+    @property
+    def wait_s(self) -> float:
+        """In how many seconds there is something to do."""
+        if self._pending:
+            return _SOON_S
+        return _LOOK_S if self._awaited else float("inf")
+
+
+def _manners(number: int) -> Callable[[int], Manner]:
+    return lambda pid: manner_of(pid, number)
+
+
+def manner_of(pid: int, number: int) -> Manner:
+    """Return how a process takes a signal; one that is gone does not."""
+    caught = blocked = ignored = 0
+    for line in (processes.read(f"/proc/{pid}/status") or b"").splitlines():
+        name, _, value = line.partition(b":")
+        match name:
+            case b"SigCgt":
+                caught = int(value, 16)
+            case b"SigBlk":
+                blocked = int(value, 16)
+            case b"SigIgn":
+                ignored = int(value, 16)
+    handled = caught | blocked
+    heeds, may_save = (bool(handled >> (one - 1) & 1) for one in (number, SIGTERM))
+    program = ""
+    with suppress(OSError):
+        program = Path(f"/proc/{pid}/exe").readlink().name
+    # POSIX shells let what they start with `&` ignore SIGINT and SIGQUIT, unless at a terminal.
+    return Manner(heeds, heeds or may_save, program in _SHELLS, bool(ignored >> (SIGQUIT - 1) & 1))
+
+
+def _lives(process: Process) -> bool:
+    now = processes.look_at(process.pid)
+    return now is not None and now.start == process.start and now.state not in "ZX"
