@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from mlq.request import LARGEST, JobClass, Request
 from mlq.stop_signal import LONGEST_GRACE_S, PLAIN
 
-_LATER = ("grace_s", "signal")
+_LATER = ("grace_s", "signal", "program")
 
 SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
 """The name of a file, which leads nowhere else; see `mlq.variables.job_secrets`."""
@@ -48,6 +48,7 @@ class JobSpec(_Strict):
         env: variables set for the job by its user; they replace all others but `MLQ_*`.
         secrets: variable -> name of the file in the root's `secrets` that holds its value.
         python_env: a virtual or conda environment whose bin folder comes first in PATH.
+        program: the path of the program that `argv[0]` means; "" if each machine has its own.
         priority: larger runs first.
         time_limit_s: ends the job after so many seconds of one attempt.
         retries: how often a failed job is queued again; losses do not count.
@@ -66,6 +67,7 @@ class JobSpec(_Strict):
     env: dict[str, str] = {}
     secrets: dict[str, SecretFile] = {}
     python_env: str = ""
+    program: str = ""
     request: Request
     priority: Annotated[int, Ge(-LARGEST), Le(LARGEST)] = 0
     time_limit_s: Annotated[float, Gt(0)] | None = None
@@ -90,7 +92,7 @@ class JobSpec(_Strict):
         """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed."""
         fields = self.model_dump(mode="python")
         for name in _LATER:  # a job that does without them is the text that it always was
-            if fields[name] is None:
+            if fields[name] in (None, ""):
                 del fields[name]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 

@@ -38,7 +38,7 @@ def needs_of(spec: JobSpec) -> str:
     words = [_word("f", spec.cwd)]
     if spec.python_env:
         words.append(_word("e", spec.python_env))
-    name = spec.argv[0] if spec.argv else ""
+    name = spec.program or (spec.argv[0] if spec.argv else "")
     where = spec.cwd if "/" in name else _path(spec)
     words.append(_word("c", name, where, spec.python_env))
     words.append(_word("s", spec.cwd, spec.python_env, *script_of(spec.argv)))

@@ -8,7 +8,6 @@ command, which is what makes enqueueing ten thousand jobs a matter of a second.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,12 +17,15 @@ from pydantic import ValidationError
 
 from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
+from mlq.present_folder import present_folder
 from mlq.request import LARGEST, Request
 from mlq.signing import sign
 from mlq.stop_signal import parse_grace, parse_stop_signal
 from mlq.store.record import SignedJob
 from mlq.units import parse_duration, parse_size
 from mlq.variables.job_secrets import chosen, file_name
+from mlq.variables.programs import program_of
+from mlq.variables.python_env import PythonEnv, active, instead
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Caller:
     """What jobs may be given of the process that enqueues them.
 
     Args:
-        environ: its variables, for secrets asked for by name.
+        environ: its variables, for secrets asked for by name, its Python and its programs.
         captured: those that every job is given (`mlq.variables.captured`).
         capture_env: the setting of that name.
         key: the signing key, which also makes the names of the files of secrets.
@@ -92,8 +94,8 @@ class Submission:
         capture_env: whether the job is given this process's variables (`mlq.variables.captured`);
             None takes the setting capture_env.
         cwd: the folder to run in; None is the present one.
-        python_env: a virtual or conda environment to put first in PATH; None takes the present
-            one (VIRTUAL_ENV, CONDA_PREFIX), "" none.
+        python_env: a virtual or conda environment to put first in PATH; None takes those that are
+            active (VIRTUAL_ENV, CONDA_PREFIX), "" none.
         function: a Python function to call, instead of argv.
     """
 
@@ -141,21 +143,23 @@ class Submission:
             InvalidInputError: it says which option cannot be used, and why.
         """
         self.check_command()
-        _check_texts(self.cwd or "")
+        _check_texts(self.cwd or "", self.python_env or "")
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = None if self.time is None else float(parse_duration(str(self.time)))
+        python = self._python_env(caller.environ)
         try:
             return JobSpec(
                 id=job_id,
                 name=self.name,
                 argv=tuple(self.argv),
                 function=self.function,
-                cwd=str(Path.cwd() / (self.cwd or "")),
-                captured_env=self._captured(caller, secrets),
+                cwd=str(Path(present_folder(caller.environ)) / (self.cwd or "")),
+                captured_env=self._captured(caller, secrets, python),
                 env=dict(self.env),
                 secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
-                python_env=_present_python_env() if self.python_env is None else self.python_env,
+                python_env=python.prefix,
+                program=self._program(caller.environ, python),
                 request=self._request(default_mem_mib),
                 priority=_within("priority", self.priority, -LARGEST),
                 time_limit_s=limit_s,
@@ -175,11 +179,28 @@ class Submission:
         """Tell whether the job is given the caller's variables."""
         return by_setting if self.capture_env is None else self.capture_env
 
-    def _captured(self, caller: Caller, secrets: Mapping[str, str]) -> dict[str, str]:
-        if not self.captures(caller.capture_env):
-            return {}
-        found = caller.captured.items()
-        return {name: one for name, one in found if name not in self.env and name not in secrets}
+    def _program(self, environ: Mapping[str, str], python: PythonEnv) -> str:
+        """Return the path of the program that the shell finds, "" if it is any machine's own."""
+        if not self.argv or "PATH" in self.env:
+            return ""  # nothing to find, or another PATH is to be searched
+        return program_of(self.argv[0], python.path, present_folder(environ))
+
+    def _python_env(self, environ: Mapping[str, str]) -> PythonEnv:
+        if self.python_env is None:
+            return active(environ)
+        prefix = self.python_env and str(
+            Path(present_folder(environ)) / Path(self.python_env).expanduser()
+        )
+        return instead(active(environ), prefix, is_conda=Path(prefix, "conda-meta").is_dir())
+
+    def _captured(
+        self, caller: Caller, secrets: Mapping[str, str], python: PythonEnv
+    ) -> dict[str, str]:
+        # Without those of the environment its programs would not work: they always go along.
+        found = dict(python.variables)
+        if self.captures(caller.capture_env):
+            found = {**caller.captured, **found, **({"PATH": python.path} if python.path else {})}
+        return {name: found[name] for name in found if name not in {*self.env, *secrets}}
 
     def _checked_secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
         _check_texts(*self.env)
@@ -229,11 +250,13 @@ def check_all(
     checked: list[Checked] = []
     like: dict[str, object] = {}
     for submission in submissions:
-        options = {**vars(submission), "argv": ()}
+        # Another name of a program is another program to find; a path is one already.
+        name = [word for word in submission.argv[:1] if "/" not in str(word)]
+        options = {**vars(submission), "argv": name}
         if options != like:
             like, template = options, submission.spec("0", at, default_mem_mib, caller)
         else:
-            # Only id and argv differ from a job that was validated.
+            # Only id and arguments differ from a job that was validated.
             submission.check_command()
         checked.append((submission, template))
     return checked
@@ -302,7 +325,3 @@ def _within(name: str, value: int, least: int) -> int:
     if why:
         raise InvalidInputError(f"--{name} {value} cannot be used", why=why)
     return value
-
-
-def _present_python_env() -> str:
-    return os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""

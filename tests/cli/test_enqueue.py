@@ -71,7 +71,8 @@ def test_every_option_arrives(installation: Sandbox) -> None:
 
 def test_folder_and_environment_are_the_callers(installation: Sandbox) -> None:
     installation.start_server()
-    installation.run("enqueue", "true", environ={"VIRTUAL_ENV": "/some/venv"})
+    environ = {"VIRTUAL_ENV": "/some/venv", "PATH": "/some/venv/bin:/usr/bin"}
+    installation.run("enqueue", "true", environ=environ)
     spec = spec_of(installation, "1")
     assert (spec["cwd"], spec["python_env"]) == (str(installation.folder), "/some/venv")
 

@@ -13,6 +13,11 @@ from mlq.root import claim_root
 SECRET = "hunter2-hunter2"
 
 
+def shells(installation: Sandbox, **more: str) -> dict[str, str]:
+    """Return what every job is given of the shell of this installation, and more."""
+    return {name: installation.environ[name] for name in ("LANG", "PATH")} | more
+
+
 def spec_of(installation: Sandbox, job_id: str) -> dict[str, Any]:
     raw = installation.queue().store.client.call("HGET", f"rq:job:{job_id}", "mlq_spec")
     spec: dict[str, Any] = json.loads(raw)
@@ -41,7 +46,7 @@ def test_exported_variables_go_along_and_secrets_are_named(installation: Sandbox
         "mlq: note: not passed on, for they look like secrets: HF_TOKEN, WANDB_API_KEY"
         " (pass one with --secret NAME, or --env NAME)\n"
     )
-    assert spec_of(installation, "1")["captured_env"] == {"HF_HOME": "/vol/hf", "LANG": "C.UTF-8"}
+    assert spec_of(installation, "1")["captured_env"] == shells(installation, HF_HOME="/vol/hf")
 
 
 @pytest.mark.parametrize(
@@ -77,11 +82,11 @@ def test_show_tells_of_variables_and_never_of_secrets(installation: Sandbox) -> 
     assert installation.run("enqueue", *words, "true", environ=environ).code == 0
     text = installation.ok("show", "1")
     assert "  env        'DB=***' 'LR=0.1 x'\n" in text
-    assert "  captured   3 variables of its shell (--json lists them)\n" in text
+    assert "  captured   4 variables of its shell (--json lists them)\n" in text
     assert "  secrets    WANDB_API_KEY\n" in text
     found = shown(installation, "1")
     assert found["env"] == {"LR": "0.1 x", "DB": "***"}
-    assert found["captured_env"] == {"ESC": "\x1b[31m", "HF_HOME": "/vol/hf", "LANG": "C.UTF-8"}
+    assert found["captured_env"] == shells(installation, ESC="\x1b[31m", HF_HOME="/vol/hf")
     assert found["secrets"] == ["WANDB_API_KEY"]
     assert SECRET not in text + json.dumps(found)
 
@@ -127,7 +132,7 @@ def test_the_python_api_captures_alike_and_says_each_thing_once(installation: Sa
     assert len(said) == 1
     assert "HF_TOKEN" in said[0]
     captured = [spec_of(installation, str(one))["captured_env"] for one in (1, 2, 3, 4)]
-    assert captured == [{"HF_HOME": "/vol/hf", "LANG": "C.UTF-8"}] * 3 + [{}]
+    assert captured == [shells(installation, HF_HOME="/vol/hf")] * 3 + [{}]
 
 
 def test_a_server_that_listens_on_tcp_warns(installation: Sandbox) -> None:

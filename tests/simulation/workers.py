@@ -165,7 +165,7 @@ class WorkerHost:
         site = SimSite(
             settings=settings,
             queue_id=QUEUE_ID,
-            environ={},
+            login={},
             key=KEY,
             mark_prefix=mark_prefix(machine),
             cwd="/",

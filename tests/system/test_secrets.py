@@ -190,9 +190,9 @@ def test_a_function_and_the_python_api_are_given_secrets_too(lab: Lab) -> None:
 
 
 def test_captured_variables_reach_the_job_and_mlqs_own_replace_them(lab: Lab) -> None:
-    lab.machine("lab01", environ={"FROM_WORKER": "1", "HF_HOME": "/of/worker"})
+    lab.machine("lab01", environ={"FROM_WORKER": "1", "HF_HOME": "/of/worker"})  # are its own
     script = 'echo "$HF_HOME|$FROM_WORKER|$OMP_NUM_THREADS|$SEED|$HF_TOKEN|$HOME"'
     given = {"HF_HOME": "/vol/hf", "SEED": "1", "OMP_NUM_THREADS": "7", "HF_TOKEN": "tkn"}
     job_id = enqueue(lab, "--env", "SEED=2", "--shell", script, **given, HOME="/of/caller")
     lab.until(job_id, "finished")
-    assert lab.log(job_id).decode() == f"/vol/hf|1|1|2||{lab.environ['HOME']}\n"
+    assert lab.log(job_id).decode() == f"/vol/hf||1|2||{lab.environ['HOME']}\n"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlq.variables.captured import MOST_BYTES, NOT_CAPTURED, Captured, capture, in_clear
 from mlq.variables.secrecy import looks_like_secret
-from mlq_worker.orders import _NOT_INHERITED, _THREAD_VARIABLES
+from mlq_worker.job_environment import _THREAD_VARIABLES
 
 WANTED = {
     "HF_HOME": "/vol/me/hf",
@@ -21,7 +21,8 @@ WANTED = {
     "SEED": "3",
     "XDG_CACHE_HOME": "/vol/me/cache",
     "http_proxy": "http://proxy:3128",
-    "MASTER_PORT": "29501",
+    "GIT_SSH_COMMAND": "ssh -i ~/.ssh/lab",
+    "GIT_COMMIT": "0c19a39",
     "MPLBACKEND": "Agg",
     "EMPTY": "",
     "LINES_2": "two\nlines",
@@ -44,6 +45,10 @@ UNWANTED = """
     EDITOR PAGER VSCODE_IPC_HOOK_CLI INVOCATION_ID NOTIFY_SOCKET TMPDIR CUDA_VISIBLE_DEVICES
     CUDA_DEVICE_ORDER OMP_NUM_THREADS MKL_NUM_THREADS MLQ_ROOT MLQ_MARK MLQ_ANYTHING VIRTUAL_ENV
     CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONHOME KRB5CCNAME LD_PRELOAD SLURM_JOB_ID DIRENV_DIFF
+    RANK WORLD_SIZE LOCAL_RANK MASTER_ADDR MASTER_PORT TORCHELASTIC_RUN_ID WANDB_SERVICE MAKEFLAGS
+    MAKELEVEL MFLAGS GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_PREFIX GIT_AUTHOR_NAME GIT_EDITOR
+    GIT_ASKPASS GIT_CONFIG_PARAMETERS PYTEST_CURRENT_TEST PYENV_DIR _PYENV_INSTALL_PREFIX
+    npm_config_x __MISE_DIFF __PYVENV_LAUNCHER__
     LOADEDMODULES BASH_FUNC_module%% BASH_FUNC_x() a-b a.b 1A __CFBundleIdentifier
 """
 
@@ -58,8 +63,12 @@ def test_what_is_wrong_elsewhere_stays_here_unsaid(name: str) -> None:
     assert capture({**WANTED, name: "hunter2"}) == Captured(WANTED)
 
 
-def test_whatever_the_worker_sets_or_keeps_to_itself_is_not_captured() -> None:
-    names = {*_THREAD_VARIABLES, *_NOT_INHERITED}
+def test_a_notebooks_way_to_draw_stays_in_the_notebook() -> None:
+    assert capture({"MPLBACKEND": "module://matplotlib_inline.backend_inline"}) == Captured()
+
+
+def test_whatever_the_worker_sets_is_not_captured() -> None:
+    names = {*_THREAD_VARIABLES}
     names |= {"PATH", "VIRTUAL_ENV", "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "MLQ_MARK"}
     assert capture(dict.fromkeys(names, "x")) == Captured()
 

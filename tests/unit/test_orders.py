@@ -26,15 +26,10 @@ from mlq_worker.site import Site
 
 KEY = b"k" * 32
 AT = "2026-11-23T22:15:01.123456Z"
-ENVIRON = {
+LOGIN = {
     "PATH": "/usr/bin",
     "HOME": "/home/ann",
     "LANG": "C.UTF-8",
-    "NOTIFY_SOCKET": "/run/notify",
-    "WATCHDOG_USEC": "1",
-    "INVOCATION_ID": "abc",
-    "VIRTUAL_ENV": "/opt/mlq",
-    "PYTHONHOME": "/opt/mlq",
     "OMP_NUM_THREADS": "99",
     "CUDA_VISIBLE_DEVICES": "0,1,2,3",
     "MLQ_JOB_ID": "1",
@@ -48,7 +43,7 @@ def site(tmp_path: Path) -> Site:
     settings = load(environ).settings._replace(machine="lab01")
     return Site(
         settings=settings,
-        environ=ENVIRON,
+        login=LOGIN,
         key=KEY,
         mark_prefix="mlq:q1:lab01:",
         cwd="/home/ann",
@@ -296,17 +291,50 @@ def test_a_job_finds_its_folders_in_its_environment(site: Site) -> None:
     assert env["MLQ_MARK"] == "mlq:q1:lab01:7.2"
 
 
-def test_a_job_inherits_the_user_but_not_what_is_private_to_the_worker(site: Site) -> None:
+def test_a_job_begins_with_what_a_login_gives_and_knows_its_folder(site: Site) -> None:
     env = ordered(site)["env"]
     assert (env["HOME"], env["LANG"], env["PATH"]) == ("/home/ann", "C.UTF-8", "/usr/bin")
-    private = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "INVOCATION_ID", "VIRTUAL_ENV", "PYTHONHOME")
-    assert not set(private) & set(env)
+    assert env["PWD"] == "/work dir"
 
 
-def test_the_users_python_comes_first(site: Site) -> None:
-    env = ordered(site, python_env="/home/ann/venv")["env"]
+def from_shell(site: Site, environ: dict[str, str], **options: Any) -> dict[str, Any]:
+    """Return the order for a job enqueued from a shell with these variables."""
+    caller = Caller(environ, {"HF_HOME": "/hf"})
+    options = {"argv": ("python", "x.py"), "cwd": "/work", **options}
+    (job,) = sign_all(check_all([Submission(**options)], AT, 2048, caller), 7, KEY)
+    claim = Claim("7", 2, job.spec.job_class.name, job.text, job.signature, 0, 0)
+    return order(claim, read_spec(claim, site, b""), site, ())
+
+
+VENV = {"VIRTUAL_ENV": "/ann/venv", "PATH": "/ann/venv/bin:/ann/bin:/usr/bin"}
+
+
+def test_the_callers_folders_come_before_those_of_a_login(site: Site) -> None:
+    site = replace(site, login={**LOGIN, "PATH": "/home/ann/.local/bin:/usr/bin:/bin"})
+    env = from_shell(site, VENV)["env"]
+    assert env["PATH"] == "/ann/venv/bin:/ann/bin:/usr/bin:/home/ann/.local/bin:/bin"
+    assert env["VIRTUAL_ENV"] == "/ann/venv"
+
+
+def test_without_the_callers_variables_a_job_still_has_its_python(site: Site) -> None:
+    made = from_shell(site, VENV, capture_env=False)
+    assert (made["env"]["PATH"], made["python_env"]) == ("/ann/venv/bin:/usr/bin", "/ann/venv")
+    assert made["env"]["VIRTUAL_ENV"] == "/ann/venv"
+    assert "HF_HOME" not in made["env"]
+
+
+def test_a_job_of_an_mlq_that_recorded_only_the_folder_of_its_python_finds_it(site: Site) -> None:
+    claim = altered(claimed(), lambda spec: spec.update(python_env="/home/ann/venv"), KEY)
+    env = order(claim, read_spec(claim, site, b""), site, ())["env"]
     assert env["PATH"] == "/home/ann/venv/bin:/usr/bin"
     assert env["VIRTUAL_ENV"] == "/home/ann/venv"
+
+
+def test_the_program_that_the_shell_found_is_run_by_its_path(site: Site) -> None:
+    claim = altered(claimed(), lambda spec: spec.update(program="/ann/bin/python"), KEY)
+    made = order(claim, read_spec(claim, site, b""), site, ())
+    assert (made["argv"], made["called"]) == (["/ann/bin/python", "x.py"], "python")
+    assert ordered(site)["argv"] == ["python", "x.py"]
 
 
 def test_nothing_of_mlqs_own_can_be_set_from_outside(site: Site) -> None:

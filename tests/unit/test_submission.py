@@ -15,7 +15,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.request import Request
 from mlq.store.record import SignedJob
-from mlq.submission import Options, Submission, argv_of, check_all, sign_all
+from mlq.submission import Caller, Options, Submission, argv_of, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"
 KEY = b"k" * 32
@@ -141,17 +141,56 @@ def test_what_is_not_said_is_the_default() -> None:
     assert job.spec.submitted_at == AT
 
 
+def spec_for(environ: dict[str, str], **options: Any) -> JobSpec:
+    """Return the job that a caller with these variables submits."""
+    caller = Caller(environ, {"LR": "1"})
+    return Submission(argv=("true",), **options).spec("7", AT, 2048, caller)
+
+
 def test_folder_and_python_environment_are_the_callers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VIRTUAL_ENV", "/venv")
-    monkeypatch.setenv("CONDA_PREFIX", "/conda")
-    (job,) = signed(Submission(argv=("true",)))
-    assert (job.spec.cwd, job.spec.python_env) == (str(tmp_path), "/venv")
-    monkeypatch.delenv("VIRTUAL_ENV")
-    assert signed(Submission(argv=("true",)))[0].spec.python_env == "/conda"
-    assert signed(Submission(argv=("true",), python_env=""))[0].spec.python_env == ""
+    environ = {"PATH": "/conda/bin:/venv/bin:/usr/bin", "VIRTUAL_ENV": "/venv"}
+    spec = spec_for(environ)
+    assert (spec.cwd, spec.python_env) == (str(tmp_path), "/venv")
+    assert spec.captured_env == {"LR": "1", **environ}
+    environ["CONDA_PREFIX"] = "/conda"
+    assert spec_for(environ).python_env == "/conda"
+    none = spec_for(environ, python_env="", capture_env=False)
+    assert (none.python_env, none.captured_env) == ("", {})
+    (tmp_path / "made" / "conda-meta").mkdir(parents=True)
+    made = spec_for(environ, python_env="made", capture_env=False)
+    assert made.python_env == made.captured_env["CONDA_PREFIX"] == str(tmp_path / "made")
+
+
+def test_a_folder_reached_by_a_link_keeps_the_path_as_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk3").mkdir()
+    (tmp_path / "link").symlink_to("disk3")
+    monkeypatch.chdir(tmp_path / "link")
+    typed, real = str(tmp_path / "link"), str(tmp_path / "disk3")
+    assert spec_for({"PWD": typed}).cwd == typed
+    assert spec_for({"PWD": typed}, cwd="runs").cwd == f"{typed}/runs"
+    for wrong in ("", str(tmp_path), f"{typed}/../link", "/gone", "link", "."):
+        assert spec_for({"PWD": wrong}).cwd == real
+
+
+def test_the_program_is_the_one_that_the_callers_shell_finds(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "true"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    environ = {"PATH": f"{program.parent}:/usr/bin"}
+    assert spec_for(environ).program == ""  # it cannot be executed
+    program.chmod(0o755)
+    assert spec_for(environ).program == str(program)
+    assert spec_for(environ, env={"PATH": "/usr/bin"}).program == ""
+    assert '"program"' not in spec_for({"PATH": "/usr/bin"}).canonical()
+    asked_for = [Submission(argv=(one, "1")) for one in ("true", "false", "true")]
+    jobs = sign_all(check_all(asked_for, AT, 2048, Caller(environ)), 7, KEY)
+    assert [job.spec.program for job in jobs] == [str(program), "", str(program)]
+    assert all(job.text == job.spec.canonical() for job in jobs)
 
 
 def test_a_folder_named_from_here_is_stored_so_that_it_means_the_same_elsewhere(

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from mlq.errors import SignatureError
 from mlq.ids import is_valid_id
 from mlq.jobs import FunctionCall, JobSpec
-from mlq.layout import JobFolder, Layout
+from mlq.layout import Layout
 from mlq.needs import needs_of
 from mlq.request import JobClass
 from mlq.settings import Settings
@@ -24,32 +24,8 @@ from mlq.signing import verify
 from mlq.stop_signal import read_stop_signal
 from mlq.store.replies import Claim
 from mlq.strict_files import JOB_BYTES
+from mlq_worker.job_environment import environment
 from mlq_worker.site import Site
-
-# Of the worker's own environment a job sees everything but this: what belongs to the worker's
-# service manager, and the Python environment that mlq itself runs in.
-_NOT_INHERITED = frozenset(
-    {
-        "NOTIFY_SOCKET",
-        "WATCHDOG_PID",
-        "WATCHDOG_USEC",
-        "LISTEN_FDS",
-        "LISTEN_PID",
-        "INVOCATION_ID",
-        "JOURNAL_STREAM",
-        "VIRTUAL_ENV",
-        "CONDA_PREFIX",
-        "CONDA_DEFAULT_ENV",
-        "PYTHONHOME",
-    }
-)
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 def read_spec(
@@ -127,17 +103,20 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
     """Return the supervisor's order for a claimed, verified job."""
     folder = Layout(site.settings.root).folder(claim.id)
     mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
-    argv = list(spec.argv) if spec.function is None else [sys.executable, "-m", "mlq_worker.call"]
+    argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
+    if spec.function is not None:
+        argv = [sys.executable, "-m", "mlq_worker.call"]
     text = claim.spec or spec.model_dump_json()
     return {
         "id": claim.id,
         "attempt": claim.attempt,
         "mark": mark,
         "argv": argv,
-        "env": environment(claim, spec, site, folder, mark, gpu_uuids),
+        "env": environment(claim, spec, site.login, folder, mark, gpu_uuids),
         "secrets": spec.secrets,
         "cwd": spec.cwd,
         "python_env": spec.python_env,
+        "called": spec.argv[0] if spec.program else "",
         "job_dir": folder.path,
         "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
         "time_limit_s": spec.time_limit_s,
@@ -167,38 +146,3 @@ def stopping(spec: JobSpec, settings: Settings) -> dict[str, Any]:
             "first_only": asked.first_only,
         }
     return fields
-
-
-def environment(
-    claim: Claim,
-    spec: JobSpec,
-    site: Site,
-    folder: JobFolder,
-    mark: str,
-    gpu_uuids: tuple[str, ...],
-) -> dict[str, str]:
-    """Return the environment of an attempt, whole but for its secrets.
-
-    Those are read where the attempt starts: nothing that is sent or written holds them.
-    """
-    env = {name: value for name, value in site.environ.items() if name not in _NOT_INHERITED}
-    env.update(spec.captured_env)
-    if spec.python_env:
-        env["PATH"] = f"{spec.python_env}/bin:{env.get('PATH', '/usr/bin:/bin')}"
-        env["VIRTUAL_ENV"] = spec.python_env
-    threads = str(spec.request.cores)
-    env.update(dict.fromkeys(_THREAD_VARIABLES, threads))
-    env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    env["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_uuids)
-    env.update(spec.env)
-    env.update(
-        MLQ_JOB_ID=claim.id,
-        MLQ_ATTEMPT=str(claim.attempt),
-        MLQ_OUTPUT_DIR=folder.output_dir,
-        MLQ_CHECKPOINT_DIR=folder.checkpoint_dir,
-        MLQ_PROGRESS_FILE=folder.progress_file(claim.attempt),
-        MLQ_JOB_FILE=folder.job_file,
-        MLQ_RETURN_FILE=folder.return_file(claim.attempt),
-        MLQ_MARK=mark,
-    )
-    return env

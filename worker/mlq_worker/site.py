@@ -19,6 +19,7 @@ from mlq.store.store import Store
 from mlq_worker.clocks import Clocks
 from mlq_worker.host_id import identity_of, is_alive
 from mlq_worker.liveness.evidence import Desk, NewDesk
+from mlq_worker.login import login_environment, look
 from mlq_worker.options import WorkerOptions
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
 from mlq_worker.probes.nvml import GpuProbe
@@ -36,7 +37,7 @@ class Site:
 
     Args:
         settings: of this installation; they name the machine.
-        environ: the worker's own environment, which jobs inherit in part.
+        login: the variables that a login on this machine gives; jobs begin with them.
         key: the signing key, or None if there is none here.
         mark_prefix: how the marks of this machine's attempts begin; unique to queue and machine.
         cwd: where a job that came by plain rq runs.
@@ -55,7 +56,7 @@ class Site:
     """
 
     settings: Settings
-    environ: Mapping[str, str]
+    login: Mapping[str, str]
     key: bytes | None
     mark_prefix: str
     cwd: str
@@ -127,7 +128,7 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
         identity=identity_of(settings.machine, boot_id, load(os.environ).config_file.parent),
         is_alive=is_alive,
         queue_id=queue_id,
-        environ=dict(os.environ),
+        login=login_environment(os.environ, look()),
         key=key,
         mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
         cwd=str(Path.cwd()),

@@ -12,6 +12,7 @@ from mlq.errors import InvalidInputError
 from mlq.ids import expand
 from mlq.machines import offer_of
 from mlq.placement import Misfit, Offer, place
+from mlq.present_folder import present_folder
 from mlq.queues import Queue
 from mlq.request import JobClass
 from mlq.settings import Settings
@@ -259,7 +260,7 @@ def too_large(job: JobView, offers: list[Offer]) -> str:
 
 def _folder(typed: str | None) -> str:
     try:
-        folder = str(Path.cwd() / Path(typed or "").expanduser())
+        folder = str(Path(present_folder(os.environ)) / Path(typed or "").expanduser())
     except (OSError, RuntimeError) as error:
         raise InvalidInputError(
             "the job has no folder to run in", why=str(error), fix="name one with --cwd"

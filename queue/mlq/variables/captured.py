@@ -24,15 +24,20 @@ NOT_CAPTURED = {
     "mlq sets it for each attempt": """
         MLQ_* CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES OMP_NUM_THREADS
         MKL_NUM_THREADS OPENBLAS_NUM_THREADS NUMEXPR_NUM_THREADS VECLIB_MAXIMUM_THREADS""",
-    "the Python environment is recorded apart": """
-        VIRTUAL_ENV VIRTUAL_ENV_* CONDA_* _CE_CONDA _CE_M _CONDA_* PYTHONHOME PYENV_VIRTUAL_ENV
-        POETRY_ACTIVE PIPENV_ACTIVE""",
+    # `mlq.variables.python_env` adds PATH, and what belongs to an environment that is in it.
+    "goes along only with the programs that it is about": """
+        PATH VIRTUAL_ENV VIRTUAL_ENV_* CONDA_* _CE_CONDA _CE_M _CONDA_* __CONDA_* PYTHONHOME
+        __PYVENV_LAUNCHER__ PYENV_VIRTUAL_ENV PYENV_DIR PYENV_HOOK_PATH PYENV_SHELL
+        PYENV_ACTIVATE_SHELL _PYENV_* POETRY_ACTIVE PIPENV_ACTIVE HATCH_ENV_ACTIVE UV
+        UV_RUN_RECURSION_DEPTH""",
     "who and where the caller is": """
         HOME USER USERNAME LOGNAME SHELL PWD OLDPWD SHLVL _ HOST HOSTNAME HOSTTYPE MACHTYPE OSTYPE
         MAIL MAILCHECK SUDO_* WSL* container INIT_CWD""",
     "folders and libraries of that machine": """
-        PATH TMPDIR TMP TEMP TEMPDIR MANPATH INFOPATH CDPATH FPATH LD_PRELOAD LD_AUDIT DYLD_*
-        HOMEBREW_* NIX_PROFILES SNAP SNAP_* APPDIR APPIMAGE""",
+        TMPDIR TMP TEMP TEMPDIR MANPATH INFOPATH CDPATH FPATH LD_PRELOAD LD_AUDIT DYLD_*
+        HOMEBREW_* NIX_PROFILES SNAP SNAP_* APPDIR APPIMAGE APPTAINER_CONTAINER APPTAINER_NAME
+        APPTAINER_ENVIRONMENT APPTAINER_COMMAND SINGULARITY_CONTAINER SINGULARITY_NAME
+        SINGULARITY_ENVIRONMENT SINGULARITY_COMMAND""",
     # Not XDG_CACHE_HOME: people with small homes point it at a large disk, and mean it.
     "the login session and the desktop": """
         SSH_* XDG_RUNTIME_DIR XDG_SESSION_* XDG_SEAT XDG_SEAT_* XDG_VTNR XDG_CURRENT_DESKTOP
@@ -53,28 +58,49 @@ NOT_CAPTURED = {
     "how a person likes a shell and its tools": """
         PS1 PS2 PS3 PS4 PROMPT PROMPT_COMMAND RPROMPT LS_COLORS LSCOLORS LS_OPTIONS GREP_COLOR
         GREP_COLORS LESS LESSOPEN LESSCLOSE LESSHISTFILE LESSCHARSET LESS_TERMCAP_* PAGER MANPAGER
-        GIT_PAGER GIT_EDITOR EDITOR VISUAL BROWSER HISTFILE HISTSIZE HISTFILESIZE HISTCONTROL
+        EDITOR VISUAL BROWSER HISTFILE HISTSIZE HISTFILESIZE HISTCONTROL
         HISTIGNORE HISTTIMEFORMAT SAVEHIST INPUTRC ZDOTDIR ZSH STARSHIP_* P9K_* BASH_ENV ENV""",
     # DIRENV_DIFF holds variables, secrets among them, packed.
     "what a tool knows of this shell": """
-        DIRENV_* VSCODE_* GIT_ASKPASS ELECTRON_RUN_AS_NODE ORIGINAL_XDG_CURRENT_DESKTOP
+        DIRENV_* MISE_SHELL __MISE_* VSCODE_* ELECTRON_RUN_AS_NODE ORIGINAL_XDG_CURRENT_DESKTOP
         PYCHARM_HOSTED TERMINAL_EMULATOR JPY_* NVIM VIMRUNTIME _OLD_VIRTUAL_* COMP_* ARGCOMPLETE
         _ARGCOMPLETE*""",
-    # They say what `module load` did to PATH, which is not passed on: it would not be done again.
+    # A job that commits must not do so into the repository whose hook enqueued it, nor as the
+    # author of the commit that is being made.
+    "what git tells its hooks": "GIT_*",
+    "what make, npm and test runners tell what they run": """
+        MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES MAKE_TERMOUT MAKE_TERMERR npm_*
+        PYTEST_CURRENT_TEST PYTEST_VERSION PYTEST_XDIST_* PYDEVD_* DEBUGPY_*""",
+    # Processes of one run find each other by these; a job would take itself for one of them.
+    "a process's place in a distributed or recorded run": """
+        RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK GROUP_WORLD_SIZE NODE_RANK ROLE_RANK
+        ROLE_NAME ROLE_WORLD_SIZE MASTER_* TORCHELASTIC_* WANDB_SERVICE CLEARML_PROC_MASTER_ID
+        TRAINS_PROC_MASTER_ID""",
+    # What modules did to PATH and LD_LIBRARY_PATH goes along; without these, a script that loads
+    # the same ones again does no harm.
     "modules loaded in this shell": """
         LOADEDMODULES _LMFILES_ LMOD_* __LMOD_* _ModuleTable* MODULES_* __MODULES_*""",
     # Libraries that look for them (PyTorch Lightning, mpi4py) would take mlq for that scheduler.
     "the batch system this shell runs under": """
-        SLURM_* SLURMD_* SRUN_* PBS_* SGE_* LSB_* _CONDOR_* OMPI_* PMI_* PMIX_* HYDI_*""",
+        SLURM_* SLURMD_* SRUN_* PBS_* SGE_* LSB_* _CONDOR_* OMPI_* PMI_* PMIX_* HYDI_*
+        MPI_LOCALRANKID MPI_LOCALNRANKS MV2_COMM_WORLD_* FLUX_* PALS_* ALPS_* JSM_*""",
 }
+
+# A user's own all the same: how git reaches servers, and which commit an experiment is of.
+CAPTURED_ALL_THE_SAME = """
+    GIT_SSH GIT_SSH_COMMAND GIT_SSL_* GIT_HTTP_* GIT_TERMINAL_PROMPT GIT_LFS_* GIT_PYTHON_*
+    GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_COMMIT GIT_COMMIT_* GIT_SHA GIT_SHA1
+    GIT_HASH GIT_REV GIT_REVISION GIT_BRANCH GIT_TAG GIT_DESCRIBE GIT_DIRTY"""
 
 # POSIX: names that a shell can export. Bash keeps functions under others (BASH_FUNC_f%%).
 _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+# A notebook draws into itself by a module of its own; a backend that a user chose has a name.
+_NOTEBOOK_BACKEND = "module://"
 
-def _pattern() -> re.Pattern[str]:
-    words = " ".join(NOT_CAPTURED.values()).split()
-    return re.compile("|".join(re.escape(word).replace(r"\*", ".*") for word in words))
+
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(word).replace(r"\*", ".*") for word in words.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +197,12 @@ def _they(names: Collection[str], one: str, many: str) -> str:
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    left_out = _pattern()
+    left_out = _pattern(" ".join(NOT_CAPTURED.values()))
+    own = _pattern(CAPTURED_ALL_THE_SAME)
     for name, value in environ.items():
-        if _EXPORTABLE.fullmatch(name) and not left_out.fullmatch(name):
+        if name == "MPLBACKEND" and value.startswith(_NOTEBOOK_BACKEND):
+            continue
+        if left_out.fullmatch(name) and not own.fullmatch(name):
+            continue
+        if _EXPORTABLE.fullmatch(name):
             yield name, value

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import resource
 import select
 import signal
 import socket
@@ -76,6 +77,9 @@ def main() -> None:
     options = parser.parse_args()
 
     os.umask(0o077)
+    # Jobs inherit it: data loaders and sharded checkpoints open more than the usual 1024 at once.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     sys.setswitchinterval(_SWITCH_S)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     # Its way here was `Keeper.become`: it asked for SIGKILL at the supervisor's death.

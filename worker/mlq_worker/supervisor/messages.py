@@ -64,13 +64,15 @@ class Order(_RequiredOfOrder, total=False):
     `env` is the whole environment but for `secrets`: variable -> name of the file in the root's
     `secrets` whose content it is. At most `width` orders of a `lane` run at once; `lane` null
     starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
-    gets back in `Held`. `python_env` is the environment that it needs.
+    gets back in `Held`. `python_env` is the environment that it needs. `called` is
+    the name by which its user called the program whose path is `argv[0]`, "" if a path.
     (Two classes: with postponed annotations `NotRequired` is not seen by
     `__required_keys__`, by which orders are checked.)
     """
 
     tag: dict[str, Any]
     python_env: str
+    called: str
     secrets: dict[str, str]
     signal: StopSignal
 

@@ -22,12 +22,13 @@ from mlq_worker.supervisor.holder import Holder
 from mlq_worker.supervisor.job import Job
 from mlq_worker.supervisor.keepers import Gone, Keepers, Leader
 from mlq_worker.supervisor.lanes import Lanes
+from mlq_worker.supervisor.lookup import Failure
 from mlq_worker.supervisor.messages import Doom, Found, Key, Outcome, key_of, unstarted_result
 from mlq_worker.supervisor.pool import Pool
 from mlq_worker.supervisor.report import Report
 from mlq_worker.supervisor.results import classify, spawn_fault, usage
 from mlq_worker.supervisor.shelf import Shelf
-from mlq_worker.supervisor.starting import FOREIGN, Failure, Preparation, Ready
+from mlq_worker.supervisor.starting import FOREIGN, Preparation, Ready
 
 _POOL_SIZE = 4
 _SWEEP_MAX_S = 0.5

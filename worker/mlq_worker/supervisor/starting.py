@@ -2,16 +2,13 @@
 
 Runs in a thread of the launcher, since all of it may hang in NFS. Faults of the job (no such
 command) are told apart from faults of the disk: the first are the user's to mend, after the second
-the job goes back to the queue. Commands are looked up here, in the job's own PATH, because only
-then can the message name what is missing. What is missing here may be there on another machine, so
-such a failure has a cause (`mlq_worker.causes`).
+the job goes back to the queue. What a job names is looked up by `lookup`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +19,14 @@ from mlq.paths import make_private_dirs
 from mlq.root import WrongRootError, pinned
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor.holder import Holder, is_of_another, last_attempt
-from mlq_worker.supervisor.messages import Found, Key, Order, Outcome, key_of
+from mlq_worker.supervisor.lookup import (
+    NOT_USABLE,
+    Failure,
+    check_environment,
+    check_folder,
+    find,
+)
+from mlq_worker.supervisor.messages import Key, Order, Outcome, key_of
 from mlq_worker.supervisor.secret_files import SecretError, read_secrets
 
 # Ends of attempts whose folder is not theirs: nothing may be written there.
@@ -31,9 +35,7 @@ JOB_NUMBER_REUSED = (
     "the queue has forgotten it and gave its number out again; enqueue this one anew"
 )
 _NOBODY = Holder("", "", "")
-_NOT_FOUND, _NOT_USABLE = 127, 126  # as shells report them
 _BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
-_FIRST_LINE_BYTES = 256  # of a script, as far as the kernel reads it
 # A full or broken disk shows itself otherwise.
 _FAULTS_OF_ONE_FOLDER = frozenset(
     (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP)
@@ -48,22 +50,6 @@ class Ready:
     log: int
     argv: list[str]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
-
-
-class Failure(Exception):  # noqa: N818 - as much an answer as an error
-    """Why a job cannot be started: the outcome, exit code, reason and cause of its result."""
-
-    def __init__(
-        self,
-        outcome: Outcome,
-        exit_code: int | None,
-        reason: str,
-        cause: Cause | None = None,
-        found: Found | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.outcome, self.exit_code, self.reason = outcome, exit_code, reason
-        self.cause, self.found = cause, found
 
 
 class Preparation:
@@ -84,7 +70,7 @@ class Preparation:
         self._layout, self._holder = layout, holder
         self._again: set[Key] = set()
         self._clock = clock
-        self._found: dict[tuple[str, str, str], str] = {}
+        self._found: dict[tuple[str, ...], str] = {}
         self._found_at = clock()
 
     def prepare(self, order: Order) -> Ready | Failure:
@@ -121,7 +107,7 @@ class Preparation:
             with pinned(self._layout) as root:
                 return read_secrets(root, wanted)
         except SecretError as error:
-            raise Failure("unstartable", _NOT_USABLE, str(error)) from None
+            raise Failure("unstartable", NOT_USABLE, str(error)) from None
 
     def _command(self, order: Order) -> str:
         """The path of the command; what was found is believed for `_BELIEF_S`."""
@@ -130,11 +116,12 @@ class Preparation:
             self._found, self._found_at = {}, now
         found = self._found
         path = order["env"].get("PATH", os.defpath)  # it begins with the environment's own folder
-        name = (order["cwd"], path, order["argv"][0])
+        python_env = order.get("python_env", "")
+        name = (order["cwd"], path, python_env, order["argv"][0])
         if name not in found:
-            _check_folder(order["cwd"])
-            _check_environment(order.get("python_env", ""))
-            found[name] = _find(order)
+            check_folder(order["cwd"])
+            check_environment(python_env)
+            found[name] = find(order)
         return found[name]
 
 
@@ -154,7 +141,7 @@ def _with_command(
         return _unreadable(error)
     except ValueError as error:  # a NUL byte in a path
         os.close(log)
-        return Failure("unstartable", _NOT_USABLE, f"cannot start: {error}")
+        return Failure("unstartable", NOT_USABLE, f"cannot start: {error}")
 
 
 def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int:
@@ -220,63 +207,5 @@ def _unreadable(error: OSError) -> Failure:
     """The disk's fault, unless it is about a right or a name that the job got wrong."""
     reason = f"{error.filename}: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG):
-        return Failure("unstartable", _NOT_USABLE, reason)
+        return Failure("unstartable", NOT_USABLE, reason)
     return Failure("storage", None, reason)
-
-
-def _check_folder(cwd: str) -> None:
-    try:
-        mode = Path(cwd).stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        raise _missing(Kind.FOLDER, cwd, f"working directory missing: {cwd}") from None
-    if not stat.S_ISDIR(mode):
-        raise Failure("unstartable", _NOT_USABLE, f"working directory is a file: {cwd}")
-    if not os.access(cwd, os.X_OK):
-        raise Failure("unstartable", _NOT_USABLE, f"permission denied: {cwd}")
-
-
-def _check_environment(path: str) -> None:
-    if path and not Path(path).is_dir():
-        raise _missing(Kind.ENVIRONMENT, path, f"Python environment missing: {path}")
-
-
-def _missing(kind: Kind, what: str, reason: str) -> Failure:
-    return Failure("unstartable", _NOT_FOUND, reason, Cause(kind, what))
-
-
-def _find(order: Order) -> str:
-    """The path of the command, looked up as execvp(3) does."""
-    name = order["argv"][0]
-    folders = [""] if "/" in name else order["env"].get("PATH", os.defpath).split(":")
-    refused = ""
-    for folder in folders:
-        path = Path(order["cwd"], folder, name)
-        try:
-            mode = path.stat().st_mode
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue  # as the C library does: the next folder may hold it
-        if stat.S_ISREG(mode) and os.access(path, os.X_OK):
-            _check_interpreter(path)
-            return str(path)
-        refused = refused or str(path)
-    if refused:
-        raise Failure("unstartable", _NOT_USABLE, f"permission denied: {refused}")
-    raise _missing(Kind.COMMAND, name, f"command not found: {name}")
-
-
-def _check_interpreter(path: Path) -> None:
-    """Refuses a script whose first line names a missing interpreter, or that has no such line."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            start = file.read(_FIRST_LINE_BYTES)
-    except PermissionError:
-        return  # may be executed and not read: the kernel will tell
-    if start.startswith(b"#!"):
-        words = start[2:].split(b"\n", 1)[0].split(maxsplit=1)
-        interpreter = os.fsdecode(words[0]) if words else ""
-        if not Path(interpreter).is_file():
-            reason = f"interpreter not found: {interpreter} (first line of {path})"
-            raise _missing(Kind.COMMAND, interpreter, reason)
-    elif b"\0" not in start:  # text: no binary format has none
-        reason = f"not a program: {path} (a script needs a first line such as #!/bin/sh)"
-        raise Failure("unstartable", _NOT_USABLE, reason)

@@ -1,0 +1,50 @@
+"""Which program a shell means by a name, so that a job runs that one and no other.
+
+Invariant: what the shell finds in a folder of the user's own (an environment, `~/bin`, pyenv's
+shims, a loaded module) is asked for by its path, and where that is missing the job does not start.
+What it finds among the programs of its machine (`/usr/bin`) is asked for by name: every machine has
+its own.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+
+_OF_THE_MACHINE = frozenset(
+    (
+        *("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"),
+        *("/usr/games", "/usr/local/games", "/snap/bin", "/opt/homebrew/bin", "/opt/homebrew/sbin"),
+        *("/run/current-system/sw/bin", "/nix/var/nix/profiles/default/bin"),
+    )
+)
+
+
+def is_program(path: str) -> bool:
+    """Tell whether this is a file that may be executed."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+
+
+def program_of(
+    name: str, path: str, folder: str, is_one: Callable[[str], bool] = is_program
+) -> str:
+    """Return the path of the program to run, "" if it is to be found by its name there.
+
+    Args:
+        name: the first word of a command.
+        path: PATH of the shell.
+        folder: where the shell is: to relative folders in PATH.
+        is_one: tells whether a path is a program.
+    """
+    if not name or "/" in name:
+        return ""  # a path already
+    for one in path.split(":"):
+        place = os.path.join(folder, one)  # noqa: PTH118 - speed; and it keeps the path as typed
+        found = os.path.join(place, name)  # noqa: PTH118
+        if is_one(found):
+            return "" if place.rstrip("/") in _OF_THE_MACHINE else found
+    return ""

@@ -1,0 +1,102 @@
+"""Which Python environment a shell has active, and what a job has to be told of it. Pure.
+
+An environment is active if its bin folder is in PATH; a VIRTUAL_ENV or CONDA_PREFIX alone is what
+some shell left behind. With a virtual environment inside conda the first in PATH wins, as it does
+in the shell. Invariant: a job is given all of conda's variables or none, and those of an
+environment only together with its place in PATH.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mlq.variables.secrecy import looks_like_secret
+
+_VENV = re.compile(r"VIRTUAL_ENV(_PROMPT)?")
+_CONDA = re.compile(r"CONDA_.*|_CE_CONDA|_CE_M|_CONDA_.*|__CONDA_SHLVL_\d+.*")
+
+_PLUGIN_OF_PYENV = re.compile(r"/plugins/[^/]+/bin$")
+
+
+class PythonEnv(NamedTuple):
+    """What a job is told of its Python environment.
+
+    Args:
+        prefix: the environment whose bin folder comes first; "" if there is none.
+        variables: what its activation set, but for PATH.
+        path: the whole PATH; "" if the caller has none.
+    """
+
+    prefix: str
+    variables: dict[str, str]
+    path: str
+
+
+def active(environ: Mapping[str, str]) -> PythonEnv:
+    """Return the environment of the shell that has these variables."""
+    path = shell_path(environ)
+    folders = [folder.rstrip("/") for folder in path.split(":")]
+    venv = _in_path(environ.get("VIRTUAL_ENV", ""), folders)
+    conda = _in_path(environ.get("CONDA_PREFIX", ""), folders)
+    found = sorted((folders.index(f"{one}/bin"), one) for one in {venv, conda} if one)
+    variables = {
+        name: value
+        for name, value in environ.items()
+        if (venv and _VENV.fullmatch(name)) or (conda and _CONDA.fullmatch(name))
+        if _is_utf8(value) and not looks_like_secret(name, value)
+    }
+    return PythonEnv(found[0][1] if found else "", variables, path)
+
+
+def instead(of: PythonEnv, prefix: str, *, is_conda: bool) -> PythonEnv:
+    """Return the environment that a caller names, in the place of those of its shell.
+
+    Args:
+        of: those of its shell.
+        prefix: the environment, "" for none.
+        is_conda: whether it is one of conda's.
+    """
+    old = {of.variables.get(name, "").rstrip("/") for name in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    left_out = {f"{one}/bin" for one in (*old, of.prefix) if one}
+    kept = [one for one in of.path.split(":") if one.rstrip("/") not in left_out]
+    if not prefix:
+        return PythonEnv("", {}, ":".join(kept))
+    if is_conda:
+        # As conda does it: an environment in a folder `envs` is called by its name.
+        parent, name = prefix.rstrip("/").rsplit("/", 1)
+        called = name if parent.endswith("/envs") else prefix
+        told = {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": called, "CONDA_SHLVL": "1"}
+    else:
+        told = {"VIRTUAL_ENV": prefix}
+    return PythonEnv(prefix, told, ":".join((f"{prefix.rstrip('/')}/bin", *filter(None, kept))))
+
+
+def shell_path(environ: Mapping[str, str]) -> str:
+    """Return the PATH of the shell that called mlq.
+
+    A pyenv shim that runs `mlq` puts the folders of pyenv and of mlq's own Python before it, in
+    which the shell looks for nothing.
+    """
+    path = environ.get("PATH", "")
+    folders = [one for one in path.split(":") if _is_utf8(one)]
+    pyenv = environ.get("_PYENV_INSTALL_PREFIX", "")
+    if pyenv and f"{pyenv}/libexec" in folders:
+        folders = folders[folders.index(f"{pyenv}/libexec") + 1 :]
+        while folders and _PLUGIN_OF_PYENV.search(folders[0]):
+            del folders[0]
+    return ":".join(folders)
+
+
+def _in_path(prefix: str, folders: list[str]) -> str:
+    prefix = prefix.rstrip("/")
+    return prefix if prefix.startswith("/") and f"{prefix}/bin" in folders else ""
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
