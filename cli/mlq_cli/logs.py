@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
@@ -18,6 +19,7 @@ from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
 from mlq.strict_files import Absent, Refused, Unreadable
 from mlq.views import JobView
+from mlq_cli.log_mark import EMPTIED, Mark
 from mlq_cli.render.log_cleaner import LogCleaner
 from mlq_cli.root_files import RootFiles
 
@@ -78,10 +80,18 @@ class Copy:
     Args:
         path: of the log.
         sink: takes it.
+        tell: takes the remark that the job has emptied it.
     """
 
-    def __init__(self, path: Path, sink: Sink) -> None:
-        self.path, self.sink, self.offset = path, sink, 0
+    def __init__(
+        self, path: Path, sink: Sink, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.path, self.sink, self._tell, self._mark = path, sink, tell, Mark()
+
+    @property
+    def offset(self) -> int:
+        """How far it has got."""
+        return self._mark.offset
 
     def go_on(self, files: RootFiles) -> bool:
         """Hand on what was not yet; returns whether there is such a file.
@@ -90,18 +100,33 @@ class Copy:
             StorageError: it cannot be read.
             MlqError: the host that has it cannot be reached; what came so far was handed on.
         """
-        found = files.open_log(self.path, self.offset)
-        if isinstance(found, Absent):
+        pieces = self._from(files, self._mark.look_from)
+        if pieces is None:
             return False
+        new = self._mark.new_part(pieces)
+        if new is None:
+            for _ in pieces:  # a reader far away wants all of it to be taken
+                continue
+            self._tell(EMPTIED)
+            self._mark, new, pieces = Mark(), b"", self._from(files, 0) or iter(())
+        for piece in chain((new,) if new else (), pieces):
+            self.sink.write(piece)
+            self._mark.add(piece)
+        return True
+
+    def _from(self, files: RootFiles, offset: int) -> Iterator[bytes] | None:
+        found = files.open_log(self.path, offset)
+        if isinstance(found, Absent):
+            return None
         if isinstance(found, Unreadable):
             raise _unreadable(self.path, found.why)
         if isinstance(found, Refused):
             raise StorageError(f"cannot show {self.path}", why=f"it {found.why}")
-        pieces = iter(found.pieces)
+        return self._read(iter(found.pieces))
+
+    def _read(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         while piece := self._next(pieces):
-            self.sink.write(piece)
-            self.offset += len(piece)
-        return True
+            yield piece
 
     def _next(self, pieces: Iterator[bytes]) -> bytes:
         try:
@@ -133,7 +158,12 @@ def follow(
         sink: takes the log.
         tell: takes remarks about the job itself.
     """
-    copy = Copy(queue.layout.log_file(job_id, attempt), sink) if attempt else None
+
+    def copy_of(number: int) -> Copy:
+        path = queue.layout.log_file(job_id, number)
+        return Copy(path, sink, lambda what: tell(f"{job_id}: {what}"))
+
+    copy = copy_of(attempt) if attempt else None
     told, looked = "", False
     while True:
         # First the state, then the file: what a job wrote before it ended is then in the file.
@@ -152,7 +182,7 @@ def follow(
             if copy is not None:
                 sink.finish()
             attempt += 1
-            copy = Copy(queue.layout.log_file(job_id, attempt), sink)
+            copy = copy_of(attempt)
             if attempt > 1 or told:
                 told = f"attempt {attempt}" + (f" on {job.machine}" if job.machine else "")
                 tell(f"{job_id}: {told}")

@@ -38,6 +38,7 @@ _OF_EARLIER_RUNS = (
     "mlq_due",
     "mlq_unwritten",
     "mlq_usage",
+    "mlq_notes",
     "result",
 )
 

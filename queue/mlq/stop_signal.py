@@ -53,7 +53,7 @@ def parse_stop_signal(typed: str, time_limit_s: float | None) -> StopSignal:
     """
     match = _TYPED.fullmatch(typed.strip())
     if match is None:
-        raise InvalidInputError(f"--signal {typed} cannot be read", fix=_EXAMPLES)
+        raise InvalidInputError(f"--signal {typed!r} cannot be read", fix=_EXAMPLES)
     flag, word, time = match.groups()
     if flag not in (None, "B", "b"):
         raise InvalidInputError(

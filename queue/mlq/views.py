@@ -35,6 +35,7 @@ FIELDS = (
     "mlq_due",
     "mlq_held",
     "mlq_usage",
+    "mlq_notes",
 )
 
 
@@ -46,7 +47,7 @@ class JobView(NamedTuple):
     runs on, where that was asked for (`Queue.with_conditions`). `due_at` is when a scheduled job is
     tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
     its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
-    and `signal` are what its user asked for.
+    and `signal` are what its user asked for. `notes` say what to know beside its end.
     """
 
     id: str
@@ -79,6 +80,7 @@ class JobView(NamedTuple):
     max_rss_mib: int | None = None
     grace_s: float | None = None
     signal: str | None = None
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -122,6 +124,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         max_rss_mib=max_rss_mib,
         grace_s=spec.get("grace_s"),
         signal=spec.get("signal"),
+        notes=tuple(values["mlq_notes"].splitlines()),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +122,29 @@ def test_follow_goes_on_to_the_next_attempt_and_ends_with_the_job(
     assert "attempt 1 ended: lost: machine gpu07 rebooted; the job is queued again" in remarks
     assert "mlq: 1: attempt 2 on ray12\n" in remarks
     assert remarks.endswith("mlq: 1 finished\n")
+
+
+@pytest.mark.parametrize("more", [b"", b"x" * 1000], ids=["shorter", "longer than before"])
+def test_follow_goes_on_when_a_job_empties_its_log(
+    installation: Sandbox, tmp_path: Path, more: bytes
+) -> None:
+    shown, said = tmp_path / "out", tmp_path / "err"
+    installation.claim(installation.submit(), log=b"epoch 1\n")
+    log = installation.queue().layout.log_file("1", 1)
+    with (
+        shown.open("wb") as out,
+        said.open("wb") as err,
+        installation.started("logs", "-f", "1", stdout=out, stderr=err) as process,
+    ):
+        wait_for(lambda: shown.read_bytes() == b"epoch 1\n", what="the log")
+        with log.open("ab") as stderr:  # the shell opens what its standard error is anew
+            script = f"echo anew > /dev/stderr; printf %s '{more.decode()}' >&2"
+            subprocess.run(["sh", "-c", script], stderr=stderr, check=True)
+        wait_for(lambda: shown.read_bytes().endswith(b"anew\n" + more), what="what came then")
+        installation.move("1", Event.SUCCEED, mlq_exit_code=0)
+        assert process.wait(30) == 0
+    assert shown.read_bytes() == b"epoch 1\nanew\n" + more
+    assert "mlq: 1: its log was emptied; what was in it is only above" in said.read_text()
 
 
 def test_follow_of_an_ended_job_ends_at_once(installation: Sandbox) -> None:

@@ -116,6 +116,17 @@ def _confirm_copy(root: Any, size: int) -> bool:
     return True
 
 
+class _Aftermath:
+    """Nothing is said of simulated logs and memory."""
+
+    def started(self, *_: object) -> None: ...
+
+    def killed(self, *_: object) -> None: ...
+
+    def notes(self, _key: object) -> list[str]:
+        return []
+
+
 class _Preparation:
     """Makes an attempt's folder on simulated NFS."""
 
@@ -177,6 +188,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (notices, "manner_of", lambda _pid, _number: Manner(heeds=True)),
         (spawner, "os", _SPAWNER_OS),
         (spawner, "Pool", lambda _size: None),
+        (spawner, "Aftermath", _Aftermath),
         (spawner, "Preparation", _Preparation),
         (report, "boottime", _boottime),
         (shelf, "write_result", lambda result, layout: shelved(result, layout, _here(), WORLD.nfs)),

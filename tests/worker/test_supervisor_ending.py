@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_torch import torch_path
 from supervising import Bench
 
 # Works as a PyTorch data loader does: forked workers that inherit the handler and die of SIGTERM,
@@ -48,6 +49,33 @@ open(os.environ["HERE"] + "/saved.new", "w").write(json.dumps({"step": step, "to
 os.replace(os.environ["HERE"] + "/saved.new", os.environ["HERE"] + "/saved")
 """
 
+TORCH = """
+import os, signal, sys, time
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Data(Dataset):
+    def __len__(self):
+        return 100_000
+    def __getitem__(self, _index):
+        time.sleep(0.001)
+        return torch.ones(8, 8)
+
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+model = torch.nn.Linear(8, 1)
+here, left = os.environ["HERE"], 30
+for step, batch in enumerate(DataLoader(Data(), batch_size=4, num_workers=2)):
+    if step == 0:
+        open(here + "/ready", "w").write("yes")
+    model(batch).mean().backward()
+    left -= len(told)
+    if left < 0:  # the end of the epoch
+        torch.save(model.state_dict(), here + "/saved.new")
+        os.replace(here + "/saved.new", here + "/saved")
+        sys.exit()
+"""
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
@@ -82,6 +110,20 @@ def test_the_last_checkpoint_is_saved_with_the_help_of_workers(
     assert saved(bench)["told"] == [signal.SIGTERM]
     assert b"DataLoader worker" not in bench.log("1")
     assert not (bench.root.parent / "went-on").exists()
+    assert bench.alive() == set()
+
+
+@pytest.mark.timeout(600)  # it may have to be fetched
+def test_the_last_checkpoint_is_saved_with_torchs_own_data_loader(bench: Bench) -> None:
+    (bench.root.parent / "torch_train.py").write_text(TORCH)
+    script = f"{sys.executable} -W ignore torch_train.py 2>&1 | tee all.txt"
+    order = bench.order("1", "bash", "-c", script, stop_grace_s=1000)
+    order["env"]["PYTHONPATH"] = str(torch_path())
+    bench.start(order)
+    bench.file("ready")
+    bench.stop("1", "released", "handed back")
+    assert bench.result("1")["outcome"] == "released"
+    assert (bench.root.parent / "saved").exists(), bench.log("1").decode()
     assert bench.alive() == set()
 
 

@@ -31,6 +31,7 @@ _LATEST_S = 8e9  # in the year 2223; far enough from the end of time to be count
 _LONGEST_TEXT = 2000
 _LARGEST_ATTEMPT = 10**9
 _MOST_USED = 1e12
+_LONGEST_NOTE, _MOST_NOTES = 500, 5
 _LARGEST_EXIT_CODE, _LARGEST_SIGNAL = 255, 64
 
 
@@ -63,6 +64,7 @@ class AttemptResult:
         found: with the outcome `reused`: the attempt that has the number already.
         cpu_s: CPU time that its processes used; None if that is not known.
         max_rss_mib: the most memory that one of them had at once; None if that is not known.
+        notes: what its user should know beside its end, a sentence each.
     """
 
     id: str
@@ -79,6 +81,7 @@ class AttemptResult:
     found: FoundAttempt | None = None
     cpu_s: float | None = None
     max_rss_mib: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> Attempt:
@@ -146,6 +149,7 @@ def parse_result(raw: object) -> AttemptResult:
         unwritten=raw.get("unwritten") is True,
         cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
         **_usage(raw),
+        notes=_notes(raw.get("notes")),
     )
 
 
@@ -207,6 +211,11 @@ def _usage(raw: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(rss_mib, int) or not 0 <= rss_mib < _MOST_USED:
         return {}
     return {"cpu_s": float(cpu_s), "max_rss_mib": int(rss_mib)}
+
+
+def _notes(raw: object) -> tuple[str, ...]:
+    found = [one for one in raw if isinstance(one, str)] if isinstance(raw, list) else []
+    return tuple(one_line(one)[:_LONGEST_NOTE] for one in found[:_MOST_NOTES])
 
 
 def _moment(raw: dict[str, Any], name: str) -> str:

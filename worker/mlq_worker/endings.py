@@ -113,6 +113,8 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         fields["mlq_exit_code"] = result.exit_code
     if result.cpu_s is not None:
         fields["mlq_usage"] = f"{result.cpu_s:.6g} {result.max_rss_mib}"
+    if result.notes:
+        fields["mlq_notes"] = "\n".join(result.notes)
     if value:
         fields["result"] = value
     return Move(

@@ -53,7 +53,8 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         "folder": job.directory,
         "log": log,
     }
-    lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in facts.items() if text]
+    told = [*facts.items(), *(("note", note) for note in job.notes)]
+    lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in told if text]
     return lines
 
 

@@ -36,6 +36,7 @@ _OF_AN_ATTEMPT = (
     "mlq_progress",
     "mlq_unwritten",
     "mlq_usage",
+    "mlq_notes",
 )
 _OF_EARLIER_RUNS = (
     "mlq_losses",

@@ -36,6 +36,13 @@ class Job:
         return self.ready is not None or self.result is not None
 
     @property
+    def its_result(self) -> Result:
+        """How it ended; there must be a result by now."""
+        if self.result is None:
+            raise RuntimeError("an attempt without a result cannot be finished")
+        return self.result
+
+    @property
     def target(self) -> processes.Target:
         """Whose processes are meant."""
         if self.started is None:

@@ -106,11 +106,13 @@ class Result(_RequiredOfResult, total=False):
 
     `cause` tells what was at fault if it could not start (`mlq_worker.causes`). `found` goes with
     the outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
+    `notes` say what its user should know beside its end, a sentence each.
     """
 
     cause: dict[str, str]
     found: Found
     unwritten: bool
+    notes: list[str]
 
 
 class Doom(TypedDict):

@@ -16,10 +16,11 @@ from typing import Any
 from mlq.layout import Layout
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor import processes
+from mlq_worker.supervisor.aftermath import Aftermath
 from mlq_worker.supervisor.channel import Channel
 from mlq_worker.supervisor.clock import boottime, utc_now
 from mlq_worker.supervisor.holder import Holder
-from mlq_worker.supervisor.job import Job
+from mlq_worker.supervisor.job import SWEEP_S, Job
 from mlq_worker.supervisor.keepers import Gone, Keepers, Leader
 from mlq_worker.supervisor.lanes import Lanes
 from mlq_worker.supervisor.lookup import Failure
@@ -32,6 +33,7 @@ from mlq_worker.supervisor.starting import FOREIGN, Preparation, Ready
 
 _POOL_SIZE = 4
 _SWEEP_MAX_S = 0.5
+_TRACKER_S = 0.05  # Python's resource tracker clears up after a killed program, if it lives so long
 _UNFORKED_REASON = "cannot start a process here: the kernel lets none be forked"
 
 
@@ -55,7 +57,8 @@ class Spawner:
         supervisor_id: str = "",
     ) -> None:
         self._preparation = Preparation(layout, Holder(*place, supervisor_id))
-        self._place = place
+        self._layout, self._place = layout, place
+        self._aftermath = Aftermath()
         self.keepers = keepers
         self._jobs: dict[Key, Job] = {}
         self._by_pid: dict[int, Job] = {}
@@ -87,6 +90,7 @@ class Spawner:
         if job is None:
             return
         job.doom = doom
+        self._aftermath.killed(key_of(doom), job.target)
         if job.started is None:  # whatever its preparation finds, it will not run
             self._end_unstarted(job, doom["outcome"], None, doom["reason"])
 
@@ -157,6 +161,8 @@ class Spawner:
             "at": boottime(),
         }
         self._by_pid[pid] = job
+        log = self._layout.folder(order["id"]).log_file(order["attempt"])
+        self._aftermath.started(key_of(order), log, ready.shared_memory)
         self._report.tell("started", job.started)
 
     def _end_unstarted(
@@ -209,6 +215,9 @@ class Spawner:
         }
         # Its keeper ends at once if nothing is left, and a look at all processes is dear.
         job.sweep_at = boottime() + job.sweep_s
+        if number is not None:
+            job.sweep_at += _TRACKER_S
+            self._aftermath.killed(key_of(job.order), job.target)
         self._leaving.append(job)
 
     def _keeper_ended(self, job: Job, keeper: Gone) -> None:
@@ -216,13 +225,11 @@ class Spawner:
         if job.result is None:
             # It was killed, and its leader with it; or the kernel let it fork no leader.
             self._leader_ended(job, Leader(keeper.pid, keeper.status))
-        if job.result is None:
-            raise RuntimeError("an attempt without a result cannot be finished")
+        result = job.its_result
         if os.WIFEXITED(keeper.status) and keeper.status:
-            job.result["outcome"], job.result["exit_code"] = "lost", None
-            job.result["reason"] = _UNFORKED_REASON
-            job.result["cause"] = Cause(Kind.MACHINE).as_json()
-        job.result["cpu_s"], job.result["max_rss_mib"] = usage(keeper.usage)
+            result["outcome"], result["exit_code"] = "lost", None
+            result["reason"], result["cause"] = _UNFORKED_REASON, Cause(Kind.MACHINE).as_json()
+        result["cpu_s"], result["max_rss_mib"] = usage(keeper.usage)
 
     def clear(self) -> float:
         """Ends what ended jobs left behind and reports the jobs of which nothing is left.
@@ -239,8 +246,11 @@ class Spawner:
             if job.keeper is None or (strays and os.WIFSIGNALED(job.keeper.status)):
                 self._sweep(job, now)
                 remaining.append(job)
+            elif (notes := self._aftermath.notes(key_of(job.order))) is None:
+                job.sweep_at = now + SWEEP_S
+                remaining.append(job)
             else:
-                self._finish(job)
+                self._finish(job, notes)
         self._leaving = remaining
         return min((job.sweep_at for job in remaining), default=float("inf"))
 
@@ -253,10 +263,10 @@ class Spawner:
         job.sweep_at = now + job.sweep_s
         job.sweep_s = min(2 * job.sweep_s, _SWEEP_MAX_S)
 
-    def _finish(self, job: Job) -> None:
-        result = job.result
-        if result is None:
-            raise RuntimeError("an attempt without a result cannot be finished")
+    def _finish(self, job: Job, notes: list[str] | None = None) -> None:
+        result = job.its_result
+        if notes:
+            result["notes"] = notes
         if job.doom is not None:
             result["outcome"], result["reason"] = job.doom["outcome"], job.doom["reason"]
         elif self.told_to_end and result["signal"] in (signal.SIGTERM, signal.SIGHUP):

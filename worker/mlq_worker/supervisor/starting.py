@@ -18,6 +18,7 @@ from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
 from mlq.root import WrongRootError, pinned
 from mlq_worker.causes import Cause, Kind
+from mlq_worker.supervisor import shared_memory
 from mlq_worker.supervisor.holder import Holder, is_of_another, last_attempt
 from mlq_worker.supervisor.lookup import (
     NOT_USABLE,
@@ -45,11 +46,15 @@ _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLL
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets."""
+    """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets.
+
+    `shared_memory` is what lay in /dev/shm before.
+    """
 
     log: int
     argv: list[str]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    shared_memory: frozenset[int] = frozenset()
 
 
 class Preparation:
@@ -132,7 +137,8 @@ def _with_command(
     secrets: Callable[[Order], dict[str, str]],
 ) -> Ready | Failure:
     try:
-        return Ready(log, [command(order), *order["argv"][1:]], secrets(order))
+        argv = [command(order), *order["argv"][1:]]
+        return Ready(log, argv, secrets(order), shared_memory.present())
     except Failure as failure:
         os.close(log)
         return failure

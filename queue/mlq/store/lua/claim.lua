@@ -78,7 +78,7 @@ local function start(id, class)
   end
   local attempt = count_up(key, 'mlq_attempt')
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress',
-    'mlq_unwritten', 'mlq_usage')
+    'mlq_unwritten', 'mlq_usage', 'mlq_notes')
   -- The class too: a stranger may have put it into another one's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)

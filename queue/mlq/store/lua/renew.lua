@@ -42,7 +42,8 @@ end
 
 local function adopt(id, attempt, job)
   leave(id, job.status, job.class)
-  redis.call('HDEL', job_key(id), 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_usage')
+  redis.call('HDEL', job_key(id), 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_usage',
+    'mlq_notes')
   redis.call('HSET', job_key(id), 'started_at', args.at)
   redis.call('ZADD', 'mlq:unended', order_of(id), id)
   hold_attempt(id, job.class, attempt, args, lease_ends)

@@ -1,0 +1,126 @@
+"""What is to be said of an attempt beside its result: an emptied log, what is left in /dev/shm.
+
+To find it out takes looks at the disk and at other processes, and either may hang. So two threads
+look, one for each, and nobody waits for them longer than `_PATIENCE_S`: then it is not said. Jobs
+that lasted less than a second and were not killed cost nothing here.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from mlq_worker.supervisor import processes, shared_memory
+from mlq_worker.supervisor.clock import boottime
+from mlq_worker.supervisor.log_watch import LogWatch
+from mlq_worker.supervisor.messages import Key
+from mlq_worker.supervisor.processes import Target
+
+_LOOK_S = 1.0
+_PATIENCE_S = 1.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    log: LogWatch
+    before: frozenset[int]
+    target: Target | None = None
+    held: set[int] = field(default_factory=set)
+    answers: list[list[str]] = field(default_factory=list)
+    asked: int = 0
+    until: float | None = None
+
+
+class Aftermath:
+    """Watches the attempts of one launcher; called from its main thread."""
+
+    def __init__(self) -> None:
+        self._watched: dict[Key, _Watched] = {}
+        self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._is_running = False
+
+    def started(self, key: Key, log: str, before: frozenset[int]) -> None:
+        """An attempt runs.
+
+        Args:
+            key: the attempt.
+            log: the path of its log.
+            before: what lay in /dev/shm before it.
+        """
+        self._watched[key] = _Watched(LogWatch(log), before)
+        if not self._is_running:
+            self._is_running = True
+            for calls, look in ((self._logs, _look_at_log), (self._memory, _look_at_memory)):
+                run = partial(self._run, calls, look)
+                threading.Thread(target=run, daemon=True, name=look.__name__).start()
+
+    def killed(self, key: Key, target: Target) -> None:
+        """It will be killed, or was: see what its processes hold in /dev/shm while they live."""
+        watched = self._watched.get(key)
+        if watched is not None and watched.target is None:
+            watched.target = target
+            self._memory.put(partial(_look_at_memory, watched))
+
+    def notes(self, key: Key) -> list[str] | None:
+        """Return what is to be said of an attempt that has ended; None: ask again soon."""
+        watched = self._watched.get(key)
+        if watched is None:
+            return []
+        if watched.until is None:
+            watched.until = boottime() + _PATIENCE_S
+            if watched.log.has_text:
+                self._ask(watched, self._logs, _say_of_log)
+            if watched.target is not None:
+                self._ask(watched, self._memory, _say_of_memory)
+        if len(watched.answers) < watched.asked and boottime() < watched.until:
+            return None
+        del self._watched[key]
+        return [note for notes in watched.answers for note in notes]
+
+    def _ask(
+        self,
+        watched: _Watched,
+        calls: queue.SimpleQueue[Callable[[], object]],
+        say: Callable[[_Watched], list[str]],
+    ) -> None:
+        watched.asked += 1
+        calls.put(lambda: watched.answers.append(say(watched)))
+
+    def _run(
+        self, calls: queue.SimpleQueue[Callable[[], object]], look: Callable[[_Watched], object]
+    ) -> None:
+        look_at = boottime() + _LOOK_S
+        while True:
+            with suppress(queue.Empty):
+                calls.get(timeout=max(0.0, look_at - boottime()))()
+            if boottime() >= look_at:
+                look_at = boottime() + _LOOK_S
+                for watched in list(self._watched.values()):
+                    look(watched)
+
+
+def _look_at_log(watched: _Watched) -> None:
+    watched.log.look()
+
+
+def _say_of_log(watched: _Watched) -> list[str]:
+    return watched.log.say()
+
+
+def _look_at_memory(watched: _Watched) -> None:
+    if watched.target is None:
+        return
+    with suppress(OSError, ValueError):
+        watched.held |= shared_memory.held_by(processes.members([watched.target]))
+
+
+def _say_of_memory(watched: _Watched) -> list[str]:
+    try:
+        return shared_memory.clear(watched.before, watched.held)
+    except (OSError, ValueError):
+        return []
