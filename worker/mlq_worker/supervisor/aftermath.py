@@ -21,7 +21,7 @@ from mlq_worker.supervisor.messages import Key
 from mlq_worker.supervisor.processes import Target
 
 _LOOK_S = 1.0
-_PATIENCE_S = 1.0
+_PATIENCE_S = 5.0
 
 
 @dataclass(slots=True)
