@@ -78,6 +78,17 @@ def test_no_log_yet(installation: Sandbox, claimed: bool, why: str) -> None:
     assert done.err.startswith(f"mlq: no log of 1: {why}")
 
 
+def test_a_log_that_is_not_whole_is_said_to_be_so(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"end\n")
+    notes = {"mlq_notes": "its log was emptied\nnew in /dev/shm: x", "mlq_usage": "9.25 1536"}
+    installation.move("1", Event.SUCCEED, mlq_exit_code=0, **notes)
+    done = installation.run("logs", "1")
+    assert (done.code, done.out, done.err) == (0, "end\n", "mlq: 1: its log was emptied\n")
+    shown = installation.ok("show", "1")
+    assert "used       1.5G of the " in shown
+    assert "note       its log was emptied\n  note       new in /dev/shm: x\n" in shown
+
+
 def test_each_attempt_has_its_own_log(installation: Sandbox) -> None:
     installation.claim(installation.submit(), log=b"first\n")
     installation.move("1", Event.RELEASE)

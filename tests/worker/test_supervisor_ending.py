@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from real_torch import torch_path
 from supervising import Bench
+
+from mlq_worker.supervisor.notices import manner_of
 
 # Works as a PyTorch data loader does: forked workers that inherit the handler and die of SIGTERM,
 # and a main process that cannot go on once one of them has died. It saves in its next step.
@@ -179,3 +182,14 @@ def test_a_signal_is_sent_ahead_of_the_time_limit(
     assert bench.result("1")["reason"] == f"timeout after 3s{why}"
     assert bench.log("1").startswith(log)
     assert bool(bench.log("1")) == bool(log)
+
+
+def test_only_who_waits_for_a_signal_is_taken_to_handle_what_it_blocks() -> None:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        assert manner_of(os.getpid(), signal.SIGUSR1).heeds
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # as fork does
+        assert not manner_of(os.getpid(), signal.SIGUSR1).heeds
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    assert not manner_of(os.getpid(), signal.SIGUSR1).is_shell

@@ -60,6 +60,9 @@ def _attempt(job: JobView, wanted: int | None) -> int:
 
 def _print(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
     if attempt and show_once(queue, files, job, attempt, sink):
+        for note in job.notes if attempt == job.attempt else ():
+            if note.startswith("its log"):  # what is shown is not all
+                _remark(f"{job.id}: {note}")
         return True
     if job.state == State.STARTED:
         why = "it has only just started"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGCONT, SIGQUIT, SIGTERM
+from signal import SIGCONT, SIGQUIT, SIGSEGV, SIGTERM
 from typing import NamedTuple
 
 from mlq_worker.supervisor import processes
@@ -125,6 +125,8 @@ def manner_of(pid: int, number: int) -> Manner:
                 blocked = int(value, 16)
             case b"SigIgn":
                 ignored = int(value, 16)
+    if blocked >> (SIGSEGV - 1) & 1:
+        blocked = 0  # it blocks all for a moment, as to fork; who waits for a signal blocks that
     handled = caught | blocked
     heeds, may_save = (bool(handled >> (one - 1) & 1) for one in (number, SIGTERM))
     program = ""
