@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A name that the terminal's encoding lacks must not end in a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
+        _let_ctrl_c_be_told()
         code = _dispatch(words)
         sys.stdout.flush()
     except MlqError as error:
@@ -73,10 +75,20 @@ def script() -> NoReturn:
     anyway, which is a sixth of all that `mlq ls` costs. No command leaves anything for that moment.
     """
     code = main()
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done but for writing it
     with contextlib.suppress(OSError):
         sys.stdout.flush()  # after an error there may be something left
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
+
+
+def _let_ctrl_c_be_told() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt from here on; see `mlq_cli.entry`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _open_closed_streams() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -28,12 +29,17 @@ class Parser(argparse.ArgumentParser):
                 ]
         return known
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave, once the help is written: if that fails, it is an error like any other."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
         command = self.prog.removeprefix("mlq ").strip()
         unknown = re.fullmatch(r"unrecognized arguments: (.*)", message)
         if unknown:
-            word = unknown[1].split()[0]
+            word = next(iter(unknown[1].split()), "''")
             guess = nearest(word.split("=")[0], self.option_strings())
             kind = "option" if word.startswith("-") else "argument"
             raise InvalidInputError(

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from mlq.paths import read_secret
+from mlq.paths import read_password
 from mlq.queues import Queue
 from mlq.settings import Settings, load
 from mlq.store.store import Store
@@ -58,7 +58,7 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
 
 def open_store(settings: Settings, **options: Any) -> Store:
     """Return the store of the queue of these settings; options are those of `Wire`."""
-    password = read_secret(settings.password_file).decode().strip()
+    password = read_password(settings.password_file)
     user = settings.redis_user
     return Store(OpeningClient(settings, lambda path: Wire(path, user, password, **options)))
 

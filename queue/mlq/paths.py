@@ -169,6 +169,24 @@ def read_secret(path: Path) -> bytes:
         os.close(descriptor)
 
 
+def read_password(path: Path) -> str:
+    """Return the password in this file.
+
+    Raises:
+        UnsafePathError: as `read_secret`, or there is none in it: a server with an empty password
+            would let in everybody who reaches it.
+    """
+    password = read_secret(path).decode(errors="replace").strip()
+    if not password:
+        raise UnsafePathError(
+            f"{path} holds no password",
+            why="it is empty",
+            fix="copy it anew from another machine with scp -p; or, on the queue's host, delete it:"
+            " `mlq server start` makes a new one",
+        )
+    return password
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """Make a new file that only we can read; nobody ever sees half of it.
 

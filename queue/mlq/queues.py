@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from mlq import many
+from mlq import many, python_arguments
 from mlq.condition import in_words
 from mlq.errors import (
     InvalidInputError,
@@ -111,6 +111,10 @@ class Queue:
         from mlq.submission import Submission, argv_of
 
         template = Submission(**options)
+        if isinstance(commands, str | bytes) or not isinstance(commands, Iterable):
+            raise InvalidInputError(
+                f"a list of commands is needed, not {commands!r}", fix='[["python", "train.py"]]'
+            )
         return self.submit([template.with_argv(argv_of(command)) for command in commands])
 
     def submit(self, submissions: Sequence[Submission]) -> list[Job]:
@@ -138,7 +142,7 @@ class Queue:
             JobNotFoundError: one of them means no job.
         """
         ids: dict[str, None] = {}
-        for typed in selections:
+        for typed in python_arguments.ids(selections):
             choice = expand(typed)
             wanted = [row[0] for row in self.store.rows(("status",), choice.ids)]
             found = wanted or (self.store.named(choice.name) if choice.name else [])
@@ -153,7 +157,7 @@ class Queue:
 
     def views(self, ids: Sequence[str]) -> list[JobView]:
         """Return these jobs as they are now; raises JobNotFoundError if one does not exist."""
-        rows = self.store.rows(FIELDS, ids)
+        rows = self.store.rows(FIELDS, python_arguments.ids(ids))
         missing = set(ids) - {row[0] for row in rows}
         if missing:
             raise JobNotFoundError(f"no job {', '.join(sorted(missing, key=order_key))}")
@@ -212,6 +216,7 @@ class Queue:
         Raises:
             TimeoutError: some had not ended after `timeout_s`.
         """
+        timeout_s = python_arguments.timeout(timeout_s)
         deadline_s = None if timeout_s is None else self._clock() + timeout_s
         views = self.views(ids)
         while running := [one.id for one in views if one.state not in ENDED]:
@@ -228,6 +233,11 @@ class Queue:
 
     def result(self, job: JobView) -> JobResult:
         """Return how an ended job ended; raises InvalidInputError if it has not."""
+        if not isinstance(job, JobView):
+            raise InvalidInputError(
+                f"a job as `views` returns it is needed, not {job!r}",
+                fix="queue.result(queue.views([ID])[0]), or Job(ID, queue).result()",
+            )
         if job.state not in ENDED:
             raise InvalidInputError(f"job {job.id} has no result yet", why=f"it is {job.state}")
         raw = self.store.client.call("HGET", f"rq:job:{job.id}", "result")
@@ -239,14 +249,16 @@ class Queue:
 
         Jobs that have ended already are in neither list.
         """
-        return many.cancel(self.store, ids, reason, self._clock, self.progress)
+        return many.cancel(
+            self.store, python_arguments.ids(ids), reason, self._clock, self.progress
+        )
 
     def retry(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Queue ended jobs again, at their old place; returns those, and those not ended.
 
         Jobs that come after others of them wait for these again.
         """
-        return many.retry(self.store, ids, self._clock, self.progress)
+        return many.retry(self.store, python_arguments.ids(ids), self._clock, self.progress)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:

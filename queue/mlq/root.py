@@ -207,17 +207,19 @@ def _emptied(root: Path, queue_id: str) -> EmptiedQueueError:
 def _write_once(path: Path, value: dict[str, object]) -> None:
     # A link fails where a rename would replace: of two first workers one wins.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(value), encoding="utf-8")
-    draft.chmod(0o600)
     try:
+        draft.write_text(json.dumps(value), encoding="utf-8")
+        draft.chmod(0o600)
         os.link(draft, path)
     except FileExistsError:
         return
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def _probe(folder: Path) -> None:
     probe = folder / f".probe.{os.getpid()}"
-    probe.write_bytes(b"\0" * 4096)
-    probe.unlink()
+    try:
+        probe.write_bytes(b"\0" * 4096)
+    finally:
+        probe.unlink(missing_ok=True)

@@ -8,9 +8,9 @@ nothing changes but the speed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import pwd
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +21,7 @@ from mlq import __version__
 from mlq.errors import SettingsError, UnsafePathError
 from mlq.layout import write_atomically
 from mlq.paths import private_dir, read_secret
+from mlq.people import home, user_name
 
 if TYPE_CHECKING:
     # Only the checker (`mlq.settings_check`) evaluates the annotations.
@@ -179,11 +180,11 @@ def config_path(environ: Mapping[str, str]) -> Path:
 def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
     """Return the settings if nobody sets anything."""
     data = _base(environ, "XDG_DATA_HOME", ".local/share") / "mlq"
-    user = environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    user = user_name(environ)
     volume = _LAB_VOLUME / user
-    runtime = default_runtime_dir(environ, lingers=(_LINGER / user).exists())
+    runtime = default_runtime_dir(environ, lingers=_is_there(_LINGER / user))
     return Settings(
-        root=volume / "mlq" if volume.is_dir() else data,
+        root=volume / "mlq" if _is_there(volume) else data,
         runtime_dir=runtime,
         server_dir=data / "server",
         redis_socket=runtime / "redis.sock",
@@ -191,6 +192,12 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
         key_file=config_dir / "signing.key",
         machine=os.uname().nodename.split(".")[0],
     )
+
+
+def _is_there(path: Path) -> bool:
+    with suppress(OSError):  # what lies in a closed folder is not there for us
+        return path.exists()
+    return False
 
 
 def default_runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:
@@ -209,11 +216,6 @@ def default_runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:
     return Path(f"/tmp/mlq-{os.getuid()}")  # noqa: S108 - checked to be ours and 0700 before use
 
 
-def home(environ: Mapping[str, str]) -> Path:
-    """Return the home folder."""
-    return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
-
-
 def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
     # The XDG base directory specification has relative paths ignored.
     value = environ.get(name, "")
@@ -222,7 +224,7 @@ def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
 
 def _content(path: Path, *, required: bool) -> bytes | None:
     try:
-        return path.read_bytes()
+        return _read(path)
     except FileNotFoundError:
         if not required:
             return None
@@ -233,6 +235,12 @@ def _content(path: Path, *, required: bool) -> bytes | None:
         raise SettingsError(
             f"cannot read the config file {path}", why=error.strerror or str(error)
         ) from None
+
+
+def _read(path: Path) -> bytes:
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "it is a named pipe")  # which would be waited for
+    return path.read_bytes()
 
 
 def _made_from(

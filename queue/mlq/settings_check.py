@@ -21,7 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 from mlq.errors import InvalidInputError, SettingsError
 from mlq.hosts import HOST_RULE, is_gateway, is_host
 from mlq.paths import checked_machine
-from mlq.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, home, variable
+from mlq.people import home
+from mlq.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, variable
 
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 

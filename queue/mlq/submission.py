@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from mlq.errors import InvalidInputError
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.present_folder import present_folder
+from mlq.python_arguments import mapping, texts
 from mlq.request import LARGEST, Request
 from mlq.signing import sign
 from mlq.stop_signal import parse_grace, parse_stop_signal
@@ -143,7 +144,9 @@ class Submission:
             InvalidInputError: it says which option cannot be used, and why.
         """
         self.check_command()
-        _check_texts(self.cwd or "", self.python_env or "")
+        _check_texts(self.cwd or "", self.python_env or "", self.machine)
+        if isinstance(self.name, str):  # otherwise pydantic says which option it is
+            _check_texts(self.name)
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = None if self.time is None else float(parse_duration(str(self.time)))
@@ -164,7 +167,7 @@ class Submission:
                 priority=_within("priority", self.priority, -LARGEST),
                 time_limit_s=limit_s,
                 retries=_within("retries", self.retries, 0),
-                after=tuple(self.after),
+                after=texts("after", self.after, 'after=["1042"]'),
                 after_any=self.after_any,
                 grace_s=None if self.grace is None else parse_grace(str(self.grace)),
                 signal=self._stop_signal(limit_s),
@@ -203,7 +206,7 @@ class Submission:
         return {name: found[name] for name in found if name not in {*self.env, *secrets}}
 
     def _checked_secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        _check_texts(*self.env)
+        _check_texts(*mapping("env", self.env))
         for name, value in self.env.items():
             if not name or "=" in name or "\0" in str(value):
                 raise InvalidInputError(
@@ -296,7 +299,7 @@ def argv_of(command: Sequence[str]) -> tuple[str, ...]:
             why="a program and its arguments are needed, as a list",
             fix='["python", "train.py"], or ["/bin/sh", "-c", "a | b"] for a shell',
         )
-    return tuple(command)
+    return texts("the command", command, '["python", "train.py"]')
 
 
 def _check_texts(*texts: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from mlq.errors import MlqError
 from mlq.layout import CURRENT, SOFTWARE, write_atomically
 from mlq.mounts import network_file_system
 from mlq.paths import SecretMissingError, private_dir, read_secret
+from mlq.people import user_name
 from mlq.settings import Loaded, Settings
 from mlq.signing import fingerprint, load_key
 from mlq.tunnel import is_remote
@@ -66,7 +66,7 @@ def machine(settings: Settings) -> MachineFacts:
         kills_at_logout=user_systemd.kills_at_logout(),
         cores=cores.total,
         foreign_load=cores.foreign_load,
-        logged_in=others(_said("who"), getpass.getuser()),
+        logged_in=others(_said("who"), user_name()),
         batch_systems=batch_systems(Path("/proc")),
     )
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mlq.errors import QueueUnreachableError, ServerError
 from mlq.layout import write_atomically
-from mlq.paths import read_secret, write_secret
+from mlq.paths import read_password, write_secret
 from mlq.server import choice, known, torn
 from mlq.server.config import acl_text, config_text
 from mlq.server.data import DataFiles, damaged, find_data, set_aside
@@ -199,7 +199,7 @@ def _look(told: Launch, program: Program) -> Count:
     settings, files = told.settings, told.files
     socket = settings.redis_socket.with_name(_HIDDEN)
     said_before = files.log_size()
-    password = read_secret(settings.password_file).decode().strip()
+    password = read_password(settings.password_file)
     aside = ["--daemonize", "no", "--auto-aof-rewrite-percentage", "0"]
     with files.log.open("ab") as log:
         server = subprocess.Popen(
@@ -270,7 +270,7 @@ def _password(path: Path) -> str:
     # An existing one stays: it outlives the server, and other machines have a copy.
     with suppress(FileExistsError):
         write_secret(path, secrets.token_hex(32).encode() + b"\n")
-    return read_secret(path).decode().strip()
+    return read_password(path)
 
 
 def _refuse_foreign_server(path: Path) -> None:

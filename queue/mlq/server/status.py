@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
-from mlq.paths import read_secret
+from mlq.paths import read_password
 from mlq.server.files import ServerFiles
 from mlq.server.trial import Trials
 from mlq.server.witness import Witness, count, shortfall
@@ -95,7 +95,7 @@ def status(settings: Settings) -> ServerStatus:
 
 def connect(settings: Settings) -> Client:
     """Return a connection to the server of this machine, which is given up soon."""
-    password = read_secret(settings.password_file).decode().strip()
+    password = read_password(settings.password_file)
     return Wire(settings.redis_socket, settings.redis_user, password, timeout_s=_ANSWER_S)
 
 

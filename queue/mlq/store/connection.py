@@ -26,7 +26,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from mlq.errors import QueueRefusedError
-from mlq.paths import check_socket_folder, read_secret
+from mlq.paths import check_socket_folder, read_password
 from mlq.settings import Settings
 from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
 from mlq.tunnel import is_remote, reach
@@ -121,7 +121,7 @@ def open_redis(settings: Settings) -> redis.Redis:
 
     Each use of it raises UnsafeSocketError if somebody else may answer at the socket.
     """
-    password = read_secret(settings.password_file).decode().strip()
+    password = read_password(settings.password_file)
     resends = _RESENDS_THROUGH_TUNNEL if is_remote(settings) else _RESENDS
     pool = redis.ConnectionPool(
         _PrivateConnection,

@@ -7,7 +7,6 @@ section.
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import paramiko
 
 from mlq.errors import TunnelError
+from mlq.people import user_name
 from mlq.tunnel.target import Target
 
 _SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
@@ -63,13 +63,13 @@ def hops(target: Target) -> list[Hop]:
     Raises:
         TunnelError: the configuration cannot be read, or its jumps go in a circle.
     """
-    user_file = Path(target.ssh_config or "~/.ssh/config").expanduser()
     config = paramiko.SSHConfig()
     try:
+        user_file = Path(target.ssh_config or "~/.ssh/config").expanduser()
         for path in (user_file, _SYSTEM_CONFIG):
             config.parse(_with_includes(path).splitlines())
         return _chain(config, target.host, target.gateway, _MOST_JUMPS)
-    except (OSError, ValueError, ImportError, paramiko.SSHException) as error:
+    except (OSError, RuntimeError, ValueError, ImportError, paramiko.SSHException) as error:
         # ImportError: paramiko runs `Match exec` by a package that we do not ask for.
         raise TunnelError("the ssh configuration cannot be read", why=str(error)) from None
 
@@ -107,7 +107,7 @@ def _hop(config: paramiko.SSHConfig, destination: str) -> tuple[Hop, str]:
             name=name,
             address=address,
             port=number,
-            user=user or found.get("user") or getpass.getuser(),
+            user=user or found.get("user") or user_name(),
             key_name=alias or listed,
             known_hosts=_files(
                 found.get("userknownhostsfile", _USER_KNOWN_HOSTS),

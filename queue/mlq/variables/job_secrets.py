@@ -18,6 +18,7 @@ from pathlib import Path
 from mlq.errors import InvalidInputError, StorageError
 from mlq.layout import Layout, write_atomically
 from mlq.paths import SecretMissingError, private_dir, read_secret
+from mlq.python_arguments import texts
 
 # Linux takes no string above 128 KiB into an environment (MAX_ARG_STRLEN, execve(2)).
 MOST_BYTES = 64 * 1024
@@ -40,7 +41,7 @@ def chosen(asked: Sequence[str] | Mapping[str, str], environ: Mapping[str, str])
     if isinstance(asked, str):
         raise InvalidInputError("secrets is one text", fix=f"a list is needed: [{asked!r}]")
     found = {name: asked[name] for name in asked} if isinstance(asked, Mapping) else {}
-    for name in asked:
+    for name in texts("secrets", asked, '["WANDB_API_KEY"]'):
         _check_name(name)
         if not isinstance(asked, Mapping):
             found[name] = environ.get(name, "")

@@ -21,7 +21,7 @@ def read() -> str | None:
     """Return the user's crontab; None if there is no cron here, or not for this user."""
     try:
         listed = _crontab("-l")
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # the latter if a folder in PATH is closed to us
         return None
     if listed.returncode == 0:
         return listed.stdout

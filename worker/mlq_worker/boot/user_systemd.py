@@ -5,7 +5,6 @@ Everything goes through `systemctl --user`, `loginctl` and `busctl`, never throu
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 from mlq.errors import WorkerError
 from mlq.layout import write_atomically
 from mlq.paths import make_private_dirs
+from mlq.people import home, user_name
 
 _KILL_USER_PROCESSES = (
     "org.freedesktop.login1",
@@ -30,7 +30,7 @@ def works() -> bool:
 
 def lingers() -> bool:
     """Tell whether this user's units start at boot, without a login."""
-    answer = _run("loginctl", "show-user", getpass.getuser(), "--property=Linger", "--value")
+    answer = _run("loginctl", "show-user", user_name(), "--property=Linger", "--value")
     return answer.returncode == 0 and answer.stdout.strip() == "yes"
 
 
@@ -62,7 +62,7 @@ def ends_at_logout(cgroup: str, *, lingers: Callable[[], bool], kills: Callable[
 
 def unit_path(unit: str) -> Path:
     """Return where a unit of this user lies, or would."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    config = os.environ.get("XDG_CONFIG_HOME") or home() / ".config"
     return Path(config) / "systemd" / "user" / unit
 
 
@@ -127,5 +127,5 @@ def _do(*words: str, timeout_s: float | None = None) -> None:
 def _run(*argv: str, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout_s)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # the latter if a folder in PATH is closed to us
         return subprocess.CompletedProcess(argv, 127, "", f"there is no {argv[0]} here")
