@@ -7,13 +7,15 @@ import pytest
 from mlq_worker.supervisor.audience import Manner, audience
 from mlq_worker.supervisor.processes import Process
 
-# By letter: s a shell, S one with a trap, p a program that handles it, w its worker, t a tee.
+# By letter: s a shell, S one with a trap, m make, p a program that handles it, w its worker,
+# b a program in the background, t a tee.
 MANNERS = {
     "s": Manner(heeds=False, is_shell=True),
     "S": Manner(heeds=True, may_save=True, is_shell=True),
     "p": Manner(heeds=True, may_save=True),
     "b": Manner(heeds=True, may_save=True, in_background=True),
     "w": Manner(heeds=True, may_save=True),
+    "m": Manner(heeds=True, may_save=True, passes_on=True),
     "t": Manner(heeds=False),
 }
 
@@ -52,6 +54,8 @@ def heard(tree: str, *, ends: bool = True, first_only: bool = False) -> tuple[st
         ("S(t)", "St", "S"),  # a trap, held up by a sleep
         ("S(p(w))", "Sp", "Sp"),  # a trap, held up by the program
         ("S(b(w))", "S", "Sb"),  # a trap that tells the program itself
+        ("m(s(p(w)))", "sp", "p"),  # make would tell the shell only
+        ("m(s(t))", "m", "m"),
         ("s(b(w))", "sb", "b"),  # python train.py & wait
     ],
 )

@@ -100,8 +100,9 @@ def saved(bench: Bench) -> dict[str, Any]:
         ["bash", "run.sh"],
         ["sh", "-c", f"{sys.executable} train.py 2>&1 | tee all.txt"],
         ["bash", "-c", f"trap 'kill $!; wait' TERM; {sys.executable} train.py & wait"],
+        ["timeout", "1h", sys.executable, "train.py"],
     ],
-    ids=["program", "script", "pipe", "trap"],
+    ids=["program", "script", "pipe", "trap", "timeout"],
 )
 def test_the_last_checkpoint_is_saved_with_the_help_of_workers(
     bench: Bench, command: list[str]

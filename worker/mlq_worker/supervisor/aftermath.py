@@ -29,6 +29,7 @@ class _Watched:
     log: LogWatch
     before: frozenset[int]
     target: Target | None = None
+    is_looked_at: bool = False
     held: set[int] = field(default_factory=set)
     answers: list[list[str]] = field(default_factory=list)
     asked: int = 0
@@ -55,7 +56,7 @@ class Aftermath:
         self._watched[key] = _Watched(LogWatch(log), before)
         if not self._is_running:
             self._is_running = True
-            for calls, look in ((self._logs, _look_at_log), (self._memory, _look_at_memory)):
+            for calls, look in ((self._logs, _look_at_logs), (self._memory, _look_at_memory)):
                 run = partial(self._run, calls, look)
                 threading.Thread(target=run, daemon=True, name=look.__name__).start()
 
@@ -64,7 +65,7 @@ class Aftermath:
         watched = self._watched.get(key)
         if watched is not None and watched.target is None:
             watched.target = target
-            self._memory.put(partial(_look_at_memory, watched))
+            self._memory.put(self._look_at_new)
 
     def notes(self, key: Key) -> list[str] | None:
         """Return what is to be said of an attempt that has ended; None: ask again soon."""
@@ -92,7 +93,9 @@ class Aftermath:
         calls.put(lambda: watched.answers.append(say(watched)))
 
     def _run(
-        self, calls: queue.SimpleQueue[Callable[[], object]], look: Callable[[_Watched], object]
+        self,
+        calls: queue.SimpleQueue[Callable[[], object]],
+        look: Callable[[list[_Watched]], object],
     ) -> None:
         look_at = boottime() + _LOOK_S
         while True:
@@ -100,23 +103,31 @@ class Aftermath:
                 calls.get(timeout=max(0.0, look_at - boottime()))()
             if boottime() >= look_at:
                 look_at = boottime() + _LOOK_S
-                for watched in list(self._watched.values()):
-                    look(watched)
+                look(list(self._watched.values()))
+
+    def _look_at_new(self) -> None:
+        # All that are to be killed at this moment, for one look at the process table.
+        _look_at_memory([one for one in list(self._watched.values()) if not one.is_looked_at])
 
 
-def _look_at_log(watched: _Watched) -> None:
-    watched.log.look()
+def _look_at_logs(watched: list[_Watched]) -> None:
+    for one in watched:
+        one.log.look()
 
 
 def _say_of_log(watched: _Watched) -> list[str]:
     return watched.log.say()
 
 
-def _look_at_memory(watched: _Watched) -> None:
-    if watched.target is None:
+def _look_at_memory(watched: list[_Watched]) -> None:
+    targets = [(one, one.target) for one in watched if one.target is not None]
+    if not targets:
         return
-    with suppress(OSError, ValueError):
-        watched.held |= shared_memory.held_by(processes.members([watched.target]))
+    table = processes.look()
+    for one, target in targets:
+        one.is_looked_at = True
+        with suppress(OSError, ValueError):
+            one.held |= shared_memory.held_by(processes.members([target], table))
 
 
 def _say_of_memory(watched: _Watched) -> list[str]:

@@ -6,6 +6,9 @@ that does not handle it, as a shell that waits for its program, those that it st
 instead, and so on downwards; below a process that handles the signal nobody is told, since what it
 has started is its own business.
 
+`timeout` and `make` handle it for themselves, and would pass it on to the whole group or lose it on
+the way; they are stopped and passed over.
+
 Two rules follow from what shells do. One with a trap runs it only once the command in its
 foreground has ended: that command is told too. And a signal that ends the job, SIGTERM, is sent
 to those above that do not handle it as well: a script must not go on with its next command.
@@ -27,20 +30,25 @@ class Manner(NamedTuple):
         may_save: it handles this signal or SIGTERM.
         is_shell: it is a shell.
         in_background: a script started it with `&`; then a trap may tell it, or nobody.
+        passes_on: it signals its whole group, or only a shell below it (timeout, make).
     """
 
     heeds: bool
     may_save: bool = False
     is_shell: bool = False
     in_background: bool = False
+    passes_on: bool = False
 
 
 class Audience(NamedTuple):
-    """Who is told, and whose ends mean that the job is over; `heeded`: somebody handles it."""
+    """Who is told, and whose ends mean that the job is over.
+
+    `halted` are to be stopped meanwhile: they would go on, or tell others.
+    """
 
     told: tuple[Process, ...] = ()
     awaited: tuple[Process, ...] = ()
-    heeded: bool = False
+    halted: tuple[Process, ...] = ()
 
 
 def audience(
@@ -60,11 +68,12 @@ def audience(
         ends: whether it ends the job (SIGTERM): then all are told if none of them handles it.
         first_only: whether nobody but the first process is told.
     """
-    told, awaited = _Walk(table, manner_of, ends).down(first)
+    walk = _Walk(table, manner_of, ends)
+    told, awaited = walk.down(first)
     if first_only:
-        told = [first] if manner_of(first.pid).heeds else []
+        told, walk.halted = [first] if manner_of(first.pid).heeds else [], []
     if told:
-        return Audience(tuple(told), tuple(awaited), heeded=True)
+        return Audience(tuple(told), tuple(awaited), tuple(walk.halted))
     if not ends or first_only:
         return Audience()
     return Audience((first, *below(dict(table), [first.pid]).values()), (first,))
@@ -75,6 +84,7 @@ class _Walk:
         self, table: Mapping[int, Process], manner_of: Callable[[int], Manner], ends: bool
     ) -> None:
         self._table, self._manner_of, self._ends = table, manner_of, ends
+        self.halted: list[Process] = []
         self._children: dict[int, list[Process]] = {}
         for process in table.values():
             self._children.setdefault(process.parent, []).append(process)
@@ -85,6 +95,11 @@ class _Walk:
         if not manner.heeds:
             told, awaited = self._among(children)
             return ([process, *told] if told and self._ends else told), awaited
+        if manner.passes_on:
+            told, awaited = self._among(children)
+            if told:
+                self.halted += [process] if self._ends else []
+                return told, awaited
         if not manner.is_shell:
             return [process], [process]
         apart = [one for one in children if self._manner_of(one.pid).in_background]

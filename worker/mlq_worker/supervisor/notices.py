@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGCONT, SIGQUIT, SIGSEGV, SIGTERM
+from signal import SIGCONT, SIGQUIT, SIGSEGV, SIGSTOP, SIGTERM
 from typing import NamedTuple
 
 from mlq_worker.supervisor import processes
@@ -19,6 +19,7 @@ from mlq_worker.supervisor.processes import Process, Target
 _SHELLS = frozenset(
     ("ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "sh", "tcsh", "zsh")
 )
+_PASS_ON = frozenset(("gmake", "make", "timeout"))
 _SOON_S = 0.01  # until a job that has hardly started is told once more
 _LOOK_S = 0.05  # between two looks at those that were told to end
 
@@ -83,12 +84,15 @@ class Notices:
         return bool(found.told)
 
     def _tell(self, notice: Notice, found: Audience, table: dict[int, Process]) -> None:
+        for process in found.halted:
+            processes.send(process, SIGSTOP)
         for process in found.told:
             processes.send(process, notice.number)
         if notice.or_end:
-            members = processes.below(table, [notice.target.pid or 0])
-            for process in members.values():  # somebody may have stopped it
-                processes.send(process, SIGCONT)
+            halted = {process.pid for process in found.halted}
+            for process in processes.below(table, [notice.target.pid or 0]).values():
+                if process.pid not in halted:  # somebody may have stopped it
+                    processes.send(process, SIGCONT)
             self._awaited[notice.target] = list(found.awaited)
 
     def over(self) -> list[Target]:
@@ -133,7 +137,13 @@ def manner_of(pid: int, number: int) -> Manner:
     with suppress(OSError):
         program = Path(f"/proc/{pid}/exe").readlink().name
     # POSIX shells let what they start with `&` ignore SIGINT and SIGQUIT, unless at a terminal.
-    return Manner(heeds, heeds or may_save, program in _SHELLS, bool(ignored >> (SIGQUIT - 1) & 1))
+    return Manner(
+        heeds,
+        heeds or may_save,
+        program in _SHELLS,
+        bool(ignored >> (SIGQUIT - 1) & 1),
+        program in _PASS_ON,
+    )
 
 
 def _lives(process: Process) -> bool:
