@@ -51,8 +51,6 @@ class LogWatch:
 
     def _compare(self, log: int, size: int) -> None:
         tail = self._kept[-_TAIL_BYTES:]
-        if size == self._size:
-            return
         if size < self._size or os.pread(log, len(tail), self._size - len(tail)) != tail:
             gone, self._kept = self._kept, b""
             self._is_emptied, self._size = True, 0
