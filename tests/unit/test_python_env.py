@@ -66,6 +66,9 @@ def test_the_shell_does_not_look_where_a_pyenv_shim_lets_mlq_look() -> None:
     shim = f"{root}/versions/3.11.4/bin:{root}/libexec:{root}/plugins/pyenv-update/bin:{own}"
     assert active({"PATH": shim, "_PYENV_INSTALL_PREFIX": root}).path == own
     assert active({"PATH": shim}).path == shim
+    # What a program run by a shim, such as uv, puts before it counts.
+    inner = {"PATH": f"/v/bin:{shim}", "_PYENV_INSTALL_PREFIX": root, "VIRTUAL_ENV": "/v"}
+    assert active(inner)[::2] == ("/v", f"/v/bin:{own}")
 
 
 PROGRAMS = {"/v/bin/python", "/usr/bin/python", "/here/tools/run", "/opt/m/bin/nvcc", "/bin/sh"}

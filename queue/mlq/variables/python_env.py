@@ -18,6 +18,7 @@ _VENV = re.compile(r"VIRTUAL_ENV(_PROMPT)?")
 _CONDA = re.compile(r"CONDA_.*|_CE_CONDA|_CE_M|_CONDA_.*|__CONDA_SHLVL_\d+.*")
 
 _PLUGIN_OF_PYENV = re.compile(r"/plugins/[^/]+/bin$")
+_VERSION_OF_PYENV = re.compile(r"/versions/[^/]+/bin$")
 
 
 class PythonEnv(NamedTuple):
@@ -76,16 +77,18 @@ def instead(of: PythonEnv, prefix: str, *, is_conda: bool) -> PythonEnv:
 def shell_path(environ: Mapping[str, str]) -> str:
     """Return the PATH of the shell that called mlq.
 
-    A pyenv shim that runs `mlq` puts the folders of pyenv and of mlq's own Python before it, in
-    which the shell looks for nothing.
+    A pyenv shim that runs `mlq` puts folders of pyenv and of mlq's own Python into it, in which the
+    shell looks for nothing.
     """
-    path = environ.get("PATH", "")
-    folders = [one for one in path.split(":") if _is_utf8(one)]
+    folders = [one for one in environ.get("PATH", "").split(":") if _is_utf8(one)]
     pyenv = environ.get("_PYENV_INSTALL_PREFIX", "")
     if pyenv and f"{pyenv}/libexec" in folders:
-        folders = folders[folders.index(f"{pyenv}/libexec") + 1 :]
-        while folders and _PLUGIN_OF_PYENV.search(folders[0]):
-            del folders[0]
+        first = last = folders.index(f"{pyenv}/libexec")
+        while _PLUGIN_OF_PYENV.search(":".join(folders[last + 1 : last + 2])):
+            last += 1
+        if first and _VERSION_OF_PYENV.search(folders[first - 1]):
+            first -= 1
+        del folders[first : last + 1]
     return ":".join(folders)
 
 
