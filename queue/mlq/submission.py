@@ -26,7 +26,7 @@ from mlq.store.record import SignedJob
 from mlq.units import parse_duration, parse_size
 from mlq.variables.job_secrets import chosen, file_name
 from mlq.variables.programs import program_of
-from mlq.variables.python_env import PythonEnv, active, instead
+from mlq.variables.python_env import PythonEnv, python_env_of
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Submission:
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = None if self.time is None else float(parse_duration(str(self.time)))
-        python = self._python_env(caller.environ)
+        python = python_env_of(self.python_env, caller.environ)
         try:
             return JobSpec(
                 id=job_id,
@@ -187,14 +187,6 @@ class Submission:
         if not self.argv or "PATH" in self.env:
             return ""  # nothing to find, or another PATH is to be searched
         return program_of(self.argv[0], python.path, present_folder(environ))
-
-    def _python_env(self, environ: Mapping[str, str]) -> PythonEnv:
-        if self.python_env is None:
-            return active(environ)
-        prefix = self.python_env and str(
-            Path(present_folder(environ)) / Path(self.python_env).expanduser()
-        )
-        return instead(active(environ), prefix, is_conda=Path(prefix, "conda-meta").is_dir())
 
     def _captured(
         self, caller: Caller, secrets: Mapping[str, str], python: PythonEnv

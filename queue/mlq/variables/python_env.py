@@ -1,4 +1,4 @@
-"""Which Python environment a shell has active, and what a job has to be told of it. Pure.
+"""Which Python environment a shell has active, and what a job has to be told of it.
 
 An environment is active if its bin folder is in PATH; a VIRTUAL_ENV or CONDA_PREFIX alone is what
 some shell left behind. With a virtual environment inside conda the first in PATH wins, as it does
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+from mlq.present_folder import present_folder
 from mlq.variables.secrecy import looks_like_secret
 
 _VENV = re.compile(r"VIRTUAL_ENV(_PROMPT)?")
@@ -33,6 +35,19 @@ class PythonEnv(NamedTuple):
     prefix: str
     variables: dict[str, str]
     path: str
+
+
+def python_env_of(asked: str | None, environ: Mapping[str, str]) -> PythonEnv:
+    """Return the environment of a job.
+
+    Args:
+        asked: a folder, "" for none, None for what is active.
+        environ: variables of the caller's shell.
+    """
+    if asked is None:
+        return active(environ)
+    prefix = asked and str(Path(present_folder(environ)) / Path(asked).expanduser())
+    return instead(active(environ), prefix, is_conda=Path(prefix, "conda-meta").is_dir())
 
 
 def active(environ: Mapping[str, str]) -> PythonEnv:
