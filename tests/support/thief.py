@@ -12,6 +12,7 @@ from typing import Any
 from local_lab import Lab
 from waiting import wait_for
 
+from mlq.jobs import JobSpec
 from mlq.lifecycle import ENDED
 from mlq.queues import Queue
 from mlq.store.connection import open_redis
@@ -76,7 +77,7 @@ class Thief:
     def alter_spec(self, job_id: str, **changes: Any) -> None:
         """Change what the job's description says, under its old signature."""
         spec = json.loads(self.hash_of(job_id)["mlq_spec"])
-        assert not changes.keys() - spec.keys()
+        assert not changes.keys() - JobSpec.model_fields.keys()
         text = json.dumps({**spec, **changes}, sort_keys=True, separators=(",", ":"))
         self.alter(job_id, mlq_spec=text)
 
