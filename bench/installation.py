@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 from bench.folders import new_folder
 from bench.processes import child_of
 from mlq import Queue
+from mlq.server import control as server
+from mlq.settings import load
 
 MLQ = Path(sys.executable).with_name("mlq")
 MACHINE = "bench"
@@ -72,11 +74,14 @@ def _pid_in(info: Any) -> int:
 
 
 @contextmanager
-def installation(parent: Path | None = None, **settings: str) -> Iterator[Installation]:
+def installation(
+    parent: Path | None = None, *, extra_users: Sequence[str] = (), **settings: str
+) -> Iterator[Installation]:
     """Make an installation with its server started.
 
     Args:
         parent: where its folder is made; by default in TMPDIR.
+        extra_users: see `mlq.server.config.acl_text`.
         settings: names without `MLQ_`.
     """
     folder = new_folder(parent)
@@ -94,7 +99,7 @@ def installation(parent: Path | None = None, **settings: str) -> Iterator[Instal
     for name in ("home", "config", "data", "run", "root"):
         (folder / name).mkdir(mode=0o700)
     made = Installation(folder, environ)
-    made.mlq("server", "start")
+    server.start(load(environ).settings, extra_users=extra_users)
     try:
         yield made
     finally:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,7 @@ from mlq.paths import check_ours_alone, make_private_dirs
 from mlq.strict_files import QUEUE_FILE_BYTES, Absent, Content, Unreadable, read_file
 
 FORMAT = 1
+_BELIEF_S = 1.0
 
 
 class WrongRootError(OSError):
@@ -67,12 +70,52 @@ def read_owner(root: Path) -> Owner | None:
     return Owner(queue_id, version)
 
 
+class LastLook:
+    """The folder that was last seen to be the queue's root; the same folder is believed for 1 s.
+
+    A launcher opens the root hundreds of times a second, and reading `queue.json` each time took a
+    fifth of its work. The folder itself is opened and compared each time all the same: another
+    mount or another folder in its place differs in device, number or time of its last change.
+
+    Args:
+        clock: seconds that only run forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: tuple[tuple[int, int, int], float] | None = None
+
+    def is_root(self, folder: int) -> bool:
+        """Return whether this opened folder was seen to be the root just now."""
+        seen = self._seen
+        return seen is not None and self._clock() < seen[1] and _identity(folder) == seen[0]
+
+    def note(self, identity: tuple[int, int, int]) -> None:
+        """Note that a folder, as it was before it was looked at, is the root."""
+        self._seen = identity, self._clock() + _BELIEF_S
+
+
+def _identity(folder: int) -> tuple[int, int, int]:
+    found = os.fstat(folder)
+    return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
+@lru_cache(maxsize=64)
+def _opened(folder: int) -> Path:
+    """Return the path of what is opened; making one takes longer than opening it."""
+    return Path(f"/proc/self/fd/{folder}")
+
+
 @contextmanager
-def pinned(layout: Layout) -> Iterator[Layout]:
+def pinned(layout: Layout, last_look: LastLook | None = None) -> Iterator[Layout]:
     """Open the results root, make sure whose it is, and give its layout on that opened folder.
 
     Whatever is mounted over the root meanwhile, what is read and written there is in the folder
     that was looked at. Only for threads that may hang in NFS.
+
+    Args:
+        layout: of the root, with the id of the queue whose root it must be.
+        last_look: remembers it for those who open it hundreds of times a second.
 
     Raises:
         WrongRootError: it is not the root of the queue of this layout, or is not there.
@@ -82,10 +125,13 @@ def pinned(layout: Layout) -> Iterator[Layout]:
         folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise WrongRootError(f"there is no {layout.root}; is the share mounted?") from None
-    here = Path(f"/proc/self/fd/{folder}")
+    here = _opened(folder)
     try:
-        if layout.queue_id:
+        if layout.queue_id and not (last_look and last_look.is_root(folder)):
+            identity = _identity(folder)
             _check(layout.root, read_owner(here), layout.queue_id)
+            if last_look:
+                last_look.note(identity)
         yield Layout(here)
     except OSError as error:
         # In the words of who asked.

@@ -130,7 +130,8 @@ class _Aftermath:
 class _Preparation:
     """Makes an attempt's folder on simulated NFS."""
 
-    def __init__(self, layout: Any, holder: Any) -> None:
+    def __init__(self, layout: Any, holder: Any, *, last_look: Any) -> None:
+        del last_look  # it looks each time
         self._layout, self._holder = layout, holder
         self._again: set[Any] = set()
 
@@ -191,7 +192,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (spawner, "Aftermath", _Aftermath),
         (spawner, "Preparation", _Preparation),
         (report, "boottime", _boottime),
-        (shelf, "write_result", lambda result, layout: shelved(result, layout, _here(), WORLD.nfs)),
+        (shelf, "write_result", lambda one, layout, _: shelved(one, layout, _here(), WORLD.nfs)),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.getLogger("mlq_worker"), "disabled", True)

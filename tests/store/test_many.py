@@ -148,3 +148,24 @@ def test_a_child_that_waits_anew_is_not_told_of_an_earlier_end(
     store.tell(NOW_S)
     assert store.rows(("status",), [told[0]])[0][1] == "deferred"
     assert count_of(store, children, "queued") == 1099
+
+
+def test_many_children_are_told_in_order_so_that_none_rewrites_the_list(
+    store: Store, enqueue: Enqueue, admin: redis.Redis
+) -> None:
+    parent, children = many_children(enqueue, 2500)
+    after_them = enqueue(3)
+    (mine,) = store.claim([(CLASS.replace("p0", "p1"), 1)], LAB01, 45, NOW_S)
+    store.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], NOW_S))
+    seen = [waiting(admin)]
+    # These have not been told.
+    store.run(move_operation([Move(one, Event.CANCEL) for one in children[1200:1210]], NOW_S))
+    while not store.tell(NOW_S, slices=1):
+        seen.append(waiting(admin))
+        assert problems(admin) == []
+    assert len(seen) > 3
+    left = children[:1200] + children[1210:]
+    for one in seen:
+        assert one == left[: len(one) - 3] + after_them
+    assert waiting(admin) == left + after_them
+    assert admin.keys("mlq:untold*") == admin.keys("mlq:telling") == []

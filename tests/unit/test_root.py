@@ -7,7 +7,15 @@ import pytest
 
 from mlq.errors import EmptiedQueueError, StorageError, UnsafePathError
 from mlq.layout import Layout
-from mlq.root import absurd_folders, claim_root, largest_number, pinned, what_is_wrong
+from mlq.root import (
+    LastLook,
+    WrongRootError,
+    absurd_folders,
+    claim_root,
+    largest_number,
+    pinned,
+    what_is_wrong,
+)
 
 
 def test_a_root_belongs_to_the_queue_that_came_first(tmp_path: Path) -> None:
@@ -55,6 +63,36 @@ def test_what_is_pinned_is_the_folder_that_was_looked_at(tmp_path: Path) -> None
     (tmp_path / "away" / "queue.json").unlink()
     (tmp_path / "away" / "queue.json").symlink_to("/dev/zero")
     assert what_is_wrong(Layout(tmp_path / "away", "q1")) == "its queue.json is a symbolic link"
+
+
+def test_who_looked_just_now_believes_the_same_folder_for_a_moment_and_no_other(
+    tmp_path: Path,
+) -> None:
+    now_s = 0.0
+    layout, look = Layout(tmp_path / "root", "q1"), LastLook(lambda: now_s)
+    claim_root(layout, "q1")
+    with pinned(layout, look):
+        pass
+    layout.queue_file.write_text("[]")  # in place: the folder itself is as it was
+    with pinned(layout, look):
+        pass
+    now_s = 1.0
+    with pytest.raises(WrongRootError, match="damaged"), pinned(layout, look):
+        pass
+    layout.queue_file.write_text('{"queue": "q1", "format": 1}')
+    with pinned(layout, look):
+        pass
+    layout.root.rename(tmp_path / "away")
+    layout.root.mkdir()
+    with pytest.raises(WrongRootError, match=r"no queue\.json"), pinned(layout, look):
+        pass
+    layout.root.rmdir()
+    (tmp_path / "away").rename(layout.root)
+    with pinned(layout, look):
+        pass
+    layout.queue_file.unlink()
+    with pytest.raises(WrongRootError, match=r"no queue\.json"), pinned(layout, look):
+        pass
 
 
 def test_a_damaged_or_newer_root_is_refused(tmp_path: Path) -> None:

@@ -169,6 +169,8 @@ def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptR
 
 def one_line(text: str) -> str:
     """Return a text that can be shown and stored: one line, no control characters, not too long."""
+    if text.isprintable() and text.isascii():  # as nearly all are
+        return text[:_LONGEST_TEXT]
     text = text.encode(errors="replace").decode()[:_LONGEST_TEXT]
     return "".join(one if one.isprintable() else " " for one in text)
 

@@ -79,6 +79,8 @@ class Conduct:
 
     def unwanted(self, living: Iterable[Holding]) -> tuple[Attempt, ...]:
         """Return what was claimed ahead and would most likely fail like those before it."""
+        if not self.probation.reason and not self._held:
+            return ()
         return tuple(
             one.attempt
             for one in living

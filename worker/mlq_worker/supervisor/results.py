@@ -9,7 +9,7 @@ import signal
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
-from mlq.root import pinned
+from mlq.root import LastLook, pinned
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor.messages import Outcome, Result
 
@@ -52,11 +52,11 @@ def usage(used: resource.struct_rusage) -> tuple[float, int]:
     return round(used.ru_utime + used.ru_stime, 6), used.ru_maxrss // 1024
 
 
-def write_result(result: Result, layout: Layout) -> str:
+def write_result(result: Result, layout: Layout, last_look: LastLook | None = None) -> str:
     """Writes `result.json`; returns what went wrong, "" if nothing did."""
     path = layout.folder(result["id"]).result_file(result["attempt"])
     try:
-        with pinned(layout) as root:
+        with pinned(layout, last_look) as root:
             _write(result, root)
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"

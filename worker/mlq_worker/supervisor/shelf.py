@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mlq.layout import Layout
+from mlq.root import LastLook
 from mlq_worker.supervisor.clock import boottime
 from mlq_worker.supervisor.journal import note
 from mlq_worker.supervisor.messages import Key, Result, key_of
@@ -39,10 +40,17 @@ class Shelf:
         layout: where they go.
         pool: whose threads write them.
         stored: called with `stored` or `unwritten` and the attempt once its end may be reported.
+        last_look: at the root.
     """
 
-    def __init__(self, layout: Layout, pool: Pool, stored: Callable[[str, Key], None]) -> None:
-        self._layout = layout
+    def __init__(
+        self,
+        layout: Layout,
+        pool: Pool,
+        stored: Callable[[str, Key], None],
+        last_look: LastLook | None = None,
+    ) -> None:
+        self._layout, self._last_look = layout, last_look
         self._pool = pool
         self._stored = stored
         self._entries: dict[Key, _Entry] = {}
@@ -69,9 +77,10 @@ class Shelf:
         return due
 
     def _write(self, entry: _Entry) -> None:
-        self._pool.submit(
-            lambda: partial(self._written, entry, write_result(entry.result, self._layout))
-        )
+        self._pool.submit(lambda: partial(self._written, entry, self._try_to_write(entry)))
+
+    def _try_to_write(self, entry: _Entry) -> str:
+        return write_result(entry.result, self._layout, self._last_look)
 
     def _written(self, entry: _Entry, error: str) -> None:
         self._tell(entry, "unwritten" if error else "stored")

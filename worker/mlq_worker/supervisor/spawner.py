@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from mlq.layout import Layout
+from mlq.root import LastLook
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.aftermath import Aftermath
@@ -56,7 +57,8 @@ class Spawner:
         keepers: Keepers,
         supervisor_id: str = "",
     ) -> None:
-        self._preparation = Preparation(layout, Holder(*place, supervisor_id))
+        last_look, holder = LastLook(), Holder(*place, supervisor_id)
+        self._preparation = Preparation(layout, holder, last_look=last_look)
         self._layout, self._place = layout, place
         self._aftermath = Aftermath()
         self.keepers = keepers
@@ -66,7 +68,7 @@ class Spawner:
         self._leaving: list[Job] = []
         self._report = Report(channel)
         self.pool = Pool(_POOL_SIZE)
-        self._shelf = Shelf(layout, self.pool, self._report.tell)
+        self._shelf = Shelf(layout, self.pool, self._report.tell, last_look)
         self.told_to_end = False
 
     # --- messages ---------------------------------------------------------------------------------

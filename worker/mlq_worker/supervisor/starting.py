@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
-from mlq.root import WrongRootError, pinned
+from mlq.root import LastLook, WrongRootError, pinned
 from mlq_worker.causes import Cause, Kind
 from mlq_worker.supervisor import shared_memory
 from mlq_worker.supervisor.holder import Holder, is_of_another, last_attempt
@@ -64,6 +64,7 @@ class Preparation:
         layout: where jobs have their folders, and whose root that must be.
         holder: who holds what is prepared here.
         clock: seconds that only run forward.
+        last_look: at the root.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class Preparation:
         layout: Layout,
         holder: Holder = _NOBODY,
         clock: Callable[[], float] = time.monotonic,
+        last_look: LastLook | None = None,
     ) -> None:
-        self._layout, self._holder = layout, holder
+        self._layout, self._holder, self._last_look = layout, holder, last_look
         self._again: set[Key] = set()
         self._clock = clock
         self._found: dict[tuple[str, ...], str] = {}
@@ -87,7 +89,7 @@ class Preparation:
         again = key_of(order) in self._again
         self._again.discard(key_of(order))
         try:
-            with pinned(self._layout) as root:
+            with pinned(self._layout, self._last_look) as root:
                 log = _open_log(order, root, self._holder, again=again)
         except Failure as failure:
             return failure
@@ -109,7 +111,7 @@ class Preparation:
         if not wanted:
             return {}
         try:
-            with pinned(self._layout) as root:
+            with pinned(self._layout, self._last_look) as root:
                 return read_secrets(root, wanted)
         except SecretError as error:
             raise Failure("unstartable", NOT_USABLE, str(error)) from None

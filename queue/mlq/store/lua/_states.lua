@@ -60,10 +60,16 @@ end
 
 -- Ended jobs of which not all dependents were told are in mlq:telling. What an operation cannot
 -- tell in time is told later, by whoever asks (tell.lua): so nobody is forgotten if the caller dies.
-local TELL_AT_ONCE = 500
+-- They are told in order of submission: those that stand together in a list enter it together, and in
+-- any other order each operation would have to rewrite most of the list. Many are sorted first.
+local TELL_AT_ONCE, SORT_FOR_ONE = 500, 5
 
 local function untold_key(id, state)
   return 'mlq:untold:' .. id .. ':' .. state
+end
+
+local function sorted_key(id, state)
+  return 'mlq:untold_sorted:' .. id .. ':' .. state
 end
 
 -- Let a job wait until each of these has told it that it ended. What is left to be told of earlier
@@ -75,6 +81,7 @@ local function wait_for(id, parents, states)
     redis.call('SADD', 'rq:job::' .. id .. ':dependencies', parent)
     for state in pairs(telling and states.ended or {}) do
       redis.call('SREM', untold_key(parent, state), id)
+      redis.call('ZREM', sorted_key(parent, state), id)
     end
   end
 end
@@ -116,6 +123,31 @@ local function tell_one(child, parent, parent_state, states, at)
   end
 end
 
+-- The next dependents to tell of a job's end, at most `most` and in order; and what was spent of
+-- `most` on sorting them, if there are many.
+local function next_untold(parent, state, most)
+  local untold, sorted = untold_key(parent, state), sorted_key(parent, state)
+  local unsorted, spent = redis.call('SCARD', untold), 0
+  if unsorted <= most and redis.call('EXISTS', sorted) == 0 then
+    return redis.call('SPOP', untold, unsorted), 0
+  end
+  while unsorted > 0 and spent < most do
+    for _, id in ipairs(redis.call('SPOP', untold, SORT_FOR_ONE * 10)) do
+      redis.call('ZADD', sorted, order_of(id), id)
+    end
+    unsorted, spent = redis.call('SCARD', untold), spent + 10
+  end
+  local children = {}
+  if unsorted == 0 and spent < most then
+    for at, part in ipairs(redis.call('ZPOPMIN', sorted, most - spent)) do
+      if at % 2 == 1 then
+        children[#children + 1] = part
+      end
+    end
+  end
+  return children, spent
+end
+
 -- Tell dependents of jobs that have ended, and those of a refused one in turn; return of how many
 -- ended jobs dependents are still untold. `states` names what may follow: good (the state that
 -- counts as a good end), waiting, ready, refused.
@@ -124,18 +156,19 @@ local function tell_dependents(states, at)
   local ended = redis.call('LINDEX', 'mlq:telling', 0)
   while ended and left > 0 do
     local parent, state = string.match(ended, '^(%S+) (%S+)$')
-    local untold = untold_key(parent or '', state or '')
+    local untold, sorted = untold_key(parent or '', state or ''), sorted_key(parent or '', state or '')
     -- What a stranger altered must neither undo the rest nor be met again for ever.
-    local readable, children = pcall(redis.call, 'SPOP', untold, left)
-    if not readable or children.err then
-      redis.call('DEL', untold)
-      children = {}
+    local readable, children, spent = pcall(next_untold, parent or '', state or '', left)
+    if not readable then
+      redis.call('DEL', untold, sorted)
+      children, spent = {}, 0
     end
+    left = left - spent
     for _, child in ipairs(children) do
       pcall(tell_one, child, parent, state, states, at)
       left = left - 1
     end
-    if redis.call('EXISTS', untold) == 0 then
+    if redis.call('EXISTS', untold, sorted) == 0 then
       redis.call('LPOP', 'mlq:telling')
     end
     ended = redis.call('LINDEX', 'mlq:telling', 0)
