@@ -126,6 +126,11 @@ class Lab:
         found: dict[str, Any] = next(row for row in rows if row["machine"] == machine)
         return found
 
+    def doctor(self, topic: str) -> list[dict[str, Any]]:
+        """Return what the doctor says on a topic."""
+        found = json.loads(self.sandbox.run("doctor", "--json").out)
+        return [one for one in found if one["topic"] == topic]
+
     def until_shown(self, machine: str, condition: Callable[[dict[str, Any]], Any]) -> Any:
         """Wait until a condition on what `mlq machines --json` says of a machine holds."""
         return wait_for(lambda: condition(self.shown(machine)), what=f"{machine} to show it")

@@ -102,6 +102,10 @@ def test_another_worker_of_the_name_is_refused_and_told_who_has_it(lab: Lab) -> 
         assert process.wait(30) == 1
         assert process.stderr is not None
         assert "another worker holds the machine name m1" in process.stderr.read()
+    (told,) = lab.doctor("machine name")
+    assert told["level"] == "problem"
+    assert f"m1 is the name of two: process {machine.pid('worker')} on host" in told["says"]
+    assert "on host elsewhere was refused" in told["says"]
     machine.until_beats(3)
     lab.open("end")
     assert lab.until(job, "finished").attempt == 1

@@ -193,6 +193,8 @@ def test_a_machine_that_fails_everything_is_set_aside(lab: Lab) -> None:
     assert shown["note"].startswith("set aside: ")
     assert "jobs in a row failed within 20s here and go well elsewhere" in shown["note"]
     assert "set aside" in lab.sandbox.ok("machines")
+    (told,) = lab.doctor("set aside")
+    assert (told["level"], told["says"].split(":")[0]) == ("warning", "lab02")
     lab.open("end")
     found = until_settled(lab)
     assert 3 <= found["failed"] <= 8, found

@@ -133,6 +133,8 @@ def test_an_end_that_came_after_the_copy_is_known_by_its_result(lab: Lab) -> Non
     machine.kill("worker")
     machine.start()  # which makes a copy at once
     copied(lab, **{f"job{job}": "started"})
+    (told,) = lab.doctor("copy")
+    assert (told["level"], "1 job not ended" in told["says"]) == ("ok", True)
     lab.open("gate")
     lab.until(job, "finished")
     later = lab.sh("exit 4")  # begun and ended after the copy

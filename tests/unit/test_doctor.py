@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from mlq.errors import MlqError, TunnelError, UnsafePathError
-from mlq_cli.doctor import judge, look
+from mlq.store.machine_names import NameHolder, WorkerIdentity
+from mlq.store.refused_names import RefusedName
+from mlq_cli.doctor import judge, judge_machines, look
 from mlq_cli.doctor.agreement import disagreements
 from mlq_cli.doctor.check import Check, Level
 from mlq_cli.doctor.facts import (
@@ -19,6 +21,7 @@ from mlq_cli.doctor.facts import (
     RootFacts,
     SshFacts,
 )
+from mlq_cli.doctor.look_machines import AsideFacts, CopyFacts, MachinesFacts
 from mlq_cli.render.checks import check_table
 from mlq_cli.render.style import Style
 
@@ -160,6 +163,41 @@ def test_files_and_ssh() -> None:
     assert judge.ssh(SshFacts("gpu01", None, 0.4)).level == Level.OK
     assert judge.ssh(SshFacts("gpu01", None, 20.0)).level == Level.WARNING
     assert judge.ssh(SshFacts("gpu01", TunnelError("no"), 0.0)).level == Level.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("age_s", "unended", "level", "says"),
+    [
+        (12.0, 3, Level.OK, "3 jobs not ended: 12s old"),
+        (3600.0, 3, Level.WARNING, "is 1h old, and 3 jobs not ended"),
+        (None, 1, Level.WARNING, "there is no /r/queue/u.gz, and 1 job not ended"),
+        (None, 0, Level.OK, "no job has to be in it"),
+        (3600.0, 0, Level.OK, "no job has to be in it"),
+    ],
+)
+def test_an_old_copy_is_told_while_there_are_jobs_that_it_lacks(
+    age_s: float | None, unended: int, level: Level, says: str
+) -> None:
+    facts = MachinesFacts(copy=CopyFacts("/r/queue/u.gz", age_s, unended))
+    found = only(judge_machines.machines(facts), "copy")
+    assert found.level == level
+    assert says in found.says
+    assert bool(found.remedy) == (level != Level.OK)
+
+
+def test_machines_set_aside_and_two_of_one_name_are_told_with_their_remedy() -> None:
+    first = WorkerIdentity("m1", "w1", "h1", "b1", "alpha", pid=7)
+    second = WorkerIdentity("m1", "w2", "h2", "b2", "beta", pid=9)
+    refused = RefusedName(second, 65.0, NameHolder(first, 0.0, "1", 2.0))
+    facts = MachinesFacts((AsideFacts("m2", "set aside: 3 jobs failed"),), (refused,))
+    aside, name = judge_machines.machines(facts)
+    assert (aside.level, aside.says) == (Level.WARNING, "m2: set aside: 3 jobs failed")
+    assert "releases it" in aside.remedy
+    assert name.level == Level.PROBLEM
+    assert "process 7 on host alpha holds it since 1970-01-01" in name.says
+    assert "process 9 on host beta was refused 1m5s ago" in name.says
+    assert "name of its own" in name.remedy
+    assert list(judge_machines.machines(MachinesFacts())) == []
 
 
 def of(topic: str, shared: str) -> Check:

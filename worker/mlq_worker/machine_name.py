@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from mlq.errors import MachineNameError
 from mlq.store.machine_names import NameHolder
+from mlq.store.refused_names import note_refused_name
 from mlq.store.store import Store
 from mlq_worker.liveness.evidence import Desk, read_beats
 from mlq_worker.liveness.names import BeatLook, NameWatch
@@ -68,6 +69,7 @@ class MachineName:
         self._clock = site.clocks.monotonic_s
         self._look: BeatLook | None = None
         self._asked_at_s = float("-inf")
+        self._noted = False
 
     def take(self) -> Refusal | None:
         """Take the name if that may be; returns why not, None once it is ours."""
@@ -99,8 +101,11 @@ class MachineName:
     def _refusal(self, holder: NameHolder | None, look: BeatLook) -> Refusal:
         again_s = _FIRST_LOOK_S if self._look is None else self._beat_s / 2
         if holder is not None and not holder.left:
-            error = holder.refusal()
-            return Refusal(error, holder.age_s < self._lease_s, again_s)
+            error, for_sure = holder.refusal(), holder.age_s < self._lease_s
+            if for_sure and not self._noted:
+                note_refused_name(self._store, self._me)
+                self._noted = True
+            return Refusal(error, for_sure, again_s)
         machine = self._site.machine
         if isinstance(look.beat, Garbled):
             why = "what lies on the results root as its beat is none"

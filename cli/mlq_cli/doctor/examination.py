@@ -12,9 +12,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mlq.errors import MlqError
-from mlq.settings import Loaded
+from mlq.settings import Loaded, Settings
 from mlq.tunnel import is_remote
-from mlq_cli.doctor import identity, judge, look, look_queue, strangers
+from mlq_cli.doctor import (
+    identity,
+    judge,
+    judge_machines,
+    look,
+    look_machines,
+    look_queue,
+    strangers,
+)
 from mlq_cli.doctor.check import Check, of_error, problem
 
 _SHOW_S = 0.2
@@ -52,9 +60,18 @@ def probes(loaded: Loaded) -> list[Probe]:
         listed.append(Probe("ssh", lambda: [judge.ssh(look.ssh(settings))], 60.0))
     listed.append(Probe("queue", lambda: judge.queue(look_queue.queue(settings)), 90.0))
     listed.append(Probe("queue's root", lambda: identity.examine(settings), remedy=hangs))
+    listed.append(Probe("machines", lambda: _machines(settings), 90.0, remedy=hangs))
     listed.append(Probe("moves", lambda: strangers.examine_moves(settings), 90.0))
     listed.append(Probe("folders", lambda: strangers.examine_folders(settings), remedy=hangs))
     return listed
+
+
+def _machines(settings: Settings) -> Iterable[Check]:
+    try:
+        facts = look_machines.machines(settings)
+    except MlqError:
+        return ()  # the check of the queue says why
+    return judge_machines.machines(facts)
 
 
 def examine(

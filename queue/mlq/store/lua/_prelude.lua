@@ -33,10 +33,12 @@
 --              mlq:machine:<machine>  what a machine last said of itself, JSON
 --              mlq:holder:<machine>   hash: the one worker that has this machine's name; its `worker`
 --                                     is '' if it left
+--              mlq:refused_names      hash: machine -> the last worker that was refused its name, JSON
 --              mlq:sightings          what the reaper saw on NFS of silent machines, JSON; expires
 --              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
 --              mlq:telling            list of "<id> <state>": ended jobs of which dependents are untold
 --              mlq:untold:<id>:<state> set of these dependents
+--              mlq:untold_sorted:<id>:<state>  zset of those of many that are sorted, to be told next
 --              mlq:reply:<request id> cached replies; expire
 --              mlq:reaper             the machine that has the reaper's role; expires
 --              mlq:restoring          while the queue is made anew from the results root, JSON: how far

@@ -1,0 +1,85 @@
+"""What the queue and the results root tell of all machines together, for the doctor."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mlq.copies.copy_files import LATEST, PREVIOUS, copies_dir
+from mlq.layout import Layout
+from mlq.paths import read_secret
+from mlq.settings import Settings
+from mlq.store.refused_names import RefusedName, refused_names
+from mlq.store.store import Store
+from mlq.store.wire import Wire
+from mlq.tunnel import reach
+
+
+@dataclass(frozen=True, slots=True)
+class AsideFacts:
+    """A machine that was set aside; `note` says why, and what it does now."""
+
+    machine: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFacts:
+    """The copy of the unended jobs on the results root.
+
+    Args:
+        path: where it is.
+        age_s: how old; None: there is none.
+        unended: how many jobs there are that it should hold.
+    """
+
+    path: str
+    age_s: float | None
+    unended: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachinesFacts:
+    """What is known of the machines.
+
+    Args:
+        aside: those set aside.
+        refused: workers that were refused their machine's name.
+        copy: of the jobs that have not ended; None: no results root is seen here.
+    """
+
+    aside: tuple[AsideFacts, ...] = ()
+    refused: tuple[RefusedName, ...] = ()
+    copy: CopyFacts | None = None
+
+
+def machines(settings: Settings) -> MachinesFacts:
+    """Look at what the queue says of its machines, and at the copy.
+
+    Raises:
+        MlqError: the queue does not answer.
+    """
+    password = read_secret(settings.password_file).decode().strip()
+    store = Store(Wire(reach(settings), settings.redis_user, password))
+    if store.client.call("GET", "mlq:queue_id") is None:
+        return MachinesFacts()
+    aside = []
+    for name, (_, record) in sorted(store.machines().items()):
+        told = record.get("aside")
+        if isinstance(told, dict) and told.get("reason"):
+            aside.append(AsideFacts(name, str(record.get("note") or told["reason"])))
+    return MachinesFacts(tuple(aside), tuple(refused_names(store)), _copy(settings, store))
+
+
+def _copy(settings: Settings, store: Store) -> CopyFacts | None:
+    root = store.client.call("GET", "mlq:root")
+    if root is None or not settings.root.is_dir():
+        return None  # no worker was there yet, or the root is not seen here
+    unended = int(store.client.call("ZCARD", "mlq:unended"))
+    folder = copies_dir(Layout(settings.root))
+    for name in (LATEST, PREVIOUS):
+        with suppress(FileNotFoundError):
+            made_s = (folder / name).stat().st_mtime
+            return CopyFacts(str(folder / name), max(0.0, time.time() - made_s), unended)
+    return CopyFacts(str(folder / LATEST), None, unended)

@@ -1,0 +1,54 @@
+"""Workers that were refused their machine's name: noted, so that two of one name can be shown.
+
+The one that is refused says it where nobody may look: in its own log. So the queue keeps the last
+one of each machine, and `mlq doctor` tells it from anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlq.store.found import number, record, text_of
+from mlq.store.machine_names import NameHolder, WorkerIdentity
+from mlq.store.operations import Operation
+
+if TYPE_CHECKING:
+    from mlq.store.store import Store
+
+_LASTS_S = 86400.0
+
+
+class RefusedName(NamedTuple):
+    """A worker that was refused a machine's name, and who holds that.
+
+    Args:
+        who: the worker.
+        ago_s: how long ago it asked last, on the server's clock.
+        holder: the worker that has the name.
+    """
+
+    who: WorkerIdentity
+    ago_s: float
+    holder: NameHolder
+
+
+def note_refused_name(store: Store, who: WorkerIdentity) -> None:
+    """Note that a worker is refused its machine's name just now."""
+    store.run(Operation("note_refused_name", {"record": who._asdict()}, request_id=""))
+
+
+def refused_names(store: Store) -> list[RefusedName]:
+    """Return who was refused within the last day while another worker held the name, by machine."""
+    raw = store.client.call("HGETALL", "mlq:refused_names")
+    flat = [part for pair in raw.items() for part in pair] if isinstance(raw, dict) else list(raw)
+    told = {text_of(name): record(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
+    if not told:
+        return []
+    now_s = float(store.client.call("TIME")[0])
+    found = []
+    for machine, one in sorted(told.items()):
+        ago_s, holder = now_s - number(one.get("at")), store.name_holder(machine)
+        who = NameHolder.of(one).who
+        if ago_s < _LASTS_S and holder and not holder.left and holder.who.worker != who.worker:
+            found.append(RefusedName(who, max(0.0, ago_s), holder))
+    return found
