@@ -33,11 +33,11 @@ _PROGRAM_FOLLOWS = frozenset({"-m", "-c", "-e"})
 
 def needs_of(spec: JobSpec) -> str:
     """Return the words of a job: folder, environment if it has one, command, and script."""
-    if spec.function is not None:
-        return " ".join((_word("f", spec.cwd), _word("s", spec.cwd, spec.function.name)))
     words = [_word("f", spec.cwd)]
     if spec.python_env:
         words.append(_word("e", spec.python_env))
+    if spec.function is not None:
+        return " ".join((*words, _word("s", spec.cwd, spec.function.name)))
     name = spec.program or (spec.argv[0] if spec.argv else "")
     where = spec.cwd if "/" in name else _path(spec)
     words.append(_word("c", name, where, spec.python_env))

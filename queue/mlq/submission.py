@@ -186,7 +186,9 @@ class Submission:
         """Return the path of the program that the shell finds, "" if it is any machine's own."""
         if not self.argv or "PATH" in self.env:
             return ""  # nothing to find, or another PATH is to be searched
-        return program_of(self.argv[0], python.path, present_folder(environ))
+        # An environment that was named may be on other machines only: look no further than in it.
+        path = f"{python.prefix}/bin" if self.python_env else python.path
+        return program_of(self.argv[0], path, present_folder(environ))
 
     def _captured(
         self, caller: Caller, secrets: Mapping[str, str], python: PythonEnv

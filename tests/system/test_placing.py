@@ -39,6 +39,29 @@ def test_a_machine_without_the_mount_leaves_the_jobs_to_one_that_has_it(lab: Lab
     assert reason in lab.sandbox.ok("machines")
 
 
+def test_an_environment_whose_python_only_one_machine_has(lab: Lab) -> None:
+    local = with_share(lab, lab.machine("lab01", own_mounts=True))
+    lab.machine("lab02", own_mounts=True)
+    venv = lab.folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    python = local / "python"
+    make = lab.sandbox.submit("ln", "-s", sys.executable, str(python), machine="lab01")
+    lab.until(make, "finished")
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").symlink_to(python)
+    script = "import sys; print(sys.prefix)"
+    jobs = [
+        lab.sandbox.submit("python", "-c", script, python_env=str(venv), cores=2) for _ in range(6)
+    ]
+    ended = [lab.until(job, "finished", timeout_s=60) for job in jobs]
+    assert {(job.machine, lab.log(job.id, job.attempt).decode()) for job in ended} == {
+        ("lab01", f"{venv}\n")
+    }
+    reason = f"Python environment cannot be used: {venv}: its Python is {python}, which is missing"
+    (lacks,) = lab.until_shown("lab02", lambda row: row["lacks"])
+    assert (lacks["kind"], lacks["what"], lacks["reason"]) == ("environment", str(venv), reason)
+
+
 def test_what_no_machine_has_fails_the_job_and_names_them(lab: Lab) -> None:
     lab.machine("lab01")
     lab.machine("lab02")

@@ -186,6 +186,9 @@ def test_the_program_is_the_one_that_the_callers_shell_finds(tmp_path: Path) -> 
     program.chmod(0o755)
     assert spec_for(environ).program == str(program)
     assert spec_for(environ, env={"PATH": "/usr/bin"}).program == ""
+    assert spec_for(environ, python_env="/of/the/lab").program == ""
+    named = spec_for({"PATH": "/usr/bin"}, python_env=str(tmp_path))
+    assert named.program == str(program)
     assert '"program"' not in spec_for({"PATH": "/usr/bin"}).canonical()
     asked_for = [Submission(argv=(one, "1")) for one in ("true", "false", "true")]
     jobs = sign_all(check_all(asked_for, AT, 2048, Caller(environ)), 7, KEY)
