@@ -9,9 +9,10 @@ done is done and asking for the same again does the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from mlq.ids import order_key
-from mlq.lifecycle import WAITING, Event, State
+from mlq.lifecycle import ENDED, WAITING, Event, State
 from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.units import utc_iso
@@ -79,22 +80,51 @@ def _cancel_slice(
         left = [row[0] for row in states if row[1] in WAITING or row[1] == State.STARTED]
 
 
+class Retried(NamedTuple):
+    """What became of jobs that were to be run again.
+
+    Args:
+        queued: run again, in order of submission.
+        unended: left alone, since they have not ended.
+        finished: left alone, since they finished.
+        revived: put back, since they were canceled because of one of `queued`; with each, which.
+    """
+
+    queued: list[str]
+    unended: list[str]
+    finished: list[str]
+    revived: dict[str, str]
+
+
 def retry(
-    store: Store, ids: Sequence[str], clock: Callable[[], float], progress: Progress
-) -> tuple[list[str], list[str]]:
+    store: Store,
+    ids: Sequence[str],
+    clock: Callable[[], float],
+    progress: Progress,
+    *,
+    finished: bool = False,
+) -> Retried:
     """Queue ended jobs again, in order of submission; see `mlq.queues.Queue.retry`."""
-    queued: list[str] = []
-    unended: list[str] = []
-    for done, part in _slices(sorted(ids, key=order_key)):
+    only = tuple(ENDED if finished else ENDED - {State.FINISHED})
+    done = Retried([], [], [], {})
+    for so_far, part in _slices(sorted(ids, key=order_key)):
         now_s = clock()
         fields: dict[str, str | int | float] = {"enqueued_at": utc_iso(now_s)}
-        moves = [Move(one, Event.RERUN, fields=fields, clear=_OF_EARLIER_RUNS) for one in part]
+        moves = [
+            Move(one, Event.RERUN, fields=fields, clear=_OF_EARLIER_RUNS, only=only) for one in part
+        ]
         made = store.move(moves, now_s)
         made.check()
-        queued += made.moved
-        unended += made.stale
-        progress(done, len(ids))
-    return queued, unended
+        done.queued.extend(made.moved)
+        for parent, child in made.revived:
+            done.revived[child] = done.revived.get(parent, parent)
+        for job_id, state in store.rows(("status",), made.stale):
+            if state == State.FINISHED:
+                done.finished.append(job_id)
+            elif job_id not in done.revived:
+                done.unended.append(job_id)
+        progress(so_far, len(ids))
+    return done
 
 
 def _slices(ids: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:

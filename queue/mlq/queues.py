@@ -35,6 +35,7 @@ from mlq.units import utc_iso
 from mlq.views import FIELDS, JobView, view
 
 if TYPE_CHECKING:
+    from mlq.many import Retried
     from mlq.store.listing import Conditions
     from mlq.submission import Options, Submission
 
@@ -253,12 +254,24 @@ class Queue:
             self.store, python_arguments.ids(ids), reason, self._clock, self.progress
         )
 
-    def retry(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Queue ended jobs again, at their old place; returns those, and those not ended.
+    def retry(self, ids: Sequence[str], *, finished: bool = False) -> Retried:
+        """Queue jobs that failed or were canceled again, at their old place.
 
-        Jobs that come after others of them wait for these again.
+        Jobs that come after others of them wait for these again; those that were canceled because
+        of one of them are put back, too. Sent again, it changes nothing.
+
+        Args:
+            ids: the jobs; those that have not ended are left alone.
+            finished: whether to run those again, too, that finished: their new attempts go on in
+                the same folders `output` and `checkpoint`.
         """
-        return many.retry(self.store, python_arguments.ids(ids), self._clock, self.progress)
+        return many.retry(
+            self.store,
+            python_arguments.ids(ids),
+            self._clock,
+            self.progress,
+            finished=finished,
+        )
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:

@@ -49,6 +49,33 @@ def test_retry_queues_ended_jobs_again(installation: Sandbox) -> None:
     assert installation.run("retry", "2").code == 1
 
 
+def test_retry_leaves_finished_jobs_alone_unless_agreed_to(installation: Sandbox) -> None:
+    for _ in range(3):
+        installation.submit()
+    installation.queue().cancel(["3"])
+    for job_id in ("1", "2"):
+        installation.claim(job_id)
+        installation.move(job_id, Event.SUCCEED)
+    done = installation.run("retry", "1-3")
+    assert (done.code, done.out) == (0, "queued again: 3\n")
+    assert done.err == "mlq: not queued again: 1, 2 finished (--finished runs such, too)\n"
+    asked = installation.run("retry", "--finished", "1")
+    assert (asked.code, asked.out) == (2, "")
+    assert "1 job finished, and nobody can be asked here" in asked.err
+    assert installation.ok("retry", "--finished", "--yes", "1") == "queued again: 1\n"
+    assert [job.state for job in installation.queue().every()] == ["queued", "finished", "queued"]
+
+
+def test_retry_says_what_it_put_back(installation: Sandbox) -> None:
+    parent = installation.submit()
+    for _ in range(3):
+        installation.submit(after=[parent])
+    installation.queue().cancel([parent])
+    assert installation.ok("retry", parent) == (
+        "queued again: 1\nalso put back 3 jobs that were canceled because of 1: 2-4\n"
+    )
+
+
 def test_wait_returns_when_all_have_ended(installation: Sandbox) -> None:
     for _ in range(2):
         installation.claim(installation.submit())

@@ -97,5 +97,5 @@ class User:
     def _retry(self) -> None:
         if self._ids:
             job_id = self._rng.choice(self._ids)
-            queued, _ = self._queue.retry([job_id])
+            queued = self._queue.retry([job_id], finished=True).queued
             self._engine.note(f"retries job {job_id}: {'queued' if queued else 'has not ended'}")

@@ -45,8 +45,7 @@ def test_jobs_taken_out_and_put_back_stand_where_they_stood(
     left = [one for one in ids if one not in set(chosen)]
     assert waiting(admin) == left
     shuffled = sorted(chosen, key=lambda one: one[::-1])
-    queued, unended = queue.retry(shuffled)
-    assert (queued, unended) == (sorted(chosen, key=int), [])
+    assert queue.retry(shuffled) == (sorted(chosen, key=int), [], [], {})
     assert waiting(admin) == ids
 
 

@@ -1,32 +1,102 @@
-"""`mlq retry`: jobs that ended, once more."""
+"""`mlq retry`: jobs that failed or were canceled, once more.
+
+A finished job has results that a second run may overwrite; so it is run again only if that is said
+in so many words, and agreed to.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 
+from mlq.errors import InvalidInputError
+from mlq.ids import order_key
+from mlq.lifecycle import State
+from mlq.many import Retried
+from mlq.queues import Queue
 from mlq_cli.parser import add_ids
-from mlq_cli.render.words import listed
+from mlq_cli.render.words import count, listed
 from mlq_cli.session import open_queue, print_lines, say, show_progress
 
-HELP = "queue ended jobs again, at their old place; they go on from their checkpoints"
+HELP = "run jobs again that failed or were canceled; they go on from their checkpoints"
 EXAMPLES = """\
   mlq retry 1042
-  mlq retry 1040-1050"""
+  mlq retry 1040-1050
+
+Jobs keep their place. Those that were canceled because a job that they come
+after failed are put back with it."""
+
+_ROOTS_NAMED = 3
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_ids(parser, "id, range (1040-1050) or name")
+    parser.add_argument(
+        "--finished",
+        action="store_true",
+        help="finished jobs, too; asks before, as they have results",
+    )
+    parser.add_argument("-y", "--yes", action="store_true", help="with --finished: do not ask")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Queue again; 0 if that changed anything."""
+    """Run again; 0 if that changed anything."""
+    if args.yes and not args.finished:
+        raise InvalidInputError("--yes needs --finished", why="nothing else is asked")
     queue = open_queue()
     queue.progress = show_progress("retry")
-    queued, unended = queue.retry(queue.select(args.ids))
-    if queued:
-        print_lines([f"queued again: {listed(queued)}"])
-    if unended:
-        have = "has" if len(unended) == 1 else "have"
-        say(f"not queued again: {listed(unended)} {have} not ended yet")
-    return 0 if queued else 1
+    ids = queue.select(args.ids)
+    if args.finished and not args.yes and not _agrees(_finished(queue, ids)):
+        say("nothing was run again")
+        return 1
+    done = queue.retry(ids, finished=args.finished)
+    if done.queued:
+        print_lines([f"queued again: {listed(done.queued)}", *_put_back(done)])
+    if done.finished:
+        say(f"not queued again: {listed(done.finished)} finished (--finished runs such, too)")
+    if done.unended:
+        have = "has" if len(done.unended) == 1 else "have"
+        say(f"not queued again: {listed(done.unended)} {have} not ended yet")
+    return 0 if done.queued else 1
+
+
+def _finished(queue: Queue, ids: Sequence[str]) -> list[str]:
+    rows = queue.store.rows(("status",), ids)
+    return [job_id for job_id, state in rows if state == State.FINISHED]
+
+
+def _agrees(finished: Sequence[str]) -> bool:
+    if not finished:
+        return True
+    if not sys.stdin.isatty():
+        raise InvalidInputError(
+            f"{count(len(finished), 'job')} finished, and nobody can be asked here",
+            why="a second run may overwrite results",
+            fix="say `mlq retry --finished --yes ...` if it is right",
+        )
+    from mlq_cli.setup.asking import Asker
+
+    run_again = (
+        f"{count(len(finished), 'job')} finished: {listed(finished)}. Run again, in the same"
+        " folders `output` and `checkpoint`? Logs of earlier attempts stay"
+    )
+    return Asker(wanted=True).surely(run_again)
+
+
+def _put_back(done: Retried) -> list[str]:
+    """Return the lines that tell which jobs came back with those they had been canceled for."""
+    roots: dict[str, list[str]] = {}
+    for child, root in done.revived.items():
+        roots.setdefault(root, []).append(child)
+    if len(roots) > _ROOTS_NAMED:
+        return [_line(list(done.revived), "them")]
+    return [_line(children, root) for root, children in roots.items()]
+
+
+def _line(children: list[str], because_of: str) -> str:
+    were = "was" if len(children) == 1 else "were"
+    what = count(len(children), "job")
+    ids = listed(sorted(children, key=order_key))
+    return f"also put back {what} that {were} canceled because of {because_of}: {ids}"

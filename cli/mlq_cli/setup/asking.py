@@ -39,6 +39,10 @@ class Asker:
         """Ask for a yes; nothing typed is one."""
         return self._line(f"{question} [Y/n]: ").lower() in {"", "y", "yes"}
 
+    def surely(self, question: str) -> bool:
+        """Ask for a yes to what cannot be undone; nothing typed is none."""
+        return self._line(f"{question} [y/N]: ").lower() in {"y", "yes"}
+
     def until_good(self, attempt: Callable[[], T]) -> T:
         """Ask and check until it is good; without a terminal the first failure is the end."""
         while True:

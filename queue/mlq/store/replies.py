@@ -154,11 +154,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Which moves were made, which were stale and changed nothing, and which were refused."""
+    """Which moves were made, which were stale and changed nothing, and which were refused.
+
+    `revived` are (parent, id) of jobs that were put back because a parent is run again.
+    """
 
     moved: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    revived: tuple[tuple[str, str], ...] = ()
 
     def check(self) -> None:
         """Make sure that none was refused.
@@ -178,11 +182,16 @@ class Moved:
     def from_reply(cls, raw: dict[str, Any]) -> Moved:
         """Read the reply of `move`."""
         refused = tuple(Refusal(*one) for one in raw.get("refused") or ())
-        return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()), refused)
+        moved, stale = raw.get("moved") or (), raw.get("stale") or ()
+        revived = tuple((parent, child) for parent, child in raw.get("revived") or ())
+        return cls(tuple(moved), tuple(stale), refused, revived)
 
     def __add__(self, other: Moved) -> Moved:
         return Moved(
-            self.moved + other.moved, self.stale + other.stale, self.refused + other.refused
+            self.moved + other.moved,
+            self.stale + other.stale,
+            self.refused + other.refused,
+            self.revived + other.revived,
         )
 
 

@@ -128,8 +128,9 @@ class Store(Listing):
             part = listed[start : start + SLICE]
             (reply,) = self.run(move_operation(part, now_s, avoid_s))
             done, untold = done + Moved.from_reply(reply), reply["untold"]
-        if untold:
-            self.tell(now_s)
+        while untold:
+            (reply,) = self.run(tell_operation(now_s))
+            done, untold = done + Moved.from_reply(reply), reply["untold"]
         return done
 
     def tell(self, now_s: float, slices: int | None = None) -> bool:

@@ -1,5 +1,6 @@
 -- Shared by every operation; the loader puts this file in front of each of them, and after it
--- _waiting.lua (the lists of jobs that wait) and _states.lua (where each state keeps its jobs).
+-- _waiting.lua (the lists of jobs that wait), _states.lua (where each state keeps its jobs) and
+-- _dependents.lua (who waits for whom).
 --
 -- Calling convention of every operation:
 --   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
@@ -36,7 +37,8 @@
 --              mlq:refused_names      hash: machine -> the last worker that was refused its name, JSON
 --              mlq:sightings          what the reaper saw on NFS of silent machines, JSON; expires
 --              mlq:reservations       hash: id of a starving job -> "<machine> <expiry>"
---              mlq:telling            list of "<id> <state>": ended jobs of which dependents are untold
+--              mlq:telling            list of "<id> <state>": jobs that ended, or that are run again
+--                                     (`revived`), of which dependents are untold
 --              mlq:untold:<id>:<state> set of these dependents
 --              mlq:untold_sorted:<id>:<state>  zset of those of many that are sorted, to be told next
 --              mlq:reply:<request id> cached replies; expire

@@ -1,4 +1,4 @@
--- move(moves, at, avoid_s, states) -> {moved, stale, refused, untold}
+-- move(moves, at, avoid_s, states) -> {moved, stale, refused, untold, revived}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
 --             lease, class, start, having}]
 --             from     the states in which the move is right
@@ -18,6 +18,7 @@
 --   refused [[id, attempt, why]]: the move failed, as when a key is not of its kind; it may be made
 --             again, and the others were made
 --   untold  of how many ended jobs dependents are still to be told (see tell)
+--   revived [[parent, id]]: jobs put back that were canceled because of a parent run again here
 -- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
 -- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
 -- job that would go back to the queue is canceled instead. And a job that is run again waits for
@@ -52,14 +53,7 @@ local function destination(id, from, to, stop)
   if to ~= states.ready then
     return to
   end
-  local listed = states.ended[from] and redis.call('HGET', job_key(id), 'dependency_ids')
-  local pending = {}
-  for _, parent in ipairs(listed and cjson.decode(listed) or {}) do
-    local state = redis.call('HGET', job_key(parent), 'status')
-    if state and not states.ended[state] then
-      pending[#pending + 1] = parent
-    end
-  end
+  local pending = states.ended[from] and parents_of(id, states) or {}
   wait_for(id, pending, states)
   return #pending > 0 and states.waiting or to
 end
@@ -119,6 +113,9 @@ local function make(move)
       end
     end
     enter(move.id, to, class, false, to == states.later and now() + move.pause_s)
+    if states.ended[job[1]] and not states.ended[to] then
+      has_come_back(move.id, states)
+    end
     if states.ended[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
       has_ended(move.id, to)
@@ -136,5 +133,5 @@ for _, move in ipairs(args.moves) do
     refused[#refused + 1] = { move.id, move.attempt, why }
   end
 end
-return reply({ moved = moved, stale = stale, refused = refused,
-  untold = tell_dependents(states, args.at) })
+local untold = tell_dependents(states, args.at)
+return reply({ moved = moved, stale = stale, refused = refused, untold = untold, revived = revived })

@@ -22,7 +22,7 @@ for _, job in ipairs(args.jobs) do
   end
 end
 
--- The first state of a job with parents, the parents it still waits for, and why it is refused.
+-- The first state of a job with parents, the parents it still waits for, and who refused it, and how.
 local function first_state(job)
   local pending = {}
   for _, parent in ipairs(job.after) do
@@ -30,7 +30,7 @@ local function first_state(job)
     if state ~= states.good then
       local ended = state == states.failed or state == states.refused
       if ended and not job.after_any then
-        return states.refused, {}, 'parent ' .. parent .. ' ' .. state
+        return states.refused, {}, parent, state
       elseif not ended then
         pending[#pending + 1] = parent
       end
@@ -51,10 +51,11 @@ for _, job in ipairs(args.jobs) do
   if job.name ~= '' then
     redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
-  local state, pending, why = first_state(job)
+  local state, pending, parent, how = first_state(job)
   wait_for(job.id, pending, states)
-  if why then
-    redis.call('HSET', key, 'ended_at', args.at, 'mlq_reason', why)
+  if parent then
+    redis.call('HSET', key, 'ended_at', args.at)
+    refuse_because(job.id, parent, how)
   end
   enter(job.id, state, job.class, true)
 end

@@ -1,7 +1,9 @@
--- tell(at, states) -> {untold}
+-- tell(at, states) -> {untold, revived}
 --   at      the present, ISO
 --   states  {good, waiting, ready, refused, ended: {state: true}}
---   untold  of how many ended jobs dependents are still to be told
+--   untold  of how many jobs that ended, or were run again, dependents are still to be told
+--   revived [[parent, id]]: jobs put back that were canceled because of a parent that was run again
 -- Goes on telling dependents where an earlier operation had too many (see move). Anybody may ask for
 -- it at any time. Not cached: asked twice, it only tells more of them.
-return reply({ untold = tell_dependents(args.states, args.at) })
+local untold = tell_dependents(args.states, args.at)
+return reply({ untold = untold, revived = revived })
