@@ -115,8 +115,9 @@ def test_who_was_not_told_of_the_failure_yet_waits_on(
     (parent,) = enqueue(1)
     children = enqueue(1100, after=[parent])
     store.run(move_operation([Move(parent, Event.CANCEL)], NOW_S))  # who does not go on telling
-    assert states(store, *children).count("deferred") == 600
-    assert len(queue.retry([parent]).revived) == 500
+    told = states(store, *children).count("canceled")
+    assert 0 < told < len(children)
+    assert len(queue.retry([parent]).revived) == told
     assert set(states(store, *children)) == {"deferred"}
     end(store, parent, Event.SUCCEED)
     assert set(states(store, *children)) == {"queued"}
