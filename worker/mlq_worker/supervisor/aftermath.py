@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from mlq.layout import Layout
 from mlq_worker.supervisor import processes, shared_memory
 from mlq_worker.supervisor.clock import boottime
 from mlq_worker.supervisor.log_watch import LogWatch
@@ -37,22 +38,27 @@ class _Watched:
 
 
 class Aftermath:
-    """Watches the attempts of one launcher; called from its main thread."""
+    """Watches the attempts of one launcher; called from its main thread.
 
-    def __init__(self) -> None:
+    Args:
+        layout: where the logs lie.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
         self._watched: dict[Key, _Watched] = {}
         self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._is_running = False
 
-    def started(self, key: Key, log: str, before: frozenset[int]) -> None:
+    def started(self, key: Key, before: frozenset[int]) -> None:
         """An attempt runs.
 
         Args:
             key: the attempt.
-            log: the path of its log.
             before: what lay in /dev/shm before it.
         """
+        log = self._layout.folder(key[0]).log_file(key[1])
         self._watched[key] = _Watched(LogWatch(log), before)
         if not self._is_running:
             self._is_running = True

@@ -59,8 +59,8 @@ class Spawner:
     ) -> None:
         last_look, holder = LastLook(), Holder(*place, supervisor_id)
         self._preparation = Preparation(layout, holder, last_look=last_look)
-        self._layout, self._place = layout, place
-        self._aftermath = Aftermath()
+        self._place = place
+        self._aftermath = Aftermath(layout)
         self.keepers = keepers
         self._jobs: dict[Key, Job] = {}
         self._by_pid: dict[int, Job] = {}
@@ -105,10 +105,8 @@ class Spawner:
         if isinstance(prepared, Failure):
             job.foreign = prepared.outcome in FOREIGN
             if job.result is None:
-                failed = prepared
-                self._end_unstarted(
-                    job, failed.outcome, failed.exit_code, failed.reason, failed.cause, failed.found
-                )
+                why = (prepared.exit_code, prepared.reason, prepared.cause, prepared.found)
+                self._end_unstarted(job, prepared.outcome, *why)
             return
         job.ready = prepared
         lane = job.order["lane"]
@@ -163,8 +161,7 @@ class Spawner:
             "at": boottime(),
         }
         self._by_pid[pid] = job
-        log = self._layout.folder(order["id"]).log_file(order["attempt"])
-        self._aftermath.started(key_of(order), log, ready.shared_memory)
+        self._aftermath.started(key_of(order), ready.shared_memory)
         self._report.tell("started", job.started)
 
     def _end_unstarted(
