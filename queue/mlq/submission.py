@@ -23,6 +23,7 @@ from mlq.request import LARGEST, Request
 from mlq.signing import sign
 from mlq.stop_signal import parse_grace, parse_stop_signal
 from mlq.store.record import SignedJob
+from mlq.typed import check_texts, within
 from mlq.units import parse_duration, parse_size
 from mlq.variables.job_secrets import chosen, file_name
 from mlq.variables.programs import program_of
@@ -133,7 +134,7 @@ class Submission:
         """
         if not self.argv and self.function is None:
             raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
-        _check_texts(*self.argv)
+        check_texts(*self.argv)
 
     def spec(
         self, job_id: str, at: str, default_mem_mib: int, caller: Caller | None = None
@@ -144,9 +145,9 @@ class Submission:
             InvalidInputError: it says which option cannot be used, and why.
         """
         self.check_command()
-        _check_texts(self.cwd or "", self.python_env or "", self.machine)
+        check_texts(self.cwd or "", self.python_env or "", self.machine)
         if isinstance(self.name, str):  # otherwise pydantic says which option it is
-            _check_texts(self.name)
+            check_texts(self.name)
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = None if self.time is None else float(parse_duration(str(self.time)))
@@ -164,9 +165,9 @@ class Submission:
                 python_env=python.prefix,
                 program=self._program(caller.environ, python),
                 request=self._request(default_mem_mib),
-                priority=_within("priority", self.priority, -LARGEST),
+                priority=within("priority", self.priority, -LARGEST),
                 time_limit_s=limit_s,
-                retries=_within("retries", self.retries, 0),
+                retries=within("retries", self.retries, 0),
                 after=texts("after", self.after, 'after=["1042"]'),
                 after_any=self.after_any,
                 grace_s=None if self.grace is None else parse_grace(str(self.grace)),
@@ -200,7 +201,7 @@ class Submission:
         return {name: found[name] for name in found if name not in {*self.env, *secrets}}
 
     def _checked_secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        _check_texts(*mapping("env", self.env))
+        check_texts(*mapping("env", self.env))
         for name, value in self.env.items():
             if not name or "=" in name or "\0" in str(value):
                 raise InvalidInputError(
@@ -228,9 +229,9 @@ class Submission:
                 fix="add --gpus 1",
             )
         return Request(
-            cores=_within("cores", self.cores, 1),
+            cores=within("cores", self.cores, 1),
             mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
-            gpus=_within("gpus", self.gpus, 0),
+            gpus=within("gpus", self.gpus, 0),
             vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
             machine=self.machine,
         )
@@ -294,31 +295,3 @@ def argv_of(command: Sequence[str]) -> tuple[str, ...]:
             fix='["python", "train.py"], or ["/bin/sh", "-c", "a | b"] for a shell',
         )
     return texts("the command", command, '["python", "train.py"]')
-
-
-def _check_texts(*texts: object) -> None:
-    for text in texts:
-        if not isinstance(text, str):
-            raise InvalidInputError(f"{text!r} is not text")
-        if "\0" in text:
-            raise InvalidInputError(
-                f"{text!r} cannot be used", why="no process can be given a NUL character"
-            )
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidInputError(f"{text!r} cannot be used", why="it is not UTF-8") from None
-
-
-def _within(name: str, value: int, least: int) -> int:
-    """Return a whole number that is no less than `least`, and that a class's name can spell."""
-    why = ""
-    if isinstance(value, bool) or not isinstance(value, int):
-        why = "a whole number is needed"
-    elif value < least:
-        why = f"at least {least} is needed"
-    elif value > LARGEST:
-        why = f"at most {LARGEST} is possible"
-    if why:
-        raise InvalidInputError(f"--{name} {value} cannot be used", why=why)
-    return value

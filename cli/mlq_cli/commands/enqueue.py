@@ -74,7 +74,9 @@ def _configure_variables(parser: argparse.ArgumentParser) -> None:
         help="pass this variable by a private file in the results root, not through the queue",
     )
     group.add_argument(
-        "--clean-env", action="store_true", help="pass on none but those of --env and --secret"
+        "--clean-env",
+        action="store_true",
+        help="pass on none but those of --env, --secret and the active Python environment",
     )
 
 
