@@ -143,6 +143,7 @@ def test_a_program_of_the_users_own_is_run_or_its_absence_is_said(lab: Lab) -> N
     runs = in_shell(lab, f"{typed} --clean-env python x.py").strip()
     lab.until(runs, "finished")
     assert lab.log(runs) == b"own\n"
+    assert f"  program    {own}\n" in lab.sandbox.ok("show", runs)
     gate = lab.sh("until [ -e go ]; do sleep 0.05; done")
     late = in_shell(lab, f"{typed} --after {gate} python x.py").strip()
     own.unlink()

@@ -32,6 +32,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
     facts = {
         "reason": job.reason,
         "command": job.command,
+        "program": variables.program,
         "asks for": _in_words(job),
         "used": _used(job),
         "to stop": _stopping(job),
