@@ -169,3 +169,21 @@ def test_an_environment_whose_python_is_not_here_is_an_error_that_says_why(lab: 
         f"Python environment cannot be used: {folder}: its Python is /laptop/python3.12,"
         " which is missing, on lab01"
     )
+
+
+def test_a_job_enqueued_by_make_in_a_hook_of_git_is_neithers_business(lab: Lab) -> None:
+    (lab.folder / "Makefile").write_text(f"all:\n\t+{MLQ} enqueue -- env > {lab.folder}/id\n")
+    script = f"""
+        mkdir repo && cd repo && git init --quiet
+        printf '#!/bin/sh\\nenv >{lab.folder}/hook; make -j2 -f {lab.folder}/Makefile\\n' \\
+            >.git/hooks/post-commit
+        chmod +x .git/hooks/post-commit
+        git -c user.name=ann -c user.email=a@b commit --quiet --allow-empty -m begin
+    """
+    in_shell(lab, script, GIT_SSH_COMMAND="ssh -i lab", MPLBACKEND="Agg")
+    assert "GIT_" in (lab.folder / "hook").read_text().replace("GIT_SSH_COMMAND", "")
+    job_id = (lab.folder / "id").read_text().strip()
+    lab.until(job_id, "finished")
+    env = dict(line.split("=", 1) for line in lab.log(job_id).decode().splitlines())
+    told = {name for name in env if name.startswith(("GIT_", "MAKE", "MFLAGS", "MPL"))}
+    assert told == {"GIT_SSH_COMMAND", "MPLBACKEND"}
