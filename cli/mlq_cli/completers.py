@@ -30,6 +30,14 @@ def complete_jobs(prefix: str, **_context: Any) -> list[str]:
     return [f"{before}{comma}{word}" for word in dict.fromkeys(words)]
 
 
+def complete_states(prefix: str, **_context: Any) -> list[str]:
+    """Return the states that begin like this, also the last of several."""
+    from mlq.selecting import STATES
+
+    before, comma, begun = prefix.rpartition(",")
+    return [f"{before}{comma}{one}" for one in STATES if one.startswith(begun)]
+
+
 def _job_words() -> Iterator[str]:
     from mlq.ids import is_valid_id
     from mlq_cli.render.clean import clean

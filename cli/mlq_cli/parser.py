@@ -103,3 +103,39 @@ def add_ids(parser: argparse.ArgumentParser, what: str, nargs: str = "+") -> Non
 
     action = parser.add_argument("ids", nargs=nargs, metavar="ID", help=what)
     action.completer = complete_jobs  # type: ignore[attr-defined]
+
+
+def add_choice(parser: argparse.ArgumentParser, doing: str) -> None:
+    """Add the jobs a command is about: ids, ranges, names and globs, and --state."""
+    add_ids(parser, f"id, range (1040-1050), name or glob ('lr-*') of jobs to {doing}", nargs="*")
+    add_state(parser)
+
+
+def add_state(parser: argparse.ArgumentParser) -> None:
+    """Add --state, the same everywhere."""
+    from mlq_cli.completers import complete_states
+
+    action = parser.add_argument(
+        "--state",
+        action="extend",
+        type=_states,
+        metavar="STATE[,STATE]",
+        help="only jobs in these states: deferred, scheduled, queued, started, finished, failed,"
+        " canceled or held",
+    )
+    action.completer = complete_states  # type: ignore[attr-defined]
+
+
+def _states(typed: str) -> list[str]:
+    from mlq.selecting import STATES
+
+    words = [one.strip() for one in typed.split(",")]
+    for word in words:
+        if word not in STATES:
+            guess = nearest(word, STATES)
+            raise InvalidInputError(
+                f"--state {word}: there is no such state",
+                why=f"a job is {', '.join(STATES[:-1])} or {STATES[-1]}",
+                fix=f"did you mean {guess}?" if guess else "",
+            )
+    return words

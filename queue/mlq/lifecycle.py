@@ -70,6 +70,8 @@ class Event(StrEnum):
 
 ENDED = frozenset({State.FINISHED, State.FAILED, State.CANCELED})
 WAITING = frozenset({State.DEFERRED, State.SCHEDULED, State.QUEUED})
+HELD = "held"
+"""What people call a job that is deferred until its user lets it go."""
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DEFERRED, Event.PARENTS_ENDED): State.QUEUED,

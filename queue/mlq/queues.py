@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -25,7 +25,7 @@ from mlq.errors import (
     UnsafePathError,
 )
 from mlq.handles import Job, JobResult, value_of
-from mlq.ids import expand, order_key
+from mlq.ids import order_key
 from mlq.layout import Layout
 from mlq.lifecycle import ENDED, State
 from mlq.numbering import store_all
@@ -120,6 +120,7 @@ class Queue:
 
     def submit(self, submissions: Sequence[Submission]) -> list[Job]:
         """Number, sign and store submissions (`mlq.submission.Submission`)."""
+        from mlq.selecting import with_parents
         from mlq.server.acknowledged import acknowledge
         from mlq.signing import load_key
         from mlq.variables.passing import prepare
@@ -128,7 +129,8 @@ class Queue:
             self._key = load_key(self.settings.key_file)
         at = utc_iso(self._clock())
         # Before numbers are drawn: what cannot be used shall not use them up.
-        prepared = prepare(submissions, at, self.settings, self._environ, self._key)
+        placed = with_parents(self.store, submissions, self._tell_once)
+        prepared = prepare(placed, at, self.settings, self._environ, self._key)
         prepared.keep_secrets(self.layout, self.store.client)
         signed = store_all(self.store, prepared.checked, self._key, at)
         acknowledge(self.settings, [job.spec.id for job in signed])
@@ -136,25 +138,23 @@ class Queue:
             self._tell_once(text)
         return [Job(job.spec.id, self) for job in signed]
 
-    def select(self, selections: Iterable[str]) -> list[str]:
-        """Return the ids that typed arguments mean: ids, ranges and names, each once, in order.
+    def select(
+        self, typed: Iterable[str], states: Collection[str] = (), eligible: Collection[str] = ()
+    ) -> list[str]:
+        """Return the ids of the jobs that are meant, each once; see `mlq.selecting.select`.
+
+        Args:
+            typed: ids, ranges, names and globs; none with `states`: all jobs in these.
+            states: only jobs in one of these.
+            eligible: if `states` are not given, globs mean only jobs in these.
 
         Raises:
             JobNotFoundError: one of them means no job.
         """
-        ids: dict[str, None] = {}
-        for typed in python_arguments.ids(selections):
-            choice = expand(typed)
-            wanted = [row[0] for row in self.store.rows(("status",), choice.ids)]
-            found = wanted or (self.store.named(choice.name) if choice.name else [])
-            if not found:
-                raise JobNotFoundError(
-                    f"no job {typed}",
-                    why="there is no job with this id or name",
-                    fix="`mlq ls -a` lists all jobs",
-                )
-            ids.update(dict.fromkeys(found))
-        return list(ids)
+        from mlq.selecting import select
+
+        words = python_arguments.texts("selections", typed, '["1042", "lr-*"]')
+        return select(self.store, words, states, eligible, self._tell_once)
 
     def views(self, ids: Sequence[str]) -> list[JobView]:
         """Return these jobs as they are now; raises JobNotFoundError if one does not exist."""

@@ -83,7 +83,7 @@ class Submission:
         vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
         time: a time limit: "90m", "2h" or seconds.
         priority: larger first.
-        after: ids of jobs that must end well before.
+        after: ids or names of jobs that must end well before (`mlq.selecting`).
         after_any: they need only end.
         retries: how often to try again when it fails.
         grace: from SIGTERM to SIGKILL, like time; None takes the setting stop_grace_s.
@@ -125,6 +125,10 @@ class Submission:
     def with_argv(self, argv: tuple[str, ...]) -> Submission:
         """Return the same submission of another command."""
         return replace(self, argv=argv)
+
+    def coming_after(self, parents: tuple[str, ...]) -> Submission:
+        """Return the same submission, to come after these jobs."""
+        return replace(self, after=parents)
 
     def check_command(self) -> None:
         """Check what differs between the jobs of a batch that are otherwise alike.

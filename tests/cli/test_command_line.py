@@ -57,10 +57,11 @@ def test_every_command_explains_itself_by_examples(installation: Sandbox, name: 
             ["ls", "--stat", "failed"],
             "mlq: ls: unknown option --stat\n  did you mean --state? See: mlq ls --help\n",
         ),
-        (["ls", "7"], "mlq: ls: unknown argument 7\n  See: mlq ls --help\n"),
+        (["config", "7"], "mlq: config: unknown argument 7\n  See: mlq config --help\n"),
         (
             ["show"],
-            "mlq: show: the following arguments are required: ID\n  see: mlq show --help\n",
+            "mlq: show: which jobs: either ids or names are needed, or --state\n"
+            "  see: mlq show --help\n",
         ),
     ],
 )

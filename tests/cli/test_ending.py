@@ -14,10 +14,10 @@ from mlq_cli.waiting import exit_code_of
 def test_cancel_says_what_it_did(installation: Sandbox) -> None:
     installation.submit(name="running", cores=2)
     installation.claim("1")
-    for _ in range(3):
-        installation.submit(name="waiting")
-    out = installation.ok("cancel", "running", "waiting")
-    assert out == "canceled 2-4\nstopping 1 (see: mlq wait 1)\n"
+    for number in range(3):
+        installation.submit(name=f"waiting-{number}")
+    out = installation.ok("cancel", "running", "waiting-*")
+    assert out == "canceled 3 jobs: 2-4\nstopping 1 job: 1 (see: mlq wait 1)\n"
     states = {job.id: (job.state, job.reason) for job in installation.queue().every()}
     assert states["1"] == ("started", "stopping: canceled")
     assert states["2"] == ("canceled", "canceled")
@@ -74,6 +74,34 @@ def test_retry_says_what_it_put_back(installation: Sandbox) -> None:
     assert installation.ok("retry", parent) == (
         "queued again: 1\nalso put back 3 jobs that were canceled because of 1: 2-4\n"
     )
+
+
+def test_states_and_globs_are_combined_or_refused_in_one_message(installation: Sandbox) -> None:
+    for name in ("lr-1", "lr-2", "wd-1"):
+        installation.submit(name=name)
+    assert installation.ok("cancel", "--state", "queued", "lr-*") == "canceled 2 jobs: 1, 2\n"
+    assert installation.ok("retry", "--state", "canceled,failed") == "queued again: 2 jobs: 1, 2\n"
+    assert [line.split()[0] for line in installation.ok("ls", "lr-*").splitlines()[1:3]] == [
+        "1",
+        "2",
+    ]
+    for words, code, message in [
+        (["cancel"], 2, "cancel: which jobs: either ids or names are needed, or --state"),
+        (["cancel", "--state", "failed"], 2, "cancel: --state failed cannot be meant"),
+        (["cancel", "--state", "runing"], 2, "--state runing: there is no such state"),
+        (["cancel", "x*"], 1, "no job x*: no name of a job that is "),
+        (
+            ["retry", "--state", "finished"],
+            2,
+            "retry: finished jobs have results that a second run",
+        ),
+        (["retry", "--state", "failed"], 1, "no job is failed"),
+        (["ls", "x*"], 1, "no job x*: no name of a job matches it"),
+        (["show", "wd-1", "--state", "failed"], 1, "no job of wd-1 is failed"),
+    ]:
+        done = installation.run(*words)
+        assert (done.code, done.out) == (code, ""), words
+        assert done.err.startswith(f"mlq: {message}")
 
 
 def test_wait_returns_when_all_have_ended(installation: Sandbox) -> None:

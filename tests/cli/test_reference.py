@@ -18,5 +18,5 @@ def test_every_command_and_its_options_are_there() -> None:
     page = reference()
     for name in command_names():
         assert f"\n### `mlq {name}`\n" in page
-    for part in ("`-c`, `--cores N`", "`--state deferred\\|scheduled", "#### `mlq worker stop`"):
+    for part in ("`-c`, `--cores N`", "`--state STATE[,STATE]`", "#### `mlq worker stop`"):
         assert part in page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import redis
-from store_fixtures import CLASS, NOW_S, Enqueue, Recorder, claim, time_of
+from store_fixtures import CLASS, NOW_S, Enqueue, Recorder, claim, named, time_of
 
 from mlq.lifecycle import Event
 from mlq.store.operations import Move
@@ -72,8 +72,8 @@ def test_rows_leave_out_what_is_no_job(store: Store, enqueue: Enqueue) -> None:
 def test_jobs_are_found_by_name_in_order(store: Store, enqueue: Enqueue) -> None:
     ids = enqueue(11, name="lr")
     enqueue(1, name="other")
-    assert store.named("lr") == ids
-    assert store.named("unknown") == []
+    assert named(store, "lr") == ids
+    assert named(store, "unknown") == []
 
 
 def test_members_of_a_sweep_stand_between_the_numbers(

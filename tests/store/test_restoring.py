@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from keyspace import problems
-from store_fixtures import KEY, Enqueue, claim, fields, sign
+from store_fixtures import KEY, Enqueue, claim, fields, named, sign
 
 from mlq.copies.collector import Collector
 from mlq.copies.copy_format import Copy, parsed
@@ -186,8 +186,8 @@ def test_jobs_enqueued_meanwhile_are_kept_under_new_numbers(
     done = carry_out(store, OWNED, made, KEY, pause_s=0)
 
     assert done.renumbered == {"1": "1004", "2": "1005"}
-    assert store.named("old") == ["1", "2", "3"]
-    assert store.named("new") == ["1004"]
+    assert named(store, "old") == ["1", "2", "3"]
+    assert named(store, "new") == ["1004"]
     assert [one.id for one in claim(store, count=9)] == ["1", "2", "3", "1004"]
     store.move([Move("1004", Event.SUCCEED, 1)], time.time())
     assert fields(store, "1005", "dependency_id") == ["queued", "1004"]
@@ -228,7 +228,7 @@ def test_an_interrupted_renumbering_goes_on(
             carry_out(store, OWNED, made, KEY, pause_s=0)
     done = carry_out(store, OWNED, made, KEY, pause_s=0)
     assert list(done.renumbered) == ["1", "2"]
-    assert store.named("new") == list(done.renumbered.values())
+    assert named(store, "new") == list(done.renumbered.values())
     assert done.jobs == 5
 
 

@@ -12,6 +12,7 @@ import redis
 from keyspace import problems
 from redis_server import RedisServer
 
+from mlq.ids import order_key
 from mlq.lifecycle import Event, State, sources
 from mlq.queues import Queue
 from mlq.store.connection import RedisClient
@@ -69,6 +70,12 @@ def queue(store: Store, redis_server: RedisServer) -> Queue:
 def sign(store: Store, *submissions: Submission) -> list[SignedJob]:
     checked = check_all(submissions, utc_iso(time.time()), 2048)
     return sign_all(checked, store.reserve_numbers(len(submissions)), KEY)
+
+
+def named(store: Store, name: str) -> list[str]:
+    """The jobs of a name, in order of submission."""
+    ids = [raw.decode() for raw in store.client.call("SMEMBERS", f"mlq:name:{name}")]
+    return sorted(ids, key=order_key)
 
 
 def claim(store: Store, who: Claimant = LAB01, lease_s: float = 45, count: int = 1) -> list[Claim]:

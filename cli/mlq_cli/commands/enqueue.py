@@ -117,7 +117,7 @@ def _configure_order(parser: argparse.ArgumentParser) -> None:
         "-p", "--priority", type=int, default=0, metavar="N", help="larger runs first (0)"
     )
     after = group.add_argument(
-        "--after", metavar="ID[,ID...]", help="start once these jobs have finished"
+        "--after", metavar="ID[,ID...]", help="start once these jobs have finished; also names"
     )
     group.add_argument(
         "--after-any", action="store_true", help="with --after: they need only end, not finish"
@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
         vram=args.vram,
         time=args.time,
         priority=args.priority,
-        after=() if args.after is None else queue.select(args.after.split(",")),
+        after=() if args.after is None else tuple(args.after.split(",")),
         after_any=args.after_any,
         retries=args.retries,
         grace=args.grace,

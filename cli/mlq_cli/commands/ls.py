@@ -7,12 +7,11 @@ import gc
 import sys
 import time
 
-from mlq.lifecycle import ENDED, WAITING, State
+from mlq.lifecycle import ENDED, HELD, WAITING
 from mlq.queues import Queue
 from mlq.views import JobView
-from mlq_cli.parser import add_json
+from mlq_cli.parser import add_ids, add_json, add_state
 from mlq_cli.render.jobs import (
-    HELD,
     counts_of,
     ended_of,
     job_table,
@@ -26,7 +25,8 @@ from mlq_cli.session import local_now, open_queue, out_style, print_json, print_
 HELP = "list jobs: all that have not ended, and those that ended in the last 24 hours"
 EXAMPLES = """\
   mlq ls
-  mlq ls -a --state failed --state canceled
+  mlq ls -a --state failed,canceled
+  mlq ls 'lr-*' --state failed
   mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
 
 _RECENT_S = 86400
@@ -38,13 +38,9 @@ _WAITING_SHOWN = 50
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    add_ids(parser, "id, range, name or glob ('lr-*'): only these, whenever they ended", nargs="*")
     parser.add_argument("-a", "--all", action="store_true", help="also jobs that ended earlier")
-    parser.add_argument(
-        "--state",
-        action="append",
-        choices=[*map(str, State), HELD],
-        help="only jobs in this state; may be given several times",
-    )
+    add_state(parser)
     add_json(parser)
 
 
@@ -52,9 +48,13 @@ def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
     queue = open_queue()
     counts: dict[str, int] | None = None
-    if args.json or args.all or args.state:
+    if args.json or args.all or args.state or args.ids:
         gc.disable()  # of a hundred thousand jobs nothing is garbage, and looking takes seconds
-        jobs = _listed(queue, everything=args.all, states=args.state)
+        if args.ids:
+            ids = queue.select(args.ids, args.state or ())
+            jobs = queue.with_conditions(queue.views(ids))
+        else:
+            jobs = _listed(queue, everything=args.all, states=args.state)
     else:
         jobs, counts = queue.glance(time.time() - _RECENT_S, _ENDED_SHOWN)
     if args.json:

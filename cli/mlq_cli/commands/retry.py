@@ -15,14 +15,17 @@ from mlq.ids import order_key
 from mlq.lifecycle import State
 from mlq.many import Retried
 from mlq.queues import Queue
-from mlq_cli.parser import add_ids
-from mlq_cli.render.words import count, listed
+from mlq_cli.choosing import check_choice, chosen, told
+from mlq_cli.parser import add_choice
+from mlq_cli.render.words import count, listed_briefly
 from mlq_cli.session import open_queue, print_lines, say, show_progress
 
 HELP = "run jobs again that failed or were canceled; they go on from their checkpoints"
 EXAMPLES = """\
   mlq retry 1042
   mlq retry 1040-1050
+  mlq retry 'lr-*'
+  mlq retry --state failed
 
 Jobs keep their place. Those that were canceled because a job that they come
 after failed are put back with it."""
@@ -32,7 +35,7 @@ _ROOTS_NAMED = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_ids(parser, "id, range (1040-1050) or name")
+    add_choice(parser, "run again")
     parser.add_argument(
         "--finished",
         action="store_true",
@@ -45,20 +48,28 @@ def run(args: argparse.Namespace) -> int:
     """Run again; 0 if that changed anything."""
     if args.yes and not args.finished:
         raise InvalidInputError("--yes needs --finished", why="nothing else is asked")
+    states = (State.FAILED, State.CANCELED, *([State.FINISHED] if args.finished else []))
+    if State.FINISHED in (args.state or ()) and not args.finished:
+        raise InvalidInputError(
+            "retry: finished jobs have results that a second run may overwrite",
+            fix="say --finished if that is right",
+        )
+    check_choice(args, "retry", states)
     queue = open_queue()
     queue.progress = show_progress("retry")
-    ids = queue.select(args.ids)
+    ids = chosen(queue, args, states)
     if args.finished and not args.yes and not _agrees(_finished(queue, ids)):
         say("nothing was run again")
         return 1
     done = queue.retry(ids, finished=args.finished)
     if done.queued:
-        print_lines([f"queued again: {listed(done.queued)}", *_put_back(done)])
+        print_lines([f"queued again: {told(args, done.queued)}", *_put_back(done)])
     if done.finished:
-        say(f"not queued again: {listed(done.finished)} finished (--finished runs such, too)")
+        which = listed_briefly(done.finished)
+        say(f"not queued again: {which} finished (--finished runs such, too)")
     if done.unended:
         have = "has" if len(done.unended) == 1 else "have"
-        say(f"not queued again: {listed(done.unended)} {have} not ended yet")
+        say(f"not queued again: {listed_briefly(done.unended)} {have} not ended yet")
     return 0 if done.queued else 1
 
 
@@ -79,8 +90,8 @@ def _agrees(finished: Sequence[str]) -> bool:
     from mlq_cli.setup.asking import Asker
 
     run_again = (
-        f"{count(len(finished), 'job')} finished: {listed(finished)}. Run again, in the same"
-        " folders `output` and `checkpoint`? Logs of earlier attempts stay"
+        f"{count(len(finished), 'job')} finished: {listed_briefly(finished)}. Run again, in the"
+        " same folders `output` and `checkpoint`? Logs of earlier attempts stay"
     )
     return Asker(wanted=True).surely(run_again)
 
@@ -98,5 +109,5 @@ def _put_back(done: Retried) -> list[str]:
 def _line(children: list[str], because_of: str) -> str:
     were = "was" if len(children) == 1 else "were"
     what = count(len(children), "job")
-    ids = listed(sorted(children, key=order_key))
+    ids = listed_briefly(sorted(children, key=order_key))
     return f"also put back {what} that {were} canceled because of {because_of}: {ids}"

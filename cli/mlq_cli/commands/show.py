@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from mlq.variables.masked import given
-from mlq_cli.parser import add_ids, add_json
+from mlq_cli.choosing import check_choice, chosen
+from mlq_cli.parser import add_choice, add_json
 from mlq_cli.render.job_details import details
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_painted
 
@@ -17,14 +18,15 @@ EXAMPLES = """\
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_ids(parser, "id, range (1040-1050) or name")
+    add_choice(parser, "show")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
+    check_choice(args, "show")
     queue = open_queue()
-    jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
+    jobs = queue.with_conditions(queue.views(chosen(queue, args)))
     specs = {row[0]: row[1] for row in queue.store.rows(("mlq_spec",), [job.id for job in jobs])}
     variables = {job.id: given(specs.get(job.id, "")) for job in jobs}
     if args.json:

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from mlq.lifecycle import ENDED, WAITING, State
+from mlq.lifecycle import ENDED, HELD, WAITING, State
 from mlq.units import format_mib, parse_iso
 from mlq.views import JobView
 from mlq_cli.render.style import Style, kind_of
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import count, elapsed, percent
 
-HELD = "held"
 _COLUMNS = (
     Column("ID"),
     Column("STATE"),

@@ -9,6 +9,7 @@ from mlq.units import format_duration, parse_iso
 
 _DAY_S = 86400
 _MIB_A_GIB = 1024
+_RUNS_SHOWN = 20
 
 
 def elapsed(seconds: float) -> str:
@@ -59,6 +60,15 @@ def listed(ids: Sequence[str]) -> str:
     for run in _runs(ids):
         parts += [f"{run[0]}-{run[-1]}"] if len(run) > 2 else run
     return ", ".join(parts)
+
+
+def listed_briefly(ids: Sequence[str]) -> str:
+    """Return ids in few words as `listed`, and of very many the first and how many more."""
+    runs = _runs(ids)
+    if len(runs) <= _RUNS_SHOWN:
+        return listed(ids)
+    shown = [one for run in runs[:_RUNS_SHOWN] for one in run]
+    return f"{listed(shown)} and {len(ids) - len(shown)} more"
 
 
 def _runs(ids: Iterable[str]) -> list[list[str]]:

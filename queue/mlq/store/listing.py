@@ -6,16 +6,20 @@ trip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.condition import Heard, Sighting, read_sightings
-from mlq.ids import order_key
-from mlq.store.found import record, text_of
+from mlq.store.found import record
 from mlq.store.operations import Operation
 from mlq.store.sending import Sender
 
+if TYPE_CHECKING:
+    from mlq.globs import Sieve
+
 PAGE = 1000
+SIFTED = 4000
+"""Jobs that are looked at in one operation: some ten milliseconds of the server."""
 
 Conditions = dict[str, tuple[Heard, Sighting | None]]
 """Machine -> how it was last heard by the queue, and seen by the reaper."""
@@ -113,10 +117,33 @@ class Listing(Sender):
         rows = [*(first["rows"] or ()), *(more["rows"] or ())]
         return Glance(rows, _conditions(told), more["counts"], more["ended_since"])
 
-    def named(self, name: str) -> list[str]:
-        """Return the ids of the jobs of this name, in order of submission."""
-        ids = [text_of(raw) for raw in self.client.call("SMEMBERS", f"mlq:name:{name}")]
-        return sorted(ids, key=order_key)
+    def latest_named(self, name: str) -> tuple[str, int]:
+        """Return the latest job of a name that has not ended, else its latest; and of how many.
+
+        The id is "" if there is none.
+        """
+        (reply,) = self.run(Operation("latest_named", {"name": name}, request_id=""))
+        return reply["id"], reply["of"]
+
+    def sift(self, index: str, states: Collection[str], sieve: Sieve) -> Iterator[tuple[str, str]]:
+        """Yield id and name of the jobs of an index that are in these states and may match.
+
+        Args:
+            index: `jobs` (all) or `unended`.
+            states: `held` may be among them; none: any.
+            sieve: what their names must have.
+        """
+        args: dict[str, Any] = {
+            "index": f"mlq:{index}",
+            "states": dict.fromkeys(states, True),
+            **sieve._asdict(),
+            "limit": SIFTED,
+        }
+        part = {"from": "-inf", "skip": 0}
+        while part:
+            (reply,) = self.run(Operation("sift", {**args, **part}, request_id=""))
+            yield from ((job_id, name) for job_id, name in reply["found"] or ())
+            part = reply.get("next")
 
     def conditions(self) -> Conditions:
         """Return how each machine that holds attempts was last heard, and seen by the reaper."""

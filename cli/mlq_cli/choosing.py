@@ -1,0 +1,50 @@
+"""Which jobs a command is about, as typed: ids, ranges, names, globs and --state."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Sequence
+
+from mlq.errors import InvalidInputError
+from mlq.queues import Queue
+from mlq_cli.render.words import count, listed_briefly
+
+
+def check_choice(args: argparse.Namespace, command: str, eligible: Collection[str] = ()) -> None:
+    """Check what was typed before anything is asked of the queue.
+
+    Args:
+        args: with `ids` and `state` (`mlq_cli.parser.add_choice`).
+        command: its name.
+        eligible: the states in which it does anything to a job; none: any.
+
+    Raises:
+        InvalidInputError: none were typed, or a state in which the command does nothing.
+    """
+    states = args.state or ()
+    if not args.ids and not states:
+        raise InvalidInputError(
+            f"{command}: which jobs",
+            why="either ids or names are needed, or --state",
+            fix=f"see: mlq {command} --help",
+        )
+    if eligible and (useless := [one for one in states if one not in eligible]):
+        raise InvalidInputError(
+            f"{command}: --state {','.join(useless)} cannot be meant",
+            why=f"it is for jobs that are {', '.join(sorted(eligible))}",
+        )
+
+
+def chosen(queue: Queue, args: argparse.Namespace, eligible: Collection[str] = ()) -> list[str]:
+    """Return the ids of the jobs that were typed; raises JobNotFoundError if they mean none."""
+    return queue.select(args.ids, args.state or (), eligible)
+
+
+def told(args: argparse.Namespace, ids: Sequence[str]) -> str:
+    """Return which jobs something was done to; and how many, if they were not typed one by one."""
+    from mlq.globs import is_glob
+
+    which = listed_briefly(ids)
+    if args.state or any(map(is_glob, args.ids)):
+        return f"{count(len(ids), 'job')}: {which}"
+    return which

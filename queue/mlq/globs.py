@@ -1,0 +1,53 @@
+"""Names as globs (`lr-*`): what they match, and what can be sifted out before that is asked.
+
+The rules are those of the shell's names, upper and lower case apart: `*`, `?`, `[abc]`, `[!abc]`. A
+queue may have a hundred thousand names, so the server first drops those that lack the literal parts
+of the glob. Invariant: the sieve lets everything through that the glob matches.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_SPECIAL = re.compile(r"\[!?\]?[^\]]*\]|[*?]")
+
+
+class Sieve(NamedTuple):
+    """What a name must begin with, hold in this order between, and end with."""
+
+    starts: str = ""
+    has: tuple[str, ...] = ()
+    ends: str = ""
+
+
+def is_glob(text: str) -> bool:
+    """Whether this is a glob and not only a name."""
+    return any(one in text for one in "*?[")
+
+
+def sieve_of(glob: str) -> Sieve:
+    """Return what every name has that the glob matches."""
+    first, *rest = _SPECIAL.split(glob)
+    if not rest:
+        return Sieve(first)
+    return Sieve(first, tuple(part for part in rest[:-1] if part), rest[-1])
+
+
+def only(name: str) -> str:
+    """Return a glob that matches this name alone, even where a name means but one of its jobs."""
+    quoted = re.sub(r"[*?[]", r"[\g<0>]", name)
+    return quoted if quoted != name else f"{name[:-1]}[{name[-1]}]"
+
+
+def matches(name: str, glob: str) -> bool:
+    """Whether the glob matches the name."""
+    return _compiled(glob).fullmatch(name) is not None
+
+
+@lru_cache(maxsize=16)
+def _compiled(glob: str) -> re.Pattern[str]:
+    import fnmatch  # imports posixpath and more: not for a command that has no glob
+
+    return re.compile(fnmatch.translate(glob))
