@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.globs import is_glob, matches, only, sieve_of
-from mlq.ids import expand, is_job_id, order_key
+from mlq.ids import expand, order_key
 from mlq.lifecycle import ENDED, HELD, State
 from mlq.python_arguments import texts
 from mlq.store.store import Store
@@ -96,9 +96,6 @@ def parents(
     """
     ids: dict[str, None] = {}
     for word in after:
-        if is_job_id(word):
-            ids[word] = None
-            continue
         meant = select(store, [word], tell=tell)
         if not after_any and expand(word).kind == "name":
             _check_may_end_well(store, word, meant)
@@ -114,7 +111,7 @@ def with_parents(
     placed = []
     for one in submissions:
         after = texts("after", one.after, 'after=["1042"]')
-        if not all(map(is_job_id, after)):
+        if after:
             key = (after, one.after_any)
             if key not in known:
                 known[key] = parents(store, after, after_any=one.after_any, tell=tell)

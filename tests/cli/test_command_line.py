@@ -48,6 +48,9 @@ def test_every_command_explains_itself_by_examples(installation: Sandbox, name: 
     assert f"examples:\n  mlq {name}" in out.replace("  MLQ_BEAT_S=2 mlq config\n", "")
 
 
+_EITHER = "either ids or names are needed, or --state"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -58,11 +61,7 @@ def test_every_command_explains_itself_by_examples(installation: Sandbox, name: 
             "mlq: ls: unknown option --stat\n  did you mean --state? See: mlq ls --help\n",
         ),
         (["config", "7"], "mlq: config: unknown argument 7\n  See: mlq config --help\n"),
-        (
-            ["show"],
-            "mlq: show: which jobs: either ids or names are needed, or --state\n"
-            "  see: mlq show --help\n",
-        ),
+        (["show"], f"mlq: show: which jobs: {_EITHER}\n  see: mlq show --help\n"),
     ],
 )
 def test_what_is_not_understood(installation: Sandbox, words: list[str], message: str) -> None:
