@@ -24,6 +24,7 @@ from mlq_worker.boot import install
 from mlq_worker.lock import Holder, held, holder
 from mlq_worker.notify import Notifier
 from mlq_worker.options import WorkerOptions
+from mlq_worker.server_watch import server_watch
 from mlq_worker.status import doing
 from mlq_worker.worker_log import log_to
 
@@ -60,7 +61,8 @@ def run(
     folder = machine_dir(settings.runtime_dir, settings.machine)
     status_file = folder / "worker.status"
     notify = Notifier.taken_from(os.environ, status_file)
-    with held(folder, settings.machine, notify.renew), log_to(log):
+    tasks = [notify.renew, *server_watch(settings)]
+    with held(folder, settings.machine, *tasks), log_to(log):
         try:
             daemon.run(settings, options, notify, keep_trying=keep_trying)
         finally:

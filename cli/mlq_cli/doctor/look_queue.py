@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from mlq.clock_offset import offset_s
-from mlq.errors import MlqError, QueueRefusedError
+from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.paths import read_secret
+from mlq.server.lost_files import explained
 from mlq.settings import Settings
 from mlq.store.client import Client
 from mlq.store.found import whole
@@ -33,6 +34,8 @@ def queue(settings: Settings) -> QueueFacts:
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
         missing = "" if is_remote(settings) else _missing(settings, wire)
     except MlqError as error:
+        if isinstance(error, QueueUnreachableError) and not is_remote(settings):
+            error = explained(error, settings)
         return QueueFacts(where, error, passed_over=_passed_over(settings))
     server_s = float(whole(fields.get("server_time_usec", "")[:-6]))  # of microseconds
     kind = "Valkey" if "valkey_version" in fields else "Redis"

@@ -25,6 +25,7 @@ from mlq.server import choice, known, torn
 from mlq.server.config import acl_text, config_text
 from mlq.server.data import DataFiles, damaged, find_data, set_aside
 from mlq.server.files import ServerFiles
+from mlq.server.lost_files import kept
 from mlq.server.programs import Program, find_programs
 from mlq.server.trial import Trials
 from mlq.server.witness import Count, Expected, Witness, count, shortfall
@@ -251,7 +252,7 @@ def _write_config(told: Launch, program: Program, socket: Path) -> None:
 def _run(told: Launch, program: Program) -> None:
     files = told.files
     said_before = files.log_size()
-    with files.log.open("ab") as log:
+    with files.log.open("ab") as log, kept(told.settings.redis_socket.parent) as held:
         ran = subprocess.run(
             [program.path, files.config],
             stdin=subprocess.DEVNULL,
@@ -259,7 +260,7 @@ def _run(told: Launch, program: Program) -> None:
             stderr=log,
             cwd=files.folder,
             umask=0o077,
-            pass_fds=[told.lock],
+            pass_fds=[told.lock, *held],
             check=False,
         )
     if ran.returncode != 0:

@@ -7,11 +7,18 @@ back to a server that runs; it is stopped in order and started again, which lose
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlq.errors import QueueUnreachableError
+
+if TYPE_CHECKING:
+    from mlq.settings import Settings
 
 _APPEARS_S = 1.0
 _POLL_S = 0.02
@@ -37,6 +44,24 @@ def server_in(folder: Path) -> int | None:
     return None
 
 
+def explained(error: QueueUnreachableError, settings: Settings) -> QueueUnreachableError:
+    """Return why the queue of this machine does not answer: the error, or what is behind it."""
+    from mlq.server.files import ServerFiles
+
+    files = ServerFiles(settings.server_dir)
+    try:
+        if settings.redis_socket.exists() or not files.is_running():
+            return error
+    except OSError:
+        return error
+    return QueueUnreachableError(
+        f"no queue answers at {settings.redis_socket}",
+        why=f"the queue's server runs (process {files.pid()}), but its socket was removed, perhaps "
+        "by a cleaner",
+        fix="`mlq server start` starts it again in order; nothing is lost",
+    )
+
+
 def has_lost_socket(socket: Path, is_running: Callable[[], bool]) -> bool:
     """Tell whether a server runs without its socket; one that only starts has it in a moment."""
     until_s = time.monotonic() + _APPEARS_S
@@ -47,3 +72,15 @@ def has_lost_socket(socket: Path, is_running: Callable[[], bool]) -> bool:
             return True
         time.sleep(_POLL_S)
     return False
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[list[int]]:
+    """Lock the socket's folder for the server, which inherits it: systemd-tmpfiles passes it by."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(BlockingIOError):  # a cleaner is at it just now
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield [descriptor]
+    finally:
+        os.close(descriptor)

@@ -10,6 +10,7 @@ from typing import Any
 from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
 from mlq.paths import read_password
 from mlq.server.files import ServerFiles
+from mlq.server.lost_files import explained
 from mlq.server.trial import Trials
 from mlq.server.witness import Witness, count, shortfall
 from mlq.settings import Settings
@@ -79,6 +80,8 @@ def status(settings: Settings) -> ServerStatus:
         finally:
             client.close()
     except (QueueUnreachableError, QueueRefusedError, UnsafePathError) as error:
+        if type(error) is QueueUnreachableError:
+            error = explained(error, settings)
         return ServerStatus(running=True, note=str(error), **at)
     kind = "Valkey" if "valkey_version" in info else "Redis"
     return ServerStatus(

@@ -55,7 +55,12 @@ def through(settings: Settings, open_at: Callable[[Path], T]) -> T:
         QueueUnreachableError: it can, but no server answers there.
     """
     if not is_remote(settings):
-        return open_at(settings.redis_socket)
+        try:
+            return open_at(settings.redis_socket)
+        except QueueUnreachableError as error:
+            from mlq.server.lost_files import explained
+
+            raise explained(error, settings) from None
     try:
         return open_at(reach(settings))
     except TunnelError:

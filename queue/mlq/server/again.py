@@ -1,0 +1,23 @@
+"""A process that starts a server again which has lost its socket; for `mlq_worker.server_watch`.
+
+What it has to say goes into the server's own log: nobody sees its output.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mlq.errors import MlqError
+from mlq.server import control
+from mlq.server.files import ServerFiles
+from mlq.settings import load
+
+
+def main() -> None:
+    """Start the server, as `mlq server start` does."""
+    settings = load(os.environ).settings
+    files = ServerFiles(settings.server_dir)
+    try:
+        control.start(settings, say=files.write_log)
+    except MlqError as error:
+        files.write_log(str(error).replace("\n", "; "))
