@@ -251,16 +251,18 @@ def check_all(
     """Validate submissions; raises InvalidInputError like `Submission.spec`."""
     checked: list[Checked] = []
     like: dict[str, object] = {}
+    templates: dict[str, JobSpec] = {}
     for submission in submissions:
-        # Another name of a program is another program to find; a path is one already.
-        name = [word for word in submission.argv[:1] if "/" not in str(word)]
-        options = {**vars(submission), "argv": name}
+        options = {**vars(submission), "argv": ()}
         if options != like:
-            like, template = options, submission.spec("0", at, default_mem_mib, caller)
-        else:
-            # Only id and arguments differ from a job that was validated.
-            submission.check_command()
-        checked.append((submission, template))
+            like, templates = options, {}
+        submission.check_command()
+        # Another name of a program is another program to find; a path is one already.
+        name = next((word for word in submission.argv[:1] if "/" not in word), "")
+        if name not in templates:
+            templates[name] = submission.spec("0", at, default_mem_mib, caller)
+        # Only id and argv differ from a job that was validated.
+        checked.append((submission, templates[name]))
     return checked
 
 
