@@ -107,7 +107,7 @@ def test_an_exception_fails_it_and_its_traceback_is_in_the_log(permissive: Lab) 
         job = Queue("default", client, serializer="json").enqueue("lab_functions.boom")
         ended = permissive.until(job.id, "failed")
         assert Job.fetch(job.id, client, serializer="json").is_failed
-    assert (ended.exit_code, ended.reason) == (1, "exit 1")
+    assert (ended.exit_code, ended.reason) == (1, "exit 1: LookupError: no such thing")
     log = permissive.log(job.id).decode()
     assert "Traceback (most recent call last)" in log
     assert log.endswith("LookupError: no such thing\n")

@@ -18,7 +18,8 @@ WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 
 def test_a_killed_worker_costs_its_jobs_nothing(lab: Lab) -> None:
     machine = lab.machine("lab01")
-    ends_meanwhile = lab.sh(f"echo $$ >pid1; {WAIT.format(gate='first')}; exit 3")
+    script = f"echo $$ >pid1; {WAIT.format(gate='first')}; echo no memory; exit 3"
+    ends_meanwhile = lab.sh(script)
     runs_on = lab.sh(f"echo $$ >pid2; {WAIT.format(gate='second')}; echo the end")
     pids = [lab.pid("pid1"), lab.pid("pid2")]
     machine.kill("worker")
@@ -28,7 +29,7 @@ def test_a_killed_worker_costs_its_jobs_nothing(lab: Lab) -> None:
     assert lab.job(ends_meanwhile).state == "started"
     machine.start()
     ended = lab.until(ends_meanwhile, "failed")
-    assert (ended.exit_code, ended.reason, ended.attempt) == (3, "exit 3", 1)
+    assert (ended.exit_code, ended.reason, ended.attempt) == (3, "exit 3: no memory", 1)
     assert alive(pids[1])
     lab.open("second")
     ended = lab.until(runs_on, "finished")

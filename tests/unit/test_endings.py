@@ -46,6 +46,20 @@ def test_exit_0_finishes_the_job() -> None:
     assert entry(move) == {"type": 1, "worker_name": "lab01", "execution_id": "2"}
 
 
+def test_who_failed_tells_the_last_line_of_its_log() -> None:
+    line = "RuntimeError: CUDA out of memory"
+    failed = result(exit_code=1, reason="exit 1", last_line=line)
+    assert ending(failed, History(), PATIENCE).fields["mlq_reason"] == f"exit 1: {line}"
+    again = ending(failed, History(retries=1), PATIENCE).fields["mlq_reason"]
+    assert again == f"exit 1: {line}; retry 1 of 1 in 5s"
+    late = result("timeout", reason="timeout after 2h", last_line="\x1b[31mepoch\n" + "9" * 500)
+    reason = str(ending(late, History(), PATIENCE).fields["mlq_reason"])
+    assert reason.startswith("timeout after 2h:  [31mepoch 999")
+    assert len(reason) < 230
+    assert result(exit_code=0, last_line="all is well").why == ""
+    assert result(exit_code=1, last_line=["none"]).last_line == ""
+
+
 def test_what_a_function_returned_is_kept() -> None:
     move = ending(result(exit_code=0, value="[1, 2]"), History(), PATIENCE)
     assert move.fields["result"] == "[1, 2]"

@@ -19,6 +19,7 @@ from mlq.store.replies import Attempt
 from mlq.strict_files import Refused
 from mlq.units import parse_iso, utc_iso
 from mlq_worker.causes import NO_CAUSE, Cause, parse_cause
+from mlq_worker.supervisor.last_line import LONGEST
 from mlq_worker.supervisor.messages import Outcome
 
 UNUSABLE = "unusable"
@@ -60,6 +61,7 @@ class AttemptResult:
         value: what a Python function returned, as JSON text; "" if nothing, None if that is still
             to be read.
         cause: what was at fault if it could not start.
+        last_line: of its log, if it ran and failed; "" if that is not known.
         unwritten: whether its `result.json` was not there yet when it was told of.
         found: with the outcome `reused`: the attempt that has the number already.
         cpu_s: CPU time that its processes used; None if that is not known.
@@ -81,7 +83,13 @@ class AttemptResult:
     found: FoundAttempt | None = None
     cpu_s: float | None = None
     max_rss_mib: int | None = None
+    last_line: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Why it ended, with the last line of its log."""
+        return f"{self.reason}: {self.last_line}" if self.last_line else self.reason
 
     @property
     def key(self) -> Attempt:
@@ -149,6 +157,7 @@ def parse_result(raw: object) -> AttemptResult:
         unwritten=raw.get("unwritten") is True,
         cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
         **_usage(raw),
+        last_line=_last_line(raw.get("last_line")) if outcome in _RAN and exit_code != 0 else "",
         notes=_notes(raw.get("notes")),
     )
 
@@ -182,6 +191,10 @@ def _text(raw: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"has no text as {name}")  # noqa: TRY004 - of a stranger's text
     return one_line(value)
+
+
+def _last_line(told: object) -> str:
+    return one_line(told)[:LONGEST] if isinstance(told, str) else ""
 
 
 def _whole(raw: dict[str, Any], name: str, least: int, most: int) -> int | None:

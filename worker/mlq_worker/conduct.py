@@ -1,13 +1,13 @@
 """What follows from how jobs start on this machine: a command is held, or the machine set aside.
 
 The edge around `starts` and `probation`: it asks the queue how the same commands started elsewhere,
-and NFS for the last line of a log. Both are asked only after a start that went badly.
+but only after a start that went badly.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlq.held import hold_waiting
@@ -16,7 +16,6 @@ from mlq.store.replies import Attempt
 from mlq.store.store import Store
 from mlq_worker.absences import Machines
 from mlq_worker.holdings import Holding
-from mlq_worker.liveness.evidence import Desk, read_last_line
 from mlq_worker.planning import Plan
 from mlq_worker.probation import Probation
 from mlq_worker.site import Site
@@ -32,18 +31,16 @@ from mlq_worker.starts import (
 
 log = logging.getLogger(__name__)
 
-_LOG_PATIENCE_S = 3.0
 _REMEMBERED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """A command to hold, once the last line of a log was read or took too long."""
+    """A command to hold, with the last line of a log."""
 
     word: str
     row: tuple[Start, ...]
     reason: str
-    until_s: float
 
 
 class Conduct:
@@ -52,12 +49,10 @@ class Conduct:
     Args:
         site: this machine.
         store: the queue.
-        ring: wakes the worker's loop.
     """
 
-    def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
-        self._site, self._store, self._layout = site, store, site.layout
-        self._desk: Desk[str] = site.new_desk("log", ring)
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site, self._store = site, store
         self._row: list[OwnStart] = []
         self._lasted: set[Attempt] = set()
         self._finding: _Finding | None = None
@@ -74,8 +69,8 @@ class Conduct:
 
     @property
     def is_due(self) -> bool:
-        """Whether the line of a log was read, so that a command can be held."""
-        return self._finding is not None and self._desk.answered
+        """Whether a command is to be held."""
+        return self._finding is not None
 
     def unwanted(self, living: Iterable[Holding]) -> tuple[Attempt, ...]:
         """Return what was claimed ahead and would most likely fail like those before it."""
@@ -101,7 +96,8 @@ class Conduct:
             if how == "good":
                 self._well(word_of(one.needs, "s"))
             elif how == "bad" and one.result is not None and word_of(one.needs, "s"):
-                own = OwnStart(one.attempt[0], word_of(one.needs, "s"), one.result.reason)
+                why = one.result.last_line or one.result.reason
+                own = OwnStart(one.attempt[0], word_of(one.needs, "s"), why)
                 self._row = [*self._row[1 - _REMEMBERED :], own]
                 bad = True
         if bad:
@@ -127,12 +123,11 @@ class Conduct:
             self._lasted.update(one.attempt for one in found)
             self._well("")
 
-    def look(self, now_s: float, utc_s: float) -> None:
+    def look(self, utc_s: float) -> None:
         """Hold the command that was found, and end a probation that has no reason any more."""
         finding = self._finding
-        if finding is not None and (self._desk.answered or now_s >= finding.until_s):
-            line = self._desk.answer() or finding.reason
-            self._hold(finding, line, utc_s)
+        if finding is not None:
+            self._hold(finding, utc_s)
             self._finding = None
         if self.probation.reason and self._row:
             seen = self._seen()
@@ -161,7 +156,7 @@ class Conduct:
         for own in reversed(self._row):
             row = command_fails(seen.starts.get(own.word, ()), seen.living)
             if row and self._finding is None:
-                self._find(own, row, now_s)
+                self._finding = _Finding(own.word, row, own.reason)
                 return
         if machine_fails(self._row, self._site.machine, seen):
             jobs = len({one.job_id for one in self._row})
@@ -170,19 +165,12 @@ class Conduct:
             self.probation.begin(f"{reason} (last: {last})", now_s)
             log.warning("%s", self.probation.note())
 
-    def _find(self, own: OwnStart, row: tuple[Start, ...], now_s: float) -> None:
-        self._finding = _Finding(own.word, row, own.reason, now_s + _LOG_PATIENCE_S)
-        layout, job_id = self._layout, own.job_id
-        (state,) = self._store.rows(("status", "mlq_attempt"), [job_id]) or (None,)
-        attempt = int(state[2]) if state is not None and state[2].isdigit() else 1
-        self._desk.ask(lambda: read_last_line(layout, (job_id, attempt)))
-
-    def _hold(self, finding: _Finding, line: str, utc_s: float) -> None:
+    def _hold(self, finding: _Finding, utc_s: float) -> None:
         jobs = list(dict.fromkeys(one.job_id for one in reversed(finding.row)))
         machines = sorted({one.machine for one in finding.row})
         reason = (
             f"held: {len(jobs)} jobs of this command in a row failed within {START_S:.0f}s, "
-            f"on {' and '.join(machines)}: {line}"
+            f"on {' and '.join(machines)}: {finding.reason}"
         )
         found = hold_waiting(self._store, finding.word, reason, utc_s)
         self._held.add(finding.word)

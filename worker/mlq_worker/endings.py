@@ -142,7 +142,7 @@ _BY_OUTCOME = {
 
 
 def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event, str]:
-    reason, outcome, kind = result.reason, result.outcome, result.cause.kind
+    reason, outcome, kind = result.why, result.outcome, result.cause.kind
     if history.stop and outcome != "exited":
         return Event.CANCEL, history.stop
     if outcome == "exited" and result.exit_code == 0:

@@ -73,7 +73,7 @@ class Hands:
         self._board = Board(site.settings)
         self._queue = QueueState(site.layout, site.new_desk, ring)
         self._absences = Absences(site.machine)
-        self._conduct = Conduct(site, store, ring)
+        self._conduct = Conduct(site, store)
         self._started_s = self._utc_s()
         self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
@@ -271,7 +271,7 @@ class Hands:
         if self._absences.words:
             self._absences.compare(self._store.machines(), self._settings.lease_s)
         self._conduct.lasted(living, sent_s)
-        self._conduct.look(sent_s, now_s)
+        self._conduct.look(now_s)
         self._square()
         self._reaper.look(now_s)
         self._copying.look()

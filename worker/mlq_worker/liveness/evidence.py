@@ -33,14 +33,13 @@ from mlq.strict_files import (
     read_file,
 )
 from mlq.strict_json import parse, parse_value
-from mlq_worker.attempt_result import AttemptResult, Value, one_line, parse_result, with_value
+from mlq_worker.attempt_result import AttemptResult, Value, parse_result, with_value
 from mlq_worker.liveness.verdicts import Beat, Garbled, Look
 from mlq_worker.supervisor.starting import FOREIGN
 
 log = logging.getLogger(__name__)
 
 _TAIL_BYTES = 4096
-_LONGEST_LINE = 300
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # after questions that ended in a bug
 T = TypeVar("T")
 
@@ -239,17 +238,6 @@ def _value(layout: Layout, key: Attempt) -> Value | Unreadable:
             return ""
         case other:
             return other
-
-
-def read_last_line(layout: Layout, attempt: Attempt) -> str:
-    """Return the last line that an attempt wrote and that is not empty, "" if there is none."""
-    with _pinned(layout) as root:
-        if not isinstance(root, Layout):
-            return ""
-        read = read_file(root.root, root.log_file(*attempt), _TAIL_BYTES, tail=True)
-    text = read.data.decode(errors="replace") if isinstance(read, Content) else ""
-    lines = [line for line in map(one_line, text.splitlines()) if line.strip()]
-    return lines[-1].strip()[:_LONGEST_LINE] if lines else ""
 
 
 def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:

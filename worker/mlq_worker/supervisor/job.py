@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.keepers import Gone
@@ -16,7 +16,8 @@ SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; 
 class Job:
     """One attempt from its order until its processes are gone.
 
-    `foreign`: its folder holds what is not its own; nothing may be written there.
+    `foreign`: its folder holds what is not its own; nothing may be written there. `hidden`: the
+    values of its secrets.
     """
 
     order: Order
@@ -26,6 +27,7 @@ class Job:
     started: Started | None = None
     result: Result | None = None
     foreign: bool = False
+    hidden: tuple[str, ...] = field(default=(), repr=False)
     keeper: Gone | None = None
     sweep_at: float = 0.0
     sweep_s: float = SWEEP_S

@@ -197,7 +197,7 @@ class Supervisor:
             self._state.started(message.get("started", ()))
             self._state.late(_keys(message.get("late", ())), self._now)
             self._state.gone(message.get("gone", ()))
-            self._state.stored(_keys(message.get("stored", ())))
+            self._state.stored(_keys(message.get("stored", ())), message.get("last_lines", ()))
             self._state.stored(_keys(message.get("unwritten", ())), written=False)
         if channel.closed:
             note(f"the launcher (process {self._launcher.pid}) died")

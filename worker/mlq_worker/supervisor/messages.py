@@ -104,13 +104,15 @@ class _RequiredOfResult(TypedDict):
 class Result(_RequiredOfResult, total=False):
     """How an attempt ended: the content of `result.json`. Times of day are UTC.
 
-    `cause` tells what was at fault if it could not start (`mlq_worker.causes`). `found` goes with
-    the outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
+    `last_line` is that of its log, if it failed; it comes after the rest of the result. `cause`
+    tells what was at fault if it could not start (`mlq_worker.causes`). `found` goes with the
+    outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
     `notes` say what its user should know beside its end, a sentence each.
     """
 
     cause: dict[str, str]
     found: Found
+    last_line: str
     unwritten: bool
     notes: list[str]
 

@@ -15,6 +15,7 @@ from mlq.layout import Layout
 from mlq.root import LastLook
 from mlq_worker.supervisor.clock import boottime
 from mlq_worker.supervisor.journal import note
+from mlq_worker.supervisor.last_line import read_last_line, tells_last_line
 from mlq_worker.supervisor.messages import Key, Result, key_of
 from mlq_worker.supervisor.pool import Pool
 from mlq_worker.supervisor.results import write_result
@@ -29,6 +30,7 @@ _NEVER = float("inf")
 class _Entry:
     result: Result
     tell_at: float
+    hidden: tuple[str, ...]
     retry_s: float = _RETRY_S
     retry_at: float = _NEVER
 
@@ -39,7 +41,8 @@ class Shelf:
     Args:
         layout: where they go.
         pool: whose threads write them.
-        stored: called with `stored` or `unwritten` and the attempt once its end may be reported.
+        stored: called with `stored` or `unwritten` and the attempt once its end may be reported,
+            before it with `last_lines` and the attempt and the last line of its log.
         last_look: at the root.
     """
 
@@ -47,7 +50,7 @@ class Shelf:
         self,
         layout: Layout,
         pool: Pool,
-        stored: Callable[[str, Key], None],
+        stored: Callable[[str, object], None],
         last_look: LastLook | None = None,
     ) -> None:
         self._layout, self._last_look = layout, last_look
@@ -55,9 +58,10 @@ class Shelf:
         self._stored = stored
         self._entries: dict[Key, _Entry] = {}
 
-    def put(self, result: Result) -> None:
-        """Writes a result, in a thread."""
-        entry = self._entries[key_of(result)] = _Entry(result, boottime() + _PATIENCE_S)
+    def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
+        """Writes a result, in a thread; `hidden` are texts that must not be in it."""
+        entry = _Entry(result, boottime() + _PATIENCE_S, hidden)
+        self._entries[key_of(result)] = entry
         self._write(entry)
 
     def forget(self, key: Key) -> None:
@@ -77,12 +81,20 @@ class Shelf:
         return due
 
     def _write(self, entry: _Entry) -> None:
-        self._pool.submit(lambda: partial(self._written, entry, self._try_to_write(entry)))
+        self._pool.submit(lambda: partial(self._written, entry, *self._try_to_write(entry)))
 
-    def _try_to_write(self, entry: _Entry) -> str:
-        return write_result(entry.result, self._layout, self._last_look)
+    def _try_to_write(self, entry: _Entry) -> tuple[str, str]:
+        """Returns the last line of the log, and what went wrong; the entry is the owner's."""
+        result, line = entry.result, ""
+        if tells_last_line(result):
+            line = read_last_line(result, self._layout, entry.hidden, self._last_look)
+        if line:
+            result = {**result, "last_line": line}
+        return line, write_result(result, self._layout, self._last_look)
 
-    def _written(self, entry: _Entry, error: str) -> None:
+    def _written(self, entry: _Entry, line: str, error: str) -> None:
+        if line and entry.tell_at != _NEVER:
+            self._stored("last_lines", [*key_of(entry.result), line])
         self._tell(entry, "unwritten" if error else "stored")
         key = key_of(entry.result)
         if not error:

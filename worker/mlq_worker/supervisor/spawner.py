@@ -143,7 +143,7 @@ class Spawner:
             self._preparation.expect(key_of(order))
             self._report.tell("late", key_of(order))
             return
-        env = {**order["env"], **ready.secrets}
+        env, job.hidden = {**order["env"], **ready.secrets}, tuple(ready.secrets.values())
         try:
             pid = self.keepers.start(order["mark"], order["cwd"], ready.argv, env, ready.log)
         except (OSError, ValueError) as error:
@@ -276,7 +276,7 @@ class Spawner:
         if job.foreign:  # in the place of its result lies what is not ours
             self._report.tell("stored", key_of(result))
         else:
-            self._shelf.put(result)
+            self._shelf.put(result, job.hidden)
         self._make_way(job)
 
     def _make_way(self, job: Job) -> None:

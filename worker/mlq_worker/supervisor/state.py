@@ -12,7 +12,8 @@ being killed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from mlq_worker.supervisor import ending, fence
 from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
@@ -172,8 +173,14 @@ class Attempts:
                 self._waiting.leave(attempt)
                 attempt.phase, attempt.result, attempt.paused_at = Phase.LEAVING, result, None
 
-    def stored(self, keys: Iterable[Key], *, written: bool = True) -> None:
-        """The results of these are on NFS, or will not be soon."""
+    def stored(
+        self, keys: Iterable[Key], lines: Iterable[Sequence[Any]] = (), *, written: bool = True
+    ) -> None:
+        """The results of these are on NFS, or will not be soon; `lines` end the logs of some."""
+        for job_id, number, line in lines:
+            attempt = self._held.get((job_id, number))
+            if attempt is not None and attempt.result:
+                attempt.result["last_line"] = line
         for key in keys:
             attempt = self._held.get(key)
             if attempt is not None and attempt.phase is Phase.LEAVING and attempt.result:
