@@ -16,6 +16,7 @@ from mlq.lifecycle import ENDED, WAITING, Event, State
 from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.units import utc_iso
+from mlq.views import OF_A_RUN
 
 SLICE = 500
 """Jobs in one slice."""
@@ -25,14 +26,7 @@ Progress = Callable[[int, int], None]
 
 # What a job that is run again by its user should not remember.
 _OF_EARLIER_RUNS = (
-    "started_at",
-    "ended_at",
-    "mlq_exit_code",
-    "mlq_reason",
-    "mlq_progress",
-    "mlq_stop",
-    "mlq_losses",
-    "mlq_failures",
+    *OF_A_RUN,
     "mlq_folder_faults",
     "mlq_avoid",
     "mlq_avoid_until",

@@ -15,14 +15,7 @@ from mlq.ids import is_valid_id
 from mlq.layout import Layout
 from mlq.store.found import moment, record, whole
 
-FIELDS = (
-    "status",
-    "origin",
-    "description",
-    "mlq_spec",
-    "mlq_attempt",
-    "mlq_machine",
-    "created_at",
+OF_A_RUN = (
     "started_at",
     "ended_at",
     "mlq_exit_code",
@@ -31,6 +24,18 @@ FIELDS = (
     "mlq_stop",
     "mlq_losses",
     "mlq_failures",
+)
+"""What a job that is run again by its user should not remember of its earlier runs."""
+
+FIELDS = (
+    "status",
+    "origin",
+    "description",
+    "mlq_spec",
+    "mlq_attempt",
+    "mlq_machine",
+    "created_at",
+    *OF_A_RUN,
     "enqueued_at",
     "mlq_due",
     "mlq_held",

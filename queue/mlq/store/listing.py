@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlq.globs import Sieve
 
 PAGE = 1000
-SIFTED = 4000
+SIFTED = 2000
 """Jobs that are looked at in one operation: some ten milliseconds of the server."""
 
 Conditions = dict[str, tuple[Heard, Sighting | None]]

@@ -8,12 +8,12 @@ job names the event of the life cycle that it is, so no caller can write a state
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import JobNotFoundError, QueueRefusedError
 from mlq.store.listing import PAGE, Listing
+from mlq.store.machine_roles import MachineRoles
 from mlq.store.operations import (
     STATES,
     Claimant,
@@ -27,19 +27,18 @@ from mlq.store.operations import (
 if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
     # them takes as long as the rest of it.
-    from mlq.store.machine_names import NameHolder, WorkerIdentity
     from mlq.store.record import SignedJob
     from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
 SUBMIT_BATCH = 500
 # Moves in one operation: few enough to hold the server for some milliseconds only.
 SLICE = 500
-MACHINE_RECORD_TTL_S = 30 * 86400
-RQ_WORKER_TTL_S = 600
 
 
-class Store(Listing):
-    """The operations of the queue, over one client; what only reads is in `Listing`.
+class Store(Listing, MachineRoles):
+    """The operations of the queue, over one client.
+
+    What only reads is in `Listing`, what machines say and take in `MachineRoles`.
 
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
@@ -240,48 +239,6 @@ class Store(Listing):
         (reply,) = self.run(Operation("reserve_machine", args))
         return str(reply["holder"])
 
-    def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:
-        """Take or keep a role that one machine has at a time; returns the machine that has it.
-
-        Args:
-            role: its name.
-            machine: who asks.
-            ttl_s: after so long without being asked for by its holder the role is free.
-            clock_s: a monotonic clock of the caller. Then the role is free, too, when this store
-                has seen it unchanged for `ttl_s`: the server's clock, by which it expires, may
-                have been set back.
-        """
-        shown, since_s = self._roles.get(role, ("", 0.0))
-        silent = clock_s is not None and shown and clock_s - since_s >= ttl_s
-        args = {"role": role, "machine": machine, "ttl_s": ttl_s}
-        args["instead_of"] = shown if silent else ""
-        (reply,) = self.run(Operation("hold_role", args, request_id=""))
-        if clock_s is not None and reply["shown"] != shown:
-            self._roles[role] = (reply["shown"], clock_s)
-        return str(reply["holder"])
-
-    def name_holder(self, machine: str) -> NameHolder | None:
-        """Return who has a machine's name; None if nobody ever had, as far as the queue knows."""
-        from mlq.store.machine_names import NameHolder
-
-        (reply,) = self.run(Operation("name_holder", {"machine": machine}, request_id=""))
-        return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
-
-    def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
-        """Take a machine's name if it is still held as `expected`; returns who has it now."""
-        from mlq.store.machine_names import NameHolder
-
-        args: dict[str, Any] = {"record": who._asdict()}
-        if expected is not None:
-            args["expected"] = {"worker": expected.who.worker, "renewed": expected.renewed}
-        (reply,) = self.run(Operation("hold_name", args, request_id=""))
-        return NameHolder.of(reply["holder"])
-
-    def release_name(self, who: WorkerIdentity) -> None:
-        """Give a machine's name up: the worker leaves and holds nothing."""
-        args = {"machine": who.machine, "worker": who.worker}
-        self.run(Operation("release_name", args, request_id=""))
-
     def expired(self, lease_s: float, quiet_s: float, limit: int = PAGE) -> Expired:
         """Return attempts whose lease was not renewed lately, and who holds attempts at all.
 
@@ -323,27 +280,3 @@ class Store(Listing):
         args = {"age_s": age_s, "limit": limit}
         (reply,) = self.run(Operation("forget", args))
         return list(reply["forgotten"] or ())
-
-    def record_machine(
-        self, machine: str, record: dict[str, Any], rq_worker: dict[str, str]
-    ) -> None:
-        """Publish what a machine says of itself, for `mlq machines` and for `rq info`.
-
-        Args:
-            machine: its name.
-            record: anything JSON.
-            rq_worker: the fields of a stock rq worker hash.
-        """
-        args = {
-            "machine": machine,
-            "record": json.dumps(record),
-            "rq_worker": [part for pair in rq_worker.items() for part in pair],
-            "ttl_s": MACHINE_RECORD_TTL_S,
-            "rq_ttl_s": RQ_WORKER_TTL_S,
-        }
-        self.run(Operation("record_machine", args, request_id=""))
-
-    def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
-        """Publish what the reaper saw on NFS of silent machines; without news it expires."""
-        args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}
-        self.run(Operation("record_sightings", args, request_id=""))

@@ -153,6 +153,19 @@ local function job_key(id)
   return 'rq:job:' .. id
 end
 
+-- Add [id, value, ...] of a job to rows: '' for a field that is not set. What is no job has none.
+-- `fields` begin with `status`.
+local function add_row(rows, id, fields)
+  local row = redis.call('HMGET', job_key(id), unpack(fields))
+  if row[1] then
+    for i = 1, #fields do
+      row[i] = row[i] or ''
+    end
+    table.insert(row, 1, id)
+    rows[#rows + 1] = row
+  end
+end
+
 -- The last job number given out. It may have been put back, or be none at all; but no number up to
 -- that of a job that exists is ever given out again. Larger ones than this are nobody's.
 local LARGEST_NUMBER = 999999999999

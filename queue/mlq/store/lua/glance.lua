@@ -25,23 +25,12 @@ end
 counts.started = redis.call('ZCARD', 'mlq:leases')
 
 local rows = {}
-local function add(id)
-  local row = redis.call('HMGET', job_key(id), unpack(args.fields))
-  if row[1] then
-    for i = 1, #args.fields do
-      row[i] = row[i] or ''
-    end
-    table.insert(row, 1, id)
-    rows[#rows + 1] = row
-  end
-end
-
 for _, member in ipairs(redis.call('ZRANGE', 'mlq:leases', 0, args.most - 1)) do
-  add(string.match(member, '^(.*):[^:]*$') or member)
+  add_row(rows, string.match(member, '^(.*):[^:]*$') or member, args.fields)
 end
 local last = redis.call('ZREVRANGEBYSCORE', 'mlq:ended', '+inf', args.since, 'LIMIT', 0, args.ended)
 for _, id in ipairs(last) do
-  add(id)
+  add_row(rows, id, args.fields)
 end
 return cjson.encode({
   counts = counts, rows = rows,

@@ -16,13 +16,6 @@ if #ids == 0 then
 end
 local rows = {}
 for _, id in ipairs(ids) do
-  local row = redis.call('HMGET', job_key(id), unpack(args.fields))
-  if row[1] then
-    for i = 1, #args.fields do
-      row[i] = row[i] or ''
-    end
-    table.insert(row, 1, id)
-    rows[#rows + 1] = row
-  end
+  add_row(rows, id, args.fields)
 end
 return cjson.encode({ rows = rows, next = following })

@@ -1,0 +1,89 @@
+"""What machines say of themselves, and the roles and names that one of them has at a time.
+
+Nothing here is about a job. A role is taken, kept and lost by asking for it; so is a machine's
+name, by the one worker that has it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mlq.store.operations import Operation
+from mlq.store.sending import Sender
+
+if TYPE_CHECKING:
+    from mlq.store.machine_names import NameHolder, WorkerIdentity
+
+MACHINE_RECORD_TTL_S = 30 * 86400
+RQ_WORKER_TTL_S = 600
+
+
+class MachineRoles(Sender):
+    """The part of `Store` that is about machines."""
+
+    def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:
+        """Take or keep a role that one machine has at a time; returns the machine that has it.
+
+        Args:
+            role: its name.
+            machine: who asks.
+            ttl_s: after so long without being asked for by its holder the role is free.
+            clock_s: a monotonic clock of the caller. Then the role is free, too, when this store
+                has seen it unchanged for `ttl_s`: the server's clock, by which it expires, may
+                have been set back.
+        """
+        shown, since_s = self._roles.get(role, ("", 0.0))
+        silent = clock_s is not None and shown and clock_s - since_s >= ttl_s
+        args = {"role": role, "machine": machine, "ttl_s": ttl_s}
+        args["instead_of"] = shown if silent else ""
+        (reply,) = self.run(Operation("hold_role", args, request_id=""))
+        if clock_s is not None and reply["shown"] != shown:
+            self._roles[role] = (reply["shown"], clock_s)
+        return str(reply["holder"])
+
+    def name_holder(self, machine: str) -> NameHolder | None:
+        """Return who has a machine's name; None if nobody ever had, as far as the queue knows."""
+        from mlq.store.machine_names import NameHolder
+
+        (reply,) = self.run(Operation("name_holder", {"machine": machine}, request_id=""))
+        return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
+
+    def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
+        """Take a machine's name if it is still held as `expected`; returns who has it now."""
+        from mlq.store.machine_names import NameHolder
+
+        args: dict[str, Any] = {"record": who._asdict()}
+        if expected is not None:
+            args["expected"] = {"worker": expected.who.worker, "renewed": expected.renewed}
+        (reply,) = self.run(Operation("hold_name", args, request_id=""))
+        return NameHolder.of(reply["holder"])
+
+    def release_name(self, who: WorkerIdentity) -> None:
+        """Give a machine's name up: the worker leaves and holds nothing."""
+        args = {"machine": who.machine, "worker": who.worker}
+        self.run(Operation("release_name", args, request_id=""))
+
+    def record_machine(
+        self, machine: str, record: dict[str, Any], rq_worker: dict[str, str]
+    ) -> None:
+        """Publish what a machine says of itself, for `mlq machines` and for `rq info`.
+
+        Args:
+            machine: its name.
+            record: anything JSON.
+            rq_worker: the fields of a stock rq worker hash.
+        """
+        args = {
+            "machine": machine,
+            "record": json.dumps(record),
+            "rq_worker": [part for pair in rq_worker.items() for part in pair],
+            "ttl_s": MACHINE_RECORD_TTL_S,
+            "rq_ttl_s": RQ_WORKER_TTL_S,
+        }
+        self.run(Operation("record_machine", args, request_id=""))
+
+    def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
+        """Publish what the reaper saw on NFS of silent machines; without news it expires."""
+        args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}
+        self.run(Operation("record_sightings", args, request_id=""))
