@@ -52,6 +52,10 @@ class Job(NamedTuple):
         """Cancel the job; if it runs, its worker stops it first."""
         self.queue.cancel([self.id])
 
+    def retry(self, *, finished: bool = False) -> None:
+        """Run the job again if it failed or was canceled; if it finished, only with `finished`."""
+        self.queue.retry([self.id], finished=finished)
+
 
 def value_of(job_id: str, text: bytes | str) -> Any:
     """Return what a Python function returned.

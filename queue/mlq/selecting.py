@@ -20,6 +20,8 @@ from mlq.store.store import Store
 if TYPE_CHECKING:
     from mlq.submission import Submission
 
+_LONGEST_CHAIN = 20
+
 STATES = (*map(str, State), HELD)
 
 
@@ -128,11 +130,23 @@ def _check_may_end_well(store: Store, word: str, ids: list[str]) -> None:
     job_id, state, reason = bad[0]
     why = f": {reason}" if reason and reason != state else ""
     latest = "" if is_glob(word) else ", the latest of that name,"
+    root = _root_of(store, job_id)
+    again = "it" if root == job_id else f"job {root}"
     raise InvalidInputError(
         f"a job after {word} would never run",
         why=f"job {job_id}{latest} {_was(state)} already{why}",
-        fix=f"run it again first (mlq retry {job_id}), or say which job is meant by its number",
+        fix=f"run {again} again first (mlq retry {root}), or give the number of the one you mean",
     )
+
+
+def _root_of(store: Store, job_id: str) -> str:
+    """Return the job because of which another was canceled, directly or not; else that one."""
+    for _ in range(_LONGEST_CHAIN):
+        ((_, _, parent),) = store.rows(("status", "mlq_refused_by"), [job_id]) or (("", "", ""),)
+        if not parent:
+            break
+        job_id = parent
+    return job_id
 
 
 def _was(state: str) -> str:

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from sandbox import Sandbox
+from typed_shell import typed_shell
 from waiting import wait_for
 
 from mlq.lifecycle import Event, State
@@ -114,3 +115,18 @@ def test_what_a_stream_can_show(tty: bool, environ: dict[str, str], style: Style
 
 def test_every_state_has_a_colour() -> None:
     assert all(kind_of(state) for state in State)
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"), [("\r", "nothing was run again"), ("y\r", "queued again: 1")]
+)
+def test_finished_jobs_are_run_again_if_the_question_is_answered(
+    installation: Sandbox, typed: str, answer: str
+) -> None:
+    installation.claim(installation.submit())
+    installation.move("1", Event.SUCCEED)
+    words = [str(installation.program), "retry", "--finished", "1"]
+    with typed_shell(words, installation.environ, installation.folder) as terminal:
+        terminal.until_shown(r"1 job finished: 1\. Run again, .*\? .* \[y/N\]: ")
+        terminal.type(typed)
+        terminal.until_shown(answer)

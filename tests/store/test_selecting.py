@@ -98,8 +98,11 @@ def test_after_an_old_failure_of_a_name_is_refused_with_the_choice(
         after("prep")
     assert str(caught.value) == (
         "a job after prep would never run: job 1, the latest of that name, failed already: exit 1\n"
-        "  run it again first (mlq retry 1), or say which job is meant by its number"
+        "  run it again first (mlq retry 1), or give the number of the one you mean"
     )
+    enqueue(1, name="train", after=[prepared])  # canceled at once
+    with pytest.raises(InvalidInputError, match=r"run job 1 again first \(mlq retry 1\)"):
+        after("train")
     assert after("prep", any_end=True) == after("1") == (prepared,)
     queue.retry([prepared])
     assert after("prep") == (prepared,)

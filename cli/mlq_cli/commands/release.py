@@ -7,6 +7,7 @@ import time
 
 from mlq.errors import InvalidInputError
 from mlq.held import held_jobs, release
+from mlq.lifecycle import HELD
 from mlq_cli.parser import add_ids
 from mlq_cli.render.words import listed
 from mlq_cli.session import open_queue, print_lines, say, show_progress
@@ -14,13 +15,13 @@ from mlq_cli.session import open_queue, print_lines, say, show_progress
 HELP = "let held jobs go: those whose command failed wherever it was tried"
 EXAMPLES = """\
   mlq release 1042
-  mlq release lr-sweep
+  mlq release 'lr-*'
   mlq release --all"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_ids(parser, "id, range (1040-1050) or name", nargs="*")
+    add_ids(parser, "id, range (1040-1050), name or glob ('lr-*')", nargs="*")
     parser.add_argument("--all", action="store_true", help="all jobs that are held")
 
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             fix="`mlq ls --state held` lists those that are held",
         )
     queue = open_queue()
-    ids = held_jobs(queue.store) if args.all else queue.select(args.ids)
+    ids = held_jobs(queue.store) if args.all else queue.select(args.ids, eligible=[HELD])
     queued, others = release(queue.store, ids, time.time(), show_progress("release"))
     if queued:
         print_lines([f"queued again: {listed(queued)}"])
