@@ -89,11 +89,12 @@ class JobSpec(_Strict):
         return command_line(self.argv) if self.function is None else f"{self.function.name}()"
 
     def canonical(self) -> str:
-        """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed."""
-        fields = self.model_dump(mode="python")
-        for name in _LATER:  # a job that does without them is the text that it always was
-            if fields[name] in (None, ""):
-                del fields[name]
+        """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed.
+
+        What a job does without is left out. So a default must never change: jobs that wait would
+        get the new one.
+        """
+        fields = self.model_dump(mode="python", exclude_defaults=True) | {"version": self.version}
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 

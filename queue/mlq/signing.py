@@ -7,6 +7,7 @@ it, so no two texts of different meaning share a signature.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlq.errors import SignatureError
 from mlq.paths import read_secret, write_secret
 
 KEY_BYTES = 32
+_HEX_LETTERS = 64
 
 
 def create_key(path: Path) -> bytes:
@@ -56,12 +58,12 @@ def load_key(path: Path) -> bytes:
 
 def fingerprint(key: bytes) -> str:
     """Return by what a key is told from others; it gives nothing of the key away."""
-    return sign(key, b"mlq: which key is this?")[:12]
+    return _digest(key, b"mlq: which key is this?").hex()[:12]
 
 
 def sign(key: bytes, text: bytes) -> str:
-    """Return the signature of a text: HMAC-SHA256 (RFC 2104) in hexadecimal."""
-    return hmac.digest(key, text, "sha256").hex()
+    """Return the signature of a text: HMAC-SHA256 (RFC 2104) in base64 (RFC 4648, section 5)."""
+    return base64.urlsafe_b64encode(_digest(key, text)).rstrip(b"=").decode()
 
 
 def verify(key: bytes, text: bytes, signature: str) -> None:
@@ -70,9 +72,16 @@ def verify(key: bytes, text: bytes, signature: str) -> None:
     Raises:
         SignatureError: it is not the signature of this text by this key.
     """
-    if not hmac.compare_digest(sign(key, text).encode(), signature.encode(errors="replace")):
+    # Until 0.1.0 it was in hexadecimal; jobs that were signed so may still wait.
+    is_hex = len(signature) == _HEX_LETTERS
+    right = _digest(key, text).hex() if is_hex else sign(key, text)
+    if not hmac.compare_digest(right.encode(), signature.encode(errors="replace")):
         raise SignatureError(
             "the job's signature is wrong",
             why="it was altered after it was signed, or signed with another key",
             fix="is key_file the same file here and where the job was enqueued? See `mlq config`",
         )
+
+
+def _digest(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, text, "sha256")

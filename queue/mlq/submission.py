@@ -7,7 +7,6 @@ command, which is what makes enqueueing ten thousand jobs a matter of a second.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from mlq.request import LARGEST, Request
 from mlq.signing import sign
 from mlq.stop_signal import parse_grace, parse_stop_signal
 from mlq.store.record import SignedJob
+from mlq.store.templates import template_of
 from mlq.typed import check_texts, within
 from mlq.units import parse_duration, parse_size
 from mlq.variables.job_secrets import chosen, file_name
@@ -270,22 +270,18 @@ def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJ
     """Number checked submissions from `first` on and sign them."""
     signed: list[SignedJob] = []
     last: JobSpec | None = None
-    for number, (submission, template) in enumerate(checked, first):
-        if template is not last:
-            last, (head, tail) = template, _around(template)
-        spec = template.model_copy(update={"id": str(number), "argv": submission.argv})
-        argv = json.dumps(spec.argv, separators=(",", ":"))
-        text = f"{head[0]}{argv}{head[1]}{json.dumps(spec.id)}{tail}"
-        signed.append(SignedJob(spec, text, sign(key, text.encode())))
+    for number, (submission, like) in enumerate(checked, first):
+        spec = like.model_copy(update={"id": str(number), "argv": submission.argv})
+        if like is not last:
+            last, template = like, template_of(spec.canonical())
+        # Only id and command differ from a job of which the text was made.
+        text = (
+            spec.canonical()
+            if template is None
+            else template.text(spec.argv, spec.id, spec.submitted_at)
+        )
+        signed.append(SignedJob(spec, text, sign(key, text.encode()), template))
     return signed
-
-
-def _around(template: JobSpec) -> tuple[tuple[str, str], str]:
-    """Return the canonical text of a job around its argv and its id."""
-    marked = template.model_copy(update={"argv": ("\x00argv",), "id": "\x00id"}).canonical()
-    before, rest = marked.split(json.dumps(["\x00argv"], separators=(",", ":")))
-    between, tail = rest.split(json.dumps("\x00id"))
-    return (before, between), tail
 
 
 def argv_of(command: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mlq.class_name import ClassName
 from mlq.ids import is_valid_id
 from mlq.layout import Layout
-from mlq.store.found import moment, record, whole
+from mlq.store.found import moment, record_list, whole
 
 OF_A_RUN = (
     "started_at",
@@ -31,7 +31,12 @@ FIELDS = (
     "status",
     "origin",
     "description",
-    "mlq_spec",
+    "mlq_name",
+    "dependency_ids",
+    "timeout",
+    "mlq_time_limit_s",
+    "mlq_grace_s",
+    "mlq_signal",
     "mlq_attempt",
     "mlq_machine",
     "created_at",
@@ -95,13 +100,13 @@ class JobView(NamedTuple):
 def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     """Read one row of the store: the id, then the values of FIELDS."""
     job_id, values = row[0], dict(zip(FIELDS, row[1:], strict=True))
-    spec = outline(values["mlq_spec"])
     asked = ClassName.parse(values["origin"], default_mem_mib=default_mem_mib)
     stopping = values["status"] == "started" and values["mlq_stop"]
+    parents = record_list(values["dependency_ids"]) if values["dependency_ids"] else ()
     cpu_s, max_rss_mib = _usage("" if values["status"] == "started" else values["mlq_usage"])
     return JobView(
         id=job_id,
-        name=spec.get("name", ""),
+        name=values["mlq_name"],
         state=values["status"],
         command=values["description"],
         attempt=max(0, whole(values["mlq_attempt"])),
@@ -111,7 +116,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         gpus=asked.gpus,
         vram_mib=asked.vram_mib,
         priority=asked.priority,
-        time_limit_s=spec.get("time_limit_s"),
+        time_limit_s=_span_s(values["mlq_time_limit_s"]) or _span_s(values["timeout"]),
         submitted_at=moment(values["created_at"]),
         started_at=moment(values["started_at"]),
         ended_at=moment(values["ended_at"]),
@@ -121,40 +126,24 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         directory=layout.folder(job_id).path if is_valid_id(job_id) else "",
         losses=whole(values["mlq_losses"]),
         failures=whole(values["mlq_failures"]),
-        after=tuple(one for one in spec.get("after", ()) if isinstance(one, str)),
+        after=tuple(one for one in parents if isinstance(one, str)),
         class_name=values["origin"],
         due_at=moment(values["mlq_due"]) if values["status"] == "scheduled" else None,
         held=values["mlq_held"] if values["status"] == "deferred" else "",
         cpu_s=cpu_s,
         max_rss_mib=max_rss_mib,
-        grace_s=spec.get("grace_s"),
-        signal=spec.get("signal"),
+        grace_s=_span_s(values["mlq_grace_s"]),
+        signal=values["mlq_signal"] or None,
         notes=tuple(values["mlq_notes"].splitlines()),
     )
 
 
-_OUTLINE: dict[str, type | tuple[type, ...]] = {
-    "name": str,
-    "after": list,
-    "time_limit_s": (int, float),
-    "retries": int,
-    "grace_s": (int, float),
-    "signal": str,
-}
-
-
-def outline(text: str) -> dict[str, Any]:
-    """Return what a stored spec says of the job's name, order and end.
-
-    Only a worker verifies a spec, before it runs it. Whoever merely looks must not stumble over one
-    that was altered: what is not as it should be is left out.
-    """
-    spec = record(text)
-    found = {n: spec[n] for n, kind in _OUTLINE.items() if isinstance(spec.get(n), kind)}
-    for name in ("time_limit_s", "grace_s"):
-        if not math.isfinite(found.get(name, 0)):
-            del found[name]
-    return found
+def _span_s(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value < math.inf else None
 
 
 def _usage(text: str) -> tuple[float | None, int | None]:

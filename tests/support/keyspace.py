@@ -56,7 +56,20 @@ def problems(client: redis.Redis) -> list[str]:
         for job_id, row in zip(snapshot.jobs, snapshot.hashes(), strict=True)
         for what in _job(snapshot, job_id, *row)
     ]
-    return [*found, *_lists(snapshot), *_orphans(snapshot)]
+    return [*found, *_lists(snapshot), *_orphans(snapshot), *_templates(snapshot)]
+
+
+def _templates(keys: Snapshot) -> list[str]:
+    """Return templates that are missing, or that no job has; those are counted."""
+    specs = [keys.client.hget(f"rq:job:{job_id}", "mlq_spec") or b"" for job_id in keys.jobs]
+    used = Counter(spec.split()[0].decode() for spec in specs if spec[:1].isalnum())
+    counted = {
+        one.decode(): int(count) for one, count in keys.client.hgetall("mlq:template_uses").items()
+    }
+    prefix = "mlq:template:"
+    there = {name.removeprefix(prefix) for name in keys.keys if name.startswith(prefix)}
+    found = [] if counted == used else [f"templates: {used} are used, {counted} are counted"]
+    return found if there == set(used) else [*found, f"templates: {used} are used, {there} there"]
 
 
 def _job(

@@ -50,7 +50,7 @@ def enqueue(store: Store) -> Enqueue:
                 for _ in range(submissions[0])
             )
         signed = sign(store, *submissions)  # type: ignore[arg-type]
-        store.submit(signed, utc_iso(time.time()))
+        store.submit(signed, signed[0].spec.submitted_at)
         return [job.spec.id for job in signed]
 
     return make

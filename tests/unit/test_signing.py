@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,15 @@ KEY, OTHER_KEY = b"k" * KEY_BYTES, b"o" * KEY_BYTES
 def test_it_is_hmac_sha256() -> None:
     # RFC 4231, test case 2.
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert sign(b"Jefe", b"what do ya want for nothing?") == expected
+    signature = sign(b"Jefe", b"what do ya want for nothing?")
+    assert base64.urlsafe_b64decode(signature + "=").hex() == expected
+
+
+def test_a_signature_in_hexadecimal_is_accepted_too() -> None:
+    expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    verify(b"Jefe", b"what do ya want for nothing?", expected)
+    with pytest.raises(SignatureError):
+        verify(b"Jefe", b"what do ya want for nothing?", "0" * 64)
 
 
 @given(st.binary())

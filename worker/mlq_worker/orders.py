@@ -23,6 +23,7 @@ from mlq.settings import Settings
 from mlq.signing import verify
 from mlq.stop_signal import read_stop_signal
 from mlq.store.replies import Claim
+from mlq.store.templates import is_short
 from mlq.strict_files import JOB_BYTES
 from mlq_worker.job_environment import environment
 from mlq_worker.site import Site
@@ -53,6 +54,11 @@ def read_spec(
         return _unsigned(claim, site, rq_data, rq_timeout_s)
     if site.key is None:
         raise SignatureError("no signing key on this machine", why=str(site.settings.key_file))
+    if is_short(claim.spec):
+        raise SignatureError(
+            "the job's description is not whole",
+            why="the queue has lost what the job has in common with others",
+        )
     verify(site.key, claim.spec.encode(), claim.signature)
     try:
         spec = JobSpec.model_validate_json(claim.spec)

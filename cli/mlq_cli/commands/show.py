@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mlq.store.templates import Raw, whole_specs
 from mlq.variables.masked import given
 from mlq_cli.choosing import check_choice, chosen
 from mlq_cli.parser import add_choice, add_json
@@ -27,8 +28,11 @@ def run(args: argparse.Namespace) -> int:
     check_choice(args, "show")
     queue = open_queue()
     jobs = queue.with_conditions(queue.views(chosen(queue, args)))
-    specs = {row[0]: row[1] for row in queue.store.rows(("mlq_spec",), [job.id for job in jobs])}
-    variables = {job.id: given(specs.get(job.id, "")) for job in jobs}
+    rows = queue.store.rows(("mlq_spec", "created_at"), [job.id for job in jobs])
+    raws = [Raw(*row) for row in rows]
+    specs = whole_specs(queue.store.client, raws)
+    found = {raw.id: given(spec) for raw, spec in zip(raws, specs, strict=True)}
+    variables = {job.id: found.get(job.id) or given("") for job in jobs}
     if args.json:
         print_json(job.as_json() | variables[job.id].as_json() for job in jobs)
         return 0

@@ -19,6 +19,7 @@ from mlq.copies.copy_format import Header, header_lines, job_line, last_line, pa
 from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
 from mlq.store.found import text_of, whole
+from mlq.store.templates import Raw, whole_specs
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -42,6 +43,7 @@ _VERSION = (
 _BLOCK = 256  # job numbers of a block
 _READ_AT_ONCE = 64  # jobs
 _PAGE = 250  # the server answers nobody else while it puts a page together
+_SPEC = b"mlq_spec"
 _OVERLAP_S = 120.0  # the server's clock may have been set back since the last copy
 
 Row = Sequence[str]
@@ -166,19 +168,34 @@ class Collector:
                     ("ZSCORE", f"rq:scheduled:{row[2]}", row[0]),
                 )
             replies = self._store.client.call_many(asked)
-            for row, flat, pending, due in zip(
-                batch, replies[::3], replies[1::3], replies[2::3], strict=True
+            hashes = self._whole(
+                [(row[0], _hash(one)) for row, one in zip(batch, replies[::3], strict=True)]
+            )
+            for row, fields, pending, due in zip(
+                batch, hashes, replies[1::3], replies[2::3], strict=True
             ):
-                if flat:
-                    lines.append(job_line(row[0], _flat(flat), list(pending), due))
+                if fields:
+                    lines.append(job_line(row[0], fields, list(pending), due))
         return lines
 
+    def _whole(self, hashes: list[tuple[str, dict[bytes, bytes]]]) -> list[dict[bytes, bytes]]:
+        """Put what jobs have in common back into each: a copy needs nothing beside it."""
+        raws = [
+            Raw(one, *(text_of(fields.get(name, b"")) for name in (_SPEC, b"created_at")))
+            for one, fields in hashes
+        ]
+        whole = whole_specs(self._store.client, raws)
+        for (_, fields), raw, spec in zip(hashes, raws, whole, strict=True):
+            if spec != raw.spec:
+                fields[_SPEC] = spec.encode()
+        return [fields for _, fields in hashes]
 
-def _flat(reply: Any) -> list[bytes]:
+
+def _hash(reply: Any) -> dict[bytes, bytes]:
     # redis-py makes a dict of a hash; hiredis gives it flat.
     if isinstance(reply, dict):
-        return [part for pair in reply.items() for part in pair]
-    return list(reply)
+        return dict(reply)
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _block_of(job_id: str) -> int:

@@ -67,17 +67,23 @@ class Copy(NamedTuple):
 
 
 def job_line(
-    job_id: str, flat: Sequence[bytes], pending: Sequence[bytes], due: bytes | float | None
+    job_id: str,
+    fields: Mapping[bytes, bytes],
+    pending: Sequence[bytes],
+    due: bytes | float | None,
 ) -> bytes:
     """Return the line of a job, from the replies of the server."""
-    text = [one.decode(errors="surrogateescape") for one in flat]
     value = {
         "id": job_id,
-        "fields": dict(zip(text[::2], text[1::2], strict=True)),
+        "fields": {_surrogates(name): _surrogates(one) for name, one in fields.items()},
         "pending": sorted(one.decode(errors="replace") for one in pending),
         "due": None if due is None else float(due),
     }
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def _surrogates(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
 
 
 def packed(lines: bytes) -> bytes:

@@ -56,3 +56,12 @@ def record(raw: bytes | str | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def record_list(raw: bytes | str | None) -> list[Any]:
+    """Return a JSON list, empty if it is none."""
+    try:
+        found = json.loads(raw or "[]")
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []

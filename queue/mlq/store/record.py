@@ -7,8 +7,9 @@ the two on the installed rq, field by field.
 
 Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
 
-    mlq_spec, mlq_signature   the job as submitted, and its signature
+    mlq_spec, mlq_signature   the job as submitted (`mlq.store.templates`), and its signature
     mlq_name                  its name
+    mlq_time_limit_s, mlq_retries, mlq_grace_s, mlq_signal   what its user asked for, to be shown
     mlq_needs                 what it needs of a machine, in words (`mlq.needs`)
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
@@ -32,26 +33,33 @@ import json
 import math
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlq.errors import WorkerError
 from mlq.needs import needs_of
 
 if TYPE_CHECKING:
     from mlq.jobs import JobSpec
+    from mlq.store.templates import Template
 
 # What rq writes for "no end" and "none".
 _FOR_EVER = -1
 _COMMAND = "mlq.store.record.run_command"
+# What is shown or looked at of a spec, with its default: nobody has to read it for that.
+_ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": None}
 
 
 @dataclass(frozen=True, slots=True)
 class SignedJob:
-    """A job ready to be stored: its description, the canonical text and the text's signature."""
+    """A job ready to be stored: its description, the canonical text and the text's signature.
+
+    `template` is what it has in common with other jobs, if it is a command's.
+    """
 
     spec: JobSpec
     text: str
     signature: str
+    template: Template | None = None
 
 
 def run_command(*argv: str) -> NoReturn:
@@ -66,32 +74,34 @@ def run_command(*argv: str) -> NoReturn:
 def common_fields(at: str) -> list[str | int]:
     """Return the hash fields that all jobs submitted at one time share, as a flat list.
 
-    What rq writes although it is empty is left out: rq reads a missing field the same.
+    What rq writes although it is empty is left out: rq reads a missing field the same. So are
+    `result_ttl` and `failure_ttl`, which only rq's own worker looks at; it refuses these jobs.
     """
-    return [
-        *("created_at", at, "enqueued_at", at),
-        *("result_ttl", _FOR_EVER, "failure_ttl", _FOR_EVER),
-    ]
+    return ["created_at", at, "enqueued_at", at]
 
 
-def job_fields(job: SignedJob) -> list[str | int]:
-    """Return the hash fields of one job, as a flat list."""
+def job_fields(job: SignedJob, template: Template | None = None) -> list[str | int | float]:
+    """Return the hash fields of one job, as a flat list.
+
+    Args:
+        job: the job.
+        template: the one of which the job's spec is stored apart.
+    """
     spec = job.spec
     call = spec.function
-    data = (
-        [_COMMAND, None, spec.argv, {}]
-        if call is None
-        else [call.name, None, call.args, call.kwargs]
-    )
-    fields: list[str | int] = [
+    # Of a command rq shows the description; it stands in the spec, too.
+    data: tuple[Any, ...] = (_COMMAND, None, (), {})
+    if call is not None:
+        data = call.name, None, call.args, call.kwargs
+    fields: list[str | int | float] = [
         "data",
-        json.dumps(data),
+        json.dumps(data, separators=(",", ":")),
         "description",
         spec.command,
         "timeout",
         _FOR_EVER if spec.time_limit_s is None else math.ceil(spec.time_limit_s),
         "mlq_spec",
-        job.text,
+        job.text if template is None else template.stored(spec.argv),
         "mlq_signature",
         job.signature,
         "mlq_needs",
@@ -99,6 +109,9 @@ def job_fields(job: SignedJob) -> list[str | int]:
     ]
     if spec.name:
         fields += ["mlq_name", spec.name]
+    for name, default in _ALSO_SHOWN.items():
+        if (value := getattr(spec, name)) != default:
+            fields += [f"mlq_{name}", value]
     if spec.after:
         fields += ["dependency_id", spec.after[0], "dependency_ids", json.dumps(spec.after)]
         if spec.after_any:

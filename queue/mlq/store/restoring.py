@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
-from mlq.store.found import text_of
+from mlq.store.found import record, text_of
 from mlq.store.operations import STATES, Operation
+from mlq.store.templates import Template, as_args, template_of
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -54,15 +55,28 @@ class JobToRestore(NamedTuple):
     machine: str = ""
     heard_s: float = 0.0
 
-    def as_args(self) -> dict[str, Any]:
-        """Return the job as the Lua operation wants it."""
+    @property
+    def template(self) -> Template | None:
+        """What it has in common with other jobs, if its spec can be stored without that."""
+        spec = str(self.fields.get("mlq_spec", ""))
+        if record(spec).get("submitted_at") != self.fields.get("created_at"):
+            return None  # the time of submission could not be put back
+        return template_of(spec)
+
+    def as_args(self, template: Template | None) -> dict[str, Any]:
+        """Return the job as the Lua operation wants it, with its spec as it is stored."""
+        fields = self.fields
+        if template is not None:
+            argv = record(str(fields["mlq_spec"]))["argv"]
+            fields = {**fields, "mlq_spec": template.stored(argv)}
         return {
             "id": self.id,
             "order": self.order,
             "class": self.job_class,
             "name": self.name,
             "state": self.state,
-            "fields": [part for pair in self.fields.items() for part in pair],
+            "template": template.digest if template else "",
+            "fields": [part for pair in fields.items() for part in pair],
             "pending": self.pending,
             **({} if self.due_s is None else {"due": self.due_s}),
             "ended": self.ended_s,
@@ -135,8 +149,10 @@ def restore(
     count, kept = 0, list[str]()
     for start in range(0, len(jobs), _BATCH):
         batch = jobs[start : start + _BATCH]
+        templates = [job.template for job in batch]
         args = {
-            "jobs": [job.as_args() for job in batch],
+            "jobs": [job.as_args(one) for job, one in zip(batch, templates, strict=True)],
+            "templates": as_args(templates),
             "drop": [],
             "renumbered": {job.id: old_ids[job.id] for job in batch} if old_ids else {},
             "in_line": in_line,
@@ -150,7 +166,8 @@ def restore(
 
 def drop(store: Store, job_id: str) -> None:
     """Delete a job with all its keys."""
-    args = {"jobs": [], "drop": [job_id], "renumbered": {}, "in_line": False, "states": STATES}
+    args: dict[str, Any] = {"jobs": [], "templates": {}, "drop": [job_id], "renumbered": {}}
+    args |= {"in_line": False, "states": STATES}
     store.run(Operation("restore_jobs", args))
 
 

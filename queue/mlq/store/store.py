@@ -75,9 +75,13 @@ class Store(Listing, MachineRoles):
                 of its batch of 500.
         """
         from mlq.store.record import common_fields, job_fields
+        from mlq.store.templates import as_args
 
         common = common_fields(at)
         for start in range(0, len(jobs), SUBMIT_BATCH):
+            some = jobs[start : start + SUBMIT_BATCH]
+            # The time of submission is put back from the job's own field.
+            templates = [job.template if job.spec.submitted_at == at else None for job in some]
             batch = [
                 {
                     "id": job.spec.id,
@@ -85,11 +89,13 @@ class Store(Listing, MachineRoles):
                     "name": job.spec.name,
                     "after": job.spec.after,
                     "after_any": job.spec.after_any,
-                    "fields": job_fields(job),
+                    "template": template.digest if template else "",
+                    "fields": job_fields(job, template),
                 }
-                for job in jobs[start : start + SUBMIT_BATCH]
+                for job, template in zip(some, templates, strict=True)
             ]
             args = {"common": common, "jobs": batch, "states": STATES, "at": at}
+            args["templates"] = as_args(templates)
             (reply,) = self.run(Operation("submit", args))
             if "unknown" in reply:
                 raise JobNotFoundError(

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from mlq.lifecycle import Event
-from mlq.store.found import whole
+from mlq.store.found import record, whole
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, Expired, HeldAttempt
 from mlq.store.store import Store
 from mlq.strict_files import Absent, Refused
 from mlq.units import utc_iso
-from mlq.views import outline
 from mlq_worker.aside import Aside
 from mlq_worker.attempt_result import AttemptResult, no_result
 from mlq_worker.endings import History, Patience, ending, loss
@@ -32,6 +31,7 @@ from mlq_worker.site import Site
 _HISTORY = (
     "status",
     "mlq_spec",
+    "mlq_retries",
     "mlq_failures",
     "mlq_losses",
     "mlq_stop",
@@ -207,9 +207,10 @@ def _has_ended(end: End | None) -> TypeGuard[AttemptResult]:
 def histories(store: Store, ids: list[str]) -> dict[str, History]:
     """Return the past of these jobs, by id."""
     found = {}
-    for job_id, _, spec, failures, losses, stop, faults in store.rows(_HISTORY, ids):
-        retries = outline(spec).get("retries", 0)
-        found[job_id] = History(retries, whole(failures), whole(losses), stop, whole(faults))
+    for job_id, _, spec, retries, failures, losses, stop, faults in store.rows(_HISTORY, ids):
+        # Of a job that an older mlq enqueued only the description says it.
+        asked = whole(retries) or whole(record(spec).get("retries", 0))
+        found[job_id] = History(asked, whole(failures), whole(losses), stop, whole(faults))
     return found
 
 

@@ -21,6 +21,7 @@ from mlq.store.found import text_of
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.restoring import JobToRestore
 from mlq.store.store import Store
+from mlq.store.templates import Raw, whole_specs
 from mlq_worker.rebuild.job_file import Signed, verified
 from mlq_worker.rebuild.story import seconds
 
@@ -78,6 +79,9 @@ def _read(store: Store, job_id: str) -> CopiedJob:
         flat = [part for pair in flat.items() for part in pair]
     text = [text_of(one) for one in flat]
     fields = dict(zip(text[::2], text[1::2], strict=True))
+    if "mlq_spec" in fields:
+        raw = Raw(job_id, fields["mlq_spec"], fields.get("created_at", ""))
+        (fields["mlq_spec"],) = whole_specs(store.client, [raw])
     return CopiedJob(job_id, fields, tuple(text_of(one) for one in pending))
 
 

@@ -1,6 +1,6 @@
 -- Shared by every operation; the loader puts this file in front of each of them, and after it
--- _waiting.lua (the lists of jobs that wait), _states.lua (where each state keeps its jobs) and
--- _dependents.lua (who waits for whom).
+-- _templates.lua (what jobs have in common), _waiting.lua (the lists of jobs that wait), _states.lua
+-- (where each state keeps its jobs) and _dependents.lua (who waits for whom).
 --
 -- Calling convention of every operation:
 --   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
@@ -20,6 +20,8 @@
 --              mlq:root               the results root that the queue was given, as its first worker
 --                                     called it
 --              mlq:deleted            zset of ids that rq's tools deleted, by when that was noticed
+--              mlq:template:<digest>  what jobs have in common; see _templates.lua
+--              mlq:template_uses      digest -> how many jobs have it
 --              mlq:last_number        the last job number given out
 --              mlq:jobs               zset of all job ids, by order of submission
 --              mlq:unended            those of them that have not ended

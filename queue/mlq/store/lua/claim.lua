@@ -84,8 +84,8 @@ local function start(id, class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)
   enter(id, args.states.running, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
-    'mlq_failures', 'mlq_folder_faults')
-  return { id = id, attempt = attempt, class = class, spec = job[1] or '', signature = job[2] or '',
+    'mlq_failures', 'mlq_folder_faults', 'created_at')
+  return { id = id, attempt = attempt, class = class, spec = whole_spec(id, job[1] or '', job[6] or ''), signature = job[2] or '',
     losses = number_or(job[3]), failures = number_or(job[4]),
     folder_faults = number_or(job[5]) }
 end

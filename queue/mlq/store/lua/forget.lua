@@ -9,13 +9,14 @@ if earlier then return earlier end
 local ids = redis.call('ZRANGEBYSCORE', 'mlq:ended', '-inf', now() - args.age_s, 'LIMIT', 0, args.limit)
 for _, id in ipairs(ids) do
   local key = job_key(id)
-  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name', 'mlq_losses')
+  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name', 'mlq_losses', 'mlq_spec')
   if job[1] then
     leave(id, job[1], job[2])
   end
   if job[3] and job[3] ~= '' then
     redis.call('SREM', 'mlq:name:' .. job[3], id)
   end
+  disuse_template(job[5])
   redis.call('DEL', key, key .. ':dependents', 'rq:job::' .. id .. ':dependencies',
     'rq:results:' .. id, 'rq:executions:' .. id)
   if job[4] then

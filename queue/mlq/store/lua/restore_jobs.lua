@@ -1,12 +1,14 @@
--- restore_jobs(jobs, drop, renumbered, in_line, states) -> {restored, kept}
---   jobs      [{id, order, class, name, state, fields, pending, due, ended, results, attempt,
+-- restore_jobs(jobs, templates, drop, renumbered, in_line, states) -> {restored, kept}
+--   jobs      [{id, order, class, name, state, template, fields, pending, due, ended, results, attempt,
 --             machine, heard}], those submitted last first
+--               template   digest of what it has in common with others, or ''
 --               fields   flat list of all hash fields
 --               pending  ids of the jobs it waits for
 --               due      when it is due, if it is scheduled
 --               ended    unix time of its end, 0 if it has not ended
 --               results  [[milliseconds, flat list]] for rq's result stream
 --               attempt, machine, heard   of a job that runs: which attempt, where, last seen when
+--   templates {digest: template}: see _templates.lua
 --   drop      [id]: deleted first, with all their keys
 --   renumbered  {id: old id}: such a job is the one with the old id, which is deleted with all its
 --             keys; it takes its place in line by its number
@@ -22,13 +24,14 @@ local restored, kept = 0, {}
 
 local function drop(id)
   local key = job_key(id)
-  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name')
+  local job = redis.call('HMGET', key, 'status', 'origin', 'mlq_name', 'mlq_spec')
   if job[1] then
     leave(id, job[1], job[2] or '')
   end
   if job[3] then
     redis.call('SREM', 'mlq:name:' .. job[3], id)
   end
+  disuse_template(job[4])
   redis.call('DEL', key, key .. ':dependents', 'rq:job::' .. id .. ':dependencies', 'rq:results:' .. id)
   for _, index in ipairs({ 'mlq:jobs', 'mlq:unended', 'mlq:ended' }) do
     redis.call('ZREM', index, id)
@@ -78,6 +81,9 @@ for _, job in ipairs(args.jobs) do
   else
     redis.call('HSET', key, unpack(job.fields))
     redis.call('HSET', key, 'origin', job.class, 'status', job.state)
+    if job.template ~= '' then
+      use_template(job.template, args.templates[job.template])
+    end
     redis.call('ZADD', 'mlq:jobs', job.order, job.id)
     redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
     if job.name ~= '' then

@@ -1,6 +1,8 @@
--- submit(common, jobs, states) -> {submitted} or {unknown} or {taken}
+-- submit(common, jobs, templates, states) -> {submitted} or {unknown} or {taken}
 --   common   flat list of hash fields and values that all jobs share
---   jobs     [{id, class, name, after, after_any, fields}], fields flat like common
+--   jobs     [{id, class, name, after, after_any, template, fields}], fields flat like common; template
+--            is the digest of what it has in common with others, or ''
+--   templates  {digest: template}: see _templates.lua
 --   states   {good, failed, waiting, ready, refused}: the words of the life cycle
 --   at       time of submission, ISO
 --   unknown  the first id in some `after` that is no job; then nothing at all was written
@@ -46,6 +48,9 @@ for _, job in ipairs(args.jobs) do
   local key = job_key(job.id)
   redis.call('HSET', key, 'origin', job.class, unpack(args.common))
   redis.call('HSET', key, unpack(job.fields))
+  if job.template ~= '' then
+    use_template(job.template, args.templates[job.template])
+  end
   redis.call('ZADD', 'mlq:jobs', order_of(job.id), job.id)
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
   if job.name ~= '' then

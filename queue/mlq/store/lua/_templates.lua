@@ -1,0 +1,37 @@
+-- What jobs have in common is kept once: their template, which is their spec without the command, the
+-- id and the time of submission. In the hash of such a job `mlq_spec` is "<digest> <command, JSON>".
+--
+--   mlq:template:<digest>  JSON: the four texts around command, id and time
+--   mlq:template_uses      digest -> how many jobs have it; without any, it goes. (A job that rq's
+--                          tools delete is counted for ever.)
+
+-- The spec as it was signed; as it is if it has no template, or that is gone.
+local function whole_spec(id, spec, created_at)
+  local digest, command = string.match(spec, '^(%x+) (%[.*%])$')
+  local template = digest and redis.call('GET', 'mlq:template:' .. digest)
+  if not template then
+    return spec
+  end
+  local part = cjson.decode(template)
+  return part[1] .. command .. part[2] .. '"' .. id .. '"' .. part[3] .. '"' .. created_at .. '"'
+    .. part[4]
+end
+
+local function use_template(digest, template)
+  redis.call('SET', 'mlq:template:' .. digest, template, 'NX')
+  count_up('mlq:template_uses', digest)
+end
+
+local function disuse_template(spec)
+  local digest = string.match(spec or '', '^(%x+) ')
+  if not digest then
+    return
+  end
+  local left = number_or(redis.call('HGET', 'mlq:template_uses', digest)) - 1
+  if left > 0 then
+    redis.call('HSET', 'mlq:template_uses', digest, left)
+  else
+    redis.call('HDEL', 'mlq:template_uses', digest)
+    redis.call('DEL', 'mlq:template:' .. digest)
+  end
+end

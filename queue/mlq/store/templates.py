@@ -1,0 +1,112 @@
+"""What jobs have in common, above all their caller's variables, is kept in the queue once.
+
+A sweep of 10,000 jobs has one environment, one folder and one request, in a kilobyte or more. So a
+job is stored as the digest of its template and its command (`lua/_templates.lua`); the template is
+its spec without the command, the id and the time of submission. What is signed, copied to the
+results root and run is the whole text; nothing but the store knows of the short one. Whoever puts
+another template there breaks the signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlq.store.found import record, record_list, text_of
+
+if TYPE_CHECKING:
+    from mlq.store.client import Client
+
+_PARTS = 4
+_DIGITS = 20
+_SHORT = re.compile(r"([0-9a-f]{16,}) (\[.*\])", re.DOTALL)
+# No text of a user's has a NUL: no process could be given it.
+_COMMAND, _ID, _TIME = "\0command", "\0id", "\0time"
+
+
+class Template(NamedTuple):
+    """The four texts around command, id and time of submission in a spec that is signed.
+
+    Args:
+        parts: these texts.
+        digest: by which they are known.
+    """
+
+    parts: tuple[str, str, str, str]
+    digest: str
+
+    def text(self, argv: Sequence[str], job_id: str, at: str) -> str:
+        """Return the signed text of a job that has this template."""
+        return _whole(self.parts, _json(argv), job_id, at)
+
+    def stored(self, argv: Sequence[str]) -> str:
+        """Return what is stored as the spec of a job that has this template."""
+        return f"{self.digest} {_json(argv)}"
+
+
+def template_of(spec: str) -> Template | None:
+    """Return the template of a signed text; None if it is no command's, or not written as ours."""
+    fields = record(spec)
+    argv, job_id, at = (fields.get(name) for name in ("argv", "id", "submitted_at"))
+    if not argv or not isinstance(argv, list) or "function" in fields:
+        return None
+    marked = _json({**fields, "argv": [_COMMAND], "id": _ID, "submitted_at": _TIME})
+    before, _, rest = marked.partition(_json([_COMMAND]))
+    between, _, rest = rest.partition(_json(_ID))
+    after, _, tail = rest.partition(_json(_TIME))
+    parts = before, between, after, tail
+    if _whole(parts, _json(argv), str(job_id), str(at)) != spec:
+        return None  # an older mlq wrote it
+    return Template(parts, hashlib.sha256(_json(parts).encode()).hexdigest()[:_DIGITS])
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _whole(parts: Sequence[str], command: str, job_id: str, at: str) -> str:
+    return f'{parts[0]}{command}{parts[1]}"{job_id}"{parts[2]}"{at}"{parts[3]}'
+
+
+def as_args(templates: Iterable[Template | None]) -> dict[str, str]:
+    """Return templates as the operations want them: digest -> JSON."""
+    found = {one.digest: one.parts for one in templates if one}
+    return {digest: _json(parts) for digest, parts in found.items()}
+
+
+class Raw(NamedTuple):
+    """A spec as it was found: the job's id, `mlq_spec` and `created_at`."""
+
+    id: str
+    spec: str
+    created_at: str
+
+
+def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
+    """Return stored specs as they were signed; one whose template is gone stays as it is."""
+    digests = sorted({match[1] for one in found if (match := _SHORT.fullmatch(one.spec))})
+    if not digests:
+        return [one.spec for one in found]
+    replies = client.call("MGET", *(f"mlq:template:{one}" for one in digests))
+    parts = {
+        digest: tuple(map(str, record_list(text_of(reply))))
+        for digest, reply in zip(digests, replies, strict=True)
+        if reply is not None
+    }
+    return [_expanded(one, parts) for one in found]
+
+
+def _expanded(raw: Raw, parts: Mapping[str, Sequence[str]]) -> str:
+    match = _SHORT.fullmatch(raw.spec)
+    template = parts.get(match[1], ()) if match else ()
+    if match is None or len(template) != _PARTS:
+        return raw.spec
+    return _whole(template, match[2], raw.id, raw.created_at)
+
+
+def is_short(spec: str) -> bool:
+    """Tell whether a spec lacks its template."""
+    return _SHORT.fullmatch(spec) is not None
