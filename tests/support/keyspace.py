@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -60,16 +61,23 @@ def problems(client: redis.Redis) -> list[str]:
 
 
 def _templates(keys: Snapshot) -> list[str]:
-    """Return templates that are missing, or that no job has; those are counted."""
+    """Return templates that are missing, or counted too low.
+
+    A job that was altered, or deleted by other tools, is counted still.
+    """
     specs = [keys.client.hget(f"rq:job:{job_id}", "mlq_spec") or b"" for job_id in keys.jobs]
-    used = Counter(spec.split()[0].decode() for spec in specs if spec[:1].isalnum())
-    counted = {
-        one.decode(): int(count) for one, count in keys.client.hgetall("mlq:template_uses").items()
-    }
+    used = Counter(spec.split()[0].decode() for spec in specs if re.match(rb"[0-9a-f]+ \[", spec))
+    counts = keys.client.hgetall("mlq:template_uses")
+    counted = {one.decode(): int(count) for one, count in counts.items()}
     prefix = "mlq:template:"
     there = {name.removeprefix(prefix) for name in keys.keys if name.startswith(prefix)}
-    found = [] if counted == used else [f"templates: {used} are used, {counted} are counted"]
-    return found if there == set(used) else [*found, f"templates: {used} are used, {there} there"]
+    found = [f"template {one} is missing" for one in used if one not in there]
+    found += [
+        f"template {one} is counted {counted.get(one)} times, used {count} times"
+        for one, count in used.items()
+        if counted.get(one, 0) < count
+    ]
+    return found if there == set(counted) else [*found, f"templates {there}, counted {counted}"]
 
 
 def _job(

@@ -93,7 +93,7 @@ def test_a_signed_job_is_read_back_as_it_was_submitted(site: Site) -> None:
     "change",
     [
         lambda spec: spec.update(argv=["rm", "-r", "/"]),
-        lambda spec: spec["env"].update(LD_PRELOAD="/tmp/x.so"),
+        lambda spec: spec.update(env={"LD_PRELOAD": "/tmp/x.so"}),
         lambda spec: spec.update(submitted_at="2027"),
         dict,  # changes nothing, but the same job in other words (spaces) is another text
     ],
@@ -276,7 +276,8 @@ def test_the_file_of_a_secret_lies_where_secrets_lie(site: Site, file: str) -> N
 
 def test_a_job_of_an_mlq_that_captured_nothing_still_runs(site: Site) -> None:
     def older(spec: dict[str, Any]) -> None:
-        del spec["captured_env"], spec["secrets"]
+        for name in ("captured_env", "secrets"):
+            spec.pop(name, None)
 
     spec = read_spec(altered(claimed(), older, KEY), site, b"")
     assert (spec.captured_env, spec.secrets) == ({}, {})

@@ -9,7 +9,6 @@ from mlq.layout import Layout
 from mlq.views import FIELDS, JobView, view
 
 LAYOUT = Layout(Path("/results"))
-SPEC = {"name": "lr", "time_limit_s": 7200.0, "after": ["6"], "request": {"cores": 1}}
 
 
 def row(job_id: str = "7", **values: str) -> list[str]:
@@ -17,7 +16,9 @@ def row(job_id: str = "7", **values: str) -> list[str]:
         "status": "started",
         "origin": "p2.c4.m8192.g1.v6000@gpu*",
         "description": "python train.py",
-        "mlq_spec": json.dumps(SPEC),
+        "mlq_name": "lr",
+        "timeout": "7200",
+        "dependency_ids": '["6"]',
         "mlq_attempt": "2",
         "mlq_machine": "gpu07",
         "created_at": "2026-11-23T22:15:01.000000Z",
@@ -64,7 +65,8 @@ def test_what_has_not_come_yet_is_null() -> None:
 
 
 def test_a_job_of_plain_rq_shows_what_it_will_be_given() -> None:
-    job = seen(origin="default", mlq_spec="", description="os.getcwd()")
+    missing = dict.fromkeys(("mlq_name", "timeout", "dependency_ids"), "")
+    job = seen(origin="default", description="os.getcwd()", **missing)
     assert (job.cores, job.mem_mib, job.gpus, job.priority) == (1, 2048, 0, 0)
     assert (job.name, job.after, job.time_limit_s) == ("", (), None)
 
@@ -107,8 +109,13 @@ def test_progress_is_a_share_or_nothing(text: str, progress: float | None) -> No
     assert seen(mlq_progress=text).progress == progress
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "3", "null", '{"name": 3, "after": 4}'])
+@pytest.mark.parametrize("text", ["{", "[3]", "3", "null", '{"name": 3, "after": 4}', "-1", "nan"])
 def test_a_job_that_somebody_altered_is_still_listed(text: str) -> None:
-    job = seen(mlq_spec=text)
-    assert (job.id, job.command) == ("7", "python train.py")
-    assert (job.name, job.after, job.time_limit_s) == ("", (), None)
+    job = seen(dependency_ids=text, mlq_time_limit_s="x", mlq_grace_s=text, mlq_signal="")
+    assert (job.id, job.command, job.name) == ("7", "python train.py", "lr")
+    assert (job.after, job.time_limit_s, job.signal) == ((), 7200.0, None)
+
+
+def test_a_limit_of_half_a_second_is_shown_as_it_is() -> None:
+    assert seen(timeout="1", mlq_time_limit_s="0.5").time_limit_s == 0.5
+    assert seen(timeout="-1").time_limit_s is None
