@@ -33,12 +33,6 @@ KEYS = {
 }
 
 
-def spec_of(installation: Sandbox, job_id: str) -> dict[str, object]:
-    raw = installation.queue().store.client.call("HGET", f"rq:job:{job_id}", "mlq_spec")
-    spec: dict[str, object] = json.loads(raw)
-    return spec
-
-
 def test_it_prints_just_the_id(installation: Sandbox) -> None:
     installation.start_server()
     assert installation.ok("enqueue", "--", "python", "train.py") == "1\n"
@@ -61,7 +55,7 @@ def test_every_option_arrives(installation: Sandbox) -> None:
     )
     assert (job["cores"], job["mem_mib"], job["gpus"], job["vram_mib"]) == (4, 8192, 1, 6144)
     assert (job["priority"], job["time_limit_s"]) == (-3, 36 * 3600)
-    spec = spec_of(installation, "2")
+    spec = installation.spec_of("2")
     assert spec["argv"] == ["python", "x.py", "--lr", "1"]
     assert spec["env"] == {"A": "1", "LANG": "C.UTF-8"}
     assert spec["cwd"] == str(installation.folder / "sub")
@@ -73,14 +67,14 @@ def test_folder_and_environment_are_the_callers(installation: Sandbox) -> None:
     installation.start_server()
     environ = {"VIRTUAL_ENV": "/some/venv", "PATH": "/some/venv/bin:/usr/bin"}
     installation.run("enqueue", "true", environ=environ)
-    spec = spec_of(installation, "1")
+    spec = installation.spec_of("1")
     assert (spec["cwd"], spec["python_env"]) == (str(installation.folder), "/some/venv")
 
 
 def test_shell_is_asked_for_by_name(installation: Sandbox) -> None:
     installation.start_server()
     installation.ok("enqueue", "--shell", "echo $HOME | cat")
-    assert spec_of(installation, "1")["argv"] == ["/bin/sh", "-c", "echo $HOME | cat"]
+    assert installation.spec_of("1")["argv"] == ["/bin/sh", "-c", "echo $HOME | cat"]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +205,7 @@ def test_submission_and_command_line_have_the_same_defaults(installation: Sandbo
     installation.start_server()
     installation.ok("enqueue", "true")
     installation.submit("true")
-    by_command, by_api = (spec_of(installation, one) for one in ("1", "2"))
+    by_command, by_api = (installation.spec_of(one) for one in ("1", "2"))
     for spec in (by_command, by_api):
         del spec["id"], spec["submitted_at"]
     assert by_command == by_api

@@ -18,12 +18,6 @@ def shells(installation: Sandbox, **more: str) -> dict[str, str]:
     return {name: installation.environ[name] for name in ("LANG", "PATH")} | more
 
 
-def spec_of(installation: Sandbox, job_id: str) -> dict[str, Any]:
-    raw = installation.queue().store.client.call("HGET", f"rq:job:{job_id}", "mlq_spec")
-    spec: dict[str, Any] = json.loads(raw)
-    return spec
-
-
 def shown(installation: Sandbox, job_id: str) -> dict[str, Any]:
     (job,) = json.loads(installation.ok("show", job_id, "--json"))
     found: dict[str, Any] = job
@@ -46,7 +40,7 @@ def test_exported_variables_go_along_and_secrets_are_named(installation: Sandbox
         "mlq: note: not passed on, for they look like secrets: HF_TOKEN, WANDB_API_KEY"
         " (pass one with --secret NAME, or --env NAME)\n"
     )
-    assert spec_of(installation, "1")["captured_env"] == shells(installation, HF_HOME="/vol/hf")
+    assert installation.spec_of("1")["captured_env"] == shells(installation, HF_HOME="/vol/hf")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +54,7 @@ def test_nothing_goes_along_if_the_user_says_so(
     given = {"HF_HOME": "/x", "HF_TOKEN": "x", **environ}
     done = installation.run("enqueue", *words, "--env", "A=1", "true", environ=given)
     assert (done.code, done.err) == (0, "")
-    spec = spec_of(installation, "1")
+    spec = installation.spec_of("1")
     assert (spec["captured_env"], spec["env"]) == ({}, {"A": "1"})
 
 
@@ -72,7 +66,7 @@ def test_a_secret_asked_for_in_clear_is_obeyed_and_warned_about(installation: Sa
     (line,) = done.err.splitlines()
     assert line.startswith("mlq: warning: --env HF_TOKEN: it looks like a secret")
     assert "--secret HF_TOKEN keeps it out" in line
-    assert spec_of(installation, "1")["env"] == {"HF_TOKEN": SECRET}
+    assert installation.spec_of("1")["env"] == {"HF_TOKEN": SECRET}
 
 
 def test_show_tells_of_variables_and_never_of_secrets(installation: Sandbox) -> None:
@@ -131,7 +125,7 @@ def test_the_python_api_captures_alike_and_says_each_thing_once(installation: Sa
     queue.enqueue(["true"], capture_env=False)
     assert len(said) == 1
     assert "HF_TOKEN" in said[0]
-    captured = [spec_of(installation, str(one))["captured_env"] for one in (1, 2, 3, 4)]
+    captured = [installation.spec_of(str(one))["captured_env"] for one in (1, 2, 3, 4)]
     assert captured == [shells(installation, HF_HOME="/vol/hf")] * 3 + [{}]
 
 

@@ -159,7 +159,7 @@ def test_a_changed_description_does_not_run(lab: Lab, thief: Thief, field: str) 
 
 def test_an_added_field_does_not_run(thief: Thief) -> None:
     job_id = thief.waiting_job("true")
-    spec = json.loads(thief.hash_of(job_id)["mlq_spec"])
+    spec = json.loads(thief.spec_of(job_id))
     thief.alter(job_id, mlq_spec=json.dumps({**spec, "more": 1}))
     thief.let_go(job_id)
     refused(thief, job_id, "the job's signature is wrong")
@@ -168,7 +168,7 @@ def test_an_added_field_does_not_run(thief: Thief) -> None:
 def test_two_readings_of_one_description_do_not_run(thief: Thief) -> None:
     # JSON with a key twice: what is checked and what is run must be the same reading.
     job_id = thief.waiting_job("true")
-    text = thief.hash_of(job_id)["mlq_spec"].decode()
+    text = thief.spec_of(job_id)
     twice = f'{{"argv":{json.dumps(evil_argv(thief))},{text[1:]}'
     thief.alter(job_id, mlq_spec=twice)
     thief.let_go(job_id)
@@ -180,9 +180,19 @@ def test_the_signed_text_of_another_job_does_not_run(lab: Lab, thief: Thief) -> 
     other = thief.waiting_job(f"touch {ran}")
     job_id = thief.waiting_job("true")
     fields = thief.hash_of(other)
-    thief.alter(job_id, mlq_spec=fields["mlq_spec"], mlq_signature=fields["mlq_signature"])
+    thief.alter(job_id, mlq_spec=thief.spec_of(other), mlq_signature=fields["mlq_signature"])
     thief.let_go(job_id)
     refused(thief, job_id, f"the job is a copy: it was signed as {other}")
+    assert not ran.exists()
+
+
+def test_the_template_of_another_job_does_not_run(lab: Lab, thief: Thief) -> None:
+    ran = lab.folder / "ran-other"
+    other = thief.waiting_job(f"touch {ran}", env={"A": "1"})
+    job_id = thief.waiting_job("true")
+    thief.alter(job_id, mlq_spec=thief.hash_of(other)["mlq_spec"])
+    thief.let_go(job_id)
+    refused(thief, job_id, "the job's signature is wrong")
     assert not ran.exists()
 
 
@@ -194,7 +204,7 @@ def test_a_copy_under_another_id_does_not_run(lab: Lab, thief: Thief, new_id: st
     before = ran.read_text()
     copied = thief.copy(job_id, new_id.format(job_id))
     thief.let_go(copied)
-    refused(thief, copied, "the job is a copy: it was signed as")
+    refused(thief, copied, "the job's signature is wrong")
     assert ran.read_text() == before
 
 
@@ -221,7 +231,6 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "description": (lambda _: "harmless", SHOWN),
     "status": (lambda _: "queued", ORDER),
     "origin": (lambda _: "p99.c1.m1.g0.v0", ORDER + "; resources are those of the signed text"),
-    "created_at": (lambda _: "nonsense", SHOWN),
     "enqueued_at": (lambda _: "nonsense", ORDER),
     "started_at": (lambda _: "nonsense", SHOWN),
     "ended_at": (lambda _: "nonsense", SHOWN),
@@ -238,6 +247,10 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "dependency_ids": (lambda _: '["1"]', ORDER),
     "allow_dependency_failures": (lambda _: "1", ORDER),
     "mlq_name": (lambda _: "another", SHOWN),
+    "mlq_time_limit_s": (lambda _: "nan", SHOWN),
+    "mlq_retries": (lambda _: 0, COUNTS),
+    "mlq_grace_s": (lambda _: "-1", SHOWN),
+    "mlq_signal": (lambda _: "nonsense", SHOWN),
     "mlq_attempt": (lambda _: 0, "the same signed job runs as its first attempt again"),
     "mlq_losses": (lambda _: 0, COUNTS),
     "mlq_failures": (lambda _: 0, COUNTS),
@@ -259,9 +272,11 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_released": (lambda _: "1", ORDER),
     "mlq_unwritten": (lambda _: "1", COUNTS),
     "mlq_needs": (lambda _: "nonsense", ORDER),
+    "mlq_refused_by": (lambda _: "1", ORDER),
     "mlq_restored": (lambda _: "1", "the same signed job runs as its second attempt"),
 }
-SIGNED = {"mlq_spec", "mlq_signature"}
+# The time of submission is signed, and stands in a field of its own.
+SIGNED = {"mlq_spec", "mlq_signature", "created_at"}
 # Words of the code that begin like fields of a job and are none.
 NO_FIELDS = {"mlq_worker", "mlq_cli", "mlq_copy"}
 

@@ -22,12 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlq.jobs import JobSpec
 from mlq.lifecycle import Event
 from mlq.paths import read_secret
 from mlq.queues import Queue
 from mlq.settings import load
 from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
+from mlq.store.templates import Raw, whole_specs
 from mlq.store.wire import Wire
 from mlq.submission import Submission
 from mlq.units import utc_iso
@@ -134,6 +136,13 @@ class Sandbox:
         options = {"cwd": str(self.folder), "python_env": "", **options}
         (job,) = self.queue().submit([Submission(argv=argv or ("true",), **options)])
         return job.id
+
+    def spec_of(self, job_id: str) -> dict[str, Any]:
+        """Return the description of a job, defaults included."""
+        store = self.queue().store
+        rows = store.rows(("mlq_spec", "created_at"), [job_id])
+        (text,) = whole_specs(store.client, [Raw(*row) for row in rows])
+        return JobSpec.model_validate_json(text).model_dump(mode="json")
 
     def claim(self, job_id: str, machine: str = "gpu07", log: bytes | None = b"") -> int:
         """Start the first job of its class on a machine that is none; returns the attempt.

@@ -16,6 +16,7 @@ from mlq.jobs import JobSpec
 from mlq.lifecycle import ENDED
 from mlq.queues import Queue
 from mlq.store.connection import open_redis
+from mlq.store.templates import Raw, whole_specs
 from mlq.submission import Submission
 from mlq.views import JobView
 
@@ -66,6 +67,12 @@ class Thief:
         raw: dict[bytes, bytes] = self.redis.hgetall(f"rq:job:{job_id}")  # type: ignore[assignment]
         return {name.decode(): value for name, value in raw.items()}
 
+    def spec_of(self, job_id: str) -> str:
+        """Return the description of a job as it was signed."""
+        fields = self.hash_of(job_id)
+        raw = Raw(job_id, fields["mlq_spec"].decode(), fields["created_at"].decode())
+        return whole_specs(self._lab.queue.store.client, [raw])[0]
+
     def alter(self, job_id: str, **fields: bytes | str | float | None) -> None:
         """Set fields of a job; None drops one."""
         for name, value in fields.items():
@@ -76,7 +83,7 @@ class Thief:
 
     def alter_spec(self, job_id: str, **changes: Any) -> None:
         """Change what the job's description says, under its old signature."""
-        spec = json.loads(self.hash_of(job_id)["mlq_spec"])
+        spec = json.loads(self.spec_of(job_id))
         assert not changes.keys() - JobSpec.model_fields.keys()
         text = json.dumps({**spec, **changes}, sort_keys=True, separators=(",", ":"))
         self.alter(job_id, mlq_spec=text)
