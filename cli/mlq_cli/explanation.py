@@ -68,7 +68,8 @@ def verdict(
     fit = place(request, offer_of(record))
     short_of_gpus = isinstance(fit, Misfit) and request.gpus
     needed = [one for one in lacking(record) if one.get("word") in around.needs.split()]
-    record = {**record, "lacks": needed}
+    note = record.get("gpu_note") if short_of_gpus else ""
+    record = {**record, "lacks": needed, "gpu_note": note}
     why = [
         remark
         for remark in remarks(heard_s, record, lease_s)

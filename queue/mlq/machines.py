@@ -43,6 +43,7 @@ def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
         free_mib=_count(raw, "free_mib"),
         total_mib=_count(raw, "total_mib"),
         exclusive=raw.get("exclusive") is True,
+        index=_count(raw, "index"),
     )
 
 

@@ -17,7 +17,8 @@ from mlq.request import Request
 class GpuOffer:
     """One GPU and what of its memory is free for new jobs.
 
-    An `exclusive` one takes a single process at a time (its compute mode), whatever is free.
+    An `exclusive` one is given to one job at a time, whatever is free: because of its compute
+    mode, or because it gives no numbers of memory. `index` is its number in PCI bus order.
     """
 
     uuid: str
@@ -25,6 +26,7 @@ class GpuOffer:
     free_mib: int
     total_mib: int
     exclusive: bool = False
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

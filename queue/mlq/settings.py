@@ -74,6 +74,7 @@ class Settings(NamedTuple):
         capture_env: whether jobs are given the variables of the shell they are enqueued from.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
         yield_to_others: whether cores that other people keep busy count as taken.
+        cuda_devices: how jobs are told their GPUs; `index`: for programs that want numbers.
         queue_host: the host of the queue's server, as typed after `ssh`; empty: this machine.
         gateway: the ssh host to jump through on the way there; empty: as the ssh config says.
         remote_socket: `redis_socket` as `mlq config` shows it there; empty: the same as here.
@@ -108,6 +109,7 @@ class Settings(NamedTuple):
     capture_env: bool = True
     allow_unsigned: bool = False
     yield_to_others: bool = True
+    cuda_devices: Literal["uuid", "index"] = "uuid"
     queue_host: str = ""
     gateway: str = ""
     remote_socket: str = ""

@@ -36,7 +36,7 @@ _SPINNING = 2000
 
 
 class SimDesk:
-    """Stands in for `evidence.Desk`: its thread is a task, one for each question."""
+    """Stands in for `desk.Desk`: its thread is a task, one for each question."""
 
     def __init__(self, owner: WorkerHost, wake: Callable[[], None]) -> None:
         self._owner, self._wake = owner, wake

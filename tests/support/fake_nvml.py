@@ -7,7 +7,6 @@ looks at these GPUs runs in a child process with `FakeNvml.env`.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import shutil
 import subprocess
@@ -21,7 +20,8 @@ from typing import Literal
 
 from ci import require
 
-from mlq_worker.probes.nvml import Gpu, GpuProcess, GpuReport
+from mlq_worker.probes.gpu_watch import report_from_json
+from mlq_worker.probes.nvml import GpuReport
 
 SOURCE = Path(__file__).parent / "fake_nvml" / "fake_nvml.c"
 EXCLUSIVE_THREAD, PROHIBITED, EXCLUSIVE_PROCESS = 1, 2, 3
@@ -43,7 +43,8 @@ class FakeGpu:
     """One GPU of the state file.
 
     `result` is the code that every query about it answers, `mig` whether it is cut into instances
-    (None if it cannot be), `compute` its compute mode as NVML counts them.
+    (None if it cannot be), `compute` its compute mode as NVML counts them. `lacks` names what it
+    does not support telling: "processes", "memory".
     """
 
     uuid: str
@@ -54,6 +55,7 @@ class FakeGpu:
     result: int = 0
     mig: bool | None = None
     compute: int = 0
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,16 +99,26 @@ class FakeNvml:
         }
 
     def write(
-        self, *items: FakeGpu | FakeProcess, init: int = 0, query: int = 0, loaded: int = 0
+        self,
+        *items: FakeGpu | FakeProcess,
+        init: int = 0,
+        query: int = 0,
+        loaded: int = 0,
+        hang: bool = False,
+        crash: bool = False,
     ) -> None:
         """Replace the machine's state in one step.
 
         `init` and `query` are NVML result codes; `loaded` counts how often the driver was loaded.
+        With `hang` no call returns until another state is written; with `crash` the library takes
+        down whoever calls it.
         """
         lines = [f"init {init}", f"query {query}", f"loaded {loaded}"]
+        lines += [f"hang {int(hang)}", f"crash {int(crash)}"]
         lines += [_line(item) for item in items]
         for index, gpu in enumerate(item for item in items if isinstance(item, FakeGpu)):
             lines.append(f"compute {index} {gpu.compute}")
+            lines += [f"lacks {index} {what}" for what in gpu.lacks]
             lines += [] if gpu.mig is None else [f"mig {index} {int(gpu.mig)}"]
         new = self._state.with_suffix(".new")
         new.write_text("\n".join(lines) + "\n")
@@ -149,11 +161,4 @@ class ProbeProcess:
         assert self._child.stdin and self._child.stdout
         self._child.stdin.write(f"{at_s}\n")
         self._child.stdin.flush()
-        report = json.loads(self._child.stdout.readline())
-        return GpuReport(**{**report, "gpus": tuple(_gpu(gpu) for gpu in report["gpus"])})
-
-
-def _gpu(fields: dict[str, object]) -> Gpu:
-    processes = fields.pop("processes")
-    assert isinstance(processes, list)
-    return Gpu(**fields, processes=tuple(GpuProcess(**one) for one in processes))  # type: ignore[arg-type]
+        return report_from_json(self._child.stdout.readline())

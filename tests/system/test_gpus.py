@@ -15,6 +15,7 @@ from fake_nvml import (
     FakeNvml,
     FakeProcess,
 )
+from leftovers import processes_of
 from local_lab import Lab, alive
 from waiting import wait_for
 
@@ -150,6 +151,54 @@ def test_a_fault_while_a_job_runs_costs_no_more_than_the_gpus(
     assert lab.until(wants_gpu, "failed").reason == "exit 3"
     lab.open("end")
     assert lab.until(running, "finished").attempt == 1
+
+
+def test_a_driver_that_hangs_stops_nothing_but_its_gpus(lab: Lab, nvml: FakeNvml) -> None:
+    machine = lab.machine("lab01", "--gpus", "all", environ=nvml.env)
+    running = lab.sh(SHOW, gpus=1)
+    visible(lab, running)
+    nvml.write(FakeGpu(A), FakeGpu(B), hang=True)
+    shown = lab.until_shown("lab01", lambda row: row if row["gpu_fault"] else None)
+    assert "the NVIDIA driver has not answered for" in shown["gpu_fault"]
+    assert (shown["gpus"], shown["offering"]) == ([], True)
+    wants_gpu = lab.sh(SHOW, gpus=1)
+    assert lab.until(lab.sh("true"), "finished").exit_code == 0
+    lab.sandbox.ok("cancel", running)
+    lab.until(running, "canceled")
+    for words in (("explain", wants_gpu), ("machines",), ("worker", "status", "--name", "lab01")):
+        assert (
+            "no GPUs: the NVIDIA driver has not answered"
+            in lab.sandbox.on_terminal(*words, columns=200).out
+        )
+    nvml.write(FakeGpu(A), FakeGpu(B))
+    assert visible(lab, wants_gpu) in {A, B}
+    nvml.write(FakeGpu(A), FakeGpu(B), hang=True)
+    lab.until_shown("lab01", lambda row: row["gpu_fault"])
+    machine.stop()
+    wait_for(
+        lambda: not any("gpu_reader" in one for one in processes_of(lab.folder).values()),
+        what="the end of the process that asks the driver",
+    )
+
+
+def test_a_gpu_without_memory_numbers_is_one_jobs_at_a_time(lab: Lab, nvml: FakeNvml) -> None:
+    nvml.write(FakeGpu(A, lacks=("memory", "processes")))
+    lab.machine("lab01", "--cores", "4", "--gpus", "all", environ=nvml.env)
+    first, second = lab.sh(SHOW, gpus=1), lab.sh(SHOW, gpus=1, vram="1000")
+    assert visible(lab, first) == A
+    row = lab.until_shown("lab01", lambda row: row if row["gpus"][0]["free_mib"] == 0 else None)
+    assert row["gpu_note"] == "GPU 0 has no memory numbers: one job at a time gets it whole"
+    assert row["gpu_note"] in lab.sandbox.ok("explain", second)
+    lab.open("end")
+    assert lab.until(second, "finished").attempt == 1
+
+
+def test_a_job_may_be_told_its_gpus_by_number(lab: Lab, nvml: FakeNvml) -> None:
+    environ = {**nvml.env, "MLQ_CUDA_DEVICES": "index"}
+    lab.machine("lab01", "--gpus", "1", environ=environ)
+    assert visible(
+        lab, lab.sh(f'echo "$CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER"; {WAIT}', gpus=1)
+    ) == ("1 PCI_BUS_ID")
 
 
 def test_a_machine_without_a_driver_gives_its_cores(lab: Lab, nvml: FakeNvml) -> None:

@@ -126,7 +126,9 @@ CARD = ("RTX 2080 Ti", 9000, 11264)
         (GpuFacts(0, (), "", "no NVIDIA driver library (libnvidia-ml.so.1)", 0), [Level.OK]),
         (GpuFacts(1, (), "driver not loaded", "", 0), [Level.PROBLEM]),
         (GpuFacts(1, (CARD,), "", "", 2), [Level.OK]),
-        (GpuFacts(2, (CARD,), "", "GPU 1 is lost: reboot to repair", 0), [Level.OK, Level.WARNING]),
+        (GpuFacts(2, (CARD,), "GPU 1 is lost: reboot to repair", "", 0), [Level.OK, Level.WARNING]),
+        (GpuFacts(1, (("GB10", 0, 0),), "", "GPU 0 has no memory numbers", 0), [Level.OK]),
+        (GpuFacts(0, (), "the driver has not answered", "", 0, silent=True), [Level.PROBLEM]),
     ],
 )
 def test_gpus(facts: GpuFacts, expected: list[Level]) -> None:

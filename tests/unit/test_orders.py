@@ -13,7 +13,7 @@ import pytest
 from mlq.errors import SignatureError
 from mlq.jobs import FunctionCall
 from mlq.lifecycle import Event
-from mlq.placement import Offer
+from mlq.placement import GpuOffer, Offer
 from mlq.settings import load
 from mlq.signing import sign
 from mlq.store.replies import Claim
@@ -200,7 +200,8 @@ def test_what_is_no_json_function_is_refused_never_unpickled(open_site: Site, da
 
 def ordered(site: Site, gpu_uuids: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
     claim = claimed(**options)
-    return order(claim, read_spec(claim, site, b""), site, gpu_uuids)
+    gpus = tuple(GpuOffer(uuid, "", 0, 0, index=at + 2) for at, uuid in enumerate(gpu_uuids))
+    return order(claim, read_spec(claim, site, b""), site, gpus)
 
 
 def test_an_order_says_everything_the_supervisor_needs(site: Site) -> None:
@@ -238,6 +239,17 @@ def test_gpus_are_shown_by_uuid_and_all_others_hidden(site: Site) -> None:
     assert env["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-b"
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     assert ordered(site)["env"]["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_gpus_are_shown_by_number_where_that_is_set(site: Site) -> None:
+    by_number = replace(site, settings=site.settings._replace(cuda_devices="index"))
+    made = ordered(
+        by_number, ("GPU-a", "GPU-b"), gpus=2, env={"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    )
+    assert made["env"]["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert made["env"]["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID", "in another order 2 is another GPU"
+    assert made["tag"]["gpu_uuids"] == ["GPU-a", "GPU-b"]
+    assert ordered(by_number)["env"]["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_thread_pools_are_as_wide_as_the_cores_given(site: Site) -> None:

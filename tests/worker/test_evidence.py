@@ -15,13 +15,8 @@ from waiting import wait_for
 from mlq.layout import Layout
 from mlq.strict_files import Absent, Refused, Unreadable
 from mlq_worker.attempt_result import UNUSABLE, AttemptResult
-from mlq_worker.liveness.evidence import (
-    Desk,
-    read_beats,
-    read_progress,
-    read_results,
-    read_values,
-)
+from mlq_worker.desk import Desk
+from mlq_worker.liveness.evidence import read_beats, read_progress, read_results, read_values
 from mlq_worker.liveness.verdicts import Beat, Garbled
 
 KEY = ("7", 2)

@@ -11,7 +11,8 @@ from fake_proc import FakeProc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.placement import GpuOffer, Offer
+from mlq.placement import Fit, GpuOffer, Misfit, Offer, place
+from mlq.request import Request
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import (
     Limits,
@@ -115,6 +116,40 @@ def test_vram_promised_and_not_yet_allocated_is_kept(gpu: Gpu, free_mib: int) ->
 def test_a_gpu_that_a_job_has_to_itself_is_not_offered(gpu: Gpu) -> None:
     promise = Promise((300,), 1, 0, (GPU.uuid,), vram_mib=0)
     assert free_for_us(machine(gpu), [promise], Limits()).gpus[0].free_mib == 0
+
+
+def test_where_no_processes_are_listed_each_promise_is_kept_whole() -> None:
+    quiet = replace(gpu_with(8000), lists_processes=False)
+    promise = Promise((300,), 1, 0, (GPU.uuid,), 3000)
+    assert free_for_us(machine(quiet), [promise], Limits()).gpus[0].free_mib == 5000
+
+
+@pytest.mark.parametrize(("free_mib", "offered_mib"), [(11000, 11000), (9800, 0)])
+def test_an_exclusive_gpu_that_lists_no_processes_is_offered_while_nothing_is_on_it(
+    free_mib: int, offered_mib: int
+) -> None:
+    gpu = replace(GPU, exclusive=True, lists_processes=False, free_mib=free_mib)
+    assert free_for_us(machine(gpu), [], Limits()).gpus[0].free_mib == offered_mib
+
+
+def test_a_gpu_without_memory_of_its_own_is_given_whole_to_one_job() -> None:
+    shared = replace(GPU, total_mib=0, free_mib=0)
+    offer = free_for_us(machine(shared), [], Limits())
+    for request in (Request(gpus=1), Request(gpus=1, vram_mib=6000)):
+        fit = place(request, offer)
+        assert isinstance(fit, Fit)
+        assert isinstance(place(request, offer.minus(request, fit)), Misfit)
+    assert isinstance(place(Request(gpus=1, vram_mib=65000), offer), Misfit)
+    held = [Promise((300,), 1, 0, (GPU.uuid,), 6000)]
+    desktop, neighbour = GpuProcess(5000, None, computes=False), GpuProcess(5001, None)
+    for gpu, promises, free_mib in (
+        (shared, held, 0),
+        (replace(shared, processes=(desktop,)), [], 64000),
+        (replace(shared, processes=(desktop, neighbour)), [], 0),
+    ):
+        offer = free_for_us(machine(gpu), promises, Limits())
+        assert (offer.gpus[0].free_mib, offer.gpus[0].total_mib) == (free_mib, 64000)
+        assert isinstance(place(Request(gpus=1), offer), Fit if free_mib else Misfit)
 
 
 def test_a_promise_on_one_gpu_leaves_the_other_free() -> None:

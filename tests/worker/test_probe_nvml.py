@@ -50,7 +50,7 @@ def test_reads_memory_and_merges_the_process_lists(tmp_path: Path, old_driver: b
     assert (report.fault, report.note) == ("", "")
     assert (first.uuid, first.index, first.name) == ("GPU-aaaa", 0, "NVIDIA GeForce RTX 2080 Ti")
     assert (first.total_mib, first.free_mib) == (11264, 11264 - 264 - 5500)
-    assert first.processes == (GpuProcess(10, 500), GpuProcess(20, 3000))
+    assert first.processes == (GpuProcess(10, 500, computes=False), GpuProcess(20, 3000))
     assert second.processes == (GpuProcess(30, None),)
 
 
@@ -161,6 +161,27 @@ def test_beside_a_process_that_computes_nothing_of_an_exclusive_gpu_is_free(
         nvml.write(alone, desktop, FakeProcess(0, 20, 500))
         (gpu,) = probe.read().gpus
         assert (gpu.exclusive, gpu.free_mib) == (True, 0)
+
+
+def test_a_gpu_that_lists_no_processes_is_offered_by_its_free_memory(nvml: FakeNvml) -> None:
+    nvml.write(replace(A, other_mib=4000, lacks=("processes",)), B)
+    with ProbeProcess(nvml.env) as probe:
+        report = probe.read()
+    first, second = report.gpus
+    assert (first.free_mib, first.processes, first.lists_processes) == (7000, (), False)
+    assert second.lists_processes
+    assert report.fault == ""
+    assert report.note.startswith("GPU 0 lists no processes: ")
+
+
+def test_a_gpu_without_memory_of_its_own_is_there_and_that_is_told(nvml: FakeNvml) -> None:
+    nvml.write(replace(A, lacks=("memory",)), FakeProcess(0, 20, None))
+    with ProbeProcess(nvml.env) as probe:
+        report = probe.read()
+    (gpu,) = report.gpus
+    assert (gpu.total_mib, gpu.free_mib, gpu.is_computing) == (0, 0, True)
+    assert report.fault == ""
+    assert report.note == "GPU 0 has no memory numbers: one job at a time gets it whole"
 
 
 def test_no_library_is_in_order_unless_gpus_were_asked_for(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from mlq.copies.keeper import CopyKeeper, Kept
 from mlq.store.store import Store
-from mlq_worker.liveness.evidence import Desk
+from mlq_worker.desk import Desk
 from mlq_worker.site import Site
 
 log = logging.getLogger(__name__)

@@ -97,6 +97,7 @@ class Hands:
         """Return in a line what this machine offers."""
         parts = (
             self.supervised.summary(self._offer()),
+            self._lookout.gpus_in_words(),
             self.supervised.unwell(),
             self._queue.unwell,
         )

@@ -81,7 +81,8 @@ class Intake:
                 refused.append(_handed_back(claim, spec, self._site.machine))
                 continue
             gpu_uuids = fit.gpu_uuids if isinstance(fit, Fit) else ()
-            ordered = order(claim, spec, self._site, gpu_uuids)
+            gpus = tuple(gpu for gpu in offer.gpus if gpu.uuid in gpu_uuids)
+            ordered = order(claim, spec, self._site, gpus)
             ordered["lane"] = claim.class_name if lane else None
             orders.append(ordered)
             holdings.add(_holding(claim, spec, gpu_uuids, lane, now_s))

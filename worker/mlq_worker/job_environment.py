@@ -27,11 +27,12 @@ def environment(
     login: Mapping[str, str],
     folder: JobFolder,
     mark: str,
-    gpu_uuids: Sequence[str],
+    devices: Sequence[str],
 ) -> dict[str, str]:
     """Return the environment of an attempt, whole but for its secrets.
 
-    Those are read where the attempt starts: nothing that is sent or written holds them.
+    Those are read where the attempt starts: nothing that is sent or written holds them. `devices`
+    are its GPUs by UUID, or by number in PCI bus order.
     """
     env = {**login, **spec.captured_env}
     if spec.python_env and "VIRTUAL_ENV" not in env and "CONDA_PREFIX" not in env:
@@ -40,8 +41,10 @@ def environment(
     env["PWD"] = spec.cwd
     env.update(dict.fromkeys(_THREAD_VARIABLES, str(spec.request.cores)))
     env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    env["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_uuids)
+    env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
     env.update(spec.env)
+    if devices and devices[0].isdecimal() and "CUDA_VISIBLE_DEVICES" not in spec.env:
+        env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # in another order they are other GPUs' numbers
     env.update(
         MLQ_JOB_ID=claim.id,
         MLQ_ATTEMPT=str(claim.attempt),

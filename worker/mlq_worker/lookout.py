@@ -49,6 +49,13 @@ class Lookout:
             self.report = self._site.probe.look(now_s, own_pids, leader_pids)
             self._looked_s = now_s
 
+    def gpus_in_words(self) -> str:
+        """Return what is wrong with the GPUs, or out of the ordinary; "" if nothing."""
+        gpus = self.report.gpus
+        if gpus.fault:
+            return f"{'not all' if gpus.gpus else 'no'} GPUs: {gpus.fault}"
+        return gpus.note if gpus.gpus else ""
+
     def offer(self, promises: Sequence[Promise]) -> Offer:
         """Return what is free for new jobs beside what was promised."""
         return free_for_us(self.report, promises, self._site.limits)

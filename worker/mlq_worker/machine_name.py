@@ -15,7 +15,8 @@ from mlq.errors import MachineNameError
 from mlq.store.machine_names import NameHolder
 from mlq.store.refused_names import note_refused_name
 from mlq.store.store import Store
-from mlq_worker.liveness.evidence import Desk, read_beats
+from mlq_worker.desk import Desk
+from mlq_worker.liveness.evidence import read_beats
 from mlq_worker.liveness.names import BeatLook, NameWatch
 from mlq_worker.liveness.verdicts import Beat, Garbled
 from mlq_worker.site import Site

@@ -18,6 +18,7 @@ from mlq.ids import is_valid_id
 from mlq.jobs import FunctionCall, JobSpec
 from mlq.layout import Layout
 from mlq.needs import needs_of
+from mlq.placement import GpuOffer
 from mlq.request import JobClass
 from mlq.settings import Settings
 from mlq.signing import verify
@@ -105,7 +106,7 @@ def _unpacked(rq_data: bytes) -> bytes:
     return data
 
 
-def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -> dict[str, Any]:
+def order(claim: Claim, spec: JobSpec, site: Site, gpus: tuple[GpuOffer, ...]) -> dict[str, Any]:
     """Return the supervisor's order for a claimed, verified job."""
     folder = Layout(site.settings.root).folder(claim.id)
     mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
@@ -113,12 +114,14 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
     if spec.function is not None:
         argv = [sys.executable, "-m", "mlq_worker.call"]
     text = claim.spec or spec.model_dump_json()
+    by_number = site.settings.cuda_devices == "index"
+    devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
     return {
         "id": claim.id,
         "attempt": claim.attempt,
         "mark": mark,
         "argv": argv,
-        "env": environment(claim, spec, site.login, folder, mark, gpu_uuids),
+        "env": environment(claim, spec, site.login, folder, mark, devices),
         "secrets": spec.secrets,
         "cwd": spec.cwd,
         "python_env": spec.python_env,
@@ -132,7 +135,7 @@ def order(claim: Claim, spec: JobSpec, site: Site, gpu_uuids: tuple[str, ...]) -
         "tag": {
             "class": claim.class_name,
             "signature": claim.signature,
-            "gpu_uuids": list(gpu_uuids),
+            "gpu_uuids": [gpu.uuid for gpu in gpus],
             "returns": spec.function is not None,
             "needs": needs_of(spec),
         },

@@ -57,7 +57,6 @@ def machine_record(
         holdings: what it runs.
         condition: how its worker is.
     """
-    indices = {gpu.uuid: gpu.index for gpu in report.gpus.gpus}
     return {
         "machine": report.machine,
         "boot_id": report.boot_id,
@@ -73,7 +72,7 @@ def machine_record(
             {
                 "uuid": gpu.uuid,
                 "name": gpu.name,
-                "index": indices[gpu.uuid],
+                "index": gpu.index,
                 "free_mib": gpu.free_mib,
                 "total_mib": gpu.total_mib,
                 "exclusive": gpu.exclusive,
@@ -81,6 +80,7 @@ def machine_record(
             for gpu in offer.gpus
         ],
         "gpu_fault": report.gpus.fault,
+        "gpu_note": report.gpus.note if offer.gpus else "",
         "note": condition.note,
         "condition": condition.unwell,
         "refused_moves": condition.refused_moves,

@@ -17,7 +17,7 @@ from mlq.layout import Layout
 from mlq.root import largest_number, pinned
 from mlq.store.replies import Renewal
 from mlq.store.store import Store
-from mlq_worker.liveness.evidence import Desk, NewDesk
+from mlq_worker.desk import Desk, NewDesk
 
 log = logging.getLogger(__name__)
 

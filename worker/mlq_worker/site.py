@@ -17,12 +17,12 @@ from mlq.store.client import Client
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.clocks import Clocks
+from mlq_worker.desk import Desk, NewDesk
 from mlq_worker.host_id import identity_of, is_alive
-from mlq_worker.liveness.evidence import Desk, NewDesk
 from mlq_worker.login import login_environment, look
 from mlq_worker.options import WorkerOptions
+from mlq_worker.probes.gpu_watch import GpuWatch
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
-from mlq_worker.probes.nvml import GpuProbe
 from mlq_worker.root_claim import belong
 from mlq_worker.supervisor.client import SupervisorLink, ensure_running
 from mlq_worker.supervisor.fence import Spans
@@ -134,6 +134,6 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
         cwd=str(Path.cwd()),
         boot_id=boot_id,
         limits=Limits(options.cores, options.mem_mib, settings.yield_to_others),
-        probe=MachineProbe(GpuProbe(options.gpus), machine=settings.machine),
+        probe=MachineProbe(GpuWatch(options.gpus), machine=settings.machine),
         has_gpus=options.gpus != "none",
     )

@@ -50,6 +50,7 @@ class GpuFacts:
         fault: why NVML does not answer, "" if it does.
         note: a remark of a single GPU.
         processes: how many run on them, anybody's.
+        silent: whether the driver does not answer at all.
     """
 
     present: int
@@ -57,6 +58,7 @@ class GpuFacts:
     fault: str
     note: str
     processes: int
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,23 @@ def gpus(facts: GpuFacts) -> Iterator[Check]:
     """Judge the GPUs."""
     trouble = "; ".join(part for part in (facts.fault, facts.note) if part)
     if facts.names:
-        each = [f"{name} {about(free)}/{about(total)} free" for name, free, total in facts.names]
-        yield ok("gpus", f"{', '.join(each)}; processes on them: {facts.processes}")
-        if trouble:
-            yield warning("gpus", trouble, "`nvidia-smi` shows more; often a reboot repairs it")
+        each = [
+            f"{name} {about(free)}/{about(total)} free"
+            if total
+            else f"{name} without memory numbers"
+            for name, free, total in facts.names
+        ]
+        note = f"; {facts.note}" if facts.note else ""
+        yield ok("gpus", f"{', '.join(each)}; processes on them: {facts.processes}{note}")
+        if facts.fault:
+            yield warning("gpus", facts.fault, "`nvidia-smi` shows more; often a reboot repairs it")
+    elif facts.silent:
+        yield problem(
+            "gpus",
+            trouble,
+            "does `nvidia-smi` answer? A worker offers cores only until it does; "
+            "often a reboot repairs it",
+        )
     elif facts.present:
         yield problem(
             "gpus",

@@ -88,15 +88,17 @@ def batch_systems(proc: Path) -> tuple[str, ...]:
 
 def gpus() -> GpuFacts:
     """Look at the GPUs."""
-    from mlq_worker.probes.nvml import GpuProbe
+    from mlq_worker.probes.gpu_watch import GpuWatch
 
-    report = GpuProbe("all").read()
+    watch = GpuWatch("all")
+    report = watch.read()
     return GpuFacts(
         present=sum(_is_nvidia_card(path) for path in Path("/sys/bus/pci/devices").glob("*")),
         names=tuple((gpu.name, gpu.free_mib, gpu.total_mib) for gpu in report.gpus),
         fault=report.fault,
         note=report.note,
         processes=sum(len(gpu.processes) for gpu in report.gpus),
+        silent=watch.is_stuck,
     )
 
 

@@ -92,6 +92,8 @@ def remarks(
     if record.get("gpu_fault"):
         which = "not all GPUs" if listed(record, "gpus") else "no GPUs"
         found.append(f"{which}: {record['gpu_fault']}")
+    if record.get("gpu_note"):
+        found.append(str(record["gpu_note"]))
     return found
 
 

@@ -10,12 +10,15 @@
  *
  *   init    <result>                           what nvmlInit answers from now on
  *   query   <result>                           what every other call answers from now on
+ *   hang    <0|1>                              1: calls do not return before this is 0 again
+ *   crash   <0|1>                              1: the library takes its process down
  *   loaded  <times>                            how often the driver was loaded: whoever opened NVML
  *                                              before the last time gets UNKNOWN until it opens
  *                                              it anew
  *   gpu     <uuid> <result> <total> <reserved> <other> <name to the end of the line>
  *   mig     <gpu index> <0|1>                  a GPU that can be cut into instances, and whether it is
  *   compute <gpu index> <mode>                 its compute mode, nvmlComputeMode_t; else the default
+ *   lacks   <gpu index> <processes|memory>     what it does not support telling
  *   process <gpu index> <pid> <used or -1> <compute|graphics>
  *
  * Results are codes of nvmlReturn_t, 0 for success. Memory is in MiB. `other` is memory in use
@@ -27,9 +30,11 @@
  *
  * Names, structures and codes are those of the NVML API reference as pynvml declares them.
  */
+#define _POSIX_C_SOURCE 199309L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7,
        DRIVER_NOT_LOADED = 9, UNKNOWN = 999 };
@@ -50,6 +55,7 @@ typedef struct {
     bytes_t total_mib, reserved_mib, other_mib;
     int has_mig;
     unsigned mig, compute_mode;
+    int lacks_processes, lacks_memory;
 } gpu_t;
 
 typedef struct {
@@ -61,7 +67,7 @@ typedef struct {
 
 typedef struct {
     nvmlReturn_t init, query;
-    int loaded, gpus, processes;
+    int loaded, gpus, processes, hang, crash;
     gpu_t gpu[MAX_GPUS];
     process_t process[MAX_PROCESSES];
 } state_t;
@@ -73,6 +79,12 @@ static void read_line(const char *line) {
     gpu_t gpu = {0};
     process_t process = {0};
     unsigned index, value;
+    char what[16];
+    if (sscanf(line, "lacks %u %15s", &index, what) == 2 && index < MAX_GPUS) {
+        state.gpu[index].lacks_processes |= !strcmp(what, "processes");
+        state.gpu[index].lacks_memory |= !strcmp(what, "memory");
+        return;
+    }
     if (sscanf(line, "mig %u %u", &index, &value) == 2 && index < MAX_GPUS) {
         state.gpu[index].has_mig = 1;
         state.gpu[index].mig = value;
@@ -83,7 +95,9 @@ static void read_line(const char *line) {
         return;
     }
     if (sscanf(line, "init %d", &state.init) == 1 || sscanf(line, "query %d", &state.query) == 1
-        || sscanf(line, "loaded %d", &state.loaded) == 1)
+        || sscanf(line, "loaded %d", &state.loaded) == 1
+        || sscanf(line, "hang %d", &state.hang) == 1
+        || sscanf(line, "crash %d", &state.crash) == 1)
         return;
     if (state.gpus < MAX_GPUS
         && sscanf(line, "gpu %95s %d %llu %llu %llu %95[^\n]", gpu.uuid, &gpu.result,
@@ -95,7 +109,7 @@ static void read_line(const char *line) {
         state.process[state.processes++] = process;
 }
 
-static void read_state(void) {
+static void read_file(void) {
     char line[512];
     const char *path = getenv("FAKE_NVML_STATE");
     FILE *file = path ? fopen(path, "r") : NULL;
@@ -107,6 +121,13 @@ static void read_state(void) {
     while (fgets(line, sizeof line, file))
         read_line(line);
     fclose(file);
+}
+
+static void read_state(void) {
+    for (read_file(); state.hang; read_file())
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    if (state.crash)
+        abort();
 }
 
 nvmlReturn_t nvmlInitWithFlags(unsigned flags) {
@@ -214,6 +235,8 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory) 
     nvmlReturn_t result = begin_gpu(device, &gpu);
     if (result != SUCCESS)
         return result;
+    if (gpu->lacks_memory)
+        return NOT_SUPPORTED;
     memory->total = gpu->total_mib << 20;
     memory->free = free_mib(device->index) << 20;
     memory->used = memory->total - memory->free;
@@ -227,6 +250,8 @@ static nvmlReturn_t list_processes(nvmlDevice_t device, unsigned *count, nvmlPro
     nvmlReturn_t result = begin_gpu(device, &gpu);
     if (result != SUCCESS)
         return result;
+    if (gpu->lacks_processes)
+        return NOT_SUPPORTED;
     for (int i = 0; i < state.processes; i++) {
         const process_t *process = &state.process[i];
         if (process->gpu != device->index || strcmp(process->kind, kind))
@@ -270,6 +295,8 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *me
     nvmlReturn_t result = begin_gpu(device, &gpu);
     if (result != SUCCESS)
         return result;
+    if (gpu->lacks_memory)
+        return NOT_SUPPORTED;
     memory->total = gpu->total_mib << 20;
     memory->reserved = gpu->reserved_mib << 20;
     memory->free = free_mib(device->index) << 20;

@@ -13,15 +13,9 @@ from mlq.strict_files import Refused, Unreadable
 from mlq.units import format_duration
 from mlq_worker.attempt_result import Value
 from mlq_worker.backoff import Backoff
+from mlq_worker.desk import Desk, NewDesk
 from mlq_worker.holdings import Holdings
-from mlq_worker.liveness.evidence import (
-    Desk,
-    End,
-    NewDesk,
-    read_progress,
-    read_results,
-    read_values,
-)
+from mlq_worker.liveness.evidence import End, read_progress, read_results, read_values
 
 Strays = tuple[list[HeldAttempt], dict[Attempt, End]]
 """Attempts the queue believes to be here, and how they ended by what lies on NFS."""

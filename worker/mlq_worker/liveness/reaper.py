@@ -23,8 +23,9 @@ from mlq.strict_files import Absent, Refused
 from mlq.units import utc_iso
 from mlq_worker.aside import Aside
 from mlq_worker.attempt_result import AttemptResult, no_result
+from mlq_worker.desk import Desk
 from mlq_worker.endings import History, Patience, ending, loss
-from mlq_worker.liveness.evidence import Desk, End, read_beats, read_results
+from mlq_worker.liveness.evidence import End, read_beats, read_results
 from mlq_worker.liveness.verdicts import Beat, Leases, Look, Witness
 from mlq_worker.site import Site
 

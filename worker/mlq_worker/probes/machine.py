@@ -11,11 +11,12 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from mlq.placement import GpuOffer, Offer
+from mlq.placement import IDLE_GPU_SHARE, GpuOffer, Offer
 from mlq_worker.probes.cores import CoreProbe, CoreReport
 from mlq_worker.probes.memory import MemoryProbe, MemoryReport
-from mlq_worker.probes.nvml import Gpu, GpuProbe, GpuReport
+from mlq_worker.probes.nvml import Gpu, GpuReport
 from mlq_worker.probes.process_table import PROC, scan
 
 BOOT_ID_FILE = PROC / "sys/kernel/random/boot_id"
@@ -64,6 +65,13 @@ class Limits:
     yield_to_others: bool = True
 
 
+class Gpus(Protocol):
+    """Looks at the GPUs."""
+
+    def read(self) -> GpuReport:
+        """Return those that are selected; a fault of theirs is in the report."""
+
+
 class MachineProbe:
     """Looks at cores, memory and GPUs in one go.
 
@@ -76,7 +84,7 @@ class MachineProbe:
 
     def __init__(
         self,
-        gpus: GpuProbe,
+        gpus: Gpus,
         *,
         machine: str = "",
         proc: Path = PROC,
@@ -133,16 +141,7 @@ def free_for_us(report: MachineReport, promises: Sequence[Promise], limits: Limi
         machine=report.machine,
         cores=_free_cores(report.cores, promises, limits, total_cores),
         mem_mib=_free_mem_mib(report.memory, promises, limits.mem_mib),
-        gpus=tuple(
-            GpuOffer(
-                uuid=gpu.uuid,
-                name=gpu.name,
-                free_mib=_free_vram_mib(gpu, promises, report.gpu_owners),
-                total_mib=gpu.total_mib,
-                exclusive=gpu.exclusive,
-            )
-            for gpu in report.gpus.gpus
-        ),
+        gpus=tuple(_gpu_offer(gpu, report, promises) for gpu in report.gpus.gpus),
         total_cores=total_cores,
         total_mem_mib=total_mem_mib,
     )
@@ -171,14 +170,34 @@ def _free_mem_mib(report: MemoryReport, promises: Sequence[Promise], limit_mib: 
     return max(0, available if limit_mib is None else min(available, limit_mib - ours))
 
 
+def _gpu_offer(gpu: Gpu, report: MachineReport, promises: Sequence[Promise]) -> GpuOffer:
+    """Return what one GPU offers; without memory of its own, the machine's, whole or not at all."""
+    shared = not gpu.total_mib
+    if shared:
+        held = gpu.is_computing or any(gpu.uuid in promise.gpu_uuids for promise in promises)
+        free_mib = 0 if held else report.memory.total_mib
+    else:
+        free_mib = _free_vram_mib(gpu, promises, report.gpu_owners)
+    return GpuOffer(
+        uuid=gpu.uuid,
+        name=gpu.name,
+        free_mib=free_mib,
+        total_mib=report.memory.total_mib if shared else gpu.total_mib,
+        exclusive=gpu.exclusive or shared,
+        index=gpu.index,
+    )
+
+
 def _free_vram_mib(gpu: Gpu, promises: Sequence[Promise], owners: Mapping[int, int]) -> int:
     """Subtract what our jobs were promised on this GPU and have not allocated yet.
 
-    Memory of a process for which the driver gives no number counts as not allocated: the offer is
-    then too small, which wastes memory but breaks no promise.
+    Memory of a process for which the driver gives no number, or which it does not list, counts as
+    not allocated: the offer is then too small, which wastes memory but breaks no promise.
     """
     if gpu.exclusive and any(gpu.uuid in promise.gpu_uuids for promise in promises):
         return 0
+    if gpu.exclusive and not gpu.lists_processes and gpu.free_mib < gpu.total_mib * IDLE_GPU_SHARE:
+        return 0  # something is on it, and it may be the one process that it takes
     used_by: dict[int, int] = {}
     for process in gpu.processes:
         leader = owners.get(process.pid)

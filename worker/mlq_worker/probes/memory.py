@@ -7,6 +7,8 @@ would look used up that is not, and the same memory would be promised twice. Inv
 attempt uses is memory that cannot be dropped, and shared pages of it count once. The kernel walks
 the page tables to tell, so each process is measured once a minute or when it has grown, and in
 between its resident size is scaled.
+
+What the machine has counts only as far as the limits of our cgroups go (`cgroup_memory`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlq_worker.probes.cgroup_memory import CGROUPS, rooms
 from mlq_worker.probes.process_table import PROC, Process, ProcessTable
 
 MEASURE_EVERY_S = 60.0
@@ -51,10 +54,11 @@ class MemoryProbe:
 
     Args:
         proc: where procfs is.
+        cgroups: where the file systems of cgroups are mounted.
     """
 
-    def __init__(self, proc: Path = PROC) -> None:
-        self._proc = proc
+    def __init__(self, proc: Path = PROC, cgroups: Path = CGROUPS) -> None:
+        self._proc, self._cgroups = proc, cgroups
         self._measured: dict[tuple[int, int], _Measured] = {}
 
     def read(self, now_s: float, table: ProcessTable, leader_pids: Iterable[int]) -> MemoryReport:
@@ -83,7 +87,10 @@ class MemoryProbe:
         kib = {
             name: int(rest.split()[0]) for name, _, rest in (one.partition(":") for one in lines)
         }
-        return kib["MemTotal"] // 1024, kib["MemAvailable"] // 1024
+        limits = rooms(self._proc, self._cgroups)
+        total_mib = min([kib["MemTotal"] // 1024, *(one.limit_mib for one in limits)])
+        available_mib = min([kib["MemAvailable"] // 1024, *(one.free_mib for one in limits)])
+        return total_mib, available_mib
 
     def _held_mib(self, process: Process, now_s: float) -> float:
         rss_mib = process.rss_pages * PAGE_MIB

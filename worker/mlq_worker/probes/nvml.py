@@ -9,7 +9,7 @@ must cost nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,6 +36,7 @@ class GpuProcess:
 
     pid: int
     used_mib: int | None
+    computes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Gpu:
     """One GPU and its memory; `free_mib` is what nobody at all has allocated.
 
     An `exclusive` one takes a single process that computes; beside that, nothing of it is free.
+    Without `lists_processes` the driver does not say whose the memory is. A `total_mib` of 0 means
+    that it gives no numbers of memory at all; then `free_mib` is 0, too.
     """
 
     uuid: str
@@ -52,6 +55,12 @@ class Gpu:
     free_mib: int
     processes: tuple[GpuProcess, ...] = ()
     exclusive: bool = False
+    lists_processes: bool = True
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether a process is known to compute there."""
+        return any(process.computes for process in self.processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +197,7 @@ class GpuProbe:
         if not faults:
             missing = self._selection.missing(found)
             faults = [f"selected GPU {name} is not in this machine" for name in missing]
-        note = "" if count else "this machine has no NVIDIA GPU"
+        note = limits_in_words(found) if count else "this machine has no NVIDIA GPU"
         return GpuReport(found, "; ".join(faults), note)
 
     def _unusable(self, handle: Any) -> str:
@@ -205,52 +214,80 @@ class GpuProbe:
 
     def _asked(self, question: str, handle: Any, otherwise: Any) -> Any:
         """Ask what not every GPU and not every driver knows."""
-        try:
+        with suppress(*self._absent):
             return getattr(self._nvml, question)(handle)
-        except (self._nvml.NVMLError_NotSupported, self._nvml.NVMLError_FunctionNotFound):
-            return otherwise
+        return otherwise
+
+    @property
+    def _absent(self) -> tuple[type[Exception], type[Exception]]:
+        """What NVML raises where GPU or driver lacks what was asked."""
+        return self._nvml.NVMLError_NotSupported, self._nvml.NVMLError_FunctionNotFound
 
     def _gpu(self, index: int, uuid: str, handle: Any) -> Gpu:
-        memory = self._memory(handle)
+        total_mib, free_mib = self._memory_mib(handle)
         exclusive = self._compute_mode(handle) in (
             self._nvml.NVML_COMPUTEMODE_EXCLUSIVE_THREAD,
             self._nvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS,
         )
-        taken = exclusive and bool(self._running("Compute", handle))
+        computing, drawing = (self._running(kind, handle) for kind in ("Compute", "Graphics"))
         return Gpu(
             uuid=uuid,
             index=index,
             name=self._nvml.nvmlDeviceGetName(handle),
-            total_mib=memory.total // 2**20,
-            free_mib=0 if taken else memory.free // 2**20,
-            processes=self._processes(handle),
+            total_mib=total_mib,
+            free_mib=0 if exclusive and computing else free_mib,
+            processes=_merged(computing or (), drawing or ()),
             exclusive=exclusive,
+            lists_processes=computing is not None,
         )
 
-    def _memory(self, handle: Any) -> Any:
-        """Ask in the second version, which keeps the driver's reserve apart from used memory."""
-        try:
-            return self._nvml.nvmlDeviceGetMemoryInfo(handle, version=self._nvml.nvmlMemory_v2)
-        except self._nvml.NVMLError_FunctionNotFound:
-            return self._nvml.nvmlDeviceGetMemoryInfo(handle)
+    def _memory_mib(self, handle: Any) -> tuple[int, int]:
+        """Return all memory and what is free; 0 and 0 where it has none of its own.
 
-    def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
-        """Merge compute and graphics processes; one in both lists has the same memory in both."""
-        used_mib: dict[int, int | None] = {}
-        for kind in ("Compute", "Graphics"):
-            for process in self._running(kind, handle):
-                used = process.usedGpuMemory
-                here = None if used is None else used // 2**20
-                there = used_mib.get(process.pid)
-                known = [mib for mib in (here, there) if mib is not None]
-                used_mib[process.pid] = max(known, default=None)
-        return tuple(GpuProcess(pid, used) for pid, used in sorted(used_mib.items()))
+        The second version keeps the driver's reserve apart from used memory.
+        """
+        ask, absent = self._nvml.nvmlDeviceGetMemoryInfo, self._absent
+        with suppress(*absent):
+            memory = ask(handle, version=self._nvml.nvmlMemory_v2)
+            return memory.total // 2**20, memory.free // 2**20
+        with suppress(*absent):
+            memory = ask(handle)
+            return memory.total // 2**20, memory.free // 2**20
+        return 0, 0
 
     def _running(self, kind: str, handle: Any) -> Any:
-        try:
-            return getattr(self._nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3")(handle)
-        except self._nvml.NVMLError_FunctionNotFound:
-            return getattr(self._nvml, f"nvmlDeviceGet{kind}RunningProcesses_v2")(handle)
+        """Return the processes of a kind; None if the driver lists none of any GPU like this."""
+        for version in ("_v3", "_v2"):
+            with suppress(*self._absent):
+                return getattr(self._nvml, f"nvmlDeviceGet{kind}RunningProcesses{version}")(handle)
+        return None
+
+
+def _merged(computing: Any, drawing: Any) -> tuple[GpuProcess, ...]:
+    """Merge compute and graphics processes; one in both lists has the same memory in both."""
+    used_mib: dict[int, int | None] = {}
+    for process in (*computing, *drawing):
+        used = process.usedGpuMemory
+        here = None if used is None else used // 2**20
+        there = used_mib.get(process.pid)
+        known = [mib for mib in (here, there) if mib is not None]
+        used_mib[process.pid] = max(known, default=None)
+    computes = {process.pid for process in computing}
+    return tuple(GpuProcess(pid, used, pid in computes) for pid, used in sorted(used_mib.items()))
+
+
+def limits_in_words(gpus: Iterable[Gpu]) -> str:
+    """Return what the driver does not tell of these GPUs and what follows; "" if it tells all."""
+    said = []
+    for gpu in gpus:
+        if not gpu.total_mib:
+            said.append(f"GPU {gpu.index} has no memory numbers: one job at a time gets it whole")
+        elif not gpu.lists_processes:
+            said.append(
+                f"GPU {gpu.index} lists no processes: of its free memory, all that its jobs "
+                "asked for is kept"
+            )
+    return "; ".join(said)
 
 
 def _gpu_fault(index: int, error: Any) -> str:

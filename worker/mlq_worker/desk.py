@@ -1,0 +1,90 @@
+"""Questions that may hang, answered in a thread that nobody waits for.
+
+NFS hangs for minutes as a matter of course, and so does a broken GPU. The worker therefore never
+asks them in its own thread: it asks a desk, goes on with its turn, and takes the answer when there
+is one. A question asked while an earlier one is still stuck is not queued behind it but refused, so
+nothing piles up.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # after questions that ended in a bug
+T = TypeVar("T")
+
+
+class Desk(Generic[T]):
+    """One thread that answers one question at a time.
+
+    Args:
+        wake: called in the thread when an answer is ready.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self, name: str, wake: Callable[[], None], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._wake, self._sleep = wake, sleep
+        self._questions: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._busy = False
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is still unanswered."""
+        return self._busy
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer lies ready."""
+        return not self._answers.empty()
+
+    def ask(self, question: Callable[[], T]) -> bool:
+        """Ask, unless the desk is busy; returns whether it was asked."""
+        if self._busy:
+            return False
+        self._busy = True
+        self._questions.put(question)
+        return True
+
+    def answer(self) -> T | None:
+        """Return the answer if there is one; then the desk is free again."""
+        try:
+            answer = self._answers.get_nowait()
+        except queue.Empty:
+            return None
+        self._busy = False
+        return answer
+
+    def _serve(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            question = self._questions.get()
+            try:
+                self._answers.put(question())
+            except Exception:
+                # No answer is no evidence; a thread that ended here would never bring any. And who
+                # asks again at once would do nothing else.
+                log.exception("the desk %s has no answer", threading.current_thread().name)
+                self._sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                self._busy = False
+            else:
+                pause_s = _FIRST_PAUSE_S
+            self._wake()
+
+
+class NewDesk(Protocol):
+    """Opens a desk."""
+
+    def __call__(self, name: str, wake: Callable[[], None]) -> Desk[Any]:
+        """Return a new desk of this name; `wake` as for `Desk`."""
