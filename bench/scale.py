@@ -19,7 +19,10 @@ import redis
 
 from bench.installation import MLQ, Installation, installation
 from bench.report import Row
+from mlq.copies.copy_files import root_of_queue
+from mlq.copies.keeper import CopyKeeper
 from mlq.lifecycle import Event
+from mlq.server import control as server
 from mlq.settings import load
 from mlq.store.operations import Claimant, Move
 
@@ -83,7 +86,7 @@ def _operations(made: Installation, watcher: redis.Redis, size: int) -> list[Row
         time_it(f"cancel {what}", lambda some=chosen: queue.cancel(some))
         time_it(f"retry {what}", lambda some=chosen: queue.retry(some))
     rows += _commands(made, watcher, ids)
-    rows.append(_restored(made, size))
+    rows += _restored(made, watcher, size)
     return rows
 
 
@@ -94,14 +97,17 @@ def _commands(made: Installation, watcher: redis.Redis, ids: list[str]) -> Itera
         yield _timed(watcher, len(ids), f"mlq {word}", lambda word=word: _command(made, word, span))
 
 
-def _restored(made: Installation, size: int) -> Row:
-    """Make the queue anew from the copy that the server left at its stop."""
-    made.mlq("server", "stop")
-    shutil.rmtree(load(made.environ).settings.server_dir)
-    row = _timed(None, size, "mlq server restore", lambda: _command(made, *_RESTORE))
+def _restored(made: Installation, watcher: redis.Redis, size: int) -> Iterator[Row]:
+    """Make the queue anew from a copy."""
+    settings = load(made.environ).settings
+    layout = root_of_queue(settings.root)
+    keeper = CopyKeeper(made.queue().store, layout, settings.machine, settings.keep_days)
+    yield _timed(watcher, size, "a copy on the results root", keeper.keep)
+    server.stop(settings)
+    shutil.rmtree(settings.server_dir)
+    yield _timed(None, size, "mlq server restore", lambda: _command(made, *_RESTORE))
     if len(made.queue().unended()) != size + 1:
         raise RuntimeError("not all jobs were restored")
-    return row
 
 
 def _children(made: Installation, watcher: redis.Redis, size: int) -> Row:

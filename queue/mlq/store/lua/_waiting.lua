@@ -9,6 +9,7 @@
 local changes = {} -- class -> { ids, what = { id -> 'leaves' or 'enters' } }
 local entering_is_new = false
 local CHUNK = 1000 -- arguments of one command; Lua's own limit is near 8000
+local PAGES = 4 -- of so many ids each
 
 local function note(class, id, what)
   if not changes[class] then
@@ -71,26 +72,55 @@ local function first_after(order, low, high, id_at)
 end
 
 local function push(command, key, ids, first, last, step)
-  local chunk = {}
-  for at = first, last, step do
-    chunk[#chunk + 1] = ids[at]
-    if #chunk == CHUNK or at == last then
+  local at = first
+  while (last - at) * step >= 0 do
+    local count = math.min(CHUNK, (last - at) * step + 1)
+    if step == 1 then
+      redis.call(command, key, unpack(ids, at, at + count - 1))
+    else
+      local chunk = {}
+      for place = 1, count do
+        chunk[place] = ids[at - place + 1]
+      end
       redis.call(command, key, unpack(chunk))
-      chunk = {}
     end
+    at = at + count * step
   end
 end
 
 local function remove_all(key, ids)
   local marked, marks, expected = false, {}, 0
+  local page, first = {}, 0
   local function id_at(at)
-    return marks[at] or redis.call('LINDEX', key, at)
+    return marks[at] or page[at - first + 1] or redis.call('LINDEX', key, at)
+  end
+  -- What leaves together often stands close together: then the next pages are read, which is a
+  -- fraction of halving the whole list for each.
+  local function near(id, order)
+    for _ = 1, PAGES do
+      if expected < first or expected >= first + #page then
+        page, first = redis.call('LRANGE', key, expected, expected + CHUNK - 1), expected
+      end
+      local beyond = first + #page
+      local last = #page > 0 and order_of(page[#page]) or 0
+      if last == 0 then
+        return nil
+      elseif last >= order then
+        local at = first_after(order, expected, beyond, id_at) - 1
+        return at >= expected and id_at(at) == id and at or nil
+      end
+      expected = beyond
+    end
   end
   local function place_of(id)
     if id_at(expected) == id then
       return expected
     end
     local order = order_of(id)
+    local close = near(id, order)
+    if close then
+      return close
+    end
     local after = first_after(order, 0, redis.call('LLEN', key), id_at)
     if after > 0 and id_at(after - 1) == id then
       return after - 1
@@ -100,6 +130,7 @@ local function remove_all(key, ids)
   for _, id in ipairs(ids) do
     if not marked and redis.call('LINDEX', key, 0) == id then
       redis.call('LPOP', key)
+      page = {}
     else
       local at = place_of(id)
       if at and not marks[at] then
@@ -115,22 +146,25 @@ end
 
 -- Merge entries into ids, both in order.
 local function merged(ids, entries)
-  local all, next_id = {}, 1
+  local all, count, next_id = {}, 0, 1 -- counted: `#` looks for the end of a table each time
   local function id_at(at)
     return ids[at]
   end
   for _, entry in ipairs(entries) do
     local after = first_after(entry.order, next_id, #ids + 1, id_at)
     for at = next_id, after - 1 do
-      all[#all + 1] = ids[at]
+      count = count + 1
+      all[count] = ids[at]
     end
     next_id = after
-    if all[#all] ~= entry.id then
-      all[#all + 1] = entry.id
+    if all[count] ~= entry.id then
+      count = count + 1
+      all[count] = entry.id
     end
   end
   for at = next_id, #ids do
-    all[#all + 1] = ids[at]
+    count = count + 1
+    all[count] = ids[at]
   end
   return all
 end
