@@ -37,8 +37,13 @@ def _function(job_file: Path) -> dict[str, Any]:
     elif isinstance(found, Content):
         try:
             call = parse_pythons(found.data)["spec"]["function"]
-            return {name: call[name] for name in ("name", "args", "kwargs")}
-        except (ValueError, KeyError, TypeError):
+            # What is as by default is not in the signed text.
+            return {
+                "name": call["name"],
+                "args": call.get("args", ()),
+                "kwargs": call.get("kwargs", {}),
+            }
+        except (ValueError, KeyError, TypeError, AttributeError):
             why = "it names no function"
     raise StorageError(f"{job_file} cannot be used", why=why)
 
