@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlq.machines import offer_of
+from mlq.machines import listed, offer_of
 from mlq.placement import Misfit, Shortage, place
 from mlq.request import Request
 from mlq.store.found import number
@@ -117,8 +117,18 @@ def _noun(shortage: Shortage, request: Request) -> str:
 def _others(shortage: Shortage, record: Mapping[str, Any]) -> str:
     load = number(record.get("foreign_load"))
     if shortage.resource == "cores" and load >= _HEAVY_LOAD:
-        return f" (other people use {load:.1f})"
+        return f" ({_whose(record, load)}, which yield_to_others leaves alone)"
     return ""
+
+
+def _whose(record: Mapping[str, Any], load: float) -> str:
+    """Return who keeps cores busy besides the queue, as far as the machine said."""
+    users = [one for one in listed(record, "foreign_users") if isinstance(one, Mapping)]
+    said = [
+        f"{one.get('user') or 'your own other processes'} {number(one.get('cores')):.1f}"
+        for one in users
+    ]
+    return f"others use {load:.1f}" + (f": {', '.join(said)}" if said else "")
 
 
 def conclusion(

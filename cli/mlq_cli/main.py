@@ -33,6 +33,20 @@ COMMANDS = {
     "Machines": ("machines", "worker", "server", "deploy"),
     "Yourself": ("init", "config", "doctor", "completion"),
 }
+# What the commands are called in other queues, and in a shell.
+ELSEWHERE = {
+    **dict.fromkeys(("submit", "run", "add", "sbatch", "srun", "qsub", "condor_submit"), "enqueue"),
+    **dict.fromkeys(("ps", "status", "list", "jobs", "queue", "squeue", "qstat", "condor_q"), "ls"),
+    **dict.fromkeys(("kill", "rm", "delete", "abort", "scancel", "qdel", "condor_rm"), "cancel"),
+    **dict.fromkeys(("top", "nodes", "hosts", "workers", "sinfo", "htop"), "machines"),
+    **dict.fromkeys(("log", "tail", "cat", "less", "output"), "logs"),
+    **dict.fromkeys(("info", "inspect", "describe", "view"), "show"),
+    **dict.fromkeys(("why", "reason"), "explain"),
+    **dict.fromkeys(("rerun", "restart", "resubmit", "requeue"), "retry"),
+    **dict.fromkeys(("prune", "purge", "gc", "df", "du"), "clean"),
+    "start": "worker start",
+    "stop": "worker stop",
+}
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
@@ -151,10 +165,10 @@ def run_command(name: str, words: Sequence[str]) -> int:
     for word in (name, *words):
         check_text(word)
     if name not in command_names():
-        guess = nearest(name, command_names())
+        guess = ELSEWHERE.get(name) or nearest(name, command_names())
         raise InvalidInputError(
-            f"unknown command {name}",
-            fix=f"did you mean: mlq {guess}" if guess else "`mlq --help` lists the commands",
+            f"there is no command {name}" if name else "an empty command",
+            fix=f"did you mean `mlq {guess}`?" if guess else "`mlq --help` lists the commands",
         )
     command = command_module(name)
     parser = new_parser(f"mlq {name}", command.HELP, command.EXAMPLES)

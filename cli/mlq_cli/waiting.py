@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 
 from mlq.lifecycle import ENDED, State
 from mlq.queues import Queue
@@ -23,8 +24,10 @@ _HIGHEST_EXIT_CODE = 255
 _SIGNALED = 128
 
 
-def wait_for(queue: Queue, ids: Sequence[str]) -> list[JobView]:
-    """Return the jobs once all of them have ended; on a terminal a line shows how it goes.
+def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[JobView]:
+    """Return the jobs once all of them have ended, or after `timeout_s`.
+
+    On a terminal a line shows how it goes.
 
     Raises:
         KeyboardInterrupt: the user stopped waiting; the jobs go on, and are told to.
@@ -38,10 +41,11 @@ def wait_for(queue: Queue, ids: Sequence[str]) -> list[JobView]:
             latest.update((job.id, job) for job in queue.views(left))
             jobs = [latest[one] for one in ids]
             left = [job.id for job in jobs if job.state not in ENDED]
-            if not left:
+            waited_s = time.monotonic() - began_s
+            if not left or waited_s >= timeout_s:
                 return jobs
-            show(progress_line(jobs, time.monotonic() - began_s))
-            time.sleep(POLL_S)
+            show(progress_line(jobs, waited_s))
+            time.sleep(min(POLL_S, timeout_s - waited_s))
     except KeyboardInterrupt:
         clear()
         say(f"no longer waiting; {listed(left)} {'goes' if len(left) == 1 else 'go'} on")
@@ -88,7 +92,7 @@ def progress_line(jobs: Sequence[JobView], waited_s: float) -> str:
 def _live_line() -> tuple[Callable[[str], None], Callable[[], None]]:
     """Return how to show one line in place on standard error, and how to take it away again."""
     style = style_of(sys.stderr, os.environ)
-    if style.width is None:
+    if style.width is None or not sys.stderr.isatty():
         return lambda _text: None, lambda: None
     room = style.width - 1
 

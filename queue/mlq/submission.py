@@ -24,7 +24,7 @@ from mlq.stop_signal import parse_grace, parse_stop_signal
 from mlq.store.record import SignedJob
 from mlq.store.templates import template_of
 from mlq.typed import check_texts, within
-from mlq.units import parse_duration, parse_size
+from mlq.units import checked_duration, parse_duration, parse_size
 from mlq.variables.job_secrets import chosen, file_name
 from mlq.variables.programs import program_of
 from mlq.variables.python_env import PythonEnv, python_env_of
@@ -81,7 +81,7 @@ class Submission:
         mem: main memory: "8G", "512M" or MiB; None takes the setting default_mem_mib.
         gpus: number of GPUs.
         vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
-        time: a time limit: "90m", "2h" or seconds.
+        time: a time limit: "90m", "2h"; a number, not a text, is seconds.
         priority: larger first.
         after: ids or names of jobs that must end well before (`mlq.selecting`).
         after_any: they need only end.
@@ -154,7 +154,7 @@ class Submission:
             check_texts(self.name)
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
-        limit_s = None if self.time is None else float(parse_duration(str(self.time)))
+        limit_s = self._time_limit_s()
         python = python_env_of(self.python_env, caller.environ)
         try:
             return JobSpec(
@@ -182,6 +182,12 @@ class Submission:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
+
+    def _time_limit_s(self) -> float | None:
+        """Return the time limit: a number is seconds, as all over Python; a text has a unit."""
+        if isinstance(self.time, int | float) and not isinstance(self.time, bool):
+            return checked_duration(float(self.time), self.time)
+        return None if self.time is None else parse_duration(str(self.time))
 
     def captures(self, by_setting: bool) -> bool:
         """Tell whether the job is given the caller's variables."""

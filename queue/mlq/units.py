@@ -57,29 +57,60 @@ def format_mib(mib: int) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Return a typed duration in seconds: `90m`, `2h`, `1d12h`, `1.5h`, `45s`, `90` (seconds).
+    """Return a typed duration in seconds: `90m`, `2h`, `1d12h`, `1.5h`, `45s`.
 
     Raises:
-        InvalidInputError: it is not a duration, or not more than 0.
+        InvalidInputError: it is not a duration, or not more than 0. A number without a unit is
+            none: Slurm reads minutes, most others seconds, and a job that ends 60 times too early
+            is lost.
     """
     plain = re.fullmatch(_PLAIN, text, _TYPED)
     match = re.fullmatch(_DURATION, text, _TYPED)
-    if plain:
-        seconds = float(plain[1])
-    elif match and any(match.groups()):
+    if plain and float(plain[1]) > 0:
+        raise InvalidInputError(
+            f"the duration {text!r} has no unit",
+            why="Slurm would read it as minutes, others as seconds",
+            fix=f"write {plain[1]}m for minutes, {plain[1]}s for seconds",
+        )
+    if match and any(match.groups()):
         pairs = zip(match.groups(), _UNIT_S.values(), strict=True)
         seconds = sum(float(number) * unit_s for number, unit_s in pairs if number)
     else:
         raise InvalidInputError(
             f"{text!r} is not a duration",
-            fix="write for example 90m, 2h, 1d12h, or a number of seconds",
+            fix=_as_slurm_means(text) or "write for example 90m, 2h, 1d12h or 45s",
         )
+    return checked_duration(seconds, text)
+
+
+def checked_duration(seconds: float, text: object) -> float:
+    """Return this many seconds, if something may last so long; `text` is what was given for it.
+
+    Raises:
+        InvalidInputError: it is not more than 0, or absurdly long.
+    """
     if not 0 < seconds <= _LONGEST_S:
         raise InvalidInputError(
             f"the duration {text!r} cannot be used",
-            why="it must be more than 0" if seconds <= 0 else "it is longer than a century",
+            why="it is longer than a century" if seconds > 0 else "it must be more than 0",
         )
     return seconds
+
+
+def _as_slurm_means(text: str) -> str:
+    """Return how to write a duration that is written in one of Slurm's ways; "" if it is in none.
+
+    Minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes(:seconds).
+    """
+    match = re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6})(?::(\d{1,2}))?(?::(\d{1,2}))?", text.strip())
+    if not match or not (match[1] or match[3]):
+        return ""
+    days, *rest = match.groups()
+    numbers = [int(part) for part in rest if part]
+    units = "hms" if days or len(numbers) == 3 else "ms"
+    pairs = [(int(days or 0), "d"), *zip(numbers, units, strict=False)]
+    parts = [f"{number}{unit}" for number, unit in pairs if number]
+    return f"as Slurm reads it, that is {''.join(parts)}: write that" if parts else ""
 
 
 def format_duration(seconds: float) -> str:

@@ -54,8 +54,11 @@ _EITHER = "either ids or names are needed, or --state"
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["lss"], "mlq: unknown command lss\n  did you mean: mlq ls\n"),
-        (["xyzzy"], "mlq: unknown command xyzzy\n  `mlq --help` lists the commands\n"),
+        (["lss"], "mlq: there is no command lss\n  did you mean `mlq ls`?\n"),
+        (["submit", "x"], "mlq: there is no command submit\n  did you mean `mlq enqueue`?\n"),
+        (["ps"], "mlq: there is no command ps\n  did you mean `mlq ls`?\n"),
+        (["top"], "mlq: there is no command top\n  did you mean `mlq machines`?\n"),
+        (["xyzzy"], "mlq: there is no command xyzzy\n  `mlq --help` lists the commands\n"),
         (
             ["ls", "--stat", "failed"],
             "mlq: ls: unknown option --stat\n  did you mean --state? See: mlq ls --help\n",
@@ -125,3 +128,13 @@ def test_variables_for_a_job() -> None:
     for wrong in (["GONE"], ["=1"], [""]):
         with pytest.raises(InvalidInputError):
             variables(wrong, {})
+
+
+def test_waiting_has_an_end(installation: Sandbox) -> None:
+    installation.submit()
+    done = installation.run("wait", "1", "--timeout", "0.2s")
+    assert (done.code, done.err) == (124, "mlq: after 0.2s 1 has not ended\n")
+    installation.queue().cancel(["1"])
+    assert installation.run("wait", "1", "--timeout", "2h").code == 1
+    wrong = installation.run("wait", "1", "--timeout", "10")
+    assert (wrong.code, "write 10m for minutes, 10s for seconds" in wrong.err) == (2, True)

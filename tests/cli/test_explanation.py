@@ -53,8 +53,14 @@ def test_what_is_short_is_named(request_: Request, answer: str, reason: str) -> 
 
 
 def test_other_peoples_load_is_named_where_cores_are_short() -> None:
-    (reason,) = why(Request(4, 1024), machine(foreign_load=3.25)).why
-    assert reason == "4 cores needed, 3 of 8 free (other people use 3.2)"
+    busy = machine(foreign_load=3.25)
+    (reason,) = why(Request(4, 1024), busy).why
+    short = "4 cores needed, 3 of 8 free"
+    assert reason == f"{short} (others use 3.2, which yield_to_others leaves alone)"
+    busy["foreign_users"] = [{"user": "ann", "cores": 2.04}, {"user": "", "cores": 1.2}]
+    (reason,) = why(Request(4, 1024), busy).why
+    whose = "ann 2.0, your own other processes 1.2"
+    assert reason == f"{short} (others use 3.2: {whose}, which yield_to_others leaves alone)"
 
 
 def test_a_machine_that_is_unwell_says_so() -> None:

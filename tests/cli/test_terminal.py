@@ -102,6 +102,8 @@ class _Terminal:
     ("tty", "environ", "style"),
     [
         (False, {}, Style(None, False)),
+        (False, {"COLUMNS": "60"}, Style(60, False)),
+        (False, {"COLUMNS": "²"}, Style(None, False)),
         (True, {}, Style(80, True)),
         (True, {"COLUMNS": "132"}, Style(132, True)),
         (True, {"COLUMNS": "wide", "NO_COLOR": "1"}, Style(80, False)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -137,8 +138,10 @@ def test_on_this_machine_a_busy_child_is_foreign_unless_it_is_ours(busy_child: i
     while now_s - began_s < 1.0 or spent < TICKS_PER_S // 4:
         table, now_s = scan(), time.monotonic()
         spent = table.processes[busy_child].cpu_ticks - begin
-    foreign = theirs.read(now_s, table, ()).foreign_load
+    seen = theirs.read(now_s, table, ())
+    foreign = seen.foreign_load
     not_foreign = ours.read(now_s, table, (busy_child,)).foreign_load
     rate = spent / TICKS_PER_S / (now_s - began_s)
     assert rate > 0
     assert foreign - not_foreign == pytest.approx(rate, abs=0.1)
+    assert dict(seen.by_user)[os.getuid()] >= rate - 0.01

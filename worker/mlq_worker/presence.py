@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +67,9 @@ def machine_record(
         "cores_total": offer.total_cores,
         "cores_free": offer.cores,
         "foreign_load": round(report.cores.foreign_load, 2),
+        "foreign_users": [
+            {"user": user_of(uid), "cores": round(cores, 2)} for uid, cores in report.cores.by_user
+        ],
         "mem_total_mib": offer.total_mem_mib,
         "mem_free_mib": offer.mem_mib,
         "gpus": [
@@ -92,6 +96,16 @@ def machine_record(
         "attempts": [list(one.attempt) for one in holdings.living()],
         "started_at": utc_iso(condition.started_s),
     }
+
+
+def user_of(uid: int) -> str:
+    """Return the name of a user, or the number if there is none; "" for ourselves."""
+    if uid == os.getuid():
+        return ""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def rq_worker(machine: str, running: bool, started_s: float, now_s: float) -> dict[str, str]:

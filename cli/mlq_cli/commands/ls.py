@@ -22,9 +22,10 @@ from mlq_cli.render.jobs import (
 from mlq_cli.render.words import count
 from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
-HELP = "list jobs: all that have not ended, and those that ended in the last 24 hours"
+HELP = "list jobs: those that run, wait, or ended in the last 24 hours (of many: 50 each)"
 EXAMPLES = """\
   mlq ls
+  watch mlq ls
   mlq ls -a --state failed,canceled
   mlq ls 'lr-*' --state failed
   mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
@@ -39,7 +40,7 @@ _WAITING_SHOWN = 50
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_ids(parser, "id, range, name or glob ('lr-*'): only these, whenever they ended", nargs="*")
-    parser.add_argument("-a", "--all", action="store_true", help="also jobs that ended earlier")
+    parser.add_argument("-a", "--all", action="store_true", help="all there ever were")
     add_state(parser)
     add_json(parser)
 
@@ -79,7 +80,7 @@ def _left_out(shown: list[JobView], counts: dict[str, int], *, by_state: bool) -
         every = "" if by_state else ": mlq ls -a"
         lines.append(f"… and {waiting:,} more that wait{every}")
     if more := ended_of(counts) - ended:
-        lines.append(f"{more} that ended earlier are not shown: mlq ls -a")
+        lines.append(f"… and {more:,} more that ended in the last 24 hours: mlq ls -a")
     if held := counts.get(HELD, 0):
         lines.append(f"{count(held, 'job')} held; once what failed is mended: mlq release --all")
     return lines

@@ -37,7 +37,8 @@ class Style(NamedTuple):
     """How to render.
 
     Args:
-        width: columns of the terminal; None for a pipe or a file, where nothing is shortened.
+        width: columns of the terminal, or what COLUMNS says of a pipe or a file; None where nothing
+            is to be shortened.
         colour: whether colours are welcome.
     """
 
@@ -52,10 +53,11 @@ class Style(NamedTuple):
 def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
     """Return what suits this stream.
 
-    Colours only on a terminal that is not dumb, and never with NO_COLOR (https://no-color.org).
+    A pipe whose reader says by COLUMNS how wide it shows things (`watch` does) is no place for long
+    lines either. Colours only on a terminal that is not dumb, and never with NO_COLOR (https://no-color.org).
     """
     if not stream.isatty():
-        return Style()
+        return Style(_told_columns(environ))
     colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     return Style(_columns(stream, environ), colour)
 
@@ -66,10 +68,15 @@ def kind_of(state: str) -> str:
 
 
 def _columns(stream: TextIO, environ: Mapping[str, str]) -> int:
-    told = environ.get("COLUMNS", "")
-    if told.isdigit() and int(told) > 0:
-        return int(told)
+    told = _told_columns(environ)
+    if told is not None:
+        return told
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):
         return 80
+
+
+def _told_columns(environ: Mapping[str, str]) -> int | None:
+    told = environ.get("COLUMNS", "")
+    return int(told) if told.isascii() and told.isdigit() and int(told[:9]) > 0 else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,22 @@ from mlq_worker.probes.process_table import PROC, Process, ProcessTable
 
 MIN_INTERVAL_S = 1.0  # the kernel counts in ticks of 10 ms: shorter intervals measure noise
 SMOOTHING_S = 10.0
+_NOTED_LOAD = 0.05  # of a core, by one process
+_USERS_NOTED = 3
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class CoreReport:
-    """Logical cores this process may use, and how many of them other people keep busy."""
+    """Logical cores this process may use, and how many of them others keep busy.
+
+    `by_user` says who: user numbers with what each keeps busy, the busiest first. It is as of the
+    last two looks, and of processes that still ran at the last.
+    """
 
     total: int
     foreign_load: float
+    by_user: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class CoreProbe:
         self._affinity = affinity
         self._sample: _Sample | None = None
         self._smoothed: float | None = None
+        self._by_user: tuple[tuple[int, float], ...] = ()
 
     def read(self, now_s: float, table: ProcessTable, own_pids: Iterable[int]) -> CoreReport:
         """Measure the load since the last call that was at least a second ago.
@@ -73,8 +82,9 @@ class CoreProbe:
             self._sample = _Sample(now_s, self._busy_ticks(cores), own, table)
             if last is not None:
                 self._smooth(_foreign_load(last, self._sample), now_s - last.at_s)
+                self._by_user = _by_user(last, self._sample, self._user_of)
         load = self._load_average() if self._smoothed is None else self._smoothed
-        return CoreReport(total=len(cores), foreign_load=min(load, float(len(cores))))
+        return CoreReport(len(cores), min(load, float(len(cores))), self._by_user)
 
     def _smooth(self, load: float, interval_s: float) -> None:
         if self._smoothed is None:
@@ -95,6 +105,12 @@ class CoreProbe:
                 busy += sum(map(int, times[0:3])) + sum(map(int, times[5:8]))
         return busy
 
+    def _user_of(self, pid: int) -> int | None:
+        try:
+            return (self._proc / str(pid)).stat().st_uid
+        except OSError:
+            return None  # it has ended
+
     def _load_average(self) -> float:
         return float((self._proc / "loadavg").read_bytes().split(None, 1)[0])
 
@@ -103,6 +119,23 @@ def _foreign_load(last: _Sample, now: _Sample) -> float:
     busy = now.busy_ticks - last.busy_ticks
     own = _own_ticks(last, now)
     return max(0, busy - max(0, own)) / TICKS_PER_S / (now.at_s - last.at_s)
+
+
+def _by_user(
+    last: _Sample, now: _Sample, user_of: Callable[[int], int | None]
+) -> tuple[tuple[int, float], ...]:
+    """Return which users kept how many cores busy; who used hardly any is left out."""
+    interval_ticks = TICKS_PER_S * (now.at_s - last.at_s)
+    ticks: defaultdict[int, int] = defaultdict(int)
+    for pid, process in now.table.processes.items():
+        earlier = last.table.processes.get(pid)
+        if pid in now.own or earlier is None or not _same(earlier, process):
+            continue
+        spent = process.cpu_ticks - earlier.cpu_ticks
+        if spent >= _NOTED_LOAD * interval_ticks and (user := user_of(pid)) is not None:
+            ticks[user] += spent
+    busiest = sorted(ticks.items(), key=lambda one: -one[1])[:_USERS_NOTED]
+    return tuple((user, spent / interval_ticks) for user, spent in busiest)
 
 
 def _own_ticks(last: _Sample, now: _Sample) -> int:
