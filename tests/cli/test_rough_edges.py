@@ -32,10 +32,15 @@ def test_empty_arguments(installation: Sandbox) -> None:
 
 
 def test_nobody_reads_what_is_said(installation: Sandbox) -> None:
-    for words in (["--help"], ["enqueue", "--help"], ["server", "start", "--help"], ["ls", "5"]):
+    for words in (
+        ["--help"],
+        ["enqueue", "--help"],
+        ["server", "start", "--help"],
+        ["ls", "--wrong"],
+    ):
         reader, writer = os.pipe()
         os.close(reader)
-        stream = "stderr" if words == ["ls", "5"] else "stdout"
+        stream = "stderr" if words == ["ls", "--wrong"] else "stdout"
         with installation.started(*words, **{stream: writer}) as process:
             os.close(writer)
             said = process.communicate(timeout=30)
