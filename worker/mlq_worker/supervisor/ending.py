@@ -74,6 +74,8 @@ def go_on(attempt: Attempt, at: float, out: Instructions) -> None:
 
 def signal_ahead(attempt: Attempt, at: float, out: Instructions) -> None:
     """Send the signal that was asked for ahead of the time limit."""
+    if attempt.limit_at is None:
+        return  # as with most: this is asked of all attempts in each turn
     signal_at = _signal_at(attempt)
     notice = _notice(attempt, or_end=False)
     if signal_at is not None and notice is not None and at >= signal_at:
@@ -105,7 +107,7 @@ def limit_reason(attempt: Attempt) -> str:
 def due_at(attempt: Attempt) -> float:
     """Return when there is something to do about its end; infinity if there is nothing."""
     times = [attempt.rest_at, attempt.kill_at]
-    if attempt.paused_at is None and attempt.ending is None:
+    if attempt.limit_at is not None and attempt.paused_at is None and attempt.ending is None:
         times += [attempt.limit_at, _signal_at(attempt)]
     return min((one for one in times if one is not None), default=float("inf"))
 
