@@ -46,14 +46,17 @@ class Heard(NamedTuple):
     tunnel: bool = False
 
 
-def in_words(heard: Heard, sighting: Sighting | None, lease_s: float, fence_s: float) -> str:
+def in_words(
+    heard: Heard, sighting: Sighting | None, lease_s: float, fence_s: float, dead_s: float
+) -> str:
     """Return what is wrong with a machine that holds jobs; "" if nothing is.
 
     Args:
         heard: by the queue.
         sighting: by the reaper; None if there is none.
         lease_s: a machine not heard for longer holds no lease any more.
-        fence_s: without a beat for so long either, its jobs are paused.
+        fence_s: without a beat for half as long, nobody can say that it is alive.
+        dead_s: without a beat for so long, its jobs are queued again.
     """
     if heard.heard_s <= lease_s:
         return heard.condition
@@ -61,13 +64,16 @@ def in_words(heard: Heard, sighting: Sighting | None, lease_s: float, fence_s: f
         return f"not heard of for {_whole(heard.heard_s)}"
     if sighting.unreadable:
         return f"not heard of for {_whole(heard.heard_s)}, and NFS not answering the reaper"
-    return _as_seen(heard, sighting, fence_s)
+    return _as_seen(heard, sighting, fence_s, dead_s)
 
 
-def _as_seen(heard: Heard, sighting: Sighting, fence_s: float) -> str:
+def _as_seen(heard: Heard, sighting: Sighting, fence_s: float, dead_s: float) -> str:
     silence = _whole(heard.heard_s)
-    if sighting.silent_s >= fence_s:
-        return f"paused: no contact for {_whole(min(heard.heard_s, sighting.silent_s))}"
+    if sighting.silent_s >= fence_s / 2:
+        # It may be off, or cut off with its jobs paused: from here nobody can tell.
+        silent_s = min(heard.heard_s, sighting.silent_s)
+        when = f"at {_whole(dead_s)}" if silent_s < dead_s else "now"
+        return f"not heard of for {_whole(silent_s)}; its jobs are queued again {when}"
     if sighting.paused:
         return f"paused until the queue hears it again, not for {silence}; alive by NFS"
     if not sighting.worker:

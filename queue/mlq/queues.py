@@ -283,7 +283,7 @@ class Queue:
         return [self._view(row) for page in pages for row in page]
 
     def _in_words(self, conditions: Conditions) -> dict[str, str]:
-        spans = (self.settings.lease_s, self.settings.fence_s)
+        spans = (self.settings.lease_s, self.settings.fence_s, self.settings.dead_s)
         words = {name: in_words(*one, *spans) for name, one in conditions.items()}
         return {name: one for name, one in words.items() if one}
 

@@ -157,7 +157,7 @@ def test_what_the_reaper_sees_of_a_silent_machine_is_told(
     for _ in range(7):
         room.turn(reaper)
     (seen,) = queue.with_conditions(queue.views([job]))
-    assert seen.condition == "paused: no contact for 1m10s"
+    assert seen.condition == "not heard of for 1m10s; its jobs are queued again at 1m30s"
     store.renew("lab01", [("1", 1, "")], 45, 0.0)
     assert queue.conditions() == {}
 

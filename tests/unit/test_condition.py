@@ -4,19 +4,21 @@ import pytest
 
 from mlq.condition import Heard, Sighting, in_words, read_sightings
 
-LEASE_S, FENCE_S = 45.0, 60.0
+LEASE_S, FENCE_S, DEAD_S = 45.0, 60.0, 90.0
 
 
 def words(heard: Heard, sighting: Sighting | None) -> str:
-    return in_words(heard, sighting, LEASE_S, FENCE_S)
+    return in_words(heard, sighting, LEASE_S, FENCE_S, DEAD_S)
 
 
 @pytest.mark.parametrize(
     ("heard_s", "sighting", "said"),
     [
         (180.0, Sighting(8.0), "tunnel down for 3m; alive by NFS"),
-        (70.0, Sighting(65.4), "paused: no contact for 1m5s"),
-        (65.4, Sighting(70.0), "paused: no contact for 1m5s"),
+        (70.0, Sighting(65.4), "not heard of for 1m5s; its jobs are queued again at 1m30s"),
+        (65.4, Sighting(70.0), "not heard of for 1m5s; its jobs are queued again at 1m30s"),
+        (47.0, Sighting(46.0), "not heard of for 46s; its jobs are queued again at 1m30s"),
+        (95.0, Sighting(92.0), "not heard of for 1m32s; its jobs are queued again now"),
         (180.0, Sighting(8.0, paused=2), "paused until the queue hears it again, not for 3m;"),
         (180.0, Sighting(8.0, worker=False), "no worker for 3m; its jobs go on, alive by NFS"),
         (180.0, Sighting(unreadable="stale"), "not heard of for 3m, and NFS not answering"),

@@ -168,8 +168,14 @@ def _report(queue: Queue, job: JobView, folder: str, args: argparse.Namespace) -
     if not args.json:
         print_lines([job.id])
         sys.stdout.flush()
-    offers = [offer_of(record) for _, record in queue.store.machines().values()]
-    for warning in (misleading(job), too_large(job, offers), _missing(queue.settings, folder)):
+    known = queue.store.machines().values()
+    offers = [offer_of(record) for _, record in known]
+    heard = [offer_of(record) for heard_s, record in known if heard_s <= queue.settings.lease_s]
+    for warning in (
+        misleading(job),
+        too_large(job, offers, heard),
+        _missing(queue.settings, folder),
+    ):
         if warning:
             say(warning)
     jobs = wait_for(queue, [job.id]) if args.wait else [job]
@@ -238,8 +244,11 @@ def misleading(job: JobView) -> str:
     return f"warning: {clean(job.name)!r} means jobs by their ids; this one is found by its own"
 
 
-def too_large(job: JobView, offers: list[Offer]) -> str:
-    """Return a warning if no known machine could ever run the job, else ""."""
+def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
+    """Return a warning if no known machine could ever run the job, else "".
+
+    The largest that is named is one that is `heard`: nobody asks for less because of a dead one.
+    """
     job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
     fits = [place(job_class.request, offer.emptied()) for offer in offers]
     if not offers or not all(isinstance(fit, Misfit) for fit in fits):
@@ -250,7 +259,10 @@ def too_large(job: JobView, offers: list[Offer]) -> str:
             f"warning: job {job.id} waits, for the name of no known machine is"
             f" {clean(job_class.request.machine)} (see: mlq machines)"
         )
-    largest = max(allowed, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
+    living = [offer for offer in heard if job_class.request.allows(offer.machine)]
+    if not living:
+        return f"warning: job {job.id} waits, for no known machine can run it ({asks(job)})"
+    largest = max(living, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
     has = [count(largest.total_cores, "core"), f"{about(largest.total_mem_mib)} of memory"]
     if largest.gpus:
         has.append(f"{count(len(largest.gpus), 'GPU')} of {about(largest.gpus[0].total_mib)}")
