@@ -9,7 +9,6 @@ another template there breaks the signature.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +59,8 @@ def template_of(spec: str) -> Template | None:
     parts = before, between, after, tail
     if _whole(parts, _json(argv), str(job_id), str(at)) != spec:
         return None  # an older mlq wrote it
+    import hashlib  # `mlq show` only reads, and this takes as long as an empty Python
+
     return Template(parts, hashlib.sha256(_json(parts).encode()).hexdigest()[:_DIGITS])
 
 
