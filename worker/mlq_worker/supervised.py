@@ -69,7 +69,9 @@ class Supervised:
 
     def confirm(self, renewal: Renewal, sent_s: float) -> None:
         """Pass on what a renewal sent at `sent_s` found."""
-        self._send({"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost})
+        message = {"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost}
+        # An older supervisor does not know the last word, and passes over it.
+        self._send({**message, "displaced": renewal.holder is not None})
 
     def stop(self, attempts: Iterable[Attempt], outcome: str, reason: str) -> None:
         """End attempts; their ends are heard like any other."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from mlq.layout import Layout, write_atomically
 from mlq.root import WrongRootError, pinned
 from mlq.strict_files import BEAT_BYTES, Content, Unreadable, read_file
-from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError
+from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError, SilentError
 from mlq_worker.supervisor.clock import boottime
 from mlq_worker.supervisor.messages import Key
 from mlq_worker.supervisor.options import Options
@@ -59,7 +59,7 @@ class Beats:
         self._counter = 0
         self._writing_since: float | None = None
         self._error = ""
-        self.wrong_root = ""
+        self.wrong_root = self.silent_because = ""
         self.attempts: tuple[Key, ...] = ()
         self.paused = 0
         self.worker = False
@@ -91,7 +91,7 @@ class Beats:
             except WrongRootError as error:
                 self.wrong_root = str(error.strerror)
                 self._error = f"not the queue's results root: {self.wrong_root}"
-            except ForeignBeatError as error:
+            except (ForeignBeatError, SilentError) as error:
                 self._error = error.strerror or ""
             except OSError as error:
                 path = self._layout.beat_file(self._identity["machine"])
@@ -114,6 +114,8 @@ class Beats:
         return json.dumps(content).encode("ascii")
 
     def _write(self) -> None:
+        if self.silent_because:
+            raise SilentError(errno.EBUSY, self.silent_because)
         self._counter += 1
         with pinned(self._layout) as root:
             self._put(root)

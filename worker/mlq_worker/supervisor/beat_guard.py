@@ -16,6 +16,10 @@ class ForeignBeatError(OSError):
     """Another host beats in this machine's name."""
 
 
+class SilentError(OSError):
+    """The supervisor must not beat in its machine's name (`standing`)."""
+
+
 class BeatGuard:
     """Looks at what lies in the beat file before it is replaced.
 

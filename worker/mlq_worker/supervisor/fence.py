@@ -71,9 +71,14 @@ def beaten(contact: Contact, began_at: float, ended_at: float, spans: Spans) -> 
 
     Unchanged if, before the beat was there for sure, a reaper may already have given its verdict.
     """
+    if not can_be_beaten(contact, ended_at, spans):
+        return contact
+    return replace(contact, beat_at=max(contact.beat_at, began_at))
+
+
+def can_be_beaten(contact: Contact, ended_at: float, spans: Spans) -> bool:
+    """Whether a beat that is there at `ended_at` comes before any reaper's verdict."""
     protected_until = max(
         contact.redis_at + spans.lease_trust_s, contact.beat_at + spans.beat_trust_s
     )
-    if ended_at >= protected_until:
-        return contact
-    return replace(contact, beat_at=max(contact.beat_at, began_at))
+    return ended_at < protected_until

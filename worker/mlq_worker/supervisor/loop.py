@@ -16,7 +16,6 @@ from functools import partial
 from signal import SIGCONT, SIGTERM
 from typing import Any
 
-from mlq.ids import is_valid_id
 from mlq_worker.supervisor import clock, processes
 from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat import Beats
@@ -25,10 +24,11 @@ from mlq_worker.supervisor.children import LauncherProcess, LaunchPause
 from mlq_worker.supervisor.door import Door
 from mlq_worker.supervisor.journal import note
 from mlq_worker.supervisor.keeper import Keeper
-from mlq_worker.supervisor.messages import PROTOCOL, Key, Order, Result
+from mlq_worker.supervisor.messages import PROTOCOL, Result, checked, keys_of
 from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.options import Options
 from mlq_worker.supervisor.processes import Process, Target
+from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
 
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
@@ -69,6 +69,7 @@ class Supervisor:
         self._door = Door(listeners, self._poll)
         self._poll.register(wakes, select.POLLIN)
         self._now = clock.now()
+        self._standing = Standing(options.spans, self._now.at)
         self._redis_at = self._beat_at = self._busy_at = self._now.at
         self._contact_at = self._listed_at = 0.0
         self._told: tuple[bool, bool] | None = None
@@ -111,6 +112,7 @@ class Supervisor:
         wait_s = max(0.0, min(due_at - clock.boottime(), longest_s))
         if self._now.at >= self._listed_at + longest_s:
             self._listed_at = self._now.at
+            self._look_at_standing()
             self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
             self._beats.paused = self._state.paused
             self._beats.worker = self._door.occupied
@@ -185,6 +187,13 @@ class Supervisor:
             self._beat_at = beat.began_at
             self._state.beaten(beat.began_at, beat.ended_at)
 
+    def _look_at_standing(self) -> None:
+        held, has_worker = self._state.held, self._door.occupied
+        silent_because = self._standing.look(held, self._now.at, has_worker=has_worker)
+        if silent_because != self._beats.silent_because:
+            note(f"it beats no more: {silent_because}" if silent_because else "it beats again")
+        self._beats.silent_because = silent_because
+
     # --- the launcher -----------------------------------------------------------------------------
 
     def _hear_launcher(self) -> None:
@@ -195,10 +204,10 @@ class Supervisor:
         channel.flush()
         for message in channel.receive():
             self._state.started(message.get("started", ()))
-            self._state.late(_keys(message.get("late", ())), self._now)
+            self._state.late(keys_of(message.get("late", ())), self._now)
             self._state.gone(message.get("gone", ()))
-            self._state.stored(_keys(message.get("stored", ())), message.get("last_lines", ()))
-            self._state.stored(_keys(message.get("unwritten", ())), written=False)
+            self._state.stored(keys_of(message.get("stored", ())), message.get("last_lines", ()))
+            self._state.stored(keys_of(message.get("unwritten", ())), written=False)
         if channel.closed:
             note(f"the launcher (process {self._launcher.pid}) died")
             self._poll.unregister(channel)
@@ -242,17 +251,19 @@ class Supervisor:
                 self._door.greet(self._hello())
                 self._told = None
             case "start":
-                orders = [_checked(order) for order in message["orders"]]
+                orders = [checked(order) for order in message["orders"]]
                 self._state.order(orders, min(turn_before_at, message.get("at", turn_before_at)))
             case "stop":
                 key = (message["id"], message["attempt"])
                 self._state.stop(key, message["outcome"], message["reason"], self._now)
             case "confirm":
                 self._redis_at = max(self._redis_at, message["at"])
-                alive, lost = _keys(message["alive"]), _keys(message["lost"])
+                alive, lost = keys_of(message["alive"]), keys_of(message["lost"])
                 self._state.confirm(message["at"], alive, lost, self._now)
+                self._standing.renewed(displaced=message.get("displaced", False))
+                self._look_at_standing()
             case "forget":
-                self._state.forget(_keys(message["attempts"]))
+                self._state.forget(keys_of(message["attempts"]))
             case "shutdown":
                 self._shutdown = True
             case other:
@@ -284,16 +295,3 @@ class Supervisor:
                 "wrong_root": self._beats.wrong_root,
             }
         )
-
-
-def _keys(pairs: Collection[list[Any]]) -> list[Key]:
-    return [(str(job_id), int(attempt)) for job_id, attempt in pairs]
-
-
-def _checked(order: Order) -> Order:
-    missing = Order.__required_keys__ - order.keys()
-    if missing:
-        raise ValueError(f"an order lacks {', '.join(sorted(missing))}")
-    if not is_valid_id(order["id"]):
-        raise ValueError(f"{order['id']!r} cannot be the id of a job")
-    return order

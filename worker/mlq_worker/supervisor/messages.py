@@ -5,7 +5,10 @@ These are the fields on the sockets and in `result.json`. All three processes im
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, TypedDict
+
+from mlq.ids import is_valid_id
 
 PROTOCOL = 2
 
@@ -181,3 +184,22 @@ def unstarted_result(
         "cpu_s": 0.0,
         "max_rss_mib": 0,
     }
+
+
+def keys_of(pairs: Collection[list[Any]]) -> list[Key]:
+    """Return the keys in a message."""
+    return [(str(job_id), int(attempt)) for job_id, attempt in pairs]
+
+
+def checked(order: Order) -> Order:
+    """Return an order that can be obeyed.
+
+    Raises:
+        ValueError: it lacks something, or its id is none.
+    """
+    missing = Order.__required_keys__ - order.keys()
+    if missing:
+        raise ValueError(f"an order lacks {', '.join(sorted(missing))}")
+    if not is_valid_id(order["id"]):
+        raise ValueError(f"{order['id']!r} cannot be the id of a job")
+    return order

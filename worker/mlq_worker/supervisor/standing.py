@@ -1,0 +1,57 @@
+"""Whether this supervisor may beat in its machine's name; one left behind must not for ever.
+
+Another host that was rightly given the name leaves alone a beat that goes on, and starts nothing.
+So a supervisor falls silent
+
+* while its worker is told that another holds the name, whatever still runs: those are paused at
+  `fence_s`, before anybody may call them dead;
+* when for `dead_s` it has had no worker, and no beat could help any attempt that it holds: each has
+  ended, with its result written, or is stopped by the fence for so long that only the queue can
+  tell whose it is. Then it beats again once a worker's renewal has told that.
+
+Invariant: falling silent lets no attempt run longer, and no beat that follows resumes one: by then
+`fence.beaten` counts none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlq_worker.supervisor import fence
+from mlq_worker.supervisor.attempt import Attempt, Phase
+
+DISPLACED = "another host was given the machine's name"
+ALONE = "no worker has come for long: it leaves the machine's name"
+
+
+class Standing:
+    """What decides whether a supervisor beats.
+
+    Args:
+        spans: the settings of liveness.
+        now: boot time.
+    """
+
+    def __init__(self, spans: fence.Spans, now: float) -> None:
+        self._spans, self._worker_at = spans, now
+        self._is_displaced = self._is_alone = False
+
+    def renewed(self, *, displaced: bool) -> None:
+        """The queue answered a renewal: that the name is another's, or that it is ours."""
+        self._is_displaced, self._is_alone = displaced, self._is_alone and displaced
+
+    def look(self, held: Iterable[Attempt], now: float, *, has_worker: bool) -> str:
+        """Return why it must not beat now, "" if it may."""
+        if has_worker:
+            self._worker_at = now
+        elif now - self._worker_at >= self._spans.dead_s:
+            self._is_alone = self._is_alone or all(self._is_past_help(one, now) for one in held)
+        if self._is_displaced:
+            return DISPLACED
+        return ALONE if self._is_alone else ""
+
+    def _is_past_help(self, attempt: Attempt, now: float) -> bool:
+        if attempt.phase is Phase.ENDED:
+            return not (attempt.result and attempt.result.get("unwritten"))
+        is_still = attempt.phase is Phase.WAITING or attempt.paused_at is not None
+        return is_still and not fence.can_be_beaten(attempt.contact, now, self._spans)
