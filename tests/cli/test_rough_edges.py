@@ -152,3 +152,13 @@ def test_a_full_root_keeps_no_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space left"):
         root._probe(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_that_is_gone_is_forgotten(installation: Sandbox) -> None:
+    installation.know("gpu07", cores_total=4)
+    living = installation.run("machines", "forget", "gpu07")
+    assert (living.code, "machine gpu07 is not forgotten: it was heard" in living.err) == (1, True)
+    installation.queue().store.client.call("ZADD", "mlq:machines", 1, "gpu07")
+    assert installation.run("machines", "forget", "gpu07").err == "mlq: gpu07 is forgotten\n"
+    assert "gpu07" not in installation.ok("machines")
+    assert installation.run("machines", "forget", "gpu07").code == 2

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from math import isfinite
 
+from mlq.errors import InvalidInputError
 from mlq.root_and_queue import look
+from mlq.store.forgetting import forget_machine
 from mlq_cli.parser import add_json
 from mlq_cli.render.machines import machine_table
 from mlq_cli.render.words import listed
@@ -14,17 +16,29 @@ from mlq_cli.session import open_queue, out_style, print_json, print_lines, prin
 HELP = "list the machines: what is free, what runs, and what is wrong"
 EXAMPLES = """\
   mlq machines
-  mlq machines --json"""
+  mlq machines --json
+  mlq machines forget lab07"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    parser.add_argument(
+        "action", nargs="?", choices=["forget"], help="forget machines that are gone for good"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the machines to forget")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the machines."""
+    if args.action and not args.names:
+        raise InvalidInputError("which machine?", fix="mlq machines forget NAME")
     queue = open_queue()
+    if args.action:
+        for name in args.names:
+            forget_machine(queue.store, name, queue.settings.lease_s)
+            say(f"{name} is forgotten")
+        return 0
     machines = queue.store.machines()
     conditions = queue.conditions()
     pair = look(queue.store.client, queue.layout)
