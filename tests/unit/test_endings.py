@@ -129,6 +129,14 @@ def test_a_job_its_user_wants_to_end_is_not_retried() -> None:
     assert (move.event, move.fields["mlq_reason"]) == (Event.FAIL, "exit 1")
 
 
+def test_an_end_that_the_root_does_not_tell_is_marked_for_the_copy() -> None:
+    """Made anew from its result alone, the job would be retried although its user ended it."""
+    failed = result(exit_code=1)
+    wish = ending(failed, History(retries=3, stop="canceled"), PATIENCE)
+    assert wish.fields["mlq_unwritten"] == 1
+    assert "mlq_unwritten" not in ending(failed, History(), PATIENCE).fields
+
+
 def test_a_loss_puts_the_job_back_and_counts_apart_from_failures() -> None:
     move = ending(
         result("lost", reason="lost: no contact"), History(failures=1, retries=1), PATIENCE

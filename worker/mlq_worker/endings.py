@@ -99,8 +99,9 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         if result.started_at:
             # As the root has it, so that a queue made anew from there says the same.
             fields["started_at"] = result.started_at
-        if result.unwritten:
-            fields["mlq_unwritten"] = 1  # the queue alone knows of this end
+        if result.unwritten or history.stop:
+            # The queue alone knows of this end, or of its user's wish to end it.
+            fields["mlq_unwritten"] = 1
     if result.cause.kind is Kind.JOB_FOLDER:
         fields["mlq_folder_faults"] = history.folder_faults + 1
     elif event in (Event.FAIL, Event.RETRY):

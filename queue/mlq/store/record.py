@@ -20,7 +20,8 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
     mlq_usage                 what its last attempt used: CPU seconds, and MiB at the most
     mlq_stop                  why its user wants the running attempt to end
     mlq_avoid, mlq_avoid_until   where it failed or was lost last, and until when others go first
-    mlq_unwritten             it ended, and its result.json could not be written by then
+    mlq_unwritten             it ended, and the results root does not tell so: its result.json could
+                              not be written by then, or its user had asked for its end
     mlq_held, mlq_released    why it is held; that its user let it go, so that it is not held again
     mlq_due                   when it is tried again
     mlq_order                 place in line of a job that came by plain rq
