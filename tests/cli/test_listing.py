@@ -207,6 +207,10 @@ def test_server_status(installation: Sandbox) -> None:
     assert re.search(r"^  holds +1 job in \d+\.\d MiB$", text, re.MULTILINE)
     (found,) = listed(installation, "server", "status")
     assert (found["running"], found["jobs"], found["fsync"]) == (True, 1, "always")
+    installation.stop_server()
+    first, last, *_ = installation.run("server", "status").out.splitlines()
+    assert first == "no server runs here; start it with: mlq server start"
+    assert last.startswith("  the last line of ")
 
 
 HEAVY = {"redis", "rq", "pydantic", "annotated_types", "argcomplete", "importlib.resources", "uuid"}

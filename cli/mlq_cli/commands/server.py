@@ -124,8 +124,13 @@ def _status(settings: Settings, *, as_json: bool) -> int:
         plain |= {name: str(plain[name]) for name in ("socket", "folder", "log_file")}
         print_json([plain])
     elif not found.running:
-        why = f": {clean(found.note.splitlines()[0])}" if found.note else ""
-        print_lines([f"no server runs here{why}; start it with: mlq server start"])
+        lines = ["no server runs here; start it with: mlq server start"]
+        if found.note:
+            # What came last in a log is not why there is no server.
+            lines.append(
+                f"  the last line of {found.log_file}: {clean(found.note.splitlines()[0])}"
+            )
+        print_lines(lines)
     else:
         memory = "" if found.memory_mib is None else f"{found.memory_mib:.1f} MiB"
         facts = {
