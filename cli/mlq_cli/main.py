@@ -43,7 +43,6 @@ ELSEWHERE = {
     **dict.fromkeys(("info", "inspect", "describe", "view"), "show"),
     **dict.fromkeys(("why", "reason"), "explain"),
     **dict.fromkeys(("rerun", "restart", "resubmit", "requeue"), "retry"),
-    **dict.fromkeys(("prune", "purge", "gc", "df", "du"), "clean"),
     "start": "worker start",
     "stop": "worker stop",
 }
