@@ -168,8 +168,8 @@ def test_nothing_is_given_out_before_each_machine_had_time_to_tell(
     assert claim(store) == []
     admin.delete("mlq:restored")  # as it does when its time is over
     (given,) = claim(store)
-    # Not 1: that may be the number of an attempt that began after the copy.
-    assert (given.id, given.attempt) == ("1", 2)
+    # Not 1 to 9: these may be the numbers of attempts that began after the copy.
+    assert (given.id, given.attempt) == ("1", 10)
     assert fields(store, "1", "mlq_restored") == ["started", ""]
 
 

@@ -19,6 +19,7 @@ if redis.call('EXISTS', 'mlq:restoring', 'mlq:restored') > 0 then
 end
 
 local LOOK_AHEAD, LOOK_PAST = 8, 256
+local UNWRITTEN = 9
 local started_at = now()
 local alone = redis.call('ZCOUNT', 'mlq:machines', started_at - args.lease_s, '+inf') <= 1
 
@@ -73,10 +74,12 @@ local function start(id, class)
   local key = job_key(id)
   leave(id, args.states.ready, class)
   settle_lists() -- the next head is looked for in the list
-  if redis.call('HDEL', key, 'mlq_restored') == 1 then
-    count_up(key, 'mlq_attempt') -- the next number may be that of an attempt nobody wrote down
-  end
   local attempt = count_up(key, 'mlq_attempt')
+  if redis.call('HDEL', key, 'mlq_restored') == 1 then
+    -- The next numbers may be those of attempts that nobody wrote down: on a full results root there
+    -- is neither a newer copy nor a result of theirs.
+    attempt = redis.call('HINCRBY', key, 'mlq_attempt', UNWRITTEN)
+  end
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress',
     'mlq_unwritten', 'mlq_usage', 'mlq_notes')
   -- The class too: a stranger may have put it into another one's list.
