@@ -29,6 +29,7 @@ COMMANDS = {
         "retry",
         "release",
         "explain",
+        "clean",
     ),
     "Machines": ("machines", "worker", "server", "deploy"),
     "Yourself": ("init", "config", "doctor", "completion"),

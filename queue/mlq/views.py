@@ -46,6 +46,7 @@ FIELDS = (
     "mlq_held",
     "mlq_usage",
     "mlq_notes",
+    "mlq_cleaned",
 )
 
 
@@ -58,6 +59,7 @@ class JobView(NamedTuple):
     tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
     its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
     and `signal` are what its user asked for. `notes` say what to know beside its end.
+    `cleaned_at` is when its folder was deleted.
     """
 
     id: str
@@ -91,6 +93,7 @@ class JobView(NamedTuple):
     grace_s: float | None = None
     signal: str | None = None
     notes: tuple[str, ...] = ()
+    cleaned_at: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -135,6 +138,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         grace_s=_span_s(values["mlq_grace_s"]),
         signal=values["mlq_signal"] or None,
         notes=tuple(values["mlq_notes"].splitlines()),
+        cleaned_at=moment(values["mlq_cleaned"]),
     )
 
 

@@ -259,6 +259,7 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_supervisor_id": (lambda _: "another", PLACE),
     "mlq_exit_code": (lambda _: 7, SHOWN),
     "mlq_reason": (lambda _: "forged", SHOWN),
+    "mlq_cleaned": (lambda _: "nonsense", SHOWN),
     "mlq_notes": (lambda _: "forged", SHOWN),
     "mlq_usage": (lambda _: "forged", SHOWN),
     "mlq_progress": (lambda _: "0.99", SHOWN),

@@ -51,7 +51,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         "started": _time(job.started_at, now),
         "ended": _time(job.ended_at, now),
         "took" if job.ended_at else "time": elapsed(seconds_of(job, now)),
-        "folder": job.directory,
+        "folder": job.directory + _gone(job, now),
         "log": log,
     }
     told = [*facts.items(), *(("note", note) for note in job.notes)]
@@ -108,3 +108,7 @@ def _attempts(job: JobView) -> str:
 
 def _time(iso: str | None, now: datetime) -> str:
     return moment(iso, now) if iso else ""
+
+
+def _gone(job: JobView, now: datetime) -> str:
+    return f" (deleted {moment(job.cleaned_at, now)})" if job.cleaned_at else ""

@@ -24,6 +24,7 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
                               not be written by then, or its user had asked for its end
     mlq_held, mlq_released    why it is held; that its user let it go, so that it is not held again
     mlq_due                   when it is tried again
+    mlq_cleaned               when its folder was deleted (`mlq clean`)
     mlq_order                 place in line of a job that came by plain rq
 """
 

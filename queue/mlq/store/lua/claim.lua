@@ -81,7 +81,7 @@ local function start(id, class)
     attempt = redis.call('HINCRBY', key, 'mlq_attempt', UNWRITTEN)
   end
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress',
-    'mlq_unwritten', 'mlq_usage', 'mlq_notes')
+    'mlq_unwritten', 'mlq_usage', 'mlq_notes', 'mlq_cleaned')
   -- The class too: a stranger may have put it into another one's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)

@@ -1,0 +1,156 @@
+"""`mlq clean`: the folders of ended jobs, which otherwise stay for ever."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from mlq.cleaning import Cleaned, clean, sizes
+from mlq.errors import InvalidInputError, JobNotFoundError, MlqError, StorageError
+from mlq.layout import Layout
+from mlq.lifecycle import ENDED
+from mlq.queues import Queue
+from mlq.root import WrongRootError, pinned
+from mlq.units import parse_duration, parse_iso, utc_iso
+from mlq.views import JobView
+from mlq_cli.choosing import check_choice, chosen
+from mlq_cli.parser import add_choice, add_json
+from mlq_cli.render.cleaning import folder_table, size
+from mlq_cli.render.words import count
+from mlq_cli.session import (
+    local_now,
+    open_queue,
+    out_style,
+    print_json,
+    print_lines,
+    print_painted,
+    say,
+    show_progress,
+)
+
+HELP = "delete the folders of ended jobs; without --delete it says what would go"
+EXAMPLES = """\
+  mlq clean                             those that ended over 30 days ago
+  mlq clean --older-than 7d --state failed
+  mlq clean 'lr-*' --delete
+
+With a folder go logs, output and checkpoint. The queue goes on listing the
+job for as long as it would have."""
+
+_DEFAULT_AGE = "30d"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_choice(parser, "delete the folders of")
+    parser.add_argument(
+        "--older-than",
+        metavar="DURATION",
+        help=f"only of jobs that ended so long ago (default: {_DEFAULT_AGE}; of those named, any)",
+    )
+    parser.add_argument("--delete", action="store_true", help="delete them; asks before")
+    parser.add_argument("-y", "--yes", action="store_true", help="with --delete: do not ask")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what would go, or delete it; 1 if something that was to go stays."""
+    if args.yes and not args.delete:
+        raise InvalidInputError("--yes needs --delete", why="nothing else is asked")
+    queue = open_queue()
+    jobs = _chosen(queue, args)
+    queue_id = str(queue.store.client.call("GET", "mlq:queue_id") or b"", "ascii")
+    try:
+        with pinned(Layout(queue.layout.root, queue_id or "-")) as layout:
+            found = sizes(layout, [job.id for job in jobs], show_progress("measured"))
+            jobs = [job for job in jobs if job.id in found]
+            return _carry_out(queue, layout, jobs, found, args)
+    except WrongRootError as error:
+        raise StorageError(
+            "the results root is not here",
+            why=str(error.strerror),
+            fix="type it on a machine that has the root, such as the queue's host",
+        ) from None
+
+
+def _chosen(queue: Queue, args: argparse.Namespace) -> list[JobView]:
+    named = bool(args.ids or args.state)
+    if args.state:
+        check_choice(args, "clean", tuple(ENDED))
+    age = args.older_than or ("" if named else _DEFAULT_AGE)
+    before_s = time.time() - (parse_duration(age) if age else 0)
+    try:
+        ids = chosen(queue, args, tuple(ENDED)) if named else queue.select([], tuple(ENDED))
+    except JobNotFoundError:
+        if named:
+            raise
+        ids = []
+    jobs = queue.views(ids)
+    if unended := [job.id for job in jobs if job.state not in ENDED]:
+        say(f"{count(len(unended), 'job')} of these not ended: nothing of such goes")
+    return [
+        job
+        for job in jobs
+        if job.state in ENDED and (not job.ended_at or parse_iso(job.ended_at) <= before_s)
+    ]
+
+
+def _carry_out(
+    queue: Queue,
+    layout: Layout,
+    jobs: Sequence[JobView],
+    found: dict[str, int],
+    args: argparse.Namespace,
+) -> int:
+    total = f"{count(len(jobs), 'folder')} with {size(sum(found.values()))}"
+    done = Cleaned([], [])
+    if not args.json and jobs:
+        print_painted(folder_table(jobs, found, local_now(), out_style()))
+    if args.delete and jobs and _agrees(total, args):
+        try:
+            ids = [job.id for job in jobs]
+            done = clean(queue.store, layout, ids, utc_iso(time.time()), show_progress("deleted"))
+        except OSError as error:
+            raise MlqError(
+                "not all folders could be deleted", why=f"{error.filename}: {error.strerror}"
+            ) from None
+    for one in done.kept:
+        say(f"the folder of job {one.id} stays: it {one.why}")
+    if args.json:
+        print_json(
+            {
+                "id": job.id,
+                "name": job.name,
+                "state": job.state,
+                "ended_at": job.ended_at,
+                "directory": job.directory,
+                "size_bytes": found[job.id],
+                "deleted": job.id in done.removed,
+            }
+            for job in jobs
+        )
+    elif done.removed:
+        print_lines([f"deleted: {count(len(done.removed), 'folder')}"])
+    elif not jobs:
+        print_lines(["nothing would go: no such job has ended, or their folders are gone"])
+    elif not args.delete:
+        print_lines([f"{total} would go; nothing is deleted yet (--delete)"])
+    return 1 if done.kept else 0
+
+
+def _agrees(total: str, args: argparse.Namespace) -> bool:
+    if args.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise InvalidInputError(
+            f"{total} would go, and nobody can be asked here",
+            fix="say --delete --yes if it is right",
+        )
+    from mlq_cli.setup.asking import Asker
+
+    if Asker(wanted=True).surely(f"Delete {total}, logs and results and all?"):
+        return True
+    say("nothing is deleted")
+    return False
