@@ -48,7 +48,7 @@ def test_after_a_power_cut_the_job_goes_on_elsewhere_from_its_checkpoint(lab: La
     # Not before the silence has lasted: the beat was at most one beat old at the power cut.
     assert time.monotonic() - cut_s >= DEAD_S - BEAT_S
     assert (ended.attempt, ended.machine, ended.losses) == (2, elsewhere(where), 1)
-    assert lab.ends(job) == [f"lost: machine {where} went silent", "exit 5"]
+    assert lab.ends(job) == [f"lost: machine {where} went silent", "exit 5: 2: found epoch 3"]
     assert lab.log(job, 2) == b"2: found epoch 3\n"
 
 

@@ -134,6 +134,8 @@ def test_an_end_that_the_root_does_not_tell_is_marked_for_the_copy() -> None:
     failed = result(exit_code=1)
     wish = ending(failed, History(retries=3, stop="canceled"), PATIENCE)
     assert wish.fields["mlq_unwritten"] == 1
+    nowhere = ending(failed, History(), PATIENCE, "there is no /data on any machine")
+    assert nowhere.fields["mlq_unwritten"] == 1
     assert "mlq_unwritten" not in ending(failed, History(), PATIENCE).fields
 
 

@@ -99,8 +99,8 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         if result.started_at:
             # As the root has it, so that a queue made anew from there says the same.
             fields["started_at"] = result.started_at
-        if result.unwritten or history.stop:
-            # The queue alone knows of this end, or of its user's wish to end it.
+        if result.unwritten or history.stop or nowhere:
+            # The queue alone knows of this end, of its user's wish, or that no machine has it.
             fields["mlq_unwritten"] = 1
     if result.cause.kind is Kind.JOB_FOLDER:
         fields["mlq_folder_faults"] = history.folder_faults + 1

@@ -21,7 +21,8 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
     mlq_stop                  why its user wants the running attempt to end
     mlq_avoid, mlq_avoid_until   where it failed or was lost last, and until when others go first
     mlq_unwritten             it ended, and the results root does not tell so: its result.json could
-                              not be written by then, or its user had asked for its end
+                              not be written by then, its user had asked for its end,
+                              or no machine has what it needs
     mlq_held, mlq_released    why it is held; that its user let it go, so that it is not held again
     mlq_due                   when it is tried again
     mlq_cleaned               when its folder was deleted (`mlq clean`)
