@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulation import (
     channel_faults,
+    identity_faults,
     launcher_faults,
     machine_faults,
     placing_faults,
@@ -81,6 +82,7 @@ class Faults:
         self.last_until = 0.0
         self.dead: set[str] = set()
         self.engine.after(self.rng.uniform(10, 90), self._next)
+        identity_faults.schedule(self)
 
     def _next(self) -> None:
         if self._left:
@@ -115,6 +117,7 @@ class Faults:
             machine.lacks_until = machine.fails_until = 0.0
         if self.world.queue_host.down:
             self.world.queue_host.restart()
+        self.world.queue_host.give_back()
         for machine in self.world.machines:
             if not machine.on and (
                 len(self.dead) >= len(self.world.machines) - 1 or machine.name not in self.dead

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlq.layout import Layout
-from mlq_worker.supervisor.messages import Found
+from mlq_worker.supervisor.messages import Found, Order
 from simulation.engine import Engine, Killed
 
 SOFT_S = 60.0
@@ -105,17 +105,24 @@ class Nfs:
 
     def last_attempt(self, root: Layout, job_id: str, at_least: int) -> Found | None:
         """Return the last attempt of which there is a log, and its holder, from `at_least` on."""
-        folder = Path(root.folder(job_id).attempts_dir)
-        numbers = [
-            int(path.parent.name)
-            for path in self.files
-            if path.name == "output.log" and path.parent.parent == folder
-        ]
-        last = max(numbers, default=0)
+        logs = self._logs(root, job_id)
+        last = max(logs, default=0)
         if last < at_least:
             return None
-        holder = json.loads(self.files[root.log_file(job_id, last)][-1][2])
+        holder = logs[last]
         return {"attempt": last, **holder}  # type: ignore[typeddict-item, no-any-return]
+
+    def is_of_another(self, order: Order) -> bool:
+        """Return whether another job had the number before."""
+        return self.job_files.get(order["id"], order["job_json"]) != order["job_json"]
+
+    def _logs(self, root: Layout, job_id: str) -> dict[int, Any]:
+        folder = Path(root.folder(job_id).attempts_dir)
+        return {
+            int(path.parent.name): json.loads(versions[-1][2])
+            for path, versions in self.files.items()
+            if path.name == "output.log" and path.parent.parent == folder
+        }
 
     def largest_number(self, machine: Any) -> int:
         """Return the largest job number that has a folder.

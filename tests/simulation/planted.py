@@ -7,6 +7,7 @@ for the length of a seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,12 +25,13 @@ from mlq_worker.liveness.reaper import Evidence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.machine_name import MachineName
 from mlq_worker.supervised import Supervised
-from mlq_worker.supervisor import fence, processes
+from mlq_worker.supervisor import beat, fence, processes
 from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.keepers import Gone
 from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
 from simulation import faults, placing_faults, seams
+from simulation.nfs import Nfs
 from simulation.supervision import SimLauncher
 
 _CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
@@ -247,7 +249,34 @@ def unwritten_ends_are_not_copied(patch: Any) -> None:
     )
 
 
+def the_queue_is_looked_at_once(patch: Any) -> None:
+    real = Operation.command
+    patch.setattr(
+        Operation, "command", lambda self, _queue_id="", held_by=None: real(self, "", held_by)
+    )
+
+
+def a_beat_counts_on_any_folder(patch: Any) -> None:
+    patch.setattr(beat, "pinned", nullcontext)
+
+
+def the_root_is_not_asked_for_attempts(patch: Any) -> None:
+    patch.setattr(Nfs, "last_attempt", lambda *_: None)
+
+
 BUGS: dict[str, Bug] = {
+    "the queue's id is looked at only at the start": Bug(60, the_queue_is_looked_at_once),
+    "a beat counts on any folder": Bug(60, a_beat_counts_on_any_folder),
+    "a claim does not ask the root for attempts": Bug(60, the_root_is_not_asked_for_attempts),
+    "what the queue forgot is killed": Bug(
+        60,
+        operation="renew",
+        text="return was_deleted(id) and 'lost' or 'unknown'",
+        by="return 'lost'",
+    ),
+    "what the queue has at an earlier attempt is killed": Bug(
+        60, operation="renew", text="\n  return 'adopted'\n", by="\n  return 'lost'\n"
+    ),
     "a move checks no attempt": Bug(
         60, at=17, operation="move", text="  right = right and running == move.attempt\n"
     ),

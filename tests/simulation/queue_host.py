@@ -19,6 +19,8 @@ from mlq.store import scripts
 from mlq.store.wire import Wire
 from simulation.engine import Engine, Violation
 
+Copy = list[tuple[bytes, int, bytes]]
+"""Keys, how long they last in ms, and what is in them."""
 Command = Sequence[str | bytes | int | float]
 QUEUE_ID = "sim"
 TIMEOUT_S, TRIES, BACKOFF_S = 5.0, 3, 0.1
@@ -106,8 +108,10 @@ class QueueHost:
         self.clock_offset_s = 1.7e9
         self.ambush: tuple[str, Callable[[], None]] | None = None
         """Called when such an operation has arrived, before it is done."""
-        self._flushed: list[tuple[bytes, int, bytes]] | None = None
+        self._flushed: Copy | None = None
         """What is on its disk, if that is not all that it has done."""
+        self._own: Copy | None = None
+        """Its own data, while it has others."""
         self.watch: Callable[[str, Command, Callable[[], Any]], Any] = lambda *args: args[2]()
         self.published: Callable[[str], None] = lambda message: None
         self.asked_the_time: dict[float, float] = {}
@@ -157,18 +161,52 @@ class QueueHost:
 
     def stop_flushing(self) -> None:
         """What it does from now on does not reach its disk: it is lost with its next crash."""
+        self._flushed = self.copy()
+
+    def copy(self) -> Copy:
+        """All its data."""
         keys = self.wire.call("KEYS", "*")
         asked = [(what, key) for key in keys for what in ("PTTL", "DUMP")]
         told = self.wire.call_many(asked)
-        self._flushed = list(zip(keys, told[::2], told[1::2], strict=True))
+        return list(zip(keys, told[::2], told[1::2], strict=True))
+
+    def put(self, copy: Copy) -> None:
+        """Have these data from now on, and no others."""
+        restores = [("RESTORE", key, max(0, ttl_ms), dump) for key, ttl_ms, dump in copy]
+        self.wire.call_many([("FLUSHALL",), *restores])
+
+    @property
+    def can_change(self) -> bool:
+        """Whether no other fault of its data is under way."""
+        return self._flushed is None and not self.is_exchanged
+
+    def exchange(self, queue_id: str) -> None:
+        """Be started on another folder: that of another queue, or an empty one."""
+        self._own = self.copy()
+        self.ambush = None
+        self.put([])
+        if queue_id:
+            self.wire.call("SET", "mlq:queue_id", queue_id)
+        self.restart()
+
+    def give_back(self) -> None:
+        """Be started on its own folder again."""
+        if self._own is not None:
+            self.put(self._own)
+            self._own = None
+            self.restart()
+
+    @property
+    def is_exchanged(self) -> bool:
+        """Whether it has other data now."""
+        return self._own is not None
 
     def crash(self) -> bool:
         """Die; returns whether something was lost."""
         self.down = True
         lost, self._flushed = self._flushed, None
         if lost is not None:
-            restores = [("RESTORE", key, max(0, ttl_ms), dump) for key, ttl_ms, dump in lost]
-            self.wire.call_many([("FLUSHALL",), *restores])
+            self.put(lost)
         return lost is not None
 
     def lose(self) -> None:

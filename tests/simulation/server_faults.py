@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def redis_restart(faults: Faults, machine: Machine) -> None:
-    if not faults.world.queue_host.down:
+    if not faults.world.queue_host.down and not faults.world.queue_host.is_exchanged:
         lasts_s = faults.rng.choice((faults.rng.uniform(0.1, 5), faults.span_s(300)))
         until = faults.begin("Redis killed", "Redis is killed and stays away", lasts_s)
         _crash(faults, until)
@@ -38,7 +38,7 @@ def redis_forgets(faults: Faults, machine: Machine) -> None:
             )
             _crash(faults, until)
 
-    if not host.down:
+    if not host.down and not host.is_exchanged:
         host.ambush = before, strike
 
 

@@ -272,10 +272,12 @@ def prepared(
     """
     try:
         with pinned(layout) as root:
+            if not again and nfs.is_of_another(order):
+                return Failure("foreign", None, "simulated: another job had its number")
             found = None if again else nfs.last_attempt(root, order["id"], order["attempt"])
             if found is not None:
-                why = f"attempt {found['attempt']} was forgotten"
-                return Failure("reused", None, why, found=found)
+                reason = f"attempt {found['attempt']} was forgotten"
+                return Failure("reused", None, reason, found=found)
             log = root.log_file(order["id"], order["attempt"])
             nfs.write(machine, log, json.dumps(holder._asdict()).encode())
             nfs.job_files.setdefault(order["id"], order["job_json"])

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int]
 _SETTLED_ON_NFS_S = 60.0
+_OF_WORKERS = frozenset(
+    ("renew", "claim", "held", "expired", "hold_role", "raise_numbers", "reserve_machine", "peek")
+)
 
 
 class Truth:
@@ -42,6 +45,10 @@ class Truth:
         self.exit_codes: dict[Key, set[int]] = {}
         self.acknowledged: set[str] = set()
         self.lapses = 0  # how often the server forgot what it had said
+        self.forgotten: set[str] = set()
+        """Jobs of which a restored backup knows nothing; they run on."""
+        self.is_elsewhere: Callable[[], bool] = lambda: False
+        """Whether the server has other data than these are about."""
         self.claims: set[Key] = set()
         self.started: set[Key] = set()
         self.replies: dict[str, tuple[float, Any]] = {}
@@ -64,6 +71,20 @@ class Truth:
         for job_id in sorted(self.acknowledged):
             if not self.wire.call("EXISTS", f"rq:job:{job_id}"):
                 self.acknowledged.remove(job_id)
+                self._engine.note(f"job {job_id} is forgotten", "queue")
+
+    def copy(self) -> object:
+        """What counts now, for `go_back`."""
+        return set(self.claims), dict(self.replies), dict(self.ends)
+
+    def go_back(self, copy: Any) -> None:
+        """The server is as it was when `copy` was called; what it said since counts no more."""
+        self.claims, self.replies, self.ends = (kind.copy() for kind in copy)
+        assert self.wire is not None
+        for job_id in sorted(self.acknowledged):
+            if not self.wire.call("EXISTS", f"rq:job:{job_id}"):
+                self.acknowledged.remove(job_id)
+                self.forgotten.add(job_id)
                 self._engine.note(f"job {job_id} is forgotten", "queue")
 
     # --- processes ------------------------------------------------------------------------------
@@ -97,6 +118,11 @@ class Truth:
 
     def watch(self, name: str, command: Sequence[Any], execute: Callable[[], Any]) -> Any:
         """Let the server execute a command, and compare before and after."""
+        if self.is_elsewhere():
+            reply = execute()  # raises, since it is another queue
+            if name in _OF_WORKERS:
+                raise Violation(f"{name} was done in another queue's data")
+            return reply
         request_id, args = str(command[3]), command[4]
         if name == "move":
             reply = self._watch_moves(json.loads(str(args)), request_id, execute)
@@ -107,6 +133,8 @@ class Truth:
             if name == "claim" and request_id not in self.replies:
                 by = json.loads(str(args))["machine"]
                 self._claimed(json.loads(reply)["claims"] or (), by)
+            elif name == "renew":
+                self._renewed(json.loads(reply))
         if request_id:
             self._check_resent(name, request_id, reply)
         return reply
@@ -127,6 +155,19 @@ class Truth:
                 raise Violation(f"attempt {key} was given out twice")
             self.claims.add(key)
             self._engine.note(f"job {key[0]} attempt {key[1]} is claimed by {by}", "queue")
+
+    def _renewed(self, reply: dict[str, Any]) -> None:
+        for job_id, number in reply["adopted"]:
+            self.claims.add((job_id, number))
+            self.ends.pop(job_id, None)
+            self._engine.note(f"job {job_id} attempt {number} is taken back", "queue")
+        lost = list(reply["lost"])
+        for (job_id, number), now in zip(lost, self._hashes([one[0] for one in lost]), strict=True):
+            at = int(now.get("mlq_attempt", 0))
+            if not now or (at < number and now["status"] != "canceled"):
+                raise Violation(
+                    f"attempt {number} of job {job_id} is given up only because it was forgotten"
+                )
 
     def _hashes(self, ids: Sequence[str]) -> list[dict[str, str]]:
         assert self.wire is not None
@@ -209,7 +250,8 @@ class Truth:
     def check_ledger(self) -> None:
         """What was acknowledged is there, and what was committed still stands."""
         ids = sorted(self.acknowledged | self.ends.keys())
-        if not ids or self.wire is None or (self.loss is not None and self.loss.lost):
+        lost = self.loss is not None and self.loss.lost
+        if not ids or self.wire is None or lost or self.is_elsewhere():
             return
         rows = self.wire.call_many(
             [("HMGET", f"rq:job:{one}", "status", "mlq_attempt") for one in ids]

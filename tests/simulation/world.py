@@ -73,6 +73,7 @@ class World:
         self.truth.wire = self._wire
         self.truth.loss = self.loss = DataLoss(self)
         self.truth.check_failure = partial(placing_faults.check_failure, self)
+        self.truth.is_elsewhere = lambda: self.queue_host.is_exchanged
         self.truth.server_clock_s = lambda: self.queue_host.clock_s
         self._wire.call("SET", "mlq:queue_id", QUEUE_ID)
         self.workers: dict[str, WorkerHost] = {}
@@ -254,13 +255,18 @@ class World:
             left = [
                 one.job
                 for one in machine.table.values()
-                if one.alive and (machine.is_running(one) or not left_behind)
+                if one.alive
+                and (machine.is_running(one) or not left_behind)
+                and one.job[0] not in self.truth.forgotten
             ]
             if machine.on and left:
                 raise Violation(f"all jobs have ended, and on {machine.name} still live {left}")
             supervisor = self.supervisor(machine)
-            if supervisor is not None and worker and supervisor.held and not left_behind:
-                raise Violation(f"{machine.name} still holds {supervisor.held}")
+            if supervisor is None or not worker or left_behind:
+                continue
+            held = [key for key in supervisor.held if key[0] not in self.truth.forgotten]
+            if held:
+                raise Violation(f"{machine.name} still holds {held}")
 
     def _result_written_at(self, key: Key) -> float:
         path = self.layout.result_file(*key)
