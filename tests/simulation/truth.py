@@ -233,6 +233,8 @@ class Truth:
 
     def _check_left(self, what: str, key: Key, *, lost: bool) -> None:
         """A job leaves `started` only when its attempt runs no more."""
+        if key[0] in self.forgotten:
+            return  # what runs is of the job that had this number before
         alive = [
             (machine, process)
             for machine, process in self.processes.get(key[0], ())
