@@ -1,4 +1,4 @@
-"""The server comes back with other or older data; another folder lies where the root was.
+"""What is not what it was: the server's data, the folder of the root, a machine's clock.
 
 They befall some seeds beside what else does, by a chance of their own: the other seeds stay what
 they are.
@@ -6,7 +6,7 @@ they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,8 +15,10 @@ from simulation.queue_host import Copy
 
 if TYPE_CHECKING:
     from simulation.faults import Faults
+    from simulation.machine import Machine
 
 SHARE = 0.4  # of all seeds
+CLOCK_SHARE = 0.25
 Kind = Callable[["Faults", Random], None]
 
 
@@ -95,6 +97,13 @@ def schedule(faults: Faults) -> None:
     if rng.random() < SHARE:
         for _ in range(rng.choice((1, 1, 2))):
             faults.engine.after(rng.uniform(30, 350), partial(strike, rng.choice(KINDS)))
+
+
+def set_clocks(seed: int, machines: Sequence[Machine]) -> None:
+    """In some seeds the clock of one machine is 100 days ahead, or behind."""
+    rng = Random(f"{seed}/clocks")
+    if rng.random() < CLOCK_SHARE:
+        rng.choice(machines).utc_offset_s += rng.choice((1, 1, -1)) * 100 * 86400
 
 
 def _notice(faults: Faults, rng: Random, until: float) -> None:

@@ -21,7 +21,7 @@ from mlq.store.store import Store
 from mlq.strict_files import Refused, Unreadable
 from mlq_worker.absences import Absences
 from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.liveness.reaper import Evidence
+from mlq_worker.liveness.reaper import Evidence, Reaper
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
 from mlq_worker.machine_name import MachineName
 from mlq_worker.supervised import Supervised
@@ -264,7 +264,24 @@ def the_root_is_not_asked_for_attempts(patch: Any) -> None:
     patch.setattr(Nfs, "last_attempt", lambda *_: None)
 
 
+def ages_by_a_workers_clock(patch: Any) -> None:
+    real = Reaper.look
+
+    def look(self: Any, now_s: float) -> None:
+        self._seen_s = now_s
+        real(self, now_s)
+
+    def forget(self: Any) -> None:
+        seconds, _ = self._store.client.call("TIME")
+        while self._store.forget(self._settings.keep_days * 86400 - (self._seen_s - int(seconds))):
+            pass
+
+    patch.setattr(Reaper, "look", look)
+    patch.setattr(Reaper, "_forget", forget)
+
+
 BUGS: dict[str, Bug] = {
+    "ended jobs are as old as a worker's clock says": Bug(60, ages_by_a_workers_clock),
     "the queue's id is looked at only at the start": Bug(60, the_queue_is_looked_at_once),
     "a beat counts on any folder": Bug(60, a_beat_counts_on_any_folder),
     "a claim does not ask the root for attempts": Bug(60, the_root_is_not_asked_for_attempts),

@@ -21,6 +21,7 @@ from simulation import placing_faults, poisoned_results
 from simulation.data_loss import DataLoss
 from simulation.engine import Engine, Violation
 from simulation.faults import Faults
+from simulation.identity_faults import set_clocks
 from simulation.machine import Machine
 from simulation.nfs import Nfs
 from simulation.queue_host import QUEUE_ID, QueueHost, Scripts
@@ -92,6 +93,7 @@ class World:
             for number in range(1, rng.choice((2, 3, 3, 4)) + 1)
         ]
         share_a_name(seed, self.machines)
+        set_clocks(seed, self.machines)
         self.calm_since = {machine.name: 0.0 for machine in self.machines}
         for machine in self.machines:
             self.start_worker_later(machine, most_s=20)
