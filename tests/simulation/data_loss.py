@@ -66,7 +66,7 @@ class DataLoss:
 
     def _lose(self) -> None:
         world, host, rng = self._world, self._world.queue_host, self._rng
-        if host.down:
+        if host.down or host.is_exchanged:
             self._engine.after(5, self._lose)
             return
         lasts_s = rng.choice((rng.uniform(1, 30), rng.uniform(30, 300)))

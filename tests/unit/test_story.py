@@ -26,9 +26,9 @@ AT = utc_iso(NOW_S)
 THERE = Place("lab01", "boot", "supervisor")
 
 
-def signed(**options: Any) -> Any:
+def signed(at: str = AT, **options: Any) -> Any:
     submission = Submission(argv=("true",), python_env="", cwd="/", **options)
-    return sign_all(check_all([submission], AT, 2048), 7, KEY)[0]
+    return sign_all(check_all([submission], at, 2048), 7, KEY)[0]
 
 
 def copied(state: str, attempt: int = 0, job: Any = None, **more: str) -> CopiedJob:
@@ -170,13 +170,16 @@ def test_numbers_go_on_above_all_that_was_given_out() -> None:
     assert plan(None, Found(largest=43), terms).high == 43 + GAP
 
 
-def test_jobs_that_ended_long_ago_are_not_listed_again() -> None:
-    job = signed()
+@pytest.mark.parametrize("submitted_days", [41, 1])
+def test_jobs_that_ended_long_ago_are_not_listed_again(submitted_days: int) -> None:
+    """But what was submitted yesterday cannot have, whatever its machine's clock said."""
+    job = signed(at=utc_iso(NOW_S - submitted_days * 86400))
     long_ago = utc_iso(NOW_S - 40 * 86400)
     told = {1: result(1, ended_at=long_ago)}
     on_root = JobOnRoot("7", Signed(job.text, job.signature), (1,), told)
     made = plan(None, Found({"7": on_root}, largest=7), Terms(KEY, NOW_S, Patience(3, 0), 30))
-    assert (made.jobs, made.forgotten, made.high) == ([], 1, 7 + GAP)
+    listed = submitted_days == 1
+    assert (len(made.jobs), made.forgotten, made.high) == (listed, not listed, 7 + GAP)
 
 
 def test_only_what_this_key_signed_under_this_id_is_a_job() -> None:

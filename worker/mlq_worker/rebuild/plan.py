@@ -94,7 +94,7 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
     _settle(stories, specs, pending, terms.now_s)
     before_s = terms.now_s - terms.keep_days * _DAY_S
     for story in stories.values():
-        if story.has_ended and seconds(story.fields.get("ended_at")) < before_s:
+        if story.has_ended and _ended_s(story) < before_s:
             made.forgotten += 1
             continue
         due_s = copied[story.id].due_s if story.id in copied else None
@@ -153,6 +153,11 @@ def _settle(
         pending[job_id] = tuple(left) if story.state == State.DEFERRED else ()
 
 
+def _ended_s(story: Story) -> float:
+    """Return when it ended: not before it was submitted, whatever clock its machine had."""
+    return max(seconds(story.fields.get(name)) for name in ("ended_at", "created_at"))
+
+
 def _to_restore(
     story: Story,
     pending: Mapping[str, tuple[str, ...]],
@@ -164,7 +169,7 @@ def _to_restore(
     job_class = str(fields.pop("origin", ""))
     if story.state not in ENDED and story.state != State.STARTED:
         fields[RESTORED] = 1
-    ended_s = seconds(fields.get("ended_at")) if story.has_ended else 0.0
+    ended_s = _ended_s(story) if story.has_ended else 0.0
     place = story.place if story.state == State.STARTED else None
     return JobToRestore(
         id=story.id,
