@@ -295,7 +295,7 @@ BUGS: dict[str, Bug] = {
         by="return 'lost'",
     ),
     "what the queue has at an earlier attempt is killed": Bug(
-        60, operation="renew", text="\n  return 'adopted'\n", by="\n  return 'lost'\n"
+        60, at=34, operation="renew", text="\n  return 'adopted'\n", by="\n  return 'lost'\n"
     ),
     "a move checks no attempt": Bug(
         60, at=17, operation="move", text="  right = right and running == move.attempt\n"
