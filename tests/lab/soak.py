@@ -69,7 +69,8 @@ def kill(machine: NamespaceMachine, word: str) -> None:
     """Kill -9 those processes of a machine that have a word in their command line."""
     for pid, line in machine.processes().items():
         if word in line:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(pid, signal.SIGKILL)
 
 
 def nfs(mode: Mode, delay_s: float = 0.0) -> Act:
