@@ -32,6 +32,7 @@ VARYING = (
     r"(?:lab0\d +never)? +",  # a reason stands beside the machine, or below another one
     r"process \d+",
     r"\d+ cores?",
+    r"\d+ jobs? before",
     r"\d+M;",
     r"[\d.]+G of memory",
     r"for [\dhms]+",
