@@ -70,6 +70,7 @@ class Settings(NamedTuple):
         stop_grace_s: from SIGTERM to SIGKILL, for jobs without `--grace`.
         poll_s: between two looks of a worker at what it cannot be told of.
         keep_days: how long ended jobs stay listed.
+        forget_machines_days: a machine not heard of for so long leaves the list.
         default_mem_mib: main memory of a job that does not say.
         capture_env: whether jobs are given the variables of the shell they are enqueued from.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
@@ -105,6 +106,7 @@ class Settings(NamedTuple):
     stop_grace_s: Annotated[float, Ge(0), Le(86400)] = 10
     poll_s: Annotated[float, Gt(0), Le(3600)] = 2
     keep_days: Annotated[int, Ge(1), Le(10**5)] = 90
+    forget_machines_days: Annotated[int, Ge(1), Le(10**5)] = 30
     default_mem_mib: Annotated[int, Ge(1), Le(2**30)] = 2048
     capture_env: bool = True
     allow_unsigned: bool = False

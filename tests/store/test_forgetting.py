@@ -57,3 +57,17 @@ def test_forgetting_drops_classes_and_machines_of_which_nothing_is_left(
     assert redis_client.smembers("rq:queues") == {b"rq:queue:p0.c4.m2048.g0.v0"}
     assert list(store.machines()) == ["known"]
     assert [head.id for head in store.peek().heads] == [waiting]
+
+
+def test_a_machine_leaves_after_the_time_of_the_setting_unless_it_holds_jobs(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    enqueue(1)
+    claim(store)
+    for name in ("lab01", "lab02"):
+        store.record_machine(name, {"machine": name}, {"pid": "1"}, ttl_s=86400)
+        store.renew(name, [], 45, 0.0)
+    assert 86000 < redis_client.ttl("mlq:machine:lab02") <= 86400
+    redis_client.delete("mlq:machine:lab01", "mlq:machine:lab02")  # as after a day
+    store.forget(-60)
+    assert list(store.machines()) == ["lab01"]

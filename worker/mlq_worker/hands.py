@@ -387,6 +387,7 @@ class Hands:
         running = bool(self._holdings.living())
         worker = rq_worker(self._settings.machine, running, self._started_s, now_s)
         try:
-            self._store.record_machine(self._settings.machine, record, worker)
+            ttl_s = self._settings.forget_machines_days * 86400
+            self._store.record_machine(self._settings.machine, record, worker, ttl_s)
         except (QueueUnreachableError, QueueRefusedError) as error:
             self.queue_failed(error)

@@ -65,7 +65,11 @@ class MachineRoles(Sender):
         self.run(Operation("release_name", args, request_id=""))
 
     def record_machine(
-        self, machine: str, record: dict[str, Any], rq_worker: dict[str, str]
+        self,
+        machine: str,
+        record: dict[str, Any],
+        rq_worker: dict[str, str],
+        ttl_s: float = MACHINE_RECORD_TTL_S,
     ) -> None:
         """Publish what a machine says of itself, for `mlq machines` and for `rq info`.
 
@@ -73,12 +77,13 @@ class MachineRoles(Sender):
             machine: its name.
             record: anything JSON.
             rq_worker: the fields of a stock rq worker hash.
+            ttl_s: without news for so long, the machine leaves the list.
         """
         args = {
             "machine": machine,
             "record": json.dumps(record),
             "rq_worker": [part for pair in rq_worker.items() for part in pair],
-            "ttl_s": MACHINE_RECORD_TTL_S,
+            "ttl_s": int(ttl_s),
             "rq_ttl_s": RQ_WORKER_TTL_S,
         }
         self.run(Operation("record_machine", args, request_id=""))

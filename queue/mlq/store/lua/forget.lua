@@ -2,7 +2,7 @@
 --   age_s      seconds by this server's clock, which is the one that the times of ends are from
 --   forgotten  [id]: jobs that ended longer ago and are now deleted with all their keys
 -- Results on NFS stay; numbers are never used again. Classes of which nothing is left, and machines
--- of which the record has expired, go too, so that looking at what waits stays cheap.
+-- of which the record has expired and that hold no job, go too, so that looking at what waits stays cheap.
 local earlier = cached_reply()
 if earlier then return earlier end
 
@@ -45,7 +45,7 @@ for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
   end
 end
 for _, machine in ipairs(redis.call('ZRANGE', 'mlq:machines', 0, -1)) do
-  if redis.call('EXISTS', 'mlq:machine:' .. machine) == 0 then
+  if redis.call('EXISTS', 'mlq:machine:' .. machine, 'mlq:held:' .. machine) == 0 then
     redis.call('ZREM', 'mlq:machines', machine)
   end
 end
