@@ -86,12 +86,12 @@ def test_dependencies_and_limits_are_written_where_rq_looks_for_them() -> None:
         origin="p0.c1.m2048.g0.v0",
         depends_on=Dependency(jobs=parents, allow_failure=True),
     )
-    assert_alike(ours(after=("3", "4"), after_any=True, time="90"), stock)
+    assert_alike(ours(after=("3", "4"), after_any=True, time="90s"), stock)
 
 
 def test_a_limit_is_never_written_shorter_than_it_is() -> None:
-    assert ours(time="0.5")["timeout"] == 1
-    assert ours(time="90.2")["timeout"] == 91
+    assert ours(time="0.5s")["timeout"] == 1
+    assert ours(time="90.2s")["timeout"] == 91
 
 
 def test_rqs_reader_reads_the_hash_back() -> None:
