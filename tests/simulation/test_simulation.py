@@ -12,12 +12,15 @@ from simulation.campaign import run
 from simulation.planted import BUGS, Bug
 from simulation.world import simulate
 
-SEEDS = 120
+SEEDS = 90
 QUICKLY = 60
 # What each of these seeds found is mended:
 #   1577  a queue that forgot a claim gave its number out again, and the worker handed the second
 #         one back for the first
-FAILED_ONCE = (1577,)
+#   97    a queue made anew took a job that a machine months behind had ended for one long forgotten
+#   99    on a full results root three attempts were written down nowhere, and numbers were given again
+#   107   a job that no machine could run was made anew as one that waits
+FAILED_ONCE = (97, 99, 107, 1577)
 
 
 @pytest.mark.timeout(900)
