@@ -18,7 +18,7 @@ QUICKLY = 60
 #   1577  a queue that forgot a claim gave its number out again, and the worker handed the second
 #         one back for the first
 #   97    a queue made anew took a job that a machine months behind had ended for one long forgotten
-#   99    on a full results root three attempts were written down nowhere, and numbers were given again
+#   99    on a full results root attempts were written down nowhere, and their numbers given again
 #   107   a job that no machine could run was made anew as one that waits
 FAILED_ONCE = (97, 99, 107, 1577)
 
