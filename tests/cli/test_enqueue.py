@@ -178,6 +178,19 @@ def test_a_machine_nobody_knows_is_warned_about_by_its_name(installation: Sandbo
     assert "the largest, lab01, has 4 cores" in done.err
 
 
+def test_a_machine_not_heard_of_is_never_named_as_the_largest(installation: Sandbox) -> None:
+    installation.know("small", cores_total=4, mem_total_mib=8192, gpus=[])
+    installation.know("gpu07", cores_total=8, mem_total_mib=63488, gpus=[])
+    client = installation.queue().store.client
+    client.call("ZINCRBY", "mlq:machines", -200, "gpu07")
+    err = installation.run("enqueue", "-c", "64", "true").err
+    assert "the largest, small, has 4 cores" in err
+    client.call("ZINCRBY", "mlq:machines", -200, "small")
+    err = installation.run("enqueue", "-c", "64", "true").err
+    assert "no known machine can run it (64c 2G)" in err
+    assert "the largest" not in err
+
+
 @pytest.mark.parametrize("name", ["5", "5-7", "2026-11", "1042_7"])
 def test_a_name_that_reads_as_an_id_is_warned_about(installation: Sandbox, name: str) -> None:
     installation.start_server()

@@ -176,6 +176,46 @@ def test_a_machine_not_heard_of_is_marked(installation: Sandbox) -> None:
     assert re.search(r"not heard of for 2m\d+s$", installation.ok("machines").rstrip())
 
 
+@pytest.mark.parametrize(
+    ("heard_s", "seen", "said"),
+    [
+        (0, None, ""),
+        (50, None, "not heard of for"),
+        (50, {"silent_s": 10, "worker": True, "paused": 0}, "worker silent for"),
+        (50, {"silent_s": 10, "worker": True, "paused": 1}, "paused until the queue hears it"),
+        (50, {"silent_s": 40, "worker": True, "paused": 0}, "queued again at 1m30s"),
+        (70, {"silent_s": 65, "worker": True, "paused": 0}, "queued again at 1m30s"),
+        (95, {"silent_s": 92, "worker": True, "paused": 0}, "queued again now"),
+        (70, {"unreadable": "stale"}, "NFS not answering the reaper"),
+        (40 * 86400, None, "not heard of for 40d"),
+    ],
+)
+def test_ls_and_machines_say_the_same_of_a_machine(
+    installation: Sandbox, heard_s: int, seen: dict[str, Any] | None, said: str
+) -> None:
+    job = installation.submit()
+    installation.claim(job)
+    store = installation.queue().store
+    (row,) = listed(installation, "show", job)
+    machine = row["machine"]
+    installation.know(machine, cores_total=4)
+    if seen is not None:
+        store.client.call("SET", "mlq:sightings", json.dumps({machine: seen}))
+    store.client.call("ZINCRBY", "mlq:machines", -heard_s, machine)
+    if heard_s > 30 * 86400:
+        store.client.call("DEL", f"mlq:machine:{machine}")  # as when it has expired
+    (by_ls,) = (one["condition"] for one in listed(installation, "ls"))
+    (by_machines,) = (one["condition"] for one in listed(installation, "machines"))
+    assert _without_seconds(by_ls) == _without_seconds(by_machines)
+    assert said in by_ls
+    assert bool(by_ls) == bool(said)
+
+
+def _without_seconds(words: str) -> str:
+    """The words as they are a second sooner or later."""
+    return re.sub(r"\bfor (\d+[dhms])+", "for a while", words)
+
+
 def test_config_shows_values_and_origins(installation: Sandbox) -> None:
     file = installation.folder / "config/mlq/config.toml"
     file.parent.mkdir(mode=0o700)

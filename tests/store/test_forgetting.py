@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 
+import pytest
 import redis
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim, dump
 
+from mlq.errors import QueueRefusedError
 from mlq.lifecycle import Event
-from mlq.store.operations import Move
+from mlq.store.forgetting import forget_machine
+from mlq.store.operations import Move, Operation
 from mlq.store.store import Store
 
 
@@ -71,3 +74,30 @@ def test_a_machine_leaves_after_the_time_of_the_setting_unless_it_holds_jobs(
     redis_client.delete("mlq:machine:lab01", "mlq:machine:lab02")  # as after a day
     store.forget(-60)
     assert list(store.machines()) == ["lab01"]
+
+
+def test_a_machine_forgotten_by_a_request_that_is_sent_again_is_forgotten_once(
+    store: Store,
+) -> None:
+    store.renew("gone", [], 45, 0.0)
+    store.client.call("ZINCRBY", "mlq:machines", -100, "gone")
+    operation = Operation("forget_machine", {"machine": "gone", "quiet_s": 45})
+    (first,) = store.run(operation)
+    store.renew("gone", [], 45, 0.0)  # it came back before the request was sent again
+    (second,) = store.run(operation)
+    assert first["forgotten"]
+    assert second == first
+    assert list(store.machines()) == ["gone"]
+
+
+def test_a_machine_that_may_still_run_jobs_is_not_forgotten(store: Store, enqueue: Enqueue) -> None:
+    (job,) = enqueue(1)
+    (mine,) = claim(store)
+    store.renew("lab01", [(mine.id, mine.attempt, "")], 45, 0.0)
+    store.client.call("ZADD", "mlq:machines", 1, "lab01")
+    with pytest.raises(QueueRefusedError, match="lab01 is not forgotten") as refused:
+        forget_machine(store, "lab01", 45)
+    assert refused.value.why == "jobs of the queue may still run there"
+    store.move([Move(job, Event.FAIL, mine.attempt)], NOW_S)
+    forget_machine(store, "lab01", 45)
+    assert store.machines() == {}
