@@ -298,14 +298,14 @@ BUGS: dict[str, Bug] = {
         60, at=34, operation="renew", text="\n  return 'adopted'\n", by="\n  return 'lost'\n"
     ),
     "a move checks no attempt": Bug(
-        60, at=17, operation="move", text="  right = right and running == move.attempt\n"
+        60, at=23, operation="move", text="  right = right and running == move.attempt\n"
     ),
-    "the fence is longer than dead": Bug(60, fence_longer_than_dead, at=17),
-    "the reaper ignores NFS": Bug(60, reaper_ignores_nfs),
+    "the fence is longer than dead": Bug(60, fence_longer_than_dead, at=10),
+    "the reaper ignores NFS": Bug(60, reaper_ignores_nfs, at=7),
     "a claim remembers no reply": Bug(60, at=16, operation="claim", text=_CACHED),
-    "unreadable NFS is taken for silence": Bug(60, unreadable_is_silent),
-    "a new boot id is ignored": Bug(60, new_boot_is_ignored),
-    "a stopped job moves before its processes are gone": Bug(60, stopped_before_it_has_ended),
+    "unreadable NFS is taken for silence": Bug(60, unreadable_is_silent, at=30),
+    "a new boot id is ignored": Bug(60, new_boot_is_ignored, at=21),
+    "a stopped job moves before its processes are gone": Bug(60, stopped_before_it_has_ended, at=9),
     "a beat resumes what Redis did not confirm": Bug(60, resumed_without_confirmation, at=43),
     "a renewal counts from its reply": Bug(100, renewal_counts_from_its_reply),
     "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
