@@ -310,7 +310,7 @@ BUGS: dict[str, Bug] = {
     "a renewal counts from its reply": Bug(100, renewal_counts_from_its_reply),
     "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
     "an attempt given up by the queue runs on": Bug(60, lost_attempts_run_on, at=10),
-    "an attempt is gone with its leader": Bug(60, gone_with_its_leader),
+    "an attempt is gone with its leader": Bug(60, gone_with_its_leader, at=2),
     "orphans are found by their mark": Bug(60, orphans_are_found_by_their_mark),
     "a launcher outlives its supervisor": Bug(300, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
