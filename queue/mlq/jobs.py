@@ -18,8 +18,6 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from mlq.request import LARGEST, JobClass, Request
 from mlq.stop_signal import LONGEST_GRACE_S, PLAIN
 
-_LATER = ("grace_s", "signal", "program")
-
 SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
 """The name of a file, which leads nowhere else; see `mlq.variables.job_secrets`."""
 

@@ -47,6 +47,23 @@ def test_a_worker_works_on(lab: Lab, machine: Machine, thief: Thief, value: byte
     assert machine.pid("worker") == pid
 
 
+@pytest.mark.parametrize("value", [*NONSENSE, b"[1,2,3,4]", b'["","",[],""]', None], ids=repr)
+def test_a_spoilt_template_costs_the_jobs_that_wait_with_it(
+    lab: Lab, machine: Machine, thief: Thief, value: bytes | None
+) -> None:
+    job = thief.waiting_job("true", env={"SPOILT": repr(value)})
+    key = f"mlq:template:{thief.hash_of(job)['mlq_spec'].split()[0].decode()}"
+    thief.redis.delete(key)
+    if value is None:
+        thief.redis.sadd(key, "of another kind")
+    else:
+        thief.redis.set(key, value)
+    thief.let_go(job)
+    lab.until(job, "failed")
+    lab.until(lab.sh("true"), "finished")
+    lab.until(lab.sh("true", env={"SPOILT": repr(value)}), "finished")
+
+
 def test_a_worker_that_starts_then_works_too(lab: Lab, machine: Machine, thief: Thief) -> None:
     machine.stop()
     for value in NONSENSE:

@@ -5,20 +5,31 @@
 --   mlq:template_uses      digest -> how many jobs have it; without any, it goes. (A job that rq's
 --                          tools delete is counted for ever.)
 
--- The spec as it was signed; as it is if it has no template, or that is gone.
+-- The spec as it was signed; as it is if it has no template, or that is gone or a stranger's.
 local function whole_spec(id, spec, created_at)
   local digest, command = string.match(spec, '^(%x+) (%[.*%])$')
-  local template = digest and redis.call('GET', 'mlq:template:' .. digest)
-  if not template then
+  local template = digest and redis.pcall('GET', 'mlq:template:' .. digest)
+  local readable, part = pcall(cjson.decode, template)
+  if not readable or type(part) ~= 'table' or #part ~= 4 then
     return spec
   end
-  local part = cjson.decode(template)
-  return part[1] .. command .. part[2] .. '"' .. id .. '"' .. part[3] .. '"' .. created_at .. '"'
-    .. part[4]
+  local made, whole = pcall(table.concat,
+    { part[1], command, part[2], '"', id, '"', part[3], '"', created_at, '"', part[4] })
+  return made and whole or spec
 end
 
-local function use_template(digest, template)
-  redis.call('SET', 'mlq:template:' .. digest, template, 'NX')
+local written = {}
+
+-- Note that one more job has a template. It is written though it may be there: so what a stranger put
+-- in its place does not last.
+local function use_template(digest, templates)
+  if digest == '' then
+    return
+  end
+  if not written[digest] then
+    redis.call('SET', 'mlq:template:' .. digest, templates[digest])
+    written[digest] = true
+  end
   count_up('mlq:template_uses', digest)
 end
 

@@ -88,9 +88,9 @@ local function start(id, class)
   enter(id, args.states.running, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
     'mlq_failures', 'mlq_folder_faults', 'created_at')
-  return { id = id, attempt = attempt, class = class, spec = whole_spec(id, job[1] or '', job[6] or ''), signature = job[2] or '',
-    losses = number_or(job[3]), failures = number_or(job[4]),
-    folder_faults = number_or(job[5]) }
+  return { id = id, attempt = attempt, class = class, signature = job[2] or '',
+    spec = whole_spec(id, job[1] or '', job[6] or ''), losses = number_or(job[3]),
+    failures = number_or(job[4]), folder_faults = number_or(job[5]) }
 end
 
 local claims = {}

@@ -1,8 +1,8 @@
 -- forget(age_s, limit) -> {forgotten}
 --   age_s      seconds by this server's clock, which is the one that the times of ends are from
 --   forgotten  [id]: jobs that ended longer ago and are now deleted with all their keys
--- Results on NFS stay; numbers are never used again. Classes of which nothing is left, and machines
--- of which the record has expired and that hold no job, go too, so that looking at what waits stays cheap.
+-- Results on NFS stay; numbers are never used again. Classes of which nothing is left go too, so that
+-- looking at what waits stays cheap, and machines of which the record has expired and that hold no job.
 local earlier = cached_reply()
 if earlier then return earlier end
 

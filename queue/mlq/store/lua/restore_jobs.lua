@@ -81,9 +81,7 @@ for _, job in ipairs(args.jobs) do
   else
     redis.call('HSET', key, unpack(job.fields))
     redis.call('HSET', key, 'origin', job.class, 'status', job.state)
-    if job.template ~= '' then
-      use_template(job.template, args.templates[job.template])
-    end
+    use_template(job.template, args.templates)
     redis.call('ZADD', 'mlq:jobs', job.order, job.id)
     redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
     if job.name ~= '' then

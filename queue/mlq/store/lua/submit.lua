@@ -48,9 +48,7 @@ for _, job in ipairs(args.jobs) do
   local key = job_key(job.id)
   redis.call('HSET', key, 'origin', job.class, unpack(args.common))
   redis.call('HSET', key, unpack(job.fields))
-  if job.template ~= '' then
-    use_template(job.template, args.templates[job.template])
-  end
+  use_template(job.template, args.templates)
   redis.call('ZADD', 'mlq:jobs', order_of(job.id), job.id)
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
   if job.name ~= '' then
