@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from supervising import Bench
@@ -41,13 +39,6 @@ def test_secrets_are_not_in_it() -> None:
         last_line(b"bad token hf_0123456789 in lines here, no", hidden)
         == "bad token *** in ***, no"
     )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.end()
 
 
 def test_who_fails_tells_its_last_line_and_no_secret(bench: Bench) -> None:

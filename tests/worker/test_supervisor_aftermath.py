@@ -32,13 +32,6 @@ while True: signal.pause()
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.end()
-
-
-@pytest.fixture
 def names() -> Iterator[list[str]]:
     """Of a cache, of a file of the user's and of a shared segment; none is left."""
     names = [f"{kind}{uuid4().hex[:12]}" for kind in ("cache-", "psm_", "psm_")]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from supervising import Bench, is_stopped, process_runs
 from waiting import wait_for
 
 from mlq_worker.probes.process_table import scan
-from mlq_worker.supervisor.fence import Spans
 
 # A session of its own, no parent, and an environment without the mark: even for root to read.
 DAEMON = (
@@ -26,20 +23,6 @@ DAEMON = (
     "os.execve(sys.executable, [sys.executable, '-c', code % sys.argv[1]], {})\n"
 )
 FOREVER = "import signal; signal.pause()"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.end()
-
-
-@pytest.fixture
-def fenced(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path, Spans(0.2, 0.5, 1.0, 2.0))
-    yield bench
-    bench.end()
 
 
 def escape(bench: Bench, job_id: str, then: str = "exec sleep 1000") -> int:

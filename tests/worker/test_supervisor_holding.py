@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from waiting import wait_for
 from mlq.errors import SupervisorError
 from mlq_worker.supervisor import processes
 from mlq_worker.supervisor.clock import boottime
-from mlq_worker.supervisor.fence import Spans
 
 FOREVER = "import signal; signal.pause()"
 HIDDEN_CHILD = (
@@ -28,20 +26,6 @@ HIDDEN_CHILD = (
     "open(os.environ['HERE'] + '/ready-%d' % os.getpid(), 'w').close()\n"
     "signal.pause()\n"
 )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.end()
-
-
-@pytest.fixture
-def fenced(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path, Spans(0.2, 0.5, 1.0, 2.0))
-    yield bench
-    bench.end()
 
 
 def hide(bench: Bench) -> set[int]:

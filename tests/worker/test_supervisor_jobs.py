@@ -7,8 +7,6 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from disks import small_disk, unwritable
@@ -29,13 +27,6 @@ open(os.environ["HERE"] + "/ready-%d" % os.getpid(), "w").close()
 while True:
     signal.pause()
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.end()
 
 
 def test_output_goes_straight_to_the_log_and_the_result_to_nfs(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.locks import is_locked
-from mlq.paths import machine_dir, read_secret
+from mlq.paths import machine_dir, read_password
 from mlq.settings import Settings
 from mlq.store.connection import open_client
 from mlq.store.store import Store
@@ -142,7 +142,7 @@ def _run(
 
 
 def _listen(settings: Settings) -> Subscription:
-    password = read_secret(settings.password_file).decode().strip()
+    password = read_password(settings.password_file)
     wire = Wire(settings.redis_socket, settings.redis_user, password)
     return Subscription(wire, "mlq:wake")
 

@@ -9,20 +9,18 @@ from mlq.root_and_queue import Pair
 from mlq.root_and_queue import look as look_at_both
 from mlq.settings import Settings
 from mlq.store.found import record
-from mlq.tunnel import is_remote, reach
+from mlq.tunnel import is_remote
 from mlq_cli.doctor.check import Check, of_error, ok, problem, warning
+from mlq_cli.doctor.look_queue import reached
 
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Look at both and judge; says nothing if there is no queue or no root, which others say."""
     from mlq.layout import Layout
-    from mlq.paths import read_secret
-    from mlq.store.wire import Wire
 
     if not settings.root.is_dir():
         return
-    password = read_secret(settings.password_file).decode().strip()
-    wire = Wire(reach(settings), settings.redis_user, password)
+    _, wire = reached(settings)
     pair = look_at_both(wire, Layout(settings.root))
     kind = network_file_system(settings.root) or "a local disk"
     yield from judge(pair, str(settings.root), kind, needed=not is_remote(settings))

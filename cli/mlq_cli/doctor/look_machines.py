@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from mlq.copies.copy_files import LATEST, PREVIOUS, copies_dir
 from mlq.layout import Layout
-from mlq.paths import read_secret
 from mlq.settings import Settings
 from mlq.store.refused_names import RefusedName, refused_names
 from mlq.store.store import Store
-from mlq.store.wire import Wire
-from mlq.tunnel import reach
+from mlq_cli.doctor.look_queue import reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ def machines(settings: Settings) -> MachinesFacts:
     Raises:
         MlqError: the queue does not answer.
     """
-    password = read_secret(settings.password_file).decode().strip()
-    store = Store(Wire(reach(settings), settings.redis_user, password))
+    _, wire = reached(settings)
+    store = Store(wire)
     if store.client.call("GET", "mlq:queue_id") is None:
         return MachinesFacts()
     aside = []

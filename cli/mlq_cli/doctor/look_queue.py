@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from mlq.clock_offset import offset_s
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
-from mlq.paths import read_secret
+from mlq.paths import read_password
 from mlq.server.lost_files import explained
 from mlq.settings import Settings
 from mlq.store.client import Client
 from mlq.store.found import whole
+from mlq.store.wire import Wire
 from mlq.tunnel import is_remote, reach
 from mlq_cli.doctor.facts import QueueFacts
 
 
 def queue(settings: Settings) -> QueueFacts:
     """Look at the queue, through a tunnel if it is on another host."""
-    from mlq.store.wire import Wire
-
     where = f"{settings.queue_host} (by ssh)" if is_remote(settings) else str(settings.redis_socket)
     try:
-        path = reach(settings)
-        password = read_secret(settings.password_file).decode().strip()
-        wire = Wire(path, settings.redis_user, password)
+        path, wire = reached(settings)
         began_s = time.monotonic()
         wire.call("PING")
         took_s = time.monotonic() - began_s
@@ -52,6 +50,16 @@ def queue(settings: Settings) -> QueueFacts:
         clock_off_s=offset_s(asked_utc_s, answer_s, server_s) or 0.0,
         passed_over=_passed_over(settings),
     )
+
+
+def reached(settings: Settings) -> tuple[Path, Wire]:
+    """Return the socket of the queue, through a tunnel if need be, and a connection to it.
+
+    Raises:
+        MlqError: it cannot be reached, or there is no password.
+    """
+    path = reach(settings)
+    return path, Wire(path, settings.redis_user, read_password(settings.password_file))
 
 
 def _missing(settings: Settings, wire: Client) -> str:

@@ -8,22 +8,19 @@ from mlq.errors import MlqError
 from mlq.layout import Layout
 from mlq.root import absurd_folders
 from mlq.settings import Settings
-from mlq.tunnel import reach
 from mlq_cli.doctor.check import Check, warning
+from mlq_cli.doctor.look_queue import reached
 
 _SHOWN = 5
 
 
 def examine_moves(settings: Settings) -> Iterator[Check]:
     """Look at what the machines told of moves that the queue refuses."""
-    from mlq.paths import read_secret
     from mlq.store.store import Store
-    from mlq.store.wire import Wire
 
     try:
-        password = read_secret(settings.password_file).decode().strip()
-        store = Store(Wire(reach(settings), settings.redis_user, password))
-        machines = sorted(store.machines().items())
+        _, wire = reached(settings)
+        machines = sorted(Store(wire).machines().items())
     except MlqError:
         return  # the check of the queue says why
     for machine, (_, record) in machines:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.copies.copy_format import Header, header_lines, job_line, last_line, packed
 from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
-from mlq.store.found import text_of, whole
+from mlq.store.found import hash_of, text_of, whole
 from mlq.store.templates import Raw, whole_specs
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Collector:
                 )
             replies = self._store.client.call_many(asked)
             hashes = self._whole(
-                [(row[0], _hash(one)) for row, one in zip(batch, replies[::3], strict=True)]
+                [(row[0], hash_of(one)) for row, one in zip(batch, replies[::3], strict=True)]
             )
             for row, fields, pending, due in zip(
                 batch, hashes, replies[1::3], replies[2::3], strict=True
@@ -189,13 +189,6 @@ class Collector:
             if spec != raw.spec:
                 fields[_SPEC] = spec.encode()
         return [fields for _, fields in hashes]
-
-
-def _hash(reply: Any) -> dict[bytes, bytes]:
-    # redis-py makes a dict of a hash; hiredis gives it flat.
-    if isinstance(reply, dict):
-        return dict(reply)
-    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _block_of(job_id: str) -> int:

@@ -25,6 +25,13 @@ def text_of(raw: object) -> str:
     return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
 
 
+def hash_of(reply: Any) -> dict[bytes, bytes]:
+    """Return the reply to HGETALL: redis-py makes a dict of it, hiredis gives it flat."""
+    if isinstance(reply, dict):
+        return dict(reply)
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
 def whole(text: object, otherwise: int = 0) -> int:
     """Return a whole number, or `otherwise` if it is none."""
     return int(str(text)) if _WHOLE.fullmatch(str(text)) else otherwise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlq.store.found import number, record, text_of
+from mlq.store.found import hash_of, number, record, text_of
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.operations import Operation
 
@@ -39,9 +39,8 @@ def note_refused_name(store: Store, who: WorkerIdentity) -> None:
 
 def refused_names(store: Store) -> list[RefusedName]:
     """Return who was refused within the last day while another worker held the name, by machine."""
-    raw = store.client.call("HGETALL", "mlq:refused_names")
-    flat = [part for pair in raw.items() for part in pair] if isinstance(raw, dict) else list(raw)
-    told = {text_of(name): record(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
+    noted = hash_of(store.client.call("HGETALL", "mlq:refused_names"))
+    told = {text_of(name): record(text) for name, text in noted.items()}
     if not told:
         return []
     now_s = float(store.client.call("TIME")[0])

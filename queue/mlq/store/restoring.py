@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
-from mlq.store.found import record, text_of
+from mlq.store.found import hash_of, record, text_of
 from mlq.store.operations import STATES, Operation
 from mlq.store.templates import Template, as_args, template_of
 
@@ -113,10 +113,8 @@ def begin(store: Store, queue_id: str, high: int) -> Begun:
             "the queue's server holds a queue",
             why=f"its id is {reply['holds']}, that of the results root {queue_id}",
         )
-    raw = store.client.call("HGETALL", "mlq:restoring:renumbered")
-    flat = [part for pair in raw.items() for part in pair] if isinstance(raw, dict) else list(raw)
-    names = [text_of(one) for one in flat]
-    renumbered = dict(zip(names[::2], names[1::2], strict=True))
+    told = hash_of(store.client.call("HGETALL", "mlq:restoring:renumbered"))
+    renumbered = {text_of(old): text_of(new) for old, new in told.items()}
     return Begun(int(reply["high"]), bool(reply["renumbers"]), renumbered)
 
 

@@ -17,7 +17,7 @@ from mlq.jobs import JobSpec
 from mlq.lifecycle import State
 from mlq.signing import sign
 from mlq.store import restoring
-from mlq.store.found import text_of
+from mlq.store.found import hash_of, text_of
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.restoring import JobToRestore
 from mlq.store.store import Store
@@ -72,13 +72,10 @@ def renumber(
 
 
 def _read(store: Store, job_id: str) -> CopiedJob:
-    flat, pending = store.client.call_many(
+    found, pending = store.client.call_many(
         [("HGETALL", f"rq:job:{job_id}"), ("SMEMBERS", f"rq:job::{job_id}:dependencies")]
     )
-    if isinstance(flat, dict):
-        flat = [part for pair in flat.items() for part in pair]
-    text = [text_of(one) for one in flat]
-    fields = dict(zip(text[::2], text[1::2], strict=True))
+    fields = {text_of(name): text_of(one) for name, one in hash_of(found).items()}
     if "mlq_spec" in fields:
         raw = Raw(job_id, fields["mlq_spec"], fields.get("created_at", ""))
         (fields["mlq_spec"],) = whole_specs(store.client, [raw])

@@ -11,6 +11,7 @@ from mlq.layout import Layout, write_atomically
 from mlq.paths import make_private_dirs
 from mlq.root import LastLook, pinned
 from mlq_worker.causes import Cause, Kind
+from mlq_worker.supervisor.lookup import Failure
 from mlq_worker.supervisor.messages import Outcome, Result
 
 
@@ -34,14 +35,14 @@ def signal_name(number: int) -> str:
         return f"signal {number}"  # a real-time signal
 
 
-def spawn_fault(error: OSError | ValueError) -> tuple[Outcome, int | None, str, Cause | None]:
-    """The outcome, exit code, reason and cause of a command that the kernel did not start."""
+def spawn_fault(error: OSError | ValueError) -> Failure:
+    """Why a command was not started by the kernel."""
     if isinstance(error, ValueError):
-        return "unstartable", 126, f"cannot start: {error}", None  # a NUL byte in an argument
+        return Failure("unstartable", 126, f"cannot start: {error}")  # a NUL byte in an argument
     if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
         reason = f"cannot start a process here: {error.strerror}"
-        return "lost", None, reason, Cause(Kind.MACHINE)
-    return "unstartable", 126, f"cannot start: {error.strerror}", None
+        return Failure("lost", None, reason, Cause(Kind.MACHINE))
+    return Failure("unstartable", 126, f"cannot start: {error.strerror}")
 
 
 def usage(used: resource.struct_rusage) -> tuple[float, int]:

@@ -25,7 +25,7 @@ from mlq_worker.supervisor.job import SWEEP_S, Job
 from mlq_worker.supervisor.keepers import Gone, Keepers, Leader
 from mlq_worker.supervisor.lanes import Lanes
 from mlq_worker.supervisor.lookup import Failure
-from mlq_worker.supervisor.messages import Doom, Found, Key, Outcome, key_of, unstarted_result
+from mlq_worker.supervisor.messages import Doom, Key, key_of, unstarted_result
 from mlq_worker.supervisor.pool import Pool
 from mlq_worker.supervisor.report import Report
 from mlq_worker.supervisor.results import classify, spawn_fault, usage
@@ -94,7 +94,7 @@ class Spawner:
         job.doom = doom
         self._aftermath.killed(key_of(doom), job.target)
         if job.started is None:  # whatever its preparation finds, it will not run
-            self._end_unstarted(job, doom["outcome"], None, doom["reason"])
+            self._end_unstarted(job, Failure(doom["outcome"], None, doom["reason"]))
 
     # --- starting ---------------------------------------------------------------------------------
 
@@ -105,8 +105,7 @@ class Spawner:
         if isinstance(prepared, Failure):
             job.foreign = prepared.outcome in FOREIGN
             if job.result is None:
-                why = (prepared.exit_code, prepared.reason, prepared.cause, prepared.found)
-                self._end_unstarted(job, prepared.outcome, *why)
+                self._end_unstarted(job, prepared)
             return
         job.ready = prepared
         lane = job.order["lane"]
@@ -147,7 +146,7 @@ class Spawner:
         try:
             pid = self.keepers.start(order["mark"], order["cwd"], ready.argv, env, ready.log)
         except (OSError, ValueError) as error:
-            self._end_unstarted(job, *spawn_fault(error))
+            self._end_unstarted(job, spawn_fault(error))
             return
         seen = processes.look_at(pid)
         if seen is None:
@@ -164,21 +163,14 @@ class Spawner:
         self._aftermath.started(key_of(order), ready.shared_memory)
         self._report.tell("started", job.started)
 
-    def _end_unstarted(
-        self,
-        job: Job,
-        outcome: Outcome,
-        exit_code: int | None,
-        reason: str,
-        cause: Cause | None = None,
-        found: Found | None = None,
-    ) -> None:
-        job.result = unstarted_result(key_of(job.order), self._place, outcome, reason, utc_now())
-        job.result["exit_code"] = exit_code
-        if cause is not None:
-            job.result["cause"] = cause.as_json()
-        if found is not None:
-            job.result["found"] = found
+    def _end_unstarted(self, job: Job, why: Failure) -> None:
+        key = key_of(job.order)
+        job.result = unstarted_result(key, self._place, why.outcome, why.reason, utc_now())
+        job.result["exit_code"] = why.exit_code
+        if why.cause is not None:
+            job.result["cause"] = why.cause.as_json()
+        if why.found is not None:
+            job.result["found"] = why.found
         self._close_log(job)
         self._finish(job)
 
