@@ -174,6 +174,8 @@ def test_a_machine_not_heard_of_is_marked(installation: Sandbox) -> None:
     installation.know("gpu07", cores_total=8, cores_free=8)
     installation.queue().store.client.call("ZINCRBY", "mlq:machines", -125, "gpu07")
     assert re.search(r"not heard of for 2m\d+s$", installation.ok("machines").rstrip())
+    (one,) = json.loads(installation.ok("machines", "--json"))
+    assert re.fullmatch(r"not heard of for 2m\d+s", one["condition"])  # whatever it said before
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from math import isfinite
+from typing import Any
 
 from mlq.errors import InvalidInputError
 from mlq.root_and_queue import look
 from mlq.store.forgetting import forget_machine
 from mlq_cli.parser import add_json
-from mlq_cli.render.machines import machine_table
+from mlq_cli.render.machines import machine_table, not_heard
 from mlq_cli.render.words import listed
 from mlq_cli.session import open_queue, out_style, print_json, print_lines, print_painted, say
 
@@ -51,18 +53,26 @@ def run(args: argparse.Namespace) -> int:
             conditions[name] = (
                 f"runs what this queue does not know: {listed(ids)} (by its last beat)"
             )
+    lease_s = queue.settings.lease_s
     if args.json:
         print_json(
             {
                 "machine": name,
                 "heard_s_ago": round(heard_s, 1) if isfinite(heard_s) else None,
                 **record,
-                "condition": conditions.get(name, record.get("condition", "")),
+                "condition": conditions.get(name) or _condition(heard_s, record, lease_s),
             }
             for name, (heard_s, record) in sorted(machines.items())
         )
     elif machines:
-        print_painted(machine_table(machines, conditions, queue.settings.lease_s, out_style()))
+        print_painted(machine_table(machines, conditions, lease_s, out_style()))
     else:
         print_lines(["no machine has ever worked for this queue; on one, type: mlq worker start"])
     return 0
+
+
+def _condition(heard_s: float, record: Mapping[str, Any], lease_s: float) -> str:
+    """Return what is wrong with a machine that holds no jobs; what it said itself may be old."""
+    if isfinite(heard_s) and heard_s > lease_s:
+        return not_heard(heard_s)
+    return str(record.get("condition", ""))

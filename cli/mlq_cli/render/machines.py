@@ -78,7 +78,7 @@ def remarks(
         condition: what else is known of a machine that holds jobs (`Queue.conditions`).
     """
     if heard_s > lease_s:
-        return [condition or f"not heard of for {elapsed(heard_s)}"]
+        return [condition or not_heard(heard_s)]
     found = []
     if record.get("note"):
         found.append(str(record["note"]))
@@ -95,6 +95,11 @@ def remarks(
     if record.get("gpu_note"):
         found.append(str(record["gpu_note"]))
     return found
+
+
+def not_heard(heard_s: float) -> str:
+    """Return what is known of a silent machine that holds no jobs."""
+    return f"not heard of for {elapsed(heard_s)}"
 
 
 def lacking(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
