@@ -34,7 +34,7 @@ def folder(of: Sandbox, job_id: str) -> Path:
 
 
 def test_it_says_what_would_go_and_deletes_nothing(rooted: Sandbox) -> None:
-    assert rooted.ok("clean").startswith("nothing would go: no such job has ended")
+    assert rooted.ok("clean").startswith("nothing would go: no job ended over 30d ago,")
     said = rooted.ok("clean", "--state", "failed")
     assert [line.split()[1] for line in said.splitlines()[1:3]] == ["failed", "failed"]
     assert "2 folders with " in said

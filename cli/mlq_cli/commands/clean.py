@@ -75,11 +75,16 @@ def run(args: argparse.Namespace) -> int:
         ) from None
 
 
+def _age(args: argparse.Namespace) -> str:
+    """Return how long ago a job must have ended, "" if that does not matter."""
+    return args.older_than or ("" if args.ids or args.state else _DEFAULT_AGE)
+
+
 def _chosen(queue: Queue, args: argparse.Namespace) -> list[JobView]:
     named = bool(args.ids or args.state)
     if args.state:
         check_choice(args, "clean", tuple(ENDED))
-    age = args.older_than or ("" if named else _DEFAULT_AGE)
+    age = _age(args)
     before_s = time.time() - (parse_duration(age) if age else 0)
     try:
         ids = chosen(queue, args, tuple(ENDED)) if named else queue.select([], tuple(ENDED))
@@ -134,7 +139,8 @@ def _carry_out(
     elif done.removed:
         print_lines([f"deleted: {count(len(done.removed), 'folder')}"])
     elif not jobs:
-        print_lines(["nothing would go: no such job has ended, or their folders are gone"])
+        ended = f"ended over {age} ago" if (age := _age(args)) else "of these has ended"
+        print_lines([f"nothing would go: no job {ended}, or their folders are gone"])
     elif not args.delete:
         print_lines([f"{total} would go; nothing is deleted yet (--delete)"])
     return 1 if done.kept else 0
