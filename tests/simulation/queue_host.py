@@ -50,7 +50,7 @@ local redis = { call = function(...)
     return members
   end
   return real.call(...)
-end }
+end, pcall = real.pcall }
 """
 
 
