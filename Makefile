@@ -58,8 +58,8 @@ bench: venv ## measure, beside other job queues
 	$(BIN)/python -m bench
 
 docs: venv ## write anew what docs/ takes from the code
-	$(BIN)/python -m mlq.lifecycle_diagram
-	$(BIN)/python -m mlq.settings_reference
+	$(BIN)/python -m mlq.jobs.lifecycle_diagram
+	$(BIN)/python -m mlq.settings.reference
 	$(BIN)/python -m mlq_cli.reference > docs/.commands.md && mv docs/.commands.md docs/commands.md
 
 clean: ## remove .venv and everything else that was made here

@@ -21,9 +21,9 @@ from bench.installation import MLQ, Installation, installation
 from bench.report import Row
 from mlq.copies.copy_files import root_of_queue
 from mlq.copies.keeper import CopyKeeper
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.server import control as server
-from mlq.settings import load
+from mlq.settings.settings import load
 from mlq.store.operations import Claimant, Move
 
 _WHO = Claimant("bench", "boot", "supervisor")

@@ -27,16 +27,16 @@ from server_programs import names, only, program
 from waiting import wait_for
 
 from mlq.errors import MlqError
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
+from mlq.jobs.signing import load_key
 from mlq.server import control as server
 from mlq.server.status import status
-from mlq.settings import Settings, load
-from mlq.signing import load_key
+from mlq.settings.settings import Settings, load
 from mlq.store.connection import RedisClient, open_redis
 from mlq.store.operations import Claimant, Move, claim_operation
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-from mlq.submission import Submission, check_all, sign_all
+from mlq.submit.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
 
 _CLASS = "p0.c1.m2048.g0.v0"  # of a job that asks for nothing in particular

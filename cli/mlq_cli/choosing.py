@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Sequence
 
+from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
-from mlq.queues import Queue
 from mlq_cli.render.words import count, listed_briefly
 
 
@@ -14,7 +14,7 @@ def check_choice(args: argparse.Namespace, command: str, eligible: Collection[st
     """Check what was typed before anything is asked of the queue.
 
     Args:
-        args: with `ids` and `state` (`mlq_cli.parser.add_choice`).
+        args: with `ids` and `state` (`mlq_cli.invocation.parser.add_choice`).
         command: its name.
         eligible: the states in which it does anything to a job; none: any.
 
@@ -42,7 +42,7 @@ def chosen(queue: Queue, args: argparse.Namespace, eligible: Collection[str] = (
 
 def told(args: argparse.Namespace, ids: Sequence[str]) -> str:
     """Return which jobs something was done to; and how many, if they were not typed one by one."""
-    from mlq.globs import is_glob
+    from mlq.jobs.globs import is_glob
 
     which = listed_briefly(ids)
     if args.state or any(map(is_glob, args.ids)):

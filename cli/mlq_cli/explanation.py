@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlq.machines import listed, offer_of
-from mlq.placement import Misfit, Shortage, place
-from mlq.request import Request
-from mlq.store.found import number
+from mlq.jobs.placement import Misfit, Shortage, place
+from mlq.jobs.request import Request
+from mlq.lenient import number
+from mlq.machines.said import listed, offer_of
 from mlq.units import format_mib
 from mlq_cli.render.machines import lacking, remarks
 from mlq_cli.render.words import count

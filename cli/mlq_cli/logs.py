@@ -14,11 +14,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
+from mlq.api.queue import Queue
 from mlq.errors import StorageError, TunnelError
-from mlq.lifecycle import ENDED, State
-from mlq.queues import Queue
-from mlq.strict_files import Absent, Refused, Unreadable
-from mlq.views import JobView
+from mlq.files.strict_files import Absent, Refused, Unreadable
+from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.view import JobView
 from mlq_cli.log_mark import EMPTIED, Mark
 from mlq_cli.render.log_cleaner import LogCleaner
 from mlq_cli.root_files import RootFiles

@@ -132,7 +132,7 @@ def _tell(error: MlqError) -> None:
 
 def _dispatch(words: list[str]) -> int:
     if "_ARGCOMPLETE" in os.environ:
-        from mlq_cli.completers import answer_completion
+        from mlq_cli.invocation.completers import answer_completion
 
         return answer_completion()
     if not words or words[0] in {"-h", "--help", "help"}:
@@ -160,7 +160,7 @@ def run_command(name: str, words: Sequence[str]) -> int:
     Raises:
         InvalidInputError: there is no such command, or the words do not fit it.
     """
-    from mlq_cli.parser import check_text, nearest, new_parser
+    from mlq_cli.invocation.parser import check_text, nearest, new_parser
 
     for word in (name, *words):
         check_text(word)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from mlq_cli.invocation.parser import new_parser
 from mlq_cli.main import COMMANDS, command_module
-from mlq_cli.parser import new_parser
 
 _INTRODUCTION = """\
 # Commands

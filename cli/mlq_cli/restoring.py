@@ -14,20 +14,20 @@ from typing import Any
 
 from mlq.copies.copy_files import FoundCopy, find_copy, root_of_queue
 from mlq.errors import InvalidInputError, LostDataError, ServerError
-from mlq.layout import Layout
+from mlq.files.layout import Layout
+from mlq.jobs.signing import load_key
+from mlq.lenient import text_of
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
 from mlq.server.status import connect
-from mlq.settings import Settings
-from mlq.signing import load_key
+from mlq.settings.settings import Settings
 from mlq.store.connection import open_client
-from mlq.store.found import text_of
 from mlq.store.store import Store
+from mlq_cli.invocation.prompts import Asker
+from mlq_cli.invocation.session import print_json, print_lines, say
 from mlq_cli.render.progress import Progress
 from mlq_cli.render.words import count, elapsed
-from mlq_cli.session import print_json, print_lines, say
-from mlq_cli.setup.asking import Asker
-from mlq_worker.endings import Patience
+from mlq_worker.agent.outcomes import Patience
 from mlq_worker.rebuild.carry_out import Restored, add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Plan, Terms, plan
 from mlq_worker.rebuild.survey import look_at

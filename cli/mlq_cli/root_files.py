@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from mlq.settings import Settings
-from mlq.strict_files import Missing
+from mlq.files.strict_files import Missing
+from mlq.settings.settings import Settings
 from mlq.tunnel import is_remote
 from mlq_cli.remote.far_reader import Log, open_log
 

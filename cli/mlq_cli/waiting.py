@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from math import inf
 
-from mlq.lifecycle import ENDED, State
-from mlq.queues import Queue
-from mlq.views import JobView
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.view import JobView
+from mlq_cli.invocation.session import say
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import counts_of, summary
 from mlq_cli.render.style import style_of
 from mlq_cli.render.table import shorten
 from mlq_cli.render.words import elapsed, listed, percent
-from mlq_cli.session import say
 
 POLL_S = 0.25
 _TOLD_AT_MOST = 5

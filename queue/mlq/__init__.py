@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlq.handles import Job, JobResult
-    from mlq.progress import report
-    from mlq.queues import Queue
+    from mlq.api.job import Job, JobResult
+    from mlq.api.queue import Queue
+    from mlq.jobs.progress import report
 
 __version__ = "0.1.0"
 __all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
@@ -22,10 +22,10 @@ __all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
 # Looked up on first use: the command and the supervisor import parts of this package and must not
 # pay for the rest.
 _HOMES = {
-    "Job": "mlq.handles",
-    "JobResult": "mlq.handles",
-    "Queue": "mlq.queues",
-    "report": "mlq.progress",
+    "Job": "mlq.api.job",
+    "JobResult": "mlq.api.job",
+    "Queue": "mlq.api.queue",
+    "report": "mlq.jobs.progress",
 }
 
 

@@ -25,9 +25,9 @@ from local_lab import DEAD_S, Lab, Machine, new_lab
 from chaos import job
 from chaos.faults import OF_A_MACHINE, OF_THE_SERVER, UNWATCHED, draw, start_server, start_worker
 from chaos.judge import Evidence, Freeze, Verdict, judge
+from mlq.api.queue import Queue
 from mlq.errors import MlqError
-from mlq.lifecycle import ENDED
-from mlq.queues import Queue
+from mlq.jobs.lifecycle import ENDED
 
 BATCH = 20
 AHEAD = 200  # jobs that wait at most, so that enqueueing goes on as long as the faults

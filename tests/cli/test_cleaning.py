@@ -9,10 +9,10 @@ import pytest
 from sandbox import Sandbox
 from typed_shell import typed_shell
 
-from mlq.cleaning import clean
-from mlq.layout import Layout
-from mlq.lifecycle import Event
-from mlq.root import claim_root
+from mlq.api.cleaning import clean
+from mlq.files.layout import Layout
+from mlq.files.root import claim_root
+from mlq.jobs.lifecycle import Event
 
 
 @pytest.fixture

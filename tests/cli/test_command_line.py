@@ -9,8 +9,8 @@ from sandbox import Sandbox
 
 from mlq import __version__
 from mlq.errors import InvalidInputError
+from mlq_cli.invocation.parser import new_parser
 from mlq_cli.main import command_module, command_names, overview
-from mlq_cli.parser import new_parser
 
 
 def test_mlq_alone_shows_every_command(installation: Sandbox) -> None:

@@ -6,8 +6,8 @@ import pytest
 from sandbox import Sandbox
 from waiting import wait_for
 
-from mlq.lifecycle import Event
-from mlq.views import JobView
+from mlq.jobs.lifecycle import Event
+from mlq.jobs.view import JobView
 from mlq_cli.waiting import exit_code_of
 
 

@@ -8,7 +8,7 @@ import pytest
 from sandbox import Sandbox
 from waiting import wait_for
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 
 KEYS = {
     "id",

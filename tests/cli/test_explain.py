@@ -5,7 +5,7 @@ import re
 
 from sandbox import Sandbox
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mlq.request import Request
+from mlq.jobs.request import Request
 from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
 
 LEASE_S = 45.0

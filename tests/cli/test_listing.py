@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sandbox import MLQ, Sandbox
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.units import parse_iso
 
 ISO_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -272,7 +272,7 @@ def test_what_is_typed_often_imports_nothing_slow(installation: Sandbox, words: 
         check=True,
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "mlq_cli.session" in imported
+    assert "mlq_cli.invocation.session" in imported
     assert not imported & (HEAVY if words == ["machines"] else HEAVY_FOR_JOBS)
 
 

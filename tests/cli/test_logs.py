@@ -10,7 +10,7 @@ import pytest
 from sandbox import Sandbox
 from waiting import wait_for
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 
 
 def test_into_a_pipe_a_log_is_as_written(installation: Sandbox) -> None:

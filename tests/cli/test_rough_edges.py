@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sandbox import Sandbox
 
-from mlq import root
+from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
-from mlq.queues import Queue
+from mlq.files import root
 from mlq_cli.main import command_names
 
 # Takes the place of a module's import, and presses Ctrl-C there.
@@ -60,7 +60,13 @@ def test_the_disk_is_full_for_the_help(installation: Sandbox) -> None:
 
 def test_ctrl_c_while_it_is_loaded(installation: Sandbox) -> None:
     (installation.folder / "sitecustomize.py").write_text(_INTERRUPTS)
-    for module in ("mlq_cli.main", "mlq.errors", "mlq_cli.parser", "mlq.queues", "mlq.submission"):
+    for module in (
+        "mlq_cli.main",
+        "mlq.errors",
+        "mlq_cli.invocation.parser",
+        "mlq.api.queue",
+        "mlq.submit.submission",
+    ):
         environ = {"PYTHONPATH": str(installation.folder), "INTERRUPTED_AT": module}
         done = installation.run("enqueue", "true", environ=environ)
         assert done.code in {-2, 130}  # killed by the signal, or the same in the words of a shell

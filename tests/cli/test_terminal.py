@@ -8,7 +8,7 @@ from sandbox import Sandbox
 from typed_shell import typed_shell
 from waiting import wait_for
 
-from mlq.lifecycle import Event, State
+from mlq.jobs.lifecycle import Event, State
 from mlq_cli.render.style import Style, kind_of, style_of
 from mlq_cli.render.table import columns_of
 

@@ -11,7 +11,7 @@ import pytest
 from ci import require
 from sandbox import MLQ, Completed, Sandbox, new_sandbox
 
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 
 ASKING = [["ls"], ["machines"], ["show", "1"], ["cancel", "1"], ["wait", "1"], ["explain", "1"]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sandbox import Sandbox
 
-from mlq.root import claim_root
+from mlq.files.root import claim_root
 
 SECRET = "hunter2-hunter2"
 

@@ -25,7 +25,7 @@ from ssh_world import make_key
 from waiting import wait_for
 from watch import SOCKET, Watch
 
-from mlq.layout import Layout
+from mlq.files.layout import Layout
 
 # A tenth of the defaults, all four of them, so that the margins between them are in proportion.
 BEAT_S, LEASE_S, FENCE_S, DEAD_S = 1.0, 4.5, 6.0, 9.0

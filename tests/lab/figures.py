@@ -15,7 +15,7 @@ from campus import Campus
 from intervals import Overlap, overlaps, read_ticks
 from waiting import wait_for
 
-from mlq.lifecycle import ENDED
+from mlq.jobs.lifecycle import ENDED
 
 # What docs/liveness.md says: jobs of a machine that wakes run until the supervisor gets its turn.
 WAKING_S = 0.5

@@ -13,13 +13,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from waiting import wait_for
 
+from mlq.api.queue import Queue
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.layout import Layout
-from mlq.lifecycle import ENDED
-from mlq.queues import Queue
+from mlq.files.layout import Layout
+from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.view import JobView
 from mlq.store.connection import RedisClient
 from mlq.store.store import Store
-from mlq.views import JobView
 
 SOCKET = f"/tmp/mlq-{UID}/redis.sock"
 

@@ -17,8 +17,8 @@ from disks import small_disk
 from far_lab import FarLab, dependencies
 from sandbox import Completed
 
-from mlq_cli.remote import far_deploy, wheel
-from mlq_cli.remote.deploying import deploy, run_here
+from mlq_cli.remote import deploy_payload, wheel
+from mlq_cli.remote.deploy import deploy, run_here
 from mlq_cli.remote.wheel import Wheel
 
 PYTHON = sys.executable
@@ -65,16 +65,16 @@ def test_the_version_before_is_kept_and_the_link_is_switched(machine: FarLab) ->
     forgotten = machine.root / "software" / "0.0.8-older"
     for version in (old, forgotten):
         version.mkdir(parents=True, mode=0o700)
-        (version / far_deploy.COMPLETE).touch()
-    (forgotten / far_deploy.RETIRED).touch()
-    long_ago = time.time() - far_deploy.KEPT_S - 60
-    os.utime(forgotten / far_deploy.RETIRED, (long_ago, long_ago))
+        (version / deploy_payload.COMPLETE).touch()
+    (forgotten / deploy_payload.RETIRED).touch()
+    long_ago = time.time() - deploy_payload.KEPT_S - 60
+    os.utime(forgotten / deploy_payload.RETIRED, (long_ago, long_ago))
     (machine.root / "software" / "current").symlink_to(old.name)
     done = run_deploy(machine)
     assert done.code == 0, done
     assert "0.0.9-old, which is kept" in done.out
     assert software(machine) == {wheel.build().label, old.name, "current"}
-    assert (old / far_deploy.RETIRED).exists()
+    assert (old / deploy_payload.RETIRED).exists()
 
 
 def test_what_an_interrupted_attempt_left_is_made_anew(machine: FarLab) -> None:
@@ -82,7 +82,7 @@ def test_what_an_interrupted_attempt_left_is_made_anew(machine: FarLab) -> None:
     (left / "bin").mkdir(parents=True)
     (left / "bin" / "mlq").write_text("half")
     assert run_deploy(machine).code == 0
-    assert (left / far_deploy.COMPLETE).exists()
+    assert (left / deploy_payload.COMPLETE).exists()
 
 
 def test_two_at_once_do_not_meet(machine: FarLab) -> None:
@@ -121,7 +121,7 @@ def test_a_python_without_venv(lab: FarLab) -> None:
         f'exec {PYTHON} "$@"\n'
     )
     python.chmod(0o700)
-    program = Path(far_deploy.__file__).read_text().replace("sys.executable", repr(str(python)))
+    program = Path(deploy_payload.__file__).read_text().replace("sys.executable", repr(str(python)))
     found = Path(lab.desk.folder / "program.py")
     found.write_text(program)
     done = subprocess.run(

@@ -14,11 +14,11 @@ from ci import require
 from far_lab import FarLab
 from sandbox import Completed, Sandbox, new_sandbox
 
-from mlq.settings import load
-from mlq.signing import create_key
+from mlq.jobs.signing import create_key
+from mlq.settings.settings import load
 from mlq_cli.doctor import look
 from mlq_cli.doctor.check import Check, Level, ok
-from mlq_cli.doctor.examination import Probe, examine
+from mlq_cli.doctor.runner import Probe, examine
 
 
 @pytest.fixture

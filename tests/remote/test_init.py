@@ -20,10 +20,10 @@ from far_lab import FarLab
 from sandbox import Sandbox, new_sandbox
 from waiting import wait_for
 
-from mlq.settings import load
-from mlq_cli.setup.asking import Asker
+from mlq.settings.settings import load
+from mlq_cli.invocation.prompts import Asker
+from mlq_cli.setup.discovery import account_of
 from mlq_cli.setup.steps import Flags, set_up
-from mlq_cli.setup.survey import account_of
 
 
 @pytest.fixture

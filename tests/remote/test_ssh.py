@@ -12,7 +12,7 @@ from far_lab import FarLab
 from waiting import wait_for
 
 from mlq.errors import MlqError, TunnelError
-from mlq.settings import load
+from mlq.settings.settings import load
 from mlq_cli.remote.ssh import Ran, Ssh
 
 

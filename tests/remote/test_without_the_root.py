@@ -13,7 +13,7 @@ from sandbox import Sandbox, new_sandbox
 from ssh_world import new_ssh_world
 from waiting import wait_for
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 
 pytestmark = pytest.mark.one_server
 

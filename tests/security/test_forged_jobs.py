@@ -20,8 +20,8 @@ from waiting import wait_for
 
 import mlq
 import mlq_worker
-from mlq.jobs import JobSpec
-from mlq.submission import Submission, check_all, sign_all
+from mlq.jobs.spec import JobSpec
+from mlq.submit.submission import Submission, check_all, sign_all
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from spoil import FIELDS, spoil_beside_jobs
 import mlq
 import mlq_cli
 import mlq_worker
-from mlq.settings import load
+from mlq.settings.settings import load
 from mlq.store.connection import open_redis
 
 COMMANDS = [
@@ -171,7 +171,7 @@ def test_a_pickle_as_the_job_itself_is_refused_with_allow_unsigned_too(
 ) -> None:
     from mlq.errors import SignatureError
     from mlq.store.replies import Claim
-    from mlq_worker import orders
+    from mlq_worker.agent import orders
 
     class Site:
         cwd = "/"

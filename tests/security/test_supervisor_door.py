@@ -18,7 +18,7 @@ from people import Person, strangers
 from supervising import Bench
 from waiting import wait_for
 
-from mlq_worker.supervisor.messages import PROTOCOL
+from mlq_worker.ipc.messages import PROTOCOL
 
 pytestmark = pytest.mark.root
 # Says hello and gives an order; tells whether it got an answer.

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.copies.copy_format import Copy, parsed
-from mlq.layout import Layout
+from mlq.files.layout import Layout
+from mlq.files.strict_json import parse
 from mlq.store.replies import Attempt
 from mlq.store.store import Store
-from mlq.strict_json import parse
-from mlq_worker.attempt_result import AttemptResult, parse_result
-from mlq_worker.endings import Patience
+from mlq_worker.agent.attempt_result import AttemptResult, parse_result
+from mlq_worker.agent.outcomes import Patience
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.job_file import parse_job_file
 from mlq_worker.rebuild.plan import Plan, Terms, plan

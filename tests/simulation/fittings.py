@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from mlq.layout import Layout
-from mlq_worker.supervisor.beat import Beats
-from mlq_worker.supervisor.door import Door
+from mlq.files.layout import Layout
+from mlq_worker.supervisor.heartbeat import Beats
+from mlq_worker.supervisor.listener import Door
 from simulation.engine import Engine, Task
 from simulation.machine import Machine
 

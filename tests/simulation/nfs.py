@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlq.layout import Layout
-from mlq_worker.supervisor.messages import Found, Order
+from mlq.files.layout import Layout
+from mlq_worker.ipc.messages import Found, Order
 from simulation.engine import Engine, Killed
 
 SOFT_S = 60.0

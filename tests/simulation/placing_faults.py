@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlq_worker.causes import Cause, Kind
-from mlq_worker.supervisor.lookup import Failure
+from mlq_worker.ipc.causes import Cause, Kind
+from mlq_worker.launcher.lookup import Failure
 from simulation.engine import Violation
 from simulation.machine import Machine
 

@@ -12,23 +12,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import mlq.copies.collector
-import mlq_worker.hands
-import mlq_worker.liveness.reading
-import mlq_worker.liveness.reaper
+import mlq_worker.agent.effects
+import mlq_worker.agent.nfs_reads
+import mlq_worker.agent.reaper
 import mlq_worker.rebuild.story
+from mlq.files.strict_files import Refused, Unreadable
 from mlq.store.operations import Operation
 from mlq.store.store import Store
-from mlq.strict_files import Refused, Unreadable
-from mlq_worker.absences import Absences
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.liveness.reaper import Evidence, Reaper
+from mlq_worker.agent.absences import Absences
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.machine_name import MachineName
+from mlq_worker.agent.reaper import Evidence, Reaper
+from mlq_worker.agent.supervisor_session import Supervised
+from mlq_worker.ipc import processes
+from mlq_worker.launcher.keepers import Gone
+from mlq_worker.launcher.spawner import Spawner
+from mlq_worker.liveness import fence
 from mlq_worker.liveness.verdicts import Leases, Look, Witness
-from mlq_worker.machine_name import MachineName
-from mlq_worker.supervised import Supervised
-from mlq_worker.supervisor import beat, fence, processes
+from mlq_worker.supervisor import heartbeat
 from mlq_worker.supervisor.beat_guard import BeatGuard
-from mlq_worker.supervisor.keepers import Gone
-from mlq_worker.supervisor.spawner import Spawner
 from mlq_worker.supervisor.state import Attempts
 from simulation import faults, placing_faults, seams
 from simulation.nfs import Nfs
@@ -80,13 +82,13 @@ def reaper_ignores_nfs(patch: Any) -> None:
 
 
 def unreadable_is_silent(patch: Any) -> None:
-    real = mlq_worker.liveness.reaper.read_beats
+    real = mlq_worker.agent.reaper.read_beats
 
     def read(layout: Any, machines: Sequence[str], clock: Any) -> Look:
         look = real(layout, machines, clock)
         return Look(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
 
-    patch.setattr(mlq_worker.liveness.reaper, "read_beats", read)
+    patch.setattr(mlq_worker.agent.reaper, "read_beats", read)
     patch.setattr(
         Evidence,
         "lacks_result",
@@ -95,13 +97,13 @@ def unreadable_is_silent(patch: Any) -> None:
 
 
 def new_boot_is_ignored(patch: Any) -> None:
-    real = mlq_worker.hands.stray_moves
+    real = mlq_worker.agent.effects.stray_moves
 
     def moves(strays: Any, results: Any, past: Any, here: Any, now_s: float) -> Any:
         known = [one for one in strays if one.boot_id == here.boot_id]
         return real(known, results, past, here, now_s)
 
-    patch.setattr(mlq_worker.hands, "stray_moves", moves)
+    patch.setattr(mlq_worker.agent.effects, "stray_moves", moves)
     patch.setattr(Witness, "_end", lambda self, attempt, beat: "")
 
 
@@ -204,7 +206,7 @@ def claims_count_before_they_are_on_disk(patch: Any) -> None:
 
 
 def one_bad_result_fails_the_batch(patch: Any) -> None:
-    for module in (mlq_worker.liveness.reaper, mlq_worker.liveness.reading):
+    for module in (mlq_worker.agent.reaper, mlq_worker.agent.nfs_reads):
 
         def read(layout: Any, attempts: Any, *, real: Any = module.read_results) -> Any:
             found = real(layout, attempts)
@@ -257,7 +259,7 @@ def the_queue_is_looked_at_once(patch: Any) -> None:
 
 
 def a_beat_counts_on_any_folder(patch: Any) -> None:
-    patch.setattr(beat, "pinned", nullcontext)
+    patch.setattr(heartbeat, "pinned", nullcontext)
 
 
 def the_root_is_not_asked_for_attempts(patch: Any) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from mlq.strict_files import Absent, Content, Found, Refused, Unreadable
+from mlq.files.strict_files import Absent, Content, Found, Refused, Unreadable
 from simulation.machine import Machine
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlq.layout import Layout
-from mlq.root import WrongRootError
+from mlq.files.layout import Layout
+from mlq.files.root import WrongRootError
 
 
 @contextmanager
 def pinned(layout: Layout) -> Iterator[Layout]:
-    """Stand in for `mlq.root.pinned`, on simulated NFS."""
+    """Stand in for `mlq.files.root.pinned`, on simulated NFS."""
     from simulation import seams
 
     world: Any = seams.WORLD

@@ -17,27 +17,18 @@ import pytest
 
 import mlq.store.operations
 import mlq.store.sending
-import mlq_worker.hands
-import mlq_worker.liveness.reading
-import mlq_worker.liveness.reaper
-import mlq_worker.machine_name
+import mlq_worker.agent.effects
+import mlq_worker.agent.machine_name
+import mlq_worker.agent.nfs_reads
+import mlq_worker.agent.reaper
 from mlq.copies import keeper
 from mlq.copies.copy_files import LATEST, copies_dir
-from mlq.strict_files import Found
-from mlq_worker import queue_state
-from mlq_worker.copying import Copying
-from mlq_worker.liveness import evidence
-from mlq_worker.supervisor import (
-    beat,
-    clock,
-    door,
-    loop,
-    notices,
-    processes,
-    report,
-    shelf,
-    spawner,
-)
+from mlq.files.strict_files import Found
+from mlq_worker.agent import nfs, queue_state
+from mlq_worker.agent.copying import Copying
+from mlq_worker.ipc import clock, processes
+from mlq_worker.launcher import outbox, result_writer, spawner
+from mlq_worker.supervisor import heartbeat, listener, loop, notices
 from mlq_worker.supervisor.audience import Manner
 from simulation import poisoned_results, roots
 from simulation.fittings import SimDoor
@@ -145,7 +136,7 @@ class _Preparation:
         return prepared(order, self._layout, self._holder, _here(), WORLD.nfs, again=again)
 
 
-def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = evidence.read_beats) -> Any:
+def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = nfs.read_beats) -> Any:
     return real(layout, sorted(machines), now_s)  # the order of a set is not the seed's
 
 
@@ -159,27 +150,27 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
     replaced: list[tuple[Any, str, Any]] = [
         (mlq.store.operations, "scripts", scripts),
         (mlq.store.sending, "scripts", scripts),
-        (mlq_worker.machine_name, "read_beats", _read_beats),
-        (mlq_worker.hands, "Copying", _copying),
+        (mlq_worker.agent.machine_name, "read_beats", _read_beats),
+        (mlq_worker.agent.effects, "Copying", _copying),
         (keeper, "pinned", roots.pinned),
         (keeper, "write_copy", _write_copy),
         (keeper, "confirm_copy", _confirm_copy),
-        (mlq_worker.liveness.reading, "read_progress", lambda *_: {}),
-        (mlq_worker.liveness.reaper, "read_beats", _read_beats),
-        (evidence, "pinned", roots.pinned),
-        (beat, "pinned", roots.pinned),
+        (mlq_worker.agent.nfs_reads, "read_progress", lambda *_: {}),
+        (mlq_worker.agent.reaper, "read_beats", _read_beats),
+        (nfs, "pinned", roots.pinned),
+        (heartbeat, "pinned", roots.pinned),
         (queue_state, "pinned", roots.pinned),
         (queue_state, "largest_number", lambda _root: WORLD.nfs.largest_number(_here())),
-        (evidence, "read_file", _read_file),
+        (nfs, "read_file", _read_file),
         (clock, "boottime", _boottime),
         (clock, "utc_now", _utc_now),
-        (beat, "boottime", _boottime),
-        (shelf, "boottime", _boottime),
+        (heartbeat, "boottime", _boottime),
+        (result_writer, "boottime", _boottime),
         (spawner, "boottime", _boottime),
         (spawner, "utc_now", _utc_now),
         (loop, "note", _note),
-        (door, "note", _note),
-        (shelf, "note", _note),
+        (listener, "note", _note),
+        (result_writer, "note", _note),
         (loop, "Door", SimDoor),
         (loop, "Keeper", lambda _runtime: None),
         (loop, "LauncherProcess", lambda *_: WORLD.launch()),
@@ -193,8 +184,12 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (spawner, "Pool", lambda _size: None),
         (spawner, "Aftermath", _Aftermath),
         (spawner, "Preparation", _Preparation),
-        (report, "boottime", _boottime),
-        (shelf, "write_result", lambda one, layout, _: shelved(one, layout, _here(), WORLD.nfs)),
+        (outbox, "boottime", _boottime),
+        (
+            result_writer,
+            "write_result",
+            lambda one, layout, _: shelved(one, layout, _here(), WORLD.nfs),
+        ),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.getLogger("mlq_worker"), "disabled", True)

@@ -6,17 +6,17 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from mlq.layout import Layout
-from mlq_worker.supervisor import processes
-from mlq_worker.supervisor.beat import guard_of
-from mlq_worker.supervisor.holder import Holder
-from mlq_worker.supervisor.keepers import Gone, Leader
-from mlq_worker.supervisor.lookup import Failure
+from mlq.files.layout import Layout
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.messages import Order, Result
+from mlq_worker.ipc.options import Options
+from mlq_worker.launcher.holder import Holder
+from mlq_worker.launcher.keepers import Gone, Leader
+from mlq_worker.launcher.lookup import Failure
+from mlq_worker.launcher.prepare import Ready
+from mlq_worker.launcher.spawner import Spawner
+from mlq_worker.supervisor.heartbeat import guard_of
 from mlq_worker.supervisor.loop import Supervisor
-from mlq_worker.supervisor.messages import Order, Result
-from mlq_worker.supervisor.options import Options
-from mlq_worker.supervisor.spawner import Spawner
-from mlq_worker.supervisor.starting import Ready
 from simulation import placing_faults
 from simulation.engine import LEAST_S, Timer
 from simulation.fittings import HOP_S, SimBeats, SimChannel, SimPool

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlq.lifecycle import ENDED
+from mlq.jobs.lifecycle import ENDED
 from simulation.engine import Engine, Violation
 from simulation.poisoned_results import REASON
 

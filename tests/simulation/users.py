@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlq.api.held import held_jobs, release
+from mlq.api.queue import Queue
 from mlq.errors import JobNotFoundError, QueueUnreachableError
-from mlq.held import held_jobs, release
-from mlq.queues import Queue
 from mlq.store.store import Store
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 from simulation.machine import Machine
 from simulation.queue_host import SimClient
 from simulation.workers import KEY

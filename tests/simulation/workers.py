@@ -1,4 +1,4 @@
-"""The real worker on a simulated machine: its loop as `mlq_worker.daemon` turns it."""
+"""The real worker on a simulated machine: its loop as `mlq_worker.agent.loop` turns it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from mlq.errors import MlqError, SupervisorError
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
-from mlq_worker.clocks import Clocks
-from mlq_worker.daemon import IDLE_S
-from mlq_worker.decide import Mode, decide, next_turn_s
-from mlq_worker.hands import Hands
-from mlq_worker.machine_name import MachineName
+from mlq_worker.agent.clocks import Clocks
+from mlq_worker.agent.context import Site
+from mlq_worker.agent.decide import Mode, decide, next_turn_s
+from mlq_worker.agent.effects import Hands
+from mlq_worker.agent.loop import IDLE_S
+from mlq_worker.agent.machine_name import MachineName
+from mlq_worker.agent.supervisor_client import SupervisorLink
+from mlq_worker.ipc.messages import PROTOCOL
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import Limits, MachineReport
 from mlq_worker.probes.memory import MemoryReport
-from mlq_worker.site import Site
-from mlq_worker.supervisor.client import SupervisorLink
-from mlq_worker.supervisor.messages import PROTOCOL
 from simulation.engine import Task, Violation
 from simulation.fittings import SimChannel
 from simulation.machine import Machine

@@ -12,11 +12,11 @@ from typing import Any
 from keyspace import problems
 from redis_server import ADMIN, ADMIN_PASSWORD, RedisServer
 
-from mlq.layout import Layout
-from mlq.settings import Settings
+from mlq.files.layout import Layout
+from mlq.settings.settings import Settings
 from mlq.store.wire import Wire
-from mlq_worker.supervisor.fence import Spans
-from mlq_worker.supervisor.options import Options
+from mlq_worker.ipc.options import Options
+from mlq_worker.liveness.fence import Spans
 from simulation import placing_faults, poisoned_results
 from simulation.data_loss import DataLoss
 from simulation.engine import Engine, Violation

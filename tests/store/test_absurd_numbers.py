@@ -6,7 +6,7 @@ import pytest
 import redis
 from store_fixtures import LAB01, Enqueue, claim, fields
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.store import Store
 

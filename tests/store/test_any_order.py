@@ -12,11 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from keyspace import problems
 from store_fixtures import LAB01, LAB02, NOW_S, RUNNING_EVENTS, Enqueue
 
-from mlq.lifecycle import ENDED, Event
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import ENDED, Event
 from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 
 
 class Life(RuleBasedStateMachine):

@@ -12,13 +12,13 @@ from lossy import Lossy
 from store_fixtures import LAB01, LAB02, NOW_S, Enqueue, fields
 from waiting import wait_for
 
-from mlq.lifecycle import Event
-from mlq.request import JobClass, Request
+from mlq.jobs.lifecycle import Event
+from mlq.jobs.request import JobClass, Request
 from mlq.store.connection import RedisClient
 from mlq.store.operations import Move
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 
 

@@ -12,12 +12,12 @@ from rq.registry import CanceledJobRegistry, DeferredJobRegistry
 from rq.serializers import JSONSerializer
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
+from mlq.api.queue import Queue
 from mlq.errors import JobNotFoundError
-from mlq.lifecycle import Event, target
-from mlq.queues import Queue
+from mlq.jobs.lifecycle import Event, target
 from mlq.store.operations import Move
 from mlq.store.store import Store
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 
 
 def states(store: Store, *ids: str) -> list[str]:

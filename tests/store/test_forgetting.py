@@ -9,7 +9,7 @@ import redis
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim, dump
 
 from mlq.errors import QueueRefusedError
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.forgetting import forget_machine
 from mlq.store.operations import Move, Operation
 from mlq.store.store import Store

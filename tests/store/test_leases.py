@@ -5,7 +5,7 @@ from __future__ import annotations
 import redis
 from store_fixtures import LAB02, NOW_S, Enqueue, claim, fields
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.store import Store
 

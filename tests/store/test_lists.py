@@ -5,7 +5,7 @@ from __future__ import annotations
 import redis
 from store_fixtures import CLASS, NOW_S, Enqueue, Recorder, claim, named, time_of
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.store import PAGE, Store
 

@@ -11,8 +11,8 @@ from rq import Queue as RqQueue
 from rq.serializers import JSONSerializer
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim
 
-from mlq.lifecycle import Event
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 
@@ -56,7 +56,7 @@ def test_the_lists_are_sound_after_each_slice(
     queue: Queue,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlq.many.SLICE", 7)
+    monkeypatch.setattr("mlq.api.many.SLICE", 7)
     ids = enqueue(40)
     (child,) = enqueue(1, after=ids[:3])
     done: list[int] = []

@@ -10,7 +10,7 @@ from keyspace import problems
 from store_fixtures import LAB02, NOW_S, RUNNING_EVENTS, Enqueue, claim, dump, fields
 
 from mlq.errors import QueueRefusedError
-from mlq.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, target
+from mlq.jobs.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, target
 from mlq.store.operations import Move
 from mlq.store.store import Store
 

@@ -6,9 +6,9 @@ import pytest
 import redis
 from store_fixtures import Enqueue, fields
 
+from mlq.api.queue import Queue
 from mlq.errors import QueueRefusedError
 from mlq.ids import LARGEST_NUMBER, is_job_id
-from mlq.queues import Queue
 from mlq.store.operations import Operation
 from mlq.store.store import Store
 

@@ -11,7 +11,7 @@ from rq.job import Job
 from store_fixtures import CLASS, LAB01, LAB02, NOW_S, Enqueue, claim, dump, fields
 
 from mlq.errors import EmptiedQueueError, OtherQueueError
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.connection import RedisClient
 from mlq.store.operations import Move
 from mlq.store.store import Store

@@ -13,15 +13,15 @@ import redis
 from keyspace import problems
 from store_fixtures import LAB01, Enqueue
 
-from mlq.layout import Layout, write_atomically
-from mlq.lifecycle import Event
-from mlq.paths import make_private_dirs
-from mlq.queues import Queue
-from mlq.settings import Settings, load
+from mlq.api.queue import Queue
+from mlq.files.layout import Layout, write_atomically
+from mlq.files.paths import make_private_dirs
+from mlq.jobs.lifecycle import Event
+from mlq.settings.settings import Settings, load
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
-from mlq_worker.aside import Aside
-from mlq_worker.liveness.reaper import Reaper
+from mlq_worker.agent.reaper import Reaper
+from mlq_worker.agent.refused_moves import Aside
 
 
 class AtOnce:

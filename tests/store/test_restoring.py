@@ -12,18 +12,18 @@ import redis
 from keyspace import problems
 from store_fixtures import KEY, Enqueue, claim, fields, named, sign
 
+from mlq.api.queue import Queue
 from mlq.copies.collector import Collector
 from mlq.copies.copy_format import Copy, parsed
 from mlq.errors import OtherQueueError, ServerError, StorageError
-from mlq.layout import Layout
-from mlq.lifecycle import Event
-from mlq.queues import Queue
+from mlq.files.layout import Layout
+from mlq.jobs.lifecycle import Event
 from mlq.store import restoring
 from mlq.store.operations import Move
 from mlq.store.store import Store
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 from mlq.units import utc_iso
-from mlq_worker.endings import Patience
+from mlq_worker.agent.outcomes import Patience
 from mlq_worker.rebuild import carry_out as carrying
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Terms, plan

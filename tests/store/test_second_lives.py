@@ -6,8 +6,8 @@ import pytest
 import redis
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, fields
 
-from mlq.lifecycle import Event
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from store_fixtures import NOW_S, Enqueue, claim
 
+from mlq.api.queue import Queue
+from mlq.api.selecting import parents
 from mlq.errors import InvalidInputError, JobNotFoundError
-from mlq.lifecycle import Event
-from mlq.queues import Queue
-from mlq.selecting import parents
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.store import Store
 

@@ -21,13 +21,13 @@ from rq.registry import BaseRegistry, clean_registries
 from rq.serializers import JSONSerializer
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue
 
-from mlq.layout import Layout
-from mlq.lifecycle import Event, State
+from mlq.files.layout import Layout
+from mlq.jobs.lifecycle import Event, State
+from mlq.jobs.view import FIELDS, view
 from mlq.store.operations import Move
 from mlq.store.record import result_fields
 from mlq.store.store import Store
-from mlq.views import FIELDS, view
-from mlq_worker.presence import rq_worker
+from mlq_worker.agent.machine_record import rq_worker
 
 REGISTRIES = {
     State.STARTED: "started_job_registry",

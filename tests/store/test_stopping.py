@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from store_fixtures import NOW_S, Enqueue, claim, fields
 
-from mlq.lifecycle import Event
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.store import Store
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from store_fixtures import KEY, LAB01, Enqueue, claim, sign
 
 from mlq.errors import SignatureError
-from mlq.jobs import FunctionCall
-from mlq.lifecycle import Event
-from mlq.signing import verify
+from mlq.jobs.lifecycle import Event
+from mlq.jobs.signing import verify
+from mlq.jobs.spec import FunctionCall
 from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.store.templates import Raw, is_short, template_of, whole_specs
-from mlq.submission import Caller, Submission, check_all, sign_all
+from mlq.submit.submission import Caller, Submission, check_all, sign_all
 
 ENV = {f"VARIABLE_{number}": "some value" for number in range(20)}
 AT = "2026-11-26T10:00:00.000000Z"

@@ -20,7 +20,7 @@ from typing import Literal
 
 from ci import require
 
-from mlq_worker.probes.gpu_watch import report_from_json
+from mlq_worker.agent.gpu_watch import report_from_json
 from mlq_worker.probes.nvml import GpuReport
 
 SOURCE = Path(__file__).parent / "fake_nvml" / "fake_nvml.c"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 
 
 def private_settings(folder: Path, machine: str = "lab01") -> Settings:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import redis
 
-from mlq.lifecycle import ENDED, State
+from mlq.jobs.lifecycle import ENDED, State
 
 _LISTED = (State.DEFERRED, State.SCHEDULED, State.FINISHED, State.FAILED, State.CANCELED)
 _FIELDS = ("status", "origin", "mlq_attempt", "mlq_machine")

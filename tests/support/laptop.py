@@ -15,7 +15,7 @@ from sandbox import Sandbox
 from ssh_world import SshHost, SshWorld
 from waiting import wait_for
 
-KEEPER = "mlq.tunnel.keeper"
+KEEPER = "mlq.tunnel.shared_daemon"
 
 
 class Laptop(Sandbox):

@@ -23,12 +23,12 @@ from rq.job import Job
 from sandbox import MLQ, Completed, Sandbox, new_sandbox
 from waiting import wait_for
 
-from mlq.layout import Layout
-from mlq.lifecycle import ENDED
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.files.layout import Layout
+from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.view import JobView
 from mlq.store.connection import open_redis
-from mlq.views import JobView
-from mlq_worker.supervisor import processes
+from mlq_worker.ipc import processes
 
 BEAT_S, LEASE_S, FENCE_S, DEAD_S = 0.2, 0.8, 1.2, 2.0
 SHORT = {

@@ -22,16 +22,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlq.jobs import JobSpec
-from mlq.lifecycle import Event
-from mlq.paths import read_secret
-from mlq.queues import Queue
-from mlq.settings import load
+from mlq.api.queue import Queue
+from mlq.files.paths import read_secret
+from mlq.jobs.lifecycle import Event
+from mlq.jobs.spec import JobSpec
+from mlq.settings.settings import load
 from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
 from mlq.store.templates import Raw, whole_specs
 from mlq.store.wire import Wire
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 
 MLQ = Path(sys.executable).with_name("mlq")

@@ -12,15 +12,15 @@ import redis
 from keyspace import problems
 from redis_server import RedisServer
 
+from mlq.api.queue import Queue
 from mlq.ids import order_key
-from mlq.lifecycle import Event, State, sources
-from mlq.queues import Queue
+from mlq.jobs.lifecycle import Event, State, sources
 from mlq.store.connection import RedisClient
 from mlq.store.operations import Claimant
 from mlq.store.record import SignedJob
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-from mlq.submission import Submission, check_all, sign_all
+from mlq.submit.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
 
 KEY = b"k" * 64

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 from waiting import wait_for
 
-from mlq.layout import Layout
-from mlq_worker.supervisor import processes
-from mlq_worker.supervisor.client import SupervisorLink, ensure_running
-from mlq_worker.supervisor.clock import boottime
-from mlq_worker.supervisor.fence import Spans
-from mlq_worker.supervisor.options import Options
+from mlq.files.layout import Layout
+from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.options import Options
+from mlq_worker.liveness.fence import Spans
 
 CALM = Spans(10, 45, 60, 90)
 

@@ -12,13 +12,13 @@ from typing import Any
 from local_lab import Lab
 from waiting import wait_for
 
-from mlq.jobs import JobSpec
-from mlq.lifecycle import ENDED
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.spec import JobSpec
+from mlq.jobs.view import JobView
 from mlq.store.connection import open_redis
 from mlq.store.templates import Raw, whole_specs
-from mlq.submission import Submission
-from mlq.views import JobView
+from mlq.submit.submission import Submission
 
 
 class Thief:

@@ -13,7 +13,7 @@ from ssh_world import SshWorld
 from mlq.store.connection import RedisClient, open_client
 from mlq.tunnel.openssh import OpensshConnector
 from mlq.tunnel.paramiko_tunnel import ParamikoConnector
-from mlq.tunnel.supervise import Connector, SupervisedTunnel
+from mlq.tunnel.reconnect import Connector, SupervisedTunnel
 from mlq.tunnel.target import Target
 
 UP_S = 30.0

@@ -16,11 +16,11 @@ from local_lab import Lab, Machine, alive, new_lab
 from rq.job import Job
 from waiting import wait_for
 
+from mlq.api.queue import Queue
 from mlq.errors import QueueUnreachableError
-from mlq.queues import Queue
 from mlq.server.status import status
 from mlq.store.connection import open_redis
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 

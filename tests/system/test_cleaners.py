@@ -14,8 +14,8 @@ from local_lab import Lab, Machine, alive
 from people import strangers
 from waiting import wait_for
 
-from mlq.kernel_names import kernel_name
-from mlq.locks import is_locked
+from mlq.files.kernel_names import kernel_name
+from mlq.files.locks import is_locked
 
 WAITS = "echo $$ >pid; until [ -e end ]; do sleep 0.05; done"
 LOST_AND_REMADE = ("worker.lock", "worker.pid", "worker.status", "supervisor.lock")

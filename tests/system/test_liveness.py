@@ -15,11 +15,11 @@ from local_lab import BEAT_S, DEAD_S, PATIENT, Lab, Machine, alive, children_of
 from ticking import ticking, ticks
 from waiting import wait_for
 
-from mlq.jobs import FunctionCall
-from mlq.layout import write_atomically
+from mlq.files.layout import write_atomically
+from mlq.jobs.spec import FunctionCall
 from mlq.server.status import status
-from mlq.submission import Submission
-from mlq_worker.supervisor.processes import look_at
+from mlq.submit.submission import Submission
+from mlq_worker.ipc.processes import look_at
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 CHECKPOINTING = """

@@ -15,8 +15,8 @@ from local_lab import BEAT_S, DEAD_S, Lab, Machine
 from sandbox import MLQ
 from waiting import wait_for
 
-from mlq_worker.host_id import host_id
-from mlq_worker.supervisor import processes
+from mlq_worker.agent.host_id import host_id
+from mlq_worker.ipc import processes
 
 TICKS = "while [ ! -e end ]; do echo $MLQ_ATTEMPT >>ticks; sleep 0.05; done"
 FLAGS = ("--cores", "2", "--gpus", "none")
@@ -177,7 +177,7 @@ def test_an_id_is_made_once_for_each_host(lab: Lab) -> None:
     folder = lab.folder / "shared"
     ids = {host_id(folder) for _ in range(2)}
     assert len(ids) == 1
-    code = "import pathlib, sys; from mlq_worker.host_id import host_id; "
+    code = "import pathlib, sys; from mlq_worker.agent.host_id import host_id; "
     code += "print(host_id(pathlib.Path(sys.argv[1])))"
     python = str(MLQ.with_name("python"))
     other = subprocess.run(

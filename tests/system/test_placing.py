@@ -11,7 +11,7 @@ from pathlib import Path
 from local_lab import Lab, Machine
 from waiting import wait_for
 
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 
 
 def with_share(lab: Lab, machine: Machine) -> Path:

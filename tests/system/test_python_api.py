@@ -10,7 +10,7 @@ from waiting import wait_for
 
 from mlq import Queue
 from mlq.errors import QueueUnreachableError
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 
 
 def test_waiting_for_a_job_outlives_a_restart_of_the_queue() -> None:

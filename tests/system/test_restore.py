@@ -18,7 +18,7 @@ from waiting import wait_for
 
 from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.server.files import ServerFiles
-from mlq.settings import load
+from mlq.settings.settings import load
 from mlq.store.connection import open_redis
 from mlq_worker.rebuild.plan import GAP
 

@@ -13,10 +13,10 @@ import redis
 from local_lab import Lab
 from waiting import wait_for
 
-from mlq.jobs import FunctionCall
-from mlq.queues import Queue
+from mlq.api.queue import Queue
+from mlq.jobs.spec import FunctionCall
 from mlq.store.connection import open_redis
-from mlq.submission import Submission
+from mlq.submit.submission import Submission
 
 SECRET = "correct-horse-battery-staple-9"
 NAME = "WANDB_API_KEY"

@@ -22,7 +22,7 @@ from waiting import wait_for
 from mlq.errors import MlqError, ServerError, SettingsError, UnsafePathError
 from mlq.server import control as server
 from mlq.server.status import status
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 from mlq.store.connection import open_redis
 
 

@@ -18,9 +18,9 @@ from rq import Queue, SimpleWorker
 from rq.job import Job
 from waiting import wait_for
 
+from mlq.jobs.signing import load_key
 from mlq.server import control as server
 from mlq.server.status import status
-from mlq.signing import load_key
 from mlq.store.connection import open_redis
 
 

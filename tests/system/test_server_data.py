@@ -13,15 +13,15 @@ from installing import Install
 from server_programs import names, only, program
 from waiting import wait_for
 
+from mlq.api.queue import Queue
 from mlq.copies.copy_files import write_copy
 from mlq.copies.copy_format import Header, header_lines, packed
 from mlq.errors import LostDataError, ServerError
-from mlq.layout import Layout
-from mlq.queues import Queue
+from mlq.files.layout import Layout
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
 from mlq.server.status import status
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 from mlq.store.connection import open_client, open_redis
 from mlq.store.store import Store
 

@@ -13,11 +13,11 @@ from waiting import wait_for
 from mlq.errors import QueueUnreachableError
 from mlq.server import control as server
 from mlq.server.status import status
-from mlq.settings import Settings, load
+from mlq.settings.settings import Settings, load
 from mlq.store.connection import open_redis
 from mlq_cli.doctor import judge, look_queue
-from mlq_cli.session import open_store
-from mlq_worker.server_watch import ServerWatch
+from mlq_cli.invocation.session import open_store
+from mlq_worker.service.server_watch import ServerWatch
 
 
 def put(settings: Settings, value: str) -> None:

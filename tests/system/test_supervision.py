@@ -11,7 +11,7 @@ import pytest
 from local_lab import PATIENT, Lab, alive
 from waiting import wait_for
 
-from mlq_worker.supervisor import processes
+from mlq_worker.ipc import processes
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 

@@ -14,8 +14,8 @@ from leftovers import kill_all, processes_of
 from sandbox import Sandbox, new_sandbox
 from waiting import wait_for
 
-from mlq.views import JobView
-from mlq_worker.notify import Listener
+from mlq.jobs.view import JobView
+from mlq_worker.service.notify import Listener
 
 
 class Machine:

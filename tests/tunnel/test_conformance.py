@@ -20,7 +20,7 @@ from tunnels import UP_S, Tunnels
 from waiting import wait_for
 
 from mlq.errors import TunnelError
-from mlq.paths import read_secret
+from mlq.files.paths import read_secret
 from mlq.tunnel.probe import Answer, ask
 
 CLIENTS = 20

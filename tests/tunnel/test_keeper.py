@@ -18,7 +18,7 @@ from sandbox import Sandbox
 from ssh_world import SshWorld
 from waiting import wait_for
 
-from mlq.queues import Queue
+from mlq.api.queue import Queue
 
 TOGETHER = 10
 

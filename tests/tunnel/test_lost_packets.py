@@ -13,7 +13,7 @@ from tunnels import UP_S, Tunnels
 from waiting import wait_for
 
 from mlq.tunnel.probe import Answer, ask
-from mlq.tunnel.supervise import SupervisedTunnel
+from mlq.tunnel.reconnect import SupervisedTunnel
 
 pytestmark = pytest.mark.root
 PROMISED_S = 30.0  # within which a silent loss is noticed

@@ -57,7 +57,7 @@ def test_a_silent_loss_takes_less_than_30_s_by_default() -> None:
 PARENT = """
 import sys, threading
 from pathlib import Path
-from mlq.tunnel.choose import new_tunnel
+from mlq.tunnel.factory import new_tunnel
 from mlq.tunnel.target import Target
 tunnel = new_tunnel(Target.from_json(sys.argv[1]), Path(sys.argv[2]))
 tunnel.start()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlq.request import Request
-from mlq_worker.absences import FIRST_S, FRESH_S, GROWTH, Absences
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.causes import Cause, Kind
-from mlq_worker.endings import History
-from mlq_worker.holdings import Holding
+from mlq.jobs.request import Request
+from mlq_worker.agent.absences import FIRST_S, FRESH_S, GROWTH, Absences
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.attempts import Holding
+from mlq_worker.agent.outcomes import History
+from mlq_worker.ipc.causes import Cause, Kind
 
 LEASE_S = 45.0
 AT = "2026-11-26T18:00:00.000000Z"

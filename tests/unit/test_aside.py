@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.replies import Refusal
-from mlq_worker.aside import Aside
-from mlq_worker.backoff import Backoff
+from mlq_worker.agent.backoff import Backoff
+from mlq_worker.agent.refused_moves import Aside
 
 BAD, GOOD = Move("7", Event.FAIL, 2), Move("8", Event.SUCCEED, 1)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlq.lifecycle import Event
-from mlq.strict_json import parse
-from mlq_worker.attempt_result import AttemptResult, heard_result, no_result, parse_result
-from mlq_worker.endings import History, Patience, ending
-from mlq_worker.supervisor.messages import Outcome
+from mlq.files.strict_json import parse
+from mlq.jobs.lifecycle import Event
+from mlq_worker.agent.attempt_result import AttemptResult, heard_result, no_result, parse_result
+from mlq_worker.agent.outcomes import History, Patience, ending
+from mlq_worker.ipc.messages import Outcome
 
 AT = "2026-11-23T22:15:01.123456Z"
 GOOD: dict[str, Any] = {

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.variables.captured import MOST_BYTES, NOT_CAPTURED, Captured, capture, in_clear
-from mlq.variables.secrecy import looks_like_secret
-from mlq_worker.job_environment import _THREAD_VARIABLES
+from mlq.submit.captured import MOST_BYTES, NOT_CAPTURED, Captured, capture, in_clear
+from mlq.submit.secrecy import looks_like_secret
+from mlq_worker.agent.job_environment import _THREAD_VARIABLES
 
 WANTED = {
     "HF_HOME": "/vol/me/hf",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlq.clock_offset import in_words, offset_s, told_by
+from mlq.machines.clock_offset import in_words, offset_s, told_by
 
 DAY_S = 86400.0
 

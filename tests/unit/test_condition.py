@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlq.condition import Heard, Sighting, in_words, read_sightings
+from mlq.machines.health import Heard, Sighting, in_words, read_sightings
 
 LEASE_S, FENCE_S, DEAD_S = 45.0, 60.0, 90.0
 

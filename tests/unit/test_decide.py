@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.lifecycle import Event
+from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
-from mlq_worker.decide import (
+from mlq_worker.agent.decide import (
     Adopt,
     Exit,
     Facts,
@@ -20,7 +20,7 @@ from mlq_worker.decide import (
     decide,
     next_turn_s,
 )
-from mlq_worker.planning import Plan
+from mlq_worker.agent.schedule import Plan
 
 LATER = 110.0
 MOVE = Move("7", Event.SUCCEED, 1)

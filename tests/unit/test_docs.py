@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlq import settings_reference
+from mlq.settings.settings import reference
+from mlq_cli.invocation.parser import new_parser
 from mlq_cli.main import command_module, command_names
-from mlq_cli.parser import new_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
@@ -132,7 +132,5 @@ def test_every_make_target_named_exists() -> None:
 
 
 def test_the_table_of_settings_is_current() -> None:
-    page = (ROOT / settings_reference.DEFAULT_PAGE).read_text(encoding="utf-8")
-    assert page == settings_reference.rewritten(page), (
-        "write it anew: python -m mlq.settings_reference"
-    )
+    page = (ROOT / reference.DEFAULT_PAGE).read_text(encoding="utf-8")
+    assert page == reference.rewritten(page), "write it anew: python -m mlq.settings.reference"

@@ -11,8 +11,8 @@ from mlq.errors import MlqError, TunnelError, UnsafePathError
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.refused_names import RefusedName
 from mlq_cli.doctor import judge, judge_machines, look
-from mlq_cli.doctor.agreement import disagreements
 from mlq_cli.doctor.check import Check, Level
+from mlq_cli.doctor.cross_check import disagreements
 from mlq_cli.doctor.facts import (
     FileFacts,
     GpuFacts,
@@ -22,7 +22,7 @@ from mlq_cli.doctor.facts import (
     SshFacts,
 )
 from mlq_cli.doctor.look_machines import AsideFacts, CopyFacts, MachinesFacts
-from mlq_cli.render.checks import check_table
+from mlq_cli.doctor.table import check_table
 from mlq_cli.render.style import Style
 
 LAB = MachineFacts(

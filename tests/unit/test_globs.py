@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mlq.globs import is_glob, matches, only, sieve_of
+from mlq.jobs.globs import is_glob, matches, only, sieve_of
 
 GLOBS = ["lr-*", "*-b", "l?-*[0-9]", "[!l]*", "a*b*c", "*", "x[", "a]b", "[]a]*", "模*", "a[b*c]d"]
 

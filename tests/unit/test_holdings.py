@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from mlq.request import Request
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.endings import History
-from mlq_worker.holdings import Holding, Holdings
-from mlq_worker.planning import PREFETCH_S
+from mlq.jobs.request import Request
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.attempts import Holding, Holdings
+from mlq_worker.agent.outcomes import History
+from mlq_worker.agent.schedule import PREFETCH_S
 
 SHORT = "p0.c1.m100.g0.v0"
 BEGAN = "2026-11-23T22:15:01.000000Z"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mlq.errors import InvalidInputError, StorageError, UnsafePathError
-from mlq.layout import Layout
-from mlq.submission import Caller, Submission, check_all, sign_all
-from mlq.variables.job_secrets import MOST_BYTES, chosen, file_name, keep
+from mlq.files.layout import Layout
+from mlq.submit.secrets import MOST_BYTES, chosen, file_name, keep
+from mlq.submit.submission import Caller, Submission, check_all, sign_all
 
 KEY = b"k" * 32
 VALUE = "hunter2-hunter2"
@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlq.layout.os.fsync", full)
+    monkeypatch.setattr("mlq.files.layout.os.fsync", full)
     with pytest.raises(StorageError, match=r"A cannot be written.*No space left"):
         keep(layout, KEY, {"A": VALUE}, "q1")
     assert list(layout.secrets_dir.iterdir()) == []

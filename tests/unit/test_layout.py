@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.layout import Layout, write_atomically
-from mlq.paths import make_private_dirs
-from mlq.strict_files import Absent, Content, read_file
+from mlq.files.layout import Layout, write_atomically
+from mlq.files.paths import make_private_dirs
+from mlq.files.strict_files import Absent, Content, read_file
 
 AT = Layout(Path("/root"))
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlq import lifecycle_diagram
 from mlq.errors import InvalidInputError
-from mlq.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, after, sources, target
+from mlq.jobs.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, after, sources, target
+from mlq.jobs.spec import lifecycle_diagram
 
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"
 
@@ -74,7 +74,7 @@ def test_every_pair_is_either_in_the_table_or_refused_in_words(state: State, eve
 
 def test_the_diagram_in_the_documentation_is_the_table() -> None:
     page = ARCHITECTURE.read_text(encoding="utf-8")
-    assert lifecycle_diagram.redrawn(page) == page, "run `python -m mlq.lifecycle_diagram`"
+    assert lifecycle_diagram.redrawn(page) == page, "run `python -m mlq.jobs.lifecycle_diagram`"
 
 
 def test_the_diagram_has_every_move_of_the_table() -> None:

@@ -1,8 +1,8 @@
 """A machine's record becomes the offer its worker meant."""
 
-from mlq.machines import offer_of
-from mlq.placement import Fit, GpuOffer, Misfit, Offer, place
-from mlq.request import Request
+from mlq.jobs.placement import Fit, GpuOffer, Misfit, Offer, place
+from mlq.jobs.request import Request
+from mlq.machines.said import offer_of
 
 RECORD = {
     "machine": "gpu07",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mlq.jobs import FunctionCall, JobSpec
-from mlq.needs import needs_of, script_of, word_of
-from mlq.request import Request
+from mlq.jobs.needs import needs_of, script_of, word_of
+from mlq.jobs.request import Request
+from mlq.jobs.spec import FunctionCall, JobSpec
 
 
 def spec(*argv: str, **changes: Any) -> JobSpec:

@@ -11,18 +11,18 @@ from unittest.mock import Mock
 import pytest
 
 from mlq.errors import SignatureError
-from mlq.jobs import FunctionCall
-from mlq.lifecycle import Event
-from mlq.placement import GpuOffer, Offer
-from mlq.settings import load
-from mlq.signing import sign
+from mlq.jobs.lifecycle import Event
+from mlq.jobs.placement import GpuOffer, Offer
+from mlq.jobs.signing import sign
+from mlq.jobs.spec import FunctionCall
+from mlq.settings.settings import load
 from mlq.store.replies import Claim
-from mlq.submission import Caller, Submission, check_all, sign_all
-from mlq_worker.holdings import Holdings
-from mlq_worker.intake import Intake
-from mlq_worker.orders import order, read_spec
+from mlq.submit.submission import Caller, Submission, check_all, sign_all
+from mlq_worker.agent.admission import Intake
+from mlq_worker.agent.attempts import Holdings
+from mlq_worker.agent.context import Site
+from mlq_worker.agent.orders import order, read_spec
 from mlq_worker.probes.machine import Limits
-from mlq_worker.site import Site
 
 KEY = b"k" * 32
 AT = "2026-11-23T22:15:01.123456Z"
@@ -359,7 +359,7 @@ def test_nothing_of_mlqs_own_can_be_set_from_outside(site: Site) -> None:
 
 def test_a_function_is_called_by_our_own_python_and_returns_to_a_file(site: Site) -> None:
     made = ordered(site, argv=(), function=FunctionCall(name="math.hypot", args=(3, 4)))
-    assert made["argv"][1:] == ["-m", "mlq_worker.call"]
+    assert made["argv"][1:] == ["-m", "mlq_worker.launcher.call"]
     assert made["env"]["MLQ_RETURN_FILE"] == "/results/jobs/7/attempts/2/return.json"
     assert made["tag"]["returns"] is True
     assert ordered(site)["tag"]["returns"] is False

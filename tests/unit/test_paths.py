@@ -10,7 +10,7 @@ import pytest
 from ci import require
 
 from mlq.errors import InvalidInputError, SettingsError, UnsafePathError, UnsafeSocketError
-from mlq.paths import (
+from mlq.files.paths import (
     LONGEST_SOCKET_PATH,
     SecretMissingError,
     check_socket_folder,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.placement import Fit, GpuOffer, Misfit, Occupant, Offer, free_in_s, how_many, place
-from mlq.request import Request
+from mlq.jobs.placement import Fit, GpuOffer, Misfit, Occupant, Offer, free_in_s, how_many, place
+from mlq.jobs.request import Request
 
 MIB = st.integers(0, 24000)
 

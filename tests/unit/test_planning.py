@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.placement import GpuOffer, Occupant, Offer
-from mlq.request import JobClass, Request
+from mlq.jobs.placement import GpuOffer, Occupant, Offer
+from mlq.jobs.request import JobClass, Request
 from mlq.store.replies import Head, Waiting
-from mlq_worker.planning import CLAIM_MOST, PREFETCH_MOST, Lane, Outlook, Plan, plan
+from mlq_worker.agent.schedule import CLAIM_MOST, PREFETCH_MOST, Lane, Outlook, Plan, plan
 
 OFFER = Offer("lab01", 8, 62000, (), 8, 62000)
 PATIENCE_S = 1800.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.progress import latest, report
+from mlq.jobs.progress import latest, report
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlq.variables.programs import program_of
-from mlq.variables.python_env import PythonEnv, active, instead
+from mlq.submit.programs import program_of
+from mlq.submit.python_env import PythonEnv, active, instead
 
 CONDA = {
     "CONDA_PREFIX": "/opt/conda/envs/ml",

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from mlq.layout import Layout
-from mlq.request import Request
+from mlq.files.layout import Layout
+from mlq.files.strict_files import Absent, Refused, Unreadable
+from mlq.jobs.request import Request
 from mlq.store.replies import HeldAttempt
-from mlq.strict_files import Absent, Refused, Unreadable
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.endings import History
-from mlq_worker.holdings import Holding, Holdings
-from mlq_worker.liveness import reading as module
-from mlq_worker.liveness.reading import VALUE_PATIENCE_S, Reading
+from mlq_worker.agent import nfs_reads as module
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.attempts import Holding, Holdings
+from mlq_worker.agent.nfs_reads import VALUE_PATIENCE_S, Reading
+from mlq_worker.agent.outcomes import History
 
 
 class InstantDesk:

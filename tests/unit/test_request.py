@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.request import LARGEST, JobClass, Request
+from mlq.jobs.request import LARGEST, JobClass, Request
 
 REQUESTS = st.builds(
     Request,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlq.errors import EmptiedQueueError, StorageError, UnsafePathError
-from mlq.layout import Layout
-from mlq.root import (
+from mlq.files.layout import Layout
+from mlq.files.root import (
     LastLook,
     WrongRootError,
     absurd_folders,

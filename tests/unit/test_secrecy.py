@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.variables.secrecy import looks_like_secret, masked
+from mlq.submit.secrecy import looks_like_secret, masked
 
 # The rest of sentry-sdk 2's DEFAULT_DENYLIST is about addresses of people and names of frameworks.
 _SENTRYS = """

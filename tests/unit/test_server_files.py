@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlq.mounts import network_file_system
+from mlq.files.mounts import network_file_system
 from mlq.server.choice import none_left
 from mlq.server.config import acl_text, config_text
 from mlq.server.files import ServerFiles, last_words

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlq import settings as settings_module
 from mlq.errors import SettingsError
-from mlq.settings import Loaded, Settings, default_runtime_dir, load, variable
+from mlq.settings.settings import Loaded, Settings, default_runtime_dir, load, variable
+from mlq.settings.settings import settings as settings_module
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def modules_after(code: str, environ: dict[str, str]) -> str:
 
 
 def test_a_second_load_is_the_same_and_imports_no_pydantic(environ: dict[str, str]) -> None:
-    code = "from mlq.settings import load; load(os.environ)"
+    code = "from mlq.settings.settings import load; load(os.environ)"
     assert "pydantic" in modules_after(code, environ).split()
     again = modules_after(code, environ).split()
     assert not {"pydantic", "tomllib", "annotated_types", "redis"} & set(again)

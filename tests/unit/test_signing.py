@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlq.errors import SignatureError, UnsafePathError
-from mlq.paths import SecretMissingError, write_secret
-from mlq.signing import KEY_BYTES, create_key, load_key, sign, verify
+from mlq.files.paths import SecretMissingError, write_secret
+from mlq.jobs.signing import KEY_BYTES, create_key, load_key, sign, verify
 
 KEY, OTHER_KEY = b"k" * KEY_BYTES, b"o" * KEY_BYTES
 

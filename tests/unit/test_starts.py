@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.causes import Cause, Kind
-from mlq_worker.planning import Plan
-from mlq_worker.probation import FIRST_S, LONGEST_S, Probation
-from mlq_worker.starts import OwnStart, Seen, Start, command_fails, how_it_started, machine_fails
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.probation import FIRST_S, LONGEST_S, Probation
+from mlq_worker.agent.schedule import Plan
+from mlq_worker.agent.starts import (
+    OwnStart,
+    Seen,
+    Start,
+    command_fails,
+    how_it_started,
+    machine_fails,
+)
+from mlq_worker.ipc.causes import Cause, Kind
 
 BOTH = ("lab01", "lab02")
 

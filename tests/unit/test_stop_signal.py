@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.stop_signal import parse_grace, parse_stop_signal, read_stop_signal
+from mlq.jobs.stop_signal import parse_grace, parse_stop_signal, read_stop_signal
 
 
 @pytest.mark.parametrize(

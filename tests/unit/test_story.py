@@ -9,13 +9,13 @@ import pytest
 
 from mlq.copies.copy_format import CopiedJob, Copy, Header
 from mlq.errors import SignatureError
-from mlq.lifecycle import State
+from mlq.jobs.lifecycle import State
 from mlq.store.record import common_fields, job_fields
 from mlq.store.restoring import JobToRestore
-from mlq.submission import Submission, check_all, sign_all
+from mlq.submit.submission import Submission, check_all, sign_all
 from mlq.units import utc_iso
-from mlq_worker.attempt_result import parse_result
-from mlq_worker.endings import Patience
+from mlq_worker.agent.attempt_result import parse_result
+from mlq_worker.agent.outcomes import Patience
 from mlq_worker.rebuild.job_file import Signed, parse_job_file, verified
 from mlq_worker.rebuild.plan import GAP, Terms, plan
 from mlq_worker.rebuild.survey import Found, JobOnRoot, Place

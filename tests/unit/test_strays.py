@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from mlq.lifecycle import Event
-from mlq.settings import Settings
+from mlq.files.strict_files import Refused, Unreadable
+from mlq.jobs.lifecycle import Event
+from mlq.settings.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.replies import HeldAttempt
-from mlq.strict_files import Refused, Unreadable
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.endings import History
-from mlq_worker.liveness.evidence import End
-from mlq_worker.liveness.strays import Here, stray_moves
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.nfs import End
+from mlq_worker.agent.orphans import Here, stray_moves
+from mlq_worker.agent.outcomes import History
 
 
 def settings(folder: Path) -> Settings:
 
     from redis_server import installation
 
-    from mlq.settings import load
+    from mlq.settings.settings import load
 
     return load(installation(folder)).settings._replace(machine="lab01")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from people import Person
 
-from mlq import strict_files
-from mlq.strict_files import Absent, Content, Found, Refused, Unreadable, open_file, read_file
+from mlq.files import strict_files
+from mlq.files.strict_files import Absent, Content, Found, Refused, Unreadable, open_file, read_file
 
 MOST = 1000
 

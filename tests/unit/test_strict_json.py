@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.strict_files import Absent, Refused
-from mlq.strict_json import Parsed, is_deeper, parse, read_json
+from mlq.files.strict_files import Absent, Refused
+from mlq.files.strict_json import Parsed, is_deeper, parse, read_json
 
 
 @pytest.mark.parametrize(

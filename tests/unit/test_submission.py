@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq import submission as module
 from mlq.errors import InvalidInputError
-from mlq.jobs import FunctionCall, JobSpec
-from mlq.request import Request
+from mlq.jobs.request import Request
+from mlq.jobs.spec import FunctionCall, JobSpec
 from mlq.store.record import SignedJob
-from mlq.submission import Caller, Options, Submission, argv_of, check_all, sign_all
+from mlq.submit import submission as module
+from mlq.submit.submission import Caller, Options, Submission, argv_of, check_all, sign_all
 
 AT = "2026-11-23T22:15:01.123456Z"
 KEY = b"k" * 32

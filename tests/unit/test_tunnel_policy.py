@@ -14,9 +14,9 @@ from installation import private_settings
 from mlq.errors import TunnelError
 from mlq.tunnel import is_remote, reach
 from mlq.tunnel.interface import TunnelState
-from mlq.tunnel.keeper import patience_s
 from mlq.tunnel.known_hosts import KnownKey, check, known_keys, preferred
-from mlq.tunnel.supervise import FIRST_DELAY_S, LONGEST_DELAY_S, delay_s
+from mlq.tunnel.reconnect import FIRST_DELAY_S, LONGEST_DELAY_S, delay_s
+from mlq.tunnel.shared_daemon import patience_s
 from mlq.tunnel.target import Target
 
 KEY, OTHER = b"the key", b"another key"

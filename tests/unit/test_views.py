@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlq.layout import Layout
-from mlq.views import FIELDS, JobView, view
+from mlq.files.layout import Layout
+from mlq.jobs.view import FIELDS, JobView, view
 
 LAYOUT = Layout(Path("/results"))
 

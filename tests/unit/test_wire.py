@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError
-from mlq.settings import load
+from mlq.settings.settings import load
 from mlq.store.client import ScriptMissingError
 from mlq.store.wire import Wire
-from mlq_cli.opening import OpeningClient
+from mlq_cli.invocation.lazy_client import OpeningClient
 
 
 @pytest.fixture

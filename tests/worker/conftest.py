@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from supervising import Bench
 
-from mlq_worker.supervisor.fence import Spans
+from mlq_worker.liveness.fence import Spans
 
 
 @pytest.fixture

@@ -15,12 +15,13 @@ from installation import private_settings
 from waiting import wait_for
 
 from mlq.errors import WorkerError
-from mlq.paths import machine_dir
-from mlq.settings import Settings
-from mlq_worker import background, control
-from mlq_worker.lock import held, holder
-from mlq_worker.options import WorkerOptions
-from mlq_worker.status import status as status_of
+from mlq.files.paths import machine_dir
+from mlq.settings.settings import Settings
+from mlq_worker.agent.options import WorkerOptions
+from mlq_worker.service import control
+from mlq_worker.service import start as background
+from mlq_worker.service.lock import held, holder
+from mlq_worker.service.status import status as status_of
 
 DAEMON = Path(__file__).parents[1] / "support" / "standins" / "worker_daemon.py"
 OPTIONS = WorkerOptions(cores=2, mem_mib=512, gpus="none")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from waiting import wait_for
 
-from mlq.layout import Layout
-from mlq.strict_files import Absent, Refused, Unreadable
-from mlq_worker.attempt_result import UNUSABLE, AttemptResult
-from mlq_worker.desk import Desk
-from mlq_worker.liveness.evidence import read_beats, read_progress, read_results, read_values
+from mlq.files.layout import Layout
+from mlq.files.strict_files import Absent, Refused, Unreadable
+from mlq_worker.agent.attempt_result import UNUSABLE, AttemptResult
+from mlq_worker.agent.background import Desk
+from mlq_worker.agent.nfs import read_beats, read_progress, read_results, read_values
 from mlq_worker.liveness.verdicts import Beat, Garbled
 
 KEY = ("7", 2)

@@ -8,9 +8,9 @@ import pytest
 from fake_nvml import FakeGpu, FakeNvml
 from waiting import wait_for
 
-from mlq_worker.probes.gpu_watch import GpuWatch
+from mlq_worker.agent.gpu_watch import GpuWatch
+from mlq_worker.ipc import processes
 from mlq_worker.probes.nvml import REOPEN_S, GpuReport
-from mlq_worker.supervisor import processes
 
 A = FakeGpu("GPU-aaaa")
 

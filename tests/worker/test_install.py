@@ -10,14 +10,14 @@ import pytest
 from installation import private_settings
 
 from mlq.errors import WorkerError
-from mlq.paths import machine_dir
-from mlq.settings import Settings
-from mlq_worker.boot import crontab, user_systemd
-from mlq_worker.boot.install import install, uninstall, unit_for
-from mlq_worker.control import stop
-from mlq_worker.lock import held
-from mlq_worker.options import WorkerOptions
-from mlq_worker.status import status
+from mlq.files.paths import machine_dir
+from mlq.settings.settings import Settings
+from mlq_worker.agent.options import WorkerOptions
+from mlq_worker.service import crontab, systemd
+from mlq_worker.service.control import stop
+from mlq_worker.service.install import install, uninstall, unit_for
+from mlq_worker.service.lock import held
+from mlq_worker.service.status import status
 
 STANDINS = Path(__file__).parents[1] / "support" / "standins"
 OPTIONS = WorkerOptions(cores=4, mem_mib=1536, gpus="0,1")
@@ -104,7 +104,7 @@ def test_a_unit_starts_the_worker_it_was_made_for(
     ],
 )
 def test_what_a_logout_ends(cgroup: str, lingers: bool, kills: bool, ends: bool) -> None:
-    found = user_systemd.ends_at_logout(cgroup, lingers=lambda: lingers, kills=lambda: kills)
+    found = systemd.ends_at_logout(cgroup, lingers=lambda: lingers, kills=lambda: kills)
     assert found is ends
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from supervising import Bench
 
-from mlq_worker.supervisor.last_line import LONGEST, last_line
+from mlq_worker.launcher.last_line import LONGEST, last_line
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from people import Person, strangers
 
-from mlq_worker.causes import Kind
-from mlq_worker.supervisor.lookup import Failure, check_environment, check_folder, find
+from mlq_worker.ipc.causes import Kind
+from mlq_worker.launcher.lookup import Failure, check_environment, check_folder, find
 
 
 @contextmanager

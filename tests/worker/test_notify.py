@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlq.errors import SettingsError
-from mlq_worker.notify import Listener, Notifier
+from mlq_worker.service.notify import Listener, Notifier
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from fake_proc import FakeProc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq.placement import Fit, GpuOffer, Misfit, Offer, place
-from mlq.request import Request
+from mlq.jobs.placement import Fit, GpuOffer, Misfit, Offer, place
+from mlq.jobs.request import Request
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import (
     Limits,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlq.layout import Layout
-from mlq_worker.supervisor.secret_files import SecretError, read_secrets
+from mlq.files.layout import Layout
+from mlq_worker.launcher.secrets import SecretError, read_secrets
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_fault_of_the_disk_is_no_fault_of_the_job(
     def stale(*_: object) -> bytes:
         raise OSError(116, "Stale file handle")
 
-    monkeypatch.setattr("mlq_worker.supervisor.secret_files.os.read", stale)
+    monkeypatch.setattr("mlq_worker.launcher.secrets.os.read", stale)
     with pytest.raises(OSError, match="Stale file handle") as caught:
         read_secrets(layout, {"A": "A-1"})
     assert caught.value.filename == str(layout.secrets_dir)

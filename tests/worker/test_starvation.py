@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mlq.placement import Occupant, Offer
-from mlq.request import JobClass, Request
+from mlq.jobs.placement import Occupant, Offer
+from mlq.jobs.request import JobClass, Request
 from mlq.store.replies import Head, Waiting
-from mlq_worker.planning import Outlook, plan
+from mlq_worker.agent.schedule import Outlook, plan
 
 TURN_S = 10
 PATIENCE_S = 1800.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mlq_worker.ipc.processes import Process
 from mlq_worker.supervisor.audience import Manner, audience
-from mlq_worker.supervisor.processes import Process
 
 # By letter: s a shell, S one with a trap, m make, p a program that handles it, w its worker,
 # b a program in the background, t a tee.

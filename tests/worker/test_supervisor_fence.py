@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlq_worker.supervisor.fence import (
+from mlq_worker.liveness.fence import (
     Contact,
     Spans,
     beaten,

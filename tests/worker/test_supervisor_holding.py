@@ -14,8 +14,8 @@ from supervising import Bench, is_stopped, process_runs
 from waiting import wait_for
 
 from mlq.errors import SupervisorError
-from mlq_worker.supervisor import processes
-from mlq_worker.supervisor.clock import boottime
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.clock import boottime
 
 FOREVER = "import signal; signal.pause()"
 HIDDEN_CHILD = (

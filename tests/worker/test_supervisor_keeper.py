@@ -19,8 +19,10 @@ from capstone import CS_ARCH_ARM64, CS_ARCH_X86, CS_MODE_64, CS_MODE_ARM, Cs
 from supervising import process_runs
 from waiting import wait_for
 
-from mlq_worker.supervisor import keeper, keeper_aarch64, keeper_x86_64, processes
-from mlq_worker.supervisor.keeper import REPORT, REPORT_FD, Keeper, above_reports, elf
+from mlq_worker.ipc import processes
+from mlq_worker.keeper import aarch64, x86_64
+from mlq_worker.keeper import start as keeper
+from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, above_reports, elf
 
 NATIVE = platform.machine()
 natively = pytest.mark.skipif(elf(NATIVE) is None, reason="not written for this architecture")
@@ -113,7 +115,7 @@ def parent(folder: Path, machine: str, call: str, *argv: str) -> Iterator[tuple[
     """A process that starts a command by `call`; gives the pid of what it started, and itself."""
     code = (
         "import os, sys, signal\nfrom pathlib import Path\n"
-        "from mlq_worker.supervisor.keeper import Keeper\n"
+        "from mlq_worker.keeper.start import Keeper\n"
         f"path, argv = Keeper(Path(sys.argv[1]), sys.argv[2]).{call}\n"
         "print(os.posix_spawn(path, argv, os.environ), flush=True)\nsignal.pause()\n"
     )
@@ -171,8 +173,8 @@ def test_the_program_is_a_whole_elf_file(machine: str, number: int) -> None:
 def test_the_listing_says_what_the_bytes_do(machine: str) -> None:
     """A disassembler reads from the bytes what stands beside them."""
     listing, *architecture = {
-        "x86_64": (keeper_x86_64.LISTING, CS_ARCH_X86, CS_MODE_64),
-        "aarch64": (keeper_aarch64.LISTING, CS_ARCH_ARM64, CS_MODE_ARM),
+        "x86_64": (x86_64.LISTING, CS_ARCH_X86, CS_MODE_64),
+        "aarch64": (aarch64.LISTING, CS_ARCH_ARM64, CS_MODE_ARM),
     }[machine]
     lines = listing.strip().split("\n")
     instructions = keeper.code(machine)
@@ -186,7 +188,7 @@ def test_the_listing_says_what_the_bytes_do(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_both_programs_make_the_same_system_calls(machine: str) -> None:
-    listing = {"x86_64": keeper_x86_64, "aarch64": keeper_aarch64}[machine].LISTING
+    listing = {"x86_64": x86_64, "aarch64": aarch64}[machine].LISTING
     calls = [line[48:] for line in listing.split("\n") if line[15:].startswith(("syscall", "svc"))]
     names = [call.split("(")[0].replace("clone", "fork") for call in calls]
     assert names == [

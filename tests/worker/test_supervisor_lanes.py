@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlq_worker.supervisor.lanes import Lanes
+from mlq_worker.launcher.prefetch import Lanes
 
 
 @dataclass

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from waiting import wait_for
 
-from mlq_worker.supervisor.clock import boottime
-from mlq_worker.supervisor.pool import Pool
+from mlq_worker.ipc.clock import boottime
+from mlq_worker.launcher.io_threads import Pool
 
 
 @pytest.fixture

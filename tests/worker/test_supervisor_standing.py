@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlq_worker.ipc.messages import Order, unstarted_result
+from mlq_worker.liveness.fence import Contact, Spans, beaten
 from mlq_worker.supervisor.attempt import Attempt, Phase
-from mlq_worker.supervisor.fence import Contact, Spans, beaten
-from mlq_worker.supervisor.messages import Order, unstarted_result
 from mlq_worker.supervisor.standing import ALONE, DISPLACED, Standing
 
 SPANS = Spans(10, 45, 60, 90)

@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from mlq_worker.supervisor.children import LaunchPause
-from mlq_worker.supervisor.clock import Moment
-from mlq_worker.supervisor.fence import Spans
-from mlq_worker.supervisor.messages import Key, Order, Result, Started, unstarted_result
+from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.messages import Key, Order, Result, Started, unstarted_result
+from mlq_worker.liveness.fence import Spans
+from mlq_worker.supervisor.launcher_process import LaunchPause
 from mlq_worker.supervisor.state import Attempts
 
 SPANS = Spans(10, 45, 60, 90)

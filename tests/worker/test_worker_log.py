@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlq_worker import worker_log
-from mlq_worker.worker_log import last_line, log_to
+from mlq_worker.service import log as worker_log
+from mlq_worker.service.log import last_line, log_to
 
 
 @pytest.fixture

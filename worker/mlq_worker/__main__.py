@@ -12,11 +12,11 @@ import os
 import sys
 
 from mlq.errors import MlqError
-from mlq.paths import machine_dir
-from mlq.settings import load
-from mlq_worker.background import DRAINED, KEEP_TRYING
-from mlq_worker.control import run, wait_for_drained
-from mlq_worker.options import WorkerOptions
+from mlq.files.paths import machine_dir
+from mlq.settings.settings import load
+from mlq_worker.agent.options import WorkerOptions
+from mlq_worker.service.control import run, wait_for_drained
+from mlq_worker.service.start import DRAINED, KEEP_TRYING
 
 
 def main(machine: str, options: str, *more: str) -> int:

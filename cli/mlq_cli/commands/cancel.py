@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from mlq.lifecycle import HELD, WAITING, State
+from mlq.jobs.lifecycle import HELD, WAITING, State
 from mlq_cli.choosing import check_choice, chosen, told
-from mlq_cli.parser import add_choice
+from mlq_cli.invocation.parser import add_choice
+from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import listed_briefly
-from mlq_cli.session import open_queue, print_lines, say, show_progress
 
 HELP = "cancel jobs; those that run are stopped"
 EXAMPLES = """\

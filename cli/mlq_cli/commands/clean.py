@@ -7,19 +7,17 @@ import sys
 import time
 from collections.abc import Sequence
 
-from mlq.cleaning import Cleaned, clean, sizes
+from mlq.api.cleaning import Cleaned, clean, sizes
+from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError, JobNotFoundError, MlqError, StorageError
-from mlq.layout import Layout
-from mlq.lifecycle import ENDED
-from mlq.queues import Queue
-from mlq.root import WrongRootError, pinned
+from mlq.files.layout import Layout
+from mlq.files.root import WrongRootError, pinned
+from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.view import JobView
 from mlq.units import parse_duration, parse_iso, utc_iso
-from mlq.views import JobView
 from mlq_cli.choosing import check_choice, chosen
-from mlq_cli.parser import add_choice, add_json
-from mlq_cli.render.cleaning import folder_table, size
-from mlq_cli.render.words import count
-from mlq_cli.session import (
+from mlq_cli.invocation.parser import add_choice, add_json
+from mlq_cli.invocation.session import (
     local_now,
     open_queue,
     out_style,
@@ -29,6 +27,8 @@ from mlq_cli.session import (
     say,
     show_progress,
 )
+from mlq_cli.render.cleaning import folder_table, size
+from mlq_cli.render.words import count
 
 HELP = "delete the folders of ended jobs; without --delete it says what would go"
 EXAMPLES = """\
@@ -154,7 +154,7 @@ def _agrees(total: str, args: argparse.Namespace) -> bool:
             f"{total} would go, and nobody can be asked here",
             fix="say --delete --yes if it is right",
         )
-    from mlq_cli.setup.asking import Asker
+    from mlq_cli.invocation.prompts import Asker
 
     if Asker(wanted=True).surely(f"Delete {total}, logs and results and all?"):
         return True

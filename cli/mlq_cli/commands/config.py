@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlq.settings import Loaded, load
-from mlq_cli.parser import add_json
+from mlq.settings.settings import Loaded, load
+from mlq_cli.invocation.parser import add_json
+from mlq_cli.invocation.session import out_style, print_json, print_painted
 from mlq_cli.render.table import Cell, Column, table
-from mlq_cli.session import out_style, print_json, print_painted
 
 HELP = "show every setting, its value and where it was set"
 EXAMPLES = """\

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError
-from mlq.hosts import HOST_RULE, is_host
-from mlq.settings import Settings, load
+from mlq.settings.hosts import HOST_RULE, is_host
+from mlq.settings.settings import Settings, load
 from mlq.tunnel import is_remote
-from mlq_cli.parser import add_json
-from mlq_cli.session import print_json, print_lines
+from mlq_cli.invocation.parser import add_json
+from mlq_cli.invocation.session import print_json, print_lines
 
 if TYPE_CHECKING:
-    from mlq_cli.remote.deploying import Runner
+    from mlq_cli.remote.deploy import Runner
 
 HELP = "put this mlq into the results root, from where all machines run it"
 EXAMPLES = """\
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Deploy."""
-    from mlq_cli.remote import deploying, wheel
+    from mlq_cli.remote import deploy, wheel
     from mlq_cli.render.progress import Progress
 
     if args.on is not None and not is_host(args.on):
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
     where = host or "this machine"
     with Progress() as progress:
         progress.show({where: "connecting" if host else "working"})
-        done = deploying.deploy(
-            _by_ssh(settings, host) if host else deploying.run_here,
+        done = deploy.deploy(
+            _by_ssh(settings, host) if host else deploy.run_here,
             where,
             settings.root,
             wheel.build(),

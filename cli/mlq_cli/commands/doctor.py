@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlq.settings import Loaded, load
-from mlq_cli.parser import add_json
+from mlq.settings.settings import Loaded, load
+from mlq_cli.invocation.parser import add_json
+from mlq_cli.invocation.session import out_style, print_json, print_painted
 from mlq_cli.remote.command import add_machines, machines_of
-from mlq_cli.session import out_style, print_json, print_painted
 
 if TYPE_CHECKING:
     from mlq_cli.doctor.check import Check
@@ -34,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Examine; 0 unless there is a problem."""
     from mlq_cli.doctor.check import Level
-    from mlq_cli.doctor.examination import examine, probes
-    from mlq_cli.render.checks import check_table
+    from mlq_cli.doctor.runner import examine, probes
+    from mlq_cli.doctor.table import check_table
     from mlq_cli.render.progress import Progress
 
     loaded = load(os.environ)
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
 def _far(machines: Sequence[str], loaded: Loaded, show: Show) -> list[tuple[str, Check]]:
     """Have each machine examine itself, add how we got there, and compare what must agree."""
     from mlq_cli.doctor import judge, look
-    from mlq_cli.doctor.agreement import disagreements
     from mlq_cli.doctor.check import Check, ok, problem
+    from mlq_cli.doctor.cross_check import disagreements
     from mlq_cli.remote import far_mlq
     from mlq_cli.remote.fanout import on_all
     from mlq_cli.remote.outcome import Outcome

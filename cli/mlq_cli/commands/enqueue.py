@@ -8,21 +8,21 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
 from mlq.ids import expand
-from mlq.machines import offer_of
-from mlq.placement import Misfit, Offer, place
-from mlq.present_folder import present_folder
-from mlq.queues import Queue
-from mlq.request import JobClass
-from mlq.settings import Settings
+from mlq.jobs.placement import Misfit, Offer, place
+from mlq.jobs.request import JobClass
+from mlq.jobs.view import JobView
+from mlq.machines.said import offer_of
+from mlq.settings.settings import Settings
+from mlq.submit.present_folder import present_folder
 from mlq.tunnel import is_remote
-from mlq.views import JobView
-from mlq_cli.parser import add_json, check_text
+from mlq_cli.invocation.parser import add_json, check_text
+from mlq_cli.invocation.session import open_queue, print_json, print_lines, say
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import asks
 from mlq_cli.render.words import about, count
-from mlq_cli.session import open_queue, print_json, print_lines, say
 from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 HELP = "put a job in the queue and print its id"
@@ -125,14 +125,14 @@ def _configure_order(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retries", type=int, default=0, metavar="N", help="start again when it fails (0 times)"
     )
-    from mlq_cli.completers import complete_jobs
+    from mlq_cli.invocation.completers import complete_jobs
 
     after.completer = complete_jobs  # type: ignore[attr-defined]
 
 
 def run(args: argparse.Namespace) -> int:
     """Enqueue; with --wait the exit code is the job's."""
-    from mlq.submission import Submission
+    from mlq.submit.submission import Submission
 
     argv = command_of(args)
     if args.after_any and args.after is None:

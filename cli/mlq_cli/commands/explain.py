@@ -6,22 +6,29 @@ import argparse
 import time
 from typing import Any
 
+from mlq.api.queue import Queue
 from mlq.ids import order_key
-from mlq.lifecycle import ENDED, State
-from mlq.needs import word_of
-from mlq.queues import Queue
-from mlq.request import JobClass
-from mlq.store.found import text_of, whole
+from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.needs import word_of
+from mlq.jobs.request import JobClass
+from mlq.jobs.view import JobView
+from mlq.lenient import text_of, whole
 from mlq.store.replies import Waiting
-from mlq.views import JobView
 from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
-from mlq_cli.parser import add_ids, add_json
+from mlq_cli.invocation.parser import add_ids, add_json
+from mlq_cli.invocation.session import (
+    local_now,
+    open_queue,
+    out_style,
+    print_json,
+    print_lines,
+    print_painted,
+)
 from mlq_cli.render.clean import clean
 from mlq_cli.render.explain import verdict_table
 from mlq_cli.render.jobs import asks, seconds_of, state_of
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.words import count, elapsed, moment
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "say why a job waits: for each machine, what is short"
 EXAMPLES = """\

@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 
-from mlq.settings import load
-from mlq_cli.session import print_lines, say
+from mlq.settings.settings import load
+from mlq_cli.invocation.session import print_lines, say
 
 HELP = "set mlq up on this machine: asks, checks each answer, writes the config file and the key"
 EXAMPLES = """\
@@ -42,11 +42,11 @@ def run(args: argparse.Namespace) -> int:
     """Set up, or show."""
     loaded = load(os.environ)
     if args.show:
-        from mlq_cli.setup.paste import instructions
+        from mlq_cli.setup.snippet import instructions
 
         print_lines(instructions(loaded.settings))
         return 0
-    from mlq_cli.setup.asking import Asker
+    from mlq_cli.invocation.prompts import Asker
     from mlq_cli.setup.steps import Flags, set_up
 
     flags = Flags(

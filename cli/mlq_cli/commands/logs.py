@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
-from mlq.lifecycle import State
-from mlq.queues import Queue
-from mlq.views import JobView
+from mlq.jobs.lifecycle import State
+from mlq.jobs.view import JobView
+from mlq_cli.invocation.parser import add_ids
+from mlq_cli.invocation.session import open_queue, print_lines, say
 from mlq_cli.logs import Sink, follow, out_sink, show_once
-from mlq_cli.parser import add_ids
 from mlq_cli.root_files import RootFiles, root_files
-from mlq_cli.session import open_queue, print_lines, say
 
 HELP = "print what jobs have written (stdout and stderr)"
 EXAMPLES = """\

@@ -7,10 +7,18 @@ import gc
 import sys
 import time
 
-from mlq.lifecycle import ENDED, HELD, WAITING
-from mlq.queues import Queue
-from mlq.views import JobView
-from mlq_cli.parser import add_ids, add_json, add_state
+from mlq.api.queue import Queue
+from mlq.jobs.lifecycle import ENDED, HELD, WAITING
+from mlq.jobs.view import JobView
+from mlq_cli.invocation.parser import add_ids, add_json, add_state
+from mlq_cli.invocation.session import (
+    local_now,
+    open_queue,
+    out_style,
+    print_json,
+    print_lines,
+    print_painted,
+)
 from mlq_cli.render.jobs import (
     counts_of,
     ended_of,
@@ -20,7 +28,6 @@ from mlq_cli.render.jobs import (
     total,
 )
 from mlq_cli.render.words import count
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_lines, print_painted
 
 HELP = "list jobs: those that run, wait, or ended in the last 24 hours (of many: 50 each)"
 EXAMPLES = """\

@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from mlq.api.root_and_queue import look
 from mlq.errors import InvalidInputError
-from mlq.root_and_queue import look
 from mlq.store.forgetting import forget_machine
-from mlq_cli.parser import add_json
+from mlq_cli.invocation.parser import add_json
+from mlq_cli.invocation.session import (
+    open_queue,
+    out_style,
+    print_json,
+    print_lines,
+    print_painted,
+    say,
+)
 from mlq_cli.render.machines import machine_table, not_heard
 from mlq_cli.render.words import listed
-from mlq_cli.session import open_queue, out_style, print_json, print_lines, print_painted, say
 
 HELP = "list the machines: what is free, what runs, and what is wrong"
 EXAMPLES = """\

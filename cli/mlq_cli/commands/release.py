@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 
+from mlq.api.held import held_jobs, release
 from mlq.errors import InvalidInputError
-from mlq.held import held_jobs, release
-from mlq.lifecycle import HELD
-from mlq_cli.parser import add_ids
+from mlq.jobs.lifecycle import HELD
+from mlq_cli.invocation.parser import add_ids
+from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import listed
-from mlq_cli.session import open_queue, print_lines, say, show_progress
 
 HELP = "let held jobs go: those whose command failed wherever it was tried"
 EXAMPLES = """\

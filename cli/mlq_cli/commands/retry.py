@@ -10,15 +10,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from mlq.api.many import Retried
+from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
 from mlq.ids import order_key
-from mlq.lifecycle import State
-from mlq.many import Retried
-from mlq.queues import Queue
+from mlq.jobs.lifecycle import State
 from mlq_cli.choosing import check_choice, chosen, told
-from mlq_cli.parser import add_choice
+from mlq_cli.invocation.parser import add_choice
+from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import count, listed_briefly
-from mlq_cli.session import open_queue, print_lines, say, show_progress
 
 HELP = "run jobs again that failed or were canceled; they go on from their checkpoints"
 EXAMPLES = """\
@@ -87,7 +87,7 @@ def _agrees(finished: Sequence[str]) -> bool:
             why="a second run may overwrite results",
             fix="say `mlq retry --finished --yes ...` if it is right",
         )
-    from mlq_cli.setup.asking import Asker
+    from mlq_cli.invocation.prompts import Asker
 
     run_again = (
         f"{count(len(finished), 'job')} finished: {listed_briefly(finished)}. Run again, in the"

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from mlq.server import control as server
 from mlq.server import status as server_status
 from mlq.server.files import ServerFiles
-from mlq.settings import Settings, load
+from mlq.settings.settings import Settings, load
 from mlq.store.store import Store
-from mlq_cli.parser import add_json
+from mlq_cli.invocation.parser import add_json
+from mlq_cli.invocation.session import print_json, print_lines
 from mlq_cli.remote.command import checked_hosts, run_on
 from mlq_cli.remote.outcome import Outcome
 from mlq_cli.render.clean import clean
 from mlq_cli.render.words import count
-from mlq_cli.session import print_json, print_lines
 
 HELP = "start, stop, restore or look at the queue's server, on the machine that keeps the queue"
 EXAMPLES = """\

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from mlq.store.templates import Raw, whole_specs
-from mlq.variables.masked import given
+from mlq.submit.masked import given
 from mlq_cli.choosing import check_choice, chosen
-from mlq_cli.parser import add_choice, add_json
+from mlq_cli.invocation.parser import add_choice, add_json
+from mlq_cli.invocation.session import local_now, open_queue, out_style, print_json, print_painted
 from mlq_cli.render.job_details import details
-from mlq_cli.session import local_now, open_queue, out_style, print_json, print_painted
 
 HELP = "show everything about jobs"
 EXAMPLES = """\

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from math import inf
 
-from mlq.lifecycle import ENDED
+from mlq.jobs.lifecycle import ENDED
 from mlq.units import parse_duration
 from mlq_cli.choosing import check_choice, chosen
-from mlq_cli.parser import add_choice
+from mlq_cli.invocation.parser import add_choice
+from mlq_cli.invocation.session import open_queue, say
 from mlq_cli.render.words import listed
-from mlq_cli.session import open_queue, say
 from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 HELP = "wait until jobs have ended; the exit code is theirs"

@@ -6,14 +6,14 @@ import argparse
 import os
 
 from mlq.errors import InvalidInputError
-from mlq.paths import checked_machine
-from mlq.settings import Settings, load
+from mlq.files.paths import checked_machine
+from mlq.settings.settings import Settings, load
 from mlq.units import parse_size
-from mlq_cli.parser import add_json
+from mlq_cli.invocation.parser import add_json
+from mlq_cli.invocation.session import print_json, print_lines, say
 from mlq_cli.remote.command import add_machines, machines_of, run_on
 from mlq_cli.remote.outcome import Outcome
-from mlq_cli.session import print_json, print_lines, say
-from mlq_worker.options import WorkerOptions
+from mlq_worker.agent.options import WorkerOptions
 
 HELP = "start, stop or install the worker of this machine, or of others by ssh"
 EXAMPLES = """\
@@ -127,7 +127,8 @@ _ENDS_AT_LOGOUT = (
 
 
 def _start(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker import background, control
+    from mlq_worker.service import control
+    from mlq_worker.service import start as background
 
     options = _options(args)
     if args.foreground:
@@ -151,7 +152,7 @@ def _print_done(settings: Settings, says: str, *, as_json: bool) -> None:
 
 
 def _stop(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker import control
+    from mlq_worker.service import control
 
     how: control.How = "drain" if args.drain else "now" if args.now else "keep"
     control.stop(settings, how, say)
@@ -161,14 +162,14 @@ def _stop(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _drain(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker import control
+    from mlq_worker.service import control
 
     _print_done(settings, control.drain(settings), as_json=args.json)
     return 0
 
 
 def _status(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker.status import status as look
+    from mlq_worker.service.status import status as look
 
     status = look(settings)
     if args.json:
@@ -198,14 +199,14 @@ def _status(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _install(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker.boot.install import install
+    from mlq_worker.service.install import install
 
     print_lines(install(settings, _options(args), args.print).split("\n"))
     return 0
 
 
 def _uninstall(settings: Settings, args: argparse.Namespace) -> int:  # noqa: ARG001 - as the others
-    from mlq_worker.boot.install import uninstall
+    from mlq_worker.service.install import uninstall
 
     print_lines(uninstall(settings).split("\n"))
     return 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlq.mounts import network_file_system
-from mlq.root_and_queue import Pair
-from mlq.root_and_queue import look as look_at_both
-from mlq.settings import Settings
-from mlq.store.found import record
+from mlq.api.root_and_queue import Pair
+from mlq.api.root_and_queue import look as look_at_both
+from mlq.files.mounts import network_file_system
+from mlq.lenient import record
+from mlq.settings.settings import Settings
 from mlq.tunnel import is_remote
 from mlq_cli.doctor.check import Check, of_error, ok, problem, warning
 from mlq_cli.doctor.look_queue import reached
@@ -16,7 +16,7 @@ from mlq_cli.doctor.look_queue import reached
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Look at both and judge; says nothing if there is no queue or no root, which others say."""
-    from mlq.layout import Layout
+    from mlq.files.layout import Layout
 
     if not settings.root.is_dir():
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlq.clock_offset import in_words
 from mlq.errors import TunnelError
-from mlq.settings import Settings
+from mlq.machines.clock_offset import in_words
+from mlq.settings.settings import Settings
 from mlq.units import format_duration
 from mlq_cli.doctor.check import Check, Level, of_error, ok, problem, warning
 from mlq_cli.doctor.facts import (

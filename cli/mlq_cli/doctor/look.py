@@ -12,12 +12,12 @@ from statistics import median
 
 from mlq import __version__
 from mlq.errors import MlqError
-from mlq.layout import CURRENT, SOFTWARE, write_atomically
-from mlq.mounts import network_file_system
-from mlq.paths import SecretMissingError, private_dir, read_secret
-from mlq.people import user_name
-from mlq.settings import Loaded, Settings
-from mlq.signing import fingerprint, load_key
+from mlq.files.layout import CURRENT, SOFTWARE, write_atomically
+from mlq.files.mounts import network_file_system
+from mlq.files.paths import SecretMissingError, private_dir, read_secret
+from mlq.jobs.signing import fingerprint, load_key
+from mlq.settings.people import user_name
+from mlq.settings.settings import Loaded, Settings
 from mlq.tunnel import is_remote
 from mlq_cli.doctor.facts import (
     FileFacts,
@@ -46,10 +46,10 @@ _DAEMONS = {
 
 def machine(settings: Settings) -> MachineFacts:
     """Look at the machine; takes a second, to see what others keep busy."""
-    from mlq_worker.boot import crontab, user_systemd
-    from mlq_worker.boot.install import installed
     from mlq_worker.probes.cores import CoreProbe
     from mlq_worker.probes.process_table import scan
+    from mlq_worker.service import crontab, systemd
+    from mlq_worker.service.install import installed
 
     probe = CoreProbe()
     cores = probe.read(time.monotonic(), scan(), [os.getpid()])
@@ -60,10 +60,10 @@ def machine(settings: Settings) -> MachineFacts:
         python_path=sys.executable,
         mlq=__version__,
         deployed=_deployed(settings.root),
-        lingers=user_systemd.lingers() if user_systemd.works() else None,
+        lingers=systemd.lingers() if systemd.works() else None,
         cron=crontab.read() is not None,
         at_boot=installed(settings.machine),
-        kills_at_logout=user_systemd.kills_at_logout(),
+        kills_at_logout=systemd.kills_at_logout(),
         cores=cores.total,
         foreign_load=cores.foreign_load,
         logged_in=others(_said("who"), user_name()),
@@ -88,7 +88,7 @@ def batch_systems(proc: Path) -> tuple[str, ...]:
 
 def gpus() -> GpuFacts:
     """Look at the GPUs."""
-    from mlq_worker.probes.gpu_watch import GpuWatch
+    from mlq_worker.agent.gpu_watch import GpuWatch
 
     watch = GpuWatch("all")
     report = watch.read()

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mlq.copies.copy_files import LATEST, PREVIOUS, copies_dir
-from mlq.layout import Layout
-from mlq.settings import Settings
+from mlq.files.layout import Layout
+from mlq.settings.settings import Settings
 from mlq.store.refused_names import RefusedName, refused_names
 from mlq.store.store import Store
 from mlq_cli.doctor.look_queue import reached

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlq.clock_offset import offset_s
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
-from mlq.paths import read_password
+from mlq.files.paths import read_password
+from mlq.lenient import whole
+from mlq.machines.clock_offset import offset_s
 from mlq.server.lost_files import explained
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 from mlq.store.client import Client
-from mlq.store.found import whole
 from mlq.store.wire import Wire
 from mlq.tunnel import is_remote, reach
 from mlq_cli.doctor.facts import QueueFacts

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlq.errors import MlqError
-from mlq.layout import Layout
-from mlq.root import absurd_folders
-from mlq.settings import Settings
+from mlq.files.layout import Layout
+from mlq.files.root import absurd_folders
+from mlq.settings.settings import Settings
 from mlq_cli.doctor.check import Check, warning
 from mlq_cli.doctor.look_queue import reached
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import MlqError, StorageError, TunnelError
-from mlq.layout import CURRENT, SOFTWARE
-from mlq.strict_files import Absent, Missing, Refused, Unreadable
+from mlq.files.layout import CURRENT, SOFTWARE
+from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
 from mlq_cli.remote.far_reader import Log
 from mlq_cli.remote.far_shell import FarShell
 
 Open = Callable[[Sequence[str]], FarShell]
 
-_MODULES = ("mlq.strict_files", "mlq_cli.remote.far_reader")
+_MODULES = ("mlq.files.strict_files", "mlq_cli.remote.far_reader")
 _NO_PYTHON = {"python": False}
 _CHECK = "import sys; sys.exit(sys.version_info < (3, 10))"
 _LOAD = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"

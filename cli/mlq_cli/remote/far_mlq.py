@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import MlqError, UnsafePathError
-from mlq.layout import CURRENT, SOFTWARE
-from mlq.tunnel.far_folder import OURS_ALONE
+from mlq.files.layout import CURRENT, SOFTWARE
+from mlq.tunnel.remote_folder import OURS_ALONE
 from mlq_cli.remote.fanout import Task, Way
 from mlq_cli.remote.outcome import Outcome
 from mlq_cli.remote.ssh import Ran, Ssh

@@ -1,7 +1,7 @@
 """Reads logs below the results root: here, or, sent as text, on the queue's host.
 
 A laptop does not mount the results root, but its ssh connection leads to a host that does. That
-host may have no mlq, or another version; so this file and `mlq.strict_files` travel there and run
+host may have no mlq, or another version; so this file and `mlq.files.strict_files` travel there and run
 under its own Python. They use the standard library only, and Python 3.10 is enough.
 
 Requests come a line each, in JSON; each is answered at once, in order:
@@ -21,7 +21,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from mlq.strict_files import Absent, Missing, Unreadable, open_file
+from mlq.files.strict_files import Absent, Missing, Unreadable, open_file
 
 PIECE_BYTES = 1 << 18
 

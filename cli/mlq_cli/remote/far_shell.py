@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from mlq.errors import MlqError, TunnelError
-from mlq.settings import Settings
-from mlq.tunnel.place import Place
+from mlq.settings.settings import Settings
+from mlq.tunnel.rendezvous import Place
 from mlq.tunnel.target import Target
 from mlq_cli.remote.ssh import MARK, SSH_FAILED, Ssh, line_of
 

@@ -13,8 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mlq.layout import write_atomically
-from mlq.settings import Settings
+from mlq.files.layout import write_atomically
+from mlq.settings.settings import Settings
 from mlq.tunnel import is_remote
 from mlq_cli.remote.far_shell import master_folder
 from mlq_cli.remote.ssh import Ssh, line_of

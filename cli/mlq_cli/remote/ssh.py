@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from mlq.errors import MlqError, TunnelError
-from mlq.layout import write_atomically
-from mlq.paths import private_dir
-from mlq.settings import Settings
+from mlq.files.layout import write_atomically
+from mlq.files.paths import private_dir
+from mlq.settings.settings import Settings
 from mlq.tunnel.offered_key import Offered, ask_for_key
 from mlq.tunnel.openssh import config_text
 from mlq.tunnel.openssh_errors import explained

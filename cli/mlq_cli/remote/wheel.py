@@ -20,7 +20,7 @@ import mlq
 import mlq_cli
 import mlq_worker
 from mlq.errors import MlqError
-from mlq_worker.boot import unit_files
+from mlq_worker.service import unit_files
 
 _DISTRIBUTION = "mlq-lab"
 _TAG = "py3-none-any"

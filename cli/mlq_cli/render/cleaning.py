@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from mlq.views import JobView
+from mlq.jobs.view import JobView
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import about, moment

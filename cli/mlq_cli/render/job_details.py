@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from datetime import datetime
 
+from mlq.jobs.view import JobView
+from mlq.submit.masked import Given
 from mlq.units import format_duration, format_mib
-from mlq.variables.masked import Given
-from mlq.views import JobView
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import seconds_of, state_of
 from mlq_cli.render.style import Style, kind_of

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from mlq.lifecycle import ENDED, HELD, WAITING, State
+from mlq.jobs.lifecycle import ENDED, HELD, WAITING, State
+from mlq.jobs.view import JobView
 from mlq.units import format_mib, parse_iso
-from mlq.views import JobView
 from mlq_cli.render.style import Style, kind_of
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import count, elapsed, percent

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlq.clock_offset import told_by
-from mlq.machines import listed, offer_of
-from mlq.placement import GpuOffer
-from mlq.store.found import number
+from mlq.jobs.placement import GpuOffer
+from mlq.lenient import number
+from mlq.machines.clock_offset import told_by
+from mlq.machines.said import listed, offer_of
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import about, elapsed

@@ -9,12 +9,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from mlq.paths import write_secret
-from mlq.settings import Settings
-from mlq.signing import create_key, load_key
+from mlq.files.paths import write_secret
+from mlq.jobs.signing import create_key, load_key
+from mlq.settings.settings import Settings
 from mlq_cli.remote.ssh import Ssh
-from mlq_cli.setup import survey
-from mlq_cli.setup.survey import Account
+from mlq_cli.setup import discovery
+from mlq_cli.setup.discovery import Account
 
 
 def secrets_here(settings: Settings) -> list[str]:
@@ -41,7 +41,7 @@ def shared_secrets(settings: Settings, there: Account, *, share: bool) -> list[s
         share: whether to copy what only one side has.
     """
     ssh, host = Ssh(settings), settings.queue_host
-    key_there, password_there = survey.exist(ssh, host, there.key_file, there.password_file)
+    key_there, password_there = discovery.exist(ssh, host, there.key_file, there.password_file)
     key, password = settings.key_file, settings.password_file
     lines = []
     if not key.exists() and key_there:
@@ -49,7 +49,7 @@ def shared_secrets(settings: Settings, there: Account, *, share: bool) -> list[s
     elif not key_there:
         lines += secrets_here(settings)[:1]
         if share:
-            survey.put(ssh, host, there.key_file, load_key(key).hex().encode() + b"\n")
+            discovery.put(ssh, host, there.key_file, load_key(key).hex().encode() + b"\n")
             lines.append(f"copied it to {host}:{there.key_file}")
         else:
             lines.append(_to_copy(str(key), f"{host}:{there.key_file}"))
@@ -66,7 +66,7 @@ def shared_secrets(settings: Settings, there: Account, *, share: bool) -> list[s
 def _fetched(ssh: Ssh, host: str, remote: str, path: Path, *, share: bool) -> str:
     if not share:
         return _to_copy(f"{host}:{remote}", str(path))
-    write_secret(path, survey.fetch(ssh, host, remote))
+    write_secret(path, discovery.fetch(ssh, host, remote))
     return f"copied {path} from {host}"
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import InvalidInputError, StorageError
-from mlq.hosts import HOST_RULE, is_gateway, is_host
-from mlq.layout import write_atomically
-from mlq.paths import check_ours_alone, make_private_dirs
-from mlq.settings import Loaded, Settings, default_settings
+from mlq.files.layout import write_atomically
+from mlq.files.paths import check_ours_alone, make_private_dirs
+from mlq.settings.hosts import HOST_RULE, is_gateway, is_host
+from mlq.settings.settings import Loaded, Settings, default_settings
 from mlq.tunnel import is_remote
+from mlq_cli.invocation.prompts import Asker
 from mlq_cli.remote.command import checked_hosts
 from mlq_cli.remote.ssh import Ssh
-from mlq_cli.setup.asking import Asker
 from mlq_cli.setup.config_text import Value, with_values
+from mlq_cli.setup.discovery import Account, account, check_root
 from mlq_cli.setup.secret_files import secrets_here, shared_secrets
-from mlq_cli.setup.survey import Account, account, check_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _machines(settings: Settings, flags: Flags, asker: Asker) -> tuple[str, ...]
 
 def _written(loaded: Loaded, values: Mapping[str, Value], environ: Mapping[str, str]) -> list[str]:
     """Write the config file, keeping what is there."""
-    from mlq.settings_check import check
+    from mlq.settings.check import check
 
     # A config file may be a link into somebody's collection of dotfiles: that is what is replaced.
     path = Path(os.path.realpath(loaded.config_file))

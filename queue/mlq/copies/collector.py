@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlq.copies.copy_format import Header, header_lines, job_line, last_line, packed
 from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
-from mlq.store.found import hash_of, text_of, whole
+from mlq.lenient import hash_of, text_of, whole
 from mlq.store.templates import Raw, whole_specs
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from mlq.copies.copy_format import Copy, parsed
 from mlq.errors import StorageError
-from mlq.layout import Layout, write_atomically
-from mlq.paths import make_private_dirs
-from mlq.root import read_owner
-from mlq.strict_files import Absent, Content, read_file
+from mlq.files.layout import Layout, write_atomically
+from mlq.files.paths import make_private_dirs
+from mlq.files.root import read_owner
+from mlq.files.strict_files import Absent, Content, read_file
 
 LATEST, PREVIOUS = "unended.jsonl.gz", "unended.previous.jsonl.gz"
 LARGEST_BYTES = 1 << 30

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from mlq.errors import StorageError
 from mlq.ids import is_valid_id
-from mlq.store.found import number, whole
+from mlq.lenient import number, whole
 
 FORMAT = 1
 LARGEST_BYTES = 4 * 1024**3  # unpacked; 100,000 jobs take 0.2 GB

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlq.copies.collector import Collected, Collector
 from mlq.copies.copy_files import confirm_copy, root_of_queue, write_copy
 from mlq.errors import MlqError
-from mlq.layout import Layout
-from mlq.root import pinned
+from mlq.files.layout import Layout
+from mlq.files.root import pinned
 
 if TYPE_CHECKING:
     from mlq.store.store import Store

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 from mlq.tunnel import is_remote
 
 _NAME = "acknowledged"

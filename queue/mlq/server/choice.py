@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import ServerError
-from mlq.layout import write_atomically
+from mlq.files.layout import write_atomically
 from mlq.server.programs import Number, Program, Programs, ask_version, number_of
 
 _FORK: Number = (7, 2, 99)  # until then Redis writes what every Valkey reads

@@ -26,8 +26,8 @@ from mlq.errors import (
     ServerError,
     UnsafePathError,
 )
-from mlq.mounts import network_file_system
-from mlq.paths import check_socket_path, private_dir
+from mlq.files.mounts import network_file_system
+from mlq.files.paths import check_socket_path, private_dir
 from mlq.server import known
 from mlq.server.data import find_data
 from mlq.server.files import ServerFiles
@@ -35,7 +35,7 @@ from mlq.server.launching import Launch, launch, settle
 from mlq.server.lost_files import has_lost_socket
 from mlq.server.status import connect
 from mlq.server.witness import Count, Witness, count
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0

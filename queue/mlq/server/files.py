@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import ServerError
-from mlq.locks import is_locked
+from mlq.files.locks import is_locked
 from mlq.server.lost_files import server_in
 
 _LOG_TAIL_BYTES = 8000

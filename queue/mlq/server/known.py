@@ -17,10 +17,10 @@ from pathlib import Path
 
 from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.errors import LostDataError
-from mlq.layout import Layout, write_atomically
+from mlq.files.layout import Layout, write_atomically
+from mlq.files.strict_files import QUEUE_FILE_BYTES, Content, open_file, read_file
 from mlq.server.witness import Expected
-from mlq.settings import Settings
-from mlq.strict_files import QUEUE_FILE_BYTES, Content, open_file, read_file
+from mlq.settings.settings import Settings
 
 # The root is mostly NFS, which may hang; then it tells nothing.
 _ROOT_S = 3.0

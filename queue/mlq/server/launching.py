@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import QueueUnreachableError, ServerError
-from mlq.layout import write_atomically
-from mlq.paths import read_password, write_secret
+from mlq.files.layout import write_atomically
+from mlq.files.paths import read_password, write_secret
+from mlq.jobs.signing import create_key
 from mlq.server import choice, known, torn
 from mlq.server.config import acl_text, config_text
 from mlq.server.data import DataFiles, damaged, find_data, set_aside
@@ -29,8 +30,7 @@ from mlq.server.lost_files import kept
 from mlq.server.programs import Program, find_programs
 from mlq.server.trial import Trials
 from mlq.server.witness import Count, Expected, Witness, count, shortfall
-from mlq.settings import Settings
-from mlq.signing import create_key
+from mlq.settings.settings import Settings
 from mlq.store.wire import Wire
 
 _POLL_S = 0.01

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mlq.errors import QueueUnreachableError
 
 if TYPE_CHECKING:
-    from mlq.settings import Settings
+    from mlq.settings.settings import Settings
 
 _APPEARS_S = 1.0
 _POLL_S = 0.02

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
-from mlq.paths import read_password
+from mlq.files.paths import read_password
 from mlq.server.files import ServerFiles
 from mlq.server.lost_files import explained
 from mlq.server.trial import Trials
 from mlq.server.witness import Witness, count, shortfall
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 from mlq.store.client import Client
 from mlq.store.wire import Wire
 

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlq.layout import write_atomically
+from mlq.files.layout import write_atomically
 
 # So much of the end is read if it can be told where a command begins there; else all of it.
 _TAIL_BYTES = 2 << 20

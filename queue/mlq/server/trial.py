@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
-from mlq.layout import write_atomically
+from mlq.files.layout import write_atomically
 from mlq.server.config import acl_text, config_text
 from mlq.server.programs import Program
 from mlq.store.wire import Wire

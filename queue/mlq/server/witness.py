@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import LostDataError
-from mlq.layout import write_atomically
+from mlq.files.layout import write_atomically
 from mlq.server import acknowledged
 from mlq.server.data import DataFiles
 from mlq.store.client import Client

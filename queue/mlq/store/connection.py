@@ -26,8 +26,8 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from mlq.errors import QueueRefusedError
-from mlq.paths import check_socket_folder, read_password
-from mlq.settings import Settings
+from mlq.files.paths import check_socket_folder, read_password
+from mlq.settings.settings import Settings
 from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
 from mlq.tunnel import is_remote, reach
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.condition import Heard, Sighting, read_sightings
-from mlq.store.found import record
+from mlq.lenient import record
+from mlq.machines.health import Heard, Sighting, read_sightings
 from mlq.store.operations import Operation
 from mlq.store.sending import Sender
 
 if TYPE_CHECKING:
-    from mlq.globs import Sieve
+    from mlq.jobs.globs import Sieve
 
 PAGE = 1000
 SIFTED = 2000

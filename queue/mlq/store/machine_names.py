@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mlq.errors import MachineNameError
-from mlq.store.found import number, whole
+from mlq.lenient import number, whole
 from mlq.units import utc_iso
 
 
@@ -22,7 +22,7 @@ class WorkerIdentity(NamedTuple):
     Args:
         machine: the name of its machine in the queue.
         worker: of this process alone.
-        host_id: of the host, the same after a reboot (`mlq_worker.host_id`).
+        host_id: of the host, the same after a reboot (`mlq_worker.agent.host_id`).
         boot_id: of the boot.
         host: what the host calls itself, for people.
         pid: the process.

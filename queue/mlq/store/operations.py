@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.lifecycle import ENDED, Event, State, sources, target
+from mlq.jobs.lifecycle import ENDED, Event, State, sources, target
 from mlq.store import scripts
 from mlq.units import utc_iso
 
@@ -156,7 +156,7 @@ def claim_operation(
         lease_s: how long the lease runs on the server's clock if it is not renewed.
         now_s: unix time, for the record only.
         only: the jobs that may be claimed; None: any.
-        lacks: class -> words (`mlq.needs`) of what the machine lacks and another may have.
+        lacks: class -> words (`mlq.jobs.needs`) of what the machine lacks and another may have.
     """
     args = {
         **who.as_args(now_s),

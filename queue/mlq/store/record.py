@@ -10,7 +10,7 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
     mlq_spec, mlq_signature   the job as submitted (`mlq.store.templates`), and its signature
     mlq_name                  its name
     mlq_time_limit_s, mlq_retries, mlq_grace_s, mlq_signal   what its user asked for, to be shown
-    mlq_needs                 what it needs of a machine, in words (`mlq.needs`)
+    mlq_needs                 what it needs of a machine, in words (`mlq.jobs.needs`)
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
     mlq_folder_faults         attempts that could not start for want of the job's own folder
@@ -39,10 +39,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlq.errors import WorkerError
-from mlq.needs import needs_of
+from mlq.jobs.needs import needs_of
 
 if TYPE_CHECKING:
-    from mlq.jobs import JobSpec
+    from mlq.jobs.spec import JobSpec
     from mlq.store.templates import Template
 
 # What rq writes for "no end" and "none".

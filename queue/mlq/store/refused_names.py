@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlq.store.found import hash_of, number, record, text_of
+from mlq.lenient import hash_of, number, record, text_of
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.operations import Operation
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
-from mlq.store.found import hash_of, record, text_of
+from mlq.lenient import hash_of, record, text_of
 from mlq.store.operations import STATES, Operation
 from mlq.store.templates import Template, as_args, template_of
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlq.store.found import record, record_list, text_of
+from mlq.lenient import record, record_list, text_of
 
 if TYPE_CHECKING:
     from mlq.store.client import Client

@@ -16,9 +16,9 @@ from typing import Any
 import hiredis
 
 from mlq.errors import QueueRefusedError
-from mlq.paths import check_socket_folder
+from mlq.files.paths import check_socket_folder
+from mlq.lenient import text_of
 from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
-from mlq.store.found import text_of
 
 _TIMEOUT_S = 20.0  # a server may wait that long for its disk
 SLOW_S = 2.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlq.errors import QueueUnreachableError, TunnelError
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def reach(settings: Settings) -> Path:
     """
     if not is_remote(settings):
         return settings.redis_socket
-    from mlq.tunnel.keeping import shared_tunnel
+    from mlq.tunnel.shared_client import shared_tunnel
 
     return shared_tunnel(settings)
 
@@ -66,7 +66,7 @@ def through(settings: Settings, open_at: Callable[[Path], T]) -> T:
     except TunnelError:
         raise
     except QueueUnreachableError:
-        from mlq.tunnel.keeping import proven_tunnel
+        from mlq.tunnel.shared_client import proven_tunnel
 
         path = proven_tunnel(settings)
     try:

@@ -16,7 +16,7 @@ from typing import Any
 import paramiko
 
 from mlq.errors import TunnelError
-from mlq.people import user_name
+from mlq.settings.people import user_name
 from mlq.tunnel.target import Target
 
 _SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")

@@ -27,8 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlq.errors import TunnelError
-from mlq.layout import write_atomically
-from mlq.tunnel import far_folder
+from mlq.files.layout import write_atomically
+from mlq.tunnel import remote_folder
 from mlq.tunnel.offered_key import Offered, ask_for_key
 from mlq.tunnel.openssh_errors import explained, not_forwarded
 from mlq.tunnel.probe import Answer, ask
@@ -93,7 +93,7 @@ class OpensshConnector:
         self._environ = {**os.environ, "LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never"}
 
     def __call__(self, halt: threading.Event) -> OpensshLink:
-        """Connect and forward; see `mlq.tunnel.supervise.Connector`."""
+        """Connect and forward; see `mlq.tunnel.reconnect.Connector`."""
         self._clear_remains()
         text = config_text(self._target.ssh_config or "~/.ssh/config", self._alive_s)
         write_atomically(self._folder / "ssh_config", text.encode())
@@ -147,9 +147,9 @@ class OpensshConnector:
                 )
 
     def _forward(self, link: OpensshLink) -> None:
-        asked = None if self._target.port else [far_folder.command(self._target)]
-        if asked and self._ask_master(command=asked).returncode == far_folder.NOT_OURS:
-            raise far_folder.not_ours(self._target)
+        asked = None if self._target.port else [remote_folder.command(self._target)]
+        if asked and self._ask_master(command=asked).returncode == remote_folder.NOT_OURS:
+            raise remote_folder.not_ours(self._target)
         done = self._ask_master("-O", "forward", "-L", f"./new:{self._target.remote}")
         if done.returncode != 0:
             raise self._explained(done.stderr + link.said())
@@ -206,7 +206,7 @@ class OpensshConnector:
 
 
 class OpensshLink:
-    """A running `ssh` master; see `mlq.tunnel.supervise.Link`."""
+    """A running `ssh` master; see `mlq.tunnel.reconnect.Link`."""
 
     def __init__(
         self, process: subprocess.Popen[str], explain: Callable[[str], TunnelError]

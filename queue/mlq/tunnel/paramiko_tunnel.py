@@ -22,7 +22,7 @@ import paramiko
 import sshtunnel
 
 from mlq.errors import TunnelError
-from mlq.tunnel import far_folder
+from mlq.tunnel import remote_folder
 from mlq.tunnel.hops import hops
 from mlq.tunnel.openssh_errors import not_forwarded
 from mlq.tunnel.python_ssh import TIMEOUT_S, Transport, close_all, connected
@@ -64,7 +64,7 @@ class ParamikoConnector:
         self._beat_s, self._silence_s = beat_s, silence_s
 
     def __call__(self, halt: threading.Event) -> ParamikoLink:
-        """Connect and forward; see `mlq.tunnel.supervise.Connector`."""
+        """Connect and forward; see `mlq.tunnel.reconnect.Connector`."""
         self._socket.unlink(missing_ok=True)
         with connected(hops(self._target), self._target.by_hand) as transports:
             if halt.is_set():
@@ -75,9 +75,9 @@ class ParamikoConnector:
             return ParamikoLink(forwarder, transports, self._beat_s, self._silence_s)
 
     def _try_forwarding(self, transport: Transport) -> None:
-        asked = "" if self._target.port else far_folder.command(self._target)
-        if asked and _exit_code(transport, asked) == far_folder.NOT_OURS:
-            raise far_folder.not_ours(self._target)
+        asked = "" if self._target.port else remote_folder.command(self._target)
+        if asked and _exit_code(transport, asked) == remote_folder.NOT_OURS:
+            raise remote_folder.not_ours(self._target)
         try:
             open_remote(transport, self._target).close()
         except paramiko.ChannelException as error:
@@ -204,7 +204,7 @@ def _carry_back(channel: paramiko.Channel, request: socket.socket) -> None:
 
 
 class ParamikoLink:
-    """A running forwarder; see `mlq.tunnel.supervise.Link`.
+    """A running forwarder; see `mlq.tunnel.reconnect.Link`.
 
     Asks the far end for a reply every `beat_s`: TCP only knows of the first hop, and paramiko's own
     keepalive does not wait for an answer.

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from mlq.settings import Settings
+from mlq.settings.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 

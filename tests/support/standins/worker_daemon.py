@@ -14,8 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
-from mlq_worker.lock import held
-from mlq_worker.notify import Notifier
+from mlq_worker.service.lock import held
+from mlq_worker.service.notify import Notifier
 
 SIGNALS = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 

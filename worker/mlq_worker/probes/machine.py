@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mlq.placement import IDLE_GPU_SHARE, GpuOffer, Offer
+from mlq.jobs.placement import IDLE_GPU_SHARE, GpuOffer, Offer
 from mlq_worker.probes.cores import CoreProbe, CoreReport
 from mlq_worker.probes.memory import MemoryProbe, MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuReport

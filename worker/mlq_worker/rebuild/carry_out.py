@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from mlq.layout import Layout
+from mlq.files.layout import Layout
 from mlq.store import restoring
 from mlq.store.store import Store
 from mlq_worker.rebuild.meanwhile import renumber

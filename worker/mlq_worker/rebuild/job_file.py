@@ -8,8 +8,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from mlq.errors import SignatureError
-from mlq.jobs import JobSpec
-from mlq.signing import verify
+from mlq.jobs.signing import verify
+from mlq.jobs.spec import JobSpec
 
 
 class Signed(NamedTuple):

@@ -13,11 +13,11 @@ from typing import Any
 from mlq.copies.copy_format import CopiedJob
 from mlq.errors import ServerError, SignatureError
 from mlq.ids import is_job_id, order_key
-from mlq.jobs import JobSpec
-from mlq.lifecycle import State
-from mlq.signing import sign
+from mlq.jobs.lifecycle import State
+from mlq.jobs.signing import sign
+from mlq.jobs.spec import JobSpec
+from mlq.lenient import hash_of, text_of
 from mlq.store import restoring
-from mlq.store.found import hash_of, text_of
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.restoring import JobToRestore
 from mlq.store.store import Store

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from mlq.copies.copy_format import CopiedJob, Copy
 from mlq.errors import MlqError
 from mlq.ids import is_job_id
-from mlq.jobs import JobSpec
-from mlq.lifecycle import ENDED, State
+from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.spec import JobSpec
 from mlq.store.restoring import JobToRestore
 from mlq.units import utc_iso
-from mlq_worker.endings import Patience
+from mlq_worker.agent.outcomes import Patience
 from mlq_worker.rebuild.job_file import Signed, verified
 from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
 from mlq_worker.rebuild.survey import Found, Place

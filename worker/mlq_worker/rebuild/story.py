@@ -19,13 +19,13 @@ from typing import Any
 
 from mlq.copies.copy_format import CopiedJob
 from mlq.ids import order_key
-from mlq.jobs import JobSpec
-from mlq.lifecycle import ENDED, State, target
-from mlq.store.found import whole
+from mlq.jobs.lifecycle import ENDED, State, target
+from mlq.jobs.spec import JobSpec
+from mlq.lenient import whole
 from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.endings import History, Patience, ending
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.outcomes import History, Patience, ending
 from mlq_worker.rebuild.survey import JobOnRoot, Place
 
 _OF_AN_ATTEMPT = (

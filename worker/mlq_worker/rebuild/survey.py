@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from mlq.errors import StorageError
+from mlq.files.layout import Layout
+from mlq.files.paths import MACHINE_NAME
+from mlq.files.root import pinned
+from mlq.files.strict_files import JOB_BYTES, Absent, Content, Unreadable, read_file
 from mlq.ids import is_job_id, is_number, is_valid_id
-from mlq.layout import Layout
-from mlq.paths import MACHINE_NAME
-from mlq.root import pinned
 from mlq.store.replies import Attempt
-from mlq.strict_files import JOB_BYTES, Absent, Content, Unreadable, read_file
-from mlq_worker.attempt_result import AttemptResult
-from mlq_worker.liveness.evidence import read_beats, read_progress, read_results
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.nfs import read_beats, read_progress, read_results
+from mlq_worker.launcher.holder import read_holder
 from mlq_worker.liveness.verdicts import Beat
 from mlq_worker.rebuild.job_file import Signed, parse_job_file
-from mlq_worker.supervisor.holder import read_holder
 
 _READERS = 16  # NFS answers many questions in the time of one
 _ATTEMPT = re.compile(r"[1-9]\d{0,8}", re.ASCII)

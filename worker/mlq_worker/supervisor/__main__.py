@@ -10,15 +10,15 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
-from mlq.residence import Caretaker
-from mlq_worker.supervisor import clock
-from mlq_worker.supervisor.beat import Beats, guard_of
-from mlq_worker.supervisor.client import ALREADY_RUNNING
-from mlq_worker.supervisor.journal import note
+from mlq.files.residence import Caretaker
+from mlq_worker.agent.supervisor_client import ALREADY_RUNNING
+from mlq_worker.ipc import clock
+from mlq_worker.ipc.log import note
+from mlq_worker.ipc.options import Options, parse
+from mlq_worker.ipc.residence import SupervisorResidence
+from mlq_worker.supervisor.heartbeat import Beats, guard_of
 from mlq_worker.supervisor.leftovers import end_leftovers
 from mlq_worker.supervisor.loop import Supervisor
-from mlq_worker.supervisor.options import Options, parse
-from mlq_worker.supervisor.residence import SupervisorResidence
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from mlq_worker.supervisor import fence
-from mlq_worker.supervisor.messages import (
+from mlq_worker.ipc.messages import (
     Doom,
     Held,
     HeldState,
@@ -19,8 +18,9 @@ from mlq_worker.supervisor.messages import (
     Result,
     Started,
 )
+from mlq_worker.ipc.processes import Target
+from mlq_worker.liveness import fence
 from mlq_worker.supervisor.notices import Notice
-from mlq_worker.supervisor.processes import Target
 
 KILL_AGAIN_S = 0.05  # the first pause between two rounds of killing; doubled each round
 

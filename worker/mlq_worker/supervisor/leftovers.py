@@ -12,11 +12,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from mlq_worker.supervisor import processes
-from mlq_worker.supervisor.journal import note
-from mlq_worker.supervisor.processes import Process
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.log import note
+from mlq_worker.ipc.processes import Process
 
-SUPERVISOR, LAUNCHER = "mlq_worker.supervisor", "mlq_worker.supervisor.launcher"
+SUPERVISOR, LAUNCHER = "mlq_worker.supervisor", "mlq_worker.launcher.__main__"
 _ROUNDS = 100
 _PAUSE_S = 0.02
 

@@ -16,18 +16,18 @@ from functools import partial
 from signal import SIGCONT, SIGTERM
 from typing import Any
 
-from mlq_worker.supervisor import clock, processes
+from mlq_worker.ipc import clock, processes
+from mlq_worker.ipc.channel import Message
+from mlq_worker.ipc.log import note
+from mlq_worker.ipc.messages import PROTOCOL, Result, checked, keys_of
+from mlq_worker.ipc.options import Options
+from mlq_worker.ipc.processes import Process, Target
+from mlq_worker.keeper.start import Keeper
 from mlq_worker.supervisor.attempt import Instructions
-from mlq_worker.supervisor.beat import Beats
-from mlq_worker.supervisor.channel import Message
-from mlq_worker.supervisor.children import LauncherProcess, LaunchPause
-from mlq_worker.supervisor.door import Door
-from mlq_worker.supervisor.journal import note
-from mlq_worker.supervisor.keeper import Keeper
-from mlq_worker.supervisor.messages import PROTOCOL, Result, checked, keys_of
+from mlq_worker.supervisor.heartbeat import Beats
+from mlq_worker.supervisor.launcher_process import LauncherProcess, LaunchPause
+from mlq_worker.supervisor.listener import Door
 from mlq_worker.supervisor.notices import Notices
-from mlq_worker.supervisor.options import Options
-from mlq_worker.supervisor.processes import Process, Target
 from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
 

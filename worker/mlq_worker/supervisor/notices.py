@@ -12,9 +12,9 @@ from pathlib import Path
 from signal import SIGCONT, SIGQUIT, SIGSEGV, SIGSTOP, SIGTERM
 from typing import NamedTuple
 
-from mlq_worker.supervisor import processes
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.processes import Process, Target
 from mlq_worker.supervisor.audience import Audience, Manner, audience
-from mlq_worker.supervisor.processes import Process, Target
 
 _SHELLS = frozenset(
     ("ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "sh", "tcsh", "zsh")

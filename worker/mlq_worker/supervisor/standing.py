@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlq_worker.supervisor import fence
+from mlq_worker.liveness import fence
 from mlq_worker.supervisor.attempt import Attempt, Phase
 
 DISPLACED = "another host was given the machine's name"

@@ -15,10 +15,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from mlq_worker.supervisor import ending, fence
-from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
-from mlq_worker.supervisor.clock import Moment
-from mlq_worker.supervisor.messages import (
+from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.messages import (
     Key,
     Order,
     Outcome,
@@ -27,8 +25,11 @@ from mlq_worker.supervisor.messages import (
     key_of,
     unstarted_result,
 )
-from mlq_worker.supervisor.processes import Target
-from mlq_worker.supervisor.waiting import AHEAD, Waiting
+from mlq_worker.ipc.processes import Target
+from mlq_worker.liveness import fence
+from mlq_worker.supervisor import termination
+from mlq_worker.supervisor.admission import AHEAD, Waiting
+from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
 
 _LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
 
@@ -211,7 +212,7 @@ class Attempts:
     def over(self, targets: Collection[Target], now: Moment) -> None:
         """Those that were told to end have ended, of each of these."""
         for attempt in self._of(targets):
-            ending.over(attempt, now.at)
+            termination.over(attempt, now.at)
 
     def unheeded(self, targets: Collection[Target]) -> None:
         """None of these handled the signal that its user asked for."""
@@ -242,11 +243,11 @@ class Attempts:
                 attempt.contact, now.at, self._spans
             ):
                 self._resume(attempt, now.at)
-            ending.signal_ahead(attempt, now.at, self._out)
-            if ending.is_over_limit(attempt, now.at):
-                self._end(attempt, "timeout", ending.limit_reason(attempt), now)
+            termination.signal_ahead(attempt, now.at, self._out)
+            if termination.is_over_limit(attempt, now.at):
+                self._end(attempt, "timeout", termination.limit_reason(attempt), now)
             else:
-                ending.go_on(attempt, now.at, self._out)
+                termination.go_on(attempt, now.at, self._out)
         if self.launcher_up:
             for attempt, until in self._waiting.admit(now.at):
                 attempt.phase = Phase.STARTING
@@ -257,7 +258,7 @@ class Attempts:
         """The boot time of the next thing that `tick` has to do; infinity if there is none."""
         times = [float("inf")]
         for attempt in self._live.values():
-            times.append(ending.due_at(attempt))
+            times.append(termination.due_at(attempt))
             if attempt.paused_at is None:
                 times.append(fence.run_until(attempt.contact, self._spans))
         return min(times)
@@ -271,13 +272,13 @@ class Attempts:
         if attempt.limit_at is not None:
             attempt.limit_at += paused_s  # a pause is not the job's time
         if attempt.ending is not None and attempt.kill_at is None:
-            ending.tell(attempt, at, self._out)
+            termination.tell(attempt, at, self._out)
 
     def _end(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
         if attempt.phase is Phase.WAITING:
             self._end_unstarted(attempt, outcome, reason, now)
         if attempt.phase in (Phase.STARTING, Phase.RUNNING):
-            ending.begin(attempt, outcome, reason, now.at, self._out)
+            termination.begin(attempt, outcome, reason, now.at, self._out)
 
     def _end_unstarted(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
         result = unstarted_result(attempt.key, self._place, outcome, reason, now.utc)

@@ -248,7 +248,7 @@ local function was_deleted(id)
   return is_gone(id) and redis.call('ZSCORE', 'mlq:deleted', id)
 end
 
--- The word of a job's command (mlq.needs), or nil.
+-- The word of a job's command (mlq.jobs.needs), or nil.
 local function command_of(needs)
   return string.match(needs or '', 's%x+')
 end

@@ -1,5 +1,5 @@
 -- hold_command(word, reason) -> {upto}
---   word    of a command (mlq.needs)
+--   word    of a command (mlq.jobs.needs)
 --   upto    the order of the last job that was submitted: those after it are not held
 -- From now on no job of the command up to this one goes back to the queue; those that wait there are
 -- moved by the caller, a slice at a time.

@@ -1,5 +1,5 @@
 -- let_go(words) -> {dropped}
---   words  of commands (mlq.needs) that are held no longer; how they started is forgotten, too
+--   words  of commands (mlq.jobs.needs) that are held no longer; how they started is forgotten, too
 local earlier = cached_reply()
 if earlier then return earlier end
 

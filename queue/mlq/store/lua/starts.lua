@@ -1,5 +1,5 @@
 -- starts(words, lease_s) -> {starts, last, living}
---   words   of commands (mlq.needs)
+--   words   of commands (mlq.jobs.needs)
 --   starts  {word: ['machine how id']}: their last starts on any machine, the newest first
 --   last    {machine: how}: the last start of each machine, of whatever command
 --   living  [machine]: those heard within lease_s

@@ -1,0 +1,1 @@
+"""What every command is given: its parser, the queue, questions at a terminal."""

@@ -1,0 +1,68 @@
+"""What the shell offers when the Tab key is pressed.
+
+Completion runs while somebody types: it answers fast or not at all, and says nothing about errors,
+because a message would land in the middle of the line being typed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from mlq.errors import MlqError
+from mlq.settings.settings import load
+
+_MOST = 500
+_ANSWER_S = 1.0
+_DAY_S = 86400
+
+
+def complete_jobs(prefix: str, **_context: Any) -> list[str]:
+    """Return ids and names of jobs that begin like this: those `mlq ls` would show."""
+    before, comma, begun = prefix.rpartition(",")
+    try:
+        words = [word for word in _job_words() if word.startswith(begun)]
+    except (MlqError, OSError, ValueError):
+        return []
+    return [f"{before}{comma}{word}" for word in dict.fromkeys(words)]
+
+
+def complete_states(prefix: str, **_context: Any) -> list[str]:
+    """Return the states that begin like this, also the last of several."""
+    from mlq.api.selecting import STATES
+
+    before, comma, begun = prefix.rpartition(",")
+    return [f"{before}{comma}{one}" for one in STATES if one.startswith(begun)]
+
+
+def _job_words() -> Iterator[str]:
+    from mlq.ids import is_valid_id
+    from mlq_cli.invocation.session import open_store
+    from mlq_cli.render.clean import clean
+
+    store = open_store(load(os.environ).settings, timeout_s=_ANSWER_S)
+    for index, from_score in (("unended", 0.0), ("ended", time.time() - _DAY_S)):
+        pages = store.pages(("status", "mlq_name"), index, from_score)
+        for job_id, _state, name in islice((row for page in pages for row in page), _MOST):
+            yield from (job_id,) if is_valid_id(job_id) else ()
+            if name and clean(name) == name:
+                yield name
+
+
+def answer_completion() -> int:
+    """Answer argcomplete's question about the whole command line; ends the process."""
+    import argcomplete
+
+    from mlq_cli.invocation.parser import new_parser
+    from mlq_cli.main import command_module, command_names
+
+    parser = new_parser("mlq", "", "")
+    commands = parser.add_subparsers()
+    for name in command_names():
+        module = command_module(name)
+        module.configure(commands.add_parser(name, help=module.HELP, allow_abbrev=False))
+    argcomplete.autocomplete(parser)
+    return 0

@@ -1,0 +1,57 @@
+"""The connection of a short command, opened with its first question.
+
+Through a tunnel each round trip takes as long as the network is far. So the password travels with
+the first question, and whether the tunnel works shows in the reply to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlq.errors import QueueUnreachableError
+from mlq.settings.settings import Settings
+from mlq.store.client import Client
+from mlq.tunnel import through
+
+Command = Sequence[str | bytes | int | float]
+
+
+class OpeningClient:
+    """A `mlq.store.client.Client` that connects when it is first asked something.
+
+    Args:
+        settings: they say where the queue is.
+        connect: connects to a socket.
+
+    The first question may raise what `mlq.tunnel.through` raises, too.
+    """
+
+    def __init__(self, settings: Settings, connect: Callable[[Path], Client]) -> None:
+        self._settings, self._connect = settings, connect
+        self._client: Client | None = None
+
+    def call(self, *command: str | bytes | int | float) -> Any:
+        """Send one command and return its reply."""
+        return self.call_many([command])[0]
+
+    def call_many(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands in one go and return their replies; raises the first refusal."""
+        if self._client is not None:
+            return self._client.call_many(commands)
+        return through(self._settings, lambda path: self._ask_at(path, commands))
+
+    def _ask_at(self, path: Path, commands: Sequence[Command]) -> list[Any]:
+        self._client = self._connect(path)
+        try:
+            return self._client.call_many(commands)
+        except QueueUnreachableError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None

@@ -1,0 +1,141 @@
+"""The command line's parser: argparse with our own error messages.
+
+A wrong option is an error like any other: one message that says what to type instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+from mlq.errors import InvalidInputError
+
+HELP_COLUMNS = 80
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `InvalidInputError` where argparse would print a usage and exit."""
+
+    def option_strings(self) -> list[str]:
+        """Return all options of this command and of its actions."""
+        known = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action.choices, dict):  # the parsers of the actions, by name
+                known += [
+                    one for inner in action.choices.values() for one in inner.option_strings()
+                ]
+        return known
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave, once the help is written: if that fails, it is an error like any other."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
+    def error(self, message: str) -> NoReturn:
+        """Turn argparse's complaint into ours."""
+        command = self.prog.removeprefix("mlq ").strip()
+        unknown = re.fullmatch(r"unrecognized arguments: (.*)", message)
+        if unknown:
+            word = next(iter(unknown[1].split()), "''")
+            guess = nearest(word.split("=")[0], self.option_strings())
+            kind = "option" if word.startswith("-") else "argument"
+            raise InvalidInputError(
+                f"{command}: unknown {kind} {word}",
+                fix=f"did you mean {guess}? " * bool(guess) + f"See: {self.prog} --help",
+            )
+        number = re.fullmatch(r"argument (?:\S+/)?(\S+): invalid int value: '(.*)'", message)
+        if number:
+            message = f"{number[1]} {number[2]} cannot be used: a whole number is needed"
+        raise InvalidInputError(f"{command}: {message}", fix=f"see: {self.prog} --help")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # With a width given, argparse does not import shutil to ask the terminal for each option.
+        super().__init__(prog, width=HELP_COLUMNS)
+
+
+def new_parser(prog: str, description: str, examples: str) -> Parser:
+    """Return an empty parser for one command; `examples` is shown below its help."""
+    return Parser(
+        prog=prog,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that is most like this one, or ""."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
+
+
+def check_text(text: str) -> None:
+    """Refuse what was typed, or found in the environment, and is not text.
+
+    Raises:
+        InvalidInputError: it is not UTF-8, so it can neither be kept nor shown.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"{text!a} cannot be used",
+            why="it is not UTF-8 text",
+            fix="a file with such a name can be reached by --shell and a wildcard",
+        ) from None
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json, the same everywhere."""
+    parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
+
+
+def add_ids(parser: argparse.ArgumentParser, what: str, nargs: str = "+") -> None:
+    """Add the jobs a command is about; completed by id and name."""
+    from mlq_cli.invocation.completers import complete_jobs
+
+    action = parser.add_argument("ids", nargs=nargs, metavar="ID", help=what)
+    action.completer = complete_jobs  # type: ignore[attr-defined]
+
+
+def add_choice(parser: argparse.ArgumentParser, doing: str) -> None:
+    """Add the jobs a command is about: ids, ranges, names and globs, and --state."""
+    add_ids(parser, f"id, range (1040-1050), name or glob ('lr-*') of jobs to {doing}", nargs="*")
+    add_state(parser)
+
+
+def add_state(parser: argparse.ArgumentParser) -> None:
+    """Add --state, the same everywhere."""
+    from mlq_cli.invocation.completers import complete_states
+
+    action = parser.add_argument(
+        "--state",
+        action="extend",
+        type=_states,
+        metavar="STATE[,STATE]",
+        help="only jobs in these states: deferred, scheduled, queued, started, finished, failed,"
+        " canceled or held",
+    )
+    action.completer = complete_states  # type: ignore[attr-defined]
+
+
+def _states(typed: str) -> list[str]:
+    from mlq.api.selecting import STATES
+
+    words = [one.strip() for one in typed.split(",")]
+    for word in words:
+        if word not in STATES:
+            guess = nearest(word, STATES)
+            raise InvalidInputError(
+                f"--state {word}: there is no such state",
+                why=f"a job is {', '.join(STATES[:-1])} or {STATES[-1]}",
+                fix=f"did you mean {guess}?" if guess else "",
+            )
+    return words

@@ -1,0 +1,1 @@
+"""The queue as Python code and the commands use it."""

@@ -1,0 +1,143 @@
+"""The folders of ended jobs: how large they are, and how they go.
+
+A folder goes only after the queue has noted that, and only if its job has not been started again by
+then: it is put aside first, the queue is asked once more, and what was started again gets it back.
+Whoever is interrupted between the two leaves it aside; the next cleaning goes on from there. The
+folder of the largest number stays: by it a queue that lost its data knows which numbers are taken.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from mlq.files.layout import Layout
+from mlq.files.root import largest_number
+from mlq.ids import is_number
+from mlq.jobs.lifecycle import ENDED
+from mlq.store.operations import Operation
+from mlq.store.store import Store
+
+_ASIDE = re.compile(r"\.([0-9_]+)\.cleaned-[0-9a-f]{8}")
+_BLOCK_BYTES = 512  # stat(2): what st_blocks counts in
+
+Progress = Callable[[int, int], None]
+
+
+class Kept(NamedTuple):
+    """A job whose folder stays, and why: reads after its id."""
+
+    id: str
+    why: str
+
+
+class Cleaned(NamedTuple):
+    """What became of the folders."""
+
+    removed: list[str]
+    kept: list[Kept]
+
+
+def sizes(layout: Layout, ids: Sequence[str], progress: Progress) -> dict[str, int]:
+    """Return how many bytes the folders of these jobs take; jobs without one are left out."""
+    found = {}
+    for done, job_id in enumerate(ids, 1):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found[job_id] = _size(layout.job_dir(job_id))
+        progress(done, len(ids))
+    return found
+
+
+def _size(folder: Path) -> int:
+    total, folders = 0, [str(folder)]
+    while folders:
+        try:
+            entries = list(os.scandir(folders.pop()))
+        except FileNotFoundError:
+            if total == 0:
+                raise
+            continue  # it changes meanwhile
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return total
+
+
+def clean(store: Store, layout: Layout, ids: Sequence[str], at: str, progress: Progress) -> Cleaned:
+    """Remove the folders of ended jobs.
+
+    Args:
+        store: the queue.
+        layout: of its results root, opened and looked at (`mlq.files.root.pinned`).
+        ids: the jobs.
+        at: the time, ISO.
+        progress: is told how many of how many are done.
+
+    Raises:
+        OSError: a folder cannot be removed; what was removed before is gone.
+    """
+    done = Cleaned([], [])
+    _finish_interrupted(store, layout)
+    last = str(largest_number(layout))
+    for number, job_id in enumerate(ids, 1):
+        why = _remove(store, layout, job_id, at) if job_id != last else _LAST
+        if why:
+            done.kept.append(Kept(job_id, why))
+        else:
+            done.removed.append(job_id)
+        progress(number, len(ids))
+    return done
+
+
+_LAST = "is the last in the results root, and by it numbers are known to be taken"
+_STARTED = "has been started again"
+
+
+def _remove(store: Store, layout: Layout, job_id: str, at: str) -> str:
+    """Remove one folder; returns why it stays, "" if it is gone."""
+    folder = layout.job_dir(job_id)
+    try:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            return "has something else than a folder of yours in its place"
+        if any(is_number(one.name) for one in folder.iterdir()):
+            return "has folders of other jobs in its own"
+    except FileNotFoundError:
+        return "has no folder any more"
+    args = {"ids": [job_id], "at": at, "ended": dict.fromkeys(ENDED, True)}
+    (reply,) = store.run(Operation("clean", args))
+    if not reply["marked"]:
+        return "has not ended"
+    aside = folder.with_name(f".{folder.name}.cleaned-{os.urandom(4).hex()}")
+    folder.rename(aside)
+    return "" if _finish(store, layout, job_id, aside) else _STARTED
+
+
+def _finish_interrupted(store: Store, layout: Layout) -> None:
+    for job_id, aside in _put_aside(layout):
+        _finish(store, layout, job_id, aside)
+
+
+def _put_aside(layout: Layout) -> Iterator[tuple[str, Path]]:
+    for path in sorted(layout.jobs_dir.iterdir()):
+        if match := _ASIDE.fullmatch(path.name):
+            yield match[1], path
+
+
+def _finish(store: Store, layout: Layout, job_id: str, aside: Path) -> bool:
+    """Remove what was put aside, or give it back if its job was started again."""
+    ((_, state, cleaned),) = store.rows(("status", "mlq_cleaned"), [job_id]) or [["", "", ""]]
+    if not state or (cleaned and state in ENDED):
+        shutil.rmtree(aside)
+        return True
+    with suppress(OSError):  # it has made itself another one already
+        aside.rename(layout.job_dir(job_id))
+    return False

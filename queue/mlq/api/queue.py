@@ -1,0 +1,301 @@
+"""The queue as Python code sees it: `from mlq import Queue, Job`.
+
+    queue = Queue.connect()
+    job = queue.enqueue(["python", "train.py", "--lr", "0.1"], cores=4, gpus=1, vram="6G")
+    job.wait()
+    print(job.result().exit_code, job.view().directory)
+
+`mlq enqueue` and its neighbours are written on the same class.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from mlq.api import many
+from mlq.api.job import Job, JobResult, value_of
+from mlq.errors import (
+    InvalidInputError,
+    JobNotFoundError,
+    QueueUnreachableError,
+    UnsafePathError,
+)
+from mlq.files.layout import Layout
+from mlq.ids import order_key
+from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.view import FIELDS, JobView, view
+from mlq.machines.health import in_words
+from mlq.settings.settings import Settings, load
+from mlq.store.store import Store
+from mlq.submit import python_arguments
+from mlq.submit.numbering import store_all
+from mlq.units import utc_iso
+
+if TYPE_CHECKING:
+    from mlq.api.many import Retried
+    from mlq.store.listing import Conditions
+    from mlq.submit.submission import Options, Submission
+
+WAIT_POLL_S = 0.25
+
+
+class Queue:
+    """One queue: a store, the settings and the clock.
+
+    Args:
+        store: where jobs are kept.
+        settings: of this installation.
+        key: the signing key; needed only to enqueue.
+        environ: the caller's variables, of which jobs are given some (`mlq.submit.captured`).
+        clock: unix time.
+        sleep: waits so many seconds.
+
+    Two methods may be replaced: `tell` is called with what the user should know, each text once;
+    `progress` with how many jobs of how many are done, after each slice of them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        key: bytes | None = None,
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.store, self.settings = store, settings
+        self.layout = Layout(settings.root)
+        self._key, self._clock, self._sleep = key, clock, sleep
+        self._environ, self._told = environ or {}, set[str]()
+        self.tell: Callable[[str], None] = lambda _: None
+        self.progress: Callable[[int, int], None] = lambda _done, _of: None
+
+    @classmethod
+    def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
+        """Return the queue of these settings (default: this process's), over redis-py.
+
+        Jobs are given variables of the same environment (`mlq.submit.captured`).
+        """
+        import logging
+
+        from mlq.store.connection import open_client
+
+        settings = load(environ).settings
+        queue = cls(Store(open_client(settings)), settings, environ=environ)
+        queue.tell = logging.getLogger("mlq").warning
+        return queue
+
+    def enqueue(self, command: Sequence[str], **options: Unpack[Options]) -> Job:
+        """Put one command in the queue; when this returns, it is on the queue's disk.
+
+        Args:
+            command: the program and its arguments; no shell is involved.
+            options: what they mean is told by `mlq.submit.submission.Submission`.
+
+        Raises:
+            InvalidInputError: an option cannot be used.
+            StorageError: there are secrets, and the results root cannot be written from here.
+            JobNotFoundError: `after` names a job that does not exist.
+        """
+        from mlq.submit.submission import Submission, argv_of
+
+        return self.submit([Submission(argv=argv_of(command), **options)])[0]
+
+    def enqueue_many(
+        self, commands: Iterable[Sequence[str]], **options: Unpack[Options]
+    ) -> list[Job]:
+        """Put many commands with the same options in the queue, in their order."""
+        from mlq.submit.submission import Submission, argv_of
+
+        template = Submission(**options)
+        if isinstance(commands, str | bytes) or not isinstance(commands, Iterable):
+            raise InvalidInputError(
+                f"a list of commands is needed, not {commands!r}", fix='[["python", "train.py"]]'
+            )
+        return self.submit([template.with_argv(argv_of(command)) for command in commands])
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Job]:
+        """Number, sign and store submissions (`mlq.submit.submission.Submission`)."""
+        from mlq.api.selecting import with_parents
+        from mlq.jobs.signing import load_key
+        from mlq.server.acknowledged import acknowledge
+        from mlq.submit.passing import prepare
+
+        if self._key is None:
+            self._key = load_key(self.settings.key_file)
+        at = utc_iso(self._clock())
+        # Before numbers are drawn: what cannot be used shall not use them up.
+        placed = with_parents(self.store, submissions, self._tell_once)
+        prepared = prepare(placed, at, self.settings, self._environ, self._key)
+        prepared.keep_secrets(self.layout, self.store.client)
+        signed = store_all(self.store, prepared.checked, self._key, at)
+        acknowledge(self.settings, [job.spec.id for job in signed])
+        for text in prepared.notices():
+            self._tell_once(text)
+        return [Job(job.spec.id, self) for job in signed]
+
+    def select(
+        self, typed: Iterable[str], states: Collection[str] = (), eligible: Collection[str] = ()
+    ) -> list[str]:
+        """Return the ids of the jobs that are meant, each once; see `mlq.api.selecting.select`.
+
+        Args:
+            typed: ids, ranges, names and globs; none with `states`: all jobs in these.
+            states: only jobs in one of these.
+            eligible: if `states` are not given, globs mean only jobs in these.
+
+        Raises:
+            JobNotFoundError: one of them means no job.
+        """
+        from mlq.api.selecting import select
+
+        words = python_arguments.texts("selections", typed, '["1042", "lr-*"]')
+        return select(self.store, words, states, eligible, self._tell_once)
+
+    def views(self, ids: Sequence[str]) -> list[JobView]:
+        """Return these jobs as they are now; raises JobNotFoundError if one does not exist."""
+        rows = self.store.rows(FIELDS, python_arguments.ids(ids))
+        missing = set(ids) - {row[0] for row in rows}
+        if missing:
+            raise JobNotFoundError(f"no job {', '.join(sorted(missing, key=order_key))}")
+        return [self._view(row) for row in rows]
+
+    def unended(self) -> list[JobView]:
+        """Return all jobs that have not ended, in order of submission."""
+        return self._index("unended")
+
+    def recent(self, since_s: float) -> list[JobView]:
+        """Return the jobs that have not ended, or since this unix time, in order of submission.
+
+        Those that run say what is wrong with their machine.
+        """
+        rows, conditions = self.store.recent(FIELDS, since_s)
+        latest = {job.id: job for job in map(self._view, rows)}
+        jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
+        return _with_conditions(jobs, self._in_words(conditions))
+
+    def glance(self, since_s: float, ended: int) -> tuple[list[JobView], dict[str, int] | None]:
+        """Return what `mlq ls` shows of the jobs that have not ended, or since this unix time.
+
+        Of a long queue that is not all: then with it comes how many there are of each unended
+        state, how many of these are `held`, and how many `ended`. Otherwise None.
+
+        Args:
+            since_s: unix time.
+            ended: how many of those that ended last are enough.
+        """
+        seen = self.store.glance(FIELDS, since_s, ended)
+        latest = {row[0]: row for row in seen.rows}
+        jobs = [self._view(latest[one]) for one in sorted(latest, key=order_key)]
+        counts = None if seen.counts is None else {**seen.counts, "ended": seen.ended}
+        return _with_conditions(jobs, self._in_words(seen.conditions)), counts
+
+    def every(self) -> list[JobView]:
+        """Return all jobs, in order of submission."""
+        return self._index("jobs")
+
+    def conditions(self) -> dict[str, str]:
+        """Return what is wrong with machines that hold jobs, in words; those that are well not."""
+        return self._in_words(self.store.conditions())
+
+    def with_conditions(self, jobs: Sequence[JobView]) -> list[JobView]:
+        """Return these jobs; those that run say what is wrong with their machine."""
+        if not any(job.state == State.STARTED for job in jobs):
+            return list(jobs)
+        return _with_conditions(jobs, self.conditions())
+
+    def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
+        """Wait until these jobs have ended and return them.
+
+        Once it has answered, the queue may go away meanwhile: its server may be started anew, or
+        the network cut. `tell` hears of it, and the waiting goes on.
+
+        Raises:
+            TimeoutError: some had not ended after `timeout_s`.
+        """
+        timeout_s = python_arguments.timeout(timeout_s)
+        deadline_s = None if timeout_s is None else self._clock() + timeout_s
+        views = self.views(ids)
+        while running := [one.id for one in views if one.state not in ENDED]:
+            if deadline_s is not None and self._clock() >= deadline_s:
+                raise TimeoutError(f"not ended after {timeout_s} s: {', '.join(running)}")
+            self._sleep(WAIT_POLL_S)
+            try:
+                views = self.views(ids)
+            except UnsafePathError:
+                raise
+            except QueueUnreachableError as error:
+                self._tell_once(f"{error.what}; waiting until it does")
+        return views
+
+    def result(self, job: JobView) -> JobResult:
+        """Return how an ended job ended; raises InvalidInputError if it has not."""
+        if not isinstance(job, JobView):
+            raise InvalidInputError(
+                f"a job as `views` returns it is needed, not {job!r}",
+                fix="queue.result(queue.views([ID])[0]), or Job(ID, queue).result()",
+            )
+        if job.state not in ENDED:
+            raise InvalidInputError(f"job {job.id} has no result yet", why=f"it is {job.state}")
+        raw = self.store.client.call("HGET", f"rq:job:{job.id}", "result")
+        value = value_of(job.id, raw) if raw else None
+        return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
+
+    def cancel(self, ids: Sequence[str], reason: str = "canceled") -> tuple[list[str], list[str]]:
+        """Cancel jobs; returns those canceled at once, and those that run and are being stopped.
+
+        Jobs that have ended already are in neither list.
+        """
+        return many.cancel(
+            self.store, python_arguments.ids(ids), reason, self._clock, self.progress
+        )
+
+    def retry(self, ids: Sequence[str], *, finished: bool = False) -> Retried:
+        """Queue jobs that failed or were canceled again, at their old place.
+
+        Jobs that come after others of them wait for these again; those that were canceled because
+        of one of them are put back, too. Sent again, it changes nothing.
+
+        Args:
+            ids: the jobs; those that have not ended are left alone.
+            finished: whether to run those again, too, that finished: their new attempts go on in
+                the same folders `output` and `checkpoint`.
+        """
+        return many.retry(
+            self.store,
+            python_arguments.ids(ids),
+            self._clock,
+            self.progress,
+            finished=finished,
+        )
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell(text)
+
+    def _index(self, name: str, from_score: float = 0) -> list[JobView]:
+        pages = self.store.pages(FIELDS, name, from_score)
+        return [self._view(row) for page in pages for row in page]
+
+    def _in_words(self, conditions: Conditions) -> dict[str, str]:
+        spans = (self.settings.lease_s, self.settings.fence_s, self.settings.dead_s)
+        words = {name: in_words(*one, *spans) for name, one in conditions.items()}
+        return {name: one for name, one in words.items() if one}
+
+    def _view(self, row: Sequence[str]) -> JobView:
+        return view(row, self.layout, self.settings.default_mem_mib)
+
+
+def _with_conditions(jobs: Sequence[JobView], found: Mapping[str, str]) -> list[JobView]:
+    return [
+        job._replace(condition=found.get(job.machine or "", ""))
+        if job.state == State.STARTED
+        else job
+        for job in jobs
+    ]

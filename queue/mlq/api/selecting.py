@@ -1,0 +1,201 @@
+"""Which jobs typed words mean: ids, ranges, names and globs, perhaps only those in some states.
+
+The rule is one, for every command and for the Python API. An id is an id. A name that was used
+again means its latest job that has not ended, else its latest. A glob means all jobs whose names
+match it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mlq.errors import InvalidInputError, JobNotFoundError
+from mlq.ids import expand, order_key
+from mlq.jobs.globs import is_glob, matches, only, sieve_of
+from mlq.jobs.lifecycle import ENDED, HELD, State
+from mlq.store.store import Store
+from mlq.submit.python_arguments import texts
+
+if TYPE_CHECKING:
+    from mlq.submit.submission import Submission
+
+_LONGEST_CHAIN = 20
+
+STATES = (*map(str, State), HELD)
+
+
+def select(
+    store: Store,
+    typed: Iterable[str],
+    states: Collection[str] = (),
+    eligible: Collection[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Return the ids of the jobs that are meant, each once, in the order in which they were typed.
+
+    Args:
+        store: the queue.
+        typed: ids, ranges, names, globs; none with `states`: all jobs in these.
+        states: only jobs in one of these; none: in any.
+        eligible: globs mean only jobs in these states, unless `states` says which.
+        tell: hears which job a name means that was used several times.
+
+    Raises:
+        JobNotFoundError: one of them means no job.
+        InvalidInputError: one of them, or of the states, cannot be used.
+    """
+    check_states(states)
+    words = list(typed)
+    if not words:
+        found = list(_sifted(store, "", states)) if states else []
+        if states and not found:
+            raise JobNotFoundError(f"no job is {' or '.join(sorted(states))}")
+        return found
+    ids: dict[str, None] = {}
+    for word in words:
+        meant = _meant(store, word, tell)
+        if meant is None:
+            meant = list(_sifted(store, word, states or eligible))
+            if not meant:
+                raise _no_match(word, states or eligible)
+        ids.update(dict.fromkeys(meant))
+    if not states:
+        return list(ids)
+    rows = store.rows(("status", "mlq_held"), list(ids))
+    left = [row[0] for row in rows if row[1] in states or (row[2] and HELD in states)]
+    if not left:
+        raise JobNotFoundError(
+            f"no job of {' '.join(words)} is {' or '.join(sorted(states))}",
+            fix=f"`mlq ls {' '.join(words)}` lists them",
+        )
+    return left
+
+
+def check_states(states: Collection[str]) -> None:
+    """Check the names of states.
+
+    Raises:
+        InvalidInputError: one is none.
+    """
+    if isinstance(states, str):
+        raise InvalidInputError(f"states must be a list, not {states!r}", fix=f"[{states!r}]")
+    for one in states:
+        if one not in STATES:
+            raise InvalidInputError(
+                f"{one!r} is no state of a job", why=f"those are {', '.join(STATES)}"
+            )
+
+
+def parents(
+    store: Store, after: Sequence[str], *, after_any: bool, tell: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Return the ids of the jobs that a new one comes after.
+
+    Raises:
+        JobNotFoundError: one of them means no job.
+        InvalidInputError: the latest job of a name, or one that a glob matches, failed already.
+    """
+    ids: dict[str, None] = {}
+    for word in after:
+        meant = select(store, [word], tell=tell)
+        if not after_any and expand(word).kind == "name":
+            _check_may_end_well(store, word, meant)
+        ids.update(dict.fromkeys(meant))
+    return tuple(ids)
+
+
+def with_parents(
+    store: Store, submissions: Sequence[Submission], tell: Callable[[str], None]
+) -> list[Submission]:
+    """Return submissions that come after jobs by their ids (see `parents`)."""
+    known: dict[tuple[tuple[str, ...], bool], tuple[str, ...]] = {}
+    placed = []
+    for one in submissions:
+        after = texts("after", one.after, 'after=["1042"]')
+        if after:
+            key = (after, one.after_any)
+            if key not in known:
+                known[key] = parents(store, after, after_any=one.after_any, tell=tell)
+            one = one.coming_after(known[key])  # noqa: PLW2901
+        placed.append(one)
+    return placed
+
+
+def _check_may_end_well(store: Store, word: str, ids: list[str]) -> None:
+    rows = store.rows(("status", "mlq_reason"), ids)
+    bad = [row for row in rows if row[1] in ENDED - {State.FINISHED}]
+    if not bad:
+        return
+    job_id, state, reason = bad[0]
+    why = f": {reason}" if reason and reason != state else ""
+    latest = "" if is_glob(word) else ", the latest of that name,"
+    root = _root_of(store, job_id)
+    again = "it" if root == job_id else f"job {root}"
+    raise InvalidInputError(
+        f"a job after {word} would never run",
+        why=f"job {job_id}{latest} {_was(state)} already{why}",
+        fix=f"run {again} again first (mlq retry {root}), or give the number of the one you mean",
+    )
+
+
+def _root_of(store: Store, job_id: str) -> str:
+    """Return the job because of which another was canceled, directly or not; else that one."""
+    for _ in range(_LONGEST_CHAIN):
+        ((_, _, parent),) = store.rows(("status", "mlq_refused_by"), [job_id]) or (("", "", ""),)
+        if not parent:
+            break
+        job_id = parent
+    return job_id
+
+
+def _was(state: str) -> str:
+    return "was canceled" if state == State.CANCELED else state
+
+
+def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | None:
+    """Return what a word means by id or name; None if it is a glob.
+
+    Raises:
+        JobNotFoundError: it means no job.
+    """
+    choice = expand(word)
+    found = [row[0] for row in store.rows(("status",), choice.ids)]
+    if found or not choice.name:
+        if not found:
+            raise _unknown(word)
+        return found
+    latest, of = store.latest_named(choice.name)
+    if latest and of > 1:
+        # Nobody could type what is not printable, and its brackets would tear a sequence apart.
+        every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
+        tell(f"{choice.name} is job {latest}, the latest of {of} of that name{every}")
+    if latest:
+        return [latest]
+    if not is_glob(choice.name):
+        raise _unknown(word)
+    return None
+
+
+def _unknown(word: str) -> JobNotFoundError:
+    return JobNotFoundError(
+        f"no job {word}",
+        why="there is no job with this id or name",
+        fix="`mlq ls -a` lists all jobs",
+    )
+
+
+def _no_match(glob: str, states: Collection[str]) -> JobNotFoundError:
+    of = f" that is {' or '.join(sorted(states))}" if states else ""
+    return JobNotFoundError(
+        f"no job {glob}",
+        why=f"no name of a job{of} matches it",
+        fix="`mlq ls -a` lists all jobs",
+    )
+
+
+def _sifted(store: Store, glob: str, states: Collection[str]) -> Iterator[str]:
+    ended = not states or any(one in ENDED for one in states)
+    found = store.sift("jobs" if ended else "unended", states, sieve_of(glob))
+    ids = [job_id for job_id, name in found if not glob or (name and matches(name, glob))]
+    yield from sorted(dict.fromkeys(ids), key=order_key)

@@ -1,0 +1,204 @@
+"""Where everything lies under the results root, and how small files there are written.
+
+The root is usually NFS, shared by machines that cache it. Two rules make that safe. A small file
+appears whole or not at all: written beside its place, flushed, renamed. And a name is asked for
+only after the folder's listing has shown it, because an NFS client remembers for up to a minute
+that a name did not exist (measured: 30 to 60 s by name, at once by listing). Reading is in
+`mlq.files.strict_files`.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from mlq.errors import InvalidInputError
+from mlq.files.paths import checked_machine
+from mlq.ids import is_job_id, is_valid_id
+
+# Versions of mlq itself, for all machines, and the link to the one in use; see `mlq deploy`.
+SOFTWARE = "software"
+CURRENT = "current"
+
+
+class JobFolder(NamedTuple):
+    """The paths of one job as plain strings.
+
+    For where thousands are made in a second: a path of pathlib takes 10 us and more to put
+    together. `Layout` has the same as paths.
+    """
+
+    path: str
+
+    @property
+    def job_file(self) -> str:
+        """The job as submitted."""
+        return f"{self.path}/job.json"
+
+    @property
+    def checkpoint_dir(self) -> str:
+        """What the job keeps from attempt to attempt."""
+        return f"{self.path}/checkpoint"
+
+    @property
+    def output_dir(self) -> str:
+        """What the job made."""
+        return f"{self.path}/output"
+
+    @property
+    def attempts_dir(self) -> str:
+        """The folder of all attempts."""
+        return f"{self.path}/attempts"
+
+    def attempt_dir(self, attempt: int) -> str:
+        """The folder of one attempt."""
+        return f"{self.path}/attempts/{attempt}"
+
+    def log_file(self, attempt: int) -> str:
+        """What the attempt wrote."""
+        return f"{self.path}/attempts/{attempt}/output.log"
+
+    def result_file(self, attempt: int) -> str:
+        """How the attempt ended."""
+        return f"{self.path}/attempts/{attempt}/result.json"
+
+    def progress_file(self, attempt: int) -> str:
+        """How far the attempt is."""
+        return f"{self.path}/attempts/{attempt}/progress.jsonl"
+
+    def return_file(self, attempt: int) -> str:
+        """What a Python function returned."""
+        return f"{self.path}/attempts/{attempt}/return.json"
+
+
+class Layout(NamedTuple):
+    """The paths under a results root; none of them is looked at.
+
+    Args:
+        root: the results root, absolute.
+        queue_id: of the queue whose root it must be; "": whosever it is. See `mlq.files.root.pinned`.
+    """
+
+    root: Path
+    queue_id: str = ""
+
+    @property
+    def queue_file(self) -> Path:
+        """Which queue this root belongs to, and the version of its format."""
+        return self.root / "queue.json"
+
+    @property
+    def workers_dir(self) -> Path:
+        """The folder of all beats."""
+        return self.root / "workers"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """The folder of all jobs."""
+        return self.root / "jobs"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """The folder of the secrets that jobs are given, a private file each."""
+        return self.root / "secrets"
+
+    def beat_file(self, machine: str) -> Path:
+        """The heartbeat of a machine's supervisor."""
+        return self.workers_dir / f"{checked_machine(machine)}.beat"
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The folder of a job, with the paths in it as plain strings.
+
+        Raises:
+            InvalidInputError: the id could lead out of the root.
+        """
+        if not is_valid_id(job_id):
+            raise InvalidInputError(f"{job_id!r} cannot be the id of a job")
+        place = job_id.replace("_", "/") if is_job_id(job_id) else job_id
+        return JobFolder(f"{self.root}/jobs/{place}")  # not jobs_dir: see JobFolder
+
+    def job_dir(self, job_id: str) -> Path:
+        """The folder of a job: jobs/1042, and jobs/1042/7 for member 7 of sweep 1042.
+
+        Raises:
+            InvalidInputError: the id could lead out of the root.
+        """
+        return Path(self.folder(job_id).path)
+
+    def job_file(self, job_id: str) -> Path:
+        """The job as submitted."""
+        return Path(self.folder(job_id).job_file)
+
+    def checkpoint_dir(self, job_id: str) -> Path:
+        """What the job keeps from attempt to attempt, to go on from."""
+        return Path(self.folder(job_id).checkpoint_dir)
+
+    def output_dir(self, job_id: str) -> Path:
+        """What the job made; kept from attempt to attempt."""
+        return Path(self.folder(job_id).output_dir)
+
+    def attempt_dir(self, job_id: str, attempt: int) -> Path:
+        """The folder of one attempt; only its supervisor and its processes write there."""
+        return Path(self.folder(job_id).attempt_dir(attempt))
+
+    def log_file(self, job_id: str, attempt: int) -> Path:
+        """What the attempt wrote to standard output and standard error."""
+        return Path(self.folder(job_id).log_file(attempt))
+
+    def result_file(self, job_id: str, attempt: int) -> Path:
+        """How the attempt ended."""
+        return Path(self.folder(job_id).result_file(attempt))
+
+    def progress_file(self, job_id: str, attempt: int) -> Path:
+        """Lines in which the attempt tells how far it is."""
+        return Path(self.folder(job_id).progress_file(attempt))
+
+    def usage_file(self, job_id: str, attempt: int) -> Path:
+        """What the attempt used, sample after sample."""
+        return self.attempt_dir(job_id, attempt) / "usage.jsonl"
+
+    def return_file(self, job_id: str, attempt: int) -> Path:
+        """What a Python function returned, as JSON."""
+        return Path(self.folder(job_id).return_file(attempt))
+
+    def code_dir(self, code_hash: str) -> Path:
+        """A snapshot of code, shared by the jobs that were submitted with it."""
+        if not is_valid_id(code_hash):
+            raise InvalidInputError(f"{code_hash!r} cannot be the name of a code snapshot")
+        return self.root / "code" / code_hash
+
+
+def write_atomically(
+    path: Path | str, data: bytes, mode: int = 0o600, *, flush: bool = True
+) -> None:
+    """Put a file in place whole: whoever reads it sees the old content or the new.
+
+    Args:
+        path: where.
+        data: the content.
+        mode: the file's mode.
+        flush: whether it has to be there, and whole, also after a power cut. A flush takes longer
+            than all the rest.
+
+    Raises:
+        OSError: it could not be written; the old content stands and nothing is left behind.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")  # noqa: PTH118 - speed
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            if flush:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)  # noqa: PTH105 - speed
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108 - speed
+        raise

@@ -1,0 +1,226 @@
+"""What a process keeps in its runtime folder while it lives there, whatever cleaners do.
+
+Runtime folders may lie in /tmp. Some cleaners leave a folder alone that somebody holds a lock on
+(systemd-tmpfiles), some leave young files alone (tmpreaper), some nothing at all (`find -delete`).
+So the folders are locked, the times of the files are kept young, and what is lost is noticed and
+made anew. Invariant: who is the one process of its kind is decided by `mlq.files.kernel_names` and by the
+lock file together, so a deleted lock file lets nobody in.
+
+Those who only look (`mlq worker status`) find what they look for within `EVERY_S` again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mlq.errors import MlqError
+from mlq.files.kernel_names import KernelName, hold
+from mlq.files.locks import PathLock, is_at
+from mlq.files.paths import private_dir
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+YOUNG_S = 60.0
+
+
+def our_folders(folder: Path) -> list[Path]:
+    """Return those of a folder's parents that are mlq's own, and the folder, outermost first.
+
+    A machine has `<runtime_dir>/m/<machine>`, a tunnel `<runtime_dir>/t/<target>`.
+    """
+    ours = folder.parent.name in ("m", "t")
+    return [folder.parent.parent, folder.parent, folder] if ours else [folder]
+
+
+class FolderLocks:
+    """Shared locks on a folder and those above it, up to the runtime folder.
+
+    A cleaner that asks for the folder's lock, as systemd-tmpfiles does, passes it by. Shared,
+    because several processes live there.
+
+    Args:
+        folders: the outermost first; each is made, private, if it is missing.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._held: dict[Path, int] = {}
+
+    def renew(self) -> None:
+        """Make what is missing and lock what is not locked.
+
+        Raises:
+            UnsafePathError: a folder is not ours alone.
+            OSError: a folder cannot be opened.
+        """
+        for folder in self._folders:
+            private_dir(folder)
+            held = self._held.get(folder)
+            if held is None or not is_at(folder, held):
+                self._lock(folder)
+
+    def _lock(self, folder: Path) -> None:
+        self._drop(folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)  # a cleaner is at it just now: next time
+        else:
+            self._held[folder] = descriptor
+
+    def _drop(self, folder: Path) -> None:
+        held = self._held.pop(folder, None)
+        if held is not None:
+            os.close(held)
+
+    def close(self) -> None:
+        """Let go of all."""
+        for folder in list(self._held):
+            self._drop(folder)
+
+
+def keep_young(folder: Path, names: Sequence[str]) -> None:
+    """Give files the time of now, so that cleaners that go by age leave them."""
+    for name in names:
+        with suppress(OSError):
+            os.utime(folder / name)
+
+
+class Residence:
+    """The place of the one process of its kind: `<role>.lock` and `<role>.pid` in a folder.
+
+    Args:
+        folder: where.
+        role: what the process is.
+        name: the kernel's name for it.
+        young: names in the folder of other files whose times are kept young.
+        say: is told what was lost and made anew.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        role: str,
+        name: str,
+        *,
+        young: Sequence[str] = (),
+        say: Callable[[str], None] = log.warning,
+    ) -> None:
+        self._folder, self._name_text, self._say = folder, name, say
+        self._folders = FolderLocks(our_folders(folder))
+        self._lock = PathLock(folder / f"{role}.lock")
+        self._pid_file = folder / f"{role}.pid"
+        self._young = [f"{role}.lock", f"{role}.pid", *young]
+        self._touched_s = 0.0
+        self._name: KernelName | None = None
+        self._pid = ""
+
+    def take(self, patience_s: float = 1.0) -> bool:
+        """Become the one; returns whether we are.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        self._name = hold(self._name_text, patience_s)
+        if self._name is None:
+            return False
+        if not self._lock.take(patience_s):
+            self._name.close()
+            return False
+        return True
+
+    def settle(self) -> None:
+        """Tell that it is this process; after a fork it is the child that settles."""
+        if self._name is not None:
+            self._name.say_who()
+        self._pid = f"{os.getpid()}\n"
+        self._pid_file.write_text(self._pid, encoding="ascii")
+        with suppress(MlqError, OSError):
+            self._folders.renew()
+
+    def renew(self, now_s: float) -> None:
+        """Make anew what is lost, and keep the rest young.
+
+        Args:
+            now_s: a clock that only counts.
+
+        Raises:
+            MlqError: the folder is not ours alone any more.
+            OSError: it cannot be written to.
+        """
+        if self._name is not None:
+            self._name.let_go()
+        self._folders.renew()
+        if not self._lock.is_in_place():
+            self._say(f"{self._lock.path} was removed; made anew")
+            self._lock.retake()
+        if _text_of(self._pid_file) != self._pid:
+            self._pid_file.write_text(self._pid, encoding="ascii")
+        if now_s - self._touched_s >= YOUNG_S or not self._touched_s:
+            self._touched_s = now_s
+            keep_young(self._folder, self._young)
+
+    def leave(self) -> None:
+        """Give everything up."""
+        if _text_of(self._pid_file) == self._pid:
+            self._pid_file.unlink(missing_ok=True)
+        self._lock.close()
+        self._folders.close()
+        if self._name is not None:
+            self._name.close()
+
+
+class Caretaker:
+    """A thread that takes care of a residence, so that a process that hangs keeps its place too.
+
+    Args:
+        tasks: called each `EVERY_S`, in order, with a clock that only counts; one that fails is
+            tried again next time.
+        clock_s: that clock.
+        say: is told of a failure, once for each text.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Callable[[float], None]],
+        clock_s: Callable[[], float],
+        say: Callable[[str], None] = log.warning,
+    ) -> None:
+        self._tasks, self._clock_s, self._say = tasks, clock_s, say
+        self._told = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a disk that hangs is not waited for."""
+        self._stop.set()
+        self._thread.join(EVERY_S)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            for task in self._tasks:
+                try:
+                    task(self._clock_s())
+                except (MlqError, OSError) as error:
+                    if str(error) != self._told:
+                        self._told = str(error)
+                        self._say(f"cannot keep the runtime folder: {self._told}")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""

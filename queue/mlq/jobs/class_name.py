@@ -1,0 +1,46 @@
+"""The name of a job class, which spells out what its jobs ask for.
+
+It is the name of an rq queue, so any tool that shows rq's queues shows what is waiting for what.
+Apart from `mlq.jobs.request`, because `mlq ls` reads nothing but names.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_NAME = re.compile(
+    r"p(-?\d{1,15})\.c([1-9]\d{0,14})\.m([1-9]\d{0,14})\.g(\d{1,15})\.v(\d{1,15})(?:@(.+))?",
+    re.ASCII | re.DOTALL,
+)
+
+
+class ClassName(NamedTuple):
+    """A name taken apart: the priority, then the fields of `mlq.jobs.request.Request`."""
+
+    priority: int
+    cores: int
+    mem_mib: int
+    gpus: int
+    vram_mib: int
+    machine: str
+
+    def __str__(self) -> str:
+        """The name, for example `p0.c4.m8192.g1.v6000@gpu*`."""
+        glob = f"@{self.machine}" if self.machine else ""
+        return f"p{self.priority}.c{self.cores}.m{self.mem_mib}.g{self.gpus}.v{self.vram_mib}{glob}"
+
+    @classmethod
+    @lru_cache(maxsize=256)  # thousands of jobs have few classes
+    def parse(cls, name: str, *, default_mem_mib: int) -> ClassName:
+        """Take a name apart.
+
+        A queue that somebody made with plain rq has any name: its jobs ask for one core and
+        `default_mem_mib`, at priority 0.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return cls(0, 1, default_mem_mib, 0, 0, "")
+        priority, cores, mem_mib, gpus, vram_mib = (int(part) for part in match.groups()[:5])
+        return cls(priority, cores, mem_mib, gpus, vram_mib, match[6] or "")

@@ -1,0 +1,192 @@
+"""Does this job fit that machine now, and if not, what is short?
+
+`place` is asked by the worker before it claims and by `mlq explain` when a user wonders why a job
+waits. Because both ask the same function, the answer to "why is it waiting?" cannot disagree with
+the scheduler. Pure: an offer comes in, a fit or the reasons for a misfit come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mlq.jobs.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class GpuOffer:
+    """One GPU and what of its memory is free for new jobs.
+
+    An `exclusive` one is given to one job at a time, whatever is free: because of its compute
+    mode, or because it gives no numbers of memory. `index` is its number in PCI bus order.
+    """
+
+    uuid: str
+    name: str
+    free_mib: int
+    total_mib: int
+    exclusive: bool = False
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one machine has free for new jobs, and what it has in all."""
+
+    machine: str
+    cores: int
+    mem_mib: int
+    gpus: tuple[GpuOffer, ...]
+    total_cores: int
+    total_mem_mib: int
+
+    def minus(self, request: Request, fit: Fit) -> Offer:
+        """Return what is left after a job with this request is placed by this fit."""
+        gpus = tuple(
+            replace(gpu, free_mib=0 if gpu.exclusive else gpu.free_mib - _vram_mib(request, gpu))
+            if gpu.uuid in fit.gpu_uuids
+            else gpu
+            for gpu in self.gpus
+        )
+        return replace(
+            self,
+            cores=self.cores - request.cores,
+            mem_mib=self.mem_mib - request.mem_mib,
+            gpus=gpus,
+        )
+
+    def emptied(self) -> Offer:
+        """Return what the machine would offer if nothing at all ran on it."""
+        gpus = tuple(replace(gpu, free_mib=gpu.total_mib) for gpu in self.gpus)
+        return replace(self, cores=self.total_cores, mem_mib=self.total_mem_mib, gpus=gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The job fits; these are the GPUs it gets."""
+
+    gpu_uuids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """One resource that is short: `needed` of it, `free` now, `total` on an empty machine."""
+
+    resource: str
+    needed: int
+    free: int
+    total: int
+
+    @property
+    def ever(self) -> bool:
+        """Whether the resource would do if the machine were empty."""
+        return self.needed <= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """The job does not fit; every resource that is short is named."""
+
+    shortages: tuple[Shortage, ...]
+
+    @property
+    def ever(self) -> bool:
+        """Whether the job would fit this machine if it were empty."""
+        return all(shortage.ever for shortage in self.shortages)
+
+
+# NVML counts some memory as reserved, so no GPU ever has all of its memory free: a GPU on which
+# nothing runs is one with at least this share free.
+IDLE_GPU_SHARE = 0.9
+
+
+def _vram_mib(request: Request, gpu: GpuOffer) -> int:
+    return request.vram_mib or int(gpu.total_mib * IDLE_GPU_SHARE)
+
+
+def place(request: Request, offer: Offer) -> Fit | Misfit:
+    """Decide whether the request fits the offer now.
+
+    GPUs are taken tightest fit first, so that small jobs share a GPU and leave a whole one free.
+    """
+    shortages = []
+    if not request.allows(offer.machine):
+        shortages.append(Shortage(f"machine named {request.machine}", 1, 0, 0))
+    if request.cores > offer.cores:
+        shortages.append(Shortage("cores", request.cores, offer.cores, offer.total_cores))
+    if request.mem_mib > offer.mem_mib:
+        shortages.append(Shortage("mem_mib", request.mem_mib, offer.mem_mib, offer.total_mem_mib))
+    enough = sorted(
+        (gpu for gpu in offer.gpus if gpu.free_mib >= _vram_mib(request, gpu)),
+        key=lambda gpu: (gpu.free_mib, gpu.uuid),
+    )
+    if request.gpus > len(enough):
+        shortages.append(_gpu_shortage(request, offer, len(enough)))
+    if shortages:
+        return Misfit(tuple(shortages))
+    return Fit(tuple(gpu.uuid for gpu in enough[: request.gpus]))
+
+
+def _gpu_shortage(request: Request, offer: Offer, enough: int) -> Shortage:
+    able = sum(gpu.total_mib >= _vram_mib(request, gpu) for gpu in offer.gpus)
+    if request.gpus > able or len(offer.gpus) > 1 or not offer.gpus or not request.vram_mib:
+        of_size = f" with {request.vram_mib} MiB free" if request.vram_mib else " to itself"
+        return Shortage(f"gpus{of_size}", request.gpus, enough, able)
+    gpu = offer.gpus[0]
+    return Shortage("vram_mib", request.vram_mib, gpu.free_mib, gpu.total_mib)
+
+
+def how_many(request: Request, offer: Offer, at_most: int) -> int:
+    """Return how many jobs with this request fit the offer together, counting to `at_most`."""
+    count = 0
+    while count < at_most and isinstance(fit := place(request, offer), Fit):
+        offer = offer.minus(request, fit)
+        count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A running attempt: what it holds, and the seconds until its time limit ends it (or None)."""
+
+    request: Request
+    gpu_uuids: tuple[str, ...]
+    ends_in_s: float | None
+
+
+def free_in_s(wanted: Request, offer: Offer, occupants: Iterable[Occupant]) -> float | None:
+    """Return the seconds until `wanted` surely fits, as the occupants' time limits run out.
+
+    None if no time limits say so; 0 if it fits now. This is the reservation's start in
+    conservative backfilling (Mu'alem and Feitelson, 2001): other jobs may run on a reserved
+    machine only if they surely end before it.
+    """
+    if isinstance(place(wanted, offer), Fit):
+        return 0.0
+    limited = [occupant for occupant in occupants if occupant.ends_in_s is not None]
+    for occupant in sorted(limited, key=lambda one: one.ends_in_s or 0.0):
+        offer = _returned(offer, occupant)
+        if isinstance(place(wanted, offer), Fit):
+            return occupant.ends_in_s
+    return None
+
+
+def _freed_mib(request: Request, gpu: GpuOffer) -> int:
+    if gpu.exclusive:
+        return gpu.total_mib
+    return min(gpu.total_mib, gpu.free_mib + _vram_mib(request, gpu))
+
+
+def _returned(offer: Offer, occupant: Occupant) -> Offer:
+    gpus = tuple(
+        replace(gpu, free_mib=_freed_mib(occupant.request, gpu))
+        if gpu.uuid in occupant.gpu_uuids
+        else gpu
+        for gpu in offer.gpus
+    )
+    return replace(
+        offer,
+        cores=offer.cores + occupant.request.cores,
+        mem_mib=offer.mem_mib + occupant.request.mem_mib,
+        gpus=gpus,
+    )

@@ -1,0 +1,70 @@
+"""What a job asks of a machine, and the class of jobs that ask the same.
+
+A job class is priority + resource request. Each class is one rq queue, whose name spells the
+request out (`mlq.jobs.class_name`), so a claim looks at one head a class however many jobs wait behind
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from mlq.jobs.class_name import ClassName
+
+LARGEST = 10**15 - 1
+"""The largest number that the name of a class can spell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The resources one attempt of a job holds while it runs.
+
+    Args:
+        cores: logical cores.
+        mem_mib: main memory.
+        gpus: number of GPUs.
+        vram_mib: free memory needed on each of these GPUs; 0 with gpus > 0 means a GPU to itself.
+        machine: a glob that the machine's name must match; "" means any.
+
+    Raises:
+        ValueError: a negative amount, no core or no memory at all, or more than `LARGEST`.
+    """
+
+    cores: int = 1
+    mem_mib: int = 1
+    gpus: int = 0
+    vram_mib: int = 0
+    machine: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.cores, self.mem_mib) < 1 or min(self.gpus, self.vram_mib) < 0:
+            raise ValueError("a job needs a core and some memory, and no less than 0 GPUs")
+        if max(self.cores, self.mem_mib, self.gpus, self.vram_mib) > LARGEST:
+            raise ValueError(f"a job can ask for no more than {LARGEST} of anything")
+
+    def allows(self, machine: str) -> bool:
+        """Whether the job may run on a machine of this name."""
+        return not self.machine or fnmatchcase(machine, self.machine)
+
+
+@dataclass(frozen=True, slots=True)
+class JobClass:
+    """Jobs of one priority (larger first) that ask for the same."""
+
+    priority: int
+    request: Request
+
+    @property
+    def name(self) -> str:
+        """The name of its rq queue; see `mlq.jobs.class_name`."""
+        ask = self.request
+        return str(
+            ClassName(self.priority, ask.cores, ask.mem_mib, ask.gpus, ask.vram_mib, ask.machine)
+        )
+
+    @classmethod
+    def parse(cls, name: str, *, default_mem_mib: int) -> JobClass:
+        """Read a queue's name back; `default_mem_mib` is for queues made with plain rq."""
+        asked = ClassName.parse(name, default_mem_mib=default_mem_mib)
+        return cls(asked.priority, Request(*asked[1:]))

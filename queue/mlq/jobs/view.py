@@ -1,0 +1,169 @@
+"""A job as people and scripts see it: the row behind `mlq ls`, `mlq show` and `--json`.
+
+The names of the fields are a contract: others script against them. Everything is read from the
+job's hash in one go; nothing here needs pydantic, because `mlq ls` must feel instant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mlq.files.layout import Layout
+from mlq.ids import is_valid_id
+from mlq.jobs.class_name import ClassName
+from mlq.lenient import moment, record_list, whole
+
+OF_A_RUN = (
+    "started_at",
+    "ended_at",
+    "mlq_exit_code",
+    "mlq_reason",
+    "mlq_progress",
+    "mlq_stop",
+    "mlq_losses",
+    "mlq_failures",
+)
+"""What a job that is run again by its user should not remember of its earlier runs."""
+
+FIELDS = (
+    "status",
+    "origin",
+    "description",
+    "mlq_name",
+    "dependency_ids",
+    "timeout",
+    "mlq_time_limit_s",
+    "mlq_grace_s",
+    "mlq_signal",
+    "mlq_attempt",
+    "mlq_machine",
+    "created_at",
+    *OF_A_RUN,
+    "enqueued_at",
+    "mlq_due",
+    "mlq_held",
+    "mlq_usage",
+    "mlq_notes",
+    "mlq_cleaned",
+)
+
+
+class JobView(NamedTuple):
+    """One job, as listed; times are ISO 8601 in UTC, None where it did not come to that yet.
+
+    `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
+    where its logs and results lie. `condition` says what is wrong with the machine it
+    runs on, where that was asked for (`Queue.with_conditions`). `due_at` is when a scheduled job is
+    tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
+    its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
+    and `signal` are what its user asked for. `notes` say what to know beside its end.
+    `cleaned_at` is when its folder was deleted.
+    """
+
+    id: str
+    name: str
+    state: str
+    command: str
+    attempt: int
+    machine: str | None
+    cores: int
+    mem_mib: int
+    gpus: int
+    vram_mib: int
+    priority: int
+    time_limit_s: float | None
+    submitted_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    exit_code: int | None
+    reason: str
+    progress: float | None
+    directory: str
+    losses: int
+    failures: int
+    after: tuple[str, ...]
+    class_name: str
+    condition: str = ""
+    due_at: str | None = None
+    held: str = ""
+    cpu_s: float | None = None
+    max_rss_mib: int | None = None
+    grace_s: float | None = None
+    signal: str | None = None
+    notes: tuple[str, ...] = ()
+    cleaned_at: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the job as `--json` prints it."""
+        return self._asdict()
+
+
+def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
+    """Read one row of the store: the id, then the values of FIELDS."""
+    job_id, values = row[0], dict(zip(FIELDS, row[1:], strict=True))
+    asked = ClassName.parse(values["origin"], default_mem_mib=default_mem_mib)
+    stopping = values["status"] == "started" and values["mlq_stop"]
+    parents = record_list(values["dependency_ids"]) if values["dependency_ids"] else ()
+    cpu_s, max_rss_mib = _usage("" if values["status"] == "started" else values["mlq_usage"])
+    return JobView(
+        id=job_id,
+        name=values["mlq_name"],
+        state=values["status"],
+        command=values["description"],
+        attempt=max(0, whole(values["mlq_attempt"])),
+        machine=values["mlq_machine"] or None,
+        cores=asked.cores,
+        mem_mib=asked.mem_mib,
+        gpus=asked.gpus,
+        vram_mib=asked.vram_mib,
+        priority=asked.priority,
+        time_limit_s=_span_s(values["mlq_time_limit_s"]) or _span_s(values["timeout"]),
+        submitted_at=moment(values["created_at"]),
+        started_at=moment(values["started_at"]),
+        ended_at=moment(values["ended_at"]),
+        exit_code=whole(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
+        reason=f"stopping: {values['mlq_stop']}" if stopping else values["mlq_reason"],
+        progress=_progress(values["mlq_progress"], finished=values["status"] == "finished"),
+        directory=layout.folder(job_id).path if is_valid_id(job_id) else "",
+        losses=whole(values["mlq_losses"]),
+        failures=whole(values["mlq_failures"]),
+        after=tuple(one for one in parents if isinstance(one, str)),
+        class_name=values["origin"],
+        due_at=moment(values["mlq_due"]) if values["status"] == "scheduled" else None,
+        held=values["mlq_held"] if values["status"] == "deferred" else "",
+        cpu_s=cpu_s,
+        max_rss_mib=max_rss_mib,
+        grace_s=_span_s(values["mlq_grace_s"]),
+        signal=values["mlq_signal"] or None,
+        notes=tuple(values["mlq_notes"].splitlines()),
+        cleaned_at=moment(values["mlq_cleaned"]),
+    )
+
+
+def _span_s(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value < math.inf else None
+
+
+def _usage(text: str) -> tuple[float | None, int | None]:
+    cpu_s, _, rss_mib = text.partition(" ")
+    try:
+        used = float(cpu_s), int(rss_mib)
+    except ValueError:
+        return None, None
+    return used if all(0 <= one < 1e12 for one in used) else (None, None)
+
+
+def _progress(text: str, *, finished: bool) -> float | None:
+    if text and finished:
+        return 1.0  # its last report may not have been read before it ended
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else None

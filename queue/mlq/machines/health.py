@@ -1,0 +1,100 @@
+"""The condition of a machine that holds jobs, in plain words.
+
+The queue knows when it last heard a machine. The reaper knows what the machine's beat on NFS says
+meanwhile, and leaves that in the queue as a sighting. Together they tell a cut tunnel, whose jobs
+go on, from a machine whose jobs are paused, and that from one of which nobody knows anything. Words
+for people only: whether an attempt is dead is decided by the reaper
+(`mlq_worker.liveness.verdicts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from mlq.lenient import number, whole
+from mlq.units import format_duration
+
+
+class Sighting(NamedTuple):
+    """What the reaper saw on NFS of a machine whose leases ran out.
+
+    Args:
+        silent_s: for how long it has seen the beat unchanged.
+        worker: whether a worker is at the supervisor, by the latest beat.
+        paused: how many attempts the supervisor has paused, by the latest beat.
+        unreadable: why the beat could not be read at all; "" if it could.
+    """
+
+    silent_s: float = 0.0
+    worker: bool = True
+    paused: int = 0
+    unreadable: str = ""
+
+
+class Heard(NamedTuple):
+    """When the queue last heard a machine, and what it said then.
+
+    Args:
+        heard_s: how long ago that was.
+        condition: what was wrong with it, by its own words; "" if nothing.
+        tunnel: whether a tunnel leads from it to the queue.
+    """
+
+    heard_s: float
+    condition: str = ""
+    tunnel: bool = False
+
+
+def in_words(
+    heard: Heard, sighting: Sighting | None, lease_s: float, fence_s: float, dead_s: float
+) -> str:
+    """Return what is wrong with a machine that holds jobs; "" if nothing is.
+
+    Args:
+        heard: by the queue.
+        sighting: by the reaper; None if there is none.
+        lease_s: a machine not heard for longer holds no lease any more.
+        fence_s: without a beat for half as long, nobody can say that it is alive.
+        dead_s: without a beat for so long, its jobs are queued again.
+    """
+    if heard.heard_s <= lease_s:
+        return heard.condition
+    if sighting is None:
+        return f"not heard of for {_whole(heard.heard_s)}"
+    if sighting.unreadable:
+        return f"not heard of for {_whole(heard.heard_s)}, and NFS not answering the reaper"
+    return _as_seen(heard, sighting, fence_s, dead_s)
+
+
+def _as_seen(heard: Heard, sighting: Sighting, fence_s: float, dead_s: float) -> str:
+    silence = _whole(heard.heard_s)
+    if sighting.silent_s >= fence_s / 2:
+        # It may be off, or cut off with its jobs paused: from here nobody can tell.
+        silent_s = min(heard.heard_s, sighting.silent_s)
+        when = f"at {_whole(dead_s)}" if silent_s < dead_s else "now"
+        return f"not heard of for {_whole(silent_s)}; its jobs are queued again {when}"
+    if sighting.paused:
+        return f"paused until the queue hears it again, not for {silence}; alive by NFS"
+    if not sighting.worker:
+        return f"no worker for {silence}; its jobs go on, alive by NFS"
+    what = "tunnel down" if heard.tunnel else "worker silent"
+    return f"{what} for {silence}; alive by NFS"
+
+
+def read_sightings(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Sighting]:
+    """Return the sightings that a reaper published, by machine."""
+    return {
+        machine: Sighting(
+            number(one.get("silent_s")),
+            bool(one.get("worker", True)),
+            whole(one.get("paused")),
+            str(one.get("unreadable", "")),
+        )
+        for machine, one in raw.items()
+        if isinstance(one, dict)
+    }
+
+
+def _whole(seconds: float) -> str:
+    return format_duration(max(0, int(seconds)))

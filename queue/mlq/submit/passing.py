@@ -1,0 +1,73 @@
+"""What jobs are given of the process that enqueues them: its variables, and secrets by files.
+
+Joins what `submission`, `environment` and `job_secrets` each decide, so that a command and the
+Python API do the same, in the same order: check everything, write the secrets, and only then does
+the queue hear of the jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlq.files.layout import Layout
+from mlq.settings.settings import Settings
+from mlq.store.client import Client
+from mlq.submit.captured import Captured, capture, in_clear
+from mlq.submit.secrets import chosen, keep
+from mlq.submit.submission import Caller, Checked, Submission, check_all
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Checked submissions, and what became of the variables.
+
+    Args:
+        checked: the submissions, ready to be numbered and signed.
+        caller: whose they are.
+        captured: what of its variables they are given, and what not.
+    """
+
+    checked: list[Checked]
+    caller: Caller
+    captured: Captured = field(repr=False)
+
+    def keep_secrets(self, layout: Layout, client: Client) -> None:
+        """Write the secrets that are asked for; raises what `job_secrets.keep` does."""
+        for submission in self._different():
+            if submission.secrets:
+                queue_id = str(client.call("GET", "mlq:queue_id") or b"", "ascii")
+                secrets = chosen(submission.secrets, self.caller.environ)
+                keep(layout, self.caller.key, secrets, queue_id)
+
+    def notices(self) -> list[str]:
+        """Return what the user should know: what went along in clear, and what was left out."""
+        found: dict[str, None] = {}
+        for submission in self._different():
+            found[in_clear(submission.env)] = None
+            if submission.captures(self.caller.capture_env):
+                given = {*submission.env, *submission.secrets}
+                found[self.captured.without(given).notice()] = None
+        return [text for text in found if text]
+
+    def _different(self) -> list[Submission]:
+        # Those that differ only in their command share a template.
+        return list({id(template): asked for asked, template in self.checked}.values())
+
+
+def prepare(
+    submissions: Sequence[Submission],
+    at: str,
+    settings: Settings,
+    environ: Mapping[str, str],
+    key: bytes,
+) -> Prepared:
+    """Check submissions, with what their caller's variables add.
+
+    Raises:
+        InvalidInputError: see `Submission.spec`.
+    """
+    captured = capture(environ)
+    caller = Caller(environ, captured.env, settings.capture_env, key)
+    checked = check_all(submissions, at, settings.default_mem_mib, caller)
+    return Prepared(checked, caller, captured)

@@ -1,0 +1,305 @@
+"""From what a user asks for to a numbered, signed job.
+
+Everything a user can get wrong about a job is found here, before it is numbered and stored; and
+the expensive part of it (validation) is done once for a batch of jobs that differ only in their
+command, which is what makes enqueueing ten thousand jobs a matter of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypedDict
+
+from pydantic import ValidationError
+
+from mlq.errors import InvalidInputError
+from mlq.jobs.request import LARGEST, Request
+from mlq.jobs.signing import sign
+from mlq.jobs.spec import FunctionCall, JobSpec
+from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
+from mlq.store.record import SignedJob
+from mlq.store.templates import template_of
+from mlq.submit.present_folder import present_folder
+from mlq.submit.programs import program_of
+from mlq.submit.python_arguments import mapping, texts
+from mlq.submit.python_env import PythonEnv, python_env_of
+from mlq.submit.secrets import chosen, file_name
+from mlq.submit.typed import check_texts, within
+from mlq.units import checked_duration, parse_duration, parse_size
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What jobs may be given of the process that enqueues them.
+
+    Args:
+        environ: its variables, for secrets asked for by name, its Python and its programs.
+        captured: those that every job is given (`mlq.submit.captured`).
+        capture_env: the setting of that name.
+        key: the signing key, which also makes the names of the files of secrets.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    captured: Mapping[str, str] = field(default_factory=dict, repr=False)
+    capture_env: bool = True
+    key: bytes = field(default=b"", repr=False)
+
+
+class Options(TypedDict, total=False):
+    """What `Queue.enqueue` takes beside a command; `Submission` tells what each means."""
+
+    name: str
+    cores: int
+    mem: str | int | None
+    gpus: int
+    vram: str | int | None
+    time: str | float | None
+    priority: int
+    after: Sequence[str]
+    after_any: bool
+    retries: int
+    grace: str | float | None
+    signal: str | None
+    machine: str
+    env: Mapping[str, str]
+    secrets: Sequence[str] | Mapping[str, str]
+    capture_env: bool | None
+    cwd: str | None
+    python_env: str | None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job as its user asks for it.
+
+    Args:
+        argv: the program and its arguments.
+        name: a name to find it by.
+        cores: logical cores.
+        mem: main memory: "8G", "512M" or MiB; None takes the setting default_mem_mib.
+        gpus: number of GPUs.
+        vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
+        time: a time limit: "90m", "2h"; a number, not a text, is seconds.
+        priority: larger first.
+        after: ids or names of jobs that must end well before (`mlq.api.selecting`).
+        after_any: they need only end.
+        retries: how often to try again when it fails.
+        grace: from SIGTERM to SIGKILL, like time; None takes the setting stop_grace_s.
+        signal: one to get before it is stopped, as Slurm writes it: "USR1@60" is SIGUSR1 60 s
+            before the time limit.
+        machine: a glob on machine names.
+        env: variables to set; they go through the queue, in clear.
+        secrets: names of variables that are set here, or names with values, which go to the job by
+            private files under the results root, never through the queue.
+        capture_env: whether the job is given this process's variables (`mlq.submit.captured`);
+            None takes the setting capture_env.
+        cwd: the folder to run in; None is the present one.
+        python_env: a virtual or conda environment to put first in PATH; None takes those that are
+            active (VIRTUAL_ENV, CONDA_PREFIX), "" none.
+        function: a Python function to call, instead of argv.
+    """
+
+    argv: tuple[str, ...] = ()
+    name: str = ""
+    cores: int = 1
+    mem: str | int | None = None
+    gpus: int = 0
+    vram: str | int | None = None
+    time: str | float | None = None
+    priority: int = 0
+    after: Sequence[str] = ()
+    after_any: bool = False
+    retries: int = 0
+    grace: str | float | None = None
+    signal: str | None = None
+    machine: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Sequence[str] | Mapping[str, str] = field(default=(), repr=False)
+    capture_env: bool | None = None
+    cwd: str | None = None
+    python_env: str | None = None
+    function: FunctionCall | None = None
+
+    def with_argv(self, argv: tuple[str, ...]) -> Submission:
+        """Return the same submission of another command."""
+        return replace(self, argv=argv)
+
+    def coming_after(self, parents: tuple[str, ...]) -> Submission:
+        """Return the same submission, to come after these jobs."""
+        return replace(self, after=parents)
+
+    def check_command(self) -> None:
+        """Check what differs between the jobs of a batch that are otherwise alike.
+
+        Raises:
+            InvalidInputError: there is no command, or no process could be given it.
+        """
+        if not self.argv and self.function is None:
+            raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
+        check_texts(*self.argv)
+
+    def spec(
+        self, job_id: str, at: str, default_mem_mib: int, caller: Caller | None = None
+    ) -> JobSpec:
+        """Return the validated job.
+
+        Raises:
+            InvalidInputError: it says which option cannot be used, and why.
+        """
+        self.check_command()
+        check_texts(self.cwd or "", self.python_env or "", self.machine)
+        if isinstance(self.name, str):  # otherwise pydantic says which option it is
+            check_texts(self.name)
+        caller = caller or Caller()
+        secrets = self._checked_secrets(caller.environ)
+        limit_s = self._time_limit_s()
+        python = python_env_of(self.python_env, caller.environ)
+        try:
+            return JobSpec(
+                id=job_id,
+                name=self.name,
+                argv=tuple(self.argv),
+                function=self.function,
+                cwd=str(Path(present_folder(caller.environ)) / (self.cwd or "")),
+                captured_env=self._captured(caller, secrets, python),
+                env=dict(self.env),
+                secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
+                python_env=python.prefix,
+                program=self._program(caller.environ, python),
+                request=self._request(default_mem_mib),
+                priority=within("priority", self.priority, -LARGEST),
+                time_limit_s=limit_s,
+                retries=within("retries", self.retries, 0),
+                after=texts("after", self.after, 'after=["1042"]'),
+                after_any=self.after_any,
+                grace_s=None if self.grace is None else parse_grace(str(self.grace)),
+                signal=self._stop_signal(limit_s),
+                submitted_at=at,
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
+
+    def _time_limit_s(self) -> float | None:
+        """Return the time limit: a number is seconds, as all over Python; a text has a unit."""
+        if isinstance(self.time, int | float) and not isinstance(self.time, bool):
+            return checked_duration(float(self.time), self.time)
+        return None if self.time is None else parse_duration(str(self.time))
+
+    def captures(self, by_setting: bool) -> bool:
+        """Tell whether the job is given the caller's variables."""
+        return by_setting if self.capture_env is None else self.capture_env
+
+    def _program(self, environ: Mapping[str, str], python: PythonEnv) -> str:
+        """Return the path of the program that the shell finds, "" if it is any machine's own."""
+        if not self.argv or "PATH" in self.env:
+            return ""  # nothing to find, or another PATH is to be searched
+        # An environment that was named may be on other machines only: look no further than in it.
+        path = f"{python.prefix}/bin" if self.python_env else python.path
+        return program_of(self.argv[0], path, present_folder(environ))
+
+    def _captured(
+        self, caller: Caller, secrets: Mapping[str, str], python: PythonEnv
+    ) -> dict[str, str]:
+        # Without those of the environment its programs would not work: they always go along.
+        found = dict(python.variables)
+        if self.captures(caller.capture_env):
+            found = {**caller.captured, **found, **({"PATH": python.path} if python.path else {})}
+        return {name: found[name] for name in found if name not in {*self.env, *secrets}}
+
+    def _checked_secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
+        check_texts(*mapping("env", self.env))
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in str(value):
+                raise InvalidInputError(
+                    f"{name!r} cannot be set",
+                    why="a variable's name is not empty and has no `=`, its value has no NUL",
+                )
+        secrets = chosen(self.secrets, environ)
+        for name in secrets:
+            if name in self.env:
+                raise InvalidInputError(
+                    f"{name} is given twice",
+                    why="by --env, which goes through the queue, and by --secret",
+                    fix=f"leave out --env {name}",
+                )
+        return secrets
+
+    def _stop_signal(self, limit_s: float | None) -> str | None:
+        return None if self.signal is None else parse_stop_signal(str(self.signal), limit_s).text
+
+    def _request(self, default_mem_mib: int) -> Request:
+        if self.vram is not None and not self.gpus:
+            raise InvalidInputError(
+                "--vram needs --gpus",
+                why="it is the memory wanted on each GPU, and no GPU is asked for",
+                fix="add --gpus 1",
+            )
+        return Request(
+            cores=within("cores", self.cores, 1),
+            mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
+            gpus=within("gpus", self.gpus, 0),
+            vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
+            machine=self.machine,
+        )
+
+
+Checked = tuple[Submission, JobSpec]
+"""A submission, and a validated job that is like it but for its id and argv."""
+
+
+def check_all(
+    submissions: Sequence[Submission], at: str, default_mem_mib: int, caller: Caller | None = None
+) -> list[Checked]:
+    """Validate submissions; raises InvalidInputError like `Submission.spec`."""
+    checked: list[Checked] = []
+    like: dict[str, object] = {}
+    templates: dict[str, JobSpec] = {}
+    for submission in submissions:
+        options = {**vars(submission), "argv": ()}
+        if options != like:
+            like, templates = options, {}
+        submission.check_command()
+        # Another name of a program is another program to find; a path is one already.
+        name = next((word for word in submission.argv[:1] if "/" not in word), "")
+        if name not in templates:
+            templates[name] = submission.spec("0", at, default_mem_mib, caller)
+        # Only id and argv differ from a job that was validated.
+        checked.append((submission, templates[name]))
+    return checked
+
+
+def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJob]:
+    """Number checked submissions from `first` on and sign them."""
+    signed: list[SignedJob] = []
+    last: JobSpec | None = None
+    for number, (submission, like) in enumerate(checked, first):
+        spec = like.model_copy(update={"id": str(number), "argv": submission.argv})
+        if like is not last:
+            last, template = like, template_of(spec.canonical())
+        # Only id and command differ from a job of which the text was made.
+        text = (
+            spec.canonical()
+            if template is None
+            else template.text(spec.argv, spec.id, spec.submitted_at)
+        )
+        signed.append(SignedJob(spec, text, sign(key, text.encode()), template))
+    return signed
+
+
+def argv_of(command: Sequence[str]) -> tuple[str, ...]:
+    """Return a command as the list of a program and its arguments.
+
+    Raises:
+        InvalidInputError: it is one text, whose letters would be taken for arguments.
+    """
+    if isinstance(command, str):
+        raise InvalidInputError(
+            "the command is one text",
+            why="a program and its arguments are needed, as a list",
+            fix='["python", "train.py"], or ["/bin/sh", "-c", "a | b"] for a shell',
+        )
+    return texts("the command", command, '["python", "train.py"]')

@@ -1,0 +1,187 @@
+"""The folder in which commands and the keeper of their shared tunnel meet.
+
+Two locks of the kernel say all that must be true, so that nothing left behind by `kill -9` fools
+anybody: `lock` is held by the keeper as long as it lives, `use` is held, shared, by every command
+as long as it lives. The keeper leaves only with `use` to itself, so a command is never cut off.
+A cleaner may delete both files: then the kernel's name tells that there is a keeper, which makes
+`lock` anew, and it remembers each `use` that it has seen (`UseLocks`). What the state file says is
+only news.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlq.errors import TunnelError
+from mlq.files.layout import write_atomically
+from mlq.files.locks import is_at
+from mlq.files.paths import private_dir
+from mlq.settings.settings import Settings
+from mlq.tunnel.target import Target
+
+if TYPE_CHECKING:
+    from mlq.tunnel.interface import TunnelState  # every command would wait for its import
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The folder of one shared tunnel."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings, target: Target) -> Place:
+        """Return the place of a target's tunnel, made and checked on the whole way.
+
+        Raises:
+            UnsafePathError: a folder is not ours alone.
+        """
+        shared = private_dir(private_dir(settings.runtime_dir) / "t")
+        return cls(private_dir(shared / target.folder_name))
+
+    @property
+    def socket(self) -> Path:
+        """Where to connect."""
+        return self.folder / "sock"
+
+    @property
+    def log(self) -> Path:
+        """What the keeper says."""
+        return self.folder / "log"
+
+    def lock(self) -> int | None:
+        """Become the keeper; returns the descriptor that holds the lock, None if there is one."""
+        descriptor = self.retake_lock()
+        if descriptor is not None and self._is_named():
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def retake_lock(self) -> int | None:
+        """Lock the file that is there now, for the keeper whose own somebody deleted."""
+        return _locked(self.folder / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @property
+    def name(self) -> str:
+        """The kernel's name for the keeper, which a cleaner cannot delete."""
+        from mlq.files.kernel_names import kernel_name
+
+        return kernel_name("tunnel", str(self.folder))
+
+    def _is_named(self) -> bool:
+        from mlq.files.kernel_names import owner
+
+        return owner(self.name) is not None
+
+    def is_kept(self) -> bool:
+        """Tell whether a keeper lives."""
+        descriptor = _locked(self.folder / "lock", fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+        return self._is_named()
+
+    def use(self) -> int:
+        """Hold the tunnel in use as long as the returned descriptor is open.
+
+        Waits for a keeper that is just leaving.
+        """
+        descriptor = _locked(self.folder / "use", fcntl.LOCK_SH)
+        if descriptor is None:
+            raise BlockingIOError("a shared lock was refused")
+        return descriptor
+
+    def tell(self, state: TunnelState) -> None:
+        """Leave word of how the tunnel is, for commands that wait for it."""
+        tried_s = time.time() - (time.monotonic() - state.tried_s)  # a clock that survives a boot
+        error = None if state.up else state.last_error
+        news = {"tried_s": tried_s, "error": error and [error.what, error.why, error.fix]}
+        with suppress(OSError):  # the folder was cleaned away; it is made anew with the connection
+            write_atomically(self._news, json.dumps(news).encode())
+
+    def failure(self, since_s: float) -> TunnelError | None:
+        """Return why an attempt failed that began after `since_s` (unix time), if one did."""
+        try:
+            news = json.loads(self._news.read_bytes())
+        except FileNotFoundError:
+            return None
+        if news["error"] is None or news["tried_s"] < since_s:
+            return None
+        what, why, fix = news["error"]
+        return TunnelError(what, why=why, fix=fix)
+
+    @property
+    def _news(self) -> Path:
+        return self.folder / "state.json"
+
+
+class UseLocks:
+    """Tells the keeper whether a command uses the tunnel, by each file `use` that there ever was.
+
+    Args:
+        place: of the tunnel.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._path = place.folder / "use"
+        self._known: list[int] = []
+        self._look()
+
+    def last_use_ns(self) -> int:
+        """Return when the tunnel was last asked for; only good for comparing."""
+        self._look()
+        return max(os.fstat(one).st_mtime_ns for one in self._known)
+
+    def take_if_unused(self) -> bool:
+        """Keep commands out; returns whether that is done, False if one uses the tunnel."""
+        self._look()
+        *old, latest = self._known
+        self._known = [one for one in old if not self._drop_if_free(one)] + [latest]
+        return len(self._known) == 1 and _try_lock(latest)
+
+    def release(self) -> None:
+        """Let commands in again."""
+        fcntl.flock(self._known[-1], fcntl.LOCK_UN)
+
+    def _look(self) -> None:
+        if not self._known or not is_at(self._path, self._known[-1]):
+            self._known.append(_open(self._path))
+
+    def _drop_if_free(self, descriptor: int) -> bool:
+        # Of a deleted file: nobody can come to it any more.
+        free = _try_lock(descriptor)
+        if free:
+            os.close(descriptor)
+        return free
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _locked(path: Path, how: int) -> int | None:
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,1 +1,0 @@
-"""What a job is given of the process that enqueues it: variables, and secrets by files."""

@@ -1,0 +1,180 @@
+"""What jobs needed and did not find on this machine: it keeps from such jobs for a while.
+
+A job whose folder, command or environment is missing here goes back to the queue, and the machine
+claims none that need the same, as long as another machine could take them. It tries again after a
+pause that grows. Others learn of it by the machine's record, and this machine so learns what they
+lack: what no living machine has, any of them may try, and then the job fails with a reason that
+names them all. Pure: time and records are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mlq.jobs.needs import word_of
+from mlq.jobs.placement import Fit, place
+from mlq.jobs.request import JobClass, Request
+from mlq.lenient import number
+from mlq.machines.said import listed, offer_of
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.attempts import Holding
+from mlq_worker.ipc.causes import Cause, Kind
+
+FIRST_S, GROWTH, LONGEST_S = 30.0, 2, 900.0
+# What another machine missed longer ago, it may have again by now.
+FRESH_S = 60.0
+_LETTERS = {Kind.FOLDER: "f", Kind.ENVIRONMENT: "e", Kind.COMMAND: "c"}
+_NAMED = 4  # so many machines are named in a reason
+
+Machines = Mapping[str, tuple[float, Mapping[str, Any]]]
+"""Machine -> how long ago it was heard, and its record."""
+
+
+class _Other(NamedTuple):
+    """Another machine that is heard: its record, and the words of what it lacked just now."""
+
+    name: str
+    record: Mapping[str, Any]
+    lacks: frozenset[str]
+
+    def could_run(self, request: Request, word: str) -> bool:
+        offer = offer_of({**self.record, "machine": self.name})
+        return word not in self.lacks and isinstance(place(request, offer.emptied()), Fit)
+
+
+@dataclass(slots=True)
+class _Mark:
+    """Something that is missing: when last, until when it counts, how long it counted last."""
+
+    cause: Cause
+    reason: str
+    missed_s: float
+    until_s: float
+    pause_s: float = FIRST_S
+
+
+class Absences:
+    """What is missing on this machine, and on the others.
+
+    Args:
+        machine: this machine's name.
+    """
+
+    def __init__(self, machine: str) -> None:
+        self._machine = machine
+        self._marks: dict[str, _Mark] = {}
+        self._others: list[_Other] = []
+        self._compared: frozenset[str] = frozenset()
+        self._now_s = 0.0
+
+    def see(self, ended: Iterable[Holding], now_s: float) -> None:
+        """Mark what attempts that ended did not find; what another found is there again."""
+        self._now_s = now_s
+        for one in ended:
+            word = _missing_word(one)
+            if one.result is None:
+                continue
+            if word:
+                self._miss(word, one.result)
+            elif one.result.started_at:
+                for found in one.needs.split():
+                    self._marks.pop(found, None)
+
+    def _miss(self, word: str, result: AttemptResult) -> None:
+        mark = self._marks.get(word)
+        if mark is None:
+            until_s = self._now_s + FIRST_S
+            self._marks[word] = _Mark(result.cause, result.reason, self._now_s, until_s)
+            return
+        mark.missed_s = self._now_s
+        if not self._counts(mark):
+            mark.pause_s = min(LONGEST_S, GROWTH * mark.pause_s)
+            mark.until_s = self._now_s + mark.pause_s
+
+    def _counts(self, mark: _Mark) -> bool:
+        return self._now_s < mark.until_s
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of what is missing here now."""
+        return frozenset(word for word, mark in self._marks.items() if self._counts(mark))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether something is missing of which it is not known whether others have it."""
+        return not self.words <= self._compared
+
+    def compare(self, machines: Machines, lease_s: float) -> None:
+        """Take in what the others say, after this machine has said what it lacks.
+
+        In this order two machines that miss the same thing at once cannot both believe that the
+        other one has it.
+
+        Args:
+            machines: what each machine last said.
+            lease_s: a machine not heard for longer is not counted on.
+        """
+        self._others = [
+            _Other(name, record, frozenset(_words(record, heard_s)))
+            for name, (heard_s, record) in sorted(machines.items())
+            if name != self._machine and heard_s <= lease_s
+        ]
+        self._compared = self.words
+
+    def to_leave(
+        self, class_names: Iterable[str], default_mem_mib: int
+    ) -> dict[str, frozenset[str]]:
+        """Return by class the words of what its jobs are to find on another machine."""
+        return {name: self._elsewhere(name, default_mem_mib) for name in class_names if self.words}
+
+    def _elsewhere(self, class_name: str, default_mem_mib: int) -> frozenset[str]:
+        request = JobClass.parse(class_name, default_mem_mib=default_mem_mib).request
+        return frozenset(
+            word
+            for word in self.words
+            if any(other.could_run(request, word) for other in self._others)
+        )
+
+    def is_judged(self, ended: Holding) -> bool:
+        """Whether it is known what to do with an attempt that ended."""
+        return not _missing_word(ended) or _missing_word(ended) in self._compared
+
+    def nowhere(self, ended: Holding) -> str:
+        """Return in words that no machine has what an attempt did not find, "" if one may."""
+        word = _missing_word(ended)
+        if (
+            not word
+            or ended.result is None
+            or any(other.could_run(ended.request, word) for other in self._others)
+        ):
+            return ""
+        names = [self._machine, *(one.name for one in self._others if word in one.lacks)]
+        shown = names[:_NAMED] + ([f"{len(names) - _NAMED} more"] if len(names) > _NAMED else [])
+        listed_names = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+        return f"{ended.result.reason}, on {listed_names}"
+
+    def as_json(self) -> list[dict[str, str | float]]:
+        """Return what is missing here as others read it."""
+        return [
+            {
+                "word": word,
+                **mark.cause.as_json(),
+                "reason": mark.reason,
+                "missed_s_ago": round(self._now_s - mark.missed_s, 1),
+            }
+            for word, mark in self._marks.items()
+            if self._counts(mark)
+        ]
+
+
+def _missing_word(ended: Holding) -> str:
+    letter = _LETTERS.get(ended.result.cause.kind) if ended.result is not None else None
+    return word_of(ended.needs, letter) if letter else ""
+
+
+def _words(record: Mapping[str, Any], heard_s: float) -> Iterable[str]:
+    for one in listed(record, "lacks"):
+        if isinstance(one, dict) and number(one.get("missed_s_ago")) + heard_s <= FRESH_S:
+            yield str(one.get("word"))

@@ -1,0 +1,243 @@
+"""How an attempt ended, as a value that can be relied on.
+
+`result.json` lies where the job can write, and a supervisor of another version may say more or
+less. So what comes from there is taken apart in one place: either it is a record whose fields have
+the right types, ranges and characters, or it is no result, with the reason. No dictionary of
+somebody else's making goes any further into the worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, get_args
+
+from mlq.errors import InvalidInputError
+from mlq.files.strict_files import Refused
+from mlq.ids import is_valid_id
+from mlq.store.replies import Attempt
+from mlq.units import parse_iso, utc_iso
+from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
+from mlq_worker.ipc.messages import Outcome
+from mlq_worker.launcher.last_line import LONGEST
+
+UNUSABLE = "unusable"
+"""The outcome of an attempt that is over and has left no result that can be used."""
+
+_OUTCOMES = frozenset(get_args(Outcome))
+_RAN = frozenset({"exited", "signaled", "timeout"})
+_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_LATEST_S = 8e9  # in the year 2223; far enough from the end of time to be counted on from
+_LONGEST_TEXT = 2000
+_LARGEST_ATTEMPT = 10**9
+_MOST_USED = 1e12
+_LONGEST_NOTE, _MOST_NOTES = 500, 5
+_LARGEST_EXIT_CODE, _LARGEST_SIGNAL = 255, 64
+
+
+class FoundAttempt(NamedTuple):
+    """An attempt that the results root knows and the queue has forgotten; "" is unknown."""
+
+    attempt: int
+    machine: str
+    boot_id: str
+    supervisor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """How an attempt ended.
+
+    Args:
+        id: the job.
+        attempt: the number of the attempt.
+        machine: where it ran.
+        outcome: an `Outcome` of the supervisor's, or `UNUSABLE`.
+        exit_code: 0 to 255; None if it has none.
+        reason: why it ended, in one line.
+        started_at: when it started, ISO; "" if it never did.
+        ended_at: when it ended, ISO.
+        value: what a Python function returned, as JSON text; "" if nothing, None if that is still
+            to be read.
+        cause: what was at fault if it could not start.
+        last_line: of its log, if it ran and failed; "" if that is not known.
+        unwritten: whether its `result.json` was not there yet when it was told of.
+        found: with the outcome `reused`: the attempt that has the number already.
+        cpu_s: CPU time that its processes used; None if that is not known.
+        max_rss_mib: the most memory that one of them had at once; None if that is not known.
+        notes: what its user should know beside its end, a sentence each.
+    """
+
+    id: str
+    attempt: int
+    machine: str
+    outcome: str
+    exit_code: int | None
+    reason: str
+    started_at: str
+    ended_at: str
+    value: str | None = None
+    cause: Cause = NO_CAUSE
+    unwritten: bool = False
+    found: FoundAttempt | None = None
+    cpu_s: float | None = None
+    max_rss_mib: int | None = None
+    last_line: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Why it ended, with the last line of its log."""
+        return f"{self.reason}: {self.last_line}" if self.last_line else self.reason
+
+    @property
+    def key(self) -> Attempt:
+        """Job id and attempt number."""
+        return self.id, self.attempt
+
+
+Value = str | Refused
+"""What a function returned, as JSON text ("" if nothing), or why that cannot be used."""
+
+
+def with_value(result: AttemptResult, value: Value) -> AttemptResult:
+    """Return the result together with what the function returned."""
+    if isinstance(value, str):
+        return replace(result, value=value)
+    reason = f"its return value cannot be used: it {value.why}"
+    return replace(result, outcome=UNUSABLE, exit_code=None, reason=reason, value="")
+
+
+def no_result(attempt: Attempt, machine: str, why: str, at: str) -> AttemptResult:
+    """Return the result of an attempt that is over and whose `result.json` is no result.
+
+    Args:
+        attempt: job id and attempt number.
+        machine: where it ran.
+        why: what is wrong with the file; reads after "it".
+        at: when that was found, ISO.
+    """
+    reason = f"its result.json is not a result: it {why}"
+    return AttemptResult(*attempt, machine, UNUSABLE, None, reason, "", at, "")
+
+
+def parse_result(raw: object) -> AttemptResult:
+    """Return the result that a JSON value describes.
+
+    Raises:
+        ValueError: it describes none; the text reads after "it".
+    """
+    if not isinstance(raw, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - of a stranger's text
+    outcome = _text(raw, "outcome")
+    if outcome not in _OUTCOMES:
+        raise ValueError("names an outcome that there is not")
+    job_id = _text(raw, "id")
+    if not is_valid_id(job_id):
+        raise ValueError("names a job that there cannot be")
+    exit_code = _whole(raw, "exit_code", 0, _LARGEST_EXIT_CODE)
+    if outcome == "exited" and exit_code is None:
+        raise ValueError("lacks its exit_code")
+    _whole(raw, "signal", 1, _LARGEST_SIGNAL)
+    attempt = _whole(raw, "attempt", 1, _LARGEST_ATTEMPT)
+    if attempt is None:
+        raise ValueError("lacks its attempt")
+    return AttemptResult(
+        job_id,
+        attempt,
+        _text(raw, "machine"),
+        outcome,
+        exit_code,
+        _text(raw, "reason"),
+        "" if raw.get("started_at") is None else _moment(raw, "started_at"),
+        _moment(raw, "ended_at"),
+        # What ran was not kept from starting, whatever it says.
+        found=_found(raw.get("found")) if outcome == "reused" else None,
+        unwritten=raw.get("unwritten") is True,
+        cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
+        **_usage(raw),
+        last_line=_last_line(raw.get("last_line")) if outcome in _RAN and exit_code != 0 else "",
+        notes=_notes(raw.get("notes")),
+    )
+
+
+def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptResult:
+    """Return the result that a supervisor told of, perhaps one of another version.
+
+    Args:
+        raw: what it said; job and attempt are in it.
+        machine: this one.
+        now_s: unix time.
+    """
+    try:
+        return parse_result(raw)
+    except ValueError as error:
+        return no_result((raw["id"], raw["attempt"]), machine, str(error), utc_iso(now_s))
+
+
+def one_line(text: str) -> str:
+    """Return a text that can be shown and stored: one line, no control characters, not too long."""
+    if text.isprintable() and text.isascii():  # as nearly all are
+        return text[:_LONGEST_TEXT]
+    text = text.encode(errors="replace").decode()[:_LONGEST_TEXT]
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
+def _text(raw: dict[str, Any], name: str) -> str:
+    if name not in raw:
+        raise ValueError(f"lacks its {name}")
+    value = raw[name]
+    if not isinstance(value, str):
+        raise ValueError(f"has no text as {name}")  # noqa: TRY004 - of a stranger's text
+    return one_line(value)
+
+
+def _last_line(told: object) -> str:
+    return one_line(told)[:LONGEST] if isinstance(told, str) else ""
+
+
+def _whole(raw: dict[str, Any], name: str, least: int, most: int) -> int | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"has no whole number as {name}")  # noqa: TRY004 - of a stranger's text
+    if not least <= value <= most:
+        raise ValueError(f"has a number as {name} that is not from {least} to {most}")
+    return value
+
+
+def _found(raw: object) -> FoundAttempt | None:
+    if not isinstance(raw, dict):
+        return None
+    attempt = _whole(raw, "attempt", 1, _LARGEST_ATTEMPT)
+    who = (_text(raw, name) for name in ("machine", "boot_id", "supervisor_id"))
+    return None if attempt is None else FoundAttempt(attempt, *who)
+
+
+def _usage(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what it used; nobody decides by it, so what is not as it should be is not known."""
+    cpu_s, rss_mib = raw.get("cpu_s"), raw.get("max_rss_mib")
+    if raw.get("started_at") is None or not rss_mib:
+        return {}
+    if not isinstance(cpu_s, int | float) or not 0 <= cpu_s < _MOST_USED:
+        return {}
+    if not isinstance(rss_mib, int) or not 0 <= rss_mib < _MOST_USED:
+        return {}
+    return {"cpu_s": float(cpu_s), "max_rss_mib": int(rss_mib)}
+
+
+def _notes(raw: object) -> tuple[str, ...]:
+    found = [one for one in raw if isinstance(one, str)] if isinstance(raw, list) else []
+    return tuple(one_line(one)[:_LONGEST_NOTE] for one in found[:_MOST_NOTES])
+
+
+def _moment(raw: dict[str, Any], name: str) -> str:
+    text = _text(raw, name)
+    try:
+        if not _AT.fullmatch(text) or not 0 <= parse_iso(text) <= _LATEST_S:
+            raise ValueError
+    except (InvalidInputError, ValueError, OverflowError):
+        raise ValueError(f"has no time as {name}") from None
+    return text

@@ -1,0 +1,86 @@
+"""What waits in the queue, as this worker last saw it, and when to look again."""
+
+from __future__ import annotations
+
+from mlq.jobs.placement import Offer
+from mlq.lenient import moment
+from mlq.settings.settings import Settings
+from mlq.store.replies import Head, Waiting
+from mlq.units import parse_iso
+from mlq_worker.agent.attempts import Holdings
+from mlq_worker.agent.schedule import Outlook, Plan, plan
+
+
+class Board:
+    """The heads of the waiting classes.
+
+    Args:
+        settings: of this installation.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._waiting = Waiting((), {})
+        self._in_vain = False
+        self.due_s = 0.0
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The first waiting job of each class."""
+        return self._waiting.heads
+
+    def call(self) -> None:
+        """Something waits that did not wait before: look at once."""
+        self.due_s = 0.0
+        self._in_vain = False
+
+    def freed(self) -> None:
+        """Something here ended: what did not fit before may fit now."""
+        self._in_vain = False
+
+    def show(self, waiting: Waiting, now_s: float, *, in_vain: bool) -> None:
+        """Take a new look in.
+
+        Args:
+            waiting: what waits.
+            now_s: the worker's clock.
+            in_vain: a claim was tried just now and brought nothing, although it fits: its job
+                avoids this machine, or needs what it lacks. It is not tried again before the next
+                look is due.
+        """
+        self._waiting = waiting
+        self._in_vain = in_vain
+        self.due_s = now_s + self._settings.poll_s
+
+    def plan(
+        self,
+        offer: Offer,
+        holdings: Holdings,
+        now_s: float,
+        utc_s: float,
+        lacks: frozenset[str] = frozenset(),
+    ) -> Plan | None:
+        """Return what to do about what waits; None if nothing does.
+
+        Args:
+            offer: what is free here.
+            holdings: what runs here.
+            now_s: the worker's clock.
+            utc_s: unix time, to see how long a job has waited.
+            lacks: words (`mlq.jobs.needs`) of what is missing here.
+        """
+        if not self.heads or (self._in_vain and now_s < self.due_s):
+            return None
+        outlook = Outlook(
+            waiting=self._waiting,
+            offer=offer,
+            occupants=holdings.occupants(now_s),
+            waited_s={
+                head.id: utc_s - parse_iso(since)
+                for head in self.heads
+                if (since := moment(head.enqueued_at))
+            },
+            lanes=holdings.lanes(),
+            lacks=lacks,
+        )
+        return plan(outlook, self._settings.patience_s, self._settings.default_mem_mib)

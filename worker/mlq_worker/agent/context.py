@@ -1,0 +1,139 @@
+"""This machine, and everything that belongs to it: what stays the same while a worker runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlq.errors import MlqError
+from mlq.files.layout import Layout
+from mlq.files.paths import machine_dir
+from mlq.files.root import largest_number
+from mlq.jobs.signing import load_key
+from mlq.settings.settings import Settings, load
+from mlq.store.client import Client
+from mlq.store.machine_names import WorkerIdentity
+from mlq.store.store import Store
+from mlq_worker.agent.background import Desk, NewDesk
+from mlq_worker.agent.clocks import Clocks
+from mlq_worker.agent.gpu_watch import GpuWatch
+from mlq_worker.agent.host_id import identity_of, is_alive
+from mlq_worker.agent.login import login_environment, look
+from mlq_worker.agent.options import WorkerOptions
+from mlq_worker.agent.root_claim import belong
+from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
+from mlq_worker.ipc.options import Options
+from mlq_worker.liveness.fence import Spans
+from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
+
+_NOBODY = WorkerIdentity("", "", "", "", "")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One machine, as its worker knows it.
+
+    Args:
+        settings: of this installation; they name the machine.
+        login: the variables that a login on this machine gives; jobs begin with them.
+        key: the signing key, or None if there is none here.
+        mark_prefix: how the marks of this machine's attempts begin; unique to queue and machine.
+        cwd: where a job that came by plain rq runs.
+        boot_id: of this boot.
+        limits: what mlq may use of the machine.
+        probe: looks at it.
+        has_gpus: whether GPUs are offered at all.
+        clocks: the worker's clocks.
+        new_desk: opens a desk at which NFS is read.
+        queue_id: of the queue that this worker belongs to, for as long as it lives.
+        identity: who this worker is, among all that may want the machine's name.
+        dead_beat: see `mlq_worker.ipc.options`.
+        is_alive: tells of a worker of this host and boot whether it lives.
+        tunnel: whether a tunnel leads from here to the queue.
+        link_trouble: says what is wrong with the way to the queue; "" if nothing.
+    """
+
+    settings: Settings
+    login: Mapping[str, str]
+    key: bytes | None
+    mark_prefix: str
+    cwd: str
+    boot_id: str
+    limits: Limits
+    probe: MachineProbe
+    has_gpus: bool
+    clocks: Clocks = field(default_factory=Clocks)
+    new_desk: NewDesk = Desk
+    queue_id: str = ""
+    identity: WorkerIdentity = _NOBODY
+    dead_beat: str = ""
+    is_alive: Callable[[WorkerIdentity], bool] = lambda _: False
+    tunnel: bool = False
+    link_trouble: Callable[[], str] = lambda: ""
+
+    @property
+    def machine(self) -> str:
+        """The machine's name."""
+        return self.settings.machine
+
+    @property
+    def layout(self) -> Layout:
+        """The results root, and whose it must be."""
+        return Layout(self.settings.root, self.queue_id)
+
+    def reach_supervisor(self) -> SupervisorLink:
+        """Connect to this machine's supervisor, starting it if it is missing.
+
+        Raises:
+            SupervisorError: it can be neither found nor started.
+        """
+        settings = self.settings
+        return ensure_running(
+            Options(
+                runtime=machine_dir(settings.runtime_dir, self.machine),
+                machine=self.machine,
+                root=settings.root,
+                mark_prefix=self.mark_prefix,
+                spans=Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+                queue_id=self.queue_id,
+                host_id=self.identity.host_id,
+                dead_beat=self.dead_beat,
+            )
+        )
+
+    def own_pids(self, link: SupervisorLink | None) -> list[int]:
+        """Return the roots of all our process trees on this machine."""
+        return [os.getpid()] if link is None else [os.getpid(), link.hello["pid"]]
+
+
+def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Site:
+    """Look this machine up; claims the results root for this queue.
+
+    Raises:
+        StorageError: the root cannot be written, or is not this queue's.
+        EmptiedQueueError: the root has a queue, and the queue that answers has no data.
+    """
+    queue_id = belong(client, settings.root)
+    Store(client, queue_id).raise_numbers(largest_number(Layout(settings.root)))
+    try:
+        key = load_key(settings.key_file)
+    except MlqError:
+        # Jobs are then refused one by one, each with this as its reason.
+        key = None
+    boot_id = read_boot_id()
+    return Site(
+        settings=settings,
+        identity=identity_of(settings.machine, boot_id, load(os.environ).config_file.parent),
+        is_alive=is_alive,
+        queue_id=queue_id,
+        login=login_environment(os.environ, look()),
+        key=key,
+        mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
+        cwd=str(Path.cwd()),
+        boot_id=boot_id,
+        limits=Limits(options.cores, options.mem_mib, settings.yield_to_others),
+        probe=MachineProbe(GpuWatch(options.gpus), machine=settings.machine),
+        has_gpus=options.gpus != "none",
+    )

@@ -1,0 +1,277 @@
+"""The worker's loop: look, decide, act.
+
+This file is the edge: it holds the connections, turns what they say into facts, lets
+`decide.decide` choose, and carries the actions out. It may be killed at any time; what it held is
+in the supervisor, on NFS and in the queue, and the next worker's first turn finds it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
+from mlq.files.locks import is_locked
+from mlq.files.paths import machine_dir, read_password
+from mlq.settings.settings import Settings
+from mlq.store.connection import open_client
+from mlq.store.store import Store
+from mlq.store.wire import Subscription, Wire
+from mlq_worker.agent.context import find_site
+from mlq_worker.agent.decide import Mode, decide, next_turn_s
+from mlq_worker.agent.effects import Hands
+from mlq_worker.agent.machine_name import own_name
+from mlq_worker.agent.options import WorkerOptions
+from mlq_worker.agent.queue_link import queue_reached
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+WAITING = "not working yet: "  # how the status begins until it works
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
+_DOING = {
+    Mode.RUN: "",
+    Mode.DRAIN: "draining; ",
+    Mode.LEAVE: "leaving; ",
+    Mode.NOW: "handing its jobs back; ",
+}
+_LEAVES = {
+    Mode.DRAIN: "leaving; its last job has ended",
+    Mode.LEAVE: "leaving; its jobs go on, and the next worker adopts them",
+    Mode.NOW: "leaving; its jobs are back in the queue",
+}
+_MODES = {
+    signal.SIGTERM: Mode.LEAVE,
+    signal.SIGINT: Mode.LEAVE,
+    signal.SIGUSR1: Mode.DRAIN,
+    signal.SIGUSR2: Mode.NOW,
+}
+
+
+class Notify(Protocol):
+    """Tells whoever started the worker how it is."""
+
+    def ready(self, status: str) -> None:
+        """Say that it works, and in a line how."""
+
+    def status(self, status: str) -> None:
+        """Say in a line how it is."""
+
+
+def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_trying: bool) -> None:
+    """Run the worker until it is told to leave.
+
+    Args:
+        settings: of this installation; they name the machine.
+        options: what the worker may give to jobs.
+        notify: is told when the worker works, and how it is.
+        keep_trying: if it cannot start, say why and try again for ever. After a boot the network,
+            the queue's host or NFS may come up later than the worker.
+
+    Raises:
+        MlqError: it cannot start: no queue, no supervisor, no results root.
+    """
+    with Bell() as bell:
+        told = ""
+        for pause_s in _pauses_s():
+            try:
+                with queue_reached(settings) as (here, link_trouble):
+                    way = (link_trouble, here is not settings)
+                    _run(here, options, notify, bell, way, keep_trying=keep_trying)
+            except MlqError as error:
+                if not keep_trying:
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("%s", told)
+                notify.status(f"{WAITING}{told}")
+                bell.wait(pause_s)
+                if bell.mode is not Mode.RUN and not _is_supervised(settings):
+                    return
+            else:
+                return
+
+
+def _is_supervised(settings: Settings) -> bool:
+    """Tell whether a supervisor runs, which may hold jobs of the worker before."""
+    return is_locked(machine_dir(settings.runtime_dir, settings.machine) / "supervisor.lock")
+
+
+def _pauses_s() -> Iterator[float]:
+    """Yield how long to wait between tries to start, in seconds: longer and longer at first."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _run(
+    settings: Settings,
+    options: WorkerOptions,
+    notify: Notify,
+    bell: Bell,
+    way: tuple[Callable[[], str], bool],
+    *,
+    keep_trying: bool,
+) -> None:
+    client = open_client(settings)
+    found = find_site(settings, options, client)
+    link_trouble, tunnel = way
+    site = replace(found, tunnel=tunnel, link_trouble=link_trouble)
+    # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
+    # with plain rq still run there: it is where their modules lie.
+    os.chdir(machine_dir(settings.runtime_dir, settings.machine))
+    site = own_name(
+        site,
+        Store(client, site.queue_id),
+        bell,
+        lambda why: notify.status(f"{WAITING}{why}"),
+        keep_trying=keep_trying,
+    )
+    hands = Hands(site, Store(client, site.queue_id, site.identity), bell.ring)
+    loop = Loop(hands, bell, lambda: _listen(settings))
+    bell.starting = False
+    loop.run(notify)
+
+
+def _listen(settings: Settings) -> Subscription:
+    password = read_password(settings.password_file)
+    wire = Wire(settings.redis_socket, settings.redis_user, password)
+    return Subscription(wire, "mlq:wake")
+
+
+class Bell:
+    """Wakes the loop from signals and threads; keeps the operator's latest wish.
+
+    While the worker is only starting it holds nothing, so a wish to leave ends it on the spot,
+    whatever it waits for.
+    """
+
+    def __init__(self) -> None:
+        self._here, self._there = socket.socketpair()
+        for end in (self._here, self._there):
+            end.setblocking(False)
+        self.mode = Mode.RUN
+        self.starting = True
+
+    def __enter__(self) -> Bell:
+        signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
+        for number in _MODES:
+            signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+        return self._here.fileno()
+
+    @property
+    def told_to_leave(self) -> bool:
+        """Whether the operator wants the worker to end, one way or another."""
+        return self.mode is not Mode.RUN
+
+    def ring(self) -> None:
+        """Wake the loop; may be called from any thread."""
+        try:
+            self._there.send(b"\0")
+        except BlockingIOError:
+            return  # it is ringing already
+
+    def quiet(self) -> None:
+        """Take note of all that rang."""
+        try:
+            while self._here.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it rings, at most so long."""
+        select.select([self], [], [], timeout_s)
+        self.quiet()
+
+    def _heard(self, number: int, _frame: object) -> None:
+        self.mode = _MODES[signal.Signals(number)]
+        if self.starting and self.mode is Mode.LEAVE:
+            raise SystemExit(0)
+
+
+class Loop:
+    """Waits for something to happen and takes turns."""
+
+    def __init__(self, hands: Hands, bell: Bell, listen: Callable[[], Subscription]) -> None:
+        self._hands, self._bell, self._listen = hands, bell, listen
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(bell, selectors.EVENT_READ, bell.quiet)
+        self._heard: Subscription | None = None
+        self._watched_link: object = None
+
+    def run(self, notify: Notify) -> None:
+        """Take turns until a turn says to leave."""
+        said_ready = False
+        while True:
+            facts = self._hands.look(self._bell.mode)
+            actions = decide(facts)
+            for action in actions:
+                if self._hands.act(action):
+                    log.info("%s", _LEAVES.get(self._bell.mode, "leaving"))
+                    return
+            self._watch()
+            if not said_ready and self._hands.settled:
+                notify.ready(self._hands.summary())
+                log.info("working; %s", self._hands.summary())
+                said_ready = True
+            if not actions:
+                if said_ready:
+                    notify.status(_DOING[self._bell.mode] + self._hands.summary())
+                self._wait(next_turn_s(facts, IDLE_S))
+
+    def _wait(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            key.data()
+
+    def _watch(self) -> None:
+        """Keep listening to the supervisor and to the queue's wake-up calls."""
+        link = self._hands.supervised.link
+        if link is not self._watched_link:
+            if self._watched_link is not None:
+                self._unregister(self._watched_link)
+            self._watched_link = link
+            if link is not None:
+                self._selector.register(link, selectors.EVENT_READ, self._hands.supervised.hear)
+        elif link is not None:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write else 0)
+            self._selector.modify(link, events, self._hands.supervised.hear)
+        if self._heard is None and not self._hands.queue_is_down:
+            try:
+                self._heard = self._listen()
+            except (QueueUnreachableError, QueueRefusedError) as error:
+                self._hands.queue_failed(error)
+                return
+            self._selector.register(self._heard, selectors.EVENT_READ, self._hear_queue)
+
+    def _hear_queue(self) -> None:
+        if self._heard is None:
+            return
+        try:
+            self._hands.woken(set(self._heard.messages()))
+        except QueueUnreachableError as error:
+            self._unregister(self._heard)
+            self._heard.close()
+            self._heard = None
+            self._hands.queue_failed(error)
+
+    def _unregister(self, what: object) -> None:
+        # A closed socket no longer has the descriptor it was registered under.
+        for key in list(self._selector.get_map().values()):
+            if key.fileobj is what:
+                self._selector.unregister(key.fileobj)

@@ -1,0 +1,144 @@
+"""How a worker comes to hold its machine's name before it does anything in that name.
+
+See `mlq.store.machine_names` for what the name is, and `mlq_worker.liveness.names` for when it may
+be taken. The results root is looked at from a thread, since it may hang.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from mlq.errors import MachineNameError
+from mlq.store.machine_names import NameHolder
+from mlq.store.refused_names import note_refused_name
+from mlq.store.store import Store
+from mlq_worker.agent.background import Desk
+from mlq_worker.agent.context import Site
+from mlq_worker.agent.nfs import read_beats
+from mlq_worker.liveness.names import BeatLook, NameWatch
+from mlq_worker.liveness.verdicts import Beat, Garbled
+
+_FIRST_LOOK_S = 1.0
+
+
+class Refusal(NamedTuple):
+    """Why the name is not ours yet.
+
+    Args:
+        error: for people.
+        for_sure: whether the holder was heard lately, so that waiting a little is in vain.
+        again_s: when to try again.
+    """
+
+    error: MachineNameError
+    for_sure: bool
+    again_s: float
+
+
+class Waits(Protocol):
+    """What the worker waits with."""
+
+    @property
+    def told_to_leave(self) -> bool:
+        """Whether the worker was told to end."""
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it rings, at most so long."""
+
+
+class MachineName:
+    """The name of this machine, ours or not yet.
+
+    Args:
+        site: this machine.
+        store: the queue, as somebody who has no name.
+        ring: called when NFS has answered.
+    """
+
+    def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
+        self._site, self._store, self._me = site, store, site.identity
+        times = site.settings
+        self._beat_s, self._lease_s = times.beat_s, times.lease_s
+        self._watch = NameWatch(self._me, times.lease_s, times.dead_s, 3 * times.beat_s)
+        self._desk: Desk[BeatLook] = site.new_desk("name", ring)
+        self._clock = site.clocks.monotonic_s
+        self._look: BeatLook | None = None
+        self._asked_at_s = float("-inf")
+        self._noted = False
+
+    def take(self) -> Refusal | None:
+        """Take the name if that may be; returns why not, None once it is ours."""
+        self._look = self._desk.answer() or self._look
+        asked_s = self._clock()
+        if asked_s - self._asked_at_s >= self._beat_s / 2 and self._desk.ask(self._read):
+            self._asked_at_s = asked_s
+        holder = self._store.name_holder(self._site.machine)
+        look = self._look or BeatLook(asked_s, None, "no answer yet")
+        if self._watch.may_take(holder, look, asked_s, self._clock(), self._site.is_alive):
+            holder = self._store.hold_name(self._me, holder)
+            if holder.who.worker == self._me.worker:
+                return None
+        return self._refusal(holder, look)
+
+    @property
+    def dead_beat(self) -> str:
+        """The beat that lies on the results root and is nobody's any more (`BeatGuard`)."""
+        beat = self._look.beat if self._look is not None else None
+        return f"{beat.supervisor_id}:{beat.counter}" if isinstance(beat, Beat) else ""
+
+    def _read(self) -> BeatLook:
+        machine = self._site.machine
+        look = read_beats(self._site.layout, (machine,), self._clock)
+        if machine not in look.beats:
+            return BeatLook(look.at_s, None, look.unreadable or "the beat cannot be read")
+        return BeatLook(look.at_s, look.beats[machine])
+
+    def _refusal(self, holder: NameHolder | None, look: BeatLook) -> Refusal:
+        again_s = _FIRST_LOOK_S if self._look is None else self._beat_s / 2
+        if holder is not None and not holder.left:
+            error, for_sure = holder.refusal(), holder.age_s < self._lease_s
+            if for_sure and not self._noted:
+                note_refused_name(self._store, self._me)
+                self._noted = True
+            return Refusal(error, for_sure, again_s)
+        machine = self._site.machine
+        if isinstance(look.beat, Garbled):
+            why = "what lies on the results root as its beat is none"
+        elif look.beat is not None:
+            why = f"host {look.beat.host} beats in its name, or did until lately"
+        else:
+            why = f"the results root does not tell: {look.unreadable}"
+        error = MachineNameError(f"it is not known who has the machine name {machine}", why=why)
+        return Refusal(error, for_sure=False, again_s=again_s)
+
+
+def own_name(
+    site: Site, store: Store, waits: Waits, tell: Callable[[str], None], *, keep_trying: bool
+) -> Site:
+    """Wait until this machine's name is ours; returns the site with what that brought.
+
+    Args:
+        site: this machine.
+        store: the queue, as somebody who has no name.
+        waits: what to wait with.
+        tell: is told in a line what it waits for.
+        keep_trying: wait for a holder that lives, too.
+
+    Raises:
+        MachineNameError: another worker holds it; or the worker was told to leave meanwhile.
+    """
+    name = MachineName(site, store, waits.ring)
+    began_s = time.monotonic()
+    while (refusal := name.take()) is not None:
+        if waits.told_to_leave or (refusal.for_sure and not keep_trying):
+            raise refusal.error
+        if time.monotonic() - began_s > _FIRST_LOOK_S:
+            tell(str(refusal.error))
+        waits.wait(refusal.again_s)
+    return replace(site, dead_beat=name.dead_beat)

@@ -1,0 +1,123 @@
+"""How a machine shows itself in the queue: our own record, and a stock rq worker hash.
+
+Our record feeds `mlq machines` and `mlq explain`; the rq hash makes `rq info` and rq-dashboard show
+the machine as a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import mlq
+from mlq.jobs.placement import Offer
+from mlq.units import utc_iso
+from mlq_worker.agent.attempts import Holdings
+from mlq_worker.probes.machine import MachineReport
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the worker is.
+
+    Args:
+        supervisor_id: of its supervisor.
+        started_s: unix time at which the worker started.
+        note: why it takes no jobs; "" if it does.
+        unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
+        tunnel: whether a tunnel leads from it to the queue.
+        lacks: what jobs did not find on the machine (`mlq_worker.agent.absences`).
+        refused_moves: which moves the queue refuses, in words (`mlq_worker.agent.refused_moves`); "" if none.
+        aside: why it was set aside (`mlq_worker.agent.probation`).
+        clock_off_s: how far its clock is ahead of the queue's; None if unknown.
+    """
+
+    supervisor_id: str
+    started_s: float
+    note: str
+    unwell: str
+    tunnel: bool = False
+    lacks: Sequence[Mapping[str, str | float]] = ()
+    refused_moves: str = ""
+    aside: Mapping[str, Any] = field(default_factory=dict)
+    clock_off_s: float | None = None
+
+
+def machine_record(
+    report: MachineReport, offer: Offer, holdings: Holdings, condition: Condition
+) -> dict[str, Any]:
+    """Return what a machine says of itself, as JSON values.
+
+    Args:
+        report: the last look at the machine.
+        offer: what is free for new jobs.
+        holdings: what it runs.
+        condition: how its worker is.
+    """
+    return {
+        "machine": report.machine,
+        "boot_id": report.boot_id,
+        "supervisor_id": condition.supervisor_id,
+        "pid": os.getpid(),
+        "version": mlq.__version__,
+        "cores_total": offer.total_cores,
+        "cores_free": offer.cores,
+        "foreign_load": round(report.cores.foreign_load, 2),
+        "foreign_users": [
+            {"user": user_of(uid), "cores": round(cores, 2)} for uid, cores in report.cores.by_user
+        ],
+        "mem_total_mib": offer.total_mem_mib,
+        "mem_free_mib": offer.mem_mib,
+        "gpus": [
+            {
+                "uuid": gpu.uuid,
+                "name": gpu.name,
+                "index": gpu.index,
+                "free_mib": gpu.free_mib,
+                "total_mib": gpu.total_mib,
+                "exclusive": gpu.exclusive,
+            }
+            for gpu in offer.gpus
+        ],
+        "gpu_fault": report.gpus.fault,
+        "gpu_note": report.gpus.note if offer.gpus else "",
+        "note": condition.note,
+        "condition": condition.unwell,
+        "refused_moves": condition.refused_moves,
+        "tunnel": condition.tunnel,
+        "aside": dict(condition.aside),
+        "clock_off_s": condition.clock_off_s,
+        "lacks": [dict(one) for one in condition.lacks],
+        "offering": not condition.note,
+        "attempts": [list(one.attempt) for one in holdings.living()],
+        "started_at": utc_iso(condition.started_s),
+    }
+
+
+def user_of(uid: int) -> str:
+    """Return the name of a user, or the number if there is none; "" for ourselves."""
+    if uid == os.getuid():
+        return ""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def rq_worker(machine: str, running: bool, started_s: float, now_s: float) -> dict[str, str]:
+    """Return the fields of a stock rq worker hash for this machine."""
+    return {
+        "birth": utc_iso(started_s),
+        "last_heartbeat": utc_iso(now_s),
+        "queues": "mlq",
+        "pid": str(os.getpid()),
+        "hostname": machine,
+        "ip_address": "",
+        "version": f"mlq {mlq.__version__}",
+        "python_version": platform.python_version(),
+        "state": "busy" if running else "idle",
+    }

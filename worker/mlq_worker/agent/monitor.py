@@ -1,0 +1,61 @@
+"""When the worker looks at its machine, and what it can then offer.
+
+A look costs a scan of /proc and some NVML calls, so it is taken every few seconds; before GPUs are
+offered it must be fresh, because other people's processes grow without asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlq.jobs.placement import Offer
+from mlq_worker.agent.context import Site
+from mlq_worker.probes.machine import MachineReport, Promise, free_for_us
+
+_OLDEST_S = 5.0
+_OLDEST_FOR_GPUS_S = 1.0
+
+
+class Lookout:
+    """Keeps the latest look at the machine.
+
+    Args:
+        site: the machine.
+        now_s: the worker's clock.
+        own_pids: roots of our process trees; see `Site.own_pids`.
+    """
+
+    def __init__(self, site: Site, now_s: float, own_pids: Sequence[int]) -> None:
+        self._site = site
+        self._oldest_s = min(_OLDEST_S, site.settings.beat_s)
+        self.report: MachineReport = site.probe.look(now_s, own_pids, ())
+        self._looked_s = now_s
+
+    def look(
+        self, now_s: float, own_pids: Sequence[int], leader_pids: Iterable[int], *, for_gpus: bool
+    ) -> None:
+        """Look again if the latest look is too old.
+
+        Args:
+            now_s: the worker's clock.
+            own_pids: roots of our process trees.
+            leader_pids: the first process of each attempt.
+            for_gpus: whether GPUs are about to be offered.
+        """
+        oldest_s = self._oldest_s
+        if for_gpus and self._site.has_gpus:
+            oldest_s = min(oldest_s, _OLDEST_FOR_GPUS_S)
+        if now_s - self._looked_s >= oldest_s:
+            self.report = self._site.probe.look(now_s, own_pids, leader_pids)
+            self._looked_s = now_s
+
+    def gpus_in_words(self) -> str:
+        """Return what is wrong with the GPUs, or out of the ordinary; "" if nothing."""
+        gpus = self.report.gpus
+        if gpus.fault:
+            return f"{'not all' if gpus.gpus else 'no'} GPUs: {gpus.fault}"
+        return gpus.note if gpus.gpus else ""
+
+    def offer(self, promises: Sequence[Promise]) -> Offer:
+        """Return what is free for new jobs beside what was promised."""
+        return free_for_us(self.report, promises, self._site.limits)

@@ -1,0 +1,176 @@
+"""What NFS shows: read only at a desk (`mlq_worker.agent.background`), because NFS may hang."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from mlq.errors import MlqError
+from mlq.files.layout import Layout
+from mlq.files.root import pinned
+from mlq.files.strict_files import (
+    BEAT_BYTES,
+    RESULT_BYTES,
+    RETURN_BYTES,
+    Absent,
+    Content,
+    Missing,
+    Refused,
+    Unreadable,
+    read_file,
+)
+from mlq.files.strict_json import parse, parse_value
+from mlq.jobs.progress import latest
+from mlq.store.replies import Attempt
+from mlq_worker.agent.attempt_result import AttemptResult, Value, parse_result, with_value
+from mlq_worker.launcher.prepare import FOREIGN
+from mlq_worker.liveness.verdicts import Beat, Garbled, Look
+
+log = logging.getLogger(__name__)
+
+_TAIL_BYTES = 4096
+
+
+def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> Look:
+    """Look at the beats of these machines; if NFS fails, it is an unreadable look.
+
+    The time of the look is taken before reading, so a slow read never makes a beat look older. A
+    machine whose name cannot be one is left out: it must not keep the others from a verdict.
+    """
+    at_s = clock()
+    beats: dict[str, Beat | Garbled | None] = {}
+    try:
+        with pinned(layout) as root:
+            for machine in machines:
+                try:
+                    path = root.beat_file(machine)
+                except MlqError as error:
+                    log.warning("the beat of %r cannot be read: %s", machine, error)
+                    continue
+                match read_file(root.root, path, BEAT_BYTES):
+                    case Content(data):
+                        beats[machine] = read_beat(data)
+                    case Unreadable(why):
+                        return Look(at_s, {}, unreadable=why)
+                    case Refused(why):
+                        beats[machine] = Garbled(why)
+                    case Absent():
+                        beats[machine] = None
+    except OSError as error:
+        return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
+    return Look(at_s, beats)
+
+
+def read_beat(data: bytes) -> Beat | Garbled:
+    """Return what the content of a beat file says; of what is no beat, only whether it changes."""
+    try:
+        return _beat(parse(data))
+    except ValueError:
+        return Garbled(hashlib.sha256(data).hexdigest())
+
+
+def _beat(value: Any) -> Beat:
+    try:
+        boot_id, supervisor_id, counter = value["boot_id"], value["supervisor_id"], value["counter"]
+        pairs = [(job_id, attempt) for job_id, attempt in value["attempts"]]
+        paused, worker = value.get("paused", 0), value.get("worker", True)
+        host_id, host = value.get("host_id", ""), value.get("host", "")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError("is no beat") from None
+    texts = [boot_id, supervisor_id, host_id, host, *(job_id for job_id, _ in pairs)]
+    numbers = [counter, paused, *(attempt for _, attempt in pairs)]
+    if not all(isinstance(one, str) for one in texts) or not all(
+        type(one) is int for one in numbers
+    ):
+        raise ValueError("is no beat")
+    return Beat(
+        boot_id,
+        supervisor_id,
+        counter,
+        frozenset(pairs),
+        max(0, paused),
+        bool(worker),
+        host_id,
+        host,
+    )
+
+
+End = AttemptResult | Missing
+"""How an attempt ended by its `result.json`, or why that cannot be told."""
+
+
+def read_results(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, End]:
+    """Return how these attempts ended by what lies on NFS, with what functions returned.
+
+    `Absent` is an attempt without a result and `Refused` one whose result is none: a job can write
+    there too. `Unreadable` is no evidence of anything.
+    """
+    with _pinned(layout) as root:
+        return {key: _end(root, key) if isinstance(root, Layout) else root for key in attempts}
+
+
+@contextmanager
+def _pinned(layout: Layout) -> Iterator[Layout | Unreadable]:
+    """Give the pinned root, or why it is not to be had."""
+    with ExitStack() as stack:
+        try:
+            found: Layout | Unreadable = stack.enter_context(pinned(layout))
+        except OSError as error:
+            log.warning("the results root %s cannot be read: %s", layout.root, error)
+            found = Unreadable(error.strerror or str(error))
+        yield found
+
+
+def _end(layout: Layout, key: Attempt) -> End:
+    found = read_file(layout.root, layout.result_file(*key), RESULT_BYTES)
+    if not isinstance(found, Content):
+        return found
+    try:
+        result = parse_result(parse(found.data))
+    except ValueError as error:
+        return Refused(str(error))
+    if result.key != key:
+        return Refused("is that of another attempt")
+    if result.outcome in FOREIGN:
+        return Refused("names an outcome that is never written")
+    if result.exit_code != 0:
+        return result
+    value = _value(layout, key)
+    return value if isinstance(value, Unreadable) else with_value(result, value)
+
+
+def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, Value | Unreadable]:
+    """Return what functions returned, as JSON text; "" where there is nothing."""
+    with _pinned(layout) as root:
+        return {key: _value(root, key) if isinstance(root, Layout) else root for key in attempts}
+
+
+def _value(layout: Layout, key: Attempt) -> Value | Unreadable:
+    match read_file(layout.root, layout.return_file(*key), RETURN_BYTES):
+        case Content(data):
+            try:
+                return parse_value(data)
+            except ValueError as error:
+                return Refused(str(error))
+        case Absent():
+            return ""
+        case other:
+            return other
+
+
+def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
+    """Return the latest progress of these attempts; those that report none are absent."""
+    found = {}
+    with _pinned(layout) as root:
+        for key in attempts:
+            if not isinstance(root, Layout):
+                break
+            path = root.progress_file(*key)
+            read = read_file(root.root, path, _TAIL_BYTES, tail=True)
+            text = latest(read.data) if isinstance(read, Content) else ""
+            if text:
+                found[key] = text
+    return found

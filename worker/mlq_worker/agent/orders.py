@@ -1,0 +1,157 @@
+"""From a claim to the order that the supervisor carries out.
+
+A worker runs nothing that it cannot verify: the signature covers exactly the stored text, and the
+text names the job's id, so neither an altered job nor a copy under another id passes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlq.errors import SignatureError
+from mlq.files.layout import Layout
+from mlq.files.strict_files import JOB_BYTES
+from mlq.ids import is_valid_id
+from mlq.jobs.needs import needs_of
+from mlq.jobs.placement import GpuOffer
+from mlq.jobs.request import JobClass
+from mlq.jobs.signing import verify
+from mlq.jobs.spec import FunctionCall, JobSpec
+from mlq.jobs.stop_signal import read_stop_signal
+from mlq.settings.settings import Settings
+from mlq.store.replies import Claim
+from mlq.store.templates import is_short
+from mlq_worker.agent.context import Site
+from mlq_worker.agent.job_environment import environment
+
+
+def read_spec(
+    claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | None = None
+) -> JobSpec:
+    """Return the job that was claimed, verified.
+
+    Args:
+        claim: the claim.
+        site: of this worker.
+        rq_data: the `data` field of the job's hash, for a job that came by plain rq.
+        rq_timeout_s: the time limit that rq wrote there; None if there is none.
+
+    Raises:
+        SignatureError: the job must not be run; `why` says why.
+    """
+    if not is_valid_id(claim.id):
+        raise SignatureError("the job's id cannot be used", why="it is no name for a folder")
+    if not claim.signature:
+        if not site.settings.allow_unsigned:
+            raise SignatureError(
+                "the job is not signed",
+                why="it did not come through mlq; the setting allow_unsigned = true would run it",
+            )
+        return _unsigned(claim, site, rq_data, rq_timeout_s)
+    if site.key is None:
+        raise SignatureError("no signing key on this machine", why=str(site.settings.key_file))
+    if is_short(claim.spec):
+        raise SignatureError(
+            "the job's description is not whole",
+            why="the queue has lost what the job has in common with others",
+        )
+    verify(site.key, claim.spec.encode(), claim.signature)
+    try:
+        spec = JobSpec.model_validate_json(claim.spec)
+    except ValidationError as error:
+        raise SignatureError(
+            "the job cannot be read", why=f"{error.errors()[0]['msg']}; is this mlq older?"
+        ) from None
+    if spec.id != claim.id:
+        raise SignatureError("the job is a copy", why=f"it was signed as {spec.id}")
+    return spec
+
+
+def _unsigned(claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | None) -> JobSpec:
+    job_class = JobClass.parse(claim.class_name, default_mem_mib=site.settings.default_mem_mib)
+    try:
+        name, instance, args, kwargs = json.loads(_unpacked(rq_data))
+        if instance is not None:
+            raise ValueError("methods of objects cannot be called")
+        call = FunctionCall(name=name, args=tuple(args), kwargs=kwargs)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SignatureError(
+            "the job cannot be read", why=f"it is not a function enqueued with rq's JSON: {error}"
+        ) from None
+    return JobSpec(
+        id=claim.id,
+        function=call,
+        cwd=site.cwd,
+        request=job_class.request,
+        priority=job_class.priority,
+        time_limit_s=rq_timeout_s,
+        submitted_at="",
+    )
+
+
+def _unpacked(rq_data: bytes) -> bytes:
+    """Undo what rq's `Job.to_dict` does to its data; `Job.restore` takes the plain form too."""
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(rq_data, JOB_BYTES)
+    except zlib.error:
+        return rq_data
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"it is larger than {JOB_BYTES} bytes")
+    return data
+
+
+def order(claim: Claim, spec: JobSpec, site: Site, gpus: tuple[GpuOffer, ...]) -> dict[str, Any]:
+    """Return the supervisor's order for a claimed, verified job."""
+    folder = Layout(site.settings.root).folder(claim.id)
+    mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
+    argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
+    if spec.function is not None:
+        argv = [sys.executable, "-m", "mlq_worker.launcher.call"]
+    text = claim.spec or spec.model_dump_json()
+    by_number = site.settings.cuda_devices == "index"
+    devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
+    return {
+        "id": claim.id,
+        "attempt": claim.attempt,
+        "mark": mark,
+        "argv": argv,
+        "env": environment(claim, spec, site.login, folder, mark, devices),
+        "secrets": spec.secrets,
+        "cwd": spec.cwd,
+        "python_env": spec.python_env,
+        "called": spec.argv[0] if spec.program else "",
+        "job_dir": folder.path,
+        "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
+        "time_limit_s": spec.time_limit_s,
+        **stopping(spec, site.settings),
+        "lane": None,
+        "width": 0,
+        "tag": {
+            "class": claim.class_name,
+            "signature": claim.signature,
+            "gpu_uuids": [gpu.uuid for gpu in gpus],
+            "returns": spec.function is not None,
+            "needs": needs_of(spec),
+        },
+    }
+
+
+def stopping(spec: JobSpec, settings: Settings) -> dict[str, Any]:
+    """Return the fields of an order that say how the job is stopped."""
+    fields: dict[str, Any] = {
+        "stop_grace_s": settings.stop_grace_s if spec.grace_s is None else spec.grace_s
+    }
+    if spec.signal:
+        asked = read_stop_signal(spec.signal)
+        fields["signal"] = {
+            "number": asked.number,
+            "ahead_s": asked.ahead_s,
+            "first_only": asked.first_only,
+        }
+    return fields

@@ -1,0 +1,235 @@
+"""What an attempt's end means for its job: pure, from a result to a move of the life cycle.
+
+The same function serves the worker that hears of the end from its supervisor and the reaper that
+finds `result.json` on NFS, so it makes no difference who commits a result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mlq.jobs.lifecycle import Event, target
+from mlq.settings.settings import Settings
+from mlq.store.operations import Move
+from mlq.store.record import result_fields
+from mlq.units import format_duration, parse_iso, utc_iso
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.starts import how_it_started
+from mlq_worker.ipc.causes import MISSING, Kind
+
+# The pause before a retry grows from one to the next, up to the longest.
+PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
+# How often a job is tried whose own folder cannot be written.
+FOLDER_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What of a job's past decides what its next end means.
+
+    Args:
+        retries: how often its user lets it fail.
+        failures: attempts that failed by themselves so far.
+        losses: attempts lost with their machine so far.
+        stop: why its user wants it to end; "" if not.
+        folder_faults: attempts that could not start because the job's own folder failed.
+    """
+
+    retries: int = 0
+    failures: int = 0
+    losses: int = 0
+    stop: str = ""
+    folder_faults: int = 0
+
+
+class Patience(NamedTuple):
+    """How much befalls a job before it fails.
+
+    Args:
+        max_losses: how many losses it survives.
+        retry_pause_s: how long it waits before its first retry.
+    """
+
+    max_losses: int
+    retry_pause_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Patience:
+        """Return what the settings say."""
+        return cls(settings.max_losses, settings.retry_pause_s)
+
+    def pause_s(self, earlier: int) -> float:
+        """Return how long to wait before the next try, after so many earlier ones."""
+        longest_s = max(self.retry_pause_s, LONGEST_PAUSE_S)
+        return float(min(longest_s, self.retry_pause_s * PAUSE_GROWTH ** min(earlier, 20)))
+
+
+def ending(result: AttemptResult, history: History, patience: Patience, nowhere: str = "") -> Move:
+    """Return the move that commits the end of an attempt.
+
+    Args:
+        result: what the supervisor reports and writes as result.json.
+        history: the job's past.
+        patience: how much befalls a job before it fails.
+        nowhere: that no machine has what the job needs, if the attempt ended for lack of it, in
+            words; "" if another machine may have it.
+    """
+    if result.outcome == "lost":
+        return loss(
+            result.key,
+            result.machine,
+            result.reason.removeprefix("lost: "),
+            history,
+            patience.max_losses,
+            # Without a cause its supervisor or launcher ended, and others have taken their place.
+            avoid=result.cause.kind is Kind.MACHINE,
+        )
+    event, reason = _event(result, history, nowhere)
+    value = result.value or ""
+    fields: dict[str, str | int | float] = {"mlq_reason": reason}
+    clear = ["mlq_stop"]
+    pause_s, avoid = 0.0, ""
+    if event is Event.RELEASE or event is Event.RETRY:
+        clear.append("mlq_progress")
+        avoid = result.machine if result.outcome != "released" else ""
+    else:
+        fields["ended_at"] = result.ended_at
+        fields["worker_name"] = ""
+        if result.started_at:
+            # As the root has it, so that a queue made anew from there says the same.
+            fields["started_at"] = result.started_at
+        if result.unwritten or history.stop or nowhere:
+            # The queue alone knows of this end, of its user's wish, or that no machine has it.
+            fields["mlq_unwritten"] = 1
+    if result.cause.kind is Kind.JOB_FOLDER:
+        fields["mlq_folder_faults"] = history.folder_faults + 1
+    elif event in (Event.FAIL, Event.RETRY):
+        fields["mlq_failures"] = history.failures + 1
+    if event is Event.RETRY:
+        pause_s = patience.pause_s(history.failures + history.folder_faults)
+        fields["mlq_due"] = utc_iso(parse_iso(result.ended_at) + pause_s)
+        fields["mlq_reason"] = f"{reason} in {format_duration(round(pause_s, 1))}"
+    if result.exit_code is not None:
+        fields["mlq_exit_code"] = result.exit_code
+    if result.cpu_s is not None:
+        fields["mlq_usage"] = f"{result.cpu_s:.6g} {result.max_rss_mib}"
+    if result.notes:
+        fields["mlq_notes"] = "\n".join(result.notes)
+    if value:
+        fields["result"] = value
+    return Move(
+        result.id,
+        event,
+        result.attempt,
+        fields=fields,
+        clear=tuple(clear),
+        result=_entry(event, result.attempt, result.machine, reason, value),
+        avoid=avoid,
+        pause_s=pause_s,
+        start=how_it_started(result),
+    )
+
+
+# Outcomes that mean the same whatever the job's past; the others are failures of the job itself.
+_BY_OUTCOME = {
+    "released": Event.RELEASE,
+    "storage": Event.RELEASE,
+    "reused": Event.RELEASE,
+    "foreign": Event.FAIL,
+    "canceled": Event.CANCEL,
+    "timeout": Event.TIME_OUT,
+}
+
+
+def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event, str]:
+    reason, outcome, kind = result.why, result.outcome, result.cause.kind
+    if history.stop and outcome != "exited":
+        return Event.CANCEL, history.stop
+    if outcome == "exited" and result.exit_code == 0:
+        return Event.SUCCEED, ""
+    if kind is Kind.JOB_FOLDER or (kind in MISSING and not nowhere):
+        return _unstarted(result, history)
+    if outcome in _BY_OUTCOME:
+        return _BY_OUTCOME[outcome], reason
+    return _failure(nowhere or reason, history)
+
+
+def _unstarted(result: AttemptResult, history: History) -> tuple[Event, str]:
+    """Return what follows if what a job needs is missing here, or its own folder is at fault.
+
+    The folder is the same on other machines, so the job is tried again later; not for ever. That is
+    no failure of the job: its retries are not used up.
+    """
+    reason = result.reason
+    if result.cause.kind in MISSING:
+        return Event.RELEASE, f"{reason}, on {result.machine}"
+    tries = history.folder_faults + 1
+    if tries < FOLDER_TRIES:
+        return Event.RETRY, f"{reason}; try {tries + 1} of {FOLDER_TRIES}"
+    return Event.FAIL, f"{reason}; tried {tries} times"
+
+
+def _failure(reason: str, history: History) -> tuple[Event, str]:
+    if history.failures < history.retries and not history.stop:
+        return Event.RETRY, f"{reason}; retry {history.failures + 1} of {history.retries}"
+    return Event.FAIL, reason
+
+
+def loss(
+    attempt: tuple[str, int],
+    machine: str,
+    why: str,
+    history: History,
+    max_losses: int,
+    *,
+    avoid: bool,
+) -> Move:
+    """Return the move of a job whose attempt was lost with its machine.
+
+    A loss is no fault of the job, so it goes back to its place in the queue; but a job under which
+    machine after machine dies is not tried for ever, and one that its user wanted to end has ended.
+
+    Args:
+        attempt: job id and attempt number.
+        machine: where it ran.
+        why: what became of the machine.
+        history: the job's past.
+        max_losses: how many losses a job survives.
+        avoid: whether others are to go first next time. A machine that has restarted works again,
+            and is as good as any; one that went silent is not.
+    """
+    event, reason = Event.LOSE, f"lost: {why}"
+    if history.stop:
+        event, reason = Event.CANCEL, history.stop
+    elif history.losses >= max_losses:
+        event = Event.GIVE_UP
+        reason = f"kills its machine: lost {history.losses + 1} times, the last time {why}"
+    return Move(
+        attempt[0],
+        event,
+        attempt[1],
+        fields={"mlq_reason": reason},
+        clear=("mlq_exit_code", "mlq_stop"),
+        result=_entry(event, attempt[1], machine, reason, ""),
+        lost_on=machine,
+        avoid=machine if avoid else "",
+    )
+
+
+def refusal(attempt: tuple[str, int], machine: str, why: str, ended_at: str) -> Move:
+    """Return the move of a job that was claimed and must not be run."""
+    reason = f"refused: {why}"
+    return Move(
+        attempt[0],
+        Event.FAIL,
+        attempt[1],
+        fields={"mlq_reason": reason, "ended_at": ended_at},
+        result=_entry(Event.FAIL, attempt[1], machine, reason, ""),
+    )
+
+
+def _entry(
+    event: Event, attempt: int, machine: str, reason: str, value: str
+) -> tuple[str | int, ...]:
+    return tuple(result_fields(target(event), attempt, machine, reason=reason, value=value))

@@ -1,0 +1,49 @@
+"""The worker's own way to a queue on another host: a tunnel that stays up as long as the worker.
+
+It is not the one that the commands share, which leaves when nobody types any. To the rest of the
+worker the queue is at a socket of this machine, and a cut tunnel is a queue that does not answer:
+its jobs go on, and what it has to say is said when the tunnel is back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mlq.files.paths import machine_dir
+from mlq.settings.settings import Settings
+from mlq.tunnel import is_remote
+
+_FIRST_CONNECTION_S = 45.0
+
+
+@contextmanager
+def queue_reached(settings: Settings) -> Iterator[tuple[Settings, Callable[[], str]]]:
+    """Keep the way to the queue open while the context lasts.
+
+    Args:
+        settings: of this installation.
+
+    Yields:
+        The settings as if the queue were here, and a function that says what is wrong with the
+        tunnel, or was until lately; "" if nothing.
+
+    Raises:
+        TunnelError: the queue's host cannot be reached.
+    """
+    if not is_remote(settings):
+        yield settings, lambda: ""
+        return
+    from mlq.tunnel.factory import new_tunnel
+    from mlq.tunnel.target import Target
+
+    folder = machine_dir(settings.runtime_dir, settings.machine) / "tunnel"
+    tunnel = new_tunnel(Target.of(settings), folder)
+    tunnel.start()
+    try:
+        tunnel.wait_up(_FIRST_CONNECTION_S)
+        here = settings._replace(queue_host="", redis_socket=tunnel.socket)
+        yield here, lambda: tunnel.state.trouble(time.monotonic())
+    finally:
+        tunnel.stop()

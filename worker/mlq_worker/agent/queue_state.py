@@ -1,0 +1,107 @@
+"""Whether the queue answers, and whether what answers is still this worker's queue.
+
+The server may come back at any moment with other data: started on another folder, restored from a
+backup, emptied. Another queue, or none, is silence to what runs here: nothing is started, nothing
+is ended, and nothing is written there. The same queue with older data has forgotten numbers that it
+gave out; so whenever it was away, the numbers are raised above those in the results root before
+anything new is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mlq.errors import MachineNameError, MlqError, OtherQueueError, QueueRefusedError
+from mlq.files.layout import Layout
+from mlq.files.root import largest_number, pinned
+from mlq.store.replies import Renewal
+from mlq.store.store import Store
+from mlq_worker.agent.background import Desk, NewDesk
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+_SHOWN = 5
+_NUMBERS = "looking for the numbers that were given out already"
+
+
+class QueueState:
+    """How the queue is to be had.
+
+    Args:
+        layout: of the results root.
+        new_desk: opens a desk at which NFS is read.
+        ring: wakes the worker's loop.
+    """
+
+    def __init__(self, layout: Layout, new_desk: NewDesk, ring: Callable[[], None]) -> None:
+        self._layout = layout
+        self._desk: Desk[tuple[int, int | None]] = new_desk("numbers", ring)
+        self.retry_s = 0.0
+        self._told = ""
+        self._other = ""
+        self._unknown: tuple[str, ...] = ()
+        # How often it was away, and after which of these the numbers were raised.
+        self._absences = self._raised = 0
+
+    def failed(self, error: MlqError, now_s: float) -> None:
+        """It did not answer, or something else did; leave it alone for a moment."""
+        if str(error) != self._told:
+            self._told = str(error)
+            log.warning("%s", error)
+        self.retry_s = now_s + _RETRY_S
+        is_other = isinstance(error, OtherQueueError | MachineNameError)
+        self._other = error.what if is_other else ""
+        if not isinstance(error, QueueRefusedError):
+            self._absences += 1
+
+    def renewed(self, renewal: Renewal, store: Store) -> None:
+        """It answered a renewal. Raise its numbers, once it is known how far."""
+        self._told = self._other = ""
+        self._unknown = tuple(job_id for job_id, _ in renewal.unknown)
+        if renewal.adopted:
+            taken = ", ".join(f"{job_id}.{number}" for job_id, number in renewal.adopted)
+            log.warning("the queue had forgotten what runs here, and has taken it back: %s", taken)
+        self._raise(store)
+
+    def _raise(self, store: Store) -> None:
+        if self._raised == self._absences:
+            return
+        asked, largest = self._desk.answer() or (0, None)
+        if asked == self._absences and largest is not None:
+            store.raise_numbers(largest)
+            self._raised = self._absences
+            return
+        absences = self._absences
+        self._desk.ask(lambda: (absences, self._largest()))
+
+    def _largest(self) -> int | None:
+        try:
+            with pinned(self._layout) as root:
+                return largest_number(root)
+        except OSError as error:
+            log.warning("the results root %s cannot be read: %s", self._layout.root, error)
+            return None
+
+    @property
+    def numbers_known(self) -> bool:
+        """Whether the results root has told how far its jobs are numbered."""
+        return self._raised != self._absences and self._desk.answered
+
+    @property
+    def note(self) -> str:
+        """Why no jobs are to be taken now; "" if they may be."""
+        return self._other or (_NUMBERS if self._raised != self._absences else "")
+
+    @property
+    def unwell(self) -> str:
+        """What is wrong but not fatal, in words; "" if nothing is."""
+        if self._other:
+            return f"{self._other}; its jobs go on, and none is started"
+        if not self._unknown:
+            return ""
+        shown = ", ".join(self._unknown[:_SHOWN])
+        more = len(self._unknown) - _SHOWN
+        also = f" and {more} more" if more > 0 else ""
+        return f"runs what the queue does not know: {shown}{also} (mlq server restore)"

@@ -1,0 +1,158 @@
+"""What to claim, and whether to drain for a job that starves: pure.
+
+The worker offers what is free; the queue shows the head of each class of waiting jobs. A class
+fits if `placement.place` says so. Then two rules beyond first-fit:
+
+* Starvation. A stream of small jobs could keep a big one waiting for ever, since there is always
+  room for one more small one. A job that waits longer than `patience_s`, and would fit this
+  machine if it were empty, reserves one machine. That machine takes nothing else any more, except
+  jobs whose time limit ends before the reservation can begin (conservative backfilling). It claims
+  the very jobs that were judged: the next in line of the same class may have no time limit.
+* Prefetch. A job that lasts a few milliseconds is over before the next one is claimed. For classes
+  whose jobs were that short so far, some more are claimed ahead and wait in the supervisor's lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlq.jobs.placement import Fit, Misfit, Occupant, Offer, free_in_s, how_many, place
+from mlq.jobs.request import JobClass
+from mlq.store.replies import Head, Waiting
+
+PREFETCH_S = 0.1
+PREFETCH_MOST = 64
+CLAIM_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Short jobs of one class on this machine.
+
+    Args:
+        held: attempts of the class that this machine holds, running and waiting.
+        width: how many of them run at once.
+        mean_s: how long its jobs lasted so far; None if none has ended yet.
+    """
+
+    held: int = 0
+    width: int = 0
+    mean_s: float | None = None
+
+    def ahead(self, width: int) -> int:
+        """Return how many jobs to hold beyond those that run."""
+        if self.mean_s is None or self.mean_s > PREFETCH_S:
+            return 0
+        return min(PREFETCH_MOST, int(width * PREFETCH_S / max(self.mean_s, 0.001)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do about the waiting jobs.
+
+    Args:
+        fits: (class name, how many to claim at most).
+        reserve: the starving job this machine should reserve itself for, or None.
+        only: the jobs that may be claimed; None: whichever are first in their classes by then.
+    """
+
+    fits: tuple[tuple[str, int], ...] = ()
+    reserve: str | None = None
+    only: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the worker knows when it plans.
+
+    Args:
+        waiting: the heads of the classes, and the reservations in force.
+        offer: what this machine has free.
+        occupants: what runs on it.
+        lanes: short classes, by name.
+        waited_s: how long each head has waited, by job id.
+        lacks: words of what is missing here; a job that needs one of these reserves nothing.
+    """
+
+    waiting: Waiting
+    offer: Offer
+    occupants: Sequence[Occupant]
+    waited_s: Mapping[str, float]
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
+
+
+def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
+    """Decide what to claim now."""
+    machine = outlook.offer.machine
+    classes = {
+        head.id: JobClass.parse(head.class_name, default_mem_mib=default_mem_mib)
+        for head in outlook.waiting.heads
+    }
+    mine = [job for job, holder in outlook.waiting.reservations.items() if holder == machine]
+    able = [head for head in outlook.waiting.heads if _fits_empty(head, outlook, classes)]
+    reserved = next((head for head in able if head.id in mine), None)
+    starving = reserved or _starving(outlook, able, classes, patience_s)
+    if starving is None:
+        return Plan(tuple(_fits(outlook, outlook.waiting.heads, classes)))
+    wanted = classes[starving.id].request
+    if isinstance(place(wanted, outlook.offer), Fit):
+        return Plan(((starving.class_name, 1),), starving.id, frozenset({starving.id}))
+    begins_s = free_in_s(wanted, outlook.offer, outlook.occupants)
+    ahead = [
+        head
+        for head in outlook.waiting.heads
+        if _goes_before(head, starving, classes)
+        or (begins_s is not None and (head.time_limit_s or begins_s + 1) <= begins_s)
+    ]
+    fits = tuple((name, 1) for name, _ in _fits(outlook, ahead, classes))
+    return Plan(fits, starving.id, frozenset(head.id for head in ahead))
+
+
+def _fits(
+    outlook: Outlook, heads: Sequence[Head], classes: Mapping[str, JobClass]
+) -> list[tuple[str, int]]:
+    found = []
+    for head in heads:
+        request = classes[head.id].request
+        room = how_many(request, outlook.offer, min(head.length, CLAIM_MOST))
+        lane = outlook.lanes.get(head.class_name, Lane())
+        wanted = room
+        if not request.gpus:
+            backlog = max(0, lane.held - lane.width)
+            ahead = lane.ahead(lane.width + room)
+            # Refill in gulps: a claim costs a round trip and a write to the server's disk.
+            wanted += ahead - backlog if backlog <= ahead // 2 else 0
+        if wanted:
+            found.append((head.class_name, min(wanted, head.length)))
+    return found
+
+
+def _fits_empty(head: Head, outlook: Outlook, classes: Mapping[str, JobClass]) -> bool:
+    if not outlook.lacks.isdisjoint(head.needs.split()):
+        return False
+    return isinstance(place(classes[head.id].request, outlook.offer.emptied()), Fit)
+
+
+def _starving(
+    outlook: Outlook, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
+) -> Head | None:
+    """Return the best job that waited too long, has no machine and would fit this one empty."""
+    candidates = [
+        head
+        for head in able
+        if outlook.waited_s.get(head.id, 0.0) > patience_s
+        and head.id not in outlook.waiting.reservations
+        and isinstance(place(classes[head.id].request, outlook.offer), Misfit)
+    ]
+    return min(candidates, key=lambda head: _rank(head, classes), default=None)
+
+
+def _rank(head: Head, classes: Mapping[str, JobClass]) -> tuple[int, float]:
+    return -classes[head.id].priority, head.order
+
+
+def _goes_before(head: Head, starving: Head, classes: Mapping[str, JobClass]) -> bool:
+    """Whether a job outranks the starving one by its priority; age alone does not."""
+    return classes[head.id].priority > classes[starving.id].priority

@@ -1,0 +1,115 @@
+"""How jobs start, and who is to blame if they do not: the command, or this machine. Pure.
+
+A start is bad if the attempt ended badly within seconds, good if it ended well or lived longer. Two
+things follow from bad starts, by rules that a person can check in `mlq ls`:
+
+* The same command fails at its start, several different jobs in a row, on two machines or on all
+  there are: it is held, for the same typo would fail every job that waits.
+* Several different jobs in a row fail at their start on this machine, and another machine's last
+  start was good: this machine is set aside. What also fails elsewhere does not count against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from mlq.units import parse_iso
+from mlq_worker.agent.attempt_result import UNUSABLE, AttemptResult
+from mlq_worker.ipc.causes import Kind
+
+START_S = 20.0
+# So many different jobs in a row; more of a command that has also started well lately, since then
+# it may be the parameters.
+ROW, LONG_ROW = 3, 5
+_FAILURES = frozenset({"exited", "signaled", "unstartable", UNUSABLE})
+
+
+class Start(NamedTuple):
+    """One start of a command."""
+
+    machine: str
+    good: bool
+    job_id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Start:
+        """Read what `note_start` wrote."""
+        machine, how, job_id = text.split(" ", 2)
+        return cls(machine, how == "good", job_id)
+
+
+class OwnStart(NamedTuple):
+    """A bad start on this machine: the job, the word of its command, and how it ended."""
+
+    job_id: str
+    word: str
+    reason: str
+
+
+class Seen(NamedTuple):
+    """What the queue knows of starts.
+
+    Args:
+        starts: the last starts of some commands, by word, the newest first.
+        last: whether the last start of each machine was good.
+        living: the machines that are heard.
+    """
+
+    starts: Mapping[str, Sequence[Start]]
+    last: Mapping[str, bool]
+    living: Collection[str]
+
+
+def how_it_started(result: AttemptResult) -> str:
+    """Return "good" or "bad", "" if the end says nothing of it."""
+    if result.outcome not in _FAILURES or result.cause.kind is not Kind.NONE:
+        return ""
+    if result.outcome == "exited" and result.exit_code == 0:
+        return "good"
+    if not result.started_at:
+        return "bad"
+    lasted_s = parse_iso(result.ended_at) - parse_iso(result.started_at)
+    return "bad" if lasted_s < START_S else "good"
+
+
+def command_fails(starts: Sequence[Start], living: Collection[str]) -> tuple[Start, ...]:
+    """Return the bad starts in a row for which a command is to be held; none if it is not.
+
+    Args:
+        starts: the last starts of the command, the newest first.
+        living: the machines that are heard.
+    """
+    row: list[Start] = []
+    for start in starts:
+        if start.good:
+            break
+        row.append(start)
+    jobs, machines = {one.job_id for one in row}, {one.machine for one in row}
+    well = {one.machine for one in starts if one.good}
+    widely = len(machines) > 1 or machines >= set(living)
+    if len(jobs) >= (LONG_ROW if well else ROW) and (
+        widely or (len(jobs) >= LONG_ROW and well <= machines)
+    ):
+        return tuple(row)
+    return ()
+
+
+def machine_fails(row: Sequence[OwnStart], machine: str, seen: Seen) -> bool:
+    """Whether this machine is to be set aside.
+
+    Args:
+        row: its bad starts in a row, the newest last.
+        machine: its name.
+        seen: what the queue knows.
+    """
+    own = {one.job_id for one in row if not _fails_elsewhere(one.word, machine, seen)}
+    well = any(seen.last.get(one) for one in seen.living if one != machine)
+    return len(own) >= ROW and well
+
+
+def _fails_elsewhere(word: str, machine: str, seen: Seen) -> bool:
+    newest: dict[str, bool] = {}
+    for start in seen.starts.get(word, ()):
+        newest.setdefault(start.machine, start.good)
+    return any(not good for name, good in newest.items() if name != machine)

@@ -1,0 +1,172 @@
+"""The worker's way to its supervisor: find it or start it, then talk to it.
+
+Standard library only, like the supervisor itself. The supervisor is started in a session of its
+own and is nobody's child, so whatever happens to the worker does not happen to it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mlq.errors import SupervisorError
+from mlq.files.kernel_names import connect
+from mlq_worker.ipc.channel import Channel, Message
+from mlq_worker.ipc.messages import PROTOCOL
+from mlq_worker.ipc.options import Options
+from mlq_worker.ipc.processes import MARK_VARIABLE
+from mlq_worker.ipc.residence import LOG_NAME, SOCKET_NAME, door_name
+
+ALREADY_RUNNING = 75  # EX_TEMPFAIL: what a second supervisor leaves with; try to connect again
+_PAUSE_S = 0.01
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between starts that fail
+_SECOND_PAUSE_S = 0.3  # before another is started in vain
+
+
+class SupervisorLink:
+    """A connection to the supervisor after the exchange of hellos; nothing in it blocks.
+
+    Attributes:
+        hello: the supervisor's hello event, with the attempts it holds.
+    """
+
+    def __init__(self, channel: Channel, hello: Message, early: list[Message]) -> None:
+        self._channel = channel
+        self._early = early
+        self.hello = hello
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for `receive`."""
+        return self._channel.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether something waits to be sent: wait for writability too, then call `flush`."""
+        return self._channel.unsent_bytes > 0
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends a message, keeping back what the socket does not take now."""
+        self._channel.send(message)
+
+    def flush(self) -> None:
+        """Sends what was kept back."""
+        self._channel.flush()
+
+    def receive(self) -> list[Message]:
+        """The events that have arrived, perhaps none.
+
+        Raises:
+            SupervisorError: the supervisor is gone, or another worker has taken its place.
+        """
+        self._channel.flush()
+        events, self._early = self._early, []
+        events += self._channel.receive()
+        if self._channel.closed and not events:
+            raise SupervisorError("The supervisor hung up", fix="Its log is supervisor.log.")
+        return events
+
+    def close(self) -> None:
+        """Leaves; the supervisor keeps the jobs."""
+        self._channel.close()
+
+
+def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink:
+    """Connects to the supervisor of a machine; starts it first if there is none.
+
+    Args:
+        options: how to start it; one that runs already keeps the options it has.
+        deadline_s: how long to try.
+
+    Raises:
+        SupervisorError: no supervisor answered in time.
+    """
+    give_up_at = time.monotonic() + deadline_s
+    starting: subprocess.Popen[bytes] | None = None
+    fault_pause_s = _FIRST_PAUSE_S
+    while time.monotonic() < give_up_at:
+        link = _connect(options, give_up_at)
+        if link is not None:
+            if starting is not None:
+                starting.wait()
+            return link
+        if starting is None or starting.poll() not in (None, 0):
+            if starting is not None and starting.returncode == ALREADY_RUNNING:
+                time.sleep(_SECOND_PAUSE_S)
+            elif starting is not None:
+                time.sleep(fault_pause_s)
+                fault_pause_s = min(2 * fault_pause_s, _LONGEST_PAUSE_S)
+            starting = _start(options)
+        time.sleep(_PAUSE_S)
+    raise SupervisorError(
+        f"The supervisor did not answer within {deadline_s:.0f} s",
+        why=_last_line(options.runtime / LOG_NAME),
+        fix=f"Read {options.runtime / LOG_NAME}.",
+    )
+
+
+def _start(options: Options) -> subprocess.Popen[bytes]:
+    """Starts a supervisor; the process returned ends once it has gone into the background."""
+    environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+    with (options.runtime / LOG_NAME).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "mlq_worker.supervisor", *options.arguments()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _connect(options: Options, give_up_at: float) -> SupervisorLink | None:
+    """A greeted connection, or None if nobody is there or it went away while we waited."""
+    connection = _at(options.runtime / SOCKET_NAME) or connect(door_name(options.mark_prefix))
+    if connection is None:
+        return None
+    channel = Channel(connection)
+    channel.send({"op": "hello", "protocol": PROTOCOL})
+    while not channel.closed and time.monotonic() < give_up_at:
+        select.select([channel], [], [], max(0.0, give_up_at - time.monotonic()))
+        events = channel.receive()
+        if events:
+            return _greeted(channel, events)
+    channel.close()
+    return None
+
+
+def _at(path: Path) -> socket.socket | None:
+    """A connection; None if the socket is not there yet, left behind, or taken by a cleaner."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _greeted(channel: Channel, events: list[Message]) -> SupervisorLink:
+    hello = events[0]
+    if hello.get("event") != "hello" or hello.get("protocol") != PROTOCOL:
+        channel.close()
+        raise SupervisorError(
+            "The supervisor that runs here speaks another protocol",
+            why=f"it says {hello.get('protocol')!r}, this worker {PROTOCOL!r}",
+            fix="Let its jobs end and it will leave; or stop it.",
+        )
+    return SupervisorLink(channel, hello, events[1:])
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

@@ -1,0 +1,158 @@
+"""The line to the supervisor, and what it holds for this worker.
+
+Every message of the supervisor's protocol that a worker sends or hears passes here. If the line
+breaks, the supervisor is gone, and so are its jobs: nothing is held any more, and what the queue
+still believes to be here is found again as strays.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlq.errors import SupervisorError
+from mlq.jobs.placement import Offer
+from mlq.store.replies import Attempt, Renewal
+from mlq.units import format_duration, format_mib
+from mlq_worker.agent.attempt_result import heard_result
+from mlq_worker.agent.attempts import Holding, Holdings
+from mlq_worker.agent.context import Site
+from mlq_worker.agent.supervisor_client import SupervisorLink
+
+log = logging.getLogger(__name__)
+
+_STORAGE_PAUSE_BEATS = 3
+
+
+class Supervised:
+    """What the supervisor holds.
+
+    Args:
+        site: this machine.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.holdings = Holdings()
+        self.link: SupervisorLink | None = None
+        self.supervisor_id = ""
+        self._contact: Mapping[str, Any] = {}
+        self._storage_fault = ("", 0.0)
+
+    def adopt(self, link: SupervisorLink, holdings: Iterable[Holding]) -> None:
+        """Take a supervisor, and what it held before this worker came."""
+        self.holdings = Holdings()
+        for holding in holdings:
+            self.holdings.add(holding)
+        self.holdings.restore_widths()
+        self.supervisor_id = link.hello["supervisor_id"]
+        self.link = link
+
+    def hear(self) -> None:
+        """Take in what the supervisor says."""
+        if self.link is None:
+            return
+        try:
+            for message in self.link.receive():
+                self._heard(message)
+        except SupervisorError as error:
+            log.warning("%s", error)
+            self.link.close()
+            self.link = None
+            self.holdings = Holdings()
+
+    def start(self, orders: Sequence[Mapping[str, Any]], at_s: float) -> None:
+        """Order attempts that were claimed at `at_s` on the worker's clock."""
+        if orders:
+            self._send({"op": "start", "at": at_s, "orders": orders})
+
+    def confirm(self, renewal: Renewal, sent_s: float) -> None:
+        """Pass on what a renewal sent at `sent_s` found."""
+        message = {"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost}
+        # An older supervisor does not know the last word, and passes over it.
+        self._send({**message, "displaced": renewal.holder is not None})
+
+    def stop(self, attempts: Iterable[Attempt], outcome: str, reason: str) -> None:
+        """End attempts; their ends are heard like any other."""
+        for job_id, number in attempts:
+            self.holdings.attempts[job_id, number].stopping = True
+            message = {"op": "stop", "id": job_id, "attempt": number}
+            self._send({**message, "outcome": outcome, "reason": reason})
+
+    def forget(self, attempts: Sequence[Attempt]) -> None:
+        """Drop attempts whose end the queue has."""
+        self.holdings.drop(attempts)
+        self._send({"op": "forget", "attempts": attempts})
+
+    def leave(self) -> None:
+        """Hang up; a supervisor that holds nothing has no more to do."""
+        if self.link is not None:
+            if not self.holdings.attempts:
+                self._send({"op": "shutdown"})
+            self.link.close()
+
+    def note(self, now_s: float) -> str:
+        """Return why no jobs are to be taken now, "" if they may be."""
+        reason, until_s = self._storage_fault
+        if now_s < until_s:
+            return reason
+        if self._contact.get("wrong_root"):
+            return self.unwell()
+        # A job could not begin without NFS, and would wait here while it could begin elsewhere.
+        return self.unwell() if self._nfs_silence_s() > self._site.settings.lease_s else ""
+
+    def _nfs_silence_s(self) -> float:
+        return float(self._contact.get("nfs_silence_s", 0.0))
+
+    def unwell(self) -> str:
+        """Return in words what is wrong but not fatal, "" if nothing is."""
+        return "; ".join(one for one in (self._site.link_trouble(), self._isolated()) if one)
+
+    def _isolated(self) -> str:
+        wrong = self._contact.get("wrong_root")
+        if wrong:
+            paused = "jobs paused; " if self._contact.get("paused") else ""
+            return f"{paused}not the queue's results root: {wrong}"
+        silence_s = self._nfs_silence_s()
+        if self._contact.get("paused"):
+            return "jobs paused: no contact with the queue or with NFS"
+        if silence_s > 2 * self._site.settings.beat_s:
+            why = self._contact.get("nfs_error") or "no answer"
+            return f"NFS not answering for {format_duration(silence_s)}: {why}"
+        return ""
+
+    def summary(self, offer: Offer) -> str:
+        """Return in a line what this machine offers and holds."""
+        parts = [_count(offer.total_cores, "core"), format_mib(offer.total_mem_mib)]
+        if offer.gpus:
+            parts.append(_count(len(offer.gpus), "GPU"))
+        held = _count(len(self.holdings.living()), "job")
+        return f"{offer.machine}: {', '.join(parts)}; {held} held"
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self.link is not None:
+            self.link.send(message)
+
+    def _heard(self, message: Mapping[str, Any]) -> None:
+        match message["event"]:
+            case "started":
+                for started in message["attempts"]:
+                    holding = self.holdings.attempts.get((started["id"], started["attempt"]))
+                    if holding is not None:
+                        holding.leader_pid = started["pid"]
+            case "ended":
+                for raw in message["results"]:
+                    now_s = self._site.clocks.utc_s()
+                    result = heard_result(raw, self._site.machine, now_s)
+                    self.holdings.end(result)
+                    if result.outcome == "storage" and not result.cause.kind:
+                        pause_s = _STORAGE_PAUSE_BEATS * self._site.settings.beat_s
+                        until_s = self._site.clocks.boot_s() + pause_s
+                        self._storage_fault = (f"results root fails: {result.reason}", until_s)
+            case "contact":
+                self._contact = message
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

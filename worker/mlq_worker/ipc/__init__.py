@@ -1,0 +1,1 @@
+"""What agent, supervisor and launcher share: messages, channel, clock, process table."""

@@ -1,0 +1,81 @@
+"""What a supervisor is told when it starts, and how that becomes a command line and back."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlq.files.layout import Layout
+from mlq_worker.liveness.fence import Spans
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The arguments of a supervisor.
+
+    Args:
+        runtime: the machine's own private folder on a local disk, `<runtime_dir>/m/<machine>`.
+        machine: the machine's name in the queue.
+        root: the results root, usually on NFS.
+        mark_prefix: with what the marks of this machine's attempts start, and no others.
+        spans: the settings of liveness.
+        queue_id: of the queue whose root that must be, each time that it is used; "": anybody's.
+        host_id: of this host; "": not known.
+        dead_beat: a beat of another host that is nobody's any more (`BeatGuard`); "": none.
+    """
+
+    runtime: Path
+    machine: str
+    root: Path
+    mark_prefix: str
+    spans: Spans
+    queue_id: str = ""
+    host_id: str = ""
+    dead_beat: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        """The results root, and whose it must be."""
+        return Layout(self.root, self.queue_id)
+
+    def arguments(self) -> list[str]:
+        """The command line from which `parse` makes the same options."""
+        return [
+            f"--runtime={self.runtime}",
+            f"--machine={self.machine}",
+            f"--root={self.root}",
+            f"--queue-id={self.queue_id}",
+            f"--host-id={self.host_id}",
+            f"--dead-beat={self.dead_beat}",
+            f"--mark-prefix={self.mark_prefix}",
+            f"--beat-s={self.spans.beat_s}",
+            f"--lease-s={self.spans.lease_s}",
+            f"--fence-s={self.spans.fence_s}",
+            f"--dead-s={self.spans.dead_s}",
+        ]
+
+
+def parse(arguments: list[str]) -> Options:
+    """The options on a command line; leaves with a usage message if it is wrong."""
+    parser = argparse.ArgumentParser(prog="mlq-supervisor", description=__doc__)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--root", type=Path, required=True)
+    for name in ("--queue-id", "--host-id", "--dead-beat"):
+        parser.add_argument(name, default="")
+    parser.add_argument("--mark-prefix", required=True)
+    for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
+        parser.add_argument(name, type=float, required=True)
+    found = parser.parse_args(arguments)
+    spans = Spans(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
+    return Options(
+        found.runtime,
+        found.machine,
+        found.root,
+        found.mark_prefix,
+        spans,
+        found.queue_id,
+        found.host_id,
+        found.dead_beat,
+    )

@@ -1,0 +1,1 @@
+"""The parent of one job, which no process of the job can leave."""

@@ -1,0 +1,1 @@
+"""The parent of all jobs. It touches NFS only in threads."""

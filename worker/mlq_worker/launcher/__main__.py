@@ -1,0 +1,112 @@
+"""The launcher process: parent of all jobs, child of the supervisor.
+
+A process of its own, so that the supervisor never forks beside its beat thread. Invariant: it acts
+for one supervisor and never outlives it, stopped or not: the kernel kills it at the supervisor's
+death, and with it, by their keepers, all that it started. It never kills by a mark, which the jobs
+of the next supervisor carry too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from mlq.files.layout import Layout
+from mlq_worker.ipc.channel import Channel
+from mlq_worker.ipc.clock import boottime
+from mlq_worker.launcher.keepers import Keepers
+from mlq_worker.launcher.spawner import Spawner
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_SWITCH_S = 0.0002  # the threads do little between two system calls; 5 ms would be ten jobs
+
+
+def run(spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
+    """Turns until the supervisor hangs up."""
+    poll = select.poll()
+    poll.register(deaths, select.POLLIN)
+    poll.register(spawner.keepers, select.POLLIN)
+    poll.register(spawner.pool, select.POLLIN)
+    while not channel.closed:
+        channel.watch(poll)
+        wait_s = spawner.tick() - boottime()
+        poll.poll(None if wait_s == float("inf") else max(0, int(wait_s * 1000) + 1))
+        _drain(deaths)
+        # Deaths first: whatever died of a signal was condemned before it, so the reason is there.
+        spawner.reap()
+        channel.flush()
+        for message in channel.receive():
+            spawner.handle(message)
+        spawner.pool.collect()
+
+
+def _drain(deaths: socket.socket) -> None:
+    try:
+        deaths.recv(4096)
+    except BlockingIOError:
+        return
+
+
+def _watch_deaths() -> socket.socket:
+    """A socket that is readable after a child has died."""
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
+    return ours
+
+
+def main() -> None:
+    """Runs the launcher on the connection it was given."""
+    parser = argparse.ArgumentParser(prog="mlq-launcher")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--supervisor", type=int, required=True)
+    for name in ("--machine", "--boot-id", "--supervisor-id", "--queue-id", "--mark-prefix"):
+        parser.add_argument(name, required=True)
+    for name in ("--root", "--runtime"):
+        parser.add_argument(name, type=Path, required=True)
+    options = parser.parse_args()
+
+    os.umask(0o077)
+    # Jobs inherit it: data loaders and sharded checkpoints open more than the usual 1024 at once.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(OSError, ValueError):  # more than fs.nr_open has become since
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sys.setswitchinterval(_SWITCH_S)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Its way here was `Keeper.become`: it asked for SIGKILL at the supervisor's death.
+    if os.getppid() != options.supervisor:
+        os._exit(0)  # which had died before it asked
+    connection = socket.socket(fileno=options.fd)
+    connection.set_inheritable(False)
+
+    channel = Channel(connection)
+    spawner = Spawner(
+        channel,
+        Layout(options.root, options.queue_id),
+        (options.machine, options.boot_id),
+        Keepers(options.runtime),
+        options.supervisor_id,
+    )
+
+    def told_to_end(_number: int, _frame: FrameType | None) -> None:
+        spawner.told_to_end = True
+
+    signal.signal(signal.SIGTERM, told_to_end)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    run(spawner, channel, _watch_deaths())
+    os._exit(0)  # without waiting for threads that hang in NFS
+
+
+if __name__ == "__main__":
+    main()

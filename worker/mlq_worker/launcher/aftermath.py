@@ -1,0 +1,144 @@
+"""What is to be said of an attempt beside its result: an emptied log, what is left in /dev/shm.
+
+To find it out takes looks at the disk and at other processes, and either may hang. So two threads
+look, one for each, and nobody waits for them longer than `_PATIENCE_S`: then it is not said. Jobs
+that lasted less than a second and were not killed cost nothing here.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from mlq.files.layout import Layout
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.messages import Key
+from mlq_worker.ipc.processes import Target
+from mlq_worker.launcher import shared_memory
+from mlq_worker.launcher.log_watch import LogWatch
+
+_LOOK_S = 1.0
+_PATIENCE_S = 5.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    log: LogWatch
+    before: frozenset[int]
+    target: Target | None = None
+    is_looked_at: bool = False
+    held: set[int] = field(default_factory=set)
+    answers: list[list[str]] = field(default_factory=list)
+    asked: int = 0
+    until: float | None = None
+
+
+class Aftermath:
+    """Watches the attempts of one launcher; called from its main thread.
+
+    Args:
+        layout: where the logs lie.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._watched: dict[Key, _Watched] = {}
+        self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._is_running = False
+
+    def started(self, key: Key, before: frozenset[int]) -> None:
+        """An attempt runs.
+
+        Args:
+            key: the attempt.
+            before: what lay in /dev/shm before it.
+        """
+        log = self._layout.folder(key[0]).log_file(key[1])
+        self._watched[key] = _Watched(LogWatch(log), before)
+        if not self._is_running:
+            self._is_running = True
+            for calls, look in ((self._logs, _look_at_logs), (self._memory, _look_at_memory)):
+                run = partial(self._run, calls, look)
+                threading.Thread(target=run, daemon=True, name=look.__name__).start()
+
+    def killed(self, key: Key, target: Target) -> None:
+        """It will be killed, or was: see what its processes hold in /dev/shm while they live."""
+        watched = self._watched.get(key)
+        if watched is not None and watched.target is None:
+            watched.target = target
+            self._memory.put(self._look_at_new)
+
+    def notes(self, key: Key) -> list[str] | None:
+        """Return what is to be said of an attempt that has ended; None: ask again soon."""
+        watched = self._watched.get(key)
+        if watched is None:
+            return []
+        if watched.until is None:
+            watched.until = boottime() + _PATIENCE_S
+            if watched.log.has_text:
+                self._ask(watched, self._logs, _say_of_log)
+            if watched.target is not None:
+                self._ask(watched, self._memory, _say_of_memory)
+        if len(watched.answers) < watched.asked and boottime() < watched.until:
+            return None
+        del self._watched[key]
+        return [note for notes in watched.answers for note in notes]
+
+    def _ask(
+        self,
+        watched: _Watched,
+        calls: queue.SimpleQueue[Callable[[], object]],
+        say: Callable[[_Watched], list[str]],
+    ) -> None:
+        watched.asked += 1
+        calls.put(lambda: watched.answers.append(say(watched)))
+
+    def _run(
+        self,
+        calls: queue.SimpleQueue[Callable[[], object]],
+        look: Callable[[list[_Watched]], object],
+    ) -> None:
+        look_at = boottime() + _LOOK_S
+        while True:
+            with suppress(queue.Empty):
+                calls.get(timeout=max(0.0, look_at - boottime()))()
+            if boottime() >= look_at:
+                look_at = boottime() + _LOOK_S
+                look(list(self._watched.values()))
+
+    def _look_at_new(self) -> None:
+        # All that are to be killed at this moment, for one look at the process table.
+        _look_at_memory([one for one in list(self._watched.values()) if not one.is_looked_at])
+
+
+def _look_at_logs(watched: list[_Watched]) -> None:
+    for one in watched:
+        one.log.look()
+
+
+def _say_of_log(watched: _Watched) -> list[str]:
+    return watched.log.say()
+
+
+def _look_at_memory(watched: list[_Watched]) -> None:
+    targets = [(one, one.target) for one in watched if one.target is not None]
+    if not targets:
+        return
+    table = processes.look()
+    for one, target in targets:
+        one.is_looked_at = True
+        with suppress(OSError, ValueError):
+            one.held |= shared_memory.held_by(processes.members([target], table))
+
+
+def _say_of_memory(watched: _Watched) -> list[str]:
+    try:
+        return shared_memory.clear(watched.before, watched.held)
+    except (OSError, ValueError):
+        return []

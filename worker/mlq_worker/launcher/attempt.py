@@ -1,0 +1,52 @@
+"""One attempt as the launcher knows it: plain data for `spawner`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.messages import Doom, Order, Result, Started
+from mlq_worker.launcher.keepers import Gone
+from mlq_worker.launcher.prepare import Ready
+
+SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; doubled each time
+
+
+@dataclass(slots=True)
+class Job:
+    """One attempt from its order until its processes are gone.
+
+    `foreign`: its folder holds what is not its own; nothing may be written there. `hidden`: the
+    values of its secrets.
+    """
+
+    order: Order
+    start_by: float
+    ready: Ready | None = None
+    doom: Doom | None = None
+    started: Started | None = None
+    result: Result | None = None
+    foreign: bool = False
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    keeper: Gone | None = None
+    sweep_at: float = 0.0
+    sweep_s: float = SWEEP_S
+
+    @property
+    def settled(self) -> bool:
+        """Whether it can be started, or will not be."""
+        return self.ready is not None or self.result is not None
+
+    @property
+    def its_result(self) -> Result:
+        """How it ended; there must be a result by now."""
+        if self.result is None:
+            raise RuntimeError("an attempt without a result cannot be finished")
+        return self.result
+
+    @property
+    def target(self) -> processes.Target:
+        """Whose processes are meant."""
+        if self.started is None:
+            return processes.Target()
+        return processes.Target(self.started["pid"], self.started["pid_start"])

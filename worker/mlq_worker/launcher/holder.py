@@ -1,0 +1,100 @@
+"""Who holds an attempt, noted beside it, and which attempts the results root knows already.
+
+A queue that was restored from a backup has forgotten attempts and gives their numbers out again.
+The root has not: an attempt's folder is there from its start. So the number is looked for there
+before anything of an attempt is made, and the note (`holder.json`) says whose the last attempt is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import NamedTuple
+
+from mlq.files.layout import JobFolder, Layout
+from mlq.files.strict_files import JOB_BYTES, Content, read_file
+from mlq_worker.ipc.messages import Found
+
+_NAME = "holder.json"
+_MOST_BYTES = 4096
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Holder(NamedTuple):
+    """A machine, its boot and its supervisor."""
+
+    machine: str
+    boot_id: str
+    supervisor_id: str
+
+    def note(self, attempt_dir: str) -> None:
+        """Leave the note beside an attempt.
+
+        Neither flushed nor renamed into place: it costs each start, and who finds half of it knows
+        no less than who finds none.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with suppress(FileExistsError):
+            file = os.open(f"{attempt_dir}/{_NAME}", _NEW, 0o600)
+            try:
+                os.write(file, json.dumps(self._asdict()).encode())
+            finally:
+                os.close(file)
+
+
+def read_holder(root: Layout, attempt_dir: str) -> Holder:
+    """Return who holds or held an attempt; all "" if there is no such note."""
+    found = read_file(root.root, f"{attempt_dir}/{_NAME}", _MOST_BYTES)
+    try:
+        value = json.loads(found.data) if isinstance(found, Content) else {}
+        holder = Holder(value["machine"], value["boot_id"], value["supervisor_id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _NOBODY
+    return holder if all(isinstance(one, str) for one in holder) else _NOBODY
+
+
+_NOBODY = Holder("", "", "")
+
+
+def last_attempt(root: Layout, folder: JobFolder, at_least: int) -> Found | None:
+    """Return the last attempt that the root knows of a job; None if none from `at_least` on.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        names = os.listdir(folder.attempts_dir)  # noqa: PTH208 - names, not paths
+    except FileNotFoundError:
+        return None
+    last = max((int(name) for name in names if name.isdecimal() and len(name) < 9), default=0)
+    if last < at_least:
+        return None
+    holder = read_holder(root, folder.attempt_dir(last))
+    return {
+        "attempt": last,
+        "machine": holder.machine,
+        "boot_id": holder.boot_id,
+        "supervisor_id": holder.supervisor_id,
+    }
+
+
+def is_of_another(root: Layout, folder: JobFolder, job_json: str) -> bool:
+    """Return whether the folder's `job.json` is that of another job.
+
+    By the signature: what else a job's text says may be written anew. What cannot be read, or came
+    without one, tells nothing.
+    """
+    ours, found = _signature(job_json), read_file(root.root, folder.job_file, JOB_BYTES)
+    theirs = _signature(found.data) if isinstance(found, Content) else ""
+    return bool(ours and theirs and ours != theirs)
+
+
+def _signature(text: str | bytes) -> str:
+    try:
+        signature = json.loads(text)["signature"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return signature if isinstance(signature, str) else ""

@@ -1,0 +1,111 @@
+"""A few threads for work that may hang in NFS, and a way to wait for what they have done.
+
+Not concurrent.futures: its threads are joined when the interpreter ends, and one that hangs in NFS
+would keep the process. Here an abandoned thread is left behind.
+
+On a quick disk one thread does everything, and says so once for all that it found to do: handing
+over costs more than the work. Further threads help when
+a call has waited for longer than `_HELP_S`.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from mlq_worker.ipc.clock import boottime
+
+Call = Callable[[], Callable[[], None]]
+
+_HELP_S = 0.004
+_SILENCE_S = 0.002  # the longest that a finished call waits for the next one to finish too
+
+
+class Pool:
+    """Runs calls in threads; their results are collected by the one who owns the pool.
+
+    Args:
+        size: how many calls run at once.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._calls: deque[tuple[float, Call]] = deque()
+        self._done: deque[Callable[[], None]] = deque()
+        self._alarms: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._count = threading.Lock()
+        self._awake = 0
+        self._size = size
+        self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        for number in range(size):
+            threading.Thread(target=self._run, name=f"files-{number}", daemon=True).start()
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when something is done."""
+        return self._event
+
+    def submit(self, call: Call) -> None:
+        """Runs `call` in a thread; what it returns is called by `collect`, in the owner's thread.
+
+        An error that escapes from `call` is raised by `collect`.
+        """
+        self._calls.append((boottime(), call))
+
+    def tick(self, now: float) -> float:
+        """Wakes a thread if one is needed; returns when (boot time) to look again."""
+        if not self._calls:
+            return float("inf")
+        waits_since = self._oldest()
+        if self._awake == 0 or (now - waits_since > _HELP_S and self._awake < self._size):
+            with self._count:
+                self._awake += 1
+            self._alarms.put(None)
+        return now + _HELP_S if self._awake < self._size else float("inf")
+
+    def collect(self) -> None:
+        """Calls the continuations of all finished calls."""
+        try:
+            os.eventfd_read(self._event)
+        except BlockingIOError:
+            return
+        while self._done:
+            self._done.popleft()()
+
+    def _oldest(self) -> float:
+        try:
+            return self._calls[0][0]
+        except IndexError:  # a thread took it just now
+            return float("inf")
+
+    def _run(self) -> None:
+        while True:
+            self._alarms.get()
+            self._work()
+            with self._count:
+                self._awake -= 1
+
+    def _work(self) -> None:
+        """Runs calls until there are none."""
+        told_at = boottime()
+        while True:
+            try:
+                _, call = self._calls.popleft()
+            except IndexError:
+                break
+            try:
+                continuation = call()
+            except BaseException as error:  # noqa: BLE001 - raised again where it is collected
+                continuation = partial(_raise, error)
+            self._done.append(continuation)
+            now = boottime()
+            if now - told_at > _SILENCE_S:
+                told_at = now
+                os.eventfd_write(self._event, 1)
+        os.eventfd_write(self._event, 1)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,127 @@
+"""The launcher's children: a keeper for each job that runs, and what a killed keeper lost.
+
+See `keeper`. Everything below a keeper belongs to its attempt. Only when a keeper itself is killed
+do processes come to the launcher, its next subreaper; nobody can say whose they are, but it is an
+attempt whose keeper was killed, and that attempt is over. Invariant: such strays are killed, and
+until none is left no such attempt counts as ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from resource import struct_rusage
+from typing import NamedTuple
+
+from mlq_worker.ipc import processes
+from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, above_reports
+
+
+class Leader(NamedTuple):
+    """How the first process of a job ended: a status of wait(2)."""
+
+    keeper: int
+    status: int
+
+
+class Gone(NamedTuple):
+    """A keeper that has ended, and what all below it used."""
+
+    pid: int
+    status: int
+    usage: struct_rusage
+
+
+class Keepers:
+    """Starts keepers and hears of their ends; for one thread, to whose death they listen.
+
+    Args:
+        runtime: a private folder.
+    """
+
+    def __init__(self, runtime: Path) -> None:
+        self._keeper = Keeper(runtime)
+        # Handlers go with exec; what is ignored, as SIGPIPE is in Python, stays ignored.
+        self._ignored = [
+            number
+            for number in signal.valid_signals()
+            if signal.getsignal(number) is signal.SIG_IGN
+        ]
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self._reports, self._report_to = map(above_reports, os.pipe2(os.O_CLOEXEC))
+        os.set_blocking(self._reports, False)
+        self._unread = b""
+        self._pids: set[int] = set()
+        self._has_strays = False
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when a leader has ended."""
+        return self._reports
+
+    def start(
+        self, name: str, cwd: str, argv: Sequence[str], env: Mapping[str, str], log: int
+    ) -> int:
+        """Starts a job; returns its keeper's pid.
+
+        Raises:
+            OSError: the kernel refuses.
+            ValueError: an argument or a variable holds a NUL byte.
+        """
+        path, command = self._keeper.keep(name, cwd, argv)
+        # Not subprocess: it waits until the child has closed its copies of our descriptors,
+        # and closing one on a hung NFS takes as long as NFS hangs.
+        pid = os.posix_spawn(
+            path,
+            command,
+            env,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, self._null, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+                (os.POSIX_SPAWN_DUP2, self._report_to, REPORT_FD),
+            ],
+            setsigmask=(),
+            setsigdef=self._ignored,
+        )
+        self._pids.add(pid)
+        return pid
+
+    def hear(self) -> tuple[list[Leader], list[Gone]]:
+        """The leaders and the keepers that have ended since the last call.
+
+        A keeper reports its leader before it ends, so it is never in the second list before its
+        leader is in the first, unless it was killed or had no leader.
+        """
+        gone = []
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if pid in self._pids:
+                self._pids.remove(pid)
+                gone.append(Gone(pid, status, usage))
+                self._has_strays |= os.WIFSIGNALED(status)
+        return self._leaders(), gone
+
+    def _leaders(self) -> list[Leader]:
+        try:
+            self._unread += os.read(self._reports, 1 << 16)
+        except BlockingIOError:
+            return []
+        whole = len(self._unread) // REPORT.size * REPORT.size
+        found, self._unread = self._unread[:whole], self._unread[whole:]
+        return [Leader(*report) for report in REPORT.iter_unpack(found)]
+
+    def end_strays(self) -> bool:
+        """Kills what killed keepers have lost; whether there may be something left."""
+        if self._has_strays:
+            self._has_strays = processes.kill_all(self._strays)
+        return self._has_strays
+
+    def _strays(self) -> dict[int, processes.Process]:
+        return processes.below(processes.look(), [os.getpid()], self._pids)

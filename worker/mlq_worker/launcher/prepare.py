@@ -1,0 +1,219 @@
+"""What has to be true on disk before a job can start: its folders, log, command and secrets.
+
+Runs in a thread of the launcher, since all of it may hang in NFS. Faults of the job (no such
+command) are told apart from faults of the disk: the first are the user's to mend, after the second
+the job goes back to the queue. What a job names is looked up by `lookup`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlq.files.layout import Layout, write_atomically
+from mlq.files.paths import make_private_dirs
+from mlq.files.root import LastLook, WrongRootError, pinned
+from mlq_worker.ipc.causes import Cause, Kind
+from mlq_worker.ipc.messages import Key, Order, Outcome, key_of
+from mlq_worker.launcher import shared_memory
+from mlq_worker.launcher.holder import Holder, is_of_another, last_attempt
+from mlq_worker.launcher.lookup import (
+    NOT_USABLE,
+    Failure,
+    check_environment,
+    check_folder,
+    find,
+)
+from mlq_worker.launcher.secrets import SecretError, read_secrets
+
+# Ends of attempts whose folder is not theirs: nothing may be written there.
+FOREIGN: frozenset[Outcome] = frozenset({"reused", "foreign"})
+JOB_NUMBER_REUSED = (
+    "the queue has forgotten it and gave its number out again; enqueue this one anew"
+)
+_NOBODY = Holder("", "", "")
+_BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
+# A full or broken disk shows itself otherwise.
+_FAULTS_OF_ONE_FOLDER = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP)
+)
+_LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets.
+
+    `shared_memory` is what lay in /dev/shm before.
+    """
+
+    log: int
+    argv: list[str]
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    shared_memory: frozenset[int] = frozenset()
+
+
+class Preparation:
+    """Prepares jobs; may be used by several threads.
+
+    Args:
+        layout: where jobs have their folders, and whose root that must be.
+        holder: who holds what is prepared here.
+        clock: seconds that only run forward.
+        last_look: at the root.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        holder: Holder = _NOBODY,
+        clock: Callable[[], float] = time.monotonic,
+        last_look: LastLook | None = None,
+    ) -> None:
+        self._layout, self._holder, self._last_look = layout, holder, last_look
+        self._again: set[Key] = set()
+        self._clock = clock
+        self._found: dict[tuple[str, ...], str] = {}
+        self._found_at = clock()
+
+    def prepare(self, order: Order) -> Ready | Failure:
+        """Makes the folders and the log of an attempt, finds its command and reads its secrets.
+
+        Returns:
+            `Ready`, whose log the caller closes, or the `Failure`.
+        """
+        again = key_of(order) in self._again
+        self._again.discard(key_of(order))
+        try:
+            with pinned(self._layout, self._last_look) as root:
+                log = _open_log(order, root, self._holder, again=again)
+        except Failure as failure:
+            return failure
+        except WrongRootError as error:
+            return Failure("storage", None, f"not the queue's results root: {error.strerror}")
+        except OSError as error:
+            reason = f"cannot write {error.filename or self._layout.root}: {error.strerror}"
+            own = _is_of_the_job(error, self._layout)
+            cause = Cause(Kind.JOB_FOLDER, order["job_dir"]) if own else None
+            return Failure("storage", None, reason, cause)
+        return _with_command(order, log, self._command, self._secrets)
+
+    def expect(self, key: Key) -> None:
+        """Expect an attempt once more: it was prepared, and then it was too late to start it."""
+        self._again.add(key)
+
+    def _secrets(self, order: Order) -> dict[str, str]:
+        wanted = order.get("secrets", {})
+        if not wanted:
+            return {}
+        try:
+            with pinned(self._layout, self._last_look) as root:
+                return read_secrets(root, wanted)
+        except SecretError as error:
+            raise Failure("unstartable", NOT_USABLE, str(error)) from None
+
+    def _command(self, order: Order) -> str:
+        """The path of the command; what was found is believed for `_BELIEF_S`."""
+        now = self._clock()
+        if now - self._found_at > _BELIEF_S:
+            self._found, self._found_at = {}, now
+        found = self._found
+        path = order["env"].get("PATH", os.defpath)  # it begins with the environment's own folder
+        python_env = order.get("python_env", "")
+        name = (order["cwd"], path, python_env, order["argv"][0])
+        if name not in found:
+            check_folder(order["cwd"])
+            check_environment(python_env)
+            found[name] = find(order)
+        return found[name]
+
+
+def _with_command(
+    order: Order,
+    log: int,
+    command: Callable[[Order], str],
+    secrets: Callable[[Order], dict[str, str]],
+) -> Ready | Failure:
+    try:
+        argv = [command(order), *order["argv"][1:]]
+        return Ready(log, argv, secrets(order), shared_memory.present())
+    except Failure as failure:
+        os.close(log)
+        return failure
+    except OSError as error:
+        os.close(log)
+        return _unreadable(error)
+    except ValueError as error:  # a NUL byte in a path
+        os.close(log)
+        return Failure("unstartable", NOT_USABLE, f"cannot start: {error}")
+
+
+def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int:
+    """Make what an attempt needs below the pinned root; raises Failure if it is not its own."""
+    folder, attempt = root.folder(order["id"]), order["attempt"]
+    is_new = _make_job_folder(folder.path)
+    if not is_new and not again:
+        _check_unused(order, root)
+    if is_new or not _has_content(folder.job_file):
+        # Not flushed: the queue has the same text, and the next attempt finds it lost.
+        write_atomically(folder.job_file, order["job_json"].encode("utf-8"), flush=False)
+    attempt_dir = folder.attempt_dir(attempt)
+    for path in (folder.attempts_dir, attempt_dir, folder.checkpoint_dir, folder.output_dir):
+        make_private_dirs(path)
+    holder.note(attempt_dir)
+    return os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
+
+
+def _is_of_the_job(error: OSError, layout: Layout) -> bool:
+    """Whether only this job's folder is at fault: beside it, others can be made."""
+    if error.errno not in _FAULTS_OF_ONE_FOLDER:
+        return False
+    probe = layout.jobs_dir / f".{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        write_atomically(probe, b"probe", flush=False)
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _check_unused(order: Order, root: Layout) -> None:
+    """Make sure that a queue that forgot did not give out anew what the root knows already."""
+    folder = root.folder(order["id"])
+    if is_of_another(root, folder, order["job_json"]):
+        reason = f"job {order['id']} was another job before: {JOB_NUMBER_REUSED}"
+        raise Failure("foreign", None, reason)
+    found = last_attempt(root, folder, order["attempt"])
+    if found is not None:
+        reason = f"attempt {found['attempt']} is in the results root, and the queue forgot it"
+        raise Failure("reused", None, reason, found=found)
+
+
+def _make_job_folder(path: str) -> bool:
+    """Whether it was not there before."""
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102 - speed
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        make_private_dirs(path)
+    return True
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return Path(path).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _unreadable(error: OSError) -> Failure:
+    """The disk's fault, unless it is about a right or a name that the job got wrong."""
+    reason = f"{error.filename}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG):
+        return Failure("unstartable", NOT_USABLE, reason)
+    return Failure("storage", None, reason)

@@ -1,0 +1,110 @@
+"""Putting results on NFS: each before its end is reported, unless NFS does not let us.
+
+A disk that is full or hangs must not keep a job's end, and its share of the machine, from the
+queue. So after an error, or after some seconds without an answer, the end is reported all the same
+and the writing goes on until it succeeds or the queue has the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from mlq.files.layout import Layout
+from mlq.files.root import LastLook
+from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.log import note
+from mlq_worker.ipc.messages import Key, Result, key_of
+from mlq_worker.launcher.io_threads import Pool
+from mlq_worker.launcher.last_line import read_last_line, tells_last_line
+from mlq_worker.launcher.results import write_result
+
+_PATIENCE_S = 10.0
+_RETRY_S = 2.0  # the first pause after an error; doubled each time
+_RETRY_MAX_S = 60.0
+_NEVER = float("inf")
+
+
+@dataclass(slots=True)
+class _Entry:
+    result: Result
+    tell_at: float
+    hidden: tuple[str, ...]
+    retry_s: float = _RETRY_S
+    retry_at: float = _NEVER
+
+
+class Shelf:
+    """Results on their way to NFS.
+
+    Args:
+        layout: where they go.
+        pool: whose threads write them.
+        stored: called with `stored` or `unwritten` and the attempt once its end may be reported,
+            before it with `last_lines` and the attempt and the last line of its log.
+        last_look: at the root.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        pool: Pool,
+        stored: Callable[[str, object], None],
+        last_look: LastLook | None = None,
+    ) -> None:
+        self._layout, self._last_look = layout, last_look
+        self._pool = pool
+        self._stored = stored
+        self._entries: dict[Key, _Entry] = {}
+
+    def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
+        """Writes a result, in a thread; `hidden` are texts that must not be in it."""
+        entry = _Entry(result, boottime() + _PATIENCE_S, hidden)
+        self._entries[key_of(result)] = entry
+        self._write(entry)
+
+    def forget(self, key: Key) -> None:
+        """Tries no more: the queue has the result."""
+        self._entries.pop(key, None)
+
+    def tick(self, now: float) -> float:
+        """Does what is due; returns when (boot time) the next thing is."""
+        due = _NEVER
+        for entry in self._entries.values():
+            if now >= entry.tell_at:
+                self._tell(entry, "unwritten")
+            if now >= entry.retry_at:
+                entry.retry_at = _NEVER
+                self._write(entry)
+            due = min(due, entry.tell_at, entry.retry_at)
+        return due
+
+    def _write(self, entry: _Entry) -> None:
+        self._pool.submit(lambda: partial(self._written, entry, *self._try_to_write(entry)))
+
+    def _try_to_write(self, entry: _Entry) -> tuple[str, str]:
+        """Returns the last line of the log, and what went wrong; the entry is the owner's."""
+        result, line = entry.result, ""
+        if tells_last_line(result):
+            line = read_last_line(result, self._layout, entry.hidden, self._last_look)
+        if line:
+            result = {**result, "last_line": line}
+        return line, write_result(result, self._layout, self._last_look)
+
+    def _written(self, entry: _Entry, line: str, error: str) -> None:
+        if line and entry.tell_at != _NEVER:
+            self._stored("last_lines", [*key_of(entry.result), line])
+        self._tell(entry, "unwritten" if error else "stored")
+        key = key_of(entry.result)
+        if not error:
+            self._entries.pop(key, None)
+            return
+        note(f"{error}; trying again in {entry.retry_s:.0f} s")
+        entry.retry_at = boottime() + entry.retry_s
+        entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
+
+    def _tell(self, entry: _Entry, how: str) -> None:
+        if entry.tell_at != _NEVER:
+            entry.tell_at = _NEVER
+            self._stored(how, key_of(entry.result))

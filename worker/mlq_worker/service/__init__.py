@@ -1,0 +1,1 @@
+"""The daemon's own life: started, stopped, found, brought back after a reboot."""

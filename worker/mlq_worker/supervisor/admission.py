@@ -1,0 +1,73 @@
+"""Which of the orders that wait may go to the launcher now.
+
+Those of a lane go first come, first served: at most as many as the lane is wide are to run at once,
+and a few more lie ready at the launcher, so that the next one starts the moment one ends. Those of
+no lane go at once. Invariant: nothing goes while its fence is down, and it keeps its place. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from mlq_worker.liveness import fence
+from mlq_worker.supervisor.attempt import Attempt, Phase
+
+AHEAD = 32  # of a lane; enough for some milliseconds of jobs that take one each
+
+
+@dataclass(slots=True)
+class _Lane:
+    width: int
+    used: int = 0  # by those at the launcher, which run or are about to
+    line: deque[Attempt] = field(default_factory=deque)
+
+
+class Waiting:
+    """All lanes, by name; None is the name of no lane.
+
+    Args:
+        spans: the settings of liveness.
+        ahead: how many orders of a lane the launcher is given beyond those that run.
+    """
+
+    def __init__(self, spans: fence.Spans, ahead: int = AHEAD) -> None:
+        self._spans, self._ahead = spans, ahead
+        self._lanes: dict[str | None, _Lane] = {}
+
+    def join(self, attempt: Attempt) -> None:
+        """Puts an attempt at the end of its lane, which is as wide as its order says from now."""
+        width = attempt.order["width"]
+        lane = self._lanes.setdefault(attempt.order["lane"], _Lane(width))
+        lane.width = width
+        lane.line.append(attempt)
+
+    def admit(self, at: float) -> list[tuple[Attempt, float]]:
+        """Gives what may go at the boot time `at`, and until when each may be started."""
+        admitted: list[tuple[Attempt, float]] = []
+        for name, lane in list(self._lanes.items()):
+            fenced: list[Attempt] = []
+            while lane.line and (name is None or lane.used < lane.width + self._ahead):
+                attempt = lane.line.popleft()
+                if attempt.phase is not Phase.WAITING:
+                    continue  # it ended while it waited
+                until = fence.run_until(attempt.contact, self._spans)
+                if at > until:
+                    fenced.append(attempt)
+                    continue
+                lane.used += 1
+                attempt.order["width"] = lane.width
+                admitted.append((attempt, until))
+            lane.line.extendleft(reversed(fenced))
+            if not lane.line and not lane.used:
+                del self._lanes[name]
+        return admitted
+
+    def leave(self, attempt: Attempt) -> None:
+        """One that was admitted is at the launcher no more."""
+        self._lanes[attempt.order["lane"]].used -= 1
+
+    def come_back(self, attempt: Attempt) -> None:
+        """One that was admitted waits again, before all others: it was not started in time."""
+        self.leave(attempt)
+        self._lanes[attempt.order["lane"]].line.appendleft(attempt)

@@ -1,0 +1,142 @@
+"""The sign of life on NFS, written by a thread of its own.
+
+NFS hangs for minutes at a time; the thread that holds the clock may not. So this thread alone
+writes the beat and hands over when each beat began and ended. Invariant: a beat counts from the
+moment its writing began, and only once it has been completed; and only in the queue's results root,
+looked at with each beat. In another folder nobody sees it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from mlq.files.layout import Layout, write_atomically
+from mlq.files.root import WrongRootError, pinned
+from mlq.files.strict_files import BEAT_BYTES, Content, Unreadable, read_file
+from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.messages import Key
+from mlq_worker.ipc.options import Options
+from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError, SilentError
+
+
+class Beat(NamedTuple):
+    """A completed beat; boot times in seconds."""
+
+    began_at: float
+    ended_at: float
+
+
+class Beats:
+    """The thread that rewrites the beat file each `beat_s`.
+
+    Args:
+        layout: of the results root, and whose it must be.
+        identity: the fields machine, boot_id and supervisor_id of the file.
+        beat_s: from the beginning of one beat to that of the next.
+        wake: called from the thread after each beat, completed or failed.
+        guard: keeps it from overwriting the beat of another host.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        identity: dict[str, str],
+        beat_s: float,
+        wake: Callable[[], object],
+        guard: BeatGuard,
+    ) -> None:
+        self._layout = layout
+        self._identity = identity
+        self._beat_s = beat_s
+        self._wake, self._guard = wake, guard
+        self._stop = threading.Event()
+        self._counter = 0
+        self._writing_since: float | None = None
+        self._error = ""
+        self.wrong_root = self.silent_because = ""
+        self.attempts: tuple[Key, ...] = ()
+        self.paused = 0
+        self.worker = False
+        self.completed: deque[Beat] = deque()
+        # A daemon thread: one that hangs in NFS must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+
+    def start(self) -> None:
+        """Starts beating, at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begins no further beat."""
+        self._stop.set()
+
+    def error(self, now: float) -> str:
+        """What is wrong with the channel; "" if nothing is."""
+        since = self._writing_since
+        if since is not None and now - since > self._beat_s:
+            return f"no answer from {self._layout.workers_dir} for {now - since:.0f} s"
+        return self._error
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began_at = boottime()
+            self._writing_since = began_at
+            try:
+                self._write()
+            except WrongRootError as error:
+                self.wrong_root = str(error.strerror)
+                self._error = f"not the queue's results root: {self.wrong_root}"
+            except (ForeignBeatError, SilentError) as error:
+                self._error = error.strerror or ""
+            except OSError as error:
+                path = self._layout.beat_file(self._identity["machine"])
+                self._error = f"cannot write {path}: {error.strerror}"
+            else:
+                self._error = self.wrong_root = ""
+                self.completed.append(Beat(began_at, boottime()))
+            self._writing_since = None
+            self._wake()
+            self._stop.wait(max(0.0, began_at + self._beat_s - boottime()))
+
+    def _content(self) -> bytes:
+        content = {
+            **self._identity,
+            "counter": self._counter,
+            "attempts": self.attempts,
+            "paused": self.paused,
+            "worker": self.worker,
+        }
+        return json.dumps(content).encode("ascii")
+
+    def _write(self) -> None:
+        if self.silent_because:
+            raise SilentError(errno.EBUSY, self.silent_because)
+        self._counter += 1
+        with pinned(self._layout) as root:
+            self._put(root)
+
+    def _put(self, root: Layout) -> None:
+        path = root.beat_file(self._identity["machine"])
+        self._guard.check(_lying_at(root, path), boottime())
+        root.workers_dir.mkdir(mode=0o700, exist_ok=True)
+        write_atomically(path, self._content())
+
+
+def guard_of(options: Options, supervisor_id: str) -> BeatGuard:
+    """Return what keeps a supervisor from overwriting another host's beat."""
+    spans = options.spans
+    return BeatGuard(
+        supervisor_id, options.host_id, options.dead_beat, spans.dead_s, 3 * spans.beat_s
+    )
+
+
+def _lying_at(root: Layout, path: Path) -> bytes | None:
+    found = read_file(root.root, path, BEAT_BYTES)
+    if isinstance(found, Unreadable):
+        raise OSError(errno.EIO, found.why)
+    return found.data if isinstance(found, Content) else None

@@ -1,0 +1,94 @@
+"""The supervisor's only child: the launcher, started without ever waiting for a disk.
+
+The supervisor is the next subreaper above the launcher. So what a dead launcher had started comes
+to it, and it ends exactly that: all below itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.channel import Channel
+from mlq_worker.ipc.options import Options
+from mlq_worker.keeper.start import Keeper
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_YOUNG_S = 5.0
+
+
+class LaunchPause:
+    """When the next launcher may start: later each time that one dies young."""
+
+    def __init__(self) -> None:
+        self._began_at = 0.0
+        self._length_s = 0.0
+
+    def began(self, at: float) -> None:
+        """One was started."""
+        self._began_at = at
+
+    def until(self, died_at: float) -> float:
+        """Returns when the next may start, after the last one died."""
+        young = died_at - self._began_at < _YOUNG_S
+        self._length_s = 2 * self._length_s if young and self._length_s else _FIRST_PAUSE_S
+        self._length_s = min(self._length_s, _LONGEST_PAUSE_S)
+        return died_at + self._length_s
+
+
+class LauncherProcess:
+    """A running launcher.
+
+    Args:
+        options: those of the supervisor.
+        boot_id: this boot's id.
+        supervisor_id: of its supervisor.
+        keeper: starts it, so that Python on a hung NFS holds up the launcher and not us.
+    """
+
+    def __init__(self, options: Options, boot_id: str, supervisor_id: str, keeper: Keeper) -> None:
+        ours, theirs = socket.socketpair()
+        theirs.set_inheritable(True)
+        path, argv = keeper.become(
+            [
+                *(sys.executable, "-P", "-m", "mlq_worker.launcher.__main__"),
+                f"--fd={theirs.fileno()}",
+                f"--supervisor={os.getpid()}",
+                f"--machine={options.machine}",
+                f"--boot-id={boot_id}",
+                f"--supervisor-id={supervisor_id}",
+                f"--queue-id={options.queue_id}",
+                f"--mark-prefix={options.mark_prefix}",
+                f"--root={options.root}",
+                f"--runtime={options.runtime}",
+            ]
+        )
+        self.pid = os.posix_spawn(
+            path, argv, os.environ, setsigmask=(), setsigdef=[signal.SIGPIPE, signal.SIGTERM]
+        )
+        theirs.close()
+        self.channel = Channel(ours)
+
+    def end(self) -> None:
+        """Kills it, if it is not dead yet, and waits for nothing."""
+        self.channel.close()
+        os.kill(self.pid, signal.SIGKILL)
+
+    def keep_going(self) -> None:
+        """Lets it go on if somebody has stopped it: nobody could start or end a job meanwhile."""
+        seen = processes.look_at(self.pid)
+        if seen is not None and seen.state == "T":
+            processes.send(seen, signal.SIGCONT)
+
+    def buried(self) -> bool:
+        """Whether it is dead and nothing is left of what it started; kills what is left."""
+        left = processes.kill_all(lambda: processes.below(processes.look(), [os.getpid()]))
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    return False
+            except ChildProcessError:
+                return not left

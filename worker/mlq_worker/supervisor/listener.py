@@ -1,0 +1,96 @@
+"""Where the worker comes in: one connection at a time, and only from the same user."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from mlq_worker.ipc.channel import Channel, Message
+from mlq_worker.ipc.log import note
+
+_UNREAD_BYTES = 64 << 20  # a worker that leaves so much unread is given up
+
+
+class Door:
+    """The listening sockets and the worker behind them; a new worker replaces the old one.
+
+    Args:
+        listeners: non-blocking listening unix sockets.
+        poll: what the owner waits with; kept up to date here.
+    """
+
+    def __init__(self, listeners: Sequence[socket.socket], poll: select.poll) -> None:
+        self._listeners = listeners
+        self._poll = poll
+        self._worker: Channel | None = None
+        self._greeted = False
+        for listener in listeners:
+            poll.register(listener, select.POLLIN)
+
+    @property
+    def occupied(self) -> bool:
+        """Whether a worker is connected."""
+        return self._worker is not None
+
+    def watch(self) -> None:
+        """Prepares the next wait."""
+        if self._worker is not None:
+            self._worker.watch(self._poll)
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """Sends an event to a worker that has been greeted; without one the event is dropped."""
+        if self._worker is not None and self._greeted:
+            self._worker.send(event)
+
+    def greet(self, hello: Mapping[str, Any]) -> None:
+        """Answers the worker's hello; from here on it is told of events."""
+        self._greeted = True
+        self.tell(hello)
+
+    def messages(self) -> list[Message]:
+        """What the worker has sent."""
+        worker = self._worker
+        if worker is None:
+            return []
+        worker.flush()
+        try:
+            return worker.receive()
+        except ValueError as error:
+            self.refuse(error)
+            return []
+
+    def refuse(self, error: Exception) -> None:
+        """Gives up a worker that does not speak the protocol."""
+        note(f"the worker sent what cannot be understood: {error!r}")
+        self.close()
+
+    def change(self) -> None:
+        """Lets go a worker that left, and lets in one that waits."""
+        worker = self._worker
+        if worker is not None and (worker.closed or worker.unsent_bytes > _UNREAD_BYTES):
+            self.close()
+        for listener in self._listeners:
+            with suppress(BlockingIOError):
+                self._let_in(listener.accept()[0])
+
+    def _let_in(self, connection: socket.socket) -> None:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        _pid, uid, _gid = struct.unpack("3i", credentials)
+        if uid not in (os.getuid(), 0):
+            connection.close()
+            return
+        self.close()
+        self._worker = Channel(connection)
+
+    def close(self) -> None:
+        """Shows the worker out, after what it can still be told now."""
+        if self._worker is not None:
+            self._poll.unregister(self._worker)
+            self._worker.flush()
+            self._worker.close()
+        self._worker, self._greeted = None, False

@@ -1,0 +1,132 @@
+"""How a running attempt is brought to its end, step by step: pure, for `state`.
+
+Told to end, its first process gets SIGTERM (`audience`) and has the grace to save its state. When
+those that were told have ended, the rest is killed. At the end of the grace all that is left gets
+SIGTERM, and a moment later SIGKILL, round by round until nothing is left. A signal that its user
+asked for goes out ahead of the time limit, and in place of the first SIGTERM when the job will run
+again. Invariant: nothing is told while it is paused, since it would have to wake.
+"""
+
+from __future__ import annotations
+
+from mlq.units import format_duration
+from mlq_worker.ipc.messages import Outcome
+from mlq_worker.launcher.results import signal_name
+from mlq_worker.supervisor.attempt import KILL_AGAIN_S, Attempt, Instructions
+from mlq_worker.supervisor.notices import Notice
+
+LAST_S = 1.0  # between SIGTERM to all and SIGKILL; no longer than the grace itself
+_KILL_AGAIN_MAX_S = 2.0
+
+
+def begin(attempt: Attempt, outcome: Outcome, reason: str, at: float, out: Instructions) -> None:
+    """End an attempt that has, or will have, processes."""
+    attempt.ending = (outcome, reason)
+    grace_s = attempt.order["stop_grace_s"]
+    kill_at = at if outcome == "lost" else at + grace_s + _last_s(attempt)
+    job_id, number = attempt.key
+    out.doom.append(
+        {
+            "id": job_id,
+            "attempt": number,
+            "outcome": outcome,
+            "reason": reason,
+            "kill_at": kill_at,
+        }
+    )
+    if outcome == "lost":
+        attempt.rest_at, attempt.kill_at = None, at
+    elif attempt.paused_at is None and attempt.kill_at is None:
+        tell(attempt, at, out)
+
+
+def tell(attempt: Attempt, at: float, out: Instructions) -> None:
+    """Tell it to end; the grace begins."""
+    attempt.rest_at = at + attempt.order["stop_grace_s"]
+    attempt.kill_at = attempt.rest_at + _last_s(attempt)
+    runs_again = attempt.ending is not None and attempt.ending[0] == "released"
+    notice = _notice(attempt, or_end=True)
+    if notice is not None and runs_again and not attempt.signaled:
+        attempt.signaled = True
+        out.notify.append(notice)
+    else:
+        out.terminate.append(attempt.target)
+
+
+def over(attempt: Attempt, at: float) -> None:
+    """Those that were told to end have ended: what they left behind is killed."""
+    if attempt.kill_at is not None and attempt.ending is not None:
+        attempt.rest_at = None
+        attempt.kill_at = min(attempt.kill_at, at + KILL_AGAIN_S)  # most are gone by then
+
+
+def go_on(attempt: Attempt, at: float, out: Instructions) -> None:
+    """Do what is due to an attempt that was told to end."""
+    if attempt.rest_at is not None and at >= attempt.rest_at:
+        attempt.rest_at = None
+        if attempt.paused_at is None:
+            out.terminate_all.append(attempt.target)
+    if attempt.kill_at is not None and at >= attempt.kill_at:
+        out.kill.append(attempt.target)
+        attempt.kill_at = at + attempt.kill_again_s
+        attempt.kill_again_s = min(2 * attempt.kill_again_s, _KILL_AGAIN_MAX_S)
+
+
+def signal_ahead(attempt: Attempt, at: float, out: Instructions) -> None:
+    """Send the signal that was asked for ahead of the time limit."""
+    if attempt.limit_at is None:
+        return  # as with most: this is asked of all attempts in each turn
+    signal_at = _signal_at(attempt)
+    notice = _notice(attempt, or_end=False)
+    if signal_at is not None and notice is not None and at >= signal_at:
+        attempt.signaled = True
+        out.notify.append(notice)
+
+
+def is_over_limit(attempt: Attempt, at: float) -> bool:
+    """Whether its time is up."""
+    return (
+        attempt.limit_at is not None
+        and at >= attempt.limit_at
+        and attempt.ending is None
+        and attempt.paused_at is None
+    )
+
+
+def limit_reason(attempt: Attempt) -> str:
+    """Return why an attempt ends whose time is up."""
+    reason = f"timeout after {format_duration(attempt.order['time_limit_s'] or 0)}"
+    asked = attempt.order.get("signal")
+    if attempt.unheeded and asked is not None:
+        ahead = format_duration(asked["ahead_s"] or 0)
+        name = signal_name(asked["number"])
+        reason += f"; none of its processes handled {name}, sent {ahead} before"
+    return reason
+
+
+def due_at(attempt: Attempt) -> float:
+    """Return when there is something to do about its end; infinity if there is nothing."""
+    times = [attempt.rest_at, attempt.kill_at]
+    if attempt.limit_at is not None and attempt.paused_at is None and attempt.ending is None:
+        times += [attempt.limit_at, _signal_at(attempt)]
+    return min((one for one in times if one is not None), default=float("inf"))
+
+
+def _signal_at(attempt: Attempt) -> float | None:
+    asked = attempt.order.get("signal")
+    if asked is None or asked["ahead_s"] is None or attempt.limit_at is None:
+        return None
+    if attempt.signaled or attempt.ending is not None or attempt.paused_at is not None:
+        return None
+    return attempt.limit_at - asked["ahead_s"]
+
+
+def _notice(attempt: Attempt, *, or_end: bool) -> Notice | None:
+    asked = attempt.order.get("signal")
+    if asked is None:
+        return None
+    return Notice(attempt.target, asked["number"], asked["first_only"], or_end)
+
+
+def _last_s(attempt: Attempt) -> float:
+    return min(LAST_S, attempt.order["stop_grace_s"])
