@@ -15,7 +15,7 @@ from bench.folders import new_folder
 from bench.processes import child_of
 from mlq import Queue
 from mlq.server import control as server
-from mlq.settings.settings import load
+from mlq.settings.load import load
 
 MLQ = Path(sys.executable).with_name("mlq")
 MACHINE = "bench"

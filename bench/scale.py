@@ -23,7 +23,7 @@ from mlq.copies.copy_files import root_of_queue
 from mlq.copies.keeper import CopyKeeper
 from mlq.jobs.lifecycle import Event
 from mlq.server import control as server
-from mlq.settings.settings import load
+from mlq.settings.load import load
 from mlq.store.operations import Claimant, Move
 
 _WHO = Claimant("bench", "boot", "supervisor")

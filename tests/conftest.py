@@ -25,7 +25,7 @@ def pytest_configure() -> None:
 
 
 # What these tests are about differs between server programs; all others run on one of them.
-_EVERY_SERVER = ("tests/store/", "tests/system/test_server")
+_EVERY_SERVER = ("tests/mlq/store/", "tests/end_to_end/test_server")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

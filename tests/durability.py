@@ -31,7 +31,8 @@ from mlq.jobs.lifecycle import Event
 from mlq.jobs.signing import load_key
 from mlq.server import control as server
 from mlq.server.status import status
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.store.connection import RedisClient, open_redis
 from mlq.store.operations import Claimant, Move, claim_operation
 from mlq.store.replies import Claim

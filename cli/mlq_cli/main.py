@@ -132,8 +132,6 @@ def _tell(error: MlqError) -> None:
 
 def _dispatch(words: list[str]) -> int:
     if "_ARGCOMPLETE" in os.environ:
-        from mlq_cli.invocation.completers import answer_completion
-
         return answer_completion()
     if not words or words[0] in {"-h", "--help", "help"}:
         print(overview())
@@ -174,6 +172,21 @@ def run_command(name: str, words: Sequence[str]) -> int:
     parser = new_parser(f"mlq {name}", command.HELP, command.EXAMPLES)
     command.configure(parser)
     return int(command.run(parser.parse_args(list(words))))
+
+
+def answer_completion() -> int:
+    """Answer argcomplete's question about the whole command line; ends the process."""
+    import argcomplete
+
+    from mlq_cli.invocation.parser import new_parser
+
+    parser = new_parser("mlq", "", "")
+    commands = parser.add_subparsers()
+    for name in command_names():
+        module = command_module(name)
+        module.configure(commands.add_parser(name, help=module.HELP, allow_abbrev=False))
+    argcomplete.autocomplete(parser)
+    return 0
 
 
 def overview() -> str:

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from mlq.files.strict_files import Missing
 from mlq.settings.settings import Settings
-from mlq.tunnel import is_remote
 from mlq_cli.remote.far_reader import Log, open_log
 
 
@@ -45,7 +44,7 @@ class FilesHere:
 
 def root_files(settings: Settings) -> RootFiles:
     """Return the results root, from here or through the queue's host."""
-    if not is_remote(settings) or (settings.root / "queue.json").is_file():
+    if not settings.is_remote or (settings.root / "queue.json").is_file():
         return FilesHere(settings.root)
     from mlq_cli.remote.far_files import FarFiles
     from mlq_cli.remote.far_shell import open_far_shell

@@ -11,12 +11,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlq.version import __version__
+
 if TYPE_CHECKING:
     from mlq.api.job import Job, JobResult
     from mlq.api.queue import Queue
     from mlq.jobs.progress import report
 
-__version__ = "0.1.0"
 __all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
 
 # Looked up on first use: the command and the supervisor import parts of this package and must not

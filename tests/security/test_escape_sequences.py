@@ -18,7 +18,7 @@ from sandbox import Completed, Sandbox
 from spoil import FIELDS, spoil_beside_jobs
 
 from mlq.jobs.lifecycle import Event
-from mlq.settings.settings import load
+from mlq.settings.load import load
 from mlq.store.connection import open_redis
 
 # Clear the screen, name the window, a colour by its 8-bit code, one by its own, a device control

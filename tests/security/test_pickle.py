@@ -25,7 +25,7 @@ from spoil import FIELDS, spoil_beside_jobs
 import mlq
 import mlq_cli
 import mlq_worker
-from mlq.settings.settings import load
+from mlq.settings.load import load
 from mlq.store.connection import open_redis
 
 COMMANDS = [

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from mlq.files.layout import Layout
-from mlq_worker.supervisor.heartbeat import Beats
-from mlq_worker.supervisor.listener import Door
+from mlq_worker.supervisor.heartbeat import HeartbeatWriter
+from mlq_worker.supervisor.listener import WorkerListener
 from simulation.engine import Engine, Task
 from simulation.machine import Machine
 
@@ -81,7 +81,7 @@ class SimChannel:
             self._engine.after(HOP_S, hang_up)
 
 
-class SimDoor(Door):
+class SimDoor(WorkerListener):
     """The real door; who waits at it comes from the simulation."""
 
     def __init__(self, listener: list[SimChannel], poll: Any) -> None:
@@ -98,7 +98,7 @@ class SimDoor(Door):
             self._worker.wake()  # it may have spoken already
 
 
-class SimBeats(Beats):
+class SimBeats(HeartbeatWriter):
     """The real thread of beats, as a task."""
 
     def __init__(self, machine: Machine, nfs: Any, identity: dict[str, str], **how: Any) -> None:

@@ -23,12 +23,12 @@ from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.machine_name import MachineName
 from mlq_worker.agent.reaper import Evidence, Reaper
-from mlq_worker.agent.supervisor_session import Supervised
+from mlq_worker.agent.supervisor_session import SupervisorSession
 from mlq_worker.ipc import processes
 from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.spawner import Spawner
 from mlq_worker.liveness import fence
-from mlq_worker.liveness.verdicts import Leases, Look, Witness
+from mlq_worker.liveness.verdicts import BeatMonitor, BeatSnapshot, Leases
 from mlq_worker.supervisor import heartbeat
 from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.state import Attempts
@@ -75,7 +75,7 @@ def fence_longer_than_dead(patch: Any) -> None:
 
 def reaper_ignores_nfs(patch: Any) -> None:
     patch.setattr(
-        Witness,
+        BeatMonitor,
         "verdicts",
         lambda self, look, expired, lapsed: {one.key: "silent" for one in expired},
     )
@@ -84,9 +84,9 @@ def reaper_ignores_nfs(patch: Any) -> None:
 def unreadable_is_silent(patch: Any) -> None:
     real = mlq_worker.agent.reaper.read_beats
 
-    def read(layout: Any, machines: Sequence[str], clock: Any) -> Look:
+    def read(layout: Any, machines: Sequence[str], clock: Any) -> BeatSnapshot:
         look = real(layout, machines, clock)
-        return Look(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
+        return BeatSnapshot(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
 
     patch.setattr(mlq_worker.agent.reaper, "read_beats", read)
     patch.setattr(
@@ -104,13 +104,13 @@ def new_boot_is_ignored(patch: Any) -> None:
         return real(known, results, past, here, now_s)
 
     patch.setattr(mlq_worker.agent.effects, "stray_moves", moves)
-    patch.setattr(Witness, "_end", lambda self, attempt, beat: "")
+    patch.setattr(BeatMonitor, "_end", lambda self, attempt, beat: "")
 
 
 def stopped_before_it_has_ended(patch: Any) -> None:
-    real = Supervised.stop
+    real = SupervisorSession.stop
 
-    def stop(self: Supervised, attempts: Any, outcome: str, reason: str) -> None:
+    def stop(self: SupervisorSession, attempts: Any, outcome: str, reason: str) -> None:
         attempts = list(attempts)
         real(self, attempts, outcome, reason)
         for job_id, number in attempts:
@@ -118,7 +118,7 @@ def stopped_before_it_has_ended(patch: Any) -> None:
             ended = AttemptResult(job_id, number, machine, outcome, None, reason, "", "", "")
             self.holdings.end(ended)
 
-    patch.setattr(Supervised, "stop", stop)
+    patch.setattr(SupervisorSession, "stop", stop)
 
 
 def resumed_without_confirmation(patch: Any) -> None:
@@ -129,12 +129,12 @@ def resumed_without_confirmation(patch: Any) -> None:
 
 
 def renewal_counts_from_its_reply(patch: Any) -> None:
-    real = Supervised.confirm
+    real = SupervisorSession.confirm
 
-    def confirm(self: Supervised, renewal: Any, _sent_s: float) -> None:
+    def confirm(self: SupervisorSession, renewal: Any, _sent_s: float) -> None:
         real(self, renewal, self._site.clocks.boot_s())
 
-    patch.setattr(Supervised, "confirm", confirm)
+    patch.setattr(SupervisorSession, "confirm", confirm)
 
 
 def order_counts_from_its_arrival(patch: Any) -> None:
@@ -308,20 +308,20 @@ BUGS: dict[str, Bug] = {
     "unreadable NFS is taken for silence": Bug(60, unreadable_is_silent, at=30),
     "a new boot id is ignored": Bug(60, new_boot_is_ignored, at=21),
     "a stopped job moves before its processes are gone": Bug(60, stopped_before_it_has_ended, at=9),
-    "a beat resumes what Redis did not confirm": Bug(60, resumed_without_confirmation, at=43),
+    "a beat resumes what Redis did not confirm": Bug(60, resumed_without_confirmation, at=47),
     "a renewal counts from its reply": Bug(100, renewal_counts_from_its_reply),
     "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
-    "an attempt given up by the queue runs on": Bug(60, lost_attempts_run_on, at=10),
+    "an attempt given up by the queue runs on": Bug(60, lost_attempts_run_on, at=17),
     "an attempt is gone with its leader": Bug(60, gone_with_its_leader, at=2),
-    "orphans are found by their mark": Bug(60, orphans_are_found_by_their_mark),
+    "orphans are found by their mark": Bug(60, orphans_are_found_by_their_mark, at=2),
     "a launcher outlives its supervisor": Bug(300, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a name is held by nobody": Bug(60, a_name_is_held_by_nobody, at=8),
     "what is missing here is taken to be missing everywhere": Bug(
-        10, missing_here_is_missing_everywhere
+        10, missing_here_is_missing_everywhere, at=2
     ),
     "a claim counts before it is on disk": Bug(60, claims_count_before_they_are_on_disk),
-    "one bad result fails the whole batch": Bug(60, one_bad_result_fails_the_batch),
+    "one bad result fails the whole batch": Bug(60, one_bad_result_fails_the_batch, at=21),
     "a restored queue forgets what runs": Bug(60, restored_queue_forgets_what_runs, at=7),
     "an end that could not be written is not copied": Bug(60, unwritten_ends_are_not_copied, at=31),
     "a verdict stands although the lease was renewed": Bug(

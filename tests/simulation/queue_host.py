@@ -16,7 +16,7 @@ from typing import Any
 
 from mlq.errors import QueueUnreachableError
 from mlq.store import scripts
-from mlq.store.wire import Wire
+from mlq.store.wire import UnixClient
 from simulation.engine import Engine, Violation
 
 Copy = list[tuple[bytes, int, bytes]]
@@ -100,7 +100,7 @@ class QueueHost:
         operations: SHA-1 -> name of the operation.
     """
 
-    def __init__(self, engine: Engine, wire: Wire, operations: dict[str, str]) -> None:
+    def __init__(self, engine: Engine, wire: UnixClient, operations: dict[str, str]) -> None:
         self._engine, self.wire, self._operations = engine, wire, operations
         self.down = False
         self.lives = 1

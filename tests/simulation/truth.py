@@ -15,7 +15,7 @@ from simulation.engine import Engine, Violation
 from simulation.poisoned_results import REASON
 
 if TYPE_CHECKING:
-    from mlq.store.wire import Wire
+    from mlq.store.wire import UnixClient
     from simulation.data_loss import DataLoss
     from simulation.machine import Machine, SimProcess
 
@@ -38,7 +38,7 @@ class Truth:
         self._engine = engine
         self._result_written_at = result_written_at
         self.poisoned: set[Key] = set()
-        self.wire: Wire | None = None
+        self.wire: UnixClient | None = None
         self.server_clock_s: Callable[[], float] = lambda: engine.now
         self.check_failure: Callable[[str, str], None] = lambda what, reason: None
         self.processes: dict[str, list[tuple[Machine, SimProcess]]] = {}

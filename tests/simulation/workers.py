@@ -11,9 +11,9 @@ from mlq.errors import MlqError, SupervisorError
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.agent.clocks import Clocks
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.decide import Mode, decide, next_turn_s
-from mlq_worker.agent.effects import Hands
+from mlq_worker.agent.effects import Effects
 from mlq_worker.agent.loop import IDLE_S
 from mlq_worker.agent.machine_name import MachineName
 from mlq_worker.agent.supervisor_client import SupervisorLink
@@ -85,7 +85,7 @@ class SimProbe:
         return self._report
 
 
-class SimSite(Site):
+class SimSite(MachineContext):
     """A site whose supervisor is a simulated one."""
 
     host: WorkerHost
@@ -103,7 +103,7 @@ class WorkerHost:
     def __init__(self, world: World, machine: Machine) -> None:
         self.world, self.machine, self.engine = world, machine, world.engine
         self.mode = Mode.RUN
-        self.hands: Hands | None = None
+        self.hands: Effects | None = None
         self.frozen_until = 0.0
         self.settled_at = float("inf")
         self.client = SimClient(self.engine, world.queue_host, machine.link)
@@ -184,7 +184,7 @@ class WorkerHost:
                 return
             self._wait(refusal.again_s)
         self.dead_beat = name.dead_beat
-        self.hands = hands = Hands(site, Store(self.client, QUEUE_ID, self.identity), self.ring)
+        self.hands = hands = Effects(site, Store(self.client, QUEUE_ID, self.identity), self.ring)
         while True:
             facts = hands.look(self.mode)
             actions = decide(facts)
@@ -232,13 +232,13 @@ class WorkerHost:
             self.engine.wait(seconds, self)
         self._rung = False
 
-    def _hear(self, hands: Hands) -> None:
+    def _hear(self, hands: Effects) -> None:
         hands.supervised.hear()
         if self._heard:
             messages, self._heard = self._heard, set()
             hands.woken(messages)
 
-    def _listen(self, hands: Hands) -> None:
+    def _listen(self, hands: Effects) -> None:
         if not self._subscribed and not hands.queue_is_down:
             try:
                 self.client.call("GET", "mlq:queue_id")

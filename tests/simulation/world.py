@@ -14,9 +14,9 @@ from redis_server import ADMIN, ADMIN_PASSWORD, RedisServer
 
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
-from mlq.store.wire import Wire
+from mlq.store.wire import UnixClient
 from mlq_worker.ipc.options import Options
-from mlq_worker.liveness.fence import Spans
+from mlq_worker.liveness.fence import LivenessTimings
 from simulation import placing_faults, poisoned_results
 from simulation.data_loss import DataLoss
 from simulation.engine import Engine, Violation
@@ -68,7 +68,7 @@ class World:
         self.layout = Layout(ROOT, QUEUE_ID)
         self.nfs = Nfs(engine)
         self.truth = Truth(engine, self._result_written_at)
-        self._wire = Wire(server.settings.redis_socket, ADMIN, ADMIN_PASSWORD)
+        self._wire = UnixClient(server.settings.redis_socket, ADMIN, ADMIN_PASSWORD)
         self.queue_host = QueueHost(engine, self._wire, scripts.operations)
         self.queue_host.watch, self.queue_host.published = self.truth.watch, self._publish
         self.truth.wire = self._wire
@@ -133,7 +133,7 @@ class World:
             machine.queue_name,
             ROOT,
             mark_prefix(machine),
-            Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+            LivenessTimings(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
             QUEUE_ID,
             machine.host["host_id"],
             dead_beat,

@@ -12,7 +12,8 @@ from redis_server import installation
 from server_programs import only
 
 from mlq.server import control as server
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 
 Install = Callable[[], Settings]
 

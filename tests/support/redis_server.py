@@ -14,7 +14,8 @@ import redis
 from server_programs import only
 
 from mlq.server import control as server
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.store.connection import open_redis
 
 ADMIN = "admin"

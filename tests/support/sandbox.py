@@ -26,11 +26,11 @@ from mlq.api.queue import Queue
 from mlq.files.paths import read_secret
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.spec import JobSpec
-from mlq.settings.settings import load
+from mlq.settings.load import load
 from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
 from mlq.store.templates import Raw, whole_specs
-from mlq.store.wire import Wire
+from mlq.store.wire import UnixClient
 from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 
@@ -128,7 +128,7 @@ class Sandbox:
         self.start_server()
         settings = load(self.environ).settings
         password = read_secret(settings.password_file).decode().strip()
-        store = Store(Wire(settings.redis_socket, settings.redis_user, password))
+        store = Store(UnixClient(settings.redis_socket, settings.redis_user, password))
         return Queue(store, settings, environ=self.environ)
 
     def submit(self, *argv: str, **options: Any) -> str:

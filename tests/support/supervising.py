@@ -19,15 +19,15 @@ from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.clock import boottime
 from mlq_worker.ipc.options import Options
-from mlq_worker.liveness.fence import Spans
+from mlq_worker.liveness.fence import LivenessTimings
 
-CALM = Spans(10, 45, 60, 90)
+CALM = LivenessTimings(10, 45, 60, 90)
 
 
 class Bench:
     """Starts a supervisor, gives it orders and gathers what it answers; `end` leaves nothing."""
 
-    def __init__(self, folder: Path, spans: Spans = CALM) -> None:
+    def __init__(self, folder: Path, spans: LivenessTimings = CALM) -> None:
         self.runtime, self.root = folder / "rt", folder / "root"
         self.runtime.mkdir()
         self.root.mkdir()

@@ -13,7 +13,7 @@ import sys
 
 from mlq.errors import MlqError
 from mlq.files.paths import machine_dir
-from mlq.settings.settings import load
+from mlq.settings.load import load
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.service.control import run, wait_for_drained
 from mlq_worker.service.start import DRAINED, KEEP_TRYING

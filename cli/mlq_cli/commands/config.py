@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlq.settings.settings import Loaded, load
+from mlq.settings.load import Loaded, load
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import out_style, print_json, print_painted
 from mlq_cli.render.table import Cell, Column, table

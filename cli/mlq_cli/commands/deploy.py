@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError
 from mlq.settings.hosts import HOST_RULE, is_host
-from mlq.settings.settings import Settings, load
-from mlq.tunnel import is_remote
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import print_json, print_lines
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if any(character.isspace() for character in args.python):
         raise InvalidInputError(f"--python {args.python!r} cannot be used", why="it has spaces")
     settings = load(os.environ).settings
-    host = args.on or (settings.queue_host if is_remote(settings) else "")
+    host = args.on or (settings.queue_host if settings.is_remote else "")
     where = host or "this machine"
     with Progress() as progress:
         progress.show({where: "connecting" if host else "working"})

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlq.settings.settings import Loaded, load
+from mlq.settings.load import Loaded, load
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import out_style, print_json, print_painted
 from mlq_cli.remote.command import add_machines, machines_of

@@ -17,7 +17,6 @@ from mlq.jobs.view import JobView
 from mlq.machines.said import offer_of
 from mlq.settings.settings import Settings
 from mlq.submit.present_folder import present_folder
-from mlq.tunnel import is_remote
 from mlq_cli.invocation.parser import add_json, check_text
 from mlq_cli.invocation.session import open_queue, print_json, print_lines, say
 from mlq_cli.render.clean import clean
@@ -187,7 +186,7 @@ def _report(queue: Queue, job: JobView, folder: str, args: argparse.Namespace) -
 
 
 def _missing(settings: Settings, folder: str) -> str:
-    if not is_remote(settings):
+    if not settings.is_remote:
         return ""
     from mlq_cli.remote.folder_there import missing_there
 

@@ -15,6 +15,7 @@ from mlq.jobs.view import JobView
 from mlq.lenient import text_of, whole
 from mlq.store.replies import Waiting
 from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
+from mlq_cli.explanation_table import verdict_table
 from mlq_cli.invocation.parser import add_ids, add_json
 from mlq_cli.invocation.session import (
     local_now,
@@ -25,7 +26,6 @@ from mlq_cli.invocation.session import (
     print_painted,
 )
 from mlq_cli.render.clean import clean
-from mlq_cli.render.explain import verdict_table
 from mlq_cli.render.jobs import asks, seconds_of, state_of
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.words import count, elapsed, moment

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from mlq.settings.settings import load
+from mlq.settings.load import load
 from mlq_cli.invocation.session import print_lines, say
 
 HELP = "set mlq up on this machine: asks, checks each answer, writes the config file and the key"

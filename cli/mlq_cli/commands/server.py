@@ -9,7 +9,8 @@ from dataclasses import asdict
 from mlq.server import control as server
 from mlq.server import status as server_status
 from mlq.server.files import ServerFiles
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.store.store import Store
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import print_json, print_lines

@@ -7,7 +7,8 @@ import os
 
 from mlq.errors import InvalidInputError
 from mlq.files.paths import checked_machine
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.units import parse_size
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import print_json, print_lines, say

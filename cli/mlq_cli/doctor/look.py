@@ -16,9 +16,9 @@ from mlq.files.layout import CURRENT, SOFTWARE, write_atomically
 from mlq.files.mounts import network_file_system
 from mlq.files.paths import SecretMissingError, private_dir, read_secret
 from mlq.jobs.signing import fingerprint, load_key
+from mlq.settings.load import Loaded
 from mlq.settings.people import user_name
-from mlq.settings.settings import Loaded, Settings
-from mlq.tunnel import is_remote
+from mlq.settings.settings import Settings
 from mlq_cli.doctor.facts import (
     FileFacts,
     GpuFacts,
@@ -106,7 +106,7 @@ def root(settings: Settings) -> RootFacts:
     """Look at the results root: write there, and read the file server's clock."""
     path, shown = settings.root, str(settings.root)
     if not path.is_dir():
-        return RootFacts(shown, missing=True, needed=not is_remote(settings))
+        return RootFacts(shown, missing=True, needed=not settings.is_remote)
     found = path.stat()
     ours, mode = found.st_uid == os.geteuid(), found.st_mode & 0o777
     disk = os.statvfs(path)

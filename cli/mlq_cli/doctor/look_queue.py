@@ -13,14 +13,14 @@ from mlq.machines.clock_offset import offset_s
 from mlq.server.lost_files import explained
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
-from mlq.store.wire import Wire
-from mlq.tunnel import is_remote, reach
+from mlq.store.wire import UnixClient
+from mlq.tunnel import reach
 from mlq_cli.doctor.facts import QueueFacts
 
 
 def queue(settings: Settings) -> QueueFacts:
     """Look at the queue, through a tunnel if it is on another host."""
-    where = f"{settings.queue_host} (by ssh)" if is_remote(settings) else str(settings.redis_socket)
+    where = f"{settings.queue_host} (by ssh)" if settings.is_remote else str(settings.redis_socket)
     try:
         path, wire = reached(settings)
         began_s = time.monotonic()
@@ -30,9 +30,9 @@ def queue(settings: Settings) -> QueueFacts:
         info = str(wire.call("INFO"), errors="replace")
         answer_s = time.monotonic() - asked_s
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-        missing = "" if is_remote(settings) else _missing(settings, wire)
+        missing = "" if settings.is_remote else _missing(settings, wire)
     except MlqError as error:
-        if isinstance(error, QueueUnreachableError) and not is_remote(settings):
+        if isinstance(error, QueueUnreachableError) and not settings.is_remote:
             error = explained(error, settings)
         return QueueFacts(where, error, passed_over=_passed_over(settings))
     server_s = float(whole(fields.get("server_time_usec", "")[:-6]))  # of microseconds
@@ -43,7 +43,7 @@ def queue(settings: Settings) -> QueueFacts:
         version=f"{kind} {fields.get('valkey_version') or fields.get('redis_version')}",
         user=settings.redis_user,
         confined=_is_refused(lambda: wire.call("CONFIG", "GET", "dir")),
-        default_off=_is_refused(lambda: Wire(path, "default", "").call("PING")),
+        default_off=_is_refused(lambda: UnixClient(path, "default", "").call("PING")),
         aof=fields.get("aof_enabled") == "1" and set(statuses) == {"ok"},
         took_s=took_s,
         missing=missing,
@@ -52,14 +52,14 @@ def queue(settings: Settings) -> QueueFacts:
     )
 
 
-def reached(settings: Settings) -> tuple[Path, Wire]:
+def reached(settings: Settings) -> tuple[Path, UnixClient]:
     """Return the socket of the queue, through a tunnel if need be, and a connection to it.
 
     Raises:
         MlqError: it cannot be reached, or there is no password.
     """
     path = reach(settings)
-    return path, Wire(path, settings.redis_user, read_password(settings.password_file))
+    return path, UnixClient(path, settings.redis_user, read_password(settings.password_file))
 
 
 def _missing(settings: Settings, wire: Client) -> str:
@@ -76,7 +76,7 @@ def _passed_over(settings: Settings) -> tuple[str, ...]:
     from mlq.server.files import ServerFiles
     from mlq.server.trial import Trials
 
-    if is_remote(settings):
+    if settings.is_remote:
         return ()
     return tuple(Trials(ServerFiles(settings.server_dir).trials).faults())
 

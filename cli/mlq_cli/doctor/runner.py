@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mlq.errors import MlqError
-from mlq.settings.settings import Loaded, Settings
-from mlq.tunnel import is_remote
+from mlq.settings.load import Loaded
+from mlq.settings.settings import Settings
 from mlq_cli.doctor import (
     identity,
     judge,
@@ -56,7 +56,7 @@ def probes(loaded: Loaded) -> list[Probe]:
         Probe("times", lambda: [judge.times(settings)]),
         Probe("root", lambda: judge.root(look.root(settings)), remedy=hangs),
     ]
-    if is_remote(settings):
+    if settings.is_remote:
         listed.append(Probe("ssh", lambda: [judge.ssh(look.ssh(settings))], 60.0))
     listed.append(Probe("queue", lambda: judge.queue(look_queue.queue(settings)), 90.0))
     listed.append(Probe("queue's root", lambda: identity.examine(settings), remedy=hangs))

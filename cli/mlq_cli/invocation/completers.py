@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from mlq.errors import MlqError
-from mlq.settings.settings import load
+from mlq.settings.load import load
 
 _MOST = 500
 _ANSWER_S = 1.0
@@ -50,19 +50,3 @@ def _job_words() -> Iterator[str]:
             yield from (job_id,) if is_valid_id(job_id) else ()
             if name and clean(name) == name:
                 yield name
-
-
-def answer_completion() -> int:
-    """Answer argcomplete's question about the whole command line; ends the process."""
-    import argcomplete
-
-    from mlq_cli.invocation.parser import new_parser
-    from mlq_cli.main import command_module, command_names
-
-    parser = new_parser("mlq", "", "")
-    commands = parser.add_subparsers()
-    for name in command_names():
-        module = command_module(name)
-        module.configure(commands.add_parser(name, help=module.HELP, allow_abbrev=False))
-    argcomplete.autocomplete(parser)
-    return 0

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from mlq.errors import QueueUnreachableError
+from mlq.errors import QueueUnreachableError, TunnelError
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
-from mlq.tunnel import through
+from mlq.tunnel import reach
 
+T = TypeVar("T")
 Command = Sequence[str | bytes | int | float]
 
 
@@ -25,7 +26,7 @@ class OpeningClient:
         settings: they say where the queue is.
         connect: connects to a socket.
 
-    The first question may raise what `mlq.tunnel.through` raises, too.
+    The first question may raise what `through` raises, too.
     """
 
     def __init__(self, settings: Settings, connect: Callable[[Path], Client]) -> None:
@@ -55,3 +56,45 @@ class OpeningClient:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def through(settings: Settings, open_at: Callable[[Path], T]) -> T:
+    """Open a connection to the queue, through a tunnel if its server is on another host.
+
+    A tunnel that looked alive may turn out dead, after the laptop slept or changed networks: its
+    keeper notices, and the connection is opened once more through the new one.
+
+    Args:
+        settings: of this installation.
+        open_at: opens a connection at a socket, and speaks through it.
+
+    Raises:
+        TunnelError: the queue's host cannot be reached.
+        QueueUnreachableError: it can, but no server answers there.
+    """
+    if not settings.is_remote:
+        try:
+            return open_at(settings.redis_socket)
+        except QueueUnreachableError as error:
+            from mlq.server.lost_files import explained
+
+            raise explained(error, settings) from None
+    try:
+        return open_at(reach(settings))
+    except TunnelError:
+        raise
+    except QueueUnreachableError:
+        from mlq.tunnel.shared_client import proven_tunnel
+
+        path = proven_tunnel(settings)
+    try:
+        return open_at(path)
+    except QueueUnreachableError as error:
+        from mlq.tunnel.target import Target
+
+        raise QueueUnreachableError(
+            f"no queue answers at {Target.of(settings)}",
+            why=error.why,
+            fix="on that host: `mlq server status`; if it runs there, compare its redis_socket "
+            "(`mlq config`) with remote_socket here",
+        ) from None

@@ -16,9 +16,10 @@ from typing import Any
 
 from mlq.api.queue import Queue
 from mlq.files.paths import read_password
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.store.store import Store
-from mlq.store.wire import SLOW_S, Wire
+from mlq.store.wire import SLOW_S, UnixClient
 from mlq_cli.invocation.lazy_client import OpeningClient
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
@@ -34,7 +35,7 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
 
     Args:
         environ: the settings come from there.
-        patient: whether to wait for the queue if it goes away later (`mlq_cli.invocation.retrying_client`).
+        patient: whether to wait for the queue if it goes away later (`PatientClient`).
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -57,10 +58,10 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
 
 
 def open_store(settings: Settings, **options: Any) -> Store:
-    """Return the store of the queue of these settings; options are those of `Wire`."""
+    """Return the store of the queue of these settings; options are those of `UnixClient`."""
     password = read_password(settings.password_file)
     user = settings.redis_user
-    return Store(OpeningClient(settings, lambda path: Wire(path, user, password, **options)))
+    return Store(OpeningClient(settings, lambda path: UnixClient(path, user, password, **options)))
 
 
 def _interrupt(text: str) -> None:

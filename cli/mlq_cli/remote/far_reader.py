@@ -1,8 +1,8 @@
 """Reads logs below the results root: here, or, sent as text, on the queue's host.
 
 A laptop does not mount the results root, but its ssh connection leads to a host that does. That
-host may have no mlq, or another version; so this file and `mlq.files.strict_files` travel there and run
-under its own Python. They use the standard library only, and Python 3.10 is enough.
+host may have no mlq, or another version; so this file and `mlq.files.strict_files` travel there and
+run under its own Python. They use the standard library only, and Python 3.10 is enough.
 
 Requests come a line each, in JSON; each is answered at once, in order:
 

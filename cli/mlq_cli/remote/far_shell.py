@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from mlq.errors import MlqError, TunnelError
 from mlq.settings.settings import Settings
-from mlq.tunnel.rendezvous import Place
+from mlq.tunnel.rendezvous import Rendezvous
 from mlq.tunnel.target import Target
 from mlq_cli.remote.ssh import MARK, SSH_FAILED, Ssh, line_of
 
@@ -115,7 +115,7 @@ def _by_ssh(settings: Settings, line: str) -> FarShell:
 
 def master_folder(settings: Settings) -> Path | None:
     """Return the folder of the tunnel that holds a connection, if there is one."""
-    folder = Place.of(settings, Target.of(settings)).folder
+    folder = Rendezvous.of(settings, Target.of(settings)).folder
     return folder if (folder / "ctl").exists() else None
 
 

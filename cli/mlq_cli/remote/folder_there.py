@@ -15,7 +15,6 @@ from pathlib import Path
 
 from mlq.files.layout import write_atomically
 from mlq.settings.settings import Settings
-from mlq.tunnel import is_remote
 from mlq_cli.remote.far_shell import master_folder
 from mlq_cli.remote.ssh import Ssh, line_of
 
@@ -26,7 +25,7 @@ _MISSING = 97
 
 def missing_there(settings: Settings, folder: str) -> str:
     """Return a warning if the queue's host has no such folder; "" if it has, or cannot be asked."""
-    if not is_remote(settings) or (master := master_folder(settings)) is None:
+    if not settings.is_remote or (master := master_folder(settings)) is None:
         return ""
     seen = master / f"seen-{hashlib.sha256(folder.encode()).hexdigest()[:16]}"
     with suppress(OSError):

@@ -68,7 +68,7 @@ def account(ssh: Ssh, host: str) -> Account:
 
 
 def account_of(found: dict[str, str]) -> Account:
-    """Return the account from what the host said; the rules are those of `mlq.settings.settings`."""
+    """Return the account from what the host said, by the rules of `mlq.settings.settings`."""
     says = _config_of(found)
     uid, run = found.get("uid", ""), found.get("run", "")
     login_folder = f"/run/user/{uid}"

@@ -6,13 +6,12 @@ import os
 import shlex
 
 from mlq.settings.settings import Settings
-from mlq.tunnel import is_remote
 from mlq_cli.setup.config_text import Value, with_values
 
 
 def instructions(settings: Settings) -> list[str]:
     """Return the lines of `mlq init --show`: a config file to paste, and how to copy secrets."""
-    remote = is_remote(settings)
+    remote = settings.is_remote
     values: dict[str, Value] = {
         "queue_host": settings.queue_host or os.uname().nodename,
         "remote_socket": settings.remote_socket if remote else str(settings.redis_socket),

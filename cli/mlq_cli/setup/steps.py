@@ -11,8 +11,8 @@ from mlq.errors import InvalidInputError, StorageError
 from mlq.files.layout import write_atomically
 from mlq.files.paths import check_ours_alone, make_private_dirs
 from mlq.settings.hosts import HOST_RULE, is_gateway, is_host
-from mlq.settings.settings import Loaded, Settings, default_settings
-from mlq.tunnel import is_remote
+from mlq.settings.load import Loaded, default_settings
+from mlq.settings.settings import Settings
 from mlq_cli.invocation.prompts import Asker
 from mlq_cli.remote.command import checked_hosts
 from mlq_cli.remote.ssh import Ssh
@@ -47,7 +47,7 @@ def set_up(loaded: Loaded, flags: Flags, asker: Asker, environ: Mapping[str, str
     # A root that the file has as ~/results stays as it was typed.
     if settings.root != loaded.settings.root or " line " not in loaded.origin["root"]:
         values["root"] = str(settings.root)
-    if is_remote(settings):
+    if settings.is_remote:
         socket = flags.remote_socket or (there.socket if there else "")
         values |= {"queue_host": settings.queue_host, "remote_socket": socket}
     elif flags.queue_host is not None or loaded.settings.queue_host:
@@ -58,11 +58,11 @@ def set_up(loaded: Loaded, flags: Flags, asker: Asker, environ: Mapping[str, str
         values["machines"] = machines
     share = flags.share_secrets or (
         asker.wanted
-        and is_remote(settings)
+        and settings.is_remote
         and asker.yes(f"Copy key and password from or to {settings.queue_host}, where missing?")
     )
     done = _written(loaded, values, environ)
-    if is_remote(settings) and there is not None:
+    if settings.is_remote and there is not None:
         return [*done, *shared_secrets(settings, there, share=share)]
     return [*done, *secrets_here(settings)]
 
@@ -77,7 +77,7 @@ def _queue(settings: Settings, flags: Flags, asker: Asker) -> tuple[Settings, Ac
     if host and not is_host(host):
         raise InvalidInputError(f"the queue host {host!r} cannot be used", why=HOST_RULE)
     settings = settings._replace(queue_host=host)
-    if not is_remote(settings):
+    if not settings.is_remote:
         return settings, None
     gateway = flags.gateway
     if gateway is None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mlq.errors import QueueRefusedError
 from mlq.jobs.view import JobView
-
-if TYPE_CHECKING:
-    from mlq.api.queue import Queue
 
 
 class JobResult(NamedTuple):
@@ -22,11 +20,30 @@ class JobResult(NamedTuple):
     value: Any = None
 
 
+class JobsOfQueue(Protocol):
+    """The queue of a job, as far as the job asks it; `mlq.api.queue.Queue` is one."""
+
+    def views(self, ids: Sequence[str]) -> list[JobView]:
+        """Return these jobs as they are now."""
+
+    def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
+        """Wait until these jobs have ended."""
+
+    def result(self, job: JobView) -> JobResult:
+        """Return how an ended job ended."""
+
+    def cancel(self, ids: Sequence[str]) -> object:
+        """Cancel jobs."""
+
+    def retry(self, ids: Sequence[str], *, finished: bool = False) -> object:
+        """Queue ended jobs again."""
+
+
 class Job(NamedTuple):
     """A handle on a job in a queue; it holds nothing but the id."""
 
     id: str
-    queue: Queue
+    queue: JobsOfQueue
 
     def view(self) -> JobView:
         """Return the job as it is now."""

@@ -29,7 +29,8 @@ from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import FIELDS, JobView, view
 from mlq.machines.health import in_words
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.store.store import Store
 from mlq.submit import python_arguments
 from mlq.submit.numbering import store_all
@@ -123,6 +124,7 @@ class Queue:
         """Number, sign and store submissions (`mlq.submit.submission.Submission`)."""
         from mlq.api.selecting import with_parents
         from mlq.jobs.signing import load_key
+        from mlq.server import known
         from mlq.server.acknowledged import acknowledge
         from mlq.submit.passing import prepare
 
@@ -134,7 +136,8 @@ class Queue:
         prepared = prepare(placed, at, self.settings, self._environ, self._key)
         prepared.keep_secrets(self.layout, self.store.client)
         signed = store_all(self.store, prepared.checked, self._key, at)
-        acknowledge(self.settings, [job.spec.id for job in signed])
+        if acknowledge(self.settings, [job.spec.id for job in signed]):
+            known.remember(self.settings)
         for text in prepared.notices():
             self._tell_once(text)
         return [Job(job.spec.id, self) for job in signed]

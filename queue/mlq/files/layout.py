@@ -77,8 +77,8 @@ class Layout(NamedTuple):
     """The paths under a results root; none of them is looked at.
 
     Args:
-        root: the results root, absolute.
-        queue_id: of the queue whose root it must be; "": whosever it is. See `mlq.files.root.pinned`.
+        root: the results root, absolute. queue_id: of the queue whose root it must be; "": whosever
+        it is. See `mlq.files.root.pinned`.
     """
 
     root: Path

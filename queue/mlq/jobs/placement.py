@@ -146,7 +146,7 @@ def how_many(request: Request, offer: Offer, at_most: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Occupant:
+class RunningAttempt:
     """A running attempt: what it holds, and the seconds until its time limit ends it (or None)."""
 
     request: Request
@@ -154,7 +154,7 @@ class Occupant:
     ends_in_s: float | None
 
 
-def free_in_s(wanted: Request, offer: Offer, occupants: Iterable[Occupant]) -> float | None:
+def free_in_s(wanted: Request, offer: Offer, occupants: Iterable[RunningAttempt]) -> float | None:
     """Return the seconds until `wanted` surely fits, as the occupants' time limits run out.
 
     None if no time limits say so; 0 if it fits now. This is the reservation's start in
@@ -177,7 +177,7 @@ def _freed_mib(request: Request, gpu: GpuOffer) -> int:
     return min(gpu.total_mib, gpu.free_mib + _vram_mib(request, gpu))
 
 
-def _returned(offer: Offer, occupant: Occupant) -> Offer:
+def _returned(offer: Offer, occupant: RunningAttempt) -> Offer:
     gpus = tuple(
         replace(gpu, free_mib=_freed_mib(occupant.request, gpu))
         if gpu.uuid in occupant.gpu_uuids

@@ -1,8 +1,8 @@
 """What a job asks of a machine, and the class of jobs that ask the same.
 
 A job class is priority + resource request. Each class is one rq queue, whose name spells the
-request out (`mlq.jobs.class_name`), so a claim looks at one head a class however many jobs wait behind
-it.
+request out (`mlq.jobs.class_name`), so a claim looks at one head a class however many jobs wait
+behind it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from mlq.lenient import number, whole
 from mlq.units import format_duration
 
 
-class Sighting(NamedTuple):
+class LastSeen(NamedTuple):
     """What the reaper saw on NFS of a machine whose leases ran out.
 
     Args:
@@ -32,7 +32,7 @@ class Sighting(NamedTuple):
     unreadable: str = ""
 
 
-class Heard(NamedTuple):
+class LastHeard(NamedTuple):
     """When the queue last heard a machine, and what it said then.
 
     Args:
@@ -47,7 +47,7 @@ class Heard(NamedTuple):
 
 
 def in_words(
-    heard: Heard, sighting: Sighting | None, lease_s: float, fence_s: float, dead_s: float
+    heard: LastHeard, sighting: LastSeen | None, lease_s: float, fence_s: float, dead_s: float
 ) -> str:
     """Return what is wrong with a machine that holds jobs; "" if nothing is.
 
@@ -67,7 +67,7 @@ def in_words(
     return _as_seen(heard, sighting, fence_s, dead_s)
 
 
-def _as_seen(heard: Heard, sighting: Sighting, fence_s: float, dead_s: float) -> str:
+def _as_seen(heard: LastHeard, sighting: LastSeen, fence_s: float, dead_s: float) -> str:
     silence = _whole(heard.heard_s)
     if sighting.silent_s >= fence_s / 2:
         # It may be off, or cut off with its jobs paused: from here nobody can tell.
@@ -82,10 +82,10 @@ def _as_seen(heard: Heard, sighting: Sighting, fence_s: float, dead_s: float) ->
     return f"{what} for {silence}; alive by NFS"
 
 
-def read_sightings(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Sighting]:
+def read_sightings(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, LastSeen]:
     """Return the sightings that a reaper published, by machine."""
     return {
-        machine: Sighting(
+        machine: LastSeen(
             number(one.get("silent_s")),
             bool(one.get("worker", True)),
             whole(one.get("paused")),

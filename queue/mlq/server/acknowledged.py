@@ -14,14 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlq.settings.settings import Settings
-from mlq.tunnel import is_remote
 
 _NAME = "acknowledged"
 _DIGITS = 20
 
 
-def acknowledge(settings: Settings, job_ids: Sequence[str]) -> None:
-    """Note that these jobs are in the queue.
+def acknowledge(settings: Settings, job_ids: Sequence[str]) -> bool:
+    """Note that these jobs are in the queue; returns whether they are its first.
 
     It is a help and no duty: where it cannot be written, nothing happens.
 
@@ -30,8 +29,8 @@ def acknowledge(settings: Settings, job_ids: Sequence[str]) -> None:
         job_ids: their numbers.
     """
     number = max((int(one) for one in job_ids if one.isdecimal()), default=0)
-    if is_remote(settings) or not number:
-        return
+    if settings.is_remote or not number:
+        return False
     before = None
     with suppress(OSError):
         # Not made here: a folder without it holds no queue of this machine.
@@ -44,10 +43,7 @@ def acknowledge(settings: Settings, job_ids: Sequence[str]) -> None:
                 os.pwrite(descriptor, f"{number:0{_DIGITS}d}\n".encode(), 0)
         finally:
             os.close(descriptor)
-    if before == 0:  # the queue's first jobs
-        from mlq.server import known
-
-        known.remember(settings)
+    return before == 0
 
 
 def acknowledged(server_dir: Path) -> int:

@@ -1,4 +1,4 @@
-"""A process that starts a server again which has lost its socket; for `mlq_worker.service.server_watch`.
+"""A process that starts a server again which has lost its socket (`server_watch` asks for it).
 
 What it has to say goes into the server's own log: nobody sees its output.
 """
@@ -10,7 +10,7 @@ import os
 from mlq.errors import MlqError
 from mlq.server import control
 from mlq.server.files import ServerFiles
-from mlq.settings.settings import load
+from mlq.settings.load import load
 
 
 def main() -> None:

@@ -7,13 +7,12 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import ServerError
 from mlq.files.locks import is_locked
-from mlq.server.lost_files import server_in
 
 _LOG_TAIL_BYTES = 8000
 # `8190:M 23 Nov 2026 22:15:01.123 # Bad file format ...`: `#` marks a warning.
@@ -160,3 +159,23 @@ def last_words(log: str) -> str:
             continue
         (warnings if level == "#" else plain).append(message)
     return next(iter(warnings[-1:] or plain[-1:]), "")
+
+
+def server_in(folder: Path) -> int | None:
+    """Return the process of our own that serves the data in a folder; None if there is none."""
+    try:
+        ours = folder.stat()
+        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+    except OSError:
+        return None
+    for pid in pids:
+        with suppress(OSError):
+            process = Path(f"/proc/{pid}")
+            if process.stat().st_uid != os.getuid():
+                continue
+            if b"-server" not in (process / "cmdline").read_bytes():
+                continue
+            at = (process / "cwd").stat()
+            if (at.st_dev, at.st_ino) == (ours.st_dev, ours.st_ino):
+                return pid
+    return None

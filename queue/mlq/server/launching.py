@@ -31,7 +31,7 @@ from mlq.server.programs import Program, find_programs
 from mlq.server.trial import Trials
 from mlq.server.witness import Count, Expected, Witness, count, shortfall
 from mlq.settings.settings import Settings
-from mlq.store.wire import Wire
+from mlq.store.wire import UnixClient
 
 _POLL_S = 0.01
 _DYING_S = 1.0
@@ -216,7 +216,7 @@ def _look(told: Launch, program: Program) -> Count:
     try:
         while True:
             try:
-                wire = Wire(socket, settings.redis_user, password)
+                wire = UnixClient(socket, settings.redis_user, password)
                 try:
                     return count(wire)
                 finally:

@@ -13,41 +13,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlq.errors import QueueUnreachableError
-
-if TYPE_CHECKING:
-    from mlq.settings.settings import Settings
+from mlq.server.files import ServerFiles
+from mlq.settings.settings import Settings
 
 _APPEARS_S = 1.0
 _POLL_S = 0.02
 
 
-def server_in(folder: Path) -> int | None:
-    """Return the process of our own that serves the data in a folder; None if there is none."""
-    try:
-        ours = folder.stat()
-        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
-    except OSError:
-        return None
-    for pid in pids:
-        with suppress(OSError):
-            process = Path(f"/proc/{pid}")
-            if process.stat().st_uid != os.getuid():
-                continue
-            if b"-server" not in (process / "cmdline").read_bytes():
-                continue
-            at = (process / "cwd").stat()
-            if (at.st_dev, at.st_ino) == (ours.st_dev, ours.st_ino):
-                return pid
-    return None
-
-
 def explained(error: QueueUnreachableError, settings: Settings) -> QueueUnreachableError:
     """Return why the queue of this machine does not answer: the error, or what is behind it."""
-    from mlq.server.files import ServerFiles
-
     files = ServerFiles(settings.server_dir)
     try:
         if settings.redis_socket.exists() or not files.is_running():

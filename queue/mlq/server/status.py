@@ -15,7 +15,7 @@ from mlq.server.trial import Trials
 from mlq.server.witness import Witness, count, shortfall
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
-from mlq.store.wire import Wire
+from mlq.store.wire import UnixClient
 
 # A server that loads its log says so at once; one that says nothing for so long is stuck.
 _ANSWER_S = 5.0
@@ -99,7 +99,7 @@ def status(settings: Settings) -> ServerStatus:
 def connect(settings: Settings) -> Client:
     """Return a connection to the server of this machine, which is given up soon."""
     password = read_password(settings.password_file)
-    return Wire(settings.redis_socket, settings.redis_user, password, timeout_s=_ANSWER_S)
+    return UnixClient(settings.redis_socket, settings.redis_user, password, timeout_s=_ANSWER_S)
 
 
 def _info(client: Client) -> dict[str, str]:

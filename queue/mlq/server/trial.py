@@ -24,7 +24,7 @@ from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.layout import write_atomically
 from mlq.server.config import acl_text, config_text
 from mlq.server.programs import Program
-from mlq.store.wire import Wire
+from mlq.store.wire import UnixClient
 
 _UP_S = 30.0
 _POLL_S = 0.005
@@ -122,7 +122,7 @@ class _Life:
         self._command = [str(program.path), str(config), "--daemonize", "no"]
         self._config, self._socket, self._password = config, socket, password
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> UnixClient:
         log = self._config.with_name("out").open("wb")
         with log:
             self._process = subprocess.Popen(
@@ -144,11 +144,11 @@ class _Life:
         self._process.kill()
         self._process.wait()
 
-    def _until_up(self) -> Wire:
+    def _until_up(self) -> UnixClient:
         until_s = time.monotonic() + _UP_S
         while True:
             try:
-                wire = Wire(self._socket, _USER, self._password)
+                wire = UnixClient(self._socket, _USER, self._password)
                 wire.call("PING")
             except QueueUnreachableError as error:
                 if self._process.poll() is not None:
@@ -170,7 +170,7 @@ class _Life:
 
 def _lets_in(socket: Path) -> bool:
     for user, password in ("default", ""), (_USER, ""):
-        stranger = Wire(socket, user, password)
+        stranger = UnixClient(socket, user, password)
         try:
             stranger.call("PING")
         except QueueRefusedError:

@@ -1,7 +1,8 @@
 """What the store needs of a Redis client, and the errors every client reports alike.
 
-Two clients exist: `mlq.store.wire.Wire` for short commands, `mlq.store.connection.RedisClient` for
-everything that lives longer. The store does not know which one it has.
+Two clients exist: `mlq.store.wire.UnixClient` for short commands,
+`mlq.store.connection.RedisClient` for everything that lives longer. The store does not know which
+one it has.
 """
 
 from __future__ import annotations

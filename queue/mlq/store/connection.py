@@ -29,7 +29,7 @@ from mlq.errors import QueueRefusedError
 from mlq.files.paths import check_socket_folder, read_password
 from mlq.settings.settings import Settings
 from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
-from mlq.tunnel import is_remote, reach
+from mlq.tunnel import reach
 
 _TIMEOUT_S = 5.0
 _RESENDS = 2
@@ -122,7 +122,7 @@ def open_redis(settings: Settings) -> redis.Redis:
     Each use of it raises UnsafeSocketError if somebody else may answer at the socket.
     """
     password = read_password(settings.password_file)
-    resends = _RESENDS_THROUGH_TUNNEL if is_remote(settings) else _RESENDS
+    resends = _RESENDS_THROUGH_TUNNEL if settings.is_remote else _RESENDS
     pool = redis.ConnectionPool(
         _PrivateConnection,
         path=str(reach(settings)),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mlq.errors import InvalidInputError, QueueRefusedError
 from mlq.store.operations import Operation
-from mlq.store.sending import Sender
+from mlq.store.sending import ScriptRunner
 from mlq.units import format_duration
 
 
-def forget_machine(store: Sender, machine: str, quiet_s: float) -> None:
+def forget_machine(store: ScriptRunner, machine: str, quiet_s: float) -> None:
     """Forget a machine; if a worker starts there again, it is known again.
 
     Raises:

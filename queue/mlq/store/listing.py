@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.lenient import record
-from mlq.machines.health import Heard, Sighting, read_sightings
+from mlq.machines.health import LastHeard, LastSeen, read_sightings
 from mlq.store.operations import Operation
-from mlq.store.sending import Sender
+from mlq.store.sending import ScriptRunner
 
 if TYPE_CHECKING:
     from mlq.jobs.globs import Sieve
@@ -21,7 +21,7 @@ PAGE = 1000
 SIFTED = 2000
 """Jobs that are looked at in one operation: some ten milliseconds of the server."""
 
-Conditions = dict[str, tuple[Heard, Sighting | None]]
+Conditions = dict[str, tuple[LastHeard, LastSeen | None]]
 """Machine -> how it was last heard by the queue, and seen by the reaper."""
 
 
@@ -46,7 +46,7 @@ _CONDITIONS = Operation("conditions", {}, request_id="")
 _MACHINES = Operation("machines", {}, request_id="")
 
 
-class Listing(Sender):
+class Listing(ScriptRunner):
     """The part of `Store` that only reads."""
 
     def rows(self, fields: Sequence[str], ids: Sequence[str]) -> list[list[str]]:
@@ -174,7 +174,7 @@ def _conditions(reply: dict[str, Any]) -> Conditions:
     seen = read_sightings(record(reply["sightings"]))
     return {
         one["machine"]: (
-            Heard(one["heard_s"], one["condition"], one["tunnel"]),
+            LastHeard(one["heard_s"], one["condition"], one["tunnel"]),
             seen.get(one["machine"]),
         )
         for one in reply["machines"] or ()

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlq.store.operations import Operation
-from mlq.store.sending import Sender
+from mlq.store.sending import ScriptRunner
 
 if TYPE_CHECKING:
     from mlq.store.machine_names import NameHolder, WorkerIdentity
@@ -19,7 +19,7 @@ MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
 
 
-class MachineRoles(Sender):
+class MachineRoles(ScriptRunner):
     """The part of `Store` that is about machines."""
 
     def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:

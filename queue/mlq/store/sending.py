@@ -32,7 +32,7 @@ _OTHER_QUEUE = "OTHERQUEUE"  # how the scripts begin their refusal; see _prelude
 _OTHER_WORKER = "OTHERWORKER"
 
 
-class Sender:
+class ScriptRunner:
     """Sends operations over one client.
 
     Args:

@@ -24,7 +24,7 @@ _TIMEOUT_S = 20.0  # a server may wait that long for its disk
 SLOW_S = 2.0
 
 
-class Wire:
+class UnixClient:
     """A `mlq.store.client.Client` over one unix socket.
 
     Args:
@@ -151,7 +151,7 @@ class Subscription:
         channel: what to listen to.
     """
 
-    def __init__(self, wire: Wire, channel: str) -> None:
+    def __init__(self, wire: UnixClient, channel: str) -> None:
         self._wire = wire
         wire.call("SUBSCRIBE", channel)
         wire.socket.setblocking(False)

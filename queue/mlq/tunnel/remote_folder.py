@@ -2,8 +2,8 @@
 
 After a reboot /tmp is empty, and whoever is first makes the folder of our name and listens in it. A
 tunnel would lead there, and the next command would tell it the password. So the folder is looked at
-before a tunnel is used, by the same rules as here (`mlq.files.paths.check_socket_folder`). A host that
-runs no commands cannot be asked; there it is the choice of `remote_socket` that counts.
+before a tunnel is used, by the same rules as here (`mlq.files.paths.check_socket_folder`). A host
+that runs no commands cannot be asked; there it is the choice of `remote_socket` that counts.
 """
 
 from __future__ import annotations

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Rendezvous:
     """The folder of one shared tunnel."""
 
     folder: Path
 
     @classmethod
-    def of(cls, settings: Settings, target: Target) -> Place:
+    def of(cls, settings: Settings, target: Target) -> Rendezvous:
         """Return the place of a target's tunnel, made and checked on the whole way.
 
         Raises:
@@ -129,7 +129,7 @@ class UseLocks:
         place: of the tunnel.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Rendezvous) -> None:
         self._path = place.folder / "use"
         self._known: list[int] = []
         self._look()

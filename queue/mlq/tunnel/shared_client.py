@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlq.errors import TunnelError
 from mlq.settings.settings import Settings
-from mlq.tunnel.rendezvous import Place
+from mlq.tunnel.rendezvous import Rendezvous
 from mlq.tunnel.target import Target
 
 START_S = 60.0
@@ -34,7 +34,7 @@ def shared_tunnel(settings: Settings) -> Path:
     """
     asked_s = time.time()
     target = Target.of(settings)
-    place = Place.of(settings, target)
+    place = Rendezvous.of(settings, target)
     if place.folder not in _uses:
         _uses[place.folder] = place.use()
     os.utime(_uses[place.folder])
@@ -66,7 +66,7 @@ def proven_tunnel(settings: Settings) -> Path:
         time.sleep(_POLL_S)
 
 
-def _wait_up(place: Place, target: Target, idle_s: float, asked_s: float) -> None:
+def _wait_up(place: Rendezvous, target: Target, idle_s: float, asked_s: float) -> None:
     started = False
     while True:
         lock = place.lock()
@@ -94,7 +94,7 @@ def _wait_up(place: Place, target: Target, idle_s: float, asked_s: float) -> Non
         time.sleep(_POLL_S)
 
 
-def _start_keeper(place: Place, target: Target, idle_s: float, lock: int) -> None:
+def _start_keeper(place: Rendezvous, target: Target, idle_s: float, lock: int) -> None:
     import subprocess
     import sys
 
@@ -115,7 +115,7 @@ def _start_keeper(place: Place, target: Target, idle_s: float, lock: int) -> Non
         )
 
 
-def _keeper_ended(place: Place) -> TunnelError:
+def _keeper_ended(place: Rendezvous) -> TunnelError:
     lines = place.log.read_text(errors="replace").split("\n")
     last = next((line for line in reversed(lines) if line.strip()), "")
     return TunnelError("the tunnel's keeper ended", why=last, fix=f"its log: {place.log}")

@@ -1,8 +1,8 @@
 """The process that keeps the commands' tunnel up: `python -P -m mlq.tunnel.shared_daemon`.
 
-Started by the first command that needs it (`mlq.tunnel.shared_client`), it stays while it is used and
-`tunnel_idle_s` longer, so that no other command waits for ssh. It holds `lock` of its folder, which
-it inherits; that there is one keeper is therefore the kernel's business.
+Started by the first command that needs it (`mlq.tunnel.shared_client`), it stays while it is used
+and `tunnel_idle_s` longer, so that no other command waits for ssh. It holds `lock` of its folder,
+which it inherits; that there is one keeper is therefore the kernel's business.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlq.files.kernel_names import hold
 from mlq.files.residence import FolderLocks, our_folders
 from mlq.tunnel.factory import new_tunnel
 from mlq.tunnel.interface import Tunnel, TunnelState
-from mlq.tunnel.rendezvous import Place, UseLocks
+from mlq.tunnel.rendezvous import Rendezvous, UseLocks
 from mlq.tunnel.target import Target
 
 _LOOK_S = 0.5
@@ -41,7 +41,7 @@ class Again:
         place: where commands look for the keeper.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Rendezvous) -> None:
         self._place = place
         self._folders = FolderLocks(our_folders(place.folder))
 
@@ -56,7 +56,7 @@ class Again:
         self._place.retake_lock()
 
 
-def keep(place: Place, tunnel: Tunnel, idle_s: float, halt: threading.Event) -> None:
+def keep(place: Rendezvous, tunnel: Tunnel, idle_s: float, halt: threading.Event) -> None:
     """Keep a started tunnel up until it has been unused for a while; then stop it.
 
     Args:
@@ -89,7 +89,7 @@ def main(folder: str, target: str, idle_s: str) -> int:
     halt = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: halt.set())
-    place = Place(Path(folder))
+    place = Rendezvous(Path(folder))
     name = hold(place.name)
     if name is None:
         return 0  # another keeper lives, whose lock file somebody deleted

@@ -19,7 +19,7 @@ from mlq.jobs.request import JobClass, Request
 from mlq.lenient import number
 from mlq.machines.said import listed, offer_of
 from mlq_worker.agent.attempt_result import AttemptResult
-from mlq_worker.agent.attempts import Holding
+from mlq_worker.agent.attempts import LocalAttempt
 from mlq_worker.ipc.causes import Cause, Kind
 
 FIRST_S, GROWTH, LONGEST_S = 30.0, 2, 900.0
@@ -69,7 +69,7 @@ class Absences:
         self._compared: frozenset[str] = frozenset()
         self._now_s = 0.0
 
-    def see(self, ended: Iterable[Holding], now_s: float) -> None:
+    def see(self, ended: Iterable[LocalAttempt], now_s: float) -> None:
         """Mark what attempts that ended did not find; what another found is there again."""
         self._now_s = now_s
         for one in ended:
@@ -137,11 +137,11 @@ class Absences:
             if any(other.could_run(request, word) for other in self._others)
         )
 
-    def is_judged(self, ended: Holding) -> bool:
+    def is_judged(self, ended: LocalAttempt) -> bool:
         """Whether it is known what to do with an attempt that ended."""
         return not _missing_word(ended) or _missing_word(ended) in self._compared
 
-    def nowhere(self, ended: Holding) -> str:
+    def nowhere(self, ended: LocalAttempt) -> str:
         """Return in words that no machine has what an attempt did not find, "" if one may."""
         word = _missing_word(ended)
         if (
@@ -169,7 +169,7 @@ class Absences:
         ]
 
 
-def _missing_word(ended: Holding) -> str:
+def _missing_word(ended: LocalAttempt) -> str:
     letter = _LETTERS.get(ended.result.cause.kind) if ended.result is not None else None
     return word_of(ended.needs, letter) if letter else ""
 

@@ -19,8 +19,8 @@ from mlq.store.replies import Claim
 from mlq.store.store import Store
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import heard_result, one_line
-from mlq_worker.agent.attempts import Holding, Holdings
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.attempts import AttemptTable, LocalAttempt
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.orders import order, read_spec
 from mlq_worker.agent.outcomes import History, refusal
 from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
@@ -28,7 +28,7 @@ from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
 log = logging.getLogger(__name__)
 
 
-class Intake:
+class Admission:
     """Takes claims in.
 
     Args:
@@ -36,11 +36,11 @@ class Intake:
         store: the queue; asked only for jobs that came by plain rq.
     """
 
-    def __init__(self, site: Site, store: Store) -> None:
+    def __init__(self, site: MachineContext, store: Store) -> None:
         self._site, self._store = site, store
 
     def take(
-        self, claims: Sequence[Claim], offer: Offer, holdings: Holdings, now_s: float
+        self, claims: Sequence[Claim], offer: Offer, holdings: AttemptTable, now_s: float
     ) -> tuple[list[dict[str, Any]], list[Move]]:
         """Add what may run to the holdings; return the orders, and the moves of what may not.
 
@@ -91,7 +91,7 @@ class Intake:
         return orders, refused
 
     def _widen(
-        self, orders: list[dict[str, Any]], class_name: str, fitting: int, holdings: Holdings
+        self, orders: list[dict[str, Any]], class_name: str, fitting: int, holdings: AttemptTable
     ) -> None:
         before = holdings.lanes()[class_name]
         width = max(1, min(before.width, before.held - len(orders)) + fitting)
@@ -115,13 +115,13 @@ def adopted(
     settings: Settings,
     now_s: float,
     utc_s: float,
-) -> Holding:
+) -> LocalAttempt:
     """Return the holding of an attempt that the supervisor held before this worker came."""
     ordered = held["order"]
     job_class = JobClass.parse(
         class_name or ordered["tag"]["class"], default_mem_mib=settings.default_mem_mib
     )
-    return Holding(
+    return LocalAttempt(
         attempt=(held["id"], held["attempt"]),
         class_name=job_class.name,
         request=job_class.request,
@@ -141,8 +141,8 @@ def adopted(
 
 def _holding(
     claim: Claim, spec: JobSpec, gpu_uuids: tuple[str, ...], lane: bool, now_s: float
-) -> Holding:
-    return Holding(
+) -> LocalAttempt:
+    return LocalAttempt(
         attempt=(claim.id, claim.attempt),
         class_name=claim.class_name,
         request=spec.request,

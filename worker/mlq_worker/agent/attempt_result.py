@@ -19,8 +19,7 @@ from mlq.ids import is_valid_id
 from mlq.store.replies import Attempt
 from mlq.units import parse_iso, utc_iso
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
-from mlq_worker.ipc.messages import Outcome
-from mlq_worker.launcher.last_line import LONGEST
+from mlq_worker.ipc.messages import LAST_LINE_CHARS, Outcome
 
 UNUSABLE = "unusable"
 """The outcome of an attempt that is over and has left no result that can be used."""
@@ -194,7 +193,7 @@ def _text(raw: dict[str, Any], name: str) -> str:
 
 
 def _last_line(told: object) -> str:
-    return one_line(told)[:LONGEST] if isinstance(told, str) else ""
+    return one_line(told)[:LAST_LINE_CHARS] if isinstance(told, str) else ""
 
 
 def _whole(raw: dict[str, Any], name: str, least: int, most: int) -> int | None:

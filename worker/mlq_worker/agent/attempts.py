@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mlq.jobs.placement import Occupant
+from mlq.jobs.placement import RunningAttempt
 from mlq.jobs.request import Request
 from mlq.store.replies import Attempt
 from mlq.units import parse_iso
@@ -25,7 +25,7 @@ _NEWEST = 0.2
 
 
 @dataclass(slots=True)
-class Holding:
+class LocalAttempt:
     """One attempt that this machine holds.
 
     Args:
@@ -64,14 +64,14 @@ class Holding:
 
 
 @dataclass(slots=True)
-class Holdings:
+class AttemptTable:
     """All attempts that this machine holds, and what its short classes have taught."""
 
-    attempts: dict[Attempt, Holding] = field(default_factory=dict)
+    attempts: dict[Attempt, LocalAttempt] = field(default_factory=dict)
     _widths: dict[str, int] = field(default_factory=dict)
     _means_s: dict[str, float] = field(default_factory=dict)
 
-    def add(self, holding: Holding) -> None:
+    def add(self, holding: LocalAttempt) -> None:
         """Hold an attempt."""
         self.attempts[holding.attempt] = holding
 
@@ -102,11 +102,11 @@ class Holdings:
         if holding is not None and holding.result is not None:
             holding.result = with_value(holding.result, value)
 
-    def living(self) -> list[Holding]:
+    def living(self) -> list[LocalAttempt]:
         """Return those that have not ended."""
         return [one for one in self.attempts.values() if one.result is None]
 
-    def ended(self) -> list[Holding]:
+    def ended(self) -> list[LocalAttempt]:
         """Return those whose end can be committed now."""
         return [
             one
@@ -114,7 +114,7 @@ class Holdings:
             if one.result is not None and not _lacks_value(one)
         ]
 
-    def lacking_value(self) -> list[Holding]:
+    def lacking_value(self) -> list[LocalAttempt]:
         """Return those that have ended and whose value is still to be read."""
         return [one for one in self.attempts.values() if _lacks_value(one)]
 
@@ -161,7 +161,7 @@ class Holdings:
             if one.lane and one.leader_pid is not None:
                 self._widths[one.class_name] = self._widths.get(one.class_name, 0) + 1
 
-    def occupying(self) -> list[Holding]:
+    def occupying(self) -> list[LocalAttempt]:
         """Return the attempts that hold resources: all that live, but those waiting in a lane."""
         in_lane: dict[str, int] = {}
         found = []
@@ -186,10 +186,10 @@ class Holdings:
             for one in self.occupying()
         ]
 
-    def occupants(self, now_s: float) -> list[Occupant]:
+    def occupants(self, now_s: float) -> list[RunningAttempt]:
         """Return what runs, and in how many seconds each surely ends."""
         return [
-            Occupant(
+            RunningAttempt(
                 one.request,
                 one.gpu_uuids,
                 None
@@ -200,6 +200,6 @@ class Holdings:
         ]
 
 
-def _lacks_value(holding: Holding) -> bool:
+def _lacks_value(holding: LocalAttempt) -> bool:
     result = holding.result
     return holding.returns and result is not None and result.exit_code == 0 and result.value is None

@@ -21,7 +21,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # after questions that ended in a 
 T = TypeVar("T")
 
 
-class Desk(Generic[T]):
+class BackgroundReader(Generic[T]):
     """One thread that answers one question at a time.
 
     Args:
@@ -86,5 +86,5 @@ class Desk(Generic[T]):
 class NewDesk(Protocol):
     """Opens a desk."""
 
-    def __call__(self, name: str, wake: Callable[[], None]) -> Desk[Any]:
-        """Return a new desk of this name; `wake` as for `Desk`."""
+    def __call__(self, name: str, wake: Callable[[], None]) -> BackgroundReader[Any]:
+        """Return a new desk of this name; `wake` as for `BackgroundReader`."""

@@ -7,11 +7,11 @@ from mlq.lenient import moment
 from mlq.settings.settings import Settings
 from mlq.store.replies import Head, Waiting
 from mlq.units import parse_iso
-from mlq_worker.agent.attempts import Holdings
-from mlq_worker.agent.schedule import Outlook, Plan, plan
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.schedule import Plan, PlanInput, plan
 
 
-class Board:
+class Backlog:
     """The heads of the waiting classes.
 
     Args:
@@ -55,7 +55,7 @@ class Board:
     def plan(
         self,
         offer: Offer,
-        holdings: Holdings,
+        holdings: AttemptTable,
         now_s: float,
         utc_s: float,
         lacks: frozenset[str] = frozenset(),
@@ -71,7 +71,7 @@ class Board:
         """
         if not self.heads or (self._in_vain and now_s < self.due_s):
             return None
-        outlook = Outlook(
+        outlook = PlanInput(
             waiting=self._waiting,
             offer=offer,
             occupants=holdings.occupants(now_s),

@@ -15,8 +15,8 @@ from mlq.jobs.needs import word_of
 from mlq.store.replies import Attempt
 from mlq.store.store import Store
 from mlq_worker.agent.absences import Machines
-from mlq_worker.agent.attempts import Holding
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.attempts import LocalAttempt
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.probation import Probation
 from mlq_worker.agent.schedule import Plan
 from mlq_worker.agent.starts import (
@@ -51,7 +51,7 @@ class Conduct:
         store: the queue.
     """
 
-    def __init__(self, site: Site, store: Store) -> None:
+    def __init__(self, site: MachineContext, store: Store) -> None:
         self._site, self._store = site, store
         self._row: list[OwnStart] = []
         self._lasted: set[Attempt] = set()
@@ -72,7 +72,7 @@ class Conduct:
         """Whether a command is to be held."""
         return self._finding is not None
 
-    def unwanted(self, living: Iterable[Holding]) -> tuple[Attempt, ...]:
+    def unwanted(self, living: Iterable[LocalAttempt]) -> tuple[Attempt, ...]:
         """Return what was claimed ahead and would most likely fail like those before it."""
         if not self.probation.reason and not self._held:
             return ()
@@ -87,7 +87,7 @@ class Conduct:
 
     # --- what happened --------------------------------------------------------------------------
 
-    def ended(self, holdings: Iterable[Holding], now_s: float) -> None:
+    def ended(self, holdings: Iterable[LocalAttempt], now_s: float) -> None:
         """Learn from attempts whose end the queue has, and look farther if some started badly."""
         bad = False
         for one in holdings:
@@ -108,7 +108,7 @@ class Conduct:
         self._held.discard(word)
         self.probation.end()
 
-    def lasted(self, living: Iterable[Holding], now_s: float) -> None:
+    def lasted(self, living: Iterable[LocalAttempt], now_s: float) -> None:
         """Note attempts that have lived past their start."""
         found = [
             one

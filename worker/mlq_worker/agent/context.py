@@ -12,11 +12,12 @@ from mlq.files.layout import Layout
 from mlq.files.paths import machine_dir
 from mlq.files.root import largest_number
 from mlq.jobs.signing import load_key
-from mlq.settings.settings import Settings, load
+from mlq.settings.load import load
+from mlq.settings.settings import Settings
 from mlq.store.client import Client
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
-from mlq_worker.agent.background import Desk, NewDesk
+from mlq_worker.agent.background import BackgroundReader, NewDesk
 from mlq_worker.agent.clocks import Clocks
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
@@ -25,14 +26,14 @@ from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.root_claim import belong
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
 from mlq_worker.ipc.options import Options
-from mlq_worker.liveness.fence import Spans
+from mlq_worker.liveness.fence import LivenessTimings
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
 
 _NOBODY = WorkerIdentity("", "", "", "", "")
 
 
 @dataclass(frozen=True)
-class Site:
+class MachineContext:
     """One machine, as its worker knows it.
 
     Args:
@@ -65,7 +66,7 @@ class Site:
     probe: MachineProbe
     has_gpus: bool
     clocks: Clocks = field(default_factory=Clocks)
-    new_desk: NewDesk = Desk
+    new_desk: NewDesk = BackgroundReader
     queue_id: str = ""
     identity: WorkerIdentity = _NOBODY
     dead_beat: str = ""
@@ -96,7 +97,9 @@ class Site:
                 machine=self.machine,
                 root=settings.root,
                 mark_prefix=self.mark_prefix,
-                spans=Spans(settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s),
+                spans=LivenessTimings(
+                    settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s
+                ),
                 queue_id=self.queue_id,
                 host_id=self.identity.host_id,
                 dead_beat=self.dead_beat,
@@ -108,7 +111,7 @@ class Site:
         return [os.getpid()] if link is None else [os.getpid(), link.hello["pid"]]
 
 
-def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Site:
+def find_site(settings: Settings, options: WorkerOptions, client: Client) -> MachineContext:
     """Look this machine up; claims the results root for this queue.
 
     Raises:
@@ -123,7 +126,7 @@ def find_site(settings: Settings, options: WorkerOptions, client: Client) -> Sit
         # Jobs are then refused one by one, each with this as its reason.
         key = None
     boot_id = read_boot_id()
-    return Site(
+    return MachineContext(
         settings=settings,
         identity=identity_of(settings.machine, boot_id, load(os.environ).config_file.parent),
         is_alive=is_alive,

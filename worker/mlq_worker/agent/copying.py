@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from mlq.copies.keeper import CopyKeeper, Kept
 from mlq.store.store import Store
-from mlq_worker.agent.background import Desk
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.background import BackgroundReader
+from mlq_worker.agent.context import MachineContext
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ class Copying:
         wake: called when a copy was made.
     """
 
-    def __init__(self, store: Store, site: Site, wake: Callable[[], None]) -> None:
+    def __init__(self, store: Store, site: MachineContext, wake: Callable[[], None]) -> None:
         self._store, self._settings = store, site.settings
         self._clock = site.clocks.monotonic_s
-        self._desk: Desk[Kept] = site.new_desk("copy", wake)
+        self._desk: BackgroundReader[Kept] = site.new_desk("copy", wake)
         self._keeper = CopyKeeper(
             store, site.layout, site.settings.machine, site.settings.keep_days
         )

@@ -73,12 +73,12 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class ApplyVerdicts:
     """Act on what NFS showed about attempts that may be dead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class CommitAndClaim:
     """Commit moves, claim what fits and look at what waits, in one round trip."""
 
     moves: tuple[Move, ...]
@@ -107,7 +107,7 @@ class Exit:
     """Leave."""
 
 
-Action = Adopt | Renew | Judge | Settle | Reserve | Stop | Exit
+Action = Adopt | Renew | ApplyVerdicts | CommitAndClaim | Reserve | Stop | Exit
 
 
 def decide(facts: Facts) -> list[Action]:
@@ -136,7 +136,7 @@ def _both_due(facts: Facts) -> bool:
 
 def _commit(facts: Facts) -> list[Action]:
     if facts.moves and facts.linked and facts.now_s >= facts.queue_retry_s:
-        return [Settle(facts.moves, ())]
+        return [CommitAndClaim(facts.moves, ())]
     return []
 
 
@@ -145,7 +145,7 @@ def _with_queue(facts: Facts) -> list[Action]:
     if facts.now_s >= facts.renew_due_s:
         actions.append(Renew())
     if facts.evidence:
-        actions.append(Judge())
+        actions.append(ApplyVerdicts())
     wanted = facts.plan if facts.mode is Mode.RUN else None
     fits, only = (wanted.fits, wanted.only) if wanted is not None else ((), None)
     peeks = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s
@@ -153,7 +153,7 @@ def _with_queue(facts: Facts) -> list[Action]:
         # Repeated with each look at what waits, not each turn: turns would never end.
         actions.append(Reserve(wanted.reserve))
     if facts.moves or fits or peeks:
-        actions.append(Settle(facts.moves, fits, only))
+        actions.append(CommitAndClaim(facts.moves, fits, only))
     return actions
 
 

@@ -20,27 +20,27 @@ from mlq.store.operations import Claimant, Move, Operation, claim_operation, mov
 from mlq.store.replies import Attempt, Claim, Moved, Refusal, Waiting
 from mlq.store.store import Store
 from mlq_worker.agent.absences import Absences
-from mlq_worker.agent.admission import Intake, adopted
-from mlq_worker.agent.attempts import Holdings
-from mlq_worker.agent.backlog import Board
+from mlq_worker.agent.admission import Admission, adopted
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.backlog import Backlog
 from mlq_worker.agent.conduct import Conduct
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import Copying
 from mlq_worker.agent.decide import (
     Action,
     Adopt,
+    ApplyVerdicts,
+    CommitAndClaim,
     Exit,
     Facts,
-    Judge,
     Mode,
     Renew,
     Reserve,
-    Settle,
     Stop,
 )
 from mlq_worker.agent.forgotten_claims import put_back
-from mlq_worker.agent.machine_record import Condition, machine_record, rq_worker
-from mlq_worker.agent.monitor import Lookout
+from mlq_worker.agent.machine_record import WorkerHealth, machine_record, rq_worker
+from mlq_worker.agent.monitor import ResourceMonitor
 from mlq_worker.agent.nfs_reads import Reading
 from mlq_worker.agent.orphans import Here, stray_moves
 from mlq_worker.agent.outcomes import History, Patience, ending
@@ -48,7 +48,7 @@ from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper import TOLD_SLICES, Reaper, histories
 from mlq_worker.agent.refused_moves import Aside
 from mlq_worker.agent.schedule import Plan
-from mlq_worker.agent.supervisor_session import Supervised
+from mlq_worker.agent.supervisor_session import SupervisorSession
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ _NOTES = {
 }
 
 
-class Hands:
+class Effects:
     """The worker's connections and memory.
 
     Args:
@@ -69,7 +69,7 @@ class Hands:
         ring: wakes the loop; may be called from any thread.
     """
 
-    def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
+    def __init__(self, site: MachineContext, store: Store, ring: Callable[[], None]) -> None:
         self._site, self._store, self._settings = site, store, site.settings
         self._now_s, self._utc_s = site.clocks.boot_s, site.clocks.utc_s
         beat_s = site.settings.beat_s
@@ -77,11 +77,11 @@ class Hands:
         self._reaper = Reaper(store, site, ring, self._aside)
         self._copying = Copying(store, site, ring)
         self._reading = Reading(site.layout, site.new_desk, ring, self._now_s, beat_s)
-        self._lookout = Lookout(site, self._now_s(), site.own_pids(None))
-        self._intake = Intake(site, store)
-        self.supervised = Supervised(site)
+        self._lookout = ResourceMonitor(site, self._now_s(), site.own_pids(None))
+        self._intake = Admission(site, store)
+        self.supervised = SupervisorSession(site)
         self._moves: list[Move] = []
-        self._board = Board(site.settings)
+        self._board = Backlog(site.settings)
         self._queue = QueueState(site.layout, site.new_desk, ring)
         self._absences = Absences(site.machine)
         self._conduct = Conduct(site, store)
@@ -177,7 +177,7 @@ class Hands:
         return self.supervised.note(now_s) or self._queue.note
 
     @property
-    def _holdings(self) -> Holdings:
+    def _holdings(self) -> AttemptTable:
         return self.supervised.holdings
 
     def _endings(self) -> list[Move]:
@@ -203,13 +203,13 @@ class Hands:
                     self._adopt()
                 case Renew():
                     self._renew()
-                case Judge():
+                case ApplyVerdicts():
                     self._reaper.judge(self._utc_s())
                 case Reserve(job_id):
                     self._store.reserve_machine(
                         job_id, self._settings.machine, 3 * self._settings.beat_s
                     )
-                case Settle():
+                case CommitAndClaim():
                     self._settle(action)
                 case Stop(attempts, outcome, reason):
                     self.supervised.stop(attempts, outcome, reason)
@@ -322,7 +322,7 @@ class Hands:
         held = self._store.held(self._settings.machine)
         self._reading.ask_strays([one for one in held if one.key not in known])
 
-    def _settle(self, settle: Settle) -> None:
+    def _settle(self, settle: CommitAndClaim) -> None:
         fits, now_s, settings = settle.fits, self._utc_s(), self._settings
         who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
         known = put_back(self._holdings, self._store, who, now_s)
@@ -383,7 +383,7 @@ class Hands:
         return "; ".join(one for one in found if one)
 
     def _show_presence(self, now_s: float, note: str) -> None:
-        condition = Condition(
+        condition = WorkerHealth(
             self.supervised.supervisor_id,
             self._started_s,
             note,

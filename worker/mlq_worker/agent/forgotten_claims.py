@@ -12,12 +12,12 @@ import logging
 from mlq.store.operations import Claimant
 from mlq.store.replies import Attempt
 from mlq.store.store import Store
-from mlq_worker.agent.attempts import Holdings
+from mlq_worker.agent.attempts import AttemptTable
 
 log = logging.getLogger(__name__)
 
 
-def put_back(holdings: Holdings, store: Store, us: Claimant, now_s: float) -> set[Attempt]:
+def put_back(holdings: AttemptTable, store: Store, us: Claimant, now_s: float) -> set[Attempt]:
     """Put the jobs of such claims back to the attempts that are known; return the claims.
 
     Args:

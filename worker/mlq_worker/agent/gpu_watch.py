@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mlq.units import format_duration
-from mlq_worker.agent.background import Desk
+from mlq_worker.agent.background import BackgroundReader
 from mlq_worker.probes.nvml import REOPEN_S, Gpu, GpuProcess, GpuReport, GpuSelection
 
 PATIENCE_S = 1.0  # a driver that works answers within milliseconds
@@ -57,7 +57,7 @@ class GpuWatch:
         self._next_patience_s = max(patience_s, FIRST_PATIENCE_S)
         self._reader = _Reader((*_READER, selection, str(os.getpid()), str(idle_s)), clock)
         self._answered = threading.Event()
-        self._desk: Desk[GpuReport] | None = None
+        self._desk: BackgroundReader[GpuReport] | None = None
         self._asked_s = 0.0
 
     @property
@@ -70,7 +70,7 @@ class GpuWatch:
         if self._is_off:
             return GpuReport()
         if self._desk is None:
-            self._desk = Desk("gpus", self._answered.set)
+            self._desk = BackgroundReader("gpus", self._answered.set)
         self._desk.answer()  # to a question that was given up: what it says is old
         self._answered.clear()
         if self._desk.ask(self._reader.ask):

@@ -23,10 +23,10 @@ from mlq.files.paths import machine_dir, read_password
 from mlq.settings.settings import Settings
 from mlq.store.connection import open_client
 from mlq.store.store import Store
-from mlq.store.wire import Subscription, Wire
+from mlq.store.wire import Subscription, UnixClient
 from mlq_worker.agent.context import find_site
 from mlq_worker.agent.decide import Mode, decide, next_turn_s
-from mlq_worker.agent.effects import Hands
+from mlq_worker.agent.effects import Effects
 from mlq_worker.agent.machine_name import own_name
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.queue_link import queue_reached
@@ -78,7 +78,7 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
     Raises:
         MlqError: it cannot start: no queue, no supervisor, no results root.
     """
-    with Bell() as bell:
+    with Waker() as bell:
         told = ""
         for pause_s in _pauses_s():
             try:
@@ -116,7 +116,7 @@ def _run(
     settings: Settings,
     options: WorkerOptions,
     notify: Notify,
-    bell: Bell,
+    bell: Waker,
     way: tuple[Callable[[], str], bool],
     *,
     keep_trying: bool,
@@ -135,7 +135,7 @@ def _run(
         lambda why: notify.status(f"{WAITING}{why}"),
         keep_trying=keep_trying,
     )
-    hands = Hands(site, Store(client, site.queue_id, site.identity), bell.ring)
+    hands = Effects(site, Store(client, site.queue_id, site.identity), bell.ring)
     loop = Loop(hands, bell, lambda: _listen(settings))
     bell.starting = False
     loop.run(notify)
@@ -143,11 +143,11 @@ def _run(
 
 def _listen(settings: Settings) -> Subscription:
     password = read_password(settings.password_file)
-    wire = Wire(settings.redis_socket, settings.redis_user, password)
+    wire = UnixClient(settings.redis_socket, settings.redis_user, password)
     return Subscription(wire, "mlq:wake")
 
 
-class Bell:
+class Waker:
     """Wakes the loop from signals and threads; keeps the operator's latest wish.
 
     While the worker is only starting it holds nothing, so a wish to leave ends it on the spot,
@@ -161,7 +161,7 @@ class Bell:
         self.mode = Mode.RUN
         self.starting = True
 
-    def __enter__(self) -> Bell:
+    def __enter__(self) -> Waker:
         signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
         for number in _MODES:
             signal.signal(number, self._heard)
@@ -208,7 +208,7 @@ class Bell:
 class Loop:
     """Waits for something to happen and takes turns."""
 
-    def __init__(self, hands: Hands, bell: Bell, listen: Callable[[], Subscription]) -> None:
+    def __init__(self, hands: Effects, bell: Waker, listen: Callable[[], Subscription]) -> None:
         self._hands, self._bell, self._listen = hands, bell, listen
         self._selector = selectors.DefaultSelector()
         self._selector.register(bell, selectors.EVENT_READ, bell.quiet)

@@ -15,8 +15,8 @@ from mlq.errors import MachineNameError
 from mlq.store.machine_names import NameHolder
 from mlq.store.refused_names import note_refused_name
 from mlq.store.store import Store
-from mlq_worker.agent.background import Desk
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.background import BackgroundReader
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.nfs import read_beats
 from mlq_worker.liveness.names import BeatLook, NameWatch
 from mlq_worker.liveness.verdicts import Beat, Garbled
@@ -61,12 +61,12 @@ class MachineName:
         ring: called when NFS has answered.
     """
 
-    def __init__(self, site: Site, store: Store, ring: Callable[[], None]) -> None:
+    def __init__(self, site: MachineContext, store: Store, ring: Callable[[], None]) -> None:
         self._site, self._store, self._me = site, store, site.identity
         times = site.settings
         self._beat_s, self._lease_s = times.beat_s, times.lease_s
         self._watch = NameWatch(self._me, times.lease_s, times.dead_s, 3 * times.beat_s)
-        self._desk: Desk[BeatLook] = site.new_desk("name", ring)
+        self._desk: BackgroundReader[BeatLook] = site.new_desk("name", ring)
         self._clock = site.clocks.monotonic_s
         self._look: BeatLook | None = None
         self._asked_at_s = float("-inf")
@@ -119,8 +119,13 @@ class MachineName:
 
 
 def own_name(
-    site: Site, store: Store, waits: Waits, tell: Callable[[str], None], *, keep_trying: bool
-) -> Site:
+    site: MachineContext,
+    store: Store,
+    waits: Waits,
+    tell: Callable[[str], None],
+    *,
+    keep_trying: bool,
+) -> MachineContext:
     """Wait until this machine's name is ours; returns the site with what that brought.
 
     Args:

@@ -16,24 +16,22 @@ from typing import Any
 import mlq
 from mlq.jobs.placement import Offer
 from mlq.units import utc_iso
-from mlq_worker.agent.attempts import Holdings
+from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.probes.machine import MachineReport
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class WorkerHealth:
     """How the worker is.
 
     Args:
-        supervisor_id: of its supervisor.
-        started_s: unix time at which the worker started.
-        note: why it takes no jobs; "" if it does.
-        unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
-        tunnel: whether a tunnel leads from it to the queue.
-        lacks: what jobs did not find on the machine (`mlq_worker.agent.absences`).
-        refused_moves: which moves the queue refuses, in words (`mlq_worker.agent.refused_moves`); "" if none.
-        aside: why it was set aside (`mlq_worker.agent.probation`).
-        clock_off_s: how far its clock is ahead of the queue's; None if unknown.
+        supervisor_id: of its supervisor. started_s: unix time at which the worker started. note:
+        why it takes no jobs; "" if it does. unwell: what is wrong but not fatal, such as "NFS not
+        answering"; "" if nothing. tunnel: whether a tunnel leads from it to the queue. lacks: what
+        jobs did not find on the machine (`mlq_worker.agent.absences`). refused_moves: which moves
+        the queue refuses, in words (`mlq_worker.agent.refused_moves`); "" if none. aside: why it
+        was set aside (`mlq_worker.agent.probation`). clock_off_s: how far its clock is ahead of the
+        queue's; None if unknown.
     """
 
     supervisor_id: str
@@ -48,7 +46,7 @@ class Condition:
 
 
 def machine_record(
-    report: MachineReport, offer: Offer, holdings: Holdings, condition: Condition
+    report: MachineReport, offer: Offer, holdings: AttemptTable, condition: WorkerHealth
 ) -> dict[str, Any]:
     """Return what a machine says of itself, as JSON values.
 

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlq.jobs.placement import Offer
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.probes.machine import MachineReport, Promise, free_for_us
 
 _OLDEST_S = 5.0
 _OLDEST_FOR_GPUS_S = 1.0
 
 
-class Lookout:
+class ResourceMonitor:
     """Keeps the latest look at the machine.
 
     Args:
         site: the machine.
         now_s: the worker's clock.
-        own_pids: roots of our process trees; see `Site.own_pids`.
+        own_pids: roots of our process trees; see `MachineContext.own_pids`.
     """
 
-    def __init__(self, site: Site, now_s: float, own_pids: Sequence[int]) -> None:
+    def __init__(self, site: MachineContext, now_s: float, own_pids: Sequence[int]) -> None:
         self._site = site
         self._oldest_s = min(_OLDEST_S, site.settings.beat_s)
         self.report: MachineReport = site.probe.look(now_s, own_pids, ())

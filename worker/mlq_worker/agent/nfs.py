@@ -27,14 +27,14 @@ from mlq.jobs.progress import latest
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult, Value, parse_result, with_value
 from mlq_worker.launcher.prepare import FOREIGN
-from mlq_worker.liveness.verdicts import Beat, Garbled, Look
+from mlq_worker.liveness.verdicts import Beat, BeatSnapshot, Garbled
 
 log = logging.getLogger(__name__)
 
 _TAIL_BYTES = 4096
 
 
-def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> Look:
+def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> BeatSnapshot:
     """Look at the beats of these machines; if NFS fails, it is an unreadable look.
 
     The time of the look is taken before reading, so a slow read never makes a beat look older. A
@@ -54,14 +54,14 @@ def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], floa
                     case Content(data):
                         beats[machine] = read_beat(data)
                     case Unreadable(why):
-                        return Look(at_s, {}, unreadable=why)
+                        return BeatSnapshot(at_s, {}, unreadable=why)
                     case Refused(why):
                         beats[machine] = Garbled(why)
                     case Absent():
                         beats[machine] = None
     except OSError as error:
-        return Look(at_s, {}, unreadable=str(error) or type(error).__name__)
-    return Look(at_s, beats)
+        return BeatSnapshot(at_s, {}, unreadable=str(error) or type(error).__name__)
+    return BeatSnapshot(at_s, beats)
 
 
 def read_beat(data: bytes) -> Beat | Garbled:

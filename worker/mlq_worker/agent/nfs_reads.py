@@ -12,8 +12,8 @@ from mlq.files.strict_files import Refused, Unreadable
 from mlq.store.replies import Attempt, HeldAttempt
 from mlq.units import format_duration
 from mlq_worker.agent.attempt_result import Value
-from mlq_worker.agent.attempts import Holdings
-from mlq_worker.agent.background import Desk, NewDesk
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.background import BackgroundReader, NewDesk
 from mlq_worker.agent.backoff import Backoff
 from mlq_worker.agent.nfs import End, read_progress, read_results, read_values
 
@@ -48,16 +48,16 @@ class Reading:
         beat_s: float,
     ) -> None:
         self._layout, self._clock = layout, clock
-        self._progress: Desk[dict[Attempt, str]] = new_desk("progress", ring)
-        self._values: Desk[dict[Attempt, Value | Unreadable]] = new_desk("values", ring)
-        self._strays: Desk[Strays] = new_desk("strays", ring)
+        self._progress: BackgroundReader[dict[Attempt, str]] = new_desk("progress", ring)
+        self._values: BackgroundReader[dict[Attempt, Value | Unreadable]] = new_desk("values", ring)
+        self._strays: BackgroundReader[Strays] = new_desk("strays", ring)
         self._answered: Strays | None = None
         longest_s = _LONGEST_PAUSE_BEATS * beat_s
         self._value_pauses: Backoff[Attempt] = Backoff(beat_s, longest_s)
         # By the wish of its user, too: one that is to be stopped is looked at anew.
         self._stray_pauses: Backoff[tuple[Attempt, str]] = Backoff(beat_s, longest_s)
 
-    def update(self, holdings: Holdings) -> None:
+    def update(self, holdings: AttemptTable) -> None:
         """Take the answers about what is held, and ask for values that are lacking."""
         for attempt, text in (self._progress.answer() or {}).items():
             if attempt in holdings.attempts:

@@ -26,12 +26,12 @@ from mlq.jobs.stop_signal import read_stop_signal
 from mlq.settings.settings import Settings
 from mlq.store.replies import Claim
 from mlq.store.templates import is_short
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.job_environment import environment
 
 
 def read_spec(
-    claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | None = None
+    claim: Claim, site: MachineContext, rq_data: bytes, rq_timeout_s: float | None = None
 ) -> JobSpec:
     """Return the job that was claimed, verified.
 
@@ -72,7 +72,9 @@ def read_spec(
     return spec
 
 
-def _unsigned(claim: Claim, site: Site, rq_data: bytes, rq_timeout_s: float | None) -> JobSpec:
+def _unsigned(
+    claim: Claim, site: MachineContext, rq_data: bytes, rq_timeout_s: float | None
+) -> JobSpec:
     job_class = JobClass.parse(claim.class_name, default_mem_mib=site.settings.default_mem_mib)
     try:
         name, instance, args, kwargs = json.loads(_unpacked(rq_data))
@@ -106,7 +108,9 @@ def _unpacked(rq_data: bytes) -> bytes:
     return data
 
 
-def order(claim: Claim, spec: JobSpec, site: Site, gpus: tuple[GpuOffer, ...]) -> dict[str, Any]:
+def order(
+    claim: Claim, spec: JobSpec, site: MachineContext, gpus: tuple[GpuOffer, ...]
+) -> dict[str, Any]:
     """Return the supervisor's order for a claimed, verified job."""
     folder = Layout(site.settings.root).folder(claim.id)
     mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"

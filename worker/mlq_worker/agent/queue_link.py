@@ -13,7 +13,6 @@ from contextlib import contextmanager
 
 from mlq.files.paths import machine_dir
 from mlq.settings.settings import Settings
-from mlq.tunnel import is_remote
 
 _FIRST_CONNECTION_S = 45.0
 
@@ -32,7 +31,7 @@ def queue_reached(settings: Settings) -> Iterator[tuple[Settings, Callable[[], s
     Raises:
         TunnelError: the queue's host cannot be reached.
     """
-    if not is_remote(settings):
+    if not settings.is_remote:
         yield settings, lambda: ""
         return
     from mlq.tunnel.factory import new_tunnel

@@ -17,7 +17,7 @@ from mlq.files.layout import Layout
 from mlq.files.root import largest_number, pinned
 from mlq.store.replies import Renewal
 from mlq.store.store import Store
-from mlq_worker.agent.background import Desk, NewDesk
+from mlq_worker.agent.background import BackgroundReader, NewDesk
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class QueueState:
 
     def __init__(self, layout: Layout, new_desk: NewDesk, ring: Callable[[], None]) -> None:
         self._layout = layout
-        self._desk: Desk[tuple[int, int | None]] = new_desk("numbers", ring)
+        self._desk: BackgroundReader[tuple[int, int | None]] = new_desk("numbers", ring)
         self.retry_s = 0.0
         self._told = ""
         self._other = ""

@@ -4,8 +4,8 @@ It also queues the jobs that plain rq scheduled for a time that has come, tells 
 jobs that nobody told, and forgets old jobs.
 
 One worker has the role at a time (a lock that expires by itself). Looking at NFS happens at a
-`Desk`, whose thread may hang; then there is no look and so no verdict. What it decides is in
-`verdicts`; what follows from it for the job is in `endings`.
+`BackgroundReader`, whose thread may hang; then there is no look and so no verdict. What it decides
+is in `verdicts`; what follows from it for the job is in `endings`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from mlq.store.replies import Attempt, Expired, HeldAttempt
 from mlq.store.store import Store
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import AttemptResult, no_result
-from mlq_worker.agent.background import Desk
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.background import BackgroundReader
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.nfs import End, read_beats, read_results
 from mlq_worker.agent.outcomes import History, Patience, ending, loss
 from mlq_worker.agent.refused_moves import Aside
-from mlq_worker.liveness.verdicts import Beat, Leases, Look, Witness
+from mlq_worker.liveness.verdicts import Beat, BeatMonitor, BeatSnapshot, Leases
 
 _HISTORY = (
     "status",
@@ -54,7 +54,7 @@ class Evidence:
 
     expired: list[HeldAttempt]
     lapsed: frozenset[Attempt]
-    look: Look
+    look: BeatSnapshot
     results: dict[Attempt, End]
 
     def lacks_result(self, key: Attempt) -> bool:
@@ -72,13 +72,15 @@ class Reaper:
         aside: the moves that the queue refuses.
     """
 
-    def __init__(self, store: Store, site: Site, wake: Callable[[], None], aside: Aside) -> None:
+    def __init__(
+        self, store: Store, site: MachineContext, wake: Callable[[], None], aside: Aside
+    ) -> None:
         self._aside = aside
         self._store, self._settings = store, site.settings
         self._layout = site.layout
-        self._desk: Desk[Evidence] = site.new_desk("reaper", wake)
+        self._desk: BackgroundReader[Evidence] = site.new_desk("reaper", wake)
         self._clock = site.clocks.monotonic_s
-        self._witness = Witness(site.settings.dead_s, 3 * site.settings.beat_s)
+        self._witness = BeatMonitor(site.settings.dead_s, 3 * site.settings.beat_s)
         self._leases = Leases(site.settings.lease_s)
         self._forget_due_s = 0.0
 
@@ -178,7 +180,7 @@ class Reaper:
         return moves
 
     def _sightings(self, evidence: Evidence) -> dict[str, dict[str, Any]]:
-        """Return what people are told of the machines whose leases ran out (`mlq.machines.health`)."""
+        """Return what people are told of machines whose leases ran out (`mlq.machines.health`)."""
         look = evidence.look
         found: dict[str, dict[str, Any]] = {}
         for machine in {attempt.machine for attempt in evidence.expired}:
@@ -215,7 +217,7 @@ def histories(store: Store, ids: list[str]) -> dict[str, History]:
     return found
 
 
-def _is_restarted(attempt: HeldAttempt, look: Look) -> bool:
+def _is_restarted(attempt: HeldAttempt, look: BeatSnapshot) -> bool:
     """Whether the attempt's machine runs again, under another boot or supervisor."""
     beat = look.beats.get(attempt.machine)
     own = (attempt.boot_id, attempt.supervisor_id)

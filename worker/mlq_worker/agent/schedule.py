@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlq.jobs.placement import Fit, Misfit, Occupant, Offer, free_in_s, how_many, place
+from mlq.jobs.placement import Fit, Misfit, Offer, RunningAttempt, free_in_s, how_many, place
 from mlq.jobs.request import JobClass
 from mlq.store.replies import Head, Waiting
 
@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class PlanInput:
     """What the worker knows when it plans.
 
     Args:
@@ -77,13 +77,13 @@ class Outlook:
 
     waiting: Waiting
     offer: Offer
-    occupants: Sequence[Occupant]
+    occupants: Sequence[RunningAttempt]
     waited_s: Mapping[str, float]
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
 
 
-def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
+def plan(outlook: PlanInput, patience_s: float, default_mem_mib: int) -> Plan:
     """Decide what to claim now."""
     machine = outlook.offer.machine
     classes = {
@@ -111,7 +111,7 @@ def plan(outlook: Outlook, patience_s: float, default_mem_mib: int) -> Plan:
 
 
 def _fits(
-    outlook: Outlook, heads: Sequence[Head], classes: Mapping[str, JobClass]
+    outlook: PlanInput, heads: Sequence[Head], classes: Mapping[str, JobClass]
 ) -> list[tuple[str, int]]:
     found = []
     for head in heads:
@@ -129,14 +129,14 @@ def _fits(
     return found
 
 
-def _fits_empty(head: Head, outlook: Outlook, classes: Mapping[str, JobClass]) -> bool:
+def _fits_empty(head: Head, outlook: PlanInput, classes: Mapping[str, JobClass]) -> bool:
     if not outlook.lacks.isdisjoint(head.needs.split()):
         return False
     return isinstance(place(classes[head.id].request, outlook.offer.emptied()), Fit)
 
 
 def _starving(
-    outlook: Outlook, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
+    outlook: PlanInput, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
 ) -> Head | None:
     """Return the best job that waited too long, has no machine and would fit this one empty."""
     candidates = [

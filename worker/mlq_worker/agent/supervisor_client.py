@@ -21,9 +21,8 @@ from mlq_worker.ipc.channel import Channel, Message
 from mlq_worker.ipc.messages import PROTOCOL
 from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.processes import MARK_VARIABLE
-from mlq_worker.ipc.residence import LOG_NAME, SOCKET_NAME, door_name
+from mlq_worker.ipc.residence import ALREADY_RUNNING, LOG_NAME, SOCKET_NAME, door_name
 
-ALREADY_RUNNING = 75  # EX_TEMPFAIL: what a second supervisor leaves with; try to connect again
 _PAUSE_S = 0.01
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between starts that fail
 _SECOND_PAUSE_S = 0.3  # before another is started in vain

@@ -16,8 +16,8 @@ from mlq.jobs.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
 from mlq_worker.agent.attempt_result import heard_result
-from mlq_worker.agent.attempts import Holding, Holdings
-from mlq_worker.agent.context import Site
+from mlq_worker.agent.attempts import AttemptTable, LocalAttempt
+from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.supervisor_client import SupervisorLink
 
 log = logging.getLogger(__name__)
@@ -25,24 +25,24 @@ log = logging.getLogger(__name__)
 _STORAGE_PAUSE_BEATS = 3
 
 
-class Supervised:
+class SupervisorSession:
     """What the supervisor holds.
 
     Args:
         site: this machine.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: MachineContext) -> None:
         self._site = site
-        self.holdings = Holdings()
+        self.holdings = AttemptTable()
         self.link: SupervisorLink | None = None
         self.supervisor_id = ""
         self._contact: Mapping[str, Any] = {}
         self._storage_fault = ("", 0.0)
 
-    def adopt(self, link: SupervisorLink, holdings: Iterable[Holding]) -> None:
+    def adopt(self, link: SupervisorLink, holdings: Iterable[LocalAttempt]) -> None:
         """Take a supervisor, and what it held before this worker came."""
-        self.holdings = Holdings()
+        self.holdings = AttemptTable()
         for holding in holdings:
             self.holdings.add(holding)
         self.holdings.restore_widths()
@@ -60,7 +60,7 @@ class Supervised:
             log.warning("%s", error)
             self.link.close()
             self.link = None
-            self.holdings = Holdings()
+            self.holdings = AttemptTable()
 
     def start(self, orders: Sequence[Mapping[str, Any]], at_s: float) -> None:
         """Order attempts that were claimed at `at_s` on the worker's clock."""

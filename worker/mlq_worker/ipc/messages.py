@@ -11,6 +11,8 @@ from typing import Any, Literal, TypedDict
 from mlq.ids import is_valid_id
 
 PROTOCOL = 2
+LAST_LINE_CHARS = 200
+"""The most of the last line of a log that a result carries."""
 
 Key = tuple[str, int]
 """Job id and attempt number."""
@@ -120,7 +122,7 @@ class Result(_RequiredOfResult, total=False):
     notes: list[str]
 
 
-class Doom(TypedDict):
+class Termination(TypedDict):
     """Why an attempt is being ended, told to the launcher before the first signal.
 
     After `kill_at` (boot time, seconds) nothing of the attempt is spared.
@@ -161,7 +163,7 @@ class Held(TypedDict):
     order: dict[str, Any]
 
 
-def key_of(item: Order | Result | Doom | Started) -> Key:
+def key_of(item: Order | Result | Termination | Started) -> Key:
     """The attempt something is about."""
     return item["id"], item["attempt"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.files.layout import Layout
-from mlq_worker.liveness.fence import Spans
+from mlq_worker.liveness.fence import LivenessTimings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Options:
     machine: str
     root: Path
     mark_prefix: str
-    spans: Spans
+    spans: LivenessTimings
     queue_id: str = ""
     host_id: str = ""
     dead_beat: str = ""
@@ -68,7 +68,7 @@ def parse(arguments: list[str]) -> Options:
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
     found = parser.parse_args(arguments)
-    spans = Spans(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
+    spans = LivenessTimings(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
     return Options(
         found.runtime,
         found.machine,

@@ -222,3 +222,11 @@ def send_to_group(group: int, number: int) -> bool:
 
 def _same(before: Process | None, now: Process) -> bool:
     return before is not None and before.start == now.start
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # a real-time signal

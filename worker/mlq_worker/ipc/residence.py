@@ -3,8 +3,8 @@
 A second supervisor kills what the first one runs, because it takes it for what a dead one left. So
 it must not start while the first one lives, whichever runtime folder that has and whatever became
 of its files there. Three things say so: the lock file, the kernel's name for the marks of this
-machine's attempts (`mlq.files.kernel_names`), and, where neither can (another network namespace), the
-process table in which it would look for what to kill.
+machine's attempts (`mlq.files.kernel_names`), and, where neither can (another network namespace),
+the process table in which it would look for what to kill.
 
 A worker comes in through the socket in the runtime folder, or by the kernel's name for the door.
 """
@@ -22,6 +22,7 @@ from mlq.files.residence import Residence
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.options import Options
 
+ALREADY_RUNNING = 75  # EX_TEMPFAIL: what a second supervisor leaves with; try to connect again
 SOCKET_NAME, LOG_NAME = "supervisor.sock", "supervisor.log"
 _MODULE = b"mlq_worker.supervisor"
 _BACKLOG = 5

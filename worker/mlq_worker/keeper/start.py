@@ -11,7 +11,7 @@ inherit), and then ends everything below it: it becomes `/bin/sh` with the scrip
 leader asks for SIGKILL at the keeper's death. All this must happen between fork and exec, where
 Python is slow and unsafe, so a keeper is a static program of less than a kilobyte (`keeper_x86_64`,
 `keeper_aarch64`). It also makes the leader's session and enters the folder: one on a hung NFS holds
-up the job alone. On other architectures `keeper_portable` does the same.
+up the job alone. On other architectures `portable` does the same.
 
 The program is called as `name launcher-pid cwd executable argument...`. With 0 for the launcher's
 pid it keeps nothing and becomes the command itself, which then dies with its parent. It leaves with
@@ -119,7 +119,7 @@ class Keeper:
 
 
 def _portable() -> list[str]:
-    program = Path(__file__).with_name("keeper_portable.py")
+    program = Path(__file__).with_name("portable.py")
     return [sys.executable, "-I", "-S", str(program), SWEEP]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.messages import Doom, Order, Result, Started
+from mlq_worker.ipc.messages import Order, Result, Started, Termination
 from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.prepare import Ready
 
@@ -23,7 +23,7 @@ class Job:
     order: Order
     start_by: float
     ready: Ready | None = None
-    doom: Doom | None = None
+    doom: Termination | None = None
     started: Started | None = None
     result: Result | None = None
     foreign: bool = False

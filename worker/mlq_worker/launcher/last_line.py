@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook, pinned
 from mlq.files.strict_files import Content, read_file
-from mlq_worker.ipc.messages import Result, key_of
+from mlq_worker.ipc.messages import LAST_LINE_CHARS, Result, key_of
 
-LONGEST = 200
 _TAIL_BYTES = 4096
 _SHORTEST_SECRET = 4  # a shorter one is in many a word, and easily guessed
 _FAILED = frozenset({"exited", "signaled", "timeout"})
@@ -72,4 +71,4 @@ def _without(line: str, hidden: Iterable[str]) -> str:
 
 
 def _bounded(line: str) -> str:
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return line if len(line) <= LAST_LINE_CHARS else f"{line[: LAST_LINE_CHARS - 1]}…"

@@ -2,8 +2,8 @@
 
 They are looked up before the job starts, in its own PATH, because only then can the message say
 what is missing and why. What is missing or unreadable here may be there on another machine, so such
-a failure has a cause (`mlq_worker.ipc.causes`). Invariant: no other program takes the place of one that
-cannot be used here.
+a failure has a cause (`mlq_worker.ipc.causes`). Invariant: no other program takes the place of one
+that cannot be used here.
 """
 
 from __future__ import annotations

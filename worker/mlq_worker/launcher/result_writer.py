@@ -35,7 +35,7 @@ class _Entry:
     retry_at: float = _NEVER
 
 
-class Shelf:
+class ResultWriter:
     """Results on their way to NFS.
 
     Args:

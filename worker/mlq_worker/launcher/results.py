@@ -12,6 +12,7 @@ from mlq.files.paths import make_private_dirs
 from mlq.files.root import LastLook, pinned
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.messages import Outcome, Result
+from mlq_worker.ipc.processes import signal_name
 from mlq_worker.launcher.lookup import Failure
 
 
@@ -25,14 +26,6 @@ def classify(wait_status: int) -> tuple[Outcome, int | None, int | None, str]:
     if number == signal.SIGKILL:
         reason += ", perhaps out of memory"
     return "signaled", None, number, reason
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"  # a real-time signal
 
 
 def spawn_fault(error: OSError | ValueError) -> Failure:

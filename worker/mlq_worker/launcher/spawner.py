@@ -19,7 +19,7 @@ from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.clock import boottime, utc_now
-from mlq_worker.ipc.messages import Doom, Key, key_of, unstarted_result
+from mlq_worker.ipc.messages import Key, Termination, key_of, unstarted_result
 from mlq_worker.launcher.aftermath import Aftermath
 from mlq_worker.launcher.attempt import SWEEP_S, Job
 from mlq_worker.launcher.holder import Holder
@@ -29,7 +29,7 @@ from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.outbox import Report
 from mlq_worker.launcher.prefetch import Lanes
 from mlq_worker.launcher.prepare import FOREIGN, Preparation, Ready
-from mlq_worker.launcher.result_writer import Shelf
+from mlq_worker.launcher.result_writer import ResultWriter
 from mlq_worker.launcher.results import classify, spawn_fault, usage
 
 _POOL_SIZE = 4
@@ -68,7 +68,7 @@ class Spawner:
         self._leaving: list[Job] = []
         self._report = Report(channel)
         self.pool = Pool(_POOL_SIZE)
-        self._shelf = Shelf(layout, self.pool, self._report.tell, last_look)
+        self._shelf = ResultWriter(layout, self.pool, self._report.tell, last_look)
         self.told_to_end = False
 
     # --- messages ---------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class Spawner:
         for job_id, attempt in message.get("forget", ()):
             self._shelf.forget((job_id, attempt))
 
-    def _condemn(self, doom: Doom) -> None:
+    def _condemn(self, doom: Termination) -> None:
         job = self._jobs.get(key_of(doom))
         if job is None:
             return

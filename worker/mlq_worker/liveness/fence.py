@@ -20,7 +20,7 @@ _NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
+class LivenessTimings:
     """The settings of liveness, in seconds; beat_s < lease_s < fence_s < dead_s."""
 
     beat_s: float
@@ -51,12 +51,12 @@ class Contact:
     beat_at: float = _NEVER
 
 
-def run_until(contact: Contact, spans: Spans) -> float:
+def run_until(contact: Contact, spans: LivenessTimings) -> float:
     """The boot time up to which the attempt may run unless there is news."""
     return max(contact.redis_at + spans.lease_trust_s, contact.beat_at + spans.fence_s)
 
 
-def may_run(contact: Contact, now: float, spans: Spans) -> bool:
+def may_run(contact: Contact, now: float, spans: LivenessTimings) -> bool:
     """Whether the attempt may run now; if not, it is paused until this holds again."""
     return now <= run_until(contact, spans)
 
@@ -66,7 +66,7 @@ def confirmed(contact: Contact, sent_at: float) -> Contact:
     return replace(contact, redis_at=max(contact.redis_at, sent_at))
 
 
-def beaten(contact: Contact, began_at: float, ended_at: float, spans: Spans) -> Contact:
+def beaten(contact: Contact, began_at: float, ended_at: float, spans: LivenessTimings) -> Contact:
     """The contact after a beat that was written from `began_at` to `ended_at`.
 
     Unchanged if, before the beat was there for sure, a reaper may already have given its verdict.
@@ -76,7 +76,7 @@ def beaten(contact: Contact, began_at: float, ended_at: float, spans: Spans) -> 
     return replace(contact, beat_at=max(contact.beat_at, began_at))
 
 
-def can_be_beaten(contact: Contact, ended_at: float, spans: Spans) -> bool:
+def can_be_beaten(contact: Contact, ended_at: float, spans: LivenessTimings) -> bool:
     """Whether a beat that is there at `ended_at` comes before any reaper's verdict."""
     protected_until = max(
         contact.redis_at + spans.lease_trust_s, contact.beat_at + spans.beat_trust_s

@@ -55,7 +55,7 @@ class Garbled:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BeatSnapshot:
     """One look at NFS by the reaper.
 
     Args:
@@ -111,7 +111,7 @@ class Leases:
         return frozenset(key for key, (_, since_s) in self._since.items() if since_s <= ended_s)
 
 
-class Witness:
+class BeatMonitor:
     """Remembers since when each beat has not changed, by looks without gaps.
 
     Args:
@@ -127,7 +127,7 @@ class Witness:
         self._first: dict[Attempt, Beat | Garbled | None] = {}
 
     def verdicts(
-        self, look: Look, expired: list[HeldAttempt], lapsed: Collection[Attempt]
+        self, look: BeatSnapshot, expired: list[HeldAttempt], lapsed: Collection[Attempt]
     ) -> dict[Attempt, str]:
         """Return the attempts that are dead, and of what.
 

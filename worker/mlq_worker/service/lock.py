@@ -1,9 +1,9 @@
 """One worker a machine: a name and a lock that the kernel lets go of when their holder dies.
 
 `worker.lock` in the machine's runtime folder (flock) and the kernel's name for that folder decide
-together, so that a deleted lock file lets no second worker in (`mlq.files.residence`). Who it is tells
-the name, and `worker.pid` where it cannot. Signals go through a pidfd that was opened while the
-process was seen to be the worker, so they never reach a stranger who was given the same number.
+together, so that a deleted lock file lets no second worker in (`mlq.files.residence`). Who it is
+tells the name, and `worker.pid` where it cannot. Signals go through a pidfd that was opened while
+the process was seen to be the worker, so they never reach a stranger who was given the same number.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from mlq.server.files import ServerFiles
 from mlq.server.status import connect
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
-from mlq.tunnel import is_remote
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ class ServerWatch:
 
 def server_watch(settings: Settings) -> list[Callable[[float], None]]:
     """Return the task, if the queue's server is one of this machine."""
-    if is_remote(settings) or not settings.server_dir.is_dir():
+    if settings.is_remote or not settings.server_dir.is_dir():
         return []
     watch = ServerWatch(settings, _start_again)
     watch.look(time.monotonic())  # at once: from now on it is known if the socket is lost

@@ -11,12 +11,11 @@ from contextlib import suppress
 from types import FrameType
 
 from mlq.files.residence import Caretaker
-from mlq_worker.agent.supervisor_client import ALREADY_RUNNING
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.log import note
 from mlq_worker.ipc.options import Options, parse
-from mlq_worker.ipc.residence import SupervisorResidence
-from mlq_worker.supervisor.heartbeat import Beats, guard_of
+from mlq_worker.ipc.residence import ALREADY_RUNNING, SupervisorResidence
+from mlq_worker.supervisor.heartbeat import HeartbeatWriter, guard_of
 from mlq_worker.supervisor.leftovers import end_leftovers
 from mlq_worker.supervisor.loop import Supervisor
 
@@ -57,7 +56,7 @@ def hold(options: Options, residence: SupervisorResidence) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # see `children`
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
     host = {"host_id": options.host_id, "host": os.uname().nodename}
-    beats = Beats(
+    beats = HeartbeatWriter(
         options.layout,
         {"machine": options.machine, **identity, **host},
         options.spans.beat_s,

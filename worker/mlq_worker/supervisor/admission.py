@@ -23,7 +23,7 @@ class _Lane:
     line: deque[Attempt] = field(default_factory=deque)
 
 
-class Waiting:
+class Admission:
     """All lanes, by name; None is the name of no lane.
 
     Args:
@@ -31,7 +31,7 @@ class Waiting:
         ahead: how many orders of a lane the launcher is given beyond those that run.
     """
 
-    def __init__(self, spans: fence.Spans, ahead: int = AHEAD) -> None:
+    def __init__(self, spans: fence.LivenessTimings, ahead: int = AHEAD) -> None:
         self._spans, self._ahead = spans, ahead
         self._lanes: dict[str | None, _Lane] = {}
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from mlq_worker.ipc.messages import (
-    Doom,
     Held,
     HeldState,
     Key,
@@ -17,6 +16,7 @@ from mlq_worker.ipc.messages import (
     Outcome,
     Result,
     Started,
+    Termination,
 )
 from mlq_worker.ipc.processes import Target
 from mlq_worker.liveness import fence
@@ -103,7 +103,7 @@ class Instructions:
     """What the loop is to do, in the order of the fields."""
 
     pause: list[Target] = field(default_factory=list)
-    doom: list[Doom] = field(default_factory=list)
+    doom: list[Termination] = field(default_factory=list)
     kill: list[Target] = field(default_factory=list)
     terminate: list[Target] = field(default_factory=list)
     notify: list[Notice] = field(default_factory=list)

@@ -32,7 +32,7 @@ class Beat(NamedTuple):
     ended_at: float
 
 
-class Beats:
+class HeartbeatWriter:
     """The thread that rewrites the beat file each `beat_s`.
 
     Args:

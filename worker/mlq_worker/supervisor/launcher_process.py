@@ -54,7 +54,7 @@ class LauncherProcess:
         theirs.set_inheritable(True)
         path, argv = keeper.become(
             [
-                *(sys.executable, "-P", "-m", "mlq_worker.launcher.__main__"),
+                *(sys.executable, "-P", "-m", "mlq_worker.launcher"),
                 f"--fd={theirs.fileno()}",
                 f"--supervisor={os.getpid()}",
                 f"--machine={options.machine}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from mlq_worker.ipc import processes
 from mlq_worker.ipc.log import note
 from mlq_worker.ipc.processes import Process
 
-SUPERVISOR, LAUNCHER = "mlq_worker.supervisor", "mlq_worker.launcher.__main__"
+SUPERVISOR = "mlq_worker.supervisor"
+LAUNCHERS = ("mlq_worker.launcher", "mlq_worker.supervisor.launcher")
+"""The second is what versions up to 0.1 called it: one of theirs may be what is left."""
 _ROUNDS = 100
 _PAUSE_S = 0.02
 
@@ -36,8 +39,8 @@ def end_leftovers(mark_prefix: str) -> None:
 def left(mark_prefix: str) -> dict[int, Process]:
     """The processes that no living supervisor holds: launchers, marked ones, and all below them."""
     table = processes.look()
-    launchers = {pid for pid in table if is_module(pid, LAUNCHER, f"--mark-prefix={mark_prefix}")}
-    held = {pid for pid in launchers if is_module(table[pid].parent, SUPERVISOR)}
+    launchers = {pid for pid in table if is_module(pid, LAUNCHERS, f"--mark-prefix={mark_prefix}")}
+    held = {pid for pid in launchers if is_module(table[pid].parent, (SUPERVISOR,))}
     found = {pid: table[pid] for pid in launchers - held}
     found |= processes.marked(mark_prefix, {os.getpid()}, table)
     found |= processes.below(table, found)
@@ -45,12 +48,12 @@ def left(mark_prefix: str) -> dict[int, Process]:
     return {pid: process for pid, process in found.items() if pid not in spared}
 
 
-def is_module(pid: int, module: str, argument: str = "") -> bool:
-    """Whether a process is Python running a module, with this argument if one is named."""
+def is_module(pid: int, modules: Collection[str], argument: str = "") -> bool:
+    """Whether a process is Python running one of these modules, with this argument if any."""
     try:
         with Path(f"/proc/{pid}/cmdline").open("rb", buffering=0) as file:
             words = os.fsdecode(file.readall()).split("\0")
     except OSError:
         return False
-    named = any(pair == ("-m", module) for pair in pairwise(words))
+    named = any(dash == "-m" and word in modules for dash, word in pairwise(words))
     return named and (not argument or argument in words)

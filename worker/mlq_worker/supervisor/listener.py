@@ -16,7 +16,7 @@ from mlq_worker.ipc.log import note
 _UNREAD_BYTES = 64 << 20  # a worker that leaves so much unread is given up
 
 
-class Door:
+class WorkerListener:
     """The listening sockets and the worker behind them; a new worker replaces the old one.
 
     Args:

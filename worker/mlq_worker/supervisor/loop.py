@@ -24,9 +24,9 @@ from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.processes import Process, Target
 from mlq_worker.keeper.start import Keeper
 from mlq_worker.supervisor.attempt import Instructions
-from mlq_worker.supervisor.heartbeat import Beats
+from mlq_worker.supervisor.heartbeat import HeartbeatWriter
 from mlq_worker.supervisor.launcher_process import LauncherProcess, LaunchPause
-from mlq_worker.supervisor.listener import Door
+from mlq_worker.supervisor.listener import WorkerListener
 from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
@@ -51,7 +51,7 @@ class Supervisor:
         options: Options,
         listeners: Sequence[socket.socket],
         wakes: socket.socket,
-        beats: Beats,
+        beats: HeartbeatWriter,
         identity: dict[str, str],
     ) -> None:
         self._options = options
@@ -66,7 +66,7 @@ class Supervisor:
         self._notices = Notices()
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll = select.poll()
-        self._door = Door(listeners, self._poll)
+        self._door = WorkerListener(listeners, self._poll)
         self._poll.register(wakes, select.POLLIN)
         self._now = clock.now()
         self._standing = Standing(options.spans, self._now.at)

@@ -32,7 +32,7 @@ class Standing:
         now: boot time.
     """
 
-    def __init__(self, spans: fence.Spans, now: float) -> None:
+    def __init__(self, spans: fence.LivenessTimings, now: float) -> None:
         self._spans, self._worker_at = spans, now
         self._is_displaced = self._is_alone = False
 

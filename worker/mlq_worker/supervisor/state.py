@@ -28,7 +28,7 @@ from mlq_worker.ipc.messages import (
 from mlq_worker.ipc.processes import Target
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination
-from mlq_worker.supervisor.admission import AHEAD, Waiting
+from mlq_worker.supervisor.admission import AHEAD, Admission
 from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
 
 _LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
@@ -44,12 +44,14 @@ class Attempts:
         ahead: how many orders of a lane the launcher is given beyond those that run.
     """
 
-    def __init__(self, spans: fence.Spans, machine: str, boot_id: str, ahead: int = AHEAD) -> None:
+    def __init__(
+        self, spans: fence.LivenessTimings, machine: str, boot_id: str, ahead: int = AHEAD
+    ) -> None:
         self._spans = spans
         self._place = (machine, boot_id)
         self._held: dict[Key, Attempt] = {}
         self._live: dict[Key, Attempt] = {}
-        self._waiting = Waiting(spans, ahead)
+        self._waiting = Admission(spans, ahead)
         self._out = Instructions()
         self._beat_at = float("-inf")
         self.launcher_up = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from mlq.units import format_duration
 from mlq_worker.ipc.messages import Outcome
-from mlq_worker.launcher.results import signal_name
+from mlq_worker.ipc.processes import signal_name
 from mlq_worker.supervisor.attempt import KILL_AGAIN_S, Attempt, Instructions
 from mlq_worker.supervisor.notices import Notice
 
