@@ -171,7 +171,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (loop, "note", _note),
         (listener, "note", _note),
         (result_writer, "note", _note),
-        (loop, "Door", SimDoor),
+        (loop, "WorkerListener", SimDoor),
         (loop, "Keeper", lambda _runtime: None),
         (loop, "LauncherProcess", lambda *_: WORLD.launch()),
         (loop, "select", _LOOP_SELECT),
