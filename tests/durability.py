@@ -37,7 +37,8 @@ from mlq.store.connection import RedisClient, open_redis
 from mlq.store.operations import Claimant, Move, claim_operation
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-from mlq.submit.submission import Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 
 _CLASS = "p0.c1.m2048.g0.v0"  # of a job that asks for nothing in particular

@@ -21,7 +21,8 @@ from waiting import wait_for
 import mlq
 import mlq_worker
 from mlq.jobs.spec import JobSpec
-from mlq.submit.submission import Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Submission
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from mlq.store.operations import Claimant
 from mlq.store.record import SignedJob
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-from mlq.submit.submission import Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 
 KEY = b"k" * 64

@@ -15,7 +15,7 @@ from mlq.errors import QueueRefusedError
 if TYPE_CHECKING:
     from mlq.store.record import SignedJob
     from mlq.store.store import Store
-    from mlq.submit.submission import Checked
+    from mlq.submit.batch import Checked
 
 _TRIES = 20
 
@@ -33,7 +33,7 @@ def store_all(store: Store, checked: Sequence[Checked], key: bytes, at: str) -> 
         QueueRefusedError: there are no numbers to be had.
         JobNotFoundError: one comes after a job that does not exist.
     """
-    from mlq.submit.submission import sign_all
+    from mlq.submit.batch import sign_all
 
     done: list[SignedJob] = []
     for _ in range(_TRIES):

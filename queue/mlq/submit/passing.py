@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
+from mlq.submit.batch import Checked, check_all
 from mlq.submit.captured import Captured, capture, in_clear
 from mlq.submit.secrets import chosen, keep
-from mlq.submit.submission import Caller, Checked, Submission, check_all
+from mlq.submit.submission import Caller, Submission
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""From what a user asks for to a numbered, signed job.
+"""What a user asks for, made into a validated job.
 
-Everything a user can get wrong about a job is found here, before it is numbered and stored; and
-the expensive part of it (validation) is done once for a batch of jobs that differ only in their
-command, which is what makes enqueueing ten thousand jobs a matter of a second.
+Everything a user can get wrong about a job is found here, before the job is numbered and stored
+(`mlq.submit.batch`).
 """
 
 from __future__ import annotations
@@ -16,11 +15,8 @@ from pydantic import ValidationError
 
 from mlq.errors import InvalidInputError
 from mlq.jobs.request import LARGEST, Request
-from mlq.jobs.signing import sign
 from mlq.jobs.spec import FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
-from mlq.store.record import SignedJob
-from mlq.store.templates import template_of
 from mlq.submit.present_folder import present_folder
 from mlq.submit.programs import program_of
 from mlq.submit.python_arguments import mapping, texts
@@ -245,49 +241,6 @@ class Submission:
             vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
             machine=self.machine,
         )
-
-
-Checked = tuple[Submission, JobSpec]
-"""A submission, and a validated job that is like it but for its id and argv."""
-
-
-def check_all(
-    submissions: Sequence[Submission], at: str, default_mem_mib: int, caller: Caller | None = None
-) -> list[Checked]:
-    """Validate submissions; raises InvalidInputError like `Submission.spec`."""
-    checked: list[Checked] = []
-    like: dict[str, object] = {}
-    templates: dict[str, JobSpec] = {}
-    for submission in submissions:
-        options = {**vars(submission), "argv": ()}
-        if options != like:
-            like, templates = options, {}
-        submission.check_command()
-        # Another name of a program is another program to find; a path is one already.
-        name = next((word for word in submission.argv[:1] if "/" not in word), "")
-        if name not in templates:
-            templates[name] = submission.spec("0", at, default_mem_mib, caller)
-        # Only id and argv differ from a job that was validated.
-        checked.append((submission, templates[name]))
-    return checked
-
-
-def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJob]:
-    """Number checked submissions from `first` on and sign them."""
-    signed: list[SignedJob] = []
-    last: JobSpec | None = None
-    for number, (submission, like) in enumerate(checked, first):
-        spec = like.model_copy(update={"id": str(number), "argv": submission.argv})
-        if like is not last:
-            last, template = like, template_of(spec.canonical())
-        # Only id and command differ from a job of which the text was made.
-        text = (
-            spec.canonical()
-            if template is None
-            else template.text(spec.argv, spec.id, spec.submitted_at)
-        )
-        signed.append(SignedJob(spec, text, sign(key, text.encode()), template))
-    return signed
 
 
 def argv_of(command: Sequence[str]) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.jobs.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, after, sources, target
 from mlq.jobs import lifecycle_diagram
+from mlq.jobs.lifecycle import ENDED, TRANSITIONS, WAITING, Event, State, after, sources, target
 
 ARCHITECTURE = Path(__file__).parents[3] / "docs" / "architecture.md"
 

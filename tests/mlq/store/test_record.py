@@ -13,7 +13,8 @@ from rq.serializers import JSONSerializer
 from mlq.errors import WorkerError
 from mlq.jobs.spec import FunctionCall
 from mlq.store.record import RESULT_TYPES, common_fields, job_fields, result_fields, run_command
-from mlq.submit.submission import Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Submission
 
 AT = "2026-11-23T22:15:01.123456Z"
 

@@ -18,7 +18,8 @@ from mlq.jobs.spec import FunctionCall
 from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.store.templates import Raw, is_short, template_of, whole_specs
-from mlq.submit.submission import Caller, Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Caller, Submission
 
 ENV = {f"VARIABLE_{number}": "some value" for number in range(20)}
 AT = "2026-11-26T10:00:00.000000Z"

@@ -12,8 +12,9 @@ import pytest
 
 from mlq.errors import InvalidInputError, StorageError, UnsafePathError
 from mlq.files.layout import Layout
+from mlq.submit.batch import check_all, sign_all
 from mlq.submit.secrets import MOST_BYTES, chosen, file_name, keep
-from mlq.submit.submission import Caller, Submission, check_all, sign_all
+from mlq.submit.submission import Caller, Submission
 
 KEY = b"k" * 32
 VALUE = "hunter2-hunter2"

@@ -16,7 +16,8 @@ from mlq.jobs.request import Request
 from mlq.jobs.spec import FunctionCall, JobSpec
 from mlq.store.record import SignedJob
 from mlq.submit import submission as module
-from mlq.submit.submission import Caller, Options, Submission, argv_of, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Caller, Options, Submission, argv_of
 
 AT = "2026-11-23T22:15:01.123456Z"
 KEY = b"k" * 32

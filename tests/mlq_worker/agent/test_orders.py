@@ -17,7 +17,8 @@ from mlq.jobs.signing import sign
 from mlq.jobs.spec import FunctionCall
 from mlq.settings.load import load
 from mlq.store.replies import Claim
-from mlq.submit.submission import Caller, Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Caller, Submission
 from mlq_worker.agent.admission import Admission
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext

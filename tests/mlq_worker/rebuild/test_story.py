@@ -12,7 +12,8 @@ from mlq.errors import SignatureError
 from mlq.jobs.lifecycle import State
 from mlq.store.record import common_fields, job_fields
 from mlq.store.restoring import JobToRestore
-from mlq.submit.submission import Submission, check_all, sign_all
+from mlq.submit.batch import check_all, sign_all
+from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import parse_result
 from mlq_worker.agent.outcomes import Patience
