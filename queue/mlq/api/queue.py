@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from mlq.api import many
+from mlq.api.conditions import in_words, with_conditions
 from mlq.api.job import Job, JobResult, value_of
 from mlq.errors import (
     InvalidInputError,
@@ -28,7 +29,6 @@ from mlq.files.layout import Layout
 from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import FIELDS, JobView, view
-from mlq.machines.health import in_words
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
 from mlq.store.store import Store
@@ -38,7 +38,6 @@ from mlq.units import utc_iso
 
 if TYPE_CHECKING:
     from mlq.api.many import Retried
-    from mlq.store.listing import Conditions
     from mlq.submit.submission import Options, Submission
 
 WAIT_POLL_S = 0.25
@@ -180,7 +179,7 @@ class Queue:
         rows, conditions = self.store.recent(FIELDS, since_s)
         latest = {job.id: job for job in map(self._view, rows)}
         jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
-        return _with_conditions(jobs, self._in_words(conditions))
+        return with_conditions(jobs, in_words(conditions, self.settings))
 
     def glance(self, since_s: float, ended: int) -> tuple[list[JobView], dict[str, int] | None]:
         """Return what `mlq ls` shows of the jobs that have not ended, or since this unix time.
@@ -196,21 +195,21 @@ class Queue:
         latest = {row[0]: row for row in seen.rows}
         jobs = [self._view(latest[one]) for one in sorted(latest, key=order_key)]
         counts = None if seen.counts is None else {**seen.counts, "ended": seen.ended}
-        return _with_conditions(jobs, self._in_words(seen.conditions)), counts
+        return with_conditions(jobs, in_words(seen.conditions, self.settings)), counts
 
     def every(self) -> list[JobView]:
         """Return all jobs, in order of submission."""
         return self._index("jobs")
 
     def conditions(self) -> dict[str, str]:
-        """Return what is wrong with machines that hold jobs, in words; those that are well not."""
-        return self._in_words(self.store.conditions())
+        """Describe what is wrong with machines that hold jobs; healthy machines are omitted."""
+        return in_words(self.store.conditions(), self.settings)
 
     def with_conditions(self, jobs: Sequence[JobView]) -> list[JobView]:
         """Return these jobs; those that run say what is wrong with their machine."""
         if not any(job.state == State.STARTED for job in jobs):
             return list(jobs)
-        return _with_conditions(jobs, self.conditions())
+        return with_conditions(jobs, self.conditions())
 
     def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
         """Wait until these jobs have ended and return them.
@@ -286,19 +285,5 @@ class Queue:
         pages = self.store.pages(FIELDS, name, from_score)
         return [self._view(row) for page in pages for row in page]
 
-    def _in_words(self, conditions: Conditions) -> dict[str, str]:
-        spans = (self.settings.lease_s, self.settings.fence_s, self.settings.dead_s)
-        words = {name: in_words(*one, *spans) for name, one in conditions.items()}
-        return {name: one for name, one in words.items() if one}
-
     def _view(self, row: Sequence[str]) -> JobView:
         return view(row, self.layout, self.settings.default_mem_mib)
-
-
-def _with_conditions(jobs: Sequence[JobView], found: Mapping[str, str]) -> list[JobView]:
-    return [
-        job._replace(condition=found.get(job.machine or "", ""))
-        if job.state == State.STARTED
-        else job
-        for job in jobs
-    ]
