@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlq.api.many import Progress
+from mlq.api.pace import Pace
 from mlq.ids import order_key
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import word_of
 from mlq.store.operations import Move
 from mlq.store.store import Store
 
-_SLICE = 200
+_SLICE = 150
 
 
 def held_jobs(store: Store) -> list[str]:
@@ -70,9 +71,11 @@ def release(
     ]
     moved: list[str] = []
     stale: list[str] = []
-    for at in range(0, len(moves), _SLICE):
-        done = store.move(moves[at : at + _SLICE], now_s)
+    pace = Pace(store.client)
+    for so_far, part in pace.slices(moves):
+        with pace.timed():
+            done = store.move(part, now_s)
         moved += done.moved
         stale += done.stale
-        progress(min(at + _SLICE, len(moves)), len(moves))
+        progress(so_far, len(moves))
     return moved, stale

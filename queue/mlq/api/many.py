@@ -8,18 +8,16 @@ done is done and asking for the same again does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from mlq.api.pace import Pace
 from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, WAITING, Event, State
 from mlq.jobs.view import OF_A_RUN
 from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.units import utc_iso
-
-SLICE = 500
-"""Jobs in one slice."""
 
 Progress = Callable[[int, int], None]
 """Is told after each slice how many jobs of how many are done."""
@@ -44,34 +42,34 @@ def cancel(
     """Cancel jobs; see `mlq.api.queue.Queue.cancel`."""
     canceled: list[str] = []
     stopping: list[str] = []
-    for done, part in _slices(ids):
-        _cancel_slice(store, part, reason, clock, canceled, stopping)
+    pace = Pace(store.client)
+    for done, part in pace.slices(ids):
+        with pace.timed():
+            gone, left = _cancel_waiting(store, part, reason, clock)
+        while left:
+            asked = store.ask_to_stop(left, reason)
+            stopping += asked
+            # Between the two calls a job may have been requeued: it is canceled next time round.
+            rest = [one for one in left if one not in set(asked)]
+            states = store.rows(("status",), rest)
+            again = [row[0] for row in states if row[1] in WAITING or row[1] == State.STARTED]
+            more, left = _cancel_waiting(store, again, reason, clock) if again else ([], [])
+            gone += more
+        canceled += gone
         progress(done, len(ids))
     return canceled, stopping
 
 
-def _cancel_slice(
-    store: Store,
-    ids: Sequence[str],
-    reason: str,
-    clock: Callable[[], float],
-    canceled: list[str],
-    stopping: list[str],
-) -> None:
-    left = ids
-    while left:
-        now_s = clock()
-        fields: dict[str, str | int | float] = {"ended_at": utc_iso(now_s), "mlq_reason": reason}
-        moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in left]
-        done = store.move(moves, now_s)
-        done.check()
-        canceled += done.moved
-        asked = store.ask_to_stop(done.stale, reason) if done.stale else []
-        stopping += asked
-        # Between the two calls a job may have been requeued: it is canceled next time round.
-        rest = set(done.stale).difference(asked)
-        states = store.rows(("status",), [one for one in done.stale if one in rest])
-        left = [row[0] for row in states if row[1] in WAITING or row[1] == State.STARTED]
+def _cancel_waiting(
+    store: Store, ids: Sequence[str], reason: str, clock: Callable[[], float]
+) -> tuple[list[str], list[str]]:
+    """Cancel those that wait; returns these, and the others."""
+    now_s = clock()
+    fields: dict[str, str | int | float] = {"ended_at": utc_iso(now_s), "mlq_reason": reason}
+    moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in ids]
+    done = store.move(moves, now_s)
+    done.check()
+    return list(done.moved), list(done.stale)
 
 
 class Retried(NamedTuple):
@@ -101,13 +99,15 @@ def retry(
     """Queue ended jobs again, in order of submission; see `mlq.api.queue.Queue.retry`."""
     only = tuple(ENDED if finished else ENDED - {State.FINISHED})
     done = Retried([], [], [], {})
-    for so_far, part in _slices(sorted(ids, key=order_key)):
+    pace = Pace(store.client)
+    for so_far, part in pace.slices(sorted(ids, key=order_key)):
         now_s = clock()
         fields: dict[str, str | int | float] = {"enqueued_at": utc_iso(now_s)}
         moves = [
             Move(one, Event.RERUN, fields=fields, clear=_OF_EARLIER_RUNS, only=only) for one in part
         ]
-        made = store.move(moves, now_s)
+        with pace.timed():
+            made = store.move(moves, now_s)
         made.check()
         done.queued.extend(made.moved)
         for parent, child in made.revived:
@@ -119,10 +119,3 @@ def retry(
                 done.unended.append(job_id)
         progress(so_far, len(ids))
     return done
-
-
-def _slices(ids: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
-    """Yield the ids in slices, each with how many are done after it."""
-    for start in range(0, len(ids), SLICE):
-        part = ids[start : start + SLICE]
-        yield start + len(part), part

@@ -56,7 +56,8 @@ def test_the_lists_are_sound_after_each_slice(
     queue: Queue,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlq.api.many.SLICE", 7)
+    for name in ("LEAST", "FIRST", "MOST"):
+        monkeypatch.setattr(f"mlq.api.pace.{name}", 7)
     ids = enqueue(40)
     (child,) = enqueue(1, after=ids[:3])
     done: list[int] = []

@@ -169,6 +169,11 @@ local function merged(ids, entries)
   return all
 end
 
+-- The ids at the places from `first` up to `last` (exclusive).
+local function range(key, first, last)
+  return last > first and redis.call('LRANGE', key, first, last - 1) or {}
+end
+
 -- Entries that belong before the end: through the part of the list up to, or from, their places.
 local function insert_before_end(key, entries, length)
   local function id_at(at)
@@ -184,33 +189,36 @@ local function insert_before_end(key, entries, length)
     end
     return
   end
+  -- With the place before: the job may stand there already.
+  local function from_of(entry)
+    return math.max(0, after(entry) - 1)
+  end
   local front, back = {}, {}
   local half = order_of(id_at(middle(0, length)))
   for _, entry in ipairs(entries) do
     table.insert(entry.order < half and front or back, entry)
   end
+  -- Only the part between the first and the last of their places is merged; what lies beyond it is
+  -- read and written as it is.
   if #back > 0 then
-    local from = after(back[1])
-    local all = merged(redis.call('LRANGE', key, from, -1), back)
+    local from, upto = from_of(back[1]), after(back[#back])
+    local all = merged(range(key, from, upto), back)
+    local rest = range(key, upto, length)
     if from == 0 then
       redis.call('DEL', key)
     else
       redis.call('LTRIM', key, 0, from - 1)
     end
     push('RPUSH', key, all, 1, #all, 1)
+    push('RPUSH', key, rest, 1, #rest, 1)
   end
   if #front > 0 then
-    local upto = after(front[#front])
-    local all = front
-    if upto > 0 then
-      all = merged(redis.call('LRANGE', key, 0, upto - 1), front)
-      redis.call('LTRIM', key, upto, -1)
-      push('LPUSH', key, all, #all, 1, -1)
-    else
-      for at = #front, 1, -1 do
-        redis.call('LPUSH', key, front[at].id)
-      end
-    end
+    local from, upto = from_of(front[1]), after(front[#front])
+    local all = merged(range(key, from, upto), front)
+    local rest = range(key, 0, from)
+    redis.call('LTRIM', key, upto, -1)
+    push('LPUSH', key, all, #all, 1, -1)
+    push('LPUSH', key, rest, #rest, 1, -1)
   end
 end
 
