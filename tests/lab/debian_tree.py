@@ -143,7 +143,7 @@ def put_mlq(disk: Path) -> None:
         ("queue/mlq", "mlq"),
         ("worker/mlq_worker", "mlq_worker"),
         ("cli/mlq_cli", "mlq_cli"),
-        ("systemd", "mlq_worker/boot/units"),
+        ("systemd", "mlq_worker/service/units"),
     ):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(CLONE / source, target / name, ignore=ignored)

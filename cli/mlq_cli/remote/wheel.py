@@ -85,7 +85,7 @@ def _packages() -> Iterator[tuple[str, bytes]]:
             if path.is_file() and not _LEFT_OUT & set(below.parts):
                 yield below.as_posix(), path.read_bytes()
     for path in unit_files.templates().iterdir():
-        yield f"mlq_worker/boot/units/{path.name}", path.read_bytes()
+        yield f"mlq_worker/service/units/{path.name}", path.read_bytes()
 
 
 def _with_version(described: str) -> str:

@@ -187,6 +187,6 @@ def test_the_wheel_lists_what_it_holds_and_is_always_the_same() -> None:
     assert {
         "mlq/settings.py",
         "mlq/store/lua/claim.lua",
-        "mlq_worker/boot/units/mlq-worker.service",
+        "mlq_worker/service/units/mlq-worker.service",
     } <= set(names)
     assert not [name for name in names if "__pycache__" in name]
