@@ -112,7 +112,7 @@ def _remove(store: Store, layout: Layout, job_id: str, at: str) -> str:
             return "has folders of other jobs in its own"
     except FileNotFoundError:
         return "has no folder any more"
-    args = {"ids": [job_id], "at": at, "ended": dict.fromkeys(ENDED, True)}
+    args = {"ids": [job_id], "at": at}
     (reply,) = store.run(Operation("clean", args))
     if not reply["marked"]:
         return "has not ended"

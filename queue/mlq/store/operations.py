@@ -12,24 +12,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.jobs.lifecycle import ENDED, Event, State, sources, target
+from mlq.jobs.lifecycle import Event, State, sources, target
 from mlq.store import scripts
 from mlq.units import utc_iso
 
 if TYPE_CHECKING:
     from mlq.store.machine_names import WorkerIdentity
-
-# The words of the life cycle, for the operations that need to compare or enter a state.
-STATES: dict[str, Any] = {
-    "good": State.FINISHED,
-    "failed": State.FAILED,
-    "waiting": State.DEFERRED,
-    "ready": target(Event.PARENTS_ENDED),
-    "later": target(Event.RETRY),
-    "refused": target(Event.PARENT_FAILED),
-    "running": target(Event.CLAIM),
-    "ended": dict.fromkeys(ENDED, True),
-}
 
 
 class Operation:
@@ -162,7 +150,6 @@ def claim_operation(
         **who.as_args(now_s),
         "fits": list(fits),
         "lease_s": lease_s,
-        "states": STATES,
         "lacks": {name: dict.fromkeys(words, True) for name, words in lacks.items() if words},
     }
     if only is not None:
@@ -172,7 +159,7 @@ def claim_operation(
 
 def tell_operation(now_s: float) -> Operation:
     """Return the operation that goes on telling dependents of ended jobs."""
-    return Operation("tell", {"at": utc_iso(now_s), "states": STATES}, request_id="")
+    return Operation("tell", {"at": utc_iso(now_s)}, request_id="")
 
 
 def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:
@@ -184,6 +171,4 @@ def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> O
         avoid_s: for how long a machine that a job avoids lets others go first.
     """
     listed = [move.as_args() for move in moves]
-    return Operation(
-        "move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s, "states": STATES}
-    )
+    return Operation("move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s})

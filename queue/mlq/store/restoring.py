@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
 from mlq.lenient import hash_of, record, text_of
-from mlq.store.operations import STATES, Operation
+from mlq.store.operations import Operation
 from mlq.store.templates import Template, as_args, template_of
 
 if TYPE_CHECKING:
@@ -154,7 +154,6 @@ def restore(
             "drop": [],
             "renumbered": {job.id: old_ids[job.id] for job in batch} if old_ids else {},
             "in_line": in_line,
-            "states": STATES,
         }
         (reply,) = store.run(Operation("restore_jobs", args))
         count += int(reply["restored"])
@@ -165,7 +164,7 @@ def restore(
 def drop(store: Store, job_id: str) -> None:
     """Delete a job with all its keys."""
     args: dict[str, Any] = {"jobs": [], "templates": {}, "drop": [job_id], "renumbered": {}}
-    args |= {"in_line": False, "states": STATES}
+    args["in_line"] = False
     store.run(Operation("restore_jobs", args))
 
 

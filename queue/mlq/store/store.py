@@ -15,7 +15,6 @@ from mlq.errors import JobNotFoundError, QueueRefusedError
 from mlq.store.listing import PAGE, Listing
 from mlq.store.machine_roles import MachineRoles
 from mlq.store.operations import (
-    STATES,
     Claimant,
     Move,
     Operation,
@@ -94,7 +93,7 @@ class Store(Listing, MachineRoles):
                 }
                 for job, template in zip(some, templates, strict=True)
             ]
-            args = {"common": common, "jobs": batch, "states": STATES, "at": at}
+            args = {"common": common, "jobs": batch, "at": at}
             args["templates"] = as_args(templates)
             (reply,) = self.run(Operation("submit", args))
             if "unknown" in reply:
@@ -201,7 +200,6 @@ class Store(Listing, MachineRoles):
             **Claimant(machine, boot_id, supervisor_id).as_args(now_s),
             "attempts": list(attempts),
             "lease_s": lease_s,
-            "states": STATES,
             "tells_holder": True,
         }
         (reply,) = self.run(Operation("renew", args, request_id=""))
@@ -221,14 +219,13 @@ class Store(Listing, MachineRoles):
             "attempt": attempt[1],
             "found": found,
             "who": who.as_args(now_s),
-            "states": STATES,
         }
         (reply,) = self.run(Operation("reinstate", args))
         return bool(reply["reinstated"])
 
     def ask_to_stop(self, ids: Iterable[str], reason: str) -> list[str]:
         """Ask the workers of these running jobs to stop them; returns those that do run."""
-        args = {"ids": list(ids), "reason": reason, "states": STATES}
+        args = {"ids": list(ids), "reason": reason}
         (reply,) = self.run(Operation("ask_to_stop", args))
         return list(reply["asked"] or ())
 
@@ -241,7 +238,7 @@ class Store(Listing, MachineRoles):
 
     def reserve_machine(self, job_id: str, machine: str, ttl_s: float) -> str:
         """Reserve the machine for a starving job; returns the machine that holds it, or ""."""
-        args = {"id": job_id, "machine": machine, "ttl_s": ttl_s, "states": STATES}
+        args = {"id": job_id, "machine": machine, "ttl_s": ttl_s}
         (reply,) = self.run(Operation("reserve_machine", args))
         return str(reply["holder"])
 

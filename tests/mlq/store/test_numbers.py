@@ -89,7 +89,7 @@ def test_a_batch_in_which_a_number_is_taken_is_not_stored_and_sent_again_says_th
         {"id": one, "class": "c", "name": "", "after": [], "after_any": False, "fields": ["a", "b"]}
         for one in ("8", job)
     ]
-    args = {"common": ["c", "d"], "jobs": batch, "states": {}, "at": "x"}
+    args = {"common": ["c", "d"], "jobs": batch, "at": "x"}
     operation = Operation("submit", args)
     for _ in range(2):
         (reply,) = store.run(operation)

@@ -21,12 +21,12 @@ end
 
 -- Let a job wait until each of these has told it that it ended. What is left to be told of earlier
 -- ends of theirs is not about this wait.
-local function wait_for(id, parents, states)
+local function wait_for(id, parents)
   local telling = #parents > 0 and redis.call('EXISTS', 'mlq:telling') == 1
   for _, parent in ipairs(parents) do
     redis.call('SADD', job_key(parent) .. ':dependents', id)
     redis.call('SADD', 'rq:job::' .. id .. ':dependencies', parent)
-    for state in pairs(telling and states.ended or {}) do
+    for state in pairs(telling and ENDED or {}) do
       redis.call('SREM', untold_key(parent, state), id)
       redis.call('ZREM', sorted_key(parent, state), id)
     end
@@ -50,12 +50,12 @@ end
 
 -- Note that a job that had ended is to run again, for those that were canceled because of it, and
 -- for those that were not told of its bad end yet.
-local function has_come_back(id, states)
+local function has_come_back(id)
   redis.call('HDEL', job_key(id), 'mlq_refused_by')
   local dependents = job_key(id) .. ':dependents'
   local keys = { dependents }
-  for state in pairs(states.ended) do
-    if state ~= states.good then
+  for state in pairs(ENDED) do
+    if state ~= State.FINISHED then
       table.insert(keys, untold_key(id, state))
       table.insert(keys, sorted_key(id, state))
     end
@@ -88,14 +88,14 @@ end
 
 -- The parents that a job has to wait for, and one that ended badly, with its state, if the job must
 -- not run after it.
-local function parents_of(id, states)
+local function parents_of(id)
   local job = redis.call('HMGET', job_key(id), 'dependency_ids', 'allow_dependency_failures')
   local pending, bad, how = {}, nil, nil
   for _, parent in ipairs(job[1] and cjson.decode(job[1]) or {}) do
     local state = redis.call('HGET', job_key(parent), 'status')
-    if state and not states.ended[state] then
+    if state and not ENDED[state] then
       pending[#pending + 1] = parent
-    elseif state and state ~= states.good and job[2] ~= '1' then
+    elseif state and state ~= State.FINISHED and job[2] ~= '1' then
       bad, how = parent, state
     end
   end
@@ -104,50 +104,50 @@ end
 
 local revived = {} -- {parent, child} of those that the operation put back
 
-local function tell_one(child, parent, parent_state, states, at)
+local function tell_one(child, parent, parent_state, at)
   local seen = redis.call('HMGET', job_key(child), 'status', 'origin', 'allow_dependency_failures')
-  if seen[1] ~= states.waiting then
+  if seen[1] ~= State.DEFERRED then
     return
   end
   local pending = 'rq:job::' .. child .. ':dependencies'
-  if parent_state == states.good or seen[3] == '1' then
+  if parent_state == State.FINISHED or seen[3] == '1' then
     redis.call('SREM', pending, parent)
     if redis.call('SCARD', pending) == 0 then
-      leave(child, states.waiting, seen[2])
+      leave(child, seen[1], seen[2])
       redis.call('HSET', job_key(child), 'enqueued_at', at)
-      enter(child, states.ready, seen[2])
+      enter(child, Target.PARENTS_ENDED, seen[2])
     end
   else
-    leave(child, states.waiting, seen[2])
+    leave(child, seen[1], seen[2])
     redis.call('HSET', job_key(child), 'ended_at', at)
     refuse_because(child, parent, parent_state)
-    enter(child, states.refused, seen[2])
-    has_ended(child, states.refused)
+    enter(child, Target.PARENT_FAILED, seen[2])
+    has_ended(child, Target.PARENT_FAILED)
   end
 end
 
 -- Put back a job that was canceled because of a parent that runs again now.
-local function revive_one(child, parent, _, states, at)
+local function revive_one(child, parent, _, at)
   local key = job_key(child)
   local seen = redis.call('HMGET', key, 'status', 'origin', 'mlq_refused_by')
-  if seen[1] == states.waiting
+  if seen[1] == State.DEFERRED
     and redis.call('SISMEMBER', 'rq:job::' .. child .. ':dependencies', parent) == 1 then
     redis.call('SADD', job_key(parent) .. ':dependents', child) -- it was not told of the end yet
   end
-  if seen[1] ~= states.refused or seen[3] ~= parent then
+  if seen[1] ~= Target.PARENT_FAILED or seen[3] ~= parent then
     return
   end
-  local pending, bad, how = parents_of(child, states)
+  local pending, bad, how = parents_of(child)
   if bad then
     refuse_because(child, bad, how) -- another parent failed, too
     return
   end
-  leave(child, states.refused, seen[2])
+  leave(child, seen[1], seen[2])
   redis.call('HDEL', key, 'ended_at', 'mlq_reason')
   redis.call('HSET', key, 'enqueued_at', at)
-  wait_for(child, pending, states)
-  enter(child, #pending > 0 and states.waiting or states.ready, seen[2])
-  has_come_back(child, states)
+  wait_for(child, pending)
+  enter(child, #pending > 0 and Target.RERUN_LATER or Target.RERUN, seen[2])
+  has_come_back(child)
   revived[#revived + 1] = { parent, child }
 end
 
@@ -177,9 +177,8 @@ local function next_untold(parent, state, most)
 end
 
 -- Tell dependents of jobs that have ended or come back, and theirs in turn; return of how many such
--- jobs dependents are still untold. `states` names what may follow: good (the state that
--- counts as a good end), waiting, ready, refused.
-local function tell_dependents(states, at)
+-- jobs dependents are still untold.
+local function tell_dependents(at)
   local left = TELL_AT_ONCE
   local ended = redis.call('LINDEX', 'mlq:telling', 0)
   while ended and left > 0 do
@@ -193,7 +192,7 @@ local function tell_dependents(states, at)
     end
     left = left - spent
     for _, child in ipairs(children) do
-      pcall(state == REVIVED and revive_one or tell_one, child, parent, state, states, at)
+      pcall(state == REVIVED and revive_one or tell_one, child, parent, state, at)
       left = left - 1
     end
     if redis.call('EXISTS', untold, sorted) == 0 then

@@ -1,6 +1,7 @@
--- Shared by every operation; the loader puts this file in front of each of them, and after it
--- _templates.lua (what jobs have in common), _waiting.lua (the lists of jobs that wait), _states.lua
--- (where each state keeps its jobs) and _dependents.lua (who waits for whom).
+-- Shared by every operation. The loader (scripts.py) puts in front of each of them the words of the
+-- life cycle (State, Target, ENDED, REGISTRY), then this file, then _templates.lua (what jobs have in
+-- common), _waiting.lua (the lists of jobs that wait), _states.lua (where each state keeps its jobs)
+-- and _dependents.lua (who waits for whom).
 --
 -- Calling convention of every operation:
 --   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
@@ -153,6 +154,20 @@ end
 
 local function job_key(id)
   return 'rq:job:' .. id
+end
+
+-- Where a state keeps the jobs of a class; nil for a word that is no state, as a stranger may write.
+local function registry_key(state, class)
+  return REGISTRY[state] and REGISTRY[state] .. class
+end
+
+local function list_key(class)
+  return registry_key(State.QUEUED, class)
+end
+
+-- The class of a key in rq:queues.
+local function class_of(list)
+  return string.sub(list, #list_key('') + 1)
 end
 
 -- Add [id, value, ...] of a job to rows: '' for a field that is not set. What is no job has none.

@@ -2,20 +2,23 @@
 
 -- Take a job out of wherever its state keeps it.
 local function leave(id, state, class)
-  if state == 'queued' then
+  if state == State.QUEUED then
     leave_list(class, id)
     redis.call('HDEL', 'mlq:reservations', id)
-  elseif state == 'started' then
+  elseif state == State.STARTED then
     local job = redis.call('HMGET', job_key(id), 'mlq_attempt', 'mlq_machine')
     local member = attempt_member(id, job[1] or '0')
-    redis.call('ZREM', 'rq:wip:' .. class, member)
+    redis.call('ZREM', registry_key(state, class), member)
     redis.call('DEL', 'rq:execution:' .. member, 'rq:executions:' .. id)
     redis.call('ZREM', 'mlq:leases', member)
     redis.call('SREM', 'mlq:held:' .. (job[2] or ''), member)
   else
-    redis.call('ZREM', 'rq:' .. state .. ':' .. class, id)
+    local registry = registry_key(state, class)
+    if registry then
+      redis.call('ZREM', registry, id)
+    end
     redis.call('ZREM', 'mlq:ended', id)
-    if state == 'deferred' then
+    if state == State.DEFERRED then
       -- If it ever waits again, then for what has not ended by then.
       redis.call('DEL', 'rq:job::' .. id .. ':dependencies')
       redis.call('HDEL', job_key(id), 'mlq_held')
@@ -27,16 +30,16 @@ end
 -- to be queued later, whose score is when it is due, as in rq. The state itself comes last: if
 -- anything before it fails, the same move may be made again.
 local function enter(id, state, class, fresh, due)
-  if state == 'queued' then
+  if state == State.QUEUED then
     enter_list(class, id, fresh)
     wake = 'work'
-  elseif state ~= 'started' then
-    redis.call('ZADD', 'rq:' .. state .. ':' .. class, due or '+inf', id)
+  elseif state ~= State.STARTED then
+    redis.call('ZADD', registry_key(state, class), due or '+inf', id)
   end
-  if state == 'finished' or state == 'failed' or state == 'canceled' then
+  if ENDED[state] then
     redis.call('ZADD', 'mlq:ended', now(), id)
     redis.call('ZREM', 'mlq:unended', id)
-  elseif state ~= 'started' then
+  elseif state ~= State.STARTED then
     redis.call('ZADD', 'mlq:unended', order_of(id), id)
   end
   redis.call('HSET', job_key(id), 'status', state)
@@ -53,7 +56,7 @@ local function hold_attempt(id, class, attempt, who, lease_ends)
   redis.call('HSET', 'rq:execution:' .. member, 'id', attempt, 'created_at', who.at_unix,
     'last_heartbeat', who.at_unix, 'worker_name', who.worker)
   redis.call('ZADD', 'rq:executions:' .. id, '+inf', attempt)
-  redis.call('ZADD', 'rq:wip:' .. class, '+inf', member)
+  redis.call('ZADD', registry_key(State.STARTED, class), '+inf', member)
   redis.call('ZADD', 'mlq:leases', lease_ends, member)
   redis.call('SADD', 'mlq:held:' .. who.machine, member)
 end

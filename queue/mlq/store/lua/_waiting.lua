@@ -13,7 +13,7 @@ local PAGES = 4 -- of so many ids each
 
 local function note(class, id, what)
   if not changes[class] then
-    redis.call('LLEN', 'rq:queue:' .. class) -- what is no list is found out now, not at the end
+    redis.call('LLEN', list_key(class)) -- what is no list is found out now, not at the end
     changes[class] = { ids = {}, what = {} }
   end
   local change = changes[class]
@@ -267,7 +267,7 @@ end
 
 function settle_lists()
   for class, change in pairs(changes) do
-    local key = 'rq:queue:' .. class
+    local key = list_key(class)
     remove_all(key, noted(change, 'leaves'))
     local ids = noted(change, 'enters')
     if #ids > 0 then

@@ -1,7 +1,6 @@
--- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, states, only, lacks) -> {claims}
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only) -> {claims}
 --   fits     [{class, count}]: the classes that fit the machine's offer, and how many of each
 --            would fit alone
---   states   {ready, running}: the words of the life cycle
 --   only     {id: true}: no other job may be claimed; left out if any may
 --   lacks    {class: {word: true}}: jobs of the class that need this are left to other machines
 --   claims   [{id, attempt, class, spec, signature, losses, failures,
@@ -36,11 +35,11 @@ end
 -- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
 -- Where jobs are passed over because the machine lacks something, it looks farther.
 local function head_of(class)
-  local key = 'rq:queue:' .. class
+  local key = list_key(class)
   local lacks = args.lacks[class]
   for _, id in ipairs(redis.call('LRANGE', key, 0, (lacks and LOOK_PAST or LOOK_AHEAD) - 1)) do
     local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until', 'mlq_needs')
-    if job[1] ~= args.states.ready then
+    if job[1] ~= State.QUEUED then
       redis.call('LREM', key, 1, id)
     elseif (not args.only or args.only[id])
       and not (lacks and needs_one_of(job[4] or '', lacks))
@@ -72,7 +71,7 @@ end
 
 local function start(id, class)
   local key = job_key(id)
-  leave(id, args.states.ready, class)
+  leave(id, State.QUEUED, class)
   settle_lists() -- the next head is looked for in the list
   local attempt = count_up(key, 'mlq_attempt')
   if redis.call('HDEL', key, 'mlq_restored') == 1 then
@@ -85,7 +84,7 @@ local function start(id, class)
   -- The class too: a stranger may have put it into another one's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)
-  enter(id, args.states.running, class)
+  enter(id, Target.CLAIM, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
     'mlq_failures', 'mlq_folder_faults', 'created_at')
   return { id = id, attempt = attempt, class = class, signature = job[2] or '',

@@ -6,7 +6,7 @@
 local at = now()
 local ids = {}
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
-  local registry = 'rq:scheduled:' .. string.sub(key, #'rq:queue:' + 1)
+  local registry = registry_key(State.SCHEDULED, class_of(key))
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', registry, '-inf', at, 'LIMIT', 0, args.limit)) do
     ids[#ids + 1] = id
   end

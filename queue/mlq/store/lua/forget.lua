@@ -29,8 +29,8 @@ for _, id in ipairs(ids) do
 end
 
 local function is_empty(class)
-  for _, registry in ipairs({ 'queue', 'wip', 'deferred', 'scheduled', 'finished', 'failed', 'canceled' }) do
-    if redis.call('EXISTS', 'rq:' .. registry .. ':' .. class) == 1 then
+  for state in pairs(REGISTRY) do
+    if redis.call('EXISTS', registry_key(state, class)) == 1 then
       return false
     end
   end
@@ -38,7 +38,7 @@ local function is_empty(class)
 end
 
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
-  local class = string.sub(key, #'rq:queue:' + 1)
+  local class = class_of(key)
   if is_empty(class) then
     redis.call('SREM', 'rq:queues', key)
     redis.call('DEL', 'rq:workers:' .. class)

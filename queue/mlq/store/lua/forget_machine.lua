@@ -17,7 +17,7 @@ if forgotten then
   redis.call('SREM', 'rq:workers', 'rq:worker:' .. machine)
   redis.call('HDEL', 'mlq:last_starts', machine)
   for _, queue in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
-    redis.call('SREM', 'rq:workers:' .. string.sub(queue, #'rq:queue:' + 1), 'rq:worker:' .. machine)
+    redis.call('SREM', 'rq:workers:' .. class_of(queue), 'rq:worker:' .. machine)
   end
 end
 return reply({ forgotten = forgotten, heard_s = heard_s, holds = holds })

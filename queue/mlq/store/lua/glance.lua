@@ -9,20 +9,27 @@
 --   rows         [[id, value, ...]]: of those that run, and of those that ended last
 -- For a queue of which not all is shown: it costs the same however many jobs wait.
 -- Read-only.
-local counts = { queued = 0, deferred = 0, scheduled = 0, held = 0 }
+local counts = { held = 0 }
+local function count(state, more)
+  counts[state] = (counts[state] or 0) + more
+end
+
+for _, state in ipairs({ State.QUEUED, State.SCHEDULED, State.DEFERRED }) do
+  count(state, 0)
+end
+count(State.STARTED, redis.call('ZCARD', 'mlq:leases'))
 local left = args.most
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
-  local class = string.sub(key, #'rq:queue:' + 1)
-  counts.queued = counts.queued + redis.call('LLEN', key)
-  counts.scheduled = counts.scheduled + redis.call('ZCARD', 'rq:scheduled:' .. class)
-  local deferred = 'rq:deferred:' .. class
-  counts.deferred = counts.deferred + redis.call('ZCARD', deferred)
-  for _, id in ipairs(left > 0 and redis.call('ZRANGE', deferred, 0, left - 1) or {}) do
+  local class = class_of(key)
+  count(State.QUEUED, redis.call('LLEN', key))
+  count(State.SCHEDULED, redis.call('ZCARD', registry_key(State.SCHEDULED, class)))
+  local waiting = registry_key(State.DEFERRED, class)
+  count(State.DEFERRED, redis.call('ZCARD', waiting))
+  for _, id in ipairs(left > 0 and redis.call('ZRANGE', waiting, 0, left - 1) or {}) do
     left = left - 1
-    counts.held = counts.held + redis.call('HEXISTS', job_key(id), 'mlq_held')
+    count('held', redis.call('HEXISTS', job_key(id), 'mlq_held'))
   end
 end
-counts.started = redis.call('ZCARD', 'mlq:leases')
 
 local rows = {}
 for _, member in ipairs(redis.call('ZRANGE', 'mlq:leases', 0, args.most - 1)) do

@@ -1,6 +1,6 @@
--- move(moves, at, avoid_s, states) -> {moved, stale, refused, untold, revived}
+-- move(moves, at, avoid_s) -> {moved, stale, refused, untold, revived}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
---             lease, class, start, having}]
+--             lease, class, signature, start, having}]
 --             from     the states in which the move is right
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
@@ -10,10 +10,10 @@
 --             pause_s  after how long the job is due, if it is to be tried again later
 --             lease    only while the attempt's lease is still this one (see expired), or ''
 --             class    the class it belongs to from now on, or '' for the one it is in
+--             signature  only for the job of this signature, or ''
 --             start    how the attempt started, 'good' or 'bad', or '' if that is not known
 --             having   a field that the job must have for the move to be right, or ''
 --   avoid_s for how long after it was queued a job waits for another machine than the one it avoids
---   states  {good, waiting, ready, later, refused, running, ended: {state: true}}
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 --   refused [[id, attempt, why]]: the move failed, as when a key is not of its kind; it may be made
 --             again, and the others were made
@@ -26,8 +26,6 @@
 local earlier = cached_reply()
 if earlier then return earlier end
 
-local states = args.states
-
 -- Why a job that would go back to the queue is held: its command fails wherever it is tried, and it
 -- was there when that was found.
 local function why_held(id)
@@ -38,24 +36,21 @@ local function why_held(id)
   return hold and order_of(id) <= hold.upto and hold.reason or nil
 end
 
--- Where an event leads in fact, by what only the queue knows at this moment.
+-- Where an event leads in fact, by what only the queue knows at this moment; with it the fields that
+-- say why it leads elsewhere, and the parents that the job has to wait for. Writes nothing.
 local function destination(id, from, to, stop)
-  if from == states.running and stop and (to == states.ready or to == states.later) then
-    return states.refused
+  local goes_back = to == State.QUEUED or to == State.SCHEDULED
+  if goes_back and stop and from == State.STARTED then
+    return Target.CANCEL, { 'mlq_reason', stop }, {}
   end
-  if (to == states.ready or to == states.later) and (from == states.running or from == states.later) then
+  if goes_back and (from == State.STARTED or from == State.SCHEDULED) then
     local why = why_held(id)
     if why then
-      redis.call('HSET', job_key(id), 'mlq_held', why, 'mlq_reason', why)
-      return states.waiting
+      return Target.HOLD, { 'mlq_held', why, 'mlq_reason', why }, {}
     end
   end
-  if to ~= states.ready then
-    return to
-  end
-  local pending = states.ended[from] and parents_of(id, states) or {}
-  wait_for(id, pending, states)
-  return #pending > 0 and states.waiting or to
+  local pending = to == State.QUEUED and ENDED[from] and parents_of(id) or {}
+  return #pending > 0 and Target.RERUN_LATER or to, {}, pending
 end
 
 local function is_renewed(id, attempt, lease)
@@ -72,7 +67,7 @@ local function make(move)
     right = right or job[1] == state
   end
   -- Who speaks of an attempt means the one that runs; who speaks of none, a job that does not run.
-  local running = job[1] == states.running and tonumber(job[2]) or 0
+  local running = job[1] == State.STARTED and tonumber(job[2]) or 0
   right = right and running == move.attempt
   right = right and (move.signature == '' or move.signature == job[5])
     and (move.having == '' or redis.call('HEXISTS', key, move.having) == 1)
@@ -102,21 +97,22 @@ local function make(move)
     if move.start ~= '' then
       note_start(move.id, redis.call('HGET', key, 'mlq_machine') or '', move.start)
     end
-    local to = destination(move.id, job[1], move.to, job[4])
-    if to == states.refused and move.to ~= to then
-      redis.call('HSET', key, 'mlq_reason', job[4])
+    local to, why, pending = destination(move.id, job[1], move.to, job[4])
+    if #why > 0 then
+      redis.call('HSET', key, unpack(why))
     end
-    if to == states.ready then
+    wait_for(move.id, pending)
+    if to == State.QUEUED then
       redis.call('HSET', key, 'enqueued_at', args.at) -- it waits from now on
       if redis.call('HEXISTS', key, 'mlq_avoid') == 1 then
         redis.call('HSET', key, 'mlq_avoid_until', now() + args.avoid_s)
       end
     end
-    enter(move.id, to, class, false, to == states.later and now() + move.pause_s)
-    if states.ended[job[1]] and not states.ended[to] then
-      has_come_back(move.id, states)
+    enter(move.id, to, class, false, to == State.SCHEDULED and now() + move.pause_s)
+    if ENDED[job[1]] and not ENDED[to] then
+      has_come_back(move.id)
     end
-    if states.ended[to] then
+    if ENDED[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
       has_ended(move.id, to)
     end
@@ -133,5 +129,5 @@ for _, move in ipairs(args.moves) do
     refused[#refused + 1] = { move.id, move.attempt, why }
   end
 end
-local untold = tell_dependents(states, args.at)
+local untold = tell_dependents(args.at)
 return reply({ moved = moved, stale = stale, refused = refused, untold = untold, revived = revived })

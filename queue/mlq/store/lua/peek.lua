@@ -8,7 +8,7 @@ for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
   if id then
     local job = redis.call('HMGET', job_key(id), 'enqueued_at', 'timeout', 'mlq_needs')
     heads[#heads + 1] = {
-      class = string.sub(key, 10),
+      class = class_of(key),
       id = id,
       length = redis.call('LLEN', key),
       enqueued_at = job[1] or '',

@@ -9,6 +9,6 @@ redis.call('EXPIRE', key, args.rq_ttl_s)
 redis.call('SADD', 'rq:workers', key)
 -- `rq info` shows the workers of each queue; a machine serves every class.
 for _, queue in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
-  redis.call('SADD', 'rq:workers:' .. string.sub(queue, #'rq:queue:' + 1), key)
+  redis.call('SADD', 'rq:workers:' .. class_of(queue), key)
 end
 return '{}'

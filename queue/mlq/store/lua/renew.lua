@@ -1,9 +1,8 @@
--- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, states)
+-- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix)
 --     -> {alive, lost, stop, unknown, adopted, holder, server_s}
 --   attempts  [{id, attempt, progress, ended, signature}]: what the machine still holds; progress
 --             is '' if unknown; ended: whether it has ended there and its result is to be committed;
 --             signature: of its job, or ''
---   states    {running, refused}
 --   alive     [[id, attempt]]: still ours, lease extended
 --   lost      [[id, attempt]]: no longer ours for sure, to be killed at once
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end
@@ -33,8 +32,8 @@ local function standing(id, attempt, job, signature)
   elseif (signature or '') ~= '' and signature ~= job.signature then
     return 'unknown' -- this job has its number, and is another
   elseif job.attempt == attempt then
-    return job.status == args.states.running and job.machine == args.machine and 'alive' or 'lost'
-  elseif job.attempt > attempt or job.status == args.states.refused then
+    return job.status == State.STARTED and job.machine == args.machine and 'alive' or 'lost'
+  elseif job.attempt > attempt or job.status == State.CANCELED then
     return 'lost'
   end
   return 'adopted'
@@ -47,7 +46,7 @@ local function adopt(id, attempt, job)
   redis.call('HSET', job_key(id), 'started_at', args.at)
   redis.call('ZADD', 'mlq:unended', order_of(id), id)
   hold_attempt(id, job.class, attempt, args, lease_ends)
-  enter(id, args.states.running, job.class)
+  enter(id, State.STARTED, job.class)
 end
 
 local function extend(id, attempt)

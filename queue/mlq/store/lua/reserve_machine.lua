@@ -1,5 +1,4 @@
--- reserve_machine(id, machine, ttl_s, states) -> {holder}
---   states  {ready}
+-- reserve_machine(id, machine, ttl_s) -> {holder}
 --   holder  the machine that drains for this starving job; '' if this machine holds another
 -- One machine a job and one job a machine; a reservation ends with its job's waiting, or by
 -- itself when the machine does not repeat it.
@@ -11,7 +10,7 @@ local all = redis.call('HGETALL', 'mlq:reservations')
 local holder = args.machine
 for i = 1, #all, 2 do
   local id, machine, expiry = all[i], string.match(all[i + 1], '^(.*) (%S+)$')
-  if number_or(expiry) < at or redis.call('HGET', job_key(id), 'status') ~= args.states.ready then
+  if number_or(expiry) < at or redis.call('HGET', job_key(id), 'status') ~= State.QUEUED then
     redis.call('HDEL', 'mlq:reservations', id)
   elseif id == args.id then
     holder = machine

@@ -1,4 +1,4 @@
--- restore_jobs(jobs, templates, drop, renumbered, in_line, states) -> {restored, kept}
+-- restore_jobs(jobs, templates, drop, renumbered, in_line) -> {restored, kept}
 --   jobs      [{id, order, class, name, state, template, fields, pending, due, ended, results, attempt,
 --             machine, heard}], those submitted last first
 --               template   digest of what it has in common with others, or ''
@@ -13,13 +13,11 @@
 --   renumbered  {id: old id}: such a job is the one with the old id, which is deleted with all its
 --             keys; it takes its place in line by its number
 --   in_line   whether the queue has other jobs, among which they take their places
---   states    {ready, waiting, running, ended: {state: true}}: the words of the life cycle
 --   restored  how many were made; kept: [id] exist already and were left as they are
 -- Attempts get a lease that has run out: either their machine renews it, or the reaper judges it.
 local earlier = cached_reply()
 if earlier then return earlier end
 
-local states = args.states
 local restored, kept = 0, {}
 
 local function drop(id)
@@ -44,7 +42,7 @@ local function run(job)
   redis.call('HSET', 'rq:execution:' .. member, 'id', job.attempt, 'created_at', at,
     'last_heartbeat', at, 'worker_name', job.machine)
   redis.call('ZADD', 'rq:executions:' .. job.id, '+inf', job.attempt)
-  redis.call('ZADD', 'rq:wip:' .. job.class, '+inf', member)
+  redis.call('ZADD', registry_key(State.STARTED, job.class), '+inf', member)
   redis.call('ZADD', 'mlq:leases', at, member)
   redis.call('SADD', 'mlq:held:' .. job.machine, member)
   redis.call('ZADD', 'mlq:machines', 'NX', job.heard, job.machine)
@@ -52,19 +50,21 @@ local function run(job)
 end
 
 local function place(job, renumbered)
-  if job.state == states.running then
+  if job.state == State.STARTED then
     run(job)
     return
   end
-  if job.state ~= states.ready then
-    local score = job.due or '+inf'
-    redis.call('ZADD', 'rq:' .. job.state .. ':' .. job.class, score, job.id)
+  if job.state ~= State.QUEUED then
+    local registry = registry_key(job.state, job.class)
+    if registry then
+      redis.call('ZADD', registry, job.due or '+inf', job.id)
+    end
   elseif renumbered then
     enter_list(job.class, job.id)
   else
-    redis.call('LPUSH', 'rq:queue:' .. job.class, job.id)
+    redis.call('LPUSH', list_key(job.class), job.id)
   end
-  if states.ended[job.state] then
+  if ENDED[job.state] then
     redis.call('ZADD', 'mlq:ended', job.ended, job.id)
   else
     redis.call('ZADD', 'mlq:unended', job.order, job.id)
@@ -83,11 +83,11 @@ for _, job in ipairs(args.jobs) do
     redis.call('HSET', key, 'origin', job.class, 'status', job.state)
     use_template(job.template, args.templates)
     redis.call('ZADD', 'mlq:jobs', job.order, job.id)
-    redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
+    redis.call('SADD', 'rq:queues', list_key(job.class))
     if job.name ~= '' then
       redis.call('SADD', 'mlq:name:' .. job.name, job.id)
     end
-    wait_for(job.id, job.pending, states)
+    wait_for(job.id, job.pending)
     -- In the order of the attempts, whatever the clocks of the machines said that ended them.
     local stream, at = 'rq:results:' .. job.id, 0
     redis.call('DEL', stream)

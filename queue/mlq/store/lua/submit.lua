@@ -1,16 +1,14 @@
--- submit(common, jobs, templates, states) -> {submitted} or {unknown} or {taken}
+-- submit(common, jobs, templates, at) -> {submitted} or {unknown} or {taken}
 --   common   flat list of hash fields and values that all jobs share
 --   jobs     [{id, class, name, after, after_any, template, fields}], fields flat like common; template
 --            is the digest of what it has in common with others, or ''
 --   templates  {digest: template}: see _templates.lua
---   states   {good, failed, waiting, ready, refused}: the words of the life cycle
 --   at       time of submission, ISO
 --   unknown  the first id in some `after` that is no job; then nothing at all was written
 --   taken    the first id that is a job already; then nothing at all was written
 local earlier = cached_reply()
 if earlier then return earlier end
 
-local states = args.states
 local batch = {}
 for _, job in ipairs(args.jobs) do
   if redis.call('EXISTS', job_key(job.id)) == 1 then
@@ -29,19 +27,16 @@ local function first_state(job)
   local pending = {}
   for _, parent in ipairs(job.after) do
     local state = redis.call('HGET', job_key(parent), 'status')
-    if state ~= states.good then
-      local ended = state == states.failed or state == states.refused
-      if ended and not job.after_any then
-        return states.refused, {}, parent, state
-      elseif not ended then
-        pending[#pending + 1] = parent
-      end
+    if not ENDED[state] then
+      pending[#pending + 1] = parent
+    elseif state ~= State.FINISHED and not job.after_any then
+      return Target.PARENT_FAILED, {}, parent, state
     end
   end
   if #pending > 0 then
-    return states.waiting, pending
+    return State.DEFERRED, pending
   end
-  return states.ready, {}
+  return State.QUEUED, {}
 end
 
 for _, job in ipairs(args.jobs) do
@@ -50,12 +45,12 @@ for _, job in ipairs(args.jobs) do
   redis.call('HSET', key, unpack(job.fields))
   use_template(job.template, args.templates)
   redis.call('ZADD', 'mlq:jobs', order_of(job.id), job.id)
-  redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.class)
+  redis.call('SADD', 'rq:queues', list_key(job.class))
   if job.name ~= '' then
     redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
   local state, pending, parent, how = first_state(job)
-  wait_for(job.id, pending, states)
+  wait_for(job.id, pending)
   if parent then
     redis.call('HSET', key, 'ended_at', args.at)
     refuse_because(job.id, parent, how)

@@ -1,9 +1,8 @@
--- tell(at, states) -> {untold, revived}
+-- tell(at) -> {untold, revived}
 --   at      the present, ISO
---   states  {good, waiting, ready, refused, ended: {state: true}}
 --   untold  of how many jobs that ended, or were run again, dependents are still to be told
 --   revived [[parent, id]]: jobs put back that were canceled because of a parent that was run again
 -- Goes on telling dependents where an earlier operation had too many (see move). Anybody may ask for
 -- it at any time. Not cached: asked twice, it only tells more of them.
-local untold = tell_dependents(args.states, args.at)
+local untold = tell_dependents(args.at)
 return reply({ untold = untold, revived = revived })
