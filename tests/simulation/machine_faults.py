@@ -154,6 +154,6 @@ def freeze_supervisor(faults: Faults, machine: Machine) -> None:
 def operator(faults: Faults, machine: Machine) -> None:
     worker = faults.world.workers.get(machine.name)
     if worker is not None and worker.mode is Mode.RUN:
-        worker.mode = faults.rng.choice((Mode.LEAVE, Mode.NOW, Mode.DRAIN))
+        worker.mode = faults.rng.choice((Mode.HANDOVER, Mode.RELEASE, Mode.DRAIN))
         faults.begin("worker told to leave", f"the worker is told to {worker.mode.value}")
         worker.ring()

@@ -97,13 +97,13 @@ def unreadable_is_silent(patch: Any) -> None:
 
 
 def new_boot_is_ignored(patch: Any) -> None:
-    real = mlq_worker.agent.effects.stray_moves
+    real = mlq_worker.agent.effects.orphan_moves
 
-    def moves(strays: Any, results: Any, past: Any, here: Any, now_s: float) -> Any:
-        known = [one for one in strays if one.boot_id == here.boot_id]
+    def moves(orphans: Any, results: Any, past: Any, here: Any, now_s: float) -> Any:
+        known = [one for one in orphans if one.boot_id == here.boot_id]
         return real(known, results, past, here, now_s)
 
-    patch.setattr(mlq_worker.agent.effects, "stray_moves", moves)
+    patch.setattr(mlq_worker.agent.effects, "orphan_moves", moves)
     patch.setattr(BeatMonitor, "_end", lambda self, attempt, beat: "")
 
 
@@ -114,9 +114,9 @@ def stopped_before_it_has_ended(patch: Any) -> None:
         attempts = list(attempts)
         real(self, attempts, outcome, reason)
         for job_id, number in attempts:
-            machine = self._site.machine
+            machine = self._context.machine
             ended = AttemptResult(job_id, number, machine, outcome, None, reason, "", "", "")
-            self.holdings.end(ended)
+            self.attempts.end(ended)
 
     patch.setattr(SupervisorSession, "stop", stop)
 
@@ -132,7 +132,7 @@ def renewal_counts_from_its_reply(patch: Any) -> None:
     real = SupervisorSession.confirm
 
     def confirm(self: SupervisorSession, renewal: Any, _sent_s: float) -> None:
-        real(self, renewal, self._site.clocks.boot_s())
+        real(self, renewal, self._context.clocks.boot_s())
 
     patch.setattr(SupervisorSession, "confirm", confirm)
 

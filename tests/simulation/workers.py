@@ -35,8 +35,8 @@ _CONNECT_S, _TURN_S = 15.0, 0.002
 _SPINNING = 2000
 
 
-class SimDesk:
-    """Stands in for `desk.Desk`: its thread is a task, one for each question."""
+class SimReader:
+    """Stands in for `BackgroundReader`: its thread is a task, one for each question."""
 
     def __init__(self, owner: WorkerHost, wake: Callable[[], None]) -> None:
         self._owner, self._wake = owner, wake
@@ -85,8 +85,8 @@ class SimProbe:
         return self._report
 
 
-class SimSite(MachineContext):
-    """A site whose supervisor is a simulated one."""
+class SimContext(MachineContext):
+    """A context whose supervisor is a simulated one."""
 
     host: WorkerHost
 
@@ -103,7 +103,7 @@ class WorkerHost:
     def __init__(self, world: World, machine: Machine) -> None:
         self.world, self.machine, self.engine = world, machine, world.engine
         self.mode = Mode.RUN
-        self.hands: Effects | None = None
+        self.effects: Effects | None = None
         self.frozen_until = 0.0
         self.settled_at = float("inf")
         self.client = SimClient(self.engine, world.queue_host, machine.link)
@@ -136,8 +136,8 @@ class WorkerHost:
         self._gone()
 
     def _gone(self) -> None:
-        if self.hands is not None and self.hands.supervised.link is not None:
-            self.hands.supervised.link.close()
+        if self.effects is not None and self.effects.session.link is not None:
+            self.effects.session.link.close()
         if self.machine.name in self.world.workers:
             del self.world.workers[self.machine.name]
 
@@ -162,7 +162,7 @@ class WorkerHost:
         self.client.call("GET", "mlq:queue_id")
         settings = self.world.settings_of(self.machine)
         machine = self.machine
-        site = SimSite(
+        context = SimContext(
             settings=settings,
             queue_id=QUEUE_ID,
             login={},
@@ -175,28 +175,30 @@ class WorkerHost:
             probe=SimProbe(machine),  # type: ignore[arg-type]
             has_gpus=False,
             clocks=Clocks(machine.boot_s, machine.monotonic_s, machine.utc_s),
-            new_desk=lambda _name, wake: SimDesk(self, wake),  # type: ignore[arg-type, return-value]
+            new_reader=lambda _name, wake: SimReader(self, wake),  # type: ignore[arg-type, return-value]
         )
-        object.__setattr__(site, "host", self)
-        name = MachineName(site, Store(self.client, QUEUE_ID), self.ring)
+        object.__setattr__(context, "host", self)
+        name = MachineName(context, Store(self.client, QUEUE_ID), self.ring)
         while (refusal := name.take()) is not None:
             if self.mode is not Mode.RUN:
                 return
             self._wait(refusal.again_s)
         self.dead_beat = name.dead_beat
-        self.hands = hands = Effects(site, Store(self.client, QUEUE_ID, self.identity), self.ring)
+        self.effects = effects = Effects(
+            context, Store(self.client, QUEUE_ID, self.identity), self.ring
+        )
         while True:
-            facts = hands.look(self.mode)
+            facts = effects.look(self.mode)
             actions = decide(facts)
             for action in actions:
-                if hands.act(action):
+                if effects.act(action):
                     return
-            self._listen(hands)
-            if hands.settled:
+            self._listen(effects)
+            if effects.settled:
                 self.settled_at = min(self.settled_at, self.engine.now)
             if not actions:
                 self._wait(next_turn_s(facts, IDLE_S))
-                self._hear(hands)
+                self._hear(effects)
             else:
                 self.engine.sleep(_TURN_S)
                 self._check_spinning()
@@ -232,18 +234,18 @@ class WorkerHost:
             self.engine.wait(seconds, self)
         self._rung = False
 
-    def _hear(self, hands: Effects) -> None:
-        hands.supervised.hear()
+    def _hear(self, effects: Effects) -> None:
+        effects.session.hear()
         if self._heard:
             messages, self._heard = self._heard, set()
-            hands.woken(messages)
+            effects.woken(messages)
 
-    def _listen(self, hands: Effects) -> None:
-        if not self._subscribed and not hands.queue_is_down:
+    def _listen(self, effects: Effects) -> None:
+        if not self._subscribed and not effects.queue_is_down:
             try:
                 self.client.call("GET", "mlq:queue_id")
             except MlqError as error:
-                hands.queue_failed(error)
+                effects.queue_failed(error)
                 return
             self._subscribed = True
 

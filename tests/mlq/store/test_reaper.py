@@ -22,7 +22,7 @@ from mlq.settings.settings import Settings
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 from mlq_worker.agent.reaper import Reaper
-from mlq_worker.agent.refused_moves import Aside
+from mlq_worker.agent.refused_moves import RefusedMoves
 
 
 class AtOnce:
@@ -54,13 +54,13 @@ class Room:
         make_private_dirs(self.layout.workers_dir)
 
     def reaper(self, machine: str) -> Reaper:
-        site: Any = SimpleNamespace(
+        context: Any = SimpleNamespace(
             settings=self.settings._replace(machine=machine),
             layout=self.layout,
-            new_desk=AtOnce,
+            new_reader=AtOnce,
             clocks=SimpleNamespace(monotonic_s=lambda: self.now_s),
         )
-        return Reaper(self.store, site, lambda: None, Aside(lambda: self.now_s, 10))
+        return Reaper(self.store, context, lambda: None, RefusedMoves(lambda: self.now_s, 10))
 
     def beat(self, counter: int) -> None:
         value = {"boot_id": LAB01.boot_id, "supervisor_id": LAB01.supervisor_id}

@@ -19,14 +19,14 @@ ROOMY = {"cores_total": 8, "mem_total_mib": 8192, "cores_free": 0}
 
 
 def ended(job_id: str = "7", kind: str = "folder", started_at: str = "") -> LocalAttempt:
-    holding = LocalAttempt((job_id, 1), CLASS, Request(1, 1024), (), History(), False, 0.0, None)
-    holding.needs = "f1 c2 s3"
+    local = LocalAttempt((job_id, 1), CLASS, Request(1, 1024), (), History(), False, 0.0, None)
+    local.needs = "f1 c2 s3"
     cause = Cause(Kind(kind), "/data")
     reason = "missing: /data"
-    holding.result = AttemptResult(
+    local.result = AttemptResult(
         job_id, 1, "lab01", "unstartable", 127, reason, started_at, AT, cause=cause
     )
-    return holding
+    return local
 
 
 def other(heard_s: float = 1.0, *words: str, **record: Any) -> tuple[float, dict[str, Any]]:

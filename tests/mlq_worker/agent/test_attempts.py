@@ -12,7 +12,7 @@ SHORT = "p0.c1.m100.g0.v0"
 BEGAN = "2026-11-23T22:15:01.000000Z"
 
 
-def holding(job_id: str, **changes: Any) -> LocalAttempt:
+def local(job_id: str, **changes: Any) -> LocalAttempt:
     fields: dict[str, Any] = {
         "attempt": (job_id, 1),
         "class_name": SHORT,
@@ -32,10 +32,10 @@ def result(job_id: str, lasted_s: float, **changes: Any) -> AttemptResult:
     return AttemptResult(id=job_id, attempt=1, machine="lab01", reason="", **{**fields, **changes})
 
 
-def holdings(*held: LocalAttempt, width: int = 0, mean_s: float | None = None) -> AttemptTable:
+def attempts(*held: LocalAttempt, width: int = 0, mean_s: float | None = None) -> AttemptTable:
     made = AttemptTable()
     if mean_s is not None:
-        made.add(holding("0"))
+        made.add(local("0"))
         made.end(result("0", mean_s))
         made.drop([("0", 1)])
     for one in held:
@@ -45,80 +45,80 @@ def holdings(*held: LocalAttempt, width: int = 0, mean_s: float | None = None) -
 
 
 def test_an_ended_attempt_is_held_until_its_end_is_committed() -> None:
-    made = holdings(holding("1"), holding("2"))
+    made = attempts(local("1"), local("2"))
     made.end(result("1", 0.5))
-    assert [one.attempt for one in made.living()] == [("2", 1)]
+    assert [one.attempt for one in made.active()] == [("2", 1)]
     assert [one.attempt for one in made.ended()] == [("1", 1)]
     made.drop([("1", 1), ("9", 9)])
     assert made.ended() == []
 
 
 def test_an_ended_attempt_gives_its_resources_back_at_once() -> None:
-    made = holdings(holding("1"), holding("2"))
+    made = attempts(local("1"), local("2"))
     made.end(result("1", 0.5))
     assert len(made.promises()) == 1
     assert len(made.occupants(1000)) == 1
 
 
 def test_the_end_of_what_is_not_held_is_nothing() -> None:
-    made = holdings()
+    made = attempts()
     made.end(result("1", 0.5))
     assert made.ended() == []
 
 
 def test_a_class_is_short_when_its_jobs_lasted_so() -> None:
-    assert not holdings().is_short(SHORT)
-    assert holdings(mean_s=PREFETCH_S / 2).is_short(SHORT)
-    assert not holdings(mean_s=PREFETCH_S * 2).is_short(SHORT)
+    assert not attempts().is_short(SHORT)
+    assert attempts(mean_s=PREFETCH_S / 2).is_short(SHORT)
+    assert not attempts(mean_s=PREFETCH_S * 2).is_short(SHORT)
 
 
 def test_long_jobs_make_a_class_long_again() -> None:
-    made = holdings(mean_s=0.001)
-    made.add(holding("1"))
+    made = attempts(mean_s=0.001)
+    made.add(local("1"))
     made.end(result("1", 1))
     assert not made.is_short(SHORT)
 
 
 def test_only_jobs_that_ran_to_their_end_tell_how_long_a_class_lasts() -> None:
-    made = holdings(holding("1"), holding("2"))
+    made = attempts(local("1"), local("2"))
     made.end(result("1", 0.001, outcome="canceled"))
     made.end(result("2", 0.001, started_at=None))
     assert not made.is_short(SHORT)
 
 
 def test_what_waits_in_a_lane_holds_nothing_yet() -> None:
-    lane = [holding(str(number), lane=True) for number in range(5)]
-    made = holdings(*lane, holding("9", request=Request(4, 4000)), width=2, mean_s=0.01)
+    lane = [local(str(number), lane=True) for number in range(5)]
+    made = attempts(*lane, local("9", request=Request(4, 4000)), width=2, mean_s=0.01)
     assert [one.cores for one in made.promises()] == [1, 1, 4]
     (lane,) = made.lanes().values()
     assert (lane.held, lane.width) == (5, 2)
 
 
 def test_a_lane_is_never_wider_than_what_it_holds() -> None:
-    made = holdings(holding("1", lane=True), width=8, mean_s=0.01)
+    made = attempts(local("1", lane=True), width=8, mean_s=0.01)
     assert made.lanes()[SHORT].width == 1
 
 
 def test_a_promise_names_the_process_the_gpus_and_the_memory_it_covers() -> None:
     request = Request(2, 3000, 1, 4000)
-    made = holdings(holding("1", request=request, gpu_uuids=("GPU-a",)))
+    made = attempts(local("1", request=request, gpu_uuids=("GPU-a",)))
     (unborn,) = made.promises()
     assert (unborn.leader_pids, unborn.cores, unborn.mem_mib) == ((), 2, 3000)
     assert (unborn.gpu_uuids, unborn.vram_mib) == (("GPU-a",), 4000)
-    made.attempts["1", 1].leader_pid = 4711
+    made.by_key["1", 1].leader_pid = 4711
     assert made.promises()[0].leader_pids == (4711,)
 
 
 def test_an_occupant_ends_when_its_time_limit_says() -> None:
-    made = holdings(holding("1", time_limit_s=60.0), holding("2"))
+    made = attempts(local("1", time_limit_s=60.0), local("2"))
     assert [one.ends_in_s for one in made.occupants(1010)] == [50, None]
     assert [one.ends_in_s for one in made.occupants(9999)] == [0, None]
 
 
 def test_a_lane_behind_a_job_that_does_not_end_is_given_up() -> None:
-    runs = holding("1", lane=True, leader_pid=4711)
-    waiting = [holding(str(number), lane=True) for number in (2, 3)]
-    made = holdings(runs, *waiting, width=1, mean_s=0.01)
+    runs = local("1", lane=True, leader_pid=4711)
+    waiting = [local(str(number), lane=True) for number in (2, 3)]
+    made = attempts(runs, *waiting, width=1, mean_s=0.01)
     assert made.stuck(1000.5) == ()
     assert made.stuck(1010) == (("2", 1), ("3", 1))
     assert not made.is_short(SHORT), "or the same jobs would be claimed ahead again"
@@ -128,13 +128,13 @@ def test_a_lane_behind_a_job_that_does_not_end_is_given_up() -> None:
 
 
 def test_what_runs_alone_in_its_lane_is_not_stuck() -> None:
-    made = holdings(holding("1", lane=True, leader_pid=4711), width=1, mean_s=0.01)
+    made = attempts(local("1", lane=True, leader_pid=4711), width=1, mean_s=0.01)
     assert made.stuck(9999) == ()
 
 
 def test_adopted_lanes_are_as_wide_as_what_runs_in_them() -> None:
     made = AttemptTable()
     for job_id, pid in (("1", 11), ("2", 12), ("3", None)):
-        made.add(holding(job_id, lane=True, leader_pid=pid))
+        made.add(local(job_id, lane=True, leader_pid=pid))
     made.restore_widths()
     assert len(made.promises()) == 2

@@ -80,7 +80,7 @@ def test_a_draining_worker_commits_but_takes_nothing_and_leaves_after_the_last_j
 
 
 def test_now_hands_each_job_back_once() -> None:
-    now = replace(QUIET, mode=Mode.NOW, living=ONE, stoppable=ONE)
+    now = replace(QUIET, mode=Mode.RELEASE, living=ONE, stoppable=ONE)
     (stop,) = decide(now)
     assert isinstance(stop, Stop)
     assert (stop.attempts, stop.outcome) == (ONE, "released")
@@ -89,12 +89,12 @@ def test_now_hands_each_job_back_once() -> None:
 
 
 def test_jobs_are_handed_back_even_while_the_queue_is_away() -> None:
-    now = replace(QUIET, mode=Mode.NOW, living=ONE, stoppable=ONE, queue_retry_s=LATER)
+    now = replace(QUIET, mode=Mode.RELEASE, living=ONE, stoppable=ONE, queue_retry_s=LATER)
     assert [type(action) for action in decide(now)] == [Stop]
 
 
 def test_leaving_waits_for_nothing_but_commits_what_it_can() -> None:
-    leave = replace(QUIET, mode=Mode.LEAVE, living=ONE, moves=(MOVE,))
+    leave = replace(QUIET, mode=Mode.HANDOVER, living=ONE, moves=(MOVE,))
     assert decide(leave) == [CommitAndClaim((MOVE,), ()), Exit()]
     assert decide(replace(leave, queue_retry_s=LATER)) == [Exit()]
     assert decide(replace(leave, linked=False)) == [Exit()]

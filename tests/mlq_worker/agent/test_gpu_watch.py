@@ -71,7 +71,7 @@ def test_whoever_asks_the_driver_ends_when_nobody_asks_and_is_started_again(nvml
     watch = GpuWatch(idle_s=0.05)
     for _ in range(3):
         assert uuids(watch.read()) == ["GPU-aaaa"]
-        child = watch._reader._child
+        child = watch._gpu_child._child
         assert child is not None
         wait_for(lambda pid=child.pid: processes.look_at(pid).state == "Z")
 

@@ -200,27 +200,27 @@ def test_progress_is_read_from_the_end_of_a_long_file(layout: Layout) -> None:
 
 def test_a_desk_answers_one_question_and_refuses_the_next_until_the_answer_is_taken() -> None:
     rang, go = threading.Event(), threading.Event()
-    desk: BackgroundReader[int] = BackgroundReader("test", rang.set)
-    assert desk.ask(lambda: (go.wait(20), 7)[1])
-    assert not desk.ask(lambda: 8)
-    assert desk.answer() is None
+    reader: BackgroundReader[int] = BackgroundReader("test", rang.set)
+    assert reader.ask(lambda: (go.wait(20), 7)[1])
+    assert not reader.ask(lambda: 8)
+    assert reader.answer() is None
     go.set()
     assert rang.wait(20)
-    assert not desk.ask(lambda: 8)
-    assert desk.answer() == 7
-    assert desk.ask(lambda: 9)
-    assert wait_for(desk.answer) == 9
+    assert not reader.ask(lambda: 8)
+    assert reader.answer() == 7
+    assert reader.ask(lambda: 9)
+    assert wait_for(reader.answer) == 9
 
 
 def test_a_question_that_fails_leaves_the_desk_free_for_the_next_after_a_growing_pause() -> None:
     rang = threading.Event()
     pauses: list[float] = []
-    desk: BackgroundReader[int] = BackgroundReader("test", rang.set, pauses.append)
+    reader: BackgroundReader[int] = BackgroundReader("test", rang.set, pauses.append)
     for _ in range(8):
         rang.clear()
-        assert desk.ask(lambda: 1 // 0)
+        assert reader.ask(lambda: 1 // 0)
         assert rang.wait(20)
-        assert desk.answer() is None
+        assert reader.answer() is None
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert desk.ask(lambda: 9)
-    assert wait_for(desk.answer) == 9
+    assert reader.ask(lambda: 9)
+    assert wait_for(reader.answer) == 9

@@ -39,7 +39,7 @@ LOGIN = {
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> MachineContext:
+def context(tmp_path: Path) -> MachineContext:
     environ = {"HOME": str(tmp_path), "MLQ_ROOT": "/results", "XDG_RUNTIME_DIR": str(tmp_path)}
     settings = load(environ).settings._replace(machine="lab01")
     return MachineContext(
@@ -85,8 +85,8 @@ def offered(cores: int) -> Offer:
 # --- what may run -------------------------------------------------------------------------------
 
 
-def test_a_signed_job_is_read_back_as_it_was_submitted(site: MachineContext) -> None:
-    spec = read_spec(claimed(cores=4, name="lr"), site, b"")
+def test_a_signed_job_is_read_back_as_it_was_submitted(context: MachineContext) -> None:
+    spec = read_spec(claimed(cores=4, name="lr"), context, b"")
     assert (spec.id, spec.argv, spec.name, spec.request.cores) == ("7", ("python", "x.py"), "lr", 4)
 
 
@@ -100,28 +100,28 @@ def test_a_signed_job_is_read_back_as_it_was_submitted(site: MachineContext) -> 
     ],
 )
 def test_an_altered_job_is_refused(
-    site: MachineContext, change: Callable[[dict[str, Any]], object]
+    context: MachineContext, change: Callable[[dict[str, Any]], object]
 ) -> None:
     with pytest.raises(SignatureError, match="signature is wrong"):
-        read_spec(altered(claimed(), change), site, b"")
+        read_spec(altered(claimed(), change), context, b"")
 
 
-def test_a_signature_by_another_key_is_refused(site: MachineContext) -> None:
+def test_a_signature_by_another_key_is_refused(context: MachineContext) -> None:
     with pytest.raises(SignatureError, match="signature is wrong"):
-        read_spec(claimed(), replace(site, key=b"z" * 32), b"")
+        read_spec(claimed(), replace(context, key=b"z" * 32), b"")
 
 
 @pytest.mark.parametrize("signature", ["0", "ä", "\udcff", "0" * 64])
 def test_whatever_stands_there_as_a_signature_is_refused_and_nothing_breaks(
-    site: MachineContext, signature: str
+    context: MachineContext, signature: str
 ) -> None:
     with pytest.raises(SignatureError):
-        read_spec(replace(claimed(), signature=signature), site, b"")
+        read_spec(replace(claimed(), signature=signature), context, b"")
 
 
-def test_a_copy_under_another_id_is_refused(site: MachineContext) -> None:
+def test_a_copy_under_another_id_is_refused(context: MachineContext) -> None:
     with pytest.raises(SignatureError, match=r"copy.*signed as 7"):
-        read_spec(replace(claimed(), id="8"), site, b"")
+        read_spec(replace(claimed(), id="8"), context, b"")
 
 
 @pytest.mark.parametrize(
@@ -135,34 +135,34 @@ def test_a_copy_under_another_id_is_refused(site: MachineContext) -> None:
     ],
 )
 def test_a_signed_text_that_is_no_job_is_refused_in_words(
-    site: MachineContext, change: Callable[[dict[str, Any]], object]
+    context: MachineContext, change: Callable[[dict[str, Any]], object]
 ) -> None:
     with pytest.raises(SignatureError, match=r"cannot be read.*older"):
-        read_spec(altered(claimed(), change, KEY), site, b"")
+        read_spec(altered(claimed(), change, KEY), context, b"")
 
 
-def test_without_a_key_nothing_runs_and_the_reason_names_the_file(site: MachineContext) -> None:
+def test_without_a_key_nothing_runs_and_the_reason_names_the_file(context: MachineContext) -> None:
     with pytest.raises(SignatureError, match=r"signing.key"):
-        read_spec(claimed(), replace(site, key=None), b"")
+        read_spec(claimed(), replace(context, key=None), b"")
 
 
-def test_a_job_of_plain_rq_is_refused_unless_the_settings_allow_it(site: MachineContext) -> None:
+def test_a_job_of_plain_rq_is_refused_unless_the_settings_allow_it(context: MachineContext) -> None:
     claim = Claim("uuid", 1, "default", "", "", 0, 0)
     with pytest.raises(SignatureError, match=r"not signed.*allow_unsigned"):
-        read_spec(claim, site, stock_data("os.getcwd", None, [], {}))
+        read_spec(claim, context, stock_data("os.getcwd", None, [], {}))
 
 
 def test_a_job_whose_signature_was_taken_away_does_not_run_as_a_command(
-    site: MachineContext,
+    context: MachineContext,
 ) -> None:
     claim = replace(claimed(), signature="")
     with pytest.raises(SignatureError, match="not signed"):
-        read_spec(claim, site, b"")
+        read_spec(claim, context, b"")
 
 
 @pytest.fixture
-def open_site(site: MachineContext) -> MachineContext:
-    return replace(site, settings=site.settings._replace(allow_unsigned=True))
+def open_site(context: MachineContext) -> MachineContext:
+    return replace(context, settings=context.settings._replace(allow_unsigned=True))
 
 
 def test_a_function_of_plain_rq_runs_where_it_is_allowed(open_site: MachineContext) -> None:
@@ -206,15 +206,15 @@ def test_what_is_no_json_function_is_refused_never_unpickled(
 
 
 def ordered(
-    site: MachineContext, gpu_uuids: tuple[str, ...] = (), **options: Any
+    context: MachineContext, gpu_uuids: tuple[str, ...] = (), **options: Any
 ) -> dict[str, Any]:
     claim = claimed(**options)
     gpus = tuple(GpuOffer(uuid, "", 0, 0, index=at + 2) for at, uuid in enumerate(gpu_uuids))
-    return order(claim, read_spec(claim, site, b""), site, gpus)
+    return order(claim, read_spec(claim, context, b""), context, gpus)
 
 
-def test_an_order_says_everything_the_supervisor_needs(site: MachineContext) -> None:
-    made = ordered(site, time="90s")
+def test_an_order_says_everything_the_supervisor_needs(context: MachineContext) -> None:
+    made = ordered(context, time="90s")
     assert (made["id"], made["attempt"], made["argv"]) == ("7", 2, ["python", "x.py"])
     assert (made["cwd"], made["job_dir"], made["time_limit_s"]) == (
         "/work dir",
@@ -222,36 +222,36 @@ def test_an_order_says_everything_the_supervisor_needs(site: MachineContext) -> 
         90,
     )
     assert made["mark"] == "mlq:q1:lab01:7.2"
-    assert made["stop_grace_s"] == site.settings.stop_grace_s
+    assert made["stop_grace_s"] == context.settings.stop_grace_s
     assert "signal" not in made
     assert json.loads(made["job_json"])["spec"]["argv"] == ["python", "x.py"]
     assert json.loads(json.dumps(made)) == made
 
 
-def test_a_job_may_say_how_it_is_stopped(site: MachineContext) -> None:
-    made = ordered(site, time="1h", grace="5m", signal="B:USR1@90")
+def test_a_job_may_say_how_it_is_stopped(context: MachineContext) -> None:
+    made = ordered(context, time="1h", grace="5m", signal="B:USR1@90")
     assert made["stop_grace_s"] == 300
     assert made["signal"] == {"number": 10, "ahead_s": 90, "first_only": True}
-    assert ordered(site, grace=0, signal="TERM")["signal"]["ahead_s"] is None
+    assert ordered(context, grace=0, signal="TERM")["signal"]["ahead_s"] is None
 
 
-def test_two_attempts_have_two_marks(site: MachineContext) -> None:
+def test_two_attempts_have_two_marks(context: MachineContext) -> None:
     marks = set()
     for attempt in (1, 2, 12):
         claim = claimed(attempt)
-        marks.add(order(claim, read_spec(claim, site, b""), site, ())["mark"])
+        marks.add(order(claim, read_spec(claim, context, b""), context, ())["mark"])
     assert len(marks) == 3
 
 
-def test_gpus_are_shown_by_uuid_and_all_others_hidden(site: MachineContext) -> None:
-    env = ordered(site, ("GPU-a", "GPU-b"), gpus=2, vram="6G")["env"]
+def test_gpus_are_shown_by_uuid_and_all_others_hidden(context: MachineContext) -> None:
+    env = ordered(context, ("GPU-a", "GPU-b"), gpus=2, vram="6G")["env"]
     assert env["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-b"
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
-    assert ordered(site)["env"]["CUDA_VISIBLE_DEVICES"] == ""
+    assert ordered(context)["env"]["CUDA_VISIBLE_DEVICES"] == ""
 
 
-def test_gpus_are_shown_by_number_where_that_is_set(site: MachineContext) -> None:
-    by_number = replace(site, settings=site.settings._replace(cuda_devices="index"))
+def test_gpus_are_shown_by_number_where_that_is_set(context: MachineContext) -> None:
+    by_number = replace(context, settings=context.settings._replace(cuda_devices="index"))
     made = ordered(
         by_number, ("GPU-a", "GPU-b"), gpus=2, env={"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
     )
@@ -261,29 +261,29 @@ def test_gpus_are_shown_by_number_where_that_is_set(site: MachineContext) -> Non
     assert ordered(by_number)["env"]["CUDA_VISIBLE_DEVICES"] == ""
 
 
-def test_thread_pools_are_as_wide_as_the_cores_given(site: MachineContext) -> None:
-    env = ordered(site, cores=4)["env"]
+def test_thread_pools_are_as_wide_as_the_cores_given(context: MachineContext) -> None:
+    env = ordered(context, cores=4)["env"]
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
         assert env[f"{name}_NUM_THREADS"] == "4"
-    assert ordered(site, env={"OMP_NUM_THREADS": "1"})["env"]["OMP_NUM_THREADS"] == "1"
+    assert ordered(context, env={"OMP_NUM_THREADS": "1"})["env"]["OMP_NUM_THREADS"] == "1"
 
 
 def test_what_was_captured_replaces_the_workers_and_is_replaced_by_mlqs_own(
-    site: MachineContext,
+    context: MachineContext,
 ) -> None:
     captured = {"LANG": "de_DE.UTF-8", "HF_HOME": "/hf", "LR": "1", "OMP_NUM_THREADS": "7"}
     captured |= {"CUDA_VISIBLE_DEVICES": "0", "MLQ_MARK": "mine"}  # as `capture` never returns
     caller = Caller(captured=captured)
     (job,) = sign_all(check_all([asked(env={"LR": "2"})], AT, 2048, caller), 7, KEY)
     claim = Claim("7", 2, job.spec.job_class.name, job.text, job.signature, 0, 0)
-    env = order(claim, read_spec(claim, site, b""), site, ())["env"]
+    env = order(claim, read_spec(claim, context, b""), context, ())["env"]
     assert (env["LANG"], env["HF_HOME"], env["LR"]) == ("de_DE.UTF-8", "/hf", "2")
     assert (env["OMP_NUM_THREADS"], env["CUDA_VISIBLE_DEVICES"]) == ("1", "")
     assert env["MLQ_MARK"] == "mlq:q1:lab01:7.2"
 
 
-def test_an_order_names_the_files_of_secrets_and_knows_no_value(site: MachineContext) -> None:
-    made = ordered(site, secrets={"HF_TOKEN": "hunter2"})
+def test_an_order_names_the_files_of_secrets_and_knows_no_value(context: MachineContext) -> None:
+    made = ordered(context, secrets={"HF_TOKEN": "hunter2"})
     assert list(made["secrets"]) == ["HF_TOKEN"]
     assert made["secrets"]["HF_TOKEN"].startswith("HF_TOKEN-")
     assert "HF_TOKEN" not in made["env"]
@@ -291,23 +291,23 @@ def test_an_order_names_the_files_of_secrets_and_knows_no_value(site: MachineCon
 
 
 @pytest.mark.parametrize("file", ["../signing.key", "/etc/passwd", "A", "A-0", ""])
-def test_the_file_of_a_secret_lies_where_secrets_lie(site: MachineContext, file: str) -> None:
+def test_the_file_of_a_secret_lies_where_secrets_lie(context: MachineContext, file: str) -> None:
     claim = altered(claimed(), lambda spec: spec.update(secrets={"A": file}), KEY)
     with pytest.raises(SignatureError, match="cannot be read"):
-        read_spec(claim, site, b"")
+        read_spec(claim, context, b"")
 
 
-def test_a_job_of_an_mlq_that_captured_nothing_still_runs(site: MachineContext) -> None:
+def test_a_job_of_an_mlq_that_captured_nothing_still_runs(context: MachineContext) -> None:
     def older(spec: dict[str, Any]) -> None:
         for name in ("captured_env", "secrets"):
             spec.pop(name, None)
 
-    spec = read_spec(altered(claimed(), older, KEY), site, b"")
+    spec = read_spec(altered(claimed(), older, KEY), context, b"")
     assert (spec.captured_env, spec.secrets) == ({}, {})
 
 
-def test_a_job_finds_its_folders_in_its_environment(site: MachineContext) -> None:
-    env = ordered(site)["env"]
+def test_a_job_finds_its_folders_in_its_environment(context: MachineContext) -> None:
+    env = ordered(context)["env"]
     assert (env["MLQ_JOB_ID"], env["MLQ_ATTEMPT"]) == ("7", "2")
     assert env["MLQ_OUTPUT_DIR"] == "/results/jobs/7/output"
     assert env["MLQ_CHECKPOINT_DIR"] == "/results/jobs/7/checkpoint"
@@ -315,87 +315,89 @@ def test_a_job_finds_its_folders_in_its_environment(site: MachineContext) -> Non
     assert env["MLQ_MARK"] == "mlq:q1:lab01:7.2"
 
 
-def test_a_job_begins_with_what_a_login_gives_and_knows_its_folder(site: MachineContext) -> None:
-    env = ordered(site)["env"]
+def test_a_job_begins_with_what_a_login_gives_and_knows_its_folder(context: MachineContext) -> None:
+    env = ordered(context)["env"]
     assert (env["HOME"], env["LANG"], env["PATH"]) == ("/home/ann", "C.UTF-8", "/usr/bin")
     assert env["PWD"] == "/work dir"
 
 
-def from_shell(site: MachineContext, environ: dict[str, str], **options: Any) -> dict[str, Any]:
+def from_shell(context: MachineContext, environ: dict[str, str], **options: Any) -> dict[str, Any]:
     """Return the order for a job enqueued from a shell with these variables."""
     caller = Caller(environ, {"HF_HOME": "/hf"})
     options = {"argv": ("python", "x.py"), "cwd": "/work", **options}
     (job,) = sign_all(check_all([Submission(**options)], AT, 2048, caller), 7, KEY)
     claim = Claim("7", 2, job.spec.job_class.name, job.text, job.signature, 0, 0)
-    return order(claim, read_spec(claim, site, b""), site, ())
+    return order(claim, read_spec(claim, context, b""), context, ())
 
 
 VENV = {"VIRTUAL_ENV": "/ann/venv", "PATH": "/ann/venv/bin:/ann/bin:/usr/bin"}
 
 
-def test_the_callers_folders_come_before_those_of_a_login(site: MachineContext) -> None:
-    site = replace(site, login={**LOGIN, "PATH": "/home/ann/.local/bin:/usr/bin:/bin"})
-    env = from_shell(site, VENV)["env"]
+def test_the_callers_folders_come_before_those_of_a_login(context: MachineContext) -> None:
+    context = replace(context, login={**LOGIN, "PATH": "/home/ann/.local/bin:/usr/bin:/bin"})
+    env = from_shell(context, VENV)["env"]
     assert env["PATH"] == "/ann/venv/bin:/ann/bin:/usr/bin:/home/ann/.local/bin:/bin"
     assert env["VIRTUAL_ENV"] == "/ann/venv"
 
 
-def test_without_the_callers_variables_a_job_still_has_its_python(site: MachineContext) -> None:
-    made = from_shell(site, VENV, capture_env=False)
+def test_without_the_callers_variables_a_job_still_has_its_python(context: MachineContext) -> None:
+    made = from_shell(context, VENV, capture_env=False)
     assert (made["env"]["PATH"], made["python_env"]) == ("/ann/venv/bin:/usr/bin", "/ann/venv")
     assert made["env"]["VIRTUAL_ENV"] == "/ann/venv"
     assert "HF_HOME" not in made["env"]
 
 
 def test_a_job_of_an_mlq_that_recorded_only_the_folder_of_its_python_finds_it(
-    site: MachineContext,
+    context: MachineContext,
 ) -> None:
     claim = altered(claimed(), lambda spec: spec.update(python_env="/home/ann/venv"), KEY)
-    env = order(claim, read_spec(claim, site, b""), site, ())["env"]
+    env = order(claim, read_spec(claim, context, b""), context, ())["env"]
     assert env["PATH"] == "/home/ann/venv/bin:/usr/bin"
     assert env["VIRTUAL_ENV"] == "/home/ann/venv"
 
 
-def test_the_program_that_the_shell_found_is_run_by_its_path(site: MachineContext) -> None:
+def test_the_program_that_the_shell_found_is_run_by_its_path(context: MachineContext) -> None:
     claim = altered(claimed(), lambda spec: spec.update(program="/ann/bin/python"), KEY)
-    made = order(claim, read_spec(claim, site, b""), site, ())
+    made = order(claim, read_spec(claim, context, b""), context, ())
     assert (made["argv"], made["called"]) == (["/ann/bin/python", "x.py"], "python")
-    assert ordered(site)["argv"] == ["python", "x.py"]
+    assert ordered(context)["argv"] == ["python", "x.py"]
 
 
-def test_nothing_of_mlqs_own_can_be_set_from_outside(site: MachineContext) -> None:
-    env = ordered(site, env={"MLQ_MARK": "mine", "MLQ_ATTEMPT": "99", "LR": "0.1"})["env"]
+def test_nothing_of_mlqs_own_can_be_set_from_outside(context: MachineContext) -> None:
+    env = ordered(context, env={"MLQ_MARK": "mine", "MLQ_ATTEMPT": "99", "LR": "0.1"})["env"]
     assert (env["MLQ_MARK"], env["MLQ_ATTEMPT"], env["LR"]) == ("mlq:q1:lab01:7.2", "2", "0.1")
-    made = ordered(site)
+    made = ordered(context)
     assert made["env"]["MLQ_MARK"] == made["mark"]
 
 
-def test_a_function_is_called_by_our_own_python_and_returns_to_a_file(site: MachineContext) -> None:
-    made = ordered(site, argv=(), function=FunctionCall(name="math.hypot", args=(3, 4)))
+def test_a_function_is_called_by_our_own_python_and_returns_to_a_file(
+    context: MachineContext,
+) -> None:
+    made = ordered(context, argv=(), function=FunctionCall(name="math.hypot", args=(3, 4)))
     assert made["argv"][1:] == ["-m", "mlq_worker.launcher.call"]
     assert made["env"]["MLQ_RETURN_FILE"] == "/results/jobs/7/attempts/2/return.json"
     assert made["tag"]["returns"] is True
-    assert ordered(site)["tag"]["returns"] is False
+    assert ordered(context)["tag"]["returns"] is False
 
 
 # --- what was claimed and does not fit ----------------------------------------------------------
 
 
 def test_a_job_in_a_class_that_asks_for_less_is_handed_back_into_its_own(
-    site: MachineContext,
+    context: MachineContext,
 ) -> None:
     # Left where it was, it would be claimed and handed back again and again, without a pause.
     claim = replace(claimed(cores=4), class_name="p0.c1.m2048.g0.v0")
-    orders, refused = Admission(site, Mock()).take([claim], offered(2), AttemptTable(), 0)
+    orders, refused = Admission(context, Mock()).take([claim], offered(2), AttemptTable(), 0)
     (move,) = refused
     assert orders == []
     assert (move.event, move.job_class) == (Event.RELEASE, "p0.c4.m2048.g0.v0")
 
 
-def test_a_job_that_asks_for_more_than_a_class_can_say_is_refused(site: MachineContext) -> None:
+def test_a_job_that_asks_for_more_than_a_class_can_say_is_refused(context: MachineContext) -> None:
     def grow(spec: dict[str, Any]) -> None:
         spec["request"]["cores"] = 10**17
 
     claim = altered(claimed(), grow, KEY)
     with pytest.raises(SignatureError, match="no more than"):
-        read_spec(claim, site, b"")
+        read_spec(claim, context, b"")

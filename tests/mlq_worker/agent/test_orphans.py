@@ -12,7 +12,7 @@ from mlq.store.operations import Move
 from mlq.store.replies import HeldAttempt
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.nfs import End
-from mlq_worker.agent.orphans import Here, stray_moves
+from mlq_worker.agent.orphans import Here, orphan_moves
 from mlq_worker.agent.outcomes import History
 
 
@@ -29,28 +29,30 @@ def settings(folder: Path) -> Settings:
 def judge(tmp_path: Path) -> Any:
     known = settings(tmp_path)
 
-    def run(stray: HeldAttempt, end: End | None = None, past: History | None = None) -> Move | None:
-        results = {} if end is None else {stray.key: end}
-        histories = {} if past is None else {stray.id: past}
+    def run(
+        orphan: HeldAttempt, end: End | None = None, past: History | None = None
+    ) -> Move | None:
+        results = {} if end is None else {orphan.key: end}
+        histories = {} if past is None else {orphan.id: past}
         here = Here(known, "boot-now", "sup-now")
-        moves = stray_moves([stray], results, histories, here, 1.8e9)
+        moves = orphan_moves([orphan], results, histories, here, 1.8e9)
         return moves[0] if moves else None
 
     return run
 
 
-def stray(boot_id: str, supervisor_id: str, stop: str = "") -> HeldAttempt:
+def orphan(boot_id: str, supervisor_id: str, stop: str = "") -> HeldAttempt:
     return HeldAttempt("7", 2, "lab01", boot_id, supervisor_id, 0, stop)
 
 
 def test_a_reboot_lost_it(judge: Any) -> None:
-    move = judge(stray("boot-before", "sup-before"))
+    move = judge(orphan("boot-before", "sup-before"))
     assert (move.event, move.attempt, move.lost_on) == (Event.LOSE, 2, "lab01")
     assert move.fields["mlq_reason"] == "lost: machine lab01 rebooted"
 
 
 def test_a_killed_supervisor_lost_it(judge: Any) -> None:
-    move = judge(stray("boot-now", "sup-before"))
+    move = judge(orphan("boot-now", "sup-before"))
     assert move.event is Event.LOSE
     assert move.fields["mlq_reason"] == "lost: the supervisor on lab01 was restarted"
 
@@ -58,38 +60,38 @@ def test_a_killed_supervisor_lost_it(judge: Any) -> None:
 def test_a_claim_that_never_became_an_order_is_handed_back_and_counts_as_nothing(
     judge: Any,
 ) -> None:
-    move = judge(stray("boot-now", "sup-now"))
+    move = judge(orphan("boot-now", "sup-now"))
     assert (move.event, move.lost_on) == (Event.RELEASE, "")
 
 
 def test_unless_its_user_wants_it_to_end(judge: Any) -> None:
-    move = judge(stray("boot-now", "sup-now", stop="canceled"))
+    move = judge(orphan("boot-now", "sup-now", stop="canceled"))
     assert (move.event, move.fields["mlq_reason"]) == (Event.CANCEL, "canceled")
 
 
 @pytest.mark.parametrize("boot_id", ["boot-now", "boot-before"])
 def test_a_result_on_nfs_is_the_truth_however_it_was_lost(judge: Any, boot_id: str) -> None:
     result = AttemptResult("7", 2, "lab01", "exited", 0, "", "", "2026-11-23T22:15:01.123456Z", "")
-    assert judge(stray(boot_id, "sup-before"), result).event is Event.SUCCEED
+    assert judge(orphan(boot_id, "sup-before"), result).event is Event.SUCCEED
 
 
 def test_the_jobs_past_decides_too(judge: Any) -> None:
-    assert judge(stray("boot-before", "s"), past=History(losses=5)).event is Event.GIVE_UP
-    stopped = judge(stray("boot-before", "s"), past=History(stop="canceled"))
+    assert judge(orphan("boot-before", "s"), past=History(losses=5)).event is Event.GIVE_UP
+    stopped = judge(orphan("boot-before", "s"), past=History(stop="canceled"))
     assert stopped.event is Event.CANCEL
 
 
 @pytest.mark.parametrize("boot_id", ["boot-now", "boot-before"])
 def test_a_result_that_is_none_ends_it_with_that_reason(judge: Any, boot_id: str) -> None:
-    move = judge(stray(boot_id, "sup-before"), Refused("is a named pipe"))
+    move = judge(orphan(boot_id, "sup-before"), Refused("is a named pipe"))
     assert (move.event, move.lost_on) == (Event.FAIL, "")
     assert move.fields["mlq_reason"] == "its result.json is not a result: it is a named pipe"
-    again = judge(stray(boot_id, "sup-before"), Refused("is empty"), History(retries=1))
+    again = judge(orphan(boot_id, "sup-before"), Refused("is empty"), History(retries=1))
     assert again.event is Event.RETRY
 
 
 def test_a_result_that_cannot_be_read_is_no_evidence_but_its_users_wish_is_one(judge: Any) -> None:
     nothing = Unreadable("Input/output error")
-    assert judge(stray("boot-before", "sup-before"), nothing) is None
-    wish = judge(stray("boot-before", "s", stop="canceled"), nothing, History(stop="canceled"))
+    assert judge(orphan("boot-before", "sup-before"), nothing) is None
+    wish = judge(orphan("boot-before", "s", stop="canceled"), nothing, History(stop="canceled"))
     assert wish.event is Event.CANCEL

@@ -6,14 +6,14 @@ from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.replies import Refusal
 from mlq_worker.agent.backoff import Backoff
-from mlq_worker.agent.refused_moves import Aside
+from mlq_worker.agent.refused_moves import RefusedMoves
 
 BAD, GOOD = Move("7", Event.FAIL, 2), Move("8", Event.SUCCEED, 1)
 
 
 def test_what_is_refused_is_sent_again_ever_less_and_holds_up_no_other() -> None:
     now_s = 0.0
-    aside = Aside(lambda: now_s, 10.0)
+    aside = RefusedMoves(lambda: now_s, 10.0)
     sent_s = []
     while now_s < 2000:
         due = aside.due([BAD, GOOD])
@@ -32,7 +32,7 @@ def test_what_is_refused_is_sent_again_ever_less_and_holds_up_no_other() -> None
 
 def test_what_was_settled_elsewhere_is_named_no_longer() -> None:
     now_s = 0.0
-    aside = Aside(lambda: now_s, 10.0)
+    aside = RefusedMoves(lambda: now_s, 10.0)
     aside.sent([], [Refusal(str(number), 1, "no") for number in range(1, 6)])
     assert aside.words().endswith("1.1 (no), 2.1 (no), 3.1 (no) and 2 more")
     now_s = 1000.0

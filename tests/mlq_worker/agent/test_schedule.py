@@ -38,8 +38,8 @@ def planned(
 ) -> Plan:
     waiting = Waiting(heads, reservations or {})
     offer = replace(offer, cores=min(free, offer.cores))
-    outlook = PlanInput(waiting, offer, occupants, waited_s or {}, lanes or {})
-    return plan(outlook, PATIENCE_S, 2048)
+    plan_input = PlanInput(waiting, offer, occupants, waited_s or {}, lanes or {})
+    return plan(plan_input, PATIENCE_S, 2048)
 
 
 def busy(cores: int, ends_in_s: float | None) -> RunningAttempt:

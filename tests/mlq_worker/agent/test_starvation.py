@@ -86,7 +86,7 @@ class Room:
         heads: dict[str, Job] = {}
         for job in self.waiting:
             heads.setdefault(job.job_class.name, job)
-        answer = plan(self.outlook(machine, heads), self.patience_s, 2048)
+        answer = plan(self.plan_input(machine, heads), self.patience_s, 2048)
         holders = self.reservations.values()
         if answer.reserve is not None and machine not in holders:
             self.reservations.setdefault(answer.reserve, machine)
@@ -100,7 +100,7 @@ class Room:
             self.reservations.pop(str(best.order), None)
         return best
 
-    def outlook(self, machine: str, heads: dict[str, Job]) -> PlanInput:
+    def plan_input(self, machine: str, heads: dict[str, Job]) -> PlanInput:
         here = [job for job in self.running if job.machine == machine]
         return PlanInput(
             waiting=Waiting(

@@ -1,4 +1,4 @@
-"""From claims to holdings and orders: what is claimed is verified, given its GPUs and ordered."""
+"""From claims to attempts and orders: what is claimed is verified, given its GPUs and ordered."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ class Admission:
     """Takes claims in.
 
     Args:
-        site: this machine.
+        context: this machine.
         store: the queue; asked only for jobs that came by plain rq.
     """
 
-    def __init__(self, site: MachineContext, store: Store) -> None:
-        self._site, self._store = site, store
+    def __init__(self, context: MachineContext, store: Store) -> None:
+        self._context, self._store = context, store
 
     def take(
-        self, claims: Sequence[Claim], offer: Offer, holdings: AttemptTable, now_s: float
+        self, claims: Sequence[Claim], offer: Offer, attempts: AttemptTable, now_s: float
     ) -> tuple[list[dict[str, Any]], list[Move]]:
-        """Add what may run to the holdings; return the orders, and the moves of what may not.
+        """Add what may run to the attempts; return the orders, and the moves of what may not.
 
         Args:
             claims: all of one class.
             offer: what was free when they were claimed.
-            holdings: what the machine holds; grows.
+            attempts: what the machine holds; grows.
             now_s: the worker's clock.
         """
         orders: list[dict[str, Any]] = []
         refused: list[Move] = []
         fitting = 0
-        short = bool(claims) and holdings.is_short(claims[0].class_name)
+        short = bool(claims) and attempts.is_short(claims[0].class_name)
         for claim in claims:
-            held = holdings.attempts.get((claim.id, claim.attempt))
+            held = attempts.by_key.get((claim.id, claim.attempt))
             if held is not None and held.signature in ("", claim.signature):
                 continue  # the queue had forgotten it: it runs, and is ours again
             try:
@@ -66,8 +66,8 @@ class Admission:
                 spec = self._spec(claim)
             except SignatureError as error:
                 why = f"{error.what}: {error.why}" if error.why else error.what
-                at = utc_iso(self._site.clocks.utc_s())
-                refused.append(refusal((claim.id, claim.attempt), self._site.machine, why, at))
+                at = utc_iso(self._context.clocks.utc_s())
+                refused.append(refusal((claim.id, claim.attempt), self._context.machine, why, at))
                 continue
             if claim.signature and spec.job_class.name != claim.class_name:
                 refused.append(_misplaced(claim, spec))
@@ -78,34 +78,34 @@ class Admission:
                 fitting += 1
                 offer = offer.minus(spec.request, fit)
             elif not lane or not spec.request.allows(offer.machine):
-                refused.append(_handed_back(claim, spec, self._site.machine))
+                refused.append(_handed_back(claim, spec, self._context.machine))
                 continue
             gpu_uuids = fit.gpu_uuids if isinstance(fit, Fit) else ()
             gpus = tuple(gpu for gpu in offer.gpus if gpu.uuid in gpu_uuids)
-            ordered = order(claim, spec, self._site, gpus)
+            ordered = order(claim, spec, self._context, gpus)
             ordered["lane"] = claim.class_name if lane else None
             orders.append(ordered)
-            holdings.add(_holding(claim, spec, gpu_uuids, lane, now_s))
+            attempts.add(_local(claim, spec, gpu_uuids, lane, now_s))
         if short and orders:
-            self._widen(orders, claims[0].class_name, fitting, holdings)
+            self._widen(orders, claims[0].class_name, fitting, attempts)
         return orders, refused
 
     def _widen(
-        self, orders: list[dict[str, Any]], class_name: str, fitting: int, holdings: AttemptTable
+        self, orders: list[dict[str, Any]], class_name: str, fitting: int, attempts: AttemptTable
     ) -> None:
-        before = holdings.lanes()[class_name]
+        before = attempts.lanes()[class_name]
         width = max(1, min(before.width, before.held - len(orders)) + fitting)
-        holdings.widen(class_name, width)
+        attempts.widen(class_name, width)
         for ordered in orders:
             ordered["width"] = width
 
     def _spec(self, claim: Claim) -> JobSpec:
         if claim.signature:
-            return read_spec(claim, self._site, b"")
+            return read_spec(claim, self._context, b"")
         key = f"rq:job:{claim.id}"
         data, timeout = self._store.client.call("HMGET", key, "data", "timeout")
         limit_s = whole(text_of(timeout or b""))
-        return read_spec(claim, self._site, data or b"", limit_s if limit_s > 0 else None)
+        return read_spec(claim, self._context, data or b"", limit_s if limit_s > 0 else None)
 
 
 def adopted(
@@ -116,7 +116,7 @@ def adopted(
     now_s: float,
     utc_s: float,
 ) -> LocalAttempt:
-    """Return the holding of an attempt that the supervisor held before this worker came."""
+    """Return the local of an attempt that the supervisor held before this worker came."""
     ordered = held["order"]
     job_class = JobClass.parse(
         class_name or ordered["tag"]["class"], default_mem_mib=settings.default_mem_mib
@@ -139,7 +139,7 @@ def adopted(
     )
 
 
-def _holding(
+def _local(
     claim: Claim, spec: JobSpec, gpu_uuids: tuple[str, ...], lane: bool, now_s: float
 ) -> LocalAttempt:
     return LocalAttempt(

@@ -67,56 +67,54 @@ class LocalAttempt:
 class AttemptTable:
     """All attempts that this machine holds, and what its short classes have taught."""
 
-    attempts: dict[Attempt, LocalAttempt] = field(default_factory=dict)
+    by_key: dict[Attempt, LocalAttempt] = field(default_factory=dict)
     _widths: dict[str, int] = field(default_factory=dict)
     _means_s: dict[str, float] = field(default_factory=dict)
 
-    def add(self, holding: LocalAttempt) -> None:
+    def add(self, local: LocalAttempt) -> None:
         """Hold an attempt."""
-        self.attempts[holding.attempt] = holding
+        self.by_key[local.attempt] = local
 
     def drop(self, attempts: Iterable[Attempt]) -> None:
         """Hold these no longer; what runs is held, whatever was said of its number."""
         for attempt in attempts:
-            holding = self.attempts.get(attempt)
-            if holding is not None and holding.result is not None:
-                del self.attempts[attempt]
+            local = self.by_key.get(attempt)
+            if local is not None and local.result is not None:
+                del self.by_key[attempt]
 
     def end(self, result: AttemptResult) -> None:
         """Note how an attempt ended, and how long it took."""
-        holding = self.attempts.get(result.key)
-        if holding is None:
+        local = self.by_key.get(result.key)
+        if local is None:
             return
-        holding.result = result
+        local.result = result
         if result.outcome == "exited" and result.exit_code:
             # What fails is not claimed ahead: the next ones would most likely fail as fast.
-            self._means_s.pop(holding.class_name, None)
+            self._means_s.pop(local.class_name, None)
         elif result.outcome == "exited" and result.started_at:
             lasted_s = max(0.0, parse_iso(result.ended_at) - parse_iso(result.started_at))
-            mean_s = self._means_s.get(holding.class_name, lasted_s)
-            self._means_s[holding.class_name] = mean_s + _NEWEST * (lasted_s - mean_s)
+            mean_s = self._means_s.get(local.class_name, lasted_s)
+            self._means_s[local.class_name] = mean_s + _NEWEST * (lasted_s - mean_s)
 
     def set_value(self, attempt: Attempt, value: Value) -> None:
         """Note what a function returned."""
-        holding = self.attempts.get(attempt)
-        if holding is not None and holding.result is not None:
-            holding.result = with_value(holding.result, value)
+        local = self.by_key.get(attempt)
+        if local is not None and local.result is not None:
+            local.result = with_value(local.result, value)
 
-    def living(self) -> list[LocalAttempt]:
+    def active(self) -> list[LocalAttempt]:
         """Return those that have not ended."""
-        return [one for one in self.attempts.values() if one.result is None]
+        return [one for one in self.by_key.values() if one.result is None]
 
     def ended(self) -> list[LocalAttempt]:
         """Return those whose end can be committed now."""
         return [
-            one
-            for one in self.attempts.values()
-            if one.result is not None and not _lacks_value(one)
+            one for one in self.by_key.values() if one.result is not None and not _lacks_value(one)
         ]
 
     def lacking_value(self) -> list[LocalAttempt]:
         """Return those that have ended and whose value is still to be read."""
-        return [one for one in self.attempts.values() if _lacks_value(one)]
+        return [one for one in self.by_key.values() if _lacks_value(one)]
 
     def is_short(self, class_name: str) -> bool:
         """Whether the jobs of this class lasted so short that they go through a lane."""
@@ -125,7 +123,7 @@ class AttemptTable:
     def lanes(self) -> dict[str, Lane]:
         """Return the short classes, by name."""
         held: dict[str, int] = {}
-        for one in self.living():
+        for one in self.active():
             if one.lane:
                 held[one.class_name] = held.get(one.class_name, 0) + 1
         return {
@@ -141,7 +139,7 @@ class AttemptTable:
         """
         waiting = [
             one
-            for one in self.living()
+            for one in self.active()
             if one.lane
             and one.leader_pid is None
             and not one.stopping
@@ -157,7 +155,7 @@ class AttemptTable:
 
     def restore_widths(self) -> None:
         """Let each lane be as wide as what runs in it, when attempts were adopted."""
-        for one in self.living():
+        for one in self.active():
             if one.lane and one.leader_pid is not None:
                 self._widths[one.class_name] = self._widths.get(one.class_name, 0) + 1
 
@@ -165,7 +163,7 @@ class AttemptTable:
         """Return the attempts that hold resources: all that live, but those waiting in a lane."""
         in_lane: dict[str, int] = {}
         found = []
-        for one in self.living():
+        for one in self.active():
             if one.lane:
                 in_lane[one.class_name] = in_lane.get(one.class_name, 0) + 1
                 if in_lane[one.class_name] > self._widths.get(one.class_name, 0):
@@ -200,6 +198,6 @@ class AttemptTable:
         ]
 
 
-def _lacks_value(holding: LocalAttempt) -> bool:
-    result = holding.result
-    return holding.returns and result is not None and result.exit_code == 0 and result.value is None
+def _lacks_value(local: LocalAttempt) -> bool:
+    result = local.result
+    return local.returns and result is not None and result.exit_code == 0 and result.value is None

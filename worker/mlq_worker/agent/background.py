@@ -1,9 +1,9 @@
 """Questions that may hang, answered in a thread that nobody waits for.
 
 NFS hangs for minutes as a matter of course, and so does a broken GPU. The worker therefore never
-asks them in its own thread: it asks a desk, goes on with its turn, and takes the answer when there
-is one. A question asked while an earlier one is still stuck is not queued behind it but refused, so
-nothing piles up.
+asks them in its own thread: it asks a background reader, goes on with its turn, and takes the
+answer when there is one. A question asked while an earlier one is still stuck is not queued behind
+it but refused, so nothing piles up.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class BackgroundReader(Generic[T]):
         return not self._answers.empty()
 
     def ask(self, question: Callable[[], T]) -> bool:
-        """Ask, unless the desk is busy; returns whether it was asked."""
+        """Ask, unless the reader is busy; returns whether it was asked."""
         if self._busy:
             return False
         self._busy = True
@@ -57,7 +57,7 @@ class BackgroundReader(Generic[T]):
         return True
 
     def answer(self) -> T | None:
-        """Return the answer if there is one; then the desk is free again."""
+        """Return the answer if there is one; then the reader is free again."""
         try:
             answer = self._answers.get_nowait()
         except queue.Empty:
@@ -74,7 +74,9 @@ class BackgroundReader(Generic[T]):
             except Exception:
                 # No answer is no evidence; a thread that ended here would never bring any. And who
                 # asks again at once would do nothing else.
-                log.exception("the desk %s has no answer", threading.current_thread().name)
+                log.exception(
+                    "the background reader %s has no answer", threading.current_thread().name
+                )
                 self._sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 self._busy = False
@@ -83,8 +85,8 @@ class BackgroundReader(Generic[T]):
             self._wake()
 
 
-class NewDesk(Protocol):
-    """Opens a desk."""
+class NewReader(Protocol):
+    """Makes a background reader."""
 
     def __call__(self, name: str, wake: Callable[[], None]) -> BackgroundReader[Any]:
-        """Return a new desk of this name; `wake` as for `BackgroundReader`."""
+        """Return a new reader of this name; `wake` as for `BackgroundReader`."""

@@ -55,7 +55,7 @@ class Backlog:
     def plan(
         self,
         offer: Offer,
-        holdings: AttemptTable,
+        attempts: AttemptTable,
         now_s: float,
         utc_s: float,
         lacks: frozenset[str] = frozenset(),
@@ -64,23 +64,23 @@ class Backlog:
 
         Args:
             offer: what is free here.
-            holdings: what runs here.
+            attempts: what runs here.
             now_s: the worker's clock.
             utc_s: unix time, to see how long a job has waited.
             lacks: words (`mlq.jobs.needs`) of what is missing here.
         """
         if not self.heads or (self._in_vain and now_s < self.due_s):
             return None
-        outlook = PlanInput(
+        plan_input = PlanInput(
             waiting=self._waiting,
             offer=offer,
-            occupants=holdings.occupants(now_s),
+            occupants=attempts.occupants(now_s),
             waited_s={
                 head.id: utc_s - parse_iso(since)
                 for head in self.heads
                 if (since := moment(head.enqueued_at))
             },
-            lanes=holdings.lanes(),
+            lanes=attempts.lanes(),
             lacks=lacks,
         )
-        return plan(outlook, self._settings.patience_s, self._settings.default_mem_mib)
+        return plan(plan_input, self._settings.patience_s, self._settings.default_mem_mib)

@@ -47,12 +47,12 @@ class Conduct:
     """How this machine and the commands it runs do.
 
     Args:
-        site: this machine.
+        context: this machine.
         store: the queue.
     """
 
-    def __init__(self, site: MachineContext, store: Store) -> None:
-        self._site, self._store = site, store
+    def __init__(self, context: MachineContext, store: Store) -> None:
+        self._context, self._store = context, store
         self._row: list[OwnStart] = []
         self._lasted: set[Attempt] = set()
         self._finding: _Finding | None = None
@@ -87,10 +87,10 @@ class Conduct:
 
     # --- what happened --------------------------------------------------------------------------
 
-    def ended(self, holdings: Iterable[LocalAttempt], now_s: float) -> None:
+    def ended(self, attempts: Iterable[LocalAttempt], now_s: float) -> None:
         """Learn from attempts whose end the queue has, and look farther if some started badly."""
         bad = False
-        for one in holdings:
+        for one in attempts:
             how = how_it_started(one.result) if one.result is not None else ""
             self._lasted.discard(one.attempt)
             if how == "good":
@@ -119,7 +119,7 @@ class Conduct:
         ]
         if found:
             starts = [(one.attempt[0], "good") for one in found]
-            self._store.note_starts(self._site.machine, starts)
+            self._store.note_starts(self._context.machine, starts)
             self._lasted.update(one.attempt for one in found)
             self._well("")
 
@@ -131,19 +131,19 @@ class Conduct:
             self._finding = None
         if self.probation.reason and self._row:
             seen = self._seen()
-            if not machine_fails(self._row, self._site.machine, seen):
+            if not machine_fails(self._row, self._context.machine, seen):
                 self.probation.end()
 
     def restore(self, machines: Machines, now_s: float) -> None:
         """Go on from what this machine's worker before said."""
-        _, record = machines.get(self._site.machine, (0.0, {}))
+        _, record = machines.get(self._context.machine, (0.0, {}))
         self.probation.restore(record.get("aside"), now_s)
 
     # --- inside ---------------------------------------------------------------------------------
 
     def _seen(self) -> Seen:
         words = {one.word for one in self._row}
-        told = self._store.starts(words, self._site.settings.lease_s)
+        told = self._store.starts(words, self._context.settings.lease_s)
         starts = {
             word: [Start.parse(one) for one in entries or ()]
             for word, entries in dict(told["starts"] or {}).items()
@@ -158,7 +158,7 @@ class Conduct:
             if row and self._finding is None:
                 self._finding = _Finding(own.word, row, own.reason)
                 return
-        if machine_fails(self._row, self._site.machine, seen):
+        if machine_fails(self._row, self._context.machine, seen):
             jobs = len({one.job_id for one in self._row})
             last = self._row[-1].reason
             reason = f"{jobs} jobs in a row failed within {START_S:.0f}s here and go well elsewhere"

@@ -17,7 +17,7 @@ from mlq.settings.settings import Settings
 from mlq.store.client import Client
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
-from mlq_worker.agent.background import BackgroundReader, NewDesk
+from mlq_worker.agent.background import BackgroundReader, NewReader
 from mlq_worker.agent.clocks import Clocks
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
@@ -47,7 +47,7 @@ class MachineContext:
         probe: looks at it.
         has_gpus: whether GPUs are offered at all.
         clocks: the worker's clocks.
-        new_desk: opens a desk at which NFS is read.
+        new_reader: makes a background reader of NFS.
         queue_id: of the queue that this worker belongs to, for as long as it lives.
         identity: who this worker is, among all that may want the machine's name.
         dead_beat: see `mlq_worker.ipc.options`.
@@ -66,7 +66,7 @@ class MachineContext:
     probe: MachineProbe
     has_gpus: bool
     clocks: Clocks = field(default_factory=Clocks)
-    new_desk: NewDesk = BackgroundReader
+    new_reader: NewReader = BackgroundReader
     queue_id: str = ""
     identity: WorkerIdentity = _NOBODY
     dead_beat: str = ""
@@ -111,7 +111,7 @@ class MachineContext:
         return [os.getpid()] if link is None else [os.getpid(), link.hello["pid"]]
 
 
-def find_site(settings: Settings, options: WorkerOptions, client: Client) -> MachineContext:
+def find_context(settings: Settings, options: WorkerOptions, client: Client) -> MachineContext:
     """Look this machine up; claims the results root for this queue.
 
     Raises:

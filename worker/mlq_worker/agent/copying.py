@@ -1,8 +1,8 @@
 """The role of keeping a copy of all jobs that have not ended on the results root.
 
 One worker has it at a time, as one has the reaper's; another, since a machine whose NFS hangs or
-whose disk is full must not keep both. All of it happens at a desk, whose thread may hang. A holder
-that gets no copy written lets the role go for a while, so that another machine tries.
+whose disk is full must not keep both. All of it happens in the background, in a thread that may
+hang. A holder that gets no copy written lets the role go for a while, so another machine tries.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Copying:
 
     Args:
         store: the queue.
-        site: this machine; its clocks and desks are used.
+        context: this machine; its clocks and background readers are used.
         wake: called when a copy was made.
     """
 
-    def __init__(self, store: Store, site: MachineContext, wake: Callable[[], None]) -> None:
-        self._store, self._settings = store, site.settings
-        self._clock = site.clocks.monotonic_s
-        self._desk: BackgroundReader[Kept] = site.new_desk("copy", wake)
+    def __init__(self, store: Store, context: MachineContext, wake: Callable[[], None]) -> None:
+        self._store, self._settings = store, context.settings
+        self._clock = context.clocks.monotonic_s
+        self._reader: BackgroundReader[Kept] = context.new_reader("copy", wake)
         self._keeper = CopyKeeper(
-            store, site.layout, site.settings.machine, site.settings.keep_days
+            store, context.layout, context.settings.machine, context.settings.keep_days
         )
         self._asked_s = self._due_s = self._away_until_s = 0.0
         self._trouble = ""
@@ -46,18 +46,18 @@ class Copying:
         """Make a copy if the role is ours and one is due; called with each renewal."""
         now_s = self._clock()
         self._hear(now_s)
-        if self._desk.busy and now_s > self._asked_s + _GIVES_UP_S:
+        if self._reader.busy and now_s > self._asked_s + _GIVES_UP_S:
             self._fail(f"nothing came of it within {_GIVES_UP_S:g} s", now_s)
         if now_s < self._away_until_s:
             return
         ours, ttl_s = self._settings.machine, _ROLE_BEATS * self._settings.beat_s
         if self._store.hold_role("copier", ours, ttl_s, now_s) != ours or now_s < self._due_s:
             return
-        if self._desk.ask(self._keeper.keep):
+        if self._reader.ask(self._keeper.keep):
             self._asked_s, self._due_s = now_s, now_s + EVERY_S
 
     def _hear(self, now_s: float) -> None:
-        kept = self._desk.answer()
+        kept = self._reader.answer()
         if kept is None:
             return
         if kept.trouble:

@@ -21,8 +21,8 @@ class Mode(Enum):
 
     RUN = "run"
     DRAIN = "drain"  # take nothing new, leave when the last job has ended
-    LEAVE = "leave"  # leave at once; the jobs run on under the supervisor
-    NOW = "now"  # hand the jobs back to the queue, then leave
+    HANDOVER = "leave"  # leave at once; the jobs run on under the supervisor
+    RELEASE = "now"  # hand the jobs back to the queue, then leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,12 @@ Action = Adopt | Renew | ApplyVerdicts | CommitAndClaim | Reserve | Stop | Exit
 
 def decide(facts: Facts) -> list[Action]:
     """Return what to do now, in order; an empty list means wait."""
-    if facts.mode is Mode.LEAVE:
+    if facts.mode is Mode.HANDOVER:
         return [*_commit(facts), Exit()]
     if not facts.linked:
         return [Adopt()] if _both_due(facts) else []
     actions: list[Action] = []
-    if facts.mode is Mode.NOW and facts.stoppable:
+    if facts.mode is Mode.RELEASE and facts.stoppable:
         actions.append(Stop(facts.stoppable, "released", "handed back: the worker was stopped"))
     elif facts.stuck:
         actions.append(Stop(facts.stuck, "released", "handed back: the job ahead of it takes long"))

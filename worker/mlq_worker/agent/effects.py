@@ -41,12 +41,12 @@ from mlq_worker.agent.decide import (
 from mlq_worker.agent.forgotten_claims import put_back
 from mlq_worker.agent.machine_record import WorkerHealth, machine_record, rq_worker
 from mlq_worker.agent.monitor import ResourceMonitor
-from mlq_worker.agent.nfs_reads import Reading
-from mlq_worker.agent.orphans import Here, stray_moves
+from mlq_worker.agent.nfs_reads import NfsReads
+from mlq_worker.agent.orphans import Here, orphan_moves
 from mlq_worker.agent.outcomes import History, Patience, ending
 from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper import TOLD_SLICES, Reaper, histories
-from mlq_worker.agent.refused_moves import Aside
+from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.agent.schedule import Plan
 from mlq_worker.agent.supervisor_session import SupervisorSession
 
@@ -56,7 +56,7 @@ _RETRY_S = 1.0
 # Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.
 _NOTES = {
     Mode.DRAIN: "draining: it takes no more jobs",
-    Mode.NOW: "handing its jobs back to the queue",
+    Mode.RELEASE: "handing its jobs back to the queue",
 }
 
 
@@ -64,27 +64,27 @@ class Effects:
     """The worker's connections and memory.
 
     Args:
-        site: this machine and everything that belongs to it.
+        context: this machine and everything that belongs to it.
         store: the queue.
         ring: wakes the loop; may be called from any thread.
     """
 
-    def __init__(self, site: MachineContext, store: Store, ring: Callable[[], None]) -> None:
-        self._site, self._store, self._settings = site, store, site.settings
-        self._now_s, self._utc_s = site.clocks.boot_s, site.clocks.utc_s
-        beat_s = site.settings.beat_s
-        self._aside = Aside(self._now_s, beat_s)
-        self._reaper = Reaper(store, site, ring, self._aside)
-        self._copying = Copying(store, site, ring)
-        self._reading = Reading(site.layout, site.new_desk, ring, self._now_s, beat_s)
-        self._lookout = ResourceMonitor(site, self._now_s(), site.own_pids(None))
-        self._intake = Admission(site, store)
-        self.supervised = SupervisorSession(site)
+    def __init__(self, context: MachineContext, store: Store, ring: Callable[[], None]) -> None:
+        self._context, self._store, self._settings = context, store, context.settings
+        self._now_s, self._utc_s = context.clocks.boot_s, context.clocks.utc_s
+        beat_s = context.settings.beat_s
+        self._refused = RefusedMoves(self._now_s, beat_s)
+        self._reaper = Reaper(store, context, ring, self._refused)
+        self._copying = Copying(store, context, ring)
+        self._nfs = NfsReads(context.layout, context.new_reader, ring, self._now_s, beat_s)
+        self._monitor = ResourceMonitor(context, self._now_s(), context.own_pids(None))
+        self._admission = Admission(context, store)
+        self.session = SupervisorSession(context)
         self._moves: list[Move] = []
-        self._board = Backlog(site.settings)
-        self._queue = QueueState(site.layout, site.new_desk, ring)
-        self._absences = Absences(site.machine)
-        self._conduct = Conduct(site, store)
+        self._backlog = Backlog(context.settings)
+        self._queue = QueueState(context.layout, context.new_reader, ring)
+        self._absences = Absences(context.machine)
+        self._conduct = Conduct(context, store)
         self._started_s = self._utc_s()
         self._renew_due_s = self._link_retry_s = 0.0
         self._renewed = False
@@ -102,14 +102,14 @@ class Effects:
     @property
     def settled(self) -> bool:
         """Whether the first turn's work is done: the worker works."""
-        return self.supervised.link is not None and self._renewed
+        return self.session.link is not None and self._renewed
 
     def summary(self) -> str:
         """Return in a line what this machine offers."""
         parts = (
-            self.supervised.summary(self._offer()),
-            self._lookout.gpus_in_words(),
-            self.supervised.unwell(),
+            self.session.summary(self._offer()),
+            self._monitor.gpus_in_words(),
+            self.session.unwell(),
             self._queue.unwell,
         )
         return "; ".join(one for one in parts if one)
@@ -117,7 +117,7 @@ class Effects:
     def woken(self, messages: set[str]) -> None:
         """The queue called: there is work, or somebody wants a job stopped."""
         if "work" in messages:
-            self._board.call()
+            self._backlog.call()
         if "stop" in messages:
             self._renew_due_s = 0.0
 
@@ -133,52 +133,52 @@ class Effects:
         now_s = self._now_s()
         if mode is not self._mode:
             self._mode, self._renew_due_s = mode, 0.0  # all are shown at once what it is up to
-        self._reading.update(self._holdings)
-        self._absences.see(self._holdings.ended(), now_s)
+        self._nfs.update(self._attempts)
+        self._absences.see(self._attempts.ended(), now_s)
         if self._absences.is_new:
             self._renew_due_s = 0.0
-        living = self._holdings.living()
-        self._lookout.look(
+        living = self._attempts.active()
+        self._monitor.look(
             now_s,
-            self._site.own_pids(self.supervised.link),
+            self._context.own_pids(self.session.link),
             [one.leader_pid for one in living if one.leader_pid],
-            for_gpus=any(".g0." not in head.class_name for head in self._board.heads),
+            for_gpus=any(".g0." not in head.class_name for head in self._backlog.heads),
         )
         return Facts(
             now_s=now_s,
             mode=mode,
-            linked=self.supervised.link is not None,
+            linked=self.session.link is not None,
             link_retry_s=self._link_retry_s,
             queue_retry_s=self._queue.retry_s,
             renew_due_s=self._renew_due_s if not self._is_answered else 0.0,
-            moves=tuple(self._aside.due([*self._moves, *self._endings()])),
+            moves=tuple(self._refused.due([*self._moves, *self._endings()])),
             plan=None
             if self._note(now_s)
             else self._conduct.allowed(self._planned(now_s), len(living), now_s),
-            peek_due_s=self._board.due_s,
+            peek_due_s=self._backlog.due_s,
             living=tuple(one.attempt for one in living),
             stoppable=tuple(one.attempt for one in living if not one.stopping),
-            stuck=self._holdings.stuck(now_s),
+            stuck=self._attempts.stuck(now_s),
             unwanted=self._conduct.unwanted(living),
             evidence=self._reaper.has_evidence,
         )
 
     def _planned(self, now_s: float) -> Plan | None:
         words = self._absences.words
-        return self._board.plan(self._offer(), self._holdings, now_s, self._utc_s(), words)
+        return self._backlog.plan(self._offer(), self._attempts, now_s, self._utc_s(), words)
 
     @property
     def _is_answered(self) -> bool:
         """Whether NFS has answered a question of the last renewal."""
-        return self._reading.has_strays or self._queue.numbers_known or self._conduct.is_due
+        return self._nfs.has_orphans or self._queue.numbers_known or self._conduct.is_due
 
     def _note(self, now_s: float) -> str:
         """Why no jobs are to be taken now; "" if they may be."""
-        return self.supervised.note(now_s) or self._queue.note
+        return self.session.note(now_s) or self._queue.note
 
     @property
-    def _holdings(self) -> AttemptTable:
-        return self.supervised.holdings
+    def _attempts(self) -> AttemptTable:
+        return self.session.attempts
 
     def _endings(self) -> list[Move]:
         patience = Patience.of(self._settings)
@@ -186,12 +186,12 @@ class Effects:
             ending(one.result, one.history, patience, self._absences.nowhere(one))._replace(
                 signature=one.signature
             )
-            for one in self._holdings.ended()
+            for one in self._attempts.ended()
             if one.result is not None and self._absences.is_judged(one)
         ]
 
     def _offer(self) -> Offer:
-        return self._lookout.offer(self._holdings.promises())
+        return self._monitor.offer(self._attempts.promises())
 
     # --- act ------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Effects:
                 case CommitAndClaim():
                     self._settle(action)
                 case Stop(attempts, outcome, reason):
-                    self.supervised.stop(attempts, outcome, reason)
+                    self.session.stop(attempts, outcome, reason)
                 case Exit():
                     self._leave()
                     return True
@@ -226,13 +226,13 @@ class Effects:
         return False
 
     def _adopt(self) -> None:
-        link = self._site.reach_supervisor()
+        link = self._context.reach_supervisor()
         hello = link.hello
         rows = self._store.rows(("status", "origin"), [held["id"] for held in hello["attempts"]])
         classes = {row[0]: row[2] for row in rows}
         past = histories(self._store, list(classes))
         now_s = self._now_s()
-        self.supervised.adopt(
+        self.session.adopt(
             link,
             [
                 adopted(
@@ -247,35 +247,35 @@ class Effects:
             ],
         )
         self._renew_due_s = 0.0
-        self._board.call()
+        self._backlog.call()
 
     def _renew(self) -> None:
         sent_s, now_s = self._now_s(), self._utc_s()
-        living = self._holdings.living()
+        living = self._attempts.active()
         # What has ended, too: a queue that has forgotten it takes it back, and then its result.
         held = [
             (*one.attempt, one.progress, one.result is not None, one.signature)
-            for one in self._holdings.attempts.values()
+            for one in self._attempts.by_key.values()
         ]
         renewal = self._store.renew(
             self._settings.machine,
             held,
             self._settings.lease_s,
             now_s,
-            self._site.boot_id,
-            self.supervised.supervisor_id,
+            self._context.boot_id,
+            self.session.supervisor_id,
         )
-        self.supervised.confirm(renewal, sent_s)
+        self.session.confirm(renewal, sent_s)
         self._queue.renewed(renewal, self._store)
         off_s = offset_s(now_s, self._now_s() - sent_s, renewal.server_s)
         self._clock_off_s = self._clock_off_s if off_s is None else round(off_s, 1)
         if renewal.holder is not None:
             self._displaced(renewal.holder)
         for attempt, reason in renewal.stop.items():
-            holding = self._holdings.attempts[attempt]
-            holding.history = replace(holding.history, stop=reason)
-            if not holding.stopping:
-                self.supervised.stop([attempt], "canceled", "canceled")
+            local = self._attempts.by_key[attempt]
+            local.history = replace(local.history, stop=reason)
+            if not local.stopping:
+                self.session.stop([attempt], "canceled", "canceled")
         if not self._renewed:
             self._conduct.restore(self._store.machines(), sent_s)
         note = _NOTES.get(self._mode) or self._note(sent_s) or self._conduct.probation.note()
@@ -287,7 +287,7 @@ class Effects:
         self._square()
         self._reaper.look(now_s)
         self._copying.look()
-        self._reading.ask_progress([one.attempt for one in living])
+        self._nfs.ask_progress([one.attempt for one in living])
         self._renew_due_s = sent_s + self._settings.beat_s
         self._renewed = True
 
@@ -300,32 +300,32 @@ class Effects:
             MachineNameError: always; with nothing left to hold the worker leaves.
         """
         refusal = holder.refusal()
-        if not self._holdings.living():
-            self.supervised.forget(list(self._holdings.attempts))
-            self.supervised.leave()
+        if not self._attempts.active():
+            self.session.forget(list(self._attempts.by_key))
+            self.session.leave()
             self._is_displaced = True
         raise refusal
 
     def _square(self) -> None:
         """Find what the queue thinks is here and is not, and settle it once NFS was asked."""
-        strays, results = self._reading.take_strays(self._holdings.attempts)
-        if strays:
-            past = histories(self._store, [one.id for one in strays])
-            self._moves += stray_moves(
-                strays,
+        orphans, results = self._nfs.take_orphans(self._attempts.by_key)
+        if orphans:
+            past = histories(self._store, [one.id for one in orphans])
+            self._moves += orphan_moves(
+                orphans,
                 results,
                 past,
-                Here(self._settings, self._site.boot_id, self.supervised.supervisor_id),
+                Here(self._settings, self._context.boot_id, self.session.supervisor_id),
                 self._utc_s(),
             )
-        known = {*self._holdings.attempts, *((move.id, move.attempt) for move in self._moves)}
+        known = {*self._attempts.by_key, *((move.id, move.attempt) for move in self._moves)}
         held = self._store.held(self._settings.machine)
-        self._reading.ask_strays([one for one in held if one.key not in known])
+        self._nfs.ask_orphans([one for one in held if one.key not in known])
 
     def _settle(self, settle: CommitAndClaim) -> None:
         fits, now_s, settings = settle.fits, self._utc_s(), self._settings
-        who = Claimant(settings.machine, self._site.boot_id, self.supervised.supervisor_id)
-        known = put_back(self._holdings, self._store, who, now_s)
+        who = Claimant(settings.machine, self._context.boot_id, self.session.supervisor_id)
+        known = put_back(self._attempts, self._store, who, now_s)
         moves = [move for move in settle.moves if (move.id, move.attempt) not in known]
         operations: list[Operation] = []
         if moves:
@@ -338,7 +338,7 @@ class Effects:
         operations.append(Operation("peek", {}, request_id=""))
         ordered_s = self._now_s()
         replies = self._store.run_on_disk(*operations)
-        keys, held = [(move.id, move.attempt) for move in moves], self._holdings.attempts
+        keys, held = [(move.id, move.attempt) for move in moves], self._attempts.by_key
         ended = [held[one] for one in keys if one in held]
         if settle.moves:
             refused = Moved.from_reply(replies[0]).refused if moves else ()
@@ -346,19 +346,19 @@ class Effects:
         if moves and replies[0]["untold"]:
             self._store.tell(now_s, TOLD_SLICES)
         claimed = replies[-2]["claims"] if fits else ()
-        self._board.show(
+        self._backlog.show(
             Waiting.from_reply(replies[-1]), ordered_s, in_vain=bool(fits) and not claimed
         )
         self._launch([Claim.from_reply(raw) for raw in claimed or ()], ordered_s)
         self._conduct.ended(ended, ordered_s)
 
     def _committed(self, moves: tuple[Move, ...], refused: Collection[Refusal]) -> None:
-        self._aside.sent(moves, refused)
+        self._refused.sent(moves, refused)
         keys = {one.key for one in refused}
         done = [key for move in moves if (key := (move.id, move.attempt)) not in keys]
         self._drop_moves(set(done))
-        self._board.freed()
-        self.supervised.forget(done)
+        self._backlog.freed()
+        self.session.forget(done)
 
     def _drop_moves(self, of: Collection[Attempt]) -> None:
         self._moves = [move for move in self._moves if (move.id, move.attempt) not in of]
@@ -366,36 +366,36 @@ class Effects:
     def _launch(self, claims: list[Claim], ordered_s: float) -> None:
         # Told of an attempt of this number before, it was of one that the queue has forgotten.
         self._drop_moves({(claim.id, claim.attempt) for claim in claims})
-        orders, refused = self._intake.take(claims, self._offer(), self._holdings, ordered_s)
+        orders, refused = self._admission.take(claims, self._offer(), self._attempts, ordered_s)
         self._moves += refused
-        self.supervised.start(orders, ordered_s)
+        self.session.start(orders, ordered_s)
 
     def _leave(self) -> None:
-        holds_nothing = not self._holdings.attempts
-        self.supervised.leave()
+        holds_nothing = not self._attempts.by_key
+        self.session.leave()
         self._show_presence(self._utc_s(), "the worker was stopped")
         if holds_nothing:
             with suppress(QueueUnreachableError, QueueRefusedError):
-                self._store.release_name(self._site.identity)
+                self._store.release_name(self._context.identity)
 
     def _trouble(self) -> str:
-        found = (self._queue.unwell, self.supervised.unwell(), self._aside.words())
+        found = (self._queue.unwell, self.session.unwell(), self._refused.words())
         return "; ".join(one for one in found if one)
 
     def _show_presence(self, now_s: float, note: str) -> None:
-        condition = WorkerHealth(
-            self.supervised.supervisor_id,
+        health = WorkerHealth(
+            self.session.supervisor_id,
             self._started_s,
             note,
             self._trouble(),
-            self._site.tunnel,
+            self._context.tunnel,
             self._absences.as_json(),
-            self._aside.words(),
+            self._refused.words(),
             self._conduct.probation.as_json(),
             self._clock_off_s,
         )
-        record = machine_record(self._lookout.report, self._offer(), self._holdings, condition)
-        running = bool(self._holdings.living())
+        record = machine_record(self._monitor.report, self._offer(), self._attempts, health)
+        running = bool(self._attempts.active())
         worker = rq_worker(self._settings.machine, running, self._started_s, now_s)
         try:
             ttl_s = self._settings.forget_machines_days * 86400

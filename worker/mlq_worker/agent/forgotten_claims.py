@@ -17,18 +17,18 @@ from mlq_worker.agent.attempts import AttemptTable
 log = logging.getLogger(__name__)
 
 
-def put_back(holdings: AttemptTable, store: Store, us: Claimant, now_s: float) -> set[Attempt]:
+def put_back(attempts: AttemptTable, store: Store, us: Claimant, now_s: float) -> set[Attempt]:
     """Put the jobs of such claims back to the attempts that are known; return the claims.
 
     Args:
-        holdings: what this machine holds; what has ended as `reused` is meant.
+        attempts: what this machine holds; what has ended as `reused` is meant.
         store: the queue.
         us: who claimed them. If it is not known whose an attempt is, it is looked for here: its
             result is found, or it never started.
         now_s: unix time, for the record only.
     """
     done: set[Attempt] = set()
-    for one in holdings.ended():
+    for one in attempts.ended():
         if one.result is None or one.result.found is None:
             continue
         number, *words = one.result.found

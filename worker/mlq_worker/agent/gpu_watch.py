@@ -1,9 +1,10 @@
 """The GPUs as another process sees them, so that a driver that hangs stops nobody.
 
-A child asks NVML (`gpu_reader`), and a desk waits for it; here nobody waits for longer than a
-moment. Invariant: what is offered is what the driver says now. While it does not answer there are
-no GPUs, with a note that says so, and they come back with its next answer. There is never more than
-one child: one that is stuck in the kernel is killed, and the next is started when it is gone.
+A child asks NVML (`gpu_reader`), and a background reader waits for it; the worker waits for no
+longer than a moment. Invariant: what is offered is what the driver says now. While it does not
+answer there are no GPUs, with a note that says so, and they come back with its next answer. There
+is never more than one child: one that is stuck in the kernel is killed, and the next is started
+when it is gone.
 """
 
 from __future__ import annotations
@@ -55,37 +56,37 @@ class GpuWatch:
         self._is_off = GpuSelection.parse(selection).chosen == frozenset()
         self._clock, self._patience_s = clock, patience_s
         self._next_patience_s = max(patience_s, FIRST_PATIENCE_S)
-        self._reader = _Reader((*_READER, selection, str(os.getpid()), str(idle_s)), clock)
+        self._gpu_child = _GpuChild((*_READER, selection, str(os.getpid()), str(idle_s)), clock)
         self._answered = threading.Event()
-        self._desk: BackgroundReader[GpuReport] | None = None
+        self._reader: BackgroundReader[GpuReport] | None = None
         self._asked_s = 0.0
 
     @property
     def is_stuck(self) -> bool:
         """Whether the driver has not answered the last question."""
-        return self._desk is not None and self._desk.busy
+        return self._reader is not None and self._reader.busy
 
     def read(self) -> GpuReport:
         """Look at the GPUs; waits a moment at most, and never raises for a fault of theirs."""
         if self._is_off:
             return GpuReport()
-        if self._desk is None:
-            self._desk = BackgroundReader("gpus", self._answered.set)
-        self._desk.answer()  # to a question that was given up: what it says is old
+        if self._reader is None:
+            self._reader = BackgroundReader("gpus", self._answered.set)
+        self._reader.answer()  # to a question that was given up: what it says is old
         self._answered.clear()
-        if self._desk.ask(self._reader.ask):
+        if self._reader.ask(self._gpu_child.ask):
             self._asked_s = self._clock()
             self._answered.wait(self._next_patience_s)
             self._next_patience_s = self._patience_s
-        report = self._desk.answer()
+        report = self._reader.answer()
         if report is not None:
             return report
         silence = format_duration(max(1, round(self._clock() - self._asked_s)))
         return GpuReport(fault=SILENT.format(silence))
 
 
-class _Reader:
-    """The child; used by the desk's thread only."""
+class _GpuChild:
+    """The child; used by the background thread only."""
 
     def __init__(self, argv: Sequence[str], clock: Callable[[], float]) -> None:
         self._argv, self._clock = argv, clock

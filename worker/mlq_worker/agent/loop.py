@@ -24,7 +24,7 @@ from mlq.settings.settings import Settings
 from mlq.store.connection import open_client
 from mlq.store.store import Store
 from mlq.store.wire import Subscription, UnixClient
-from mlq_worker.agent.context import find_site
+from mlq_worker.agent.context import find_context
 from mlq_worker.agent.decide import Mode, decide, next_turn_s
 from mlq_worker.agent.effects import Effects
 from mlq_worker.agent.machine_name import own_name
@@ -39,19 +39,19 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 _DOING = {
     Mode.RUN: "",
     Mode.DRAIN: "draining; ",
-    Mode.LEAVE: "leaving; ",
-    Mode.NOW: "handing its jobs back; ",
+    Mode.HANDOVER: "leaving; ",
+    Mode.RELEASE: "handing its jobs back; ",
 }
 _LEAVES = {
     Mode.DRAIN: "leaving; its last job has ended",
-    Mode.LEAVE: "leaving; its jobs go on, and the next worker adopts them",
-    Mode.NOW: "leaving; its jobs are back in the queue",
+    Mode.HANDOVER: "leaving; its jobs go on, and the next worker adopts them",
+    Mode.RELEASE: "leaving; its jobs are back in the queue",
 }
 _MODES = {
-    signal.SIGTERM: Mode.LEAVE,
-    signal.SIGINT: Mode.LEAVE,
+    signal.SIGTERM: Mode.HANDOVER,
+    signal.SIGINT: Mode.HANDOVER,
     signal.SIGUSR1: Mode.DRAIN,
-    signal.SIGUSR2: Mode.NOW,
+    signal.SIGUSR2: Mode.RELEASE,
 }
 
 
@@ -78,13 +78,13 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
     Raises:
         MlqError: it cannot start: no queue, no supervisor, no results root.
     """
-    with Waker() as bell:
+    with Waker() as waker:
         told = ""
         for pause_s in _pauses_s():
             try:
                 with queue_reached(settings) as (here, link_trouble):
                     way = (link_trouble, here is not settings)
-                    _run(here, options, notify, bell, way, keep_trying=keep_trying)
+                    _run(here, options, notify, waker, way, keep_trying=keep_trying)
             except MlqError as error:
                 if not keep_trying:
                     raise
@@ -92,8 +92,8 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
                     told = str(error)
                     log.warning("%s", told)
                 notify.status(f"{WAITING}{told}")
-                bell.wait(pause_s)
-                if bell.mode is not Mode.RUN and not _is_supervised(settings):
+                waker.wait(pause_s)
+                if waker.mode is not Mode.RUN and not _is_supervised(settings):
                     return
             else:
                 return
@@ -116,28 +116,28 @@ def _run(
     settings: Settings,
     options: WorkerOptions,
     notify: Notify,
-    bell: Waker,
+    waker: Waker,
     way: tuple[Callable[[], str], bool],
     *,
     keep_trying: bool,
 ) -> None:
     client = open_client(settings)
-    found = find_site(settings, options, client)
+    found = find_context(settings, options, client)
     link_trouble, tunnel = way
-    site = replace(found, tunnel=tunnel, link_trouble=link_trouble)
+    context = replace(found, tunnel=tunnel, link_trouble=link_trouble)
     # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))
-    site = own_name(
-        site,
-        Store(client, site.queue_id),
-        bell,
+    context = own_name(
+        context,
+        Store(client, context.queue_id),
+        waker,
         lambda why: notify.status(f"{WAITING}{why}"),
         keep_trying=keep_trying,
     )
-    hands = Effects(site, Store(client, site.queue_id, site.identity), bell.ring)
-    loop = Loop(hands, bell, lambda: _listen(settings))
-    bell.starting = False
+    effects = Effects(context, Store(client, context.queue_id, context.identity), waker.ring)
+    loop = Loop(effects, waker, lambda: _listen(settings))
+    waker.starting = False
     loop.run(notify)
 
 
@@ -201,17 +201,17 @@ class Waker:
 
     def _heard(self, number: int, _frame: object) -> None:
         self.mode = _MODES[signal.Signals(number)]
-        if self.starting and self.mode is Mode.LEAVE:
+        if self.starting and self.mode is Mode.HANDOVER:
             raise SystemExit(0)
 
 
 class Loop:
     """Waits for something to happen and takes turns."""
 
-    def __init__(self, hands: Effects, bell: Waker, listen: Callable[[], Subscription]) -> None:
-        self._hands, self._bell, self._listen = hands, bell, listen
+    def __init__(self, effects: Effects, waker: Waker, listen: Callable[[], Subscription]) -> None:
+        self._effects, self._waker, self._listen = effects, waker, listen
         self._selector = selectors.DefaultSelector()
-        self._selector.register(bell, selectors.EVENT_READ, bell.quiet)
+        self._selector.register(waker, selectors.EVENT_READ, waker.quiet)
         self._heard: Subscription | None = None
         self._watched_link: object = None
 
@@ -219,20 +219,20 @@ class Loop:
         """Take turns until a turn says to leave."""
         said_ready = False
         while True:
-            facts = self._hands.look(self._bell.mode)
+            facts = self._effects.look(self._waker.mode)
             actions = decide(facts)
             for action in actions:
-                if self._hands.act(action):
-                    log.info("%s", _LEAVES.get(self._bell.mode, "leaving"))
+                if self._effects.act(action):
+                    log.info("%s", _LEAVES.get(self._waker.mode, "leaving"))
                     return
             self._watch()
-            if not said_ready and self._hands.settled:
-                notify.ready(self._hands.summary())
-                log.info("working; %s", self._hands.summary())
+            if not said_ready and self._effects.settled:
+                notify.ready(self._effects.summary())
+                log.info("working; %s", self._effects.summary())
                 said_ready = True
             if not actions:
                 if said_ready:
-                    notify.status(_DOING[self._bell.mode] + self._hands.summary())
+                    notify.status(_DOING[self._waker.mode] + self._effects.summary())
                 self._wait(next_turn_s(facts, IDLE_S))
 
     def _wait(self, timeout_s: float) -> None:
@@ -241,21 +241,21 @@ class Loop:
 
     def _watch(self) -> None:
         """Keep listening to the supervisor and to the queue's wake-up calls."""
-        link = self._hands.supervised.link
+        link = self._effects.session.link
         if link is not self._watched_link:
             if self._watched_link is not None:
                 self._unregister(self._watched_link)
             self._watched_link = link
             if link is not None:
-                self._selector.register(link, selectors.EVENT_READ, self._hands.supervised.hear)
+                self._selector.register(link, selectors.EVENT_READ, self._effects.session.hear)
         elif link is not None:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write else 0)
-            self._selector.modify(link, events, self._hands.supervised.hear)
-        if self._heard is None and not self._hands.queue_is_down:
+            self._selector.modify(link, events, self._effects.session.hear)
+        if self._heard is None and not self._effects.queue_is_down:
             try:
                 self._heard = self._listen()
             except (QueueUnreachableError, QueueRefusedError) as error:
-                self._hands.queue_failed(error)
+                self._effects.queue_failed(error)
                 return
             self._selector.register(self._heard, selectors.EVENT_READ, self._hear_queue)
 
@@ -263,12 +263,12 @@ class Loop:
         if self._heard is None:
             return
         try:
-            self._hands.woken(set(self._heard.messages()))
+            self._effects.woken(set(self._heard.messages()))
         except QueueUnreachableError as error:
             self._unregister(self._heard)
             self._heard.close()
             self._heard = None
-            self._hands.queue_failed(error)
+            self._effects.queue_failed(error)
 
     def _unregister(self, what: object) -> None:
         # A closed socket no longer has the descriptor it was registered under.

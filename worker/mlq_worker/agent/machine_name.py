@@ -56,31 +56,31 @@ class MachineName:
     """The name of this machine, ours or not yet.
 
     Args:
-        site: this machine.
+        context: this machine.
         store: the queue, as somebody who has no name.
         ring: called when NFS has answered.
     """
 
-    def __init__(self, site: MachineContext, store: Store, ring: Callable[[], None]) -> None:
-        self._site, self._store, self._me = site, store, site.identity
-        times = site.settings
+    def __init__(self, context: MachineContext, store: Store, ring: Callable[[], None]) -> None:
+        self._context, self._store, self._me = context, store, context.identity
+        times = context.settings
         self._beat_s, self._lease_s = times.beat_s, times.lease_s
         self._watch = NameWatch(self._me, times.lease_s, times.dead_s, 3 * times.beat_s)
-        self._desk: BackgroundReader[BeatLook] = site.new_desk("name", ring)
-        self._clock = site.clocks.monotonic_s
+        self._reader: BackgroundReader[BeatLook] = context.new_reader("name", ring)
+        self._clock = context.clocks.monotonic_s
         self._look: BeatLook | None = None
         self._asked_at_s = float("-inf")
         self._noted = False
 
     def take(self) -> Refusal | None:
         """Take the name if that may be; returns why not, None once it is ours."""
-        self._look = self._desk.answer() or self._look
+        self._look = self._reader.answer() or self._look
         asked_s = self._clock()
-        if asked_s - self._asked_at_s >= self._beat_s / 2 and self._desk.ask(self._read):
+        if asked_s - self._asked_at_s >= self._beat_s / 2 and self._reader.ask(self._read):
             self._asked_at_s = asked_s
-        holder = self._store.name_holder(self._site.machine)
+        holder = self._store.name_holder(self._context.machine)
         look = self._look or BeatLook(asked_s, None, "no answer yet")
-        if self._watch.may_take(holder, look, asked_s, self._clock(), self._site.is_alive):
+        if self._watch.may_take(holder, look, asked_s, self._clock(), self._context.is_alive):
             holder = self._store.hold_name(self._me, holder)
             if holder.who.worker == self._me.worker:
                 return None
@@ -93,8 +93,8 @@ class MachineName:
         return f"{beat.supervisor_id}:{beat.counter}" if isinstance(beat, Beat) else ""
 
     def _read(self) -> BeatLook:
-        machine = self._site.machine
-        look = read_beats(self._site.layout, (machine,), self._clock)
+        machine = self._context.machine
+        look = read_beats(self._context.layout, (machine,), self._clock)
         if machine not in look.beats:
             return BeatLook(look.at_s, None, look.unreadable or "the beat cannot be read")
         return BeatLook(look.at_s, look.beats[machine])
@@ -107,7 +107,7 @@ class MachineName:
                 note_refused_name(self._store, self._me)
                 self._noted = True
             return Refusal(error, for_sure, again_s)
-        machine = self._site.machine
+        machine = self._context.machine
         if isinstance(look.beat, Garbled):
             why = "what lies on the results root as its beat is none"
         elif look.beat is not None:
@@ -119,17 +119,17 @@ class MachineName:
 
 
 def own_name(
-    site: MachineContext,
+    context: MachineContext,
     store: Store,
     waits: Waits,
     tell: Callable[[str], None],
     *,
     keep_trying: bool,
 ) -> MachineContext:
-    """Wait until this machine's name is ours; returns the site with what that brought.
+    """Wait until this machine's name is ours; returns the context with what that brought.
 
     Args:
-        site: this machine.
+        context: this machine.
         store: the queue, as somebody who has no name.
         waits: what to wait with.
         tell: is told in a line what it waits for.
@@ -138,7 +138,7 @@ def own_name(
     Raises:
         MachineNameError: another worker holds it; or the worker was told to leave meanwhile.
     """
-    name = MachineName(site, store, waits.ring)
+    name = MachineName(context, store, waits.ring)
     began_s = time.monotonic()
     while (refusal := name.take()) is not None:
         if waits.told_to_leave or (refusal.for_sure and not keep_trying):
@@ -146,4 +146,4 @@ def own_name(
         if time.monotonic() - began_s > _FIRST_LOOK_S:
             tell(str(refusal.error))
         waits.wait(refusal.again_s)
-    return replace(site, dead_beat=name.dead_beat)
+    return replace(context, dead_beat=name.dead_beat)

@@ -46,20 +46,20 @@ class WorkerHealth:
 
 
 def machine_record(
-    report: MachineReport, offer: Offer, holdings: AttemptTable, condition: WorkerHealth
+    report: MachineReport, offer: Offer, attempts: AttemptTable, health: WorkerHealth
 ) -> dict[str, Any]:
     """Return what a machine says of itself, as JSON values.
 
     Args:
         report: the last look at the machine.
         offer: what is free for new jobs.
-        holdings: what it runs.
-        condition: how its worker is.
+        attempts: what it runs.
+        health: how its worker is.
     """
     return {
         "machine": report.machine,
         "boot_id": report.boot_id,
-        "supervisor_id": condition.supervisor_id,
+        "supervisor_id": health.supervisor_id,
         "pid": os.getpid(),
         "version": mlq.__version__,
         "cores_total": offer.total_cores,
@@ -83,16 +83,16 @@ def machine_record(
         ],
         "gpu_fault": report.gpus.fault,
         "gpu_note": report.gpus.note if offer.gpus else "",
-        "note": condition.note,
-        "condition": condition.unwell,
-        "refused_moves": condition.refused_moves,
-        "tunnel": condition.tunnel,
-        "aside": dict(condition.aside),
-        "clock_off_s": condition.clock_off_s,
-        "lacks": [dict(one) for one in condition.lacks],
-        "offering": not condition.note,
-        "attempts": [list(one.attempt) for one in holdings.living()],
-        "started_at": utc_iso(condition.started_s),
+        "note": health.note,
+        "condition": health.unwell,
+        "refused_moves": health.refused_moves,
+        "tunnel": health.tunnel,
+        "aside": dict(health.aside),
+        "clock_off_s": health.clock_off_s,
+        "lacks": [dict(one) for one in health.lacks],
+        "offering": not health.note,
+        "attempts": [list(one.attempt) for one in attempts.active()],
+        "started_at": utc_iso(health.started_s),
     }
 
 

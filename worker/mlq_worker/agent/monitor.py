@@ -20,15 +20,15 @@ class ResourceMonitor:
     """Keeps the latest look at the machine.
 
     Args:
-        site: the machine.
+        context: the machine.
         now_s: the worker's clock.
         own_pids: roots of our process trees; see `MachineContext.own_pids`.
     """
 
-    def __init__(self, site: MachineContext, now_s: float, own_pids: Sequence[int]) -> None:
-        self._site = site
-        self._oldest_s = min(_OLDEST_S, site.settings.beat_s)
-        self.report: MachineReport = site.probe.look(now_s, own_pids, ())
+    def __init__(self, context: MachineContext, now_s: float, own_pids: Sequence[int]) -> None:
+        self._context = context
+        self._oldest_s = min(_OLDEST_S, context.settings.beat_s)
+        self.report: MachineReport = context.probe.look(now_s, own_pids, ())
         self._looked_s = now_s
 
     def look(
@@ -43,10 +43,10 @@ class ResourceMonitor:
             for_gpus: whether GPUs are about to be offered.
         """
         oldest_s = self._oldest_s
-        if for_gpus and self._site.has_gpus:
+        if for_gpus and self._context.has_gpus:
             oldest_s = min(oldest_s, _OLDEST_FOR_GPUS_S)
         if now_s - self._looked_s >= oldest_s:
-            self.report = self._site.probe.look(now_s, own_pids, leader_pids)
+            self.report = self._context.probe.look(now_s, own_pids, leader_pids)
             self._looked_s = now_s
 
     def gpus_in_words(self) -> str:
@@ -58,4 +58,4 @@ class ResourceMonitor:
 
     def offer(self, promises: Sequence[Promise]) -> Offer:
         """Return what is free for new jobs beside what was promised."""
-        return free_for_us(self.report, promises, self._site.limits)
+        return free_for_us(self.report, promises, self._context.limits)

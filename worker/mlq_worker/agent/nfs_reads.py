@@ -1,6 +1,6 @@
-"""What the worker wants to know from NFS, each kind at a desk of its own.
+"""What the worker wants to know from NFS, each kind by a background reader of its own.
 
-How far its jobs are, what its functions returned, and how strays ended. None of it is waited for.
+How far its jobs are, what its functions returned, and how orphans ended. None of it is waited for.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from mlq.store.replies import Attempt, HeldAttempt
 from mlq.units import format_duration
 from mlq_worker.agent.attempt_result import Value
 from mlq_worker.agent.attempts import AttemptTable
-from mlq_worker.agent.background import BackgroundReader, NewDesk
+from mlq_worker.agent.background import BackgroundReader, NewReader
 from mlq_worker.agent.backoff import Backoff
 from mlq_worker.agent.nfs import End, read_progress, read_results, read_values
 
-Strays = tuple[list[HeldAttempt], dict[Attempt, End]]
+Orphans = tuple[list[HeldAttempt], dict[Attempt, End]]
 """Attempts the queue believes to be here, and how they ended by what lies on NFS."""
 
 VALUE_PATIENCE_S = 600.0
@@ -26,14 +26,14 @@ VALUE_PATIENCE_S = 600.0
 _LONGEST_PAUSE_BEATS = 3  # what has come back is then found soon
 
 
-class Reading:
-    """Asks and takes answers; a desk whose reading hangs is asked no more until it answers.
+class NfsReads:
+    """Asks and takes answers; a reader that hangs is asked no more until it answers.
 
     What cannot be read is asked for again, each attempt by itself and each time later.
 
     Args:
         layout: where to read.
-        new_desk: opens a desk.
+        new_reader: makes a background reader.
         ring: wakes the worker's loop when there is an answer.
         clock: the worker's clock.
         beat_s: the shortest pause before something is asked for again.
@@ -42,32 +42,34 @@ class Reading:
     def __init__(
         self,
         layout: Layout,
-        new_desk: NewDesk,
+        new_reader: NewReader,
         ring: Callable[[], None],
         clock: Callable[[], float],
         beat_s: float,
     ) -> None:
         self._layout, self._clock = layout, clock
-        self._progress: BackgroundReader[dict[Attempt, str]] = new_desk("progress", ring)
-        self._values: BackgroundReader[dict[Attempt, Value | Unreadable]] = new_desk("values", ring)
-        self._strays: BackgroundReader[Strays] = new_desk("strays", ring)
-        self._answered: Strays | None = None
+        self._progress: BackgroundReader[dict[Attempt, str]] = new_reader("progress", ring)
+        self._values: BackgroundReader[dict[Attempt, Value | Unreadable]] = new_reader(
+            "values", ring
+        )
+        self._orphans: BackgroundReader[Orphans] = new_reader("orphans", ring)
+        self._answered: Orphans | None = None
         longest_s = _LONGEST_PAUSE_BEATS * beat_s
         self._value_pauses: Backoff[Attempt] = Backoff(beat_s, longest_s)
         # By the wish of its user, too: one that is to be stopped is looked at anew.
-        self._stray_pauses: Backoff[tuple[Attempt, str]] = Backoff(beat_s, longest_s)
+        self._orphan_pauses: Backoff[tuple[Attempt, str]] = Backoff(beat_s, longest_s)
 
-    def update(self, holdings: AttemptTable) -> None:
+    def update(self, attempts: AttemptTable) -> None:
         """Take the answers about what is held, and ask for values that are lacking."""
         for attempt, text in (self._progress.answer() or {}).items():
-            if attempt in holdings.attempts:
-                holdings.attempts[attempt].progress = text
+            if attempt in attempts.by_key:
+                attempts.by_key[attempt].progress = text
         now_s = self._clock()
         for attempt, found in (self._values.answer() or {}).items():
             value = self._value(attempt, found, now_s)
             if value is not None:
-                holdings.set_value(attempt, value)
-        lacking = [one.attempt for one in holdings.lacking_value()]
+                attempts.set_value(attempt, value)
+        lacking = [one.attempt for one in attempts.lacking_value()]
         self._value_pauses.keep(lacking)
         due = [one for one in lacking if self._value_pauses.is_due(one, now_s)]
         if due:
@@ -86,38 +88,38 @@ class Reading:
         if attempts:
             self._progress.ask(lambda: read_progress(self._layout, attempts))
 
-    def ask_strays(self, strays: list[HeldAttempt]) -> None:
+    def ask_orphans(self, orphans: list[HeldAttempt]) -> None:
         """Ask how these ended; of those that could not be read lately only what is due again."""
         now_s = self._clock()
-        self._stray_pauses.keep([(one.key, one.stop) for one in strays])
-        due = [one for one in strays if self._stray_pauses.is_due((one.key, one.stop), now_s)]
+        self._orphan_pauses.keep([(one.key, one.stop) for one in orphans])
+        due = [one for one in orphans if self._orphan_pauses.is_due((one.key, one.stop), now_s)]
         if due:
-            self._strays.ask(lambda: (due, read_results(self._layout, [one.key for one in due])))
+            self._orphans.ask(lambda: (due, read_results(self._layout, [one.key for one in due])))
 
     @property
-    def has_strays(self) -> bool:
-        """Whether it is known of any stray how it ended."""
-        if self._answered is None and (answer := self._strays.answer()) is not None:
+    def has_orphans(self) -> bool:
+        """Whether it is known of any orphan how it ended."""
+        if self._answered is None and (answer := self._orphans.answer()) is not None:
             self._answered = self._known(*answer)
         return self._answered is not None
 
-    def _known(self, strays: list[HeldAttempt], results: dict[Attempt, End]) -> Strays | None:
+    def _known(self, orphans: list[HeldAttempt], results: dict[Attempt, End]) -> Orphans | None:
         now_s, known = self._clock(), []
-        for one in strays:
+        for one in orphans:
             # Whose user wants it to end need not wait for storage that fails.
             if isinstance(results[one.key], Unreadable) and not one.stop:
-                self._stray_pauses.failed((one.key, one.stop), now_s)
+                self._orphan_pauses.failed((one.key, one.stop), now_s)
             else:
                 known.append(one)
         return (known, results) if known else None
 
-    def take_strays(self, held: Collection[Attempt]) -> Strays:
-        """Return the strays asked about and how they ended, once.
+    def take_orphans(self, held: Collection[Attempt]) -> Orphans:
+        """Return the orphans asked about and how they ended, once.
 
         Args:
             held: what the machine holds by now. A queue that lost its last second gives the number
-                of an attempt that it forgot once more, and then that is no stray any longer.
+                of an attempt that it forgot once more, and then that is no orphan any longer.
         """
-        strays, results = (self._answered if self.has_strays else None) or ([], {})
+        orphans, results = (self._answered if self.has_orphans else None) or ([], {})
         self._answered = None
-        return [one for one in strays if one.key not in held], results
+        return [one for one in orphans if one.key not in held], results

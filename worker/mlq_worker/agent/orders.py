@@ -31,13 +31,13 @@ from mlq_worker.agent.job_environment import environment
 
 
 def read_spec(
-    claim: Claim, site: MachineContext, rq_data: bytes, rq_timeout_s: float | None = None
+    claim: Claim, context: MachineContext, rq_data: bytes, rq_timeout_s: float | None = None
 ) -> JobSpec:
     """Return the job that was claimed, verified.
 
     Args:
         claim: the claim.
-        site: of this worker.
+        context: of this worker.
         rq_data: the `data` field of the job's hash, for a job that came by plain rq.
         rq_timeout_s: the time limit that rq wrote there; None if there is none.
 
@@ -47,20 +47,20 @@ def read_spec(
     if not is_valid_id(claim.id):
         raise SignatureError("the job's id cannot be used", why="it is no name for a folder")
     if not claim.signature:
-        if not site.settings.allow_unsigned:
+        if not context.settings.allow_unsigned:
             raise SignatureError(
                 "the job is not signed",
                 why="it did not come through mlq; the setting allow_unsigned = true would run it",
             )
-        return _unsigned(claim, site, rq_data, rq_timeout_s)
-    if site.key is None:
-        raise SignatureError("no signing key on this machine", why=str(site.settings.key_file))
+        return _unsigned(claim, context, rq_data, rq_timeout_s)
+    if context.key is None:
+        raise SignatureError("no signing key on this machine", why=str(context.settings.key_file))
     if is_short(claim.spec):
         raise SignatureError(
             "the job's description is not whole",
             why="the queue has lost what the job has in common with others",
         )
-    verify(site.key, claim.spec.encode(), claim.signature)
+    verify(context.key, claim.spec.encode(), claim.signature)
     try:
         spec = JobSpec.model_validate_json(claim.spec)
     except ValidationError as error:
@@ -73,9 +73,9 @@ def read_spec(
 
 
 def _unsigned(
-    claim: Claim, site: MachineContext, rq_data: bytes, rq_timeout_s: float | None
+    claim: Claim, context: MachineContext, rq_data: bytes, rq_timeout_s: float | None
 ) -> JobSpec:
-    job_class = JobClass.parse(claim.class_name, default_mem_mib=site.settings.default_mem_mib)
+    job_class = JobClass.parse(claim.class_name, default_mem_mib=context.settings.default_mem_mib)
     try:
         name, instance, args, kwargs = json.loads(_unpacked(rq_data))
         if instance is not None:
@@ -88,7 +88,7 @@ def _unsigned(
     return JobSpec(
         id=claim.id,
         function=call,
-        cwd=site.cwd,
+        cwd=context.cwd,
         request=job_class.request,
         priority=job_class.priority,
         time_limit_s=rq_timeout_s,
@@ -109,23 +109,23 @@ def _unpacked(rq_data: bytes) -> bytes:
 
 
 def order(
-    claim: Claim, spec: JobSpec, site: MachineContext, gpus: tuple[GpuOffer, ...]
+    claim: Claim, spec: JobSpec, context: MachineContext, gpus: tuple[GpuOffer, ...]
 ) -> dict[str, Any]:
     """Return the supervisor's order for a claimed, verified job."""
-    folder = Layout(site.settings.root).folder(claim.id)
-    mark = f"{site.mark_prefix}{claim.id}.{claim.attempt}"
+    folder = Layout(context.settings.root).folder(claim.id)
+    mark = f"{context.mark_prefix}{claim.id}.{claim.attempt}"
     argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
     if spec.function is not None:
         argv = [sys.executable, "-m", "mlq_worker.launcher.call"]
     text = claim.spec or spec.model_dump_json()
-    by_number = site.settings.cuda_devices == "index"
+    by_number = context.settings.cuda_devices == "index"
     devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
     return {
         "id": claim.id,
         "attempt": claim.attempt,
         "mark": mark,
         "argv": argv,
-        "env": environment(claim, spec, site.login, folder, mark, devices),
+        "env": environment(claim, spec, context.login, folder, mark, devices),
         "secrets": spec.secrets,
         "cwd": spec.cwd,
         "python_env": spec.python_env,
@@ -133,7 +133,7 @@ def order(
         "job_dir": folder.path,
         "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
         "time_limit_s": spec.time_limit_s,
-        **stopping(spec, site.settings),
+        **stopping(spec, context.settings),
         "lane": None,
         "width": 0,
         "tag": {

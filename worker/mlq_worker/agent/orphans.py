@@ -30,17 +30,17 @@ class Here:
     supervisor_id: str
 
 
-def stray_moves(
-    strays: Sequence[HeldAttempt],
+def orphan_moves(
+    orphans: Sequence[HeldAttempt],
     results: Mapping[Attempt, End],
     past: Mapping[str, History],
     here: Here,
     now_s: float,
 ) -> list[Move]:
-    """Return what is to become of stray attempts.
+    """Return what is to become of orphan attempts.
 
     Args:
-        strays: the attempts.
+        orphans: the attempts.
         results: how they ended, by what lies on NFS.
         past: their jobs' history, by id.
         here: this machine.
@@ -48,42 +48,42 @@ def stray_moves(
     """
     return [
         move
-        for stray in strays
-        if (move := _stray_move(stray, results, past.get(stray.id, History()), here, now_s))
+        for orphan in orphans
+        if (move := _orphan_move(orphan, results, past.get(orphan.id, History()), here, now_s))
     ]
 
 
-def _stray_move(
-    stray: HeldAttempt,
+def _orphan_move(
+    orphan: HeldAttempt,
     results: Mapping[Attempt, End],
     history: History,
     here: Here,
     now_s: float,
 ) -> Move | None:
     machine = here.settings.machine
-    result = results.get(stray.key, Absent())
+    result = results.get(orphan.key, Absent())
     if isinstance(result, Refused):
-        result = no_result(stray.key, machine, result.why, utc_iso(now_s))
+        result = no_result(orphan.key, machine, result.why, utc_iso(now_s))
     if isinstance(result, AttemptResult):
         return ending(result, history, Patience.of(here.settings))
-    if isinstance(result, Unreadable) and not stray.stop:
+    if isinstance(result, Unreadable) and not orphan.stop:
         return None
-    if (stray.boot_id, stray.supervisor_id) == (here.boot_id, here.supervisor_id):
-        return _never_started(stray, machine)
-    rebooted = stray.boot_id != here.boot_id
+    if (orphan.boot_id, orphan.supervisor_id) == (here.boot_id, here.supervisor_id):
+        return _never_started(orphan, machine)
+    rebooted = orphan.boot_id != here.boot_id
     why = (
         f"machine {machine} rebooted" if rebooted else f"the supervisor on {machine} was restarted"
     )
-    return loss(stray.key, machine, why, history, here.settings.max_losses, avoid=False)
+    return loss(orphan.key, machine, why, history, here.settings.max_losses, avoid=False)
 
 
-def _never_started(stray: HeldAttempt, machine: str) -> Move:
+def _never_started(orphan: HeldAttempt, machine: str) -> Move:
     reason = f"handed back: {machine} did not start it"
-    event = Event.CANCEL if stray.stop else Event.RELEASE
+    event = Event.CANCEL if orphan.stop else Event.RELEASE
     return Move(
-        stray.id,
+        orphan.id,
         event,
-        stray.attempt,
-        fields={"mlq_reason": stray.stop or reason},
+        orphan.attempt,
+        fields={"mlq_reason": orphan.stop or reason},
         clear=("mlq_stop",),
     )

@@ -17,7 +17,7 @@ from mlq.files.layout import Layout
 from mlq.files.root import largest_number, pinned
 from mlq.store.replies import Renewal
 from mlq.store.store import Store
-from mlq_worker.agent.background import BackgroundReader, NewDesk
+from mlq_worker.agent.background import BackgroundReader, NewReader
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ class QueueState:
 
     Args:
         layout: of the results root.
-        new_desk: opens a desk at which NFS is read.
+        new_reader: makes a background reader of NFS.
         ring: wakes the worker's loop.
     """
 
-    def __init__(self, layout: Layout, new_desk: NewDesk, ring: Callable[[], None]) -> None:
+    def __init__(self, layout: Layout, new_reader: NewReader, ring: Callable[[], None]) -> None:
         self._layout = layout
-        self._desk: BackgroundReader[tuple[int, int | None]] = new_desk("numbers", ring)
+        self._reader: BackgroundReader[tuple[int, int | None]] = new_reader("numbers", ring)
         self.retry_s = 0.0
         self._told = ""
         self._other = ""
@@ -68,13 +68,13 @@ class QueueState:
     def _raise(self, store: Store) -> None:
         if self._raised == self._absences:
             return
-        asked, largest = self._desk.answer() or (0, None)
+        asked, largest = self._reader.answer() or (0, None)
         if asked == self._absences and largest is not None:
             store.raise_numbers(largest)
             self._raised = self._absences
             return
         absences = self._absences
-        self._desk.ask(lambda: (absences, self._largest()))
+        self._reader.ask(lambda: (absences, self._largest()))
 
     def _largest(self) -> int | None:
         try:
@@ -87,7 +87,7 @@ class QueueState:
     @property
     def numbers_known(self) -> bool:
         """Whether the results root has told how far its jobs are numbered."""
-        return self._raised != self._absences and self._desk.answered
+        return self._raised != self._absences and self._reader.answered
 
     @property
     def note(self) -> str:

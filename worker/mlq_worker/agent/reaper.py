@@ -26,7 +26,7 @@ from mlq_worker.agent.background import BackgroundReader
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.nfs import End, read_beats, read_results
 from mlq_worker.agent.outcomes import History, Patience, ending, loss
-from mlq_worker.agent.refused_moves import Aside
+from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.liveness.verdicts import Beat, BeatMonitor, BeatSnapshot, Leases
 
 _HISTORY = (
@@ -67,21 +67,21 @@ class Reaper:
 
     Args:
         store: the queue.
-        site: this machine; its clocks and desks are used.
+        context: this machine; its clocks and background readers are used.
         wake: called when NFS has answered.
         aside: the moves that the queue refuses.
     """
 
     def __init__(
-        self, store: Store, site: MachineContext, wake: Callable[[], None], aside: Aside
+        self, store: Store, context: MachineContext, wake: Callable[[], None], aside: RefusedMoves
     ) -> None:
-        self._aside = aside
-        self._store, self._settings = store, site.settings
-        self._layout = site.layout
-        self._desk: BackgroundReader[Evidence] = site.new_desk("reaper", wake)
-        self._clock = site.clocks.monotonic_s
-        self._witness = BeatMonitor(site.settings.dead_s, 3 * site.settings.beat_s)
-        self._leases = Leases(site.settings.lease_s)
+        self._refused = aside
+        self._store, self._settings = store, context.settings
+        self._layout = context.layout
+        self._reader: BackgroundReader[Evidence] = context.new_reader("reaper", wake)
+        self._clock = context.clocks.monotonic_s
+        self._beats = BeatMonitor(context.settings.dead_s, 3 * context.settings.beat_s)
+        self._leases = Leases(context.settings.lease_s)
         self._forget_due_s = 0.0
 
     def look(self, now_s: float) -> None:
@@ -97,7 +97,7 @@ class Reaper:
         ttl_s = _ROLE_BEATS * self._settings.beat_s
         holder = self._store.hold_role("reaper", ours, ttl_s, self._clock())
         if holder != ours:
-            self._desk.ask(lambda: self._visit((), (holder,), frozenset()))
+            self._reader.ask(lambda: self._visit((), (holder,), frozenset()))
             return
         self._forget()
         ids, untold = self._store.due_and_untold()
@@ -109,7 +109,7 @@ class Reaper:
         expired, lapsed = self._expired()
         attempts = tuple(one for one in expired.attempts if one.expired or one.key in lapsed)
         if attempts or expired.holders:
-            self._desk.ask(lambda: self._visit(attempts, expired.holders, lapsed))
+            self._reader.ask(lambda: self._visit(attempts, expired.holders, lapsed))
 
     def _expired(self) -> tuple[Expired, frozenset[Attempt]]:
         """What was not renewed lately, and which of it has lapsed by this machine's clock."""
@@ -121,7 +121,7 @@ class Reaper:
     @property
     def has_evidence(self) -> bool:
         """Whether NFS has answered, so that `judge` has something to judge."""
-        return self._desk.answered
+        return self._reader.answered
 
     def judge(self, now_s: float) -> None:
         """Commit results that were found, requeue what is dead, and tell what was seen.
@@ -129,11 +129,11 @@ class Reaper:
         Args:
             now_s: unix time, for the record.
         """
-        evidence = self._desk.answer()
-        moves = [] if evidence is None else self._aside.due(self._moves(evidence, now_s))
+        evidence = self._reader.answer()
+        moves = [] if evidence is None else self._refused.due(self._moves(evidence, now_s))
         if moves:
             done = self._store.move(moves, now_s, self._settings.courtesy_s)
-            self._aside.sent(moves, done.refused)
+            self._refused.sent(moves, done.refused)
         if evidence is not None and evidence.expired:
             self._store.record_sightings(
                 self._sightings(evidence), _ROLE_BEATS * self._settings.beat_s
@@ -156,7 +156,7 @@ class Reaper:
         # One whose result could not be read has no verdict, unless its user wants it to end.
         unresolved = [one for one in evidence.expired if evidence.lacks_result(one.key) or one.stop]
         unresolved = [one for one in unresolved if not _has_ended(ends.get(one.key))]
-        dead = self._witness.verdicts(evidence.look, unresolved, evidence.lapsed)
+        dead = self._beats.verdicts(evidence.look, unresolved, evidence.lapsed)
         over = [one for one in evidence.expired if _has_ended(ends.get(one.key)) or one.key in dead]
         if not over:
             return []
@@ -188,7 +188,7 @@ class Reaper:
             if look.unreadable:
                 found[machine] = {"unreadable": look.unreadable}
             elif isinstance(beat, Beat):
-                silent_s = round(self._witness.silence_s(machine, look.at_s), 1)
+                silent_s = round(self._beats.silence_s(machine, look.at_s), 1)
                 found[machine] = {
                     "silent_s": silent_s,
                     "paused": beat.paused,

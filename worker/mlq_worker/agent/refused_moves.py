@@ -17,7 +17,7 @@ _SHOWN = 3
 _LONGEST_PAUSE_S = 300.0
 
 
-class Aside:
+class RefusedMoves:
     """The refused moves of one worker.
 
     Args:

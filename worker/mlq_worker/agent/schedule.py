@@ -83,41 +83,41 @@ class PlanInput:
     lacks: frozenset[str] = frozenset()
 
 
-def plan(outlook: PlanInput, patience_s: float, default_mem_mib: int) -> Plan:
+def plan(plan_input: PlanInput, patience_s: float, default_mem_mib: int) -> Plan:
     """Decide what to claim now."""
-    machine = outlook.offer.machine
+    machine = plan_input.offer.machine
     classes = {
         head.id: JobClass.parse(head.class_name, default_mem_mib=default_mem_mib)
-        for head in outlook.waiting.heads
+        for head in plan_input.waiting.heads
     }
-    mine = [job for job, holder in outlook.waiting.reservations.items() if holder == machine]
-    able = [head for head in outlook.waiting.heads if _fits_empty(head, outlook, classes)]
+    mine = [job for job, holder in plan_input.waiting.reservations.items() if holder == machine]
+    able = [head for head in plan_input.waiting.heads if _fits_empty(head, plan_input, classes)]
     reserved = next((head for head in able if head.id in mine), None)
-    starving = reserved or _starving(outlook, able, classes, patience_s)
+    starving = reserved or _starving(plan_input, able, classes, patience_s)
     if starving is None:
-        return Plan(tuple(_fits(outlook, outlook.waiting.heads, classes)))
+        return Plan(tuple(_fits(plan_input, plan_input.waiting.heads, classes)))
     wanted = classes[starving.id].request
-    if isinstance(place(wanted, outlook.offer), Fit):
+    if isinstance(place(wanted, plan_input.offer), Fit):
         return Plan(((starving.class_name, 1),), starving.id, frozenset({starving.id}))
-    begins_s = free_in_s(wanted, outlook.offer, outlook.occupants)
+    begins_s = free_in_s(wanted, plan_input.offer, plan_input.occupants)
     ahead = [
         head
-        for head in outlook.waiting.heads
+        for head in plan_input.waiting.heads
         if _goes_before(head, starving, classes)
         or (begins_s is not None and (head.time_limit_s or begins_s + 1) <= begins_s)
     ]
-    fits = tuple((name, 1) for name, _ in _fits(outlook, ahead, classes))
+    fits = tuple((name, 1) for name, _ in _fits(plan_input, ahead, classes))
     return Plan(fits, starving.id, frozenset(head.id for head in ahead))
 
 
 def _fits(
-    outlook: PlanInput, heads: Sequence[Head], classes: Mapping[str, JobClass]
+    plan_input: PlanInput, heads: Sequence[Head], classes: Mapping[str, JobClass]
 ) -> list[tuple[str, int]]:
     found = []
     for head in heads:
         request = classes[head.id].request
-        room = how_many(request, outlook.offer, min(head.length, CLAIM_MOST))
-        lane = outlook.lanes.get(head.class_name, Lane())
+        room = how_many(request, plan_input.offer, min(head.length, CLAIM_MOST))
+        lane = plan_input.lanes.get(head.class_name, Lane())
         wanted = room
         if not request.gpus:
             backlog = max(0, lane.held - lane.width)
@@ -129,22 +129,22 @@ def _fits(
     return found
 
 
-def _fits_empty(head: Head, outlook: PlanInput, classes: Mapping[str, JobClass]) -> bool:
-    if not outlook.lacks.isdisjoint(head.needs.split()):
+def _fits_empty(head: Head, plan_input: PlanInput, classes: Mapping[str, JobClass]) -> bool:
+    if not plan_input.lacks.isdisjoint(head.needs.split()):
         return False
-    return isinstance(place(classes[head.id].request, outlook.offer.emptied()), Fit)
+    return isinstance(place(classes[head.id].request, plan_input.offer.emptied()), Fit)
 
 
 def _starving(
-    outlook: PlanInput, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
+    plan_input: PlanInput, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
 ) -> Head | None:
     """Return the best job that waited too long, has no machine and would fit this one empty."""
     candidates = [
         head
         for head in able
-        if outlook.waited_s.get(head.id, 0.0) > patience_s
-        and head.id not in outlook.waiting.reservations
-        and isinstance(place(classes[head.id].request, outlook.offer), Misfit)
+        if plan_input.waited_s.get(head.id, 0.0) > patience_s
+        and head.id not in plan_input.waiting.reservations
+        and isinstance(place(classes[head.id].request, plan_input.offer), Misfit)
     ]
     return min(candidates, key=lambda head: _rank(head, classes), default=None)
 

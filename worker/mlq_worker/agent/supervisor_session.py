@@ -2,7 +2,7 @@
 
 Every message of the supervisor's protocol that a worker sends or hears passes here. If the line
 breaks, the supervisor is gone, and so are its jobs: nothing is held any more, and what the queue
-still believes to be here is found again as strays.
+still believes to be here is found again as orphans.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ class SupervisorSession:
     """What the supervisor holds.
 
     Args:
-        site: this machine.
+        context: this machine.
     """
 
-    def __init__(self, site: MachineContext) -> None:
-        self._site = site
-        self.holdings = AttemptTable()
+    def __init__(self, context: MachineContext) -> None:
+        self._context = context
+        self.attempts = AttemptTable()
         self.link: SupervisorLink | None = None
         self.supervisor_id = ""
         self._contact: Mapping[str, Any] = {}
         self._storage_fault = ("", 0.0)
 
-    def adopt(self, link: SupervisorLink, holdings: Iterable[LocalAttempt]) -> None:
+    def adopt(self, link: SupervisorLink, attempts: Iterable[LocalAttempt]) -> None:
         """Take a supervisor, and what it held before this worker came."""
-        self.holdings = AttemptTable()
-        for holding in holdings:
-            self.holdings.add(holding)
-        self.holdings.restore_widths()
+        self.attempts = AttemptTable()
+        for local in attempts:
+            self.attempts.add(local)
+        self.attempts.restore_widths()
         self.supervisor_id = link.hello["supervisor_id"]
         self.link = link
 
@@ -60,7 +60,7 @@ class SupervisorSession:
             log.warning("%s", error)
             self.link.close()
             self.link = None
-            self.holdings = AttemptTable()
+            self.attempts = AttemptTable()
 
     def start(self, orders: Sequence[Mapping[str, Any]], at_s: float) -> None:
         """Order attempts that were claimed at `at_s` on the worker's clock."""
@@ -76,19 +76,19 @@ class SupervisorSession:
     def stop(self, attempts: Iterable[Attempt], outcome: str, reason: str) -> None:
         """End attempts; their ends are heard like any other."""
         for job_id, number in attempts:
-            self.holdings.attempts[job_id, number].stopping = True
+            self.attempts.by_key[job_id, number].stopping = True
             message = {"op": "stop", "id": job_id, "attempt": number}
             self._send({**message, "outcome": outcome, "reason": reason})
 
     def forget(self, attempts: Sequence[Attempt]) -> None:
         """Drop attempts whose end the queue has."""
-        self.holdings.drop(attempts)
+        self.attempts.drop(attempts)
         self._send({"op": "forget", "attempts": attempts})
 
     def leave(self) -> None:
         """Hang up; a supervisor that holds nothing has no more to do."""
         if self.link is not None:
-            if not self.holdings.attempts:
+            if not self.attempts.by_key:
                 self._send({"op": "shutdown"})
             self.link.close()
 
@@ -100,14 +100,14 @@ class SupervisorSession:
         if self._contact.get("wrong_root"):
             return self.unwell()
         # A job could not begin without NFS, and would wait here while it could begin elsewhere.
-        return self.unwell() if self._nfs_silence_s() > self._site.settings.lease_s else ""
+        return self.unwell() if self._nfs_silence_s() > self._context.settings.lease_s else ""
 
     def _nfs_silence_s(self) -> float:
         return float(self._contact.get("nfs_silence_s", 0.0))
 
     def unwell(self) -> str:
         """Return in words what is wrong but not fatal, "" if nothing is."""
-        return "; ".join(one for one in (self._site.link_trouble(), self._isolated()) if one)
+        return "; ".join(one for one in (self._context.link_trouble(), self._isolated()) if one)
 
     def _isolated(self) -> str:
         wrong = self._contact.get("wrong_root")
@@ -117,7 +117,7 @@ class SupervisorSession:
         silence_s = self._nfs_silence_s()
         if self._contact.get("paused"):
             return "jobs paused: no contact with the queue or with NFS"
-        if silence_s > 2 * self._site.settings.beat_s:
+        if silence_s > 2 * self._context.settings.beat_s:
             why = self._contact.get("nfs_error") or "no answer"
             return f"NFS not answering for {format_duration(silence_s)}: {why}"
         return ""
@@ -127,7 +127,7 @@ class SupervisorSession:
         parts = [_count(offer.total_cores, "core"), format_mib(offer.total_mem_mib)]
         if offer.gpus:
             parts.append(_count(len(offer.gpus), "GPU"))
-        held = _count(len(self.holdings.living()), "job")
+        held = _count(len(self.attempts.active()), "job")
         return f"{offer.machine}: {', '.join(parts)}; {held} held"
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -138,17 +138,17 @@ class SupervisorSession:
         match message["event"]:
             case "started":
                 for started in message["attempts"]:
-                    holding = self.holdings.attempts.get((started["id"], started["attempt"]))
-                    if holding is not None:
-                        holding.leader_pid = started["pid"]
+                    local = self.attempts.by_key.get((started["id"], started["attempt"]))
+                    if local is not None:
+                        local.leader_pid = started["pid"]
             case "ended":
                 for raw in message["results"]:
-                    now_s = self._site.clocks.utc_s()
-                    result = heard_result(raw, self._site.machine, now_s)
-                    self.holdings.end(result)
+                    now_s = self._context.clocks.utc_s()
+                    result = heard_result(raw, self._context.machine, now_s)
+                    self.attempts.end(result)
                     if result.outcome == "storage" and not result.cause.kind:
-                        pause_s = _STORAGE_PAUSE_BEATS * self._site.settings.beat_s
-                        until_s = self._site.clocks.boot_s() + pause_s
+                        pause_s = _STORAGE_PAUSE_BEATS * self._context.settings.beat_s
+                        until_s = self._context.clocks.boot_s() + pause_s
                         self._storage_fault = (f"results root fails: {result.reason}", until_s)
             case "contact":
                 self._contact = message
