@@ -30,7 +30,9 @@ from mlq_worker.launcher.spawner import Spawner
 from mlq_worker.liveness import fence
 from mlq_worker.liveness.verdicts import BeatMonitor, BeatSnapshot, Leases
 from mlq_worker.supervisor import heartbeat
+from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat_guard import BeatGuard
+from mlq_worker.supervisor.events import Event, GivenUp, OrderReceived
 from mlq_worker.supervisor.state import Attempts
 from simulation import faults, placing_faults, seams
 from simulation.nfs import Nfs
@@ -138,19 +140,23 @@ def renewal_counts_from_its_reply(patch: Any) -> None:
 
 
 def order_counts_from_its_arrival(patch: Any) -> None:
-    real = Attempts.order
+    real = Attempts.handle
 
-    def order(self: Attempts, orders: Any, _at: float) -> None:
-        real(self, orders, seams.WORLD.engine.here.boot_s())
+    def handle(self: Attempts, event: Event) -> Instructions:
+        if isinstance(event, OrderReceived):
+            event = replace(event, claimed_at=seams.WORLD.engine.here.boot_s())
+        return real(self, event)
 
-    patch.setattr(Attempts, "order", order)
+    patch.setattr(Attempts, "handle", handle)
 
 
 def lost_attempts_run_on(patch: Any) -> None:
-    real = Attempts.confirm
-    patch.setattr(
-        Attempts, "confirm", lambda self, at, alive, lost, now: real(self, at, alive, (), now)
-    )
+    real = Attempts.handle
+
+    def handle(self: Attempts, event: Event) -> Instructions:
+        return Instructions() if isinstance(event, GivenUp) else real(self, event)
+
+    patch.setattr(Attempts, "handle", handle)
 
 
 def gone_with_its_leader(patch: Any) -> None:

@@ -196,7 +196,7 @@ class SupervisorHost:
 
     @property
     def held(self) -> list[tuple[str, int]]:
-        return [attempt.key for attempt in self.loop._state.held]
+        return [attempt.id for attempt in self.loop._state.held]
 
     def wake(self) -> None:
         if not self.dead and self._due > self.engine.now + HOP_S:

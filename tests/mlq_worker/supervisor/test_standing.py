@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import Order, unstarted_result
 from mlq_worker.liveness.fence import Contact, LivenessTimings, beaten
-from mlq_worker.supervisor.attempt import Attempt, Phase
+from mlq_worker.supervisor.attempt import HeldAttempt, Phase
 from mlq_worker.supervisor.standing import ALONE, DISPLACED, Standing
 
 SPANS = LivenessTimings(10, 45, 60, 90)
 
 
-def attempt(phase: Phase, contact: Contact | None = None, **how: Any) -> Attempt:
+def attempt(phase: Phase, contact: Contact | None = None, **how: Any) -> HeldAttempt:
     fields: dict[str, Any] = {"id": "1", "attempt": 1}
-    one = Attempt(Order(**fields), contact or Contact(0, 0))
+    one = HeldAttempt(Order(**fields), contact or Contact(0, 0))
     one.phase = phase
     for name, value in how.items():
         setattr(one, name, value)
     return one
 
 
-def ended(**how: Any) -> Attempt:
-    result = unstarted_result(("1", 1), ("m1", "boot"), "exited", "over", "utc")
+def ended(**how: Any) -> HeldAttempt:
+    result = unstarted_result(AttemptId("1", 1), ("m1", "boot"), "exited", "over", "utc")
     result.update(how)  # type: ignore[typeddict-item]
     return attempt(Phase.ENDED, result=result)
 
 
-def long_alone(*held: Attempt, now: float = 200) -> str:
+def long_alone(*held: HeldAttempt, now: float = 200) -> str:
     """Return why one is silent that had no worker from 0 on."""
     return Standing(SPANS, 0).look(held, now, has_worker=False)
 
@@ -64,7 +65,7 @@ def test_what_a_beat_could_resume_is_protected_by_it() -> None:
 
 def test_what_only_this_supervisor_knows_is_protected() -> None:
     assert long_alone(ended(unwritten=True)) == ""
-    assert long_alone(attempt(Phase.LEAVING)) == ""
+    assert long_alone(attempt(Phase.RECORDING)) == ""
     assert long_alone(attempt(Phase.STARTING)) == ""
 
 

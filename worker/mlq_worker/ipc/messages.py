@@ -9,12 +9,13 @@ from collections.abc import Collection
 from typing import Any, Literal, TypedDict
 
 from mlq.ids import is_valid_id
+from mlq.jobs.attempt import AttemptId
 
 PROTOCOL = 2
 LAST_LINE_CHARS = 200
 """The most of the last line of a log that a result carries."""
 
-Key = tuple[str, int]
+Key = AttemptId
 """Job id and attempt number."""
 
 Outcome = Literal[
@@ -165,7 +166,7 @@ class Held(TypedDict):
 
 def key_of(item: Order | Result | Termination | Started) -> Key:
     """The attempt something is about."""
-    return item["id"], item["attempt"]
+    return AttemptId(item["id"], item["attempt"])
 
 
 def unstarted_result(
@@ -190,7 +191,7 @@ def unstarted_result(
 
 def keys_of(pairs: Collection[list[Any]]) -> list[Key]:
     """Return the keys in a message."""
-    return [(str(job_id), int(attempt)) for job_id, attempt in pairs]
+    return [AttemptId(str(job_id), int(attempt)) for job_id, attempt in pairs]
 
 
 def checked(order: Order) -> Order:

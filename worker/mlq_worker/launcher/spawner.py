@@ -19,7 +19,7 @@ from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.clock import boottime, utc_now
-from mlq_worker.ipc.messages import Key, Termination, key_of, unstarted_result
+from mlq_worker.ipc.messages import Key, Termination, key_of, keys_of, unstarted_result
 from mlq_worker.launcher.aftermath import Aftermath
 from mlq_worker.launcher.attempt import SWEEP_S, Job
 from mlq_worker.launcher.holder import Holder
@@ -84,8 +84,8 @@ class Spawner:
             self._condemn(doom)
         for result in message.get("record", ()):
             self._shelf.put(result)
-        for job_id, attempt in message.get("forget", ()):
-            self._shelf.forget((job_id, attempt))
+        for attempt in keys_of(message.get("forget", ())):
+            self._shelf.forget(attempt)
 
     def _condemn(self, doom: Termination) -> None:
         job = self._jobs.get(key_of(doom))

@@ -9,18 +9,33 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mlq_worker.liveness import fence
-from mlq_worker.supervisor.attempt import Attempt, Phase
+from mlq_worker.supervisor.attempt import HeldAttempt, Phase
 
 AHEAD = 32  # of a lane; enough for some milliseconds of jobs that take one each
+
+
+class Admitted(NamedTuple):
+    """An attempt that may go to the launcher.
+
+    Args:
+        attempt: it.
+        start_by: until when (boot time) it may be started.
+        width: how many of its lane may run at once.
+    """
+
+    attempt: HeldAttempt
+    start_by: float
+    width: int
 
 
 @dataclass(slots=True)
 class _Lane:
     width: int
     used: int = 0  # by those at the launcher, which run or are about to
-    line: deque[Attempt] = field(default_factory=deque)
+    line: deque[HeldAttempt] = field(default_factory=deque)
 
 
 class Admission:
@@ -35,18 +50,18 @@ class Admission:
         self._spans, self._ahead = spans, ahead
         self._lanes: dict[str | None, _Lane] = {}
 
-    def join(self, attempt: Attempt) -> None:
-        """Puts an attempt at the end of its lane, which is as wide as its order says from now."""
+    def join(self, attempt: HeldAttempt) -> None:
+        """Put an attempt at the end of its lane, which is as wide as its order says from now."""
         width = attempt.order["width"]
         lane = self._lanes.setdefault(attempt.order["lane"], _Lane(width))
         lane.width = width
         lane.line.append(attempt)
 
-    def admit(self, at: float) -> list[tuple[Attempt, float]]:
-        """Gives what may go at the boot time `at`, and until when each may be started."""
-        admitted: list[tuple[Attempt, float]] = []
+    def admit(self, at: float) -> list[Admitted]:
+        """Return what may go at the boot time `at`; it is at the launcher until `leave`."""
+        admitted: list[Admitted] = []
         for name, lane in list(self._lanes.items()):
-            fenced: list[Attempt] = []
+            fenced: list[HeldAttempt] = []
             while lane.line and (name is None or lane.used < lane.width + self._ahead):
                 attempt = lane.line.popleft()
                 if attempt.phase is not Phase.WAITING:
@@ -56,18 +71,17 @@ class Admission:
                     fenced.append(attempt)
                     continue
                 lane.used += 1
-                attempt.order["width"] = lane.width
-                admitted.append((attempt, until))
+                admitted.append(Admitted(attempt, until, lane.width))
             lane.line.extendleft(reversed(fenced))
             if not lane.line and not lane.used:
                 del self._lanes[name]
         return admitted
 
-    def leave(self, attempt: Attempt) -> None:
-        """One that was admitted is at the launcher no more."""
+    def leave(self, attempt: HeldAttempt) -> None:
+        """Note that one that was admitted is at the launcher no more."""
         self._lanes[attempt.order["lane"]].used -= 1
 
-    def come_back(self, attempt: Attempt) -> None:
-        """One that was admitted waits again, before all others: it was not started in time."""
+    def come_back(self, attempt: HeldAttempt) -> None:
+        """Let one that was admitted wait again, before all others: it was not started in time."""
         self.leave(attempt)
         self._lanes[attempt.order["lane"]].line.appendleft(attempt)

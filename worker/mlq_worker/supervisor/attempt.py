@@ -5,13 +5,15 @@ Plain data for `state`, which alone decides how it changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, fields
 from enum import Enum, auto
+from typing import NamedTuple
 
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import (
     Held,
     HeldState,
-    Key,
     Order,
     Outcome,
     Result,
@@ -23,21 +25,33 @@ from mlq_worker.liveness import fence
 from mlq_worker.supervisor.notices import Notice
 
 KILL_AGAIN_S = 0.05  # the first pause between two rounds of killing; doubled each round
+_REMEMBERED = 12  # events of each attempt
 
 
 class Phase(Enum):
-    """Where an attempt stands; see `state`."""
+    """Where an attempt stands; `transitions` shows what leads from one to another."""
 
+    UNHELD = auto()
+    """It was never ordered, or is forgotten."""
     WAITING = auto()
+    """It waits for its turn; see `admission`."""
     STARTING = auto()
+    """The launcher has the order."""
     RUNNING = auto()
     ORPHANED = auto()
-    LEAVING = auto()
+    """The launcher died; its processes are being killed."""
+    RECORDING = auto()
+    """No process of it is left; its result is being written."""
     ENDED = auto()
+    """It is held until the worker says that its end is committed."""
+
+
+LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
+"""Phases in which an attempt may have processes."""
 
 
 @dataclass(slots=True)
-class Attempt:
+class HeldAttempt:
     """One held attempt. Times ending in `_at` without a zone are boot time in seconds."""
 
     order: Order
@@ -56,11 +70,13 @@ class Attempt:
     """When all that is left of it is told to end."""
     kill_at: float | None = None
     kill_again_s: float = KILL_AGAIN_S
+    events: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    """The last things that happened to it, in words."""
 
     @property
-    def key(self) -> Key:
+    def id(self) -> AttemptId:
         """Job id and attempt number."""
-        return self.order["id"], self.order["attempt"]
+        return AttemptId(self.order["id"], self.order["attempt"])
 
     @property
     def target(self) -> Target:
@@ -69,8 +85,16 @@ class Attempt:
             return Target()
         return Target(self.started["pid"], self.started["pid_start"])
 
+    def remember(self, what: str) -> None:
+        """Add to its story."""
+        self.events.append(what)
+
+    def story(self) -> str:
+        """Return its last events, the latest last."""
+        return "; ".join(self.events) or "nothing has happened to it"
+
     def held(self) -> Held:
-        """The attempt as a worker that connects is told."""
+        """Return the attempt as a worker that connects is told."""
         started = self.started
         return {
             "id": self.order["id"],
@@ -91,27 +115,41 @@ class Attempt:
     def _state(self) -> HeldState:
         if self.phase is Phase.ENDED:
             return "ended"
-        if self.ending is not None or self.phase in (Phase.LEAVING, Phase.ORPHANED):
+        if self.ending is not None or self.phase in (Phase.RECORDING, Phase.ORPHANED):
             return "stopping"
         if self.paused_at is not None:
             return "paused"
         return "running" if self.started else "waiting"
 
 
+class Spawn(NamedTuple):
+    """An order for the launcher, and until when (boot time) it may still start it."""
+
+    order: Order
+    start_by: float
+
+
 @dataclass(slots=True)
 class Instructions:
     """What the loop is to do, in the order of the fields."""
 
+    errors: list[str] = field(default_factory=list)
+    """For the log: events that cannot have happened."""
     pause: list[Target] = field(default_factory=list)
-    doom: list[Termination] = field(default_factory=list)
+    announce: list[Termination] = field(default_factory=list)
+    """Why attempts are ended; the launcher has to know before the first signal."""
     kill: list[Target] = field(default_factory=list)
+    terminate_all: list[Target] = field(default_factory=list)
     terminate: list[Target] = field(default_factory=list)
     notify: list[Notice] = field(default_factory=list)
-    terminate_all: list[Target] = field(default_factory=list)
     resume: list[Target] = field(default_factory=list)
-    forget: list[Key] = field(default_factory=list)
+    forget: list[AttemptId] = field(default_factory=list)
     record: list[Result] = field(default_factory=list)
-    spawn: list[tuple[Order, float]] = field(default_factory=list)
-    """Orders, and until when (boot time) the launcher may still start each."""
+    spawn: list[Spawn] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)
     ended: list[Result] = field(default_factory=list)
+
+    def add(self, more: Instructions) -> None:
+        """Add what is to be done besides, after the like."""
+        for one in fields(more):
+            getattr(self, one.name).extend(getattr(more, one.name))

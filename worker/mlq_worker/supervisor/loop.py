@@ -1,6 +1,6 @@
 """The supervisor's turn: wait, fence, listen, decide, act.
 
-Thin: what follows from what is decided in `state` and `fence`. Invariants: this thread never
+Thin: what follows from each event is decided in `state` and `fence`. Invariants: this thread never
 touches NFS and never waits for another process, so the fence holds while everything else hangs; and
 after any wait the fence comes before anything else, so that it also holds after the machine itself
 was frozen.
@@ -19,12 +19,25 @@ from typing import Any
 from mlq_worker.ipc import clock, processes
 from mlq_worker.ipc.channel import Message
 from mlq_worker.ipc.log import note
-from mlq_worker.ipc.messages import PROTOCOL, Result, checked, keys_of
+from mlq_worker.ipc.messages import PROTOCOL, Result
 from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.processes import Process, Target
 from mlq_worker.keeper.start import Keeper
 from mlq_worker.supervisor.attempt import Instructions
+from mlq_worker.supervisor.events import (
+    Beaten,
+    Event,
+    FenceTicked,
+    LauncherCleared,
+    LauncherDied,
+    LauncherStarted,
+    LeaderEnded,
+    SignalUnheeded,
+    StopAsked,
+    Ticked,
+)
 from mlq_worker.supervisor.heartbeat import HeartbeatWriter
+from mlq_worker.supervisor.inbox import launcher_events, worker_events
 from mlq_worker.supervisor.launcher_process import LauncherProcess, LaunchPause
 from mlq_worker.supervisor.listener import WorkerListener
 from mlq_worker.supervisor.notices import Notices
@@ -59,6 +72,7 @@ class Supervisor:
         self._beats = beats
         self._identity = identity
         self._state = Attempts(options.spans, options.machine, identity["boot_id"])
+        self._todo = Instructions()
         self._keeper = Keeper(options.runtime)
         self._launcher: LauncherProcess | None = None
         self._dead_launcher: LauncherProcess | None = None
@@ -113,7 +127,7 @@ class Supervisor:
         if self._now.at >= self._listed_at + longest_s:
             self._listed_at = self._now.at
             self._look_at_standing()
-            self._beats.attempts = tuple(attempt.key for attempt in self._state.held)
+            self._beats.attempts = tuple(attempt.id for attempt in self._state.held)
             self._beats.paused = self._state.paused
             self._beats.worker = self._door.occupied
             if self._launcher is not None:
@@ -123,21 +137,29 @@ class Supervisor:
 
     def _turn(self) -> None:
         before, self._now = self._now, clock.now()
-        self._state.fence(self._now)
-        self._act(self._state.take())
+        self._happened(FenceTicked(self._now))
+        self._act()
         self._hear_wakes()
         self._hear_launcher()
         self._hear_worker(before.at)
         if self.told_to_end and not self._ending:
             self._ending = True
             reason = "released: the supervisor was told to stop"
-            self._state.stop_all("released", reason, self._now)
-        self._state.over(self._notices.over(), self._now)
-        self._state.tick(self._now)
-        self._act(self._state.take())
+            for attempt in self._state.held:
+                self._happened(StopAsked(attempt.id, "released", reason, self._now))
+        for target in self._notices.over():
+            self._happened(LeaderEnded(target, self._now))
+        self._happened(Ticked(self._now))
+        self._act()
         self._tell_contact()
 
-    def _act(self, do: Instructions) -> None:
+    def _happened(self, event: Event) -> None:
+        self._todo.add(self._state.handle(event))
+
+    def _act(self) -> None:
+        do, self._todo = self._todo, Instructions()
+        for error in do.errors:
+            note(error)
         if do.pause:
             processes.stop_all(self._finder(do.pause))
             note(f"paused {len(do.pause)} attempts: neither Redis nor NFS answers")
@@ -149,7 +171,8 @@ class Supervisor:
             processes.signal_each(left, SIGTERM)
             processes.signal_each(left, SIGCONT)
         self._notices.add(do.terminate, do.notify)
-        self._state.unheeded(self._notices.send())
+        for target in self._notices.send():
+            self._happened(SignalUnheeded(target))
         if do.resume:
             processes.signal_each(self._finder(do.resume)().values(), SIGCONT)
             note(f"resumed {len(do.resume)} attempts")
@@ -163,7 +186,7 @@ class Supervisor:
         if self._launcher is None:
             return
         message = {
-            "doom": do.doom,
+            "doom": do.announce,
             "forget": do.forget,
             "record": self._unrecorded,
             "spawn": do.spawn,
@@ -185,7 +208,7 @@ class Supervisor:
         while self._beats.completed:
             beat = self._beats.completed.popleft()
             self._beat_at = beat.began_at
-            self._state.beaten(beat.began_at, beat.ended_at)
+            self._happened(Beaten(beat.began_at, beat.ended_at))
 
     def _look_at_standing(self) -> None:
         held, has_worker = self._state.held, self._door.occupied
@@ -203,17 +226,14 @@ class Supervisor:
         channel = self._launcher.channel
         channel.flush()
         for message in channel.receive():
-            self._state.started(message.get("started", ()))
-            self._state.late(keys_of(message.get("late", ())), self._now)
-            self._state.gone(message.get("gone", ()))
-            self._state.stored(keys_of(message.get("stored", ())), message.get("last_lines", ()))
-            self._state.stored(keys_of(message.get("unwritten", ())), written=False)
+            for event in launcher_events(message, self._now):
+                self._happened(event)
         if channel.closed:
             note(f"the launcher (process {self._launcher.pid}) died")
             self._poll.unregister(channel)
             self._launcher.end()
             self._dead_launcher, self._launcher = self._launcher, None
-            self._state.launcher_died()
+            self._happened(LauncherDied())
             self._bury_and_launch()
 
     def _bury_and_launch(self) -> None:
@@ -223,7 +243,7 @@ class Supervisor:
                 self._launch_at = self._now.at + 0.02
                 return
             self._dead_launcher = None
-            self._state.cleared(self._now)
+            self._happened(LauncherCleared(self._now))
             self._launch_at = self._launch_pause.until(self._now.at)
         elif self._now.at >= self._launch_at:
             self._launcher = LauncherProcess(
@@ -233,7 +253,7 @@ class Supervisor:
                 self._keeper,
             )
             self._launch_pause.began(self._now.at)
-            self._state.launcher_up = True
+            self._happened(LauncherStarted())
 
     # --- the worker -------------------------------------------------------------------------------
 
@@ -246,28 +266,18 @@ class Supervisor:
         self._door.change()
 
     def _obey(self, message: Message, turn_before_at: float) -> None:
+        for event in worker_events(message, turn_before_at, self._now):
+            self._happened(event)
         match message["op"]:
             case "hello":
                 self._door.greet(self._hello())
                 self._told = None
-            case "start":
-                orders = [checked(order) for order in message["orders"]]
-                self._state.order(orders, min(turn_before_at, message.get("at", turn_before_at)))
-            case "stop":
-                key = (message["id"], message["attempt"])
-                self._state.stop(key, message["outcome"], message["reason"], self._now)
             case "confirm":
                 self._redis_at = max(self._redis_at, message["at"])
-                alive, lost = keys_of(message["alive"]), keys_of(message["lost"])
-                self._state.confirm(message["at"], alive, lost, self._now)
                 self._standing.renewed(displaced=message.get("displaced", False))
                 self._look_at_standing()
-            case "forget":
-                self._state.forget(keys_of(message["attempts"]))
             case "shutdown":
                 self._shutdown = True
-            case other:
-                raise ValueError(f"no such operation: {other!r}")
 
     def _hello(self) -> dict[str, Any]:
         return {

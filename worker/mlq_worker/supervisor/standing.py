@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlq_worker.liveness import fence
-from mlq_worker.supervisor.attempt import Attempt, Phase
+from mlq_worker.supervisor.attempt import HeldAttempt, Phase
 
 DISPLACED = "another host was given the machine's name"
 ALONE = "no worker has come for long: it leaves the machine's name"
@@ -40,7 +40,7 @@ class Standing:
         """The queue answered a renewal: that the name is another's, or that it is ours."""
         self._is_displaced, self._is_alone = displaced, self._is_alone and displaced
 
-    def look(self, held: Iterable[Attempt], now: float, *, has_worker: bool) -> str:
+    def look(self, held: Iterable[HeldAttempt], now: float, *, has_worker: bool) -> str:
         """Return why it must not beat now, "" if it may."""
         if has_worker:
             self._worker_at = now
@@ -50,7 +50,7 @@ class Standing:
             return DISPLACED
         return ALONE if self._is_alone else ""
 
-    def _is_past_help(self, attempt: Attempt, now: float) -> bool:
+    def _is_past_help(self, attempt: HeldAttempt, now: float) -> bool:
         if attempt.phase is Phase.ENDED:
             return not (attempt.result and attempt.result.get("unwritten"))
         is_still = attempt.phase is Phase.WAITING or attempt.paused_at is not None

@@ -1,41 +1,49 @@
-"""What the supervisor holds, and what follows from each event: orders in, instructions out.
+"""What the supervisor holds, and what follows from each event: events in, instructions out.
 
 Pure: no clock, socket or process is touched here (the idea of dask.distributed's worker state
-machine). The loop feeds events in, takes the `Instructions` and carries them out. Invariants: an
-order starts at most once at a time, never while its fence is down; an attempt ends exactly once;
-what has ended is held until the worker says that its end is committed.
+machine). The loop hands in one event at a time and carries out the `Instructions` that come back.
+Invariants: an order starts at most once at a time, never while its fence is down; an attempt ends
+exactly once; what has ended is held until the worker says that its end is committed.
 
-An attempt is WAITING (see `waiting`), STARTING at the launcher, RUNNING, LEAVING (all its processes
-are gone, its result is being written) and ENDED. ORPHANED: the launcher died, its processes are
-being killed.
+Which event may come in which phase is in `transitions`, what follows from it in `reactions`. An
+event that cannot have come is an error about one attempt: it changes nothing, and the log is told
+what happened to the attempt before. All other jobs run on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.messages import (
-    Key,
-    Order,
-    Outcome,
-    Result,
-    Started,
-    key_of,
-    unstarted_result,
-)
-from mlq_worker.ipc.processes import Target
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.liveness import fence
-from mlq_worker.supervisor import termination
+from mlq_worker.supervisor import termination, transitions
 from mlq_worker.supervisor.admission import AHEAD, Admission
-from mlq_worker.supervisor.attempt import Attempt, Instructions, Phase
+from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase, Spawn
+from mlq_worker.supervisor.events import (
+    Beaten,
+    Event,
+    FenceTicked,
+    LauncherCleared,
+    LauncherDied,
+    LauncherStarted,
+    LeaderEnded,
+    OrderReceived,
+    Renewed,
+    SignalUnheeded,
+    Ticked,
+)
+from mlq_worker.supervisor.reactions import Reactions
 
-_LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.ORPHANED})
+_FREQUENT = Renewed | Beaten | FenceTicked | Ticked
+"""Events that are remembered only if something came of them."""
+
+
+class ImpossibleEventError(Exception):
+    """An event that cannot have happened; the text tells the story of the attempt."""
 
 
 class Attempts:
-    """All attempts of this machine.
+    """All attempts of this machine; `handle` alone changes them.
 
     Args:
         spans: the settings of liveness.
@@ -48,26 +56,23 @@ class Attempts:
         self, spans: fence.LivenessTimings, machine: str, boot_id: str, ahead: int = AHEAD
     ) -> None:
         self._spans = spans
-        self._place = (machine, boot_id)
-        self._held: dict[Key, Attempt] = {}
-        self._live: dict[Key, Attempt] = {}
-        self._waiting = Admission(spans, ahead)
-        self._out = Instructions()
+        self._reactions = Reactions(spans, (machine, boot_id))
+        self._held: dict[AttemptId, HeldAttempt] = {}
+        self._live: dict[AttemptId, HeldAttempt] = {}
+        self._admission = Admission(spans, ahead)
+        self._at = 0.0
         self._beat_at = float("-inf")
-        self.launcher_up = False
+        self._has_launcher = False
 
-    def take(self) -> Instructions:
-        """The instructions gathered since the last call."""
-        out, self._out = self._out, Instructions()
-        return out
+    # --- what there is --------------------------------------------------------------------------
 
     @property
-    def held(self) -> list[Attempt]:
+    def held(self) -> list[HeldAttempt]:
         """Everything not forgotten."""
         return list(self._held.values())
 
     @property
-    def live(self) -> list[Attempt]:
+    def live(self) -> list[HeldAttempt]:
         """Everything that may have processes."""
         return list(self._live.values())
 
@@ -86,178 +91,8 @@ class Attempts:
         """Whether nothing waits, runs or is on its way to its end."""
         return all(attempt.phase is Phase.ENDED for attempt in self._held.values())
 
-    # --- what the worker says -------------------------------------------------------------------
-
-    def order(self, orders: Iterable[Order], at: float) -> None:
-        """Takes orders; one that is already held changes nothing (the worker may repeat itself).
-
-        Args:
-            orders: what to start.
-            at: a boot time not later than the order was given; counts as contact with Redis, which
-                has just leased the attempt.
-        """
-        for order in orders:
-            key = key_of(order)
-            if key in self._held:
-                continue
-            # No beat has named it yet, so one after its claim does not speak for it: a worker that
-            # was frozen with the claim in its hand orders what may be somebody else's by now.
-            attempt = Attempt(order, fence.Contact(at, min(self._beat_at, at)))
-            self._held[key] = attempt
-            self._waiting.join(attempt)
-
-    def stop(self, key: Key, outcome: Outcome, reason: str, now: Moment) -> None:
-        """Ends an attempt early; the worker's latest word counts."""
-        attempt = self._held.get(key)
-        if attempt is not None:
-            self._end(attempt, outcome, reason, now)
-
-    def stop_all(self, outcome: Outcome, reason: str, now: Moment) -> None:
-        """Ends everything."""
-        for attempt in self.held:
-            self._end(attempt, outcome, reason, now)
-
-    def confirm(self, at: float, alive: Iterable[Key], lost: Iterable[Key], now: Moment) -> None:
-        """A renewal sent at `at` found the attempts `alive` ours and the attempts `lost` not."""
-        for key in alive:
-            attempt = self._held.get(key)
-            if attempt is not None:
-                attempt.contact = fence.confirmed(attempt.contact, at)
-        for key in lost:
-            self.stop(key, "lost", "lost: the queue gave the attempt up", now)
-
-    def forget(self, keys: Iterable[Key]) -> None:
-        """Drops what has ended; what has not is kept (the worker is mistaken)."""
-        for key in keys:
-            attempt = self._held.get(key)
-            if attempt is not None and attempt.phase is Phase.ENDED:
-                del self._held[key]
-                self._out.forget.append(key)
-
-    # --- what the beat says ---------------------------------------------------------------------
-
-    def beaten(self, began_at: float, ended_at: float) -> None:
-        """A beat was written, from `began_at` to `ended_at`."""
-        self._beat_at = began_at  # protects what is claimed from now on, too
-        for attempt in self._held.values():
-            attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
-
-    # --- what the launcher says -----------------------------------------------------------------
-
-    def started(self, started: Iterable[Started]) -> None:
-        """These run."""
-        for item in started:
-            attempt = self._live.get(key_of(item))
-            if attempt is None or attempt.phase is not Phase.STARTING:
-                continue
-            attempt.phase, attempt.started = Phase.RUNNING, item
-            limit_s = attempt.order["time_limit_s"]
-            attempt.limit_at = None if limit_s is None else item["at"] + limit_s
-            self._out.started.append(item)
-            if attempt.ending is not None:
-                self._out.terminate.append(attempt.target)
-
-    def late(self, keys: Iterable[Key], now: Moment) -> None:
-        """The launcher did not start these, since their time to start had passed."""
-        for key in keys:
-            attempt = self._live.pop(key, None)
-            if attempt is None:
-                continue
-            attempt.phase = Phase.WAITING
-            self._waiting.come_back(attempt)
-            if attempt.ending is not None:
-                self._end(attempt, *attempt.ending, now)
-
-    def gone(self, results: Iterable[Result]) -> None:
-        """No process of these is left; their results are being written."""
-        for result in results:
-            attempt = self._live.pop(key_of(result), None)
-            if attempt is not None:
-                self._waiting.leave(attempt)
-                attempt.phase, attempt.result, attempt.paused_at = Phase.LEAVING, result, None
-
-    def stored(
-        self, keys: Iterable[Key], lines: Iterable[Sequence[Any]] = (), *, written: bool = True
-    ) -> None:
-        """The results of these are on NFS, or will not be soon; `lines` end the logs of some."""
-        for job_id, number, line in lines:
-            attempt = self._held.get((job_id, number))
-            if attempt is not None and attempt.result:
-                attempt.result["last_line"] = line
-        for key in keys:
-            attempt = self._held.get(key)
-            if attempt is not None and attempt.phase is Phase.LEAVING and attempt.result:
-                attempt.phase = Phase.ENDED
-                if not written:
-                    attempt.result["unwritten"] = True
-                self._out.ended.append(attempt.result)
-
-    def launcher_died(self) -> None:
-        """What was started dies with the launcher; what was ending has ended."""
-        self.launcher_up = False
-        for attempt in self._held.values():
-            if attempt.phase in _LIVE:
-                attempt.phase, attempt.kill_at = Phase.ORPHANED, None
-            elif attempt.phase is Phase.LEAVING and attempt.result:
-                self._report(attempt, attempt.result)
-
-    def cleared(self, now: Moment) -> None:
-        """No process of what the dead launcher had started is left."""
-        for attempt in self.live:
-            if attempt.phase is Phase.ORPHANED:
-                del self._live[attempt.key]
-                self._waiting.leave(attempt)
-                self._end_unstarted(attempt, "lost", "lost: the launcher died", now)
-
-    # --- what its processes do ------------------------------------------------------------------
-
-    def over(self, targets: Collection[Target], now: Moment) -> None:
-        """Those that were told to end have ended, of each of these."""
-        for attempt in self._of(targets):
-            termination.over(attempt, now.at)
-
-    def unheeded(self, targets: Collection[Target]) -> None:
-        """None of these handled the signal that its user asked for."""
-        for attempt in self._of(targets):
-            attempt.unheeded = True
-
-    def _of(self, targets: Collection[Target]) -> list[Attempt]:
-        return [one for one in self._live.values() if one.target in targets] if targets else []
-
-    # --- what time says -------------------------------------------------------------------------
-
-    def fence(self, now: Moment) -> None:
-        """Pauses what may not run any more; the first thing to do after any wait."""
-        for attempt in self._live.values():
-            if (
-                attempt.paused_at is None
-                and attempt.phase is Phase.RUNNING
-                and not fence.may_run(attempt.contact, now.at, self._spans)
-            ):
-                attempt.paused_at = now.at
-                self._out.pause.append(attempt.target)
-
-    def tick(self, now: Moment) -> None:
-        """Pauses, resumes, times out, kills and starts whatever is due."""
-        self.fence(now)
-        for attempt in self.live:
-            if attempt.paused_at is not None and fence.may_run(
-                attempt.contact, now.at, self._spans
-            ):
-                self._resume(attempt, now.at)
-            termination.signal_ahead(attempt, now.at, self._out)
-            if termination.is_over_limit(attempt, now.at):
-                self._end(attempt, "timeout", termination.limit_reason(attempt), now)
-            else:
-                termination.go_on(attempt, now.at, self._out)
-        if self.launcher_up:
-            for attempt, until in self._waiting.admit(now.at):
-                attempt.phase = Phase.STARTING
-                self._live[attempt.key] = attempt
-                self._out.spawn.append((attempt.order, until))
-
     def due_at(self) -> float:
-        """The boot time of the next thing that `tick` has to do; infinity if there is none."""
+        """Return the boot time of the next thing for `Ticked` to do; infinity if there is none."""
         times = [float("inf")]
         for attempt in self._live.values():
             times.append(termination.due_at(attempt))
@@ -265,29 +100,95 @@ class Attempts:
                 times.append(fence.run_until(attempt.contact, self._spans))
         return min(times)
 
-    # --- inside ---------------------------------------------------------------------------------
+    # --- the one mutator ------------------------------------------------------------------------
 
-    def _resume(self, attempt: Attempt, at: float) -> None:
-        paused_s = at - (attempt.paused_at or at)
-        attempt.paused_at = None
-        self._out.resume.append(attempt.target)
-        if attempt.limit_at is not None:
-            attempt.limit_at += paused_s  # a pause is not the job's time
-        if attempt.ending is not None and attempt.kill_at is None:
-            termination.tell(attempt, at, self._out)
+    def handle(self, event: Event) -> Instructions:
+        """Take note of an event; return what is to be done about it."""
+        out = Instructions()
+        match event:
+            case LauncherStarted():
+                self._has_launcher = True
+                return out
+            case LauncherDied():
+                self._has_launcher = False
+            case Beaten(began_at):
+                self._beat_at = began_at  # protects what is claimed from now on, too
+            case FenceTicked(now) | Ticked(now):
+                self._at = now.at
+        for attempt in self._reached(event, out):
+            try:
+                self._meet(attempt, event, out)
+            except ImpossibleEventError as error:
+                out.errors.append(str(error))
+        if isinstance(event, Ticked) and self._has_launcher:
+            self._admit(event, out)
+        return out
 
-    def _end(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
-        if attempt.phase is Phase.WAITING:
-            self._end_unstarted(attempt, outcome, reason, now)
-        if attempt.phase in (Phase.STARTING, Phase.RUNNING):
-            termination.begin(attempt, outcome, reason, now.at, self._out)
+    def _reached(self, event: Event, out: Instructions) -> Iterable[HeldAttempt]:
+        """Return the attempts that an event concerns."""
+        match event:
+            case FenceTicked() | Ticked():
+                return self.live
+            case LeaderEnded(target) | SignalUnheeded(target):
+                # It may have ended meanwhile, which is no error.
+                return [one for one in self._live.values() if one.target == target]
+            case Beaten() | LauncherDied() | LauncherCleared() | LauncherStarted():
+                return self.held
+        held = self._held.get(event.attempt)
+        if held is not None:
+            return [held]
+        if isinstance(event, OrderReceived):
+            return [self._new(event)]
+        if not transitions.after(event, Phase.UNHELD):
+            out.errors.append(f"{_name(event)} cannot happen to {event.attempt}, which is not held")
+        return []
 
-    def _end_unstarted(self, attempt: Attempt, outcome: Outcome, reason: str, now: Moment) -> None:
-        result = unstarted_result(attempt.key, self._place, outcome, reason, now.utc)
-        result["started_at"] = attempt.started and attempt.started["started_at"]
-        self._report(attempt, result)
+    def _new(self, event: OrderReceived) -> HeldAttempt:
+        # No beat has named it yet, so one after its claim does not speak for it: a worker that
+        # was frozen with the claim in its hand orders what may be somebody else's by now.
+        at = event.claimed_at
+        contact = fence.Contact(at, min(self._beat_at, at))
+        return HeldAttempt(event.order, contact, Phase.UNHELD)
 
-    def _report(self, attempt: Attempt, result: Result) -> None:
-        attempt.phase, attempt.result, attempt.paused_at = Phase.ENDED, result, None
-        self._out.record.append(result)
-        self._out.ended.append(result)
+    def _meet(self, attempt: HeldAttempt, event: Event, out: Instructions) -> None:
+        if not transitions.after(event, attempt.phase):
+            raise ImpossibleEventError(_impossible(event, attempt))
+        self._change(attempt, event, self._reactions.react(attempt, event, out))
+
+    def _change(self, attempt: HeldAttempt, event: Event, phase: Phase) -> None:
+        """Bring an attempt into a phase; the only place that does."""
+        before = attempt.phase
+        if phase not in transitions.after(event, before):
+            raise ImpossibleEventError(f"{_impossible(event, attempt)}, into {phase.name}")
+        attempt.phase = phase
+        if before in LIVE and phase not in LIVE:
+            del self._live[attempt.id]
+            if phase is Phase.WAITING:
+                self._admission.come_back(attempt)
+            else:
+                self._admission.leave(attempt)
+        elif phase in LIVE:
+            self._live[attempt.id] = attempt
+        if before is Phase.UNHELD:
+            self._held[attempt.id] = attempt
+            self._admission.join(attempt)
+        elif phase is Phase.UNHELD:
+            del self._held[attempt.id]
+        if before is not phase or not isinstance(event, _FREQUENT):
+            attempt.remember(f"{self._at:.1f} {_name(event)} {before.name} -> {phase.name}")
+
+    def _admit(self, event: Ticked, out: Instructions) -> None:
+        for attempt, start_by, width in self._admission.admit(event.now.at):
+            self._change(attempt, event, Phase.STARTING)
+            out.spawn.append(Spawn({**attempt.order, "width": width}, start_by))
+
+
+def _name(event: Event) -> str:
+    return type(event).__name__
+
+
+def _impossible(event: Event, attempt: HeldAttempt) -> str:
+    return (
+        f"{_name(event)} cannot happen to {attempt.id} in phase {attempt.phase.name} "
+        f"(what happened to it before: {attempt.story()})"
+    )

@@ -12,23 +12,24 @@ from __future__ import annotations
 from mlq.units import format_duration
 from mlq_worker.ipc.messages import Outcome
 from mlq_worker.ipc.processes import signal_name
-from mlq_worker.supervisor.attempt import KILL_AGAIN_S, Attempt, Instructions
+from mlq_worker.supervisor.attempt import KILL_AGAIN_S, HeldAttempt, Instructions
 from mlq_worker.supervisor.notices import Notice
 
 LAST_S = 1.0  # between SIGTERM to all and SIGKILL; no longer than the grace itself
 _KILL_AGAIN_MAX_S = 2.0
 
 
-def begin(attempt: Attempt, outcome: Outcome, reason: str, at: float, out: Instructions) -> None:
+def begin(
+    attempt: HeldAttempt, outcome: Outcome, reason: str, at: float, out: Instructions
+) -> None:
     """End an attempt that has, or will have, processes."""
     attempt.ending = (outcome, reason)
     grace_s = attempt.order["stop_grace_s"]
     kill_at = at if outcome == "lost" else at + grace_s + _last_s(attempt)
-    job_id, number = attempt.key
-    out.doom.append(
+    out.announce.append(
         {
-            "id": job_id,
-            "attempt": number,
+            "id": attempt.id.job_id,
+            "attempt": attempt.id.number,
             "outcome": outcome,
             "reason": reason,
             "kill_at": kill_at,
@@ -37,10 +38,10 @@ def begin(attempt: Attempt, outcome: Outcome, reason: str, at: float, out: Instr
     if outcome == "lost":
         attempt.rest_at, attempt.kill_at = None, at
     elif attempt.paused_at is None and attempt.kill_at is None:
-        tell(attempt, at, out)
+        notify(attempt, at, out)
 
 
-def tell(attempt: Attempt, at: float, out: Instructions) -> None:
+def notify(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Tell it to end; the grace begins."""
     attempt.rest_at = at + attempt.order["stop_grace_s"]
     attempt.kill_at = attempt.rest_at + _last_s(attempt)
@@ -53,14 +54,14 @@ def tell(attempt: Attempt, at: float, out: Instructions) -> None:
         out.terminate.append(attempt.target)
 
 
-def over(attempt: Attempt, at: float) -> None:
-    """Those that were told to end have ended: what they left behind is killed."""
+def leader_ended(attempt: HeldAttempt, at: float) -> None:
+    """Kill what is left soon: those that were told to end have ended."""
     if attempt.kill_at is not None and attempt.ending is not None:
         attempt.rest_at = None
         attempt.kill_at = min(attempt.kill_at, at + KILL_AGAIN_S)  # most are gone by then
 
 
-def go_on(attempt: Attempt, at: float, out: Instructions) -> None:
+def go_on(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Do what is due to an attempt that was told to end."""
     if attempt.rest_at is not None and at >= attempt.rest_at:
         attempt.rest_at = None
@@ -72,7 +73,7 @@ def go_on(attempt: Attempt, at: float, out: Instructions) -> None:
         attempt.kill_again_s = min(2 * attempt.kill_again_s, _KILL_AGAIN_MAX_S)
 
 
-def signal_ahead(attempt: Attempt, at: float, out: Instructions) -> None:
+def signal_ahead(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Send the signal that was asked for ahead of the time limit."""
     if attempt.limit_at is None:
         return  # as with most: this is asked of all attempts in each turn
@@ -83,7 +84,7 @@ def signal_ahead(attempt: Attempt, at: float, out: Instructions) -> None:
         out.notify.append(notice)
 
 
-def is_over_limit(attempt: Attempt, at: float) -> bool:
+def is_over_limit(attempt: HeldAttempt, at: float) -> bool:
     """Whether its time is up."""
     return (
         attempt.limit_at is not None
@@ -93,7 +94,7 @@ def is_over_limit(attempt: Attempt, at: float) -> bool:
     )
 
 
-def limit_reason(attempt: Attempt) -> str:
+def limit_reason(attempt: HeldAttempt) -> str:
     """Return why an attempt ends whose time is up."""
     reason = f"timeout after {format_duration(attempt.order['time_limit_s'] or 0)}"
     asked = attempt.order.get("signal")
@@ -104,7 +105,7 @@ def limit_reason(attempt: Attempt) -> str:
     return reason
 
 
-def due_at(attempt: Attempt) -> float:
+def due_at(attempt: HeldAttempt) -> float:
     """Return when there is something to do about its end; infinity if there is nothing."""
     times = [attempt.rest_at, attempt.kill_at]
     if attempt.limit_at is not None and attempt.paused_at is None and attempt.ending is None:
@@ -112,7 +113,7 @@ def due_at(attempt: Attempt) -> float:
     return min((one for one in times if one is not None), default=float("inf"))
 
 
-def _signal_at(attempt: Attempt) -> float | None:
+def _signal_at(attempt: HeldAttempt) -> float | None:
     asked = attempt.order.get("signal")
     if asked is None or asked["ahead_s"] is None or attempt.limit_at is None:
         return None
@@ -121,12 +122,12 @@ def _signal_at(attempt: Attempt) -> float | None:
     return attempt.limit_at - asked["ahead_s"]
 
 
-def _notice(attempt: Attempt, *, or_end: bool) -> Notice | None:
+def _notice(attempt: HeldAttempt, *, or_end: bool) -> Notice | None:
     asked = attempt.order.get("signal")
     if asked is None:
         return None
     return Notice(attempt.target, asked["number"], asked["first_only"], or_end)
 
 
-def _last_s(attempt: Attempt) -> float:
+def _last_s(attempt: HeldAttempt) -> float:
     return min(LAST_S, attempt.order["stop_grace_s"])

@@ -1,0 +1,20 @@
+"""The name of an attempt, the same in the queue and in every process of a worker.
+
+A job is given to a machine again after a loss, so a job's id does not say which run is meant: only
+the id together with the attempt's number does. As JSON it is the pair `["1042", 3]`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class AttemptId(NamedTuple):
+    """A job's id and the attempt's number, counted from 1."""
+
+    job_id: str
+    number: int
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        return f"job {self.job_id} attempt {self.number}"

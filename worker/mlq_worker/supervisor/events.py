@@ -1,0 +1,186 @@
+"""What can happen to the attempts that a supervisor holds, as frozen values.
+
+They come from the worker, the launcher, the beat, the attempts' processes and the clock; `state` is
+given one at a time. Where each may come is in `transitions`. Times called `_at` are boot times in
+seconds; `now` is the present.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc import messages
+from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.messages import Order, Outcome, Result
+from mlq_worker.ipc.processes import Target
+
+# --- the worker says ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReceived:
+    """The worker orders an attempt; it may repeat itself.
+
+    `claimed_at` is not later than the order was given. It counts as contact with Redis, which has
+    just leased the attempt.
+    """
+
+    order: Order
+    claimed_at: float
+
+    @property
+    def attempt(self) -> AttemptId:
+        """The attempt it is about."""
+        return AttemptId(self.order["id"], self.order["attempt"])
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """The attempt is to end early; the latest word counts."""
+
+    attempt: AttemptId
+    outcome: Outcome
+    reason: str
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A renewal of the lease, sent at `sent_at`, found that the attempt is ours."""
+
+    attempt: AttemptId
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A renewal found that the queue has given the attempt up."""
+
+    attempt: AttemptId
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAsked:
+    """The end of the attempt is committed in the queue."""
+
+    attempt: AttemptId
+
+
+# --- the launcher says ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The attempt runs."""
+
+    started: messages.Started
+
+    @property
+    def attempt(self) -> AttemptId:
+        """The attempt it is about."""
+        return AttemptId(self.started["id"], self.started["attempt"])
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """The launcher did not start the attempt: the time in which it was allowed to had passed."""
+
+    attempt: AttemptId
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """No process of the attempt is left; its result is being written."""
+
+    result: Result
+
+    @property
+    def attempt(self) -> AttemptId:
+        """The attempt it is about."""
+        return AttemptId(self.result["id"], self.result["attempt"])
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The result is on NFS, or will not be soon (`is_written`).
+
+    `last_line` is that of the attempt's log; "" if it is not told.
+    """
+
+    attempt: AttemptId
+    last_line: str = ""
+    is_written: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherStarted:
+    """There is a launcher."""
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherDied:
+    """What was started dies with the launcher; what was ending has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherCleared:
+    """No process of what the dead launcher had started is left."""
+
+    now: Moment
+
+
+# --- its processes do -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderEnded:
+    """The processes that were told to end have ended; others of the attempt may be left."""
+
+    target: Target
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class SignalUnheeded:
+    """No process of the attempt handled the signal that its user asked for."""
+
+    target: Target
+
+
+# --- the beat and the clock say -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Beaten:
+    """A beat was written, from `began_at` to `ended_at`."""
+
+    began_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FenceTicked:
+    """The loop has waited: what must not run any more is paused before anything else happens."""
+
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """The loop has heard everybody: whatever is due is paused, resumed, ended or started."""
+
+    now: Moment
+
+
+WorkerEvent = OrderReceived | StopAsked | Renewed | GivenUp | ForgetAsked
+LauncherNews = Started | TooLate | Ended | Stored
+LauncherLoss = LauncherDied | LauncherCleared
+InnerEvent = LeaderEnded | SignalUnheeded | Beaten | FenceTicked | Ticked
+
+AttemptEvent = WorkerEvent | LauncherNews
+"""Events that name the attempt that they are about."""
+
+Event = WorkerEvent | LauncherNews | LauncherLoss | InnerEvent | LauncherStarted

@@ -1,0 +1,190 @@
+"""What follows from each event for one attempt: its phase, and what is to be done.
+
+Pure, for `state`, which has looked into `transitions` before. An attempt's own fields change here
+and in `termination`; its phase is returned, and `state` sets it.
+"""
+
+from __future__ import annotations
+
+from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.messages import Outcome, Result, unstarted_result
+from mlq_worker.liveness import fence
+from mlq_worker.supervisor import termination
+from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
+from mlq_worker.supervisor.events import (
+    Beaten,
+    Ended,
+    Event,
+    FenceTicked,
+    ForgetAsked,
+    GivenUp,
+    InnerEvent,
+    LauncherCleared,
+    LauncherDied,
+    LauncherLoss,
+    LauncherNews,
+    LeaderEnded,
+    OrderReceived,
+    Renewed,
+    SignalUnheeded,
+    Started,
+    StopAsked,
+    Stored,
+    Ticked,
+    TooLate,
+    WorkerEvent,
+)
+
+_GIVEN_UP: tuple[Outcome, str] = ("lost", "lost: the queue gave the attempt up")
+_LAUNCHER_DIED: tuple[Outcome, str] = ("lost", "lost: the launcher died")
+
+
+class Reactions:
+    """How attempts answer to events.
+
+    Args:
+        spans: the settings of liveness.
+        place: machine and boot id, for results made here.
+    """
+
+    def __init__(self, spans: fence.LivenessTimings, place: tuple[str, str]) -> None:
+        self._spans, self._place = spans, place
+
+    def react(self, attempt: HeldAttempt, event: Event, out: Instructions) -> Phase:
+        """Return the phase into which an event brings an attempt; it is possible there."""
+        if isinstance(event, WorkerEvent):
+            return self._obey_worker(attempt, event, out)
+        if isinstance(event, LauncherNews):
+            return self._hear_launcher(attempt, event, out)
+        if isinstance(event, LauncherLoss):
+            return self._lose_launcher(attempt, event, out)
+        if isinstance(event, InnerEvent):
+            self._go_on(attempt, event, out)
+        return attempt.phase
+
+    def _obey_worker(self, attempt: HeldAttempt, event: WorkerEvent, out: Instructions) -> Phase:
+        match event:
+            case OrderReceived() if attempt.phase is Phase.UNHELD:
+                return Phase.WAITING
+            case StopAsked(_, outcome, reason, now):
+                return self._end(attempt, (outcome, reason), now, out)
+            case GivenUp(_, now):
+                return self._end(attempt, _GIVEN_UP, now, out)
+            case Renewed(_, sent_at):
+                attempt.contact = fence.confirmed(attempt.contact, sent_at)
+            case ForgetAsked(attempt_id):
+                out.forget.append(attempt_id)
+                return Phase.UNHELD
+        return attempt.phase
+
+    def _hear_launcher(self, attempt: HeldAttempt, event: LauncherNews, out: Instructions) -> Phase:
+        match event:
+            case Started():
+                return self._begin(attempt, event, out)
+            case TooLate(_, now) if attempt.ending is not None:
+                return self._end_unstarted(attempt, attempt.ending, now, out)
+            case TooLate():
+                return Phase.WAITING
+            case Ended(result):
+                attempt.result, attempt.paused_at = result, None
+                return Phase.RECORDING
+            case Stored():
+                return self._stored(attempt, event, out)
+
+    def _lose_launcher(self, attempt: HeldAttempt, event: LauncherLoss, out: Instructions) -> Phase:
+        match event:
+            case LauncherDied() if attempt.phase in LIVE:
+                attempt.kill_at = None
+                return Phase.ORPHANED
+            case LauncherDied() if attempt.phase is Phase.RECORDING and attempt.result is not None:
+                return self._report(attempt, attempt.result, out)
+            case LauncherCleared(now) if attempt.phase is Phase.ORPHANED:
+                return self._end_unstarted(attempt, _LAUNCHER_DIED, now, out)
+        return attempt.phase
+
+    def _go_on(self, attempt: HeldAttempt, event: InnerEvent, out: Instructions) -> None:
+        match event:
+            case LeaderEnded(_, now):
+                termination.leader_ended(attempt, now.at)
+            case SignalUnheeded():
+                attempt.unheeded = True
+            case Beaten(began_at, ended_at):
+                attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
+            case FenceTicked(now):
+                self._fence(attempt, now, out)
+            case Ticked(now):
+                self._tick(attempt, now, out)
+
+    # --- the single steps -----------------------------------------------------------------------
+
+    def _begin(self, attempt: HeldAttempt, event: Started, out: Instructions) -> Phase:
+        attempt.started = event.started
+        limit_s = attempt.order["time_limit_s"]
+        attempt.limit_at = None if limit_s is None else event.started["at"] + limit_s
+        out.started.append(event.started)
+        if attempt.ending is not None:
+            out.terminate.append(attempt.target)
+        return Phase.RUNNING
+
+    def _fence(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
+        if (
+            attempt.paused_at is None
+            and attempt.phase is Phase.RUNNING
+            and not fence.may_run(attempt.contact, now.at, self._spans)
+        ):
+            attempt.paused_at = now.at
+            out.pause.append(attempt.target)
+            attempt.remember(f"{now.at:.1f} it is paused")
+
+    def _tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
+        self._fence(attempt, now, out)
+        if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._spans):
+            self._resume(attempt, attempt.paused_at, now.at, out)
+        termination.signal_ahead(attempt, now.at, out)
+        if termination.is_over_limit(attempt, now.at):
+            self._end(attempt, ("timeout", termination.limit_reason(attempt)), now, out)
+        else:
+            termination.go_on(attempt, now.at, out)
+
+    def _resume(self, attempt: HeldAttempt, paused_at: float, at: float, out: Instructions) -> None:
+        attempt.paused_at = None
+        out.resume.append(attempt.target)
+        attempt.remember(f"{at:.1f} it is resumed")
+        if attempt.limit_at is not None:
+            attempt.limit_at += at - paused_at  # a pause is not the job's time
+        if attempt.ending is not None and attempt.kill_at is None:
+            termination.notify(attempt, at, out)
+
+    def _end(
+        self, attempt: HeldAttempt, why: tuple[Outcome, str], now: Moment, out: Instructions
+    ) -> Phase:
+        if attempt.phase is Phase.WAITING:
+            return self._end_unstarted(attempt, why, now, out)
+        if attempt.phase in (Phase.STARTING, Phase.RUNNING):
+            termination.begin(attempt, *why, now.at, out)
+            attempt.remember(f"{now.at:.1f} it is to end: {why[0]}")
+        return attempt.phase
+
+    def _stored(self, attempt: HeldAttempt, event: Stored, out: Instructions) -> Phase:
+        if attempt.result is None:
+            return attempt.phase
+        if event.last_line:
+            attempt.result = {**attempt.result, "last_line": event.last_line}
+        if attempt.phase is Phase.RECORDING:
+            if not event.is_written:
+                attempt.result = {**attempt.result, "unwritten": True}
+            out.ended.append(attempt.result)
+        return Phase.ENDED
+
+    def _end_unstarted(
+        self, attempt: HeldAttempt, why: tuple[Outcome, str], now: Moment, out: Instructions
+    ) -> Phase:
+        started_at = attempt.started["started_at"] if attempt.started else None
+        result = unstarted_result(attempt.id, self._place, *why, now.utc)
+        return self._report(attempt, {**result, "started_at": started_at}, out)
+
+    def _report(self, attempt: HeldAttempt, result: Result, out: Instructions) -> Phase:
+        attempt.result, attempt.paused_at = result, None
+        out.record.append(result)
+        out.ended.append(result)
+        return Phase.ENDED
