@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlq.files.layout import Layout
-from mlq_worker.ipc.messages import Found, Order
+from mlq_worker.ipc.values import Found, Order
 from simulation.engine import Engine, Killed
 
 SOFT_S = 60.0
@@ -109,12 +109,11 @@ class Nfs:
         last = max(logs, default=0)
         if last < at_least:
             return None
-        holder = logs[last]
-        return {"attempt": last, **holder}  # type: ignore[typeddict-item, no-any-return]
+        return Found(last, **logs[last])
 
     def is_of_another(self, order: Order) -> bool:
         """Return whether another job had the number before."""
-        return self.job_files.get(order["id"], order["job_json"]) != order["job_json"]
+        return self.job_files.get(order.attempt.job_id, order.job_json) != order.job_json
 
     def _logs(self, root: Layout, job_id: str) -> dict[int, Any]:
         folder = Path(root.folder(job_id).attempts_dir)

@@ -132,7 +132,7 @@ class _Preparation:
         self._again.add(key)
 
     def prepare(self, order: Any) -> Any:
-        again = (order["id"], order["attempt"]) in self._again
+        again = order.attempt in self._again
         return prepared(order, self._layout, self._holder, _here(), WORLD.nfs, again=again)
 
 

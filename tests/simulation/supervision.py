@@ -8,8 +8,9 @@ from typing import Any
 
 from mlq.files.layout import Layout
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.messages import Order, Result
+from mlq_worker.ipc.messages import Commands
 from mlq_worker.ipc.options import Options
+from mlq_worker.ipc.values import Order, Result, to_json
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.keepers import Gone, Leader
 from mlq_worker.launcher.lookup import Failure
@@ -70,7 +71,7 @@ class SimLauncher:
             supervisor.supervisor_id,
         )
         self.spawner.pool = self.pool  # type: ignore[assignment]
-        self.spawner._shelf._pool = self.pool  # type: ignore[assignment]
+        self.spawner._writer._pool = self.pool  # type: ignore[assignment]
         self._wait(LAUNCH_S)
 
     def wake(self) -> None:
@@ -97,7 +98,7 @@ class SimLauncher:
         spawner = self.spawner
         spawner.reap()
         for message in self._own.receive():
-            spawner.handle(message)
+            spawner.handle(Commands.from_json(message))
         spawner.pool.collect()
         due = spawner.tick()
         if self._own.closed:
@@ -274,27 +275,27 @@ def prepared(
         with pinned(layout) as root:
             if not again and nfs.is_of_another(order):
                 return Failure("foreign", None, "simulated: another job had its number")
-            found = None if again else nfs.last_attempt(root, order["id"], order["attempt"])
+            found = None if again else nfs.last_attempt(root, *order.attempt)
             if found is not None:
-                reason = f"attempt {found['attempt']} was forgotten"
+                reason = f"attempt {found.attempt} was forgotten"
                 return Failure("reused", None, reason, found=found)
-            log = root.log_file(order["id"], order["attempt"])
+            log = root.log_file(*order.attempt)
             nfs.write(machine, log, json.dumps(holder._asdict()).encode())
-            nfs.job_files.setdefault(order["id"], order["job_json"])
+            nfs.job_files.setdefault(order.attempt.job_id, order.job_json)
     except OSError as error:
         return Failure("storage", None, f"simulated: {error.strerror}")
     failure = placing_faults.missing(machine)
     if failure is not None:
         return failure
-    return Ready(-1, list(order["argv"]))
+    return Ready(-1, list(order.argv))
 
 
 def shelved(result: Result, layout: Layout, machine: Machine, nfs: Any) -> str:
     """Stands in for `write_result`."""
-    path = layout.result_file(result["id"], result["attempt"])
+    path = layout.result_file(*result.attempt)
     try:
         with pinned(layout):
-            nfs.write(machine, path, json.dumps(result).encode("ascii"))
+            nfs.write(machine, path, json.dumps(to_json(result)).encode("ascii"))
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
     return ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc import messages
+from mlq_worker.ipc import values
 from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.messages import Order, Result, unstarted_result
+from mlq_worker.ipc.values import Order, Result, unstarted_result
 from mlq_worker.liveness.fence import LivenessTimings
 from mlq_worker.supervisor.admission import AHEAD
 from mlq_worker.supervisor.attempt import HeldAttempt, Instructions
@@ -31,10 +31,9 @@ SPANS = LivenessTimings(10, 45, 60, 90)
 
 def order(job_id: str, **changes: Any) -> Order:
     fields: dict[str, Any] = {
-        "id": job_id,
-        "attempt": 1,
+        "attempt": name(job_id),
         "mark": f"mark-{job_id}",
-        "argv": ["true"],
+        "argv": ("true",),
         "env": {},
         "cwd": "/",
         "job_dir": "",
@@ -56,12 +55,11 @@ def name(job_id: str) -> AttemptId:
 
 
 def started(job_id: str, now: float) -> Started:
-    fields: dict[str, Any] = {"id": job_id, "attempt": 1, "started_at": "utc"}
-    return Started(messages.Started(**fields, pid=7, pid_start=70, at=now))
+    return Started(values.Started(name(job_id), pid=7, pid_start=70, started_at="utc", at=now))
 
 
 def result(job_id: str, outcome: Any = "exited") -> Result:
-    return unstarted_result(name(job_id), ("m1", "boot"), outcome, "over", "utc")
+    return unstarted_result(name(job_id), ("m1", "boot"), (outcome, "over"), "utc")
 
 
 def ended(job_id: str, outcome: Any = "exited") -> Ended:
@@ -107,7 +105,7 @@ class Supervised:
 
     def states(self) -> dict[str, str]:
         """What a worker that connects is told of each."""
-        return {one.id.job_id: one.held()["state"] for one in self.state.held}
+        return {one.id.job_id: one.held().state for one in self.state.held}
 
 
 def running(*orders: Order, now: float = 0) -> Supervised:
@@ -115,6 +113,6 @@ def running(*orders: Order, now: float = 0) -> Supervised:
     held = Supervised(ahead=0)
     held.order(*orders, now=now)
     held.tick(now)
-    held.happen(*(started(item["id"], now) for item, _ in held.take().spawn))
+    held.happen(*(started(item.attempt.job_id, now) for item, _ in held.take().spawn))
     held.take()
     return held

@@ -13,7 +13,7 @@ from mlq.files.strict_json import parse
 from mlq.jobs.lifecycle import Event
 from mlq_worker.agent.attempt_result import AttemptResult, heard_result, no_result, parse_result
 from mlq_worker.agent.outcomes import History, Patience, ending
-from mlq_worker.ipc.messages import Outcome
+from mlq_worker.ipc.values import Outcome
 
 AT = "2026-11-23T22:15:01.123456Z"
 GOOD: dict[str, Any] = {

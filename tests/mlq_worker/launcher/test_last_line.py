@@ -7,7 +7,7 @@ import json
 import pytest
 from supervising import Bench
 
-from mlq_worker.ipc.messages import LAST_LINE_CHARS
+from mlq_worker.ipc.values import LAST_LINE_CHARS
 from mlq_worker.launcher.last_line import last_line
 
 

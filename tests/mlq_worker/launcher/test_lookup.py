@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import attempt_events
 import pytest
 from people import Person, strangers
 
 from mlq_worker.ipc.causes import Kind
+from mlq_worker.ipc.values import Order
 from mlq_worker.launcher.lookup import Failure, check_environment, check_folder, find
 
 
@@ -34,8 +35,8 @@ def program(path: Path) -> Path:
     return path
 
 
-def order(*argv: str, path: str = "/usr/bin", cwd: str = "/", called: str = "") -> Any:
-    return {"argv": list(argv), "env": {"PATH": path}, "cwd": cwd, "called": called}
+def order(*argv: str, path: str = "/usr/bin", cwd: str = "/", called: str = "") -> Order:
+    return attempt_events.order("1", argv=argv, env={"PATH": path}, cwd=cwd, called=called)
 
 
 def test_an_environment_without_python_is_one_of_other_programs(tmp_path: Path) -> None:

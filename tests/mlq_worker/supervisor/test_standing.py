@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.messages import Order, unstarted_result
-from mlq_worker.liveness.fence import Contact, LivenessTimings, beaten
+from attempt_events import SPANS, order, result
+
+from mlq_worker.liveness.fence import Contact, beaten
 from mlq_worker.supervisor.attempt import HeldAttempt, Phase
 from mlq_worker.supervisor.standing import ALONE, DISPLACED, Standing
 
-SPANS = LivenessTimings(10, 45, 60, 90)
-
 
 def attempt(phase: Phase, contact: Contact | None = None, **how: Any) -> HeldAttempt:
-    fields: dict[str, Any] = {"id": "1", "attempt": 1}
-    one = HeldAttempt(Order(**fields), contact or Contact(0, 0))
-    one.phase = phase
-    for name, value in how.items():
-        setattr(one, name, value)
+    one = HeldAttempt(order("1"), contact or Contact(0, 0), phase)
+    for field, value in how.items():
+        setattr(one, field, value)
     return one
 
 
 def ended(**how: Any) -> HeldAttempt:
-    result = unstarted_result(AttemptId("1", 1), ("m1", "boot"), "exited", "over", "utc")
-    result.update(how)  # type: ignore[typeddict-item]
-    return attempt(Phase.ENDED, result=result)
+    return attempt(Phase.ENDED, result=replace(result("1"), **how))
 
 
 def long_alone(*held: HeldAttempt, now: float = 200) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc.values import StopSignal
 from mlq_worker.supervisor.attempt import Phase
 from mlq_worker.supervisor.events import (
     Beaten,
@@ -30,15 +31,15 @@ def test_an_order_may_be_started_only_as_long_as_its_contact_lasts() -> None:
     held = Supervised()
     held.order(order("1"), now=100)
     held.tick(101)
-    assert [(item["id"], until) for item, until in held.take().spawn] == [("1", 140)]
+    assert [(item.attempt.job_id, until) for item, until in held.take().spawn] == [("1", 140)]
 
 
 def test_an_order_that_is_repeated_changes_nothing() -> None:
     held = running(order("1"))
-    held.order(order("1", argv=["false"]), now=1)
+    held.order(order("1", argv=("false",)), now=1)
     held.tick(1)
     assert not held.take().spawn
-    assert held.attempt("1").order["argv"] == ["true"]
+    assert held.attempt("1").order.argv == ("true",)
 
 
 def test_nothing_is_started_without_a_launcher() -> None:
@@ -49,7 +50,7 @@ def test_nothing_is_started_without_a_launcher() -> None:
     assert not held.take().spawn
     held.happen(LauncherCleared(at(1)), LauncherStarted())
     held.tick(1)
-    assert [item["id"] for item, _ in held.take().spawn] == ["1"]
+    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["1"]
 
 
 def test_what_the_launcher_started_too_late_waits_at_the_head_of_its_lane() -> None:
@@ -61,7 +62,7 @@ def test_what_the_launcher_started_too_late_waits_at_the_head_of_its_lane() -> N
     assert held.take().spawn[1:] == []
     held.confirm(51, "2", "1")
     held.tick(52)
-    assert [item["id"] for item, _ in held.take().spawn] == ["1"]
+    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["1"]
 
 
 def test_what_was_to_be_stopped_and_is_too_late_has_ended() -> None:
@@ -70,8 +71,8 @@ def test_what_was_to_be_stopped_and_is_too_late_has_ended() -> None:
     held.tick(0)
     held.happen(stop("1", "canceled", 1), TooLate(name("1"), at(2)))
     out = held.take()
-    assert [one["outcome"] for one in out.ended] == [one["outcome"] for one in out.record]
-    assert [one["outcome"] for one in out.ended] == ["canceled"]
+    assert [one.outcome for one in out.ended] == [one.outcome for one in out.record]
+    assert [one.outcome for one in out.ended] == ["canceled"]
 
 
 def test_the_launcher_has_some_of_a_lane_at_hand_and_its_latest_width() -> None:
@@ -80,12 +81,12 @@ def test_the_launcher_has_some_of_a_lane_at_hand_and_its_latest_width() -> None:
     held.order(*given, now=0)
     held.tick(0)
     spawned = [item for item, _ in held.take().spawn]
-    assert [item["id"] for item in spawned] == ["1", "2", "3", "4"]
-    assert {item["width"] for item in spawned} == {2}
-    assert given[0]["width"] == 1  # nobody writes into an order
+    assert [item.attempt.job_id for item in spawned] == ["1", "2", "3", "4"]
+    assert {item.width for item in spawned} == {2}
+    assert given[0].width == 1  # nobody writes into an order
     held.happen(started("1", 1), ended("1"))
     held.tick(1)
-    assert [item["id"] for item, _ in held.take().spawn] == ["5"]
+    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["5"]
 
 
 def test_a_job_that_runs_is_told_to_the_worker_with_its_keeper() -> None:
@@ -94,7 +95,7 @@ def test_a_job_that_runs_is_told_to_the_worker_with_its_keeper() -> None:
     held.tick(0)
     assert held.states() == {"1": "waiting"}
     held.happen(started("1", 0.5))
-    assert [one["pid"] for one in held.take().started] == [7]
+    assert [one.pid for one in held.take().started] == [7]
     assert held.states() == {"1": "running"}
 
 
@@ -105,7 +106,7 @@ def test_what_is_to_be_stopped_before_it_runs_is_told_to_end_once_it_does() -> N
     held.take()
     held.happen(stop("1", "canceled", 1))
     out = held.take()
-    assert [one["outcome"] for one in out.announce] == ["canceled"]
+    assert [one.outcome for one in out.announce] == ["canceled"]
     held.happen(started("1", 2))
     assert [target.pid for target in held.take().terminate] == [7]
 
@@ -117,7 +118,7 @@ def test_an_end_is_reported_once_its_result_is_stored() -> None:
     assert held.states() == {"1": "stopping"}
     held.happen(Stored(name("1"), last_line="Killed"))
     (result,) = held.take().ended
-    assert (result["last_line"], "unwritten" in result) == ("Killed", False)
+    assert (result.last_line, result.unwritten) == ("Killed", False)
     assert held.states() == {"1": "ended"}
 
 
@@ -126,8 +127,8 @@ def test_the_worker_is_told_which_result_could_not_be_written() -> None:
     told = ended("1")
     held.happen(told, Stored(name("1"), is_written=False))
     (result,) = held.take().ended
-    assert result["unwritten"]
-    assert "unwritten" not in told.result  # nobody writes into a result
+    assert result.unwritten
+    assert not told.result.unwritten  # nobody writes into a result
 
 
 def test_what_has_ended_is_held_until_it_is_forgotten() -> None:
@@ -145,7 +146,7 @@ def test_a_grace_that_ends_kills_in_rounds_until_the_end() -> None:
     held.happen(stop("1", "canceled", 5))
     out = held.take()
     assert [target.pid for target in out.terminate] == [7]
-    assert out.announce[0]["kill_at"] == 16
+    assert out.announce[0].kill_at == 16
     held.tick(14.9)
     assert not held.take().terminate_all
     held.tick(15.9)
@@ -171,13 +172,13 @@ def test_what_is_left_when_those_told_have_ended_is_killed_soon() -> None:
 
 
 def test_a_timeout_says_that_the_signal_ahead_of_it_was_not_handled() -> None:
-    asked = {"number": 10, "ahead_s": 5.0, "first_only": False}
+    asked = StopSignal(10, ahead_s=5.0, first_only=False)
     held = running(order("1", time_limit_s=20, signal=asked))
     held.tick(15)
     assert [notice.number for notice in held.take().notify] == [10]
     held.happen(SignalUnheeded(held.attempt("1").target))
     held.tick(20)
-    assert "none of its processes handled SIGUSR1" in held.take().announce[0]["reason"]
+    assert "none of its processes handled SIGUSR1" in held.take().announce[0].reason
 
 
 def test_a_stop_during_a_pause_wakes_nobody() -> None:
@@ -215,7 +216,7 @@ def test_a_pause_is_not_the_jobs_time() -> None:
     held.tick(514)
     assert not held.take().announce
     held.tick(515)
-    assert held.take().announce[0]["reason"] == "timeout after 1m"
+    assert held.take().announce[0].reason == "timeout after 1m"
 
 
 def test_what_started_during_a_pause_is_paused() -> None:
@@ -251,14 +252,14 @@ def test_no_beat_speaks_for_an_order_that_was_claimed_long_before_it() -> None:
     assert held.take().spawn == []
     held.confirm(391, "1")
     held.tick(392)
-    assert [item["id"] for item, _ in held.take().spawn] == ["1"]
+    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["1"]
 
 
 def test_a_later_word_of_the_worker_replaces_an_earlier_one() -> None:
     held = running(order("1"))
     held.happen(stop("1", "released", 1), stop("1", "canceled", 2))
     out = held.take()
-    assert [one["outcome"] for one in out.announce] == ["released", "canceled"]
+    assert [one.outcome for one in out.announce] == ["released", "canceled"]
     assert len(out.terminate) == 1
     assert held.states() == {"1": "stopping"}
 
@@ -266,16 +267,16 @@ def test_a_later_word_of_the_worker_replaces_an_earlier_one() -> None:
 def test_the_dead_launchers_jobs_are_lost_and_the_waiting_ones_wait() -> None:
     held = running(order("1", lane="x"), order("2", lane="x"), order("3"))
     held.happen(ended("3"), LauncherDied())
-    assert [result["id"] for result in held.take().ended] == ["3"]
+    assert [result.attempt.job_id for result in held.take().ended] == ["3"]
     held.tick(1)
     assert not held.take().spawn
     held.happen(LauncherCleared(at(2)))
     out = held.take()
-    assert [(result["id"], result["outcome"]) for result in out.ended] == [("1", "lost")]
-    assert out.ended[0]["started_at"] == "utc"
+    assert [(result.attempt.job_id, result.outcome) for result in out.ended] == [("1", "lost")]
+    assert out.ended[0].started_at == "utc"
     held.happen(LauncherStarted())
     held.tick(3)
-    assert [item["id"] for item, _ in held.take().spawn] == ["2"]
+    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["2"]
 
 
 def test_a_result_that_another_launcher_wrote_gets_its_last_line() -> None:
@@ -285,9 +286,9 @@ def test_a_result_that_another_launcher_wrote_gets_its_last_line() -> None:
     held.take()
     held.happen(Stored(name("1"), last_line="out of memory"))
     assert not held.take().ended  # it was reported when the first launcher died
-    told = held.attempt("1").held()["result"]
+    told = held.attempt("1").held().result
     assert told is not None
-    assert told["last_line"] == "out of memory"
+    assert told.last_line == "out of memory"
 
 
 def test_an_impossible_event_tells_the_story_of_its_attempt_and_no_other_is_touched() -> None:
@@ -306,7 +307,7 @@ def test_an_impossible_event_tells_the_story_of_its_attempt_and_no_other_is_touc
     assert out == Supervised().take()  # nothing else is to be done
     assert (held.attempt("1").phase, held.attempt("1").started) == before
     held.happen(ended("1"), Stored(name("1")), ended("2"), Stored(name("2")))
-    assert [one["id"] for one in held.take().ended] == ["1", "2"]
+    assert [one.attempt.job_id for one in held.take().ended] == ["1", "2"]
 
 
 def test_an_impossible_event_about_nothing_that_is_held_says_so() -> None:
@@ -351,12 +352,12 @@ class Life(RuleBasedStateMachine):
     def obey(self) -> None:
         out = self.held.take()
         assert not out.errors
-        spawned = [name(item["id"]) for item, until in out.spawn if self.now <= until]
+        spawned = [item.attempt for item, until in out.spawn if self.now <= until]
         assert len(spawned) == len(out.spawn)
         assert not self.at_launcher & set(spawned)
         assert not self.running & set(spawned)
         self.at_launcher |= set(spawned)
-        self.ended += [name(result["id"]) for result in out.ended]
+        self.ended += [result.attempt for result in out.ended]
         assert len(self.ended) == len(set(self.ended))
 
     @rule(job=jobs, lane=st.sampled_from(["x", None]))
@@ -428,7 +429,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def lanes_fill_the_launcher_no_further(self) -> None:
-        lanes = [attempt.order["lane"] for attempt in self.held.state.live]
+        lanes = [attempt.order.lane for attempt in self.held.state.live]
         assert lanes.count("x") <= 3  # one more than the width is at hand
 
     @invariant()

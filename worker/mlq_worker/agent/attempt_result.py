@@ -19,7 +19,7 @@ from mlq.ids import is_valid_id
 from mlq.store.replies import Attempt
 from mlq.units import parse_iso, utc_iso
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
-from mlq_worker.ipc.messages import LAST_LINE_CHARS, Outcome
+from mlq_worker.ipc.values import LAST_LINE_CHARS, Outcome
 
 UNUSABLE = "unusable"
 """The outcome of an attempt that is over and has left no result that can be used."""

@@ -1,208 +1,292 @@
-"""What an order, a result and a held attempt look like as JSON.
+"""The three conversations of the supervisor, as frozen messages, and how each is JSON.
 
-These are the fields on the sockets and in `result.json`. All three processes import them from here.
+Worker to supervisor, supervisor to worker, and supervisor and launcher in both directions; the last
+speak of many attempts at once. The keys in JSON are a contract with processes of other versions:
+a worker meets supervisors of the version before, and a supervisor may start a newer launcher.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Literal, TypedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from mlq.ids import is_valid_id
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc.values import (
+    Held,
+    Order,
+    Outcome,
+    Result,
+    Started,
+    Termination,
+    from_json,
+    to_json,
+)
 
 PROTOCOL = 2
-LAST_LINE_CHARS = 200
-"""The most of the last line of a log that a result carries."""
-
-Key = AttemptId
-"""Job id and attempt number."""
-
-Outcome = Literal[
-    "exited",
-    "signaled",
-    "timeout",
-    "canceled",
-    "released",
-    "lost",
-    "unstartable",
-    "storage",
-    "reused",
-    "foreign",
-]
-"""`reused`: the results root knows this attempt, or a later one, already: the queue has forgotten
-it. `foreign`: the folder is that of another job, which had the number before."""
 
 
-HeldState = Literal["waiting", "running", "stopping", "paused", "ended"]
+def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:
+    """Return the attempts that stand in a message as pairs."""
+    return tuple(AttemptId(str(job_id), int(number)) for job_id, number in pairs)
 
 
-class _RequiredOfOrder(TypedDict):
-    id: str
-    attempt: int
-    mark: str
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str
-    job_dir: str
-    job_json: str
-    time_limit_s: float | None
-    stop_grace_s: float
-    lane: str | None
-    width: int
+# --- the worker says ------------------------------------------------------------------------------
 
 
-class StopSignal(TypedDict):
-    """A signal that its user wants a job to get before it is stopped.
-
-    It is sent `ahead_s` before the time limit (None: not then), to the first process only if
-    `first_only`.
-    """
-
-    number: int
-    ahead_s: float | None
-    first_only: bool
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A worker has come; it is answered by `Greeting`."""
 
 
-class Order(_RequiredOfOrder, total=False):
-    """A job to start.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Orders, given at the boot time `at`, if it is told."""
 
-    `env` is the whole environment but for `secrets`: variable -> name of the file in the root's
-    `secrets` whose content it is. At most `width` orders of a `lane` run at once; `lane` null
-    starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
-    gets back in `Held`. `python_env` is the environment that it needs. `called` is
-    the name by which its user called the program whose path is `argv[0]`, "" if a path.
-    (Two classes: with postponed annotations `NotRequired` is not seen by
-    `__required_keys__`, by which orders are checked.)
-    """
-
-    tag: dict[str, Any]
-    python_env: str
-    called: str
-    secrets: dict[str, str]
-    signal: StopSignal
+    orders: tuple[Order, ...]
+    at: float | None
 
 
-class Found(TypedDict):
-    """The last attempt that the results root knows of a job; all but the number "" if unknown."""
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An attempt is to end early."""
 
-    attempt: int
-    machine: str
-    boot_id: str
-    supervisor_id: str
-
-
-class _RequiredOfResult(TypedDict):
-    id: str
-    attempt: int
-    machine: str
-    boot_id: str
-    outcome: Outcome
-    exit_code: int | None
-    signal: int | None
-    reason: str
-    started_at: str | None
-    ended_at: str
-    cpu_s: float
-    max_rss_mib: int
-
-
-class Result(_RequiredOfResult, total=False):
-    """How an attempt ended: the content of `result.json`. Times of day are UTC.
-
-    `last_line` is that of its log, if it failed; it comes after the rest of the result. `cause`
-    tells what was at fault if it could not start (`mlq_worker.ipc.causes`). `found` goes with the
-    outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
-    `notes` say what its user should know beside its end, a sentence each.
-    """
-
-    cause: dict[str, str]
-    found: Found
-    last_line: str
-    unwritten: bool
-    notes: list[str]
-
-
-class Termination(TypedDict):
-    """Why an attempt is being ended, told to the launcher before the first signal.
-
-    After `kill_at` (boot time, seconds) nothing of the attempt is spared.
-    """
-
-    id: str
-    attempt: int
+    attempt: AttemptId
     outcome: Outcome
     reason: str
-    kill_at: float
 
 
-class Started(TypedDict):
-    """A job that runs; `pid_start` in clock ticks since boot, `at` in seconds of boot time.
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """A renewal sent at `at` found these attempts ours, and these lost.
 
-    `pid` is the job's keeper: every process of the job is below it.
+    `displaced`: the queue says that the machine's name is another's.
     """
 
-    id: str
-    attempt: int
-    pid: int
-    pid_start: int
-    started_at: str
     at: float
+    alive: tuple[AttemptId, ...]
+    lost: tuple[AttemptId, ...]
+    displaced: bool
 
 
-class Held(TypedDict):
-    """An attempt the supervisor holds, as it tells a worker that connects."""
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The ends of these are committed."""
 
-    id: str
-    attempt: int
-    mark: str
-    state: HeldState
-    pid: int | None
-    pid_start: int | None
-    started_at: str | None
-    result: Result | None
-    order: dict[str, Any]
+    attempts: tuple[AttemptId, ...]
 
 
-def key_of(item: Order | Result | Termination | Started) -> Key:
-    """The attempt something is about."""
-    return AttemptId(item["id"], item["attempt"])
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Leave when nothing is held."""
 
 
-def unstarted_result(
-    key: Key, place: tuple[str, str], outcome: Outcome, reason: str, ended_at: str
-) -> Result:
-    """The result of an attempt of which nothing ran; `place` is machine and boot id."""
-    return {
-        "id": key[0],
-        "attempt": key[1],
-        "machine": place[0],
-        "boot_id": place[1],
-        "outcome": outcome,
-        "exit_code": None,
-        "signal": None,
-        "reason": reason,
-        "started_at": None,
-        "ended_at": ended_at,
-        "cpu_s": 0.0,
-        "max_rss_mib": 0,
-    }
+WorkerMessage = Hello | Start | Stop | Confirm | Forget | Shutdown
 
 
-def keys_of(pairs: Collection[list[Any]]) -> list[Key]:
-    """Return the keys in a message."""
-    return [AttemptId(str(job_id), int(attempt)) for job_id, attempt in pairs]
-
-
-def checked(order: Order) -> Order:
-    """Return an order that can be obeyed.
+def worker_message(raw: Mapping[str, Any]) -> WorkerMessage:
+    """Return what the worker says.
 
     Raises:
-        ValueError: it lacks something, or its id is none.
+        KeyError, TypeError, ValueError: it cannot be understood.
     """
-    missing = Order.__required_keys__ - order.keys()
-    if missing:
-        raise ValueError(f"an order lacks {', '.join(sorted(missing))}")
-    if not is_valid_id(order["id"]):
-        raise ValueError(f"{order['id']!r} cannot be the id of a job")
-    return order
+    match raw["op"]:
+        case "hello":
+            return Hello()
+        case "start":
+            return Start(tuple(from_json(Order, one) for one in raw["orders"]), raw.get("at"))
+        case "stop":
+            attempt = AttemptId(raw["id"], raw["attempt"])
+            return Stop(attempt, raw["outcome"], raw["reason"])
+        case "confirm":
+            alive, lost = attempt_ids(raw["alive"]), attempt_ids(raw["lost"])
+            return Confirm(raw["at"], alive, lost, raw.get("displaced", False))
+        case "forget":
+            return Forget(attempt_ids(raw["attempts"]))
+        case "shutdown":
+            return Shutdown()
+        case other:
+            raise ValueError(f"no such operation: {other!r}")
+
+
+# --- the supervisor says to the worker ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """Who the supervisor is, and all that it holds."""
+
+    supervisor_id: str
+    boot_id: str
+    pid: int
+    attempts: tuple[Held, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {
+            "event": "hello",
+            "protocol": PROTOCOL,
+            "supervisor_id": self.supervisor_id,
+            "boot_id": self.boot_id,
+            "pid": self.pid,
+            "attempts": [to_json(one) for one in self.attempts],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HaveStarted:
+    """These run."""
+
+    attempts: tuple[Started, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"event": "started", "attempts": [to_json(one) for one in self.attempts]}
+
+
+@dataclass(frozen=True, slots=True)
+class HaveEnded:
+    """These have ended."""
+
+    results: tuple[Result, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"event": "ended", "results": [to_json(one) for one in self.results]}
+
+
+@dataclass(frozen=True, slots=True)
+class ContactNews:
+    """For how long each channel has been silent, and what is wrong with NFS; "" if nothing is."""
+
+    redis_silence_s: float
+    nfs_silence_s: float
+    paused: bool
+    nfs_error: str
+    wrong_root: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {
+            "event": "contact",
+            "redis_silence_s": round(self.redis_silence_s, 3),
+            "nfs_silence_s": round(self.nfs_silence_s, 3),
+            "paused": self.paused,
+            "nfs_error": self.nfs_error,
+            "wrong_root": self.wrong_root,
+        }
+
+
+SupervisorMessage = Greeting | HaveStarted | HaveEnded | ContactNews
+
+
+# --- supervisor and launcher ----------------------------------------------------------------------
+
+
+class Spawn(NamedTuple):
+    """An order for the launcher, and until when (boot time) it may still start it."""
+
+    order: Order
+    start_by: float
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What the launcher is to do: first to know why attempts end, last to start others.
+
+    Args:
+        end: why these are ended.
+        forget: results that the queue has, and that need not be written any more.
+        record: results to write.
+        spawn: orders to start.
+    """
+
+    end: tuple[Termination, ...] = ()
+    forget: tuple[AttemptId, ...] = ()
+    record: tuple[Result, ...] = ()
+    spawn: tuple[Spawn, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent; empty if there is nothing to do."""
+        raw: dict[str, list[Any]] = {
+            "doom": [to_json(one) for one in self.end],
+            "forget": list(self.forget),
+            "record": [to_json(one) for one in self.record],
+            "spawn": [[to_json(one.order), one.start_by] for one in self.spawn],
+        }
+        return {name: items for name, items in raw.items() if items}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Commands:
+        """Return what `to_json` made this of."""
+        return cls(
+            tuple(from_json(Termination, one) for one in raw.get("doom", ())),
+            attempt_ids(raw.get("forget", ())),
+            tuple(from_json(Result, one) for one in raw.get("record", ())),
+            tuple(Spawn(from_json(Order, one), by) for one, by in raw.get("spawn", ())),
+        )
+
+
+class Recorded(NamedTuple):
+    """A result that is on NFS, or will not be soon (`is_written`); the last line of its log."""
+
+    attempt: AttemptId
+    is_written: bool
+    last_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has become of attempts at the launcher.
+
+    Args:
+        started: these run.
+        late: these were not started, since their time to start had passed.
+        gone: no process of these is left.
+        recorded: the results of these are dealt with.
+    """
+
+    started: tuple[Started, ...] = ()
+    late: tuple[AttemptId, ...] = ()
+    gone: tuple[Result, ...] = ()
+    recorded: tuple[Recorded, ...] = ()
+
+    def plus(self, more: News) -> News:
+        """Return both together."""
+        return News(
+            self.started + more.started,
+            self.late + more.late,
+            self.gone + more.gone,
+            self.recorded + more.recorded,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        lines = [[*one.attempt, one.last_line] for one in self.recorded if one.last_line]
+        raw: dict[str, list[Any]] = {
+            "started": [to_json(one) for one in self.started],
+            "late": list(self.late),
+            "gone": [to_json(one) for one in self.gone],
+            "last_lines": lines,
+            "stored": [one.attempt for one in self.recorded if one.is_written],
+            "unwritten": [one.attempt for one in self.recorded if not one.is_written],
+        }
+        return {name: items for name, items in raw.items() if items}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> News:
+        """Return what `to_json` made this of."""
+        lines = {
+            AttemptId(job_id, number): line for job_id, number, line in raw.get("last_lines", ())
+        }
+        recorded = [
+            Recorded(attempt, is_written, lines.get(attempt, ""))
+            for how, is_written in (("stored", True), ("unwritten", False))
+            for attempt in attempt_ids(raw.get(how, ()))
+        ]
+        return cls(
+            tuple(from_json(Started, one) for one in raw.get("started", ())),
+            attempt_ids(raw.get("late", ())),
+            tuple(from_json(Result, one) for one in raw.get("gone", ())),
+            tuple(recorded),
+        )

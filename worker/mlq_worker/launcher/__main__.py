@@ -23,6 +23,7 @@ from types import FrameType
 from mlq.files.layout import Layout
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.messages import Commands
 from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.spawner import Spawner
 
@@ -45,7 +46,7 @@ def run(spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
         spawner.reap()
         channel.flush()
         for message in channel.receive():
-            spawner.handle(message)
+            spawner.handle(Commands.from_json(message))
         spawner.pool.collect()
 
 

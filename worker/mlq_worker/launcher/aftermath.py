@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mlq.files.layout import Layout
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.clock import boottime
-from mlq_worker.ipc.messages import Key
 from mlq_worker.ipc.processes import Target
 from mlq_worker.launcher import shared_memory
 from mlq_worker.launcher.log_watch import LogWatch
@@ -47,36 +47,36 @@ class Aftermath:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._watched: dict[Key, _Watched] = {}
+        self._watched: dict[AttemptId, _Watched] = {}
         self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._is_running = False
 
-    def started(self, key: Key, before: frozenset[int]) -> None:
+    def started(self, attempt: AttemptId, before: frozenset[int]) -> None:
         """An attempt runs.
 
         Args:
-            key: the attempt.
+            attempt: it.
             before: what lay in /dev/shm before it.
         """
-        log = self._layout.folder(key[0]).log_file(key[1])
-        self._watched[key] = _Watched(LogWatch(log), before)
+        log = self._layout.folder(attempt.job_id).log_file(attempt.number)
+        self._watched[attempt] = _Watched(LogWatch(log), before)
         if not self._is_running:
             self._is_running = True
             for calls, look in ((self._logs, _look_at_logs), (self._memory, _look_at_memory)):
                 run = partial(self._run, calls, look)
                 threading.Thread(target=run, daemon=True, name=look.__name__).start()
 
-    def killed(self, key: Key, target: Target) -> None:
+    def killed(self, attempt: AttemptId, target: Target) -> None:
         """It will be killed, or was: see what its processes hold in /dev/shm while they live."""
-        watched = self._watched.get(key)
+        watched = self._watched.get(attempt)
         if watched is not None and watched.target is None:
             watched.target = target
             self._memory.put(self._look_at_new)
 
-    def notes(self, key: Key) -> list[str] | None:
+    def notes(self, attempt: AttemptId) -> list[str] | None:
         """Return what is to be said of an attempt that has ended; None: ask again soon."""
-        watched = self._watched.get(key)
+        watched = self._watched.get(attempt)
         if watched is None:
             return []
         if watched.until is None:
@@ -87,7 +87,7 @@ class Aftermath:
                 self._ask(watched, self._memory, _say_of_memory)
         if len(watched.answers) < watched.asked and boottime() < watched.until:
             return None
-        del self._watched[key]
+        del self._watched[attempt]
         return [note for notes in watched.answers for note in notes]
 
     def _ask(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.messages import Order, Result, Started, Termination
+from mlq_worker.ipc.values import Order, Result, Started, Termination
 from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.prepare import Ready
 
@@ -13,7 +14,7 @@ SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; 
 
 
 @dataclass(slots=True)
-class Job:
+class LaunchedAttempt:
     """One attempt from its order until its processes are gone.
 
     `foreign`: its folder holds what is not its own; nothing may be written there. `hidden`: the
@@ -23,7 +24,7 @@ class Job:
     order: Order
     start_by: float
     ready: Ready | None = None
-    doom: Termination | None = None
+    termination: Termination | None = None
     started: Started | None = None
     result: Result | None = None
     foreign: bool = False
@@ -31,6 +32,11 @@ class Job:
     keeper: Gone | None = None
     sweep_at: float = 0.0
     sweep_s: float = SWEEP_S
+
+    @property
+    def id(self) -> AttemptId:
+        """Job id and attempt number."""
+        return self.order.attempt
 
     @property
     def settled(self) -> bool:
@@ -49,4 +55,4 @@ class Job:
         """Whose processes are meant."""
         if self.started is None:
             return processes.Target()
-        return processes.Target(self.started["pid"], self.started["pid_start"])
+        return processes.Target(self.started.pid, self.started.pid_start)

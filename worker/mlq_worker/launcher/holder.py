@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mlq.files.layout import JobFolder, Layout
 from mlq.files.strict_files import JOB_BYTES, Content, read_file
-from mlq_worker.ipc.messages import Found
+from mlq_worker.ipc.values import Found
 
 _NAME = "holder.json"
 _MOST_BYTES = 4096
@@ -73,12 +73,7 @@ def last_attempt(root: Layout, folder: JobFolder, at_least: int) -> Found | None
     if last < at_least:
         return None
     holder = read_holder(root, folder.attempt_dir(last))
-    return {
-        "attempt": last,
-        "machine": holder.machine,
-        "boot_id": holder.boot_id,
-        "supervisor_id": holder.supervisor_id,
-    }
+    return Found(last, *holder)
 
 
 def is_of_another(root: Layout, folder: JobFolder, job_json: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook, pinned
 from mlq.files.strict_files import Content, read_file
-from mlq_worker.ipc.messages import LAST_LINE_CHARS, Result, key_of
+from mlq_worker.ipc.values import LAST_LINE_CHARS, Result
 
 _TAIL_BYTES = 4096
 _SHORTEST_SECRET = 4  # a shorter one is in many a word, and easily guessed
@@ -26,7 +26,7 @@ _ESCAPES = re.compile(
 
 def tells_last_line(result: Result) -> bool:
     """Whether the reason of such an end is told together with the last line of the log."""
-    return result["outcome"] in _FAILED and result["exit_code"] != 0
+    return result.outcome in _FAILED and result.exit_code != 0
 
 
 def read_last_line(
@@ -42,7 +42,7 @@ def read_last_line(
     """
     try:
         with pinned(layout, last_look) as root:
-            path = root.log_file(*key_of(result))
+            path = root.log_file(*result.attempt)
             read = read_file(root.root, path, _TAIL_BYTES, tail=True)
     except OSError:
         return ""

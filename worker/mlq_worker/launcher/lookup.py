@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 
 from mlq_worker.ipc.causes import Cause, Kind
-from mlq_worker.ipc.messages import Found, Order, Outcome
+from mlq_worker.ipc.values import Found, Order, Outcome
 
 NOT_FOUND, NOT_USABLE = 127, 126  # as shells report them
 _FIRST_LINE_BYTES = 256  # of a script, as far as the kernel reads it
@@ -80,12 +80,12 @@ def check_environment(path: str) -> None:
 
 def find(order: Order) -> str:
     """Return the path of a job's command, looked up as execvp(3) does; raises Failure."""
-    name = order["argv"][0]
+    name = order.argv[0]
     if "/" in name:
-        return _direct(name, Path(order["cwd"], name), order.get("called", ""))
+        return _direct(name, Path(order.cwd, name), order.called)
     refused = ""
-    for folder in order["env"].get("PATH", os.defpath).split(":"):
-        path = Path(order["cwd"], folder, name)
+    for folder in order.env.get("PATH", os.defpath).split(":"):
+        path = Path(order.cwd, folder, name)
         try:
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError, PermissionError):

@@ -6,15 +6,16 @@ would. So its news may wait a moment for more, as long as there are jobs to go o
 
 from __future__ import annotations
 
-from typing import Any
-
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.messages import News, Recorded
+from mlq_worker.ipc.values import Result, Started
 
 _GATHER_S = 0.01
 
 
-class Report:
+class Outbox:
     """The news that was not sent yet.
 
     Args:
@@ -23,24 +24,40 @@ class Report:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._news: dict[str, list[Any]] = {}
+        self._news = News()
         self._send_at = 0.0
 
-    def tell(self, what: str, item: object) -> None:
-        """Adds a piece of news."""
-        if not self._news:
+    def started(self, started: Started) -> None:
+        """Tell that a job runs."""
+        self._add(News(started=(started,)))
+
+    def late(self, attempt: AttemptId) -> None:
+        """Tell that an attempt was not started in time."""
+        self._add(News(late=(attempt,)))
+
+    def gone(self, result: Result) -> None:
+        """Tell that no process of an attempt is left."""
+        self._add(News(gone=(result,)))
+
+    def recorded(self, recorded: Recorded) -> None:
+        """Tell that a result is dealt with."""
+        self._add(News(recorded=(recorded,)))
+
+    def _add(self, news: News) -> None:
+        if self._news == News():
             self._send_at = boottime() + _GATHER_S
-        self._news.setdefault(what, []).append(item)
+        self._news = self._news.plus(news)
 
     def send(self, now: float, *, at_once: bool) -> float:
-        """Sends what there is to tell, unless it may wait and has not waited long enough.
+        """Send what there is to tell, unless it may wait and has not waited long enough.
 
         Returns:
             The boot time at which to call again; infinity if there is nothing left to tell.
         """
-        if self._news and not at_once and now < self._send_at:
+        if self._news == News():
+            return float("inf")
+        if not at_once and now < self._send_at:
             return self._send_at
-        if self._news:
-            self._channel.send(self._news)
-            self._news = {}
+        self._channel.send(self._news.to_json())
+        self._news = News()
         return float("inf")

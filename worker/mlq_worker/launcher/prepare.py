@@ -17,8 +17,9 @@ from pathlib import Path
 from mlq.files.layout import Layout, write_atomically
 from mlq.files.paths import make_private_dirs
 from mlq.files.root import LastLook, WrongRootError, pinned
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import Cause, Kind
-from mlq_worker.ipc.messages import Key, Order, Outcome, key_of
+from mlq_worker.ipc.values import Order, Outcome
 from mlq_worker.launcher import shared_memory
 from mlq_worker.launcher.holder import Holder, is_of_another, last_attempt
 from mlq_worker.launcher.lookup import (
@@ -75,7 +76,7 @@ class Preparation:
         last_look: LastLook | None = None,
     ) -> None:
         self._layout, self._holder, self._last_look = layout, holder, last_look
-        self._again: set[Key] = set()
+        self._again: set[AttemptId] = set()
         self._clock = clock
         self._found: dict[tuple[str, ...], str] = {}
         self._found_at = clock()
@@ -86,8 +87,8 @@ class Preparation:
         Returns:
             `Ready`, whose log the caller closes, or the `Failure`.
         """
-        again = key_of(order) in self._again
-        self._again.discard(key_of(order))
+        again = order.attempt in self._again
+        self._again.discard(order.attempt)
         try:
             with pinned(self._layout, self._last_look) as root:
                 log = _open_log(order, root, self._holder, again=again)
@@ -98,16 +99,16 @@ class Preparation:
         except OSError as error:
             reason = f"cannot write {error.filename or self._layout.root}: {error.strerror}"
             own = _is_of_the_job(error, self._layout)
-            cause = Cause(Kind.JOB_FOLDER, order["job_dir"]) if own else None
+            cause = Cause(Kind.JOB_FOLDER, order.job_dir) if own else None
             return Failure("storage", None, reason, cause)
         return _with_command(order, log, self._command, self._secrets)
 
-    def expect(self, key: Key) -> None:
+    def expect(self, attempt: AttemptId) -> None:
         """Expect an attempt once more: it was prepared, and then it was too late to start it."""
-        self._again.add(key)
+        self._again.add(attempt)
 
     def _secrets(self, order: Order) -> dict[str, str]:
-        wanted = order.get("secrets", {})
+        wanted = order.secrets
         if not wanted:
             return {}
         try:
@@ -122,11 +123,11 @@ class Preparation:
         if now - self._found_at > _BELIEF_S:
             self._found, self._found_at = {}, now
         found = self._found
-        path = order["env"].get("PATH", os.defpath)  # it begins with the environment's own folder
-        python_env = order.get("python_env", "")
-        name = (order["cwd"], path, python_env, order["argv"][0])
+        path = order.env.get("PATH", os.defpath)  # it begins with the environment's own folder
+        python_env = order.python_env
+        name = (order.cwd, path, python_env, order.argv[0])
         if name not in found:
-            check_folder(order["cwd"])
+            check_folder(order.cwd)
             check_environment(python_env)
             found[name] = find(order)
         return found[name]
@@ -139,7 +140,7 @@ def _with_command(
     secrets: Callable[[Order], dict[str, str]],
 ) -> Ready | Failure:
     try:
-        argv = [command(order), *order["argv"][1:]]
+        argv = [command(order), *order.argv[1:]]
         return Ready(log, argv, secrets(order), shared_memory.present())
     except Failure as failure:
         os.close(log)
@@ -154,13 +155,13 @@ def _with_command(
 
 def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int:
     """Make what an attempt needs below the pinned root; raises Failure if it is not its own."""
-    folder, attempt = root.folder(order["id"]), order["attempt"]
+    folder, attempt = root.folder(order.attempt.job_id), order.attempt.number
     is_new = _make_job_folder(folder.path)
     if not is_new and not again:
         _check_unused(order, root)
     if is_new or not _has_content(folder.job_file):
         # Not flushed: the queue has the same text, and the next attempt finds it lost.
-        write_atomically(folder.job_file, order["job_json"].encode("utf-8"), flush=False)
+        write_atomically(folder.job_file, order.job_json.encode("utf-8"), flush=False)
     attempt_dir = folder.attempt_dir(attempt)
     for path in (folder.attempts_dir, attempt_dir, folder.checkpoint_dir, folder.output_dir):
         make_private_dirs(path)
@@ -183,13 +184,13 @@ def _is_of_the_job(error: OSError, layout: Layout) -> bool:
 
 def _check_unused(order: Order, root: Layout) -> None:
     """Make sure that a queue that forgot did not give out anew what the root knows already."""
-    folder = root.folder(order["id"])
-    if is_of_another(root, folder, order["job_json"]):
-        reason = f"job {order['id']} was another job before: {JOB_NUMBER_REUSED}"
+    folder = root.folder(order.attempt.job_id)
+    if is_of_another(root, folder, order.job_json):
+        reason = f"job {order.attempt.job_id} was another job before: {JOB_NUMBER_REUSED}"
         raise Failure("foreign", None, reason)
-    found = last_attempt(root, folder, order["attempt"])
+    found = last_attempt(root, folder, order.attempt.number)
     if found is not None:
-        reason = f"attempt {found['attempt']} is in the results root, and the queue forgot it"
+        reason = f"attempt {found.attempt} is in the results root, and the queue forgot it"
         raise Failure("reused", None, reason, found=found)
 
 

@@ -8,14 +8,16 @@ and the writing goes on until it succeeds or the queue has the result.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.clock import boottime
 from mlq_worker.ipc.log import note
-from mlq_worker.ipc.messages import Key, Result, key_of
+from mlq_worker.ipc.messages import Recorded
+from mlq_worker.ipc.values import Result
 from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.last_line import read_last_line, tells_last_line
 from mlq_worker.launcher.results import write_result
@@ -41,8 +43,7 @@ class ResultWriter:
     Args:
         layout: where they go.
         pool: whose threads write them.
-        stored: called with `stored` or `unwritten` and the attempt once its end may be reported,
-            before it with `last_lines` and the attempt and the last line of its log.
+        report: is told of each attempt once its end may be reported.
         last_look: at the root.
     """
 
@@ -50,30 +51,30 @@ class ResultWriter:
         self,
         layout: Layout,
         pool: Pool,
-        stored: Callable[[str, object], None],
+        report: Callable[[Recorded], None],
         last_look: LastLook | None = None,
     ) -> None:
         self._layout, self._last_look = layout, last_look
         self._pool = pool
-        self._stored = stored
-        self._entries: dict[Key, _Entry] = {}
+        self._report = report
+        self._entries: dict[AttemptId, _Entry] = {}
 
     def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
         """Writes a result, in a thread; `hidden` are texts that must not be in it."""
         entry = _Entry(result, boottime() + _PATIENCE_S, hidden)
-        self._entries[key_of(result)] = entry
+        self._entries[result.attempt] = entry
         self._write(entry)
 
-    def forget(self, key: Key) -> None:
+    def forget(self, attempt: AttemptId) -> None:
         """Tries no more: the queue has the result."""
-        self._entries.pop(key, None)
+        self._entries.pop(attempt, None)
 
     def tick(self, now: float) -> float:
         """Does what is due; returns when (boot time) the next thing is."""
         due = _NEVER
         for entry in self._entries.values():
             if now >= entry.tell_at:
-                self._tell(entry, "unwritten")
+                self._tell(entry, is_written=False)
             if now >= entry.retry_at:
                 entry.retry_at = _NEVER
                 self._write(entry)
@@ -89,22 +90,19 @@ class ResultWriter:
         if tells_last_line(result):
             line = read_last_line(result, self._layout, entry.hidden, self._last_look)
         if line:
-            result = {**result, "last_line": line}
+            result = replace(result, last_line=line)
         return line, write_result(result, self._layout, self._last_look)
 
     def _written(self, entry: _Entry, line: str, error: str) -> None:
-        if line and entry.tell_at != _NEVER:
-            self._stored("last_lines", [*key_of(entry.result), line])
-        self._tell(entry, "unwritten" if error else "stored")
-        key = key_of(entry.result)
+        self._tell(entry, is_written=not error, line=line)
         if not error:
-            self._entries.pop(key, None)
+            self._entries.pop(entry.result.attempt, None)
             return
         note(f"{error}; trying again in {entry.retry_s:.0f} s")
         entry.retry_at = boottime() + entry.retry_s
         entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
 
-    def _tell(self, entry: _Entry, how: str) -> None:
+    def _tell(self, entry: _Entry, *, is_written: bool, line: str = "") -> None:
         if entry.tell_at != _NEVER:
             entry.tell_at = _NEVER
-            self._stored(how, key_of(entry.result))
+            self._report(Recorded(entry.result.attempt, is_written, line))

@@ -11,8 +11,8 @@ from mlq.files.layout import Layout, write_atomically
 from mlq.files.paths import make_private_dirs
 from mlq.files.root import LastLook, pinned
 from mlq_worker.ipc.causes import Cause, Kind
-from mlq_worker.ipc.messages import Outcome, Result
 from mlq_worker.ipc.processes import signal_name
+from mlq_worker.ipc.values import Outcome, Result, to_json
 from mlq_worker.launcher.lookup import Failure
 
 
@@ -48,7 +48,7 @@ def usage(used: resource.struct_rusage) -> tuple[float, int]:
 
 def write_result(result: Result, layout: Layout, last_look: LastLook | None = None) -> str:
     """Writes `result.json`; returns what went wrong, "" if nothing did."""
-    path = layout.folder(result["id"]).result_file(result["attempt"])
+    path = layout.result_file(*result.attempt)
     try:
         with pinned(layout, last_look) as root:
             _write(result, root)
@@ -58,11 +58,11 @@ def write_result(result: Result, layout: Layout, last_look: LastLook | None = No
 
 
 def _write(result: Result, root: Layout) -> None:
-    folder = root.folder(result["id"])
-    path = folder.result_file(result["attempt"])
-    content = json.dumps(result).encode("ascii")
+    folder = root.folder(result.attempt.job_id)
+    path = folder.result_file(result.attempt.number)
+    content = json.dumps(to_json(result)).encode("ascii")
     try:
         write_atomically(path, content)
     except FileNotFoundError:  # nothing of it was prepared
-        make_private_dirs(folder.attempt_dir(result["attempt"]))
+        make_private_dirs(folder.attempt_dir(result.attempt.number))
         write_atomically(path, content)

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.causes import Cause, Kind
+from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.clock import boottime, utc_now
-from mlq_worker.ipc.messages import Key, Termination, key_of, keys_of, unstarted_result
+from mlq_worker.ipc.messages import Commands, Recorded
+from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
 from mlq_worker.launcher.aftermath import Aftermath
-from mlq_worker.launcher.attempt import SWEEP_S, Job
+from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.keepers import Gone, Keepers, Leader
 from mlq_worker.launcher.lookup import Failure
-from mlq_worker.launcher.outbox import Report
+from mlq_worker.launcher.outbox import Outbox
 from mlq_worker.launcher.prefetch import Lanes
 from mlq_worker.launcher.prepare import FOREIGN, Preparation, Ready
 from mlq_worker.launcher.result_writer import ResultWriter
@@ -62,117 +64,107 @@ class Spawner:
         self._place = place
         self._aftermath = Aftermath(layout)
         self.keepers = keepers
-        self._jobs: dict[Key, Job] = {}
-        self._by_pid: dict[int, Job] = {}
-        self._lanes: Lanes[Job] = Lanes()
-        self._leaving: list[Job] = []
-        self._report = Report(channel)
+        self._attempts: dict[AttemptId, LaunchedAttempt] = {}
+        self._by_pid: dict[int, LaunchedAttempt] = {}
+        self._lanes: Lanes[LaunchedAttempt] = Lanes()
+        self._leaving: list[LaunchedAttempt] = []
+        self._outbox = Outbox(channel)
         self.pool = Pool(_POOL_SIZE)
-        self._shelf = ResultWriter(layout, self.pool, self._report.tell, last_look)
+        self._writer = ResultWriter(layout, self.pool, self._outbox.recorded, last_look)
         self.told_to_end = False
 
     # --- messages ---------------------------------------------------------------------------------
 
-    def handle(self, message: dict[str, Any]) -> None:
-        """Does what the supervisor says."""
-        for order, start_by in message.get("spawn", ()):
-            job = self._jobs[key_of(order)] = Job(order, start_by)
-            if order["lane"] is not None:
-                self._lanes.join(order["lane"], order["width"], job)
-            self.pool.submit(partial(self._prepare, job))
-        for doom in message.get("doom", ()):
-            self._condemn(doom)
-        for result in message.get("record", ()):
-            self._shelf.put(result)
-        for attempt in keys_of(message.get("forget", ())):
-            self._shelf.forget(attempt)
+    def handle(self, commands: Commands) -> None:
+        """Do what the supervisor says."""
+        for order, start_by in commands.spawn:
+            attempt = self._attempts[order.attempt] = LaunchedAttempt(order, start_by)
+            if order.lane is not None:
+                self._lanes.join(order.lane, order.width, attempt)
+            self.pool.submit(partial(self._prepare, attempt))
+        for termination in commands.end:
+            self._condemn(termination)
+        for result in commands.record:
+            self._writer.put(result)
+        for attempt_id in commands.forget:
+            self._writer.forget(attempt_id)
 
-    def _condemn(self, doom: Termination) -> None:
-        job = self._jobs.get(key_of(doom))
-        if job is None:
+    def _condemn(self, termination: Termination) -> None:
+        attempt = self._attempts.get(termination.attempt)
+        if attempt is None:
             return
-        job.doom = doom
-        self._aftermath.killed(key_of(doom), job.target)
-        if job.started is None:  # whatever its preparation finds, it will not run
-            self._end_unstarted(job, Failure(doom["outcome"], None, doom["reason"]))
+        attempt.termination = termination
+        self._aftermath.killed(attempt.id, attempt.target)
+        if attempt.started is None:  # whatever its preparation finds, it will not run
+            self._end_unstarted(attempt, Failure(termination.outcome, None, termination.reason))
 
     # --- starting ---------------------------------------------------------------------------------
 
-    def _prepare(self, job: Job) -> Callable[[], None]:
-        return partial(self._start, job, self._preparation.prepare(job.order))
+    def _prepare(self, attempt: LaunchedAttempt) -> Callable[[], None]:
+        return partial(self._start, attempt, self._preparation.prepare(attempt.order))
 
-    def _start(self, job: Job, prepared: Ready | Failure) -> None:
+    def _start(self, attempt: LaunchedAttempt, prepared: Ready | Failure) -> None:
         if isinstance(prepared, Failure):
-            job.foreign = prepared.outcome in FOREIGN
-            if job.result is None:
-                self._end_unstarted(job, prepared)
+            attempt.foreign = prepared.outcome in FOREIGN
+            if attempt.result is None:
+                self._end_unstarted(attempt, prepared)
             return
-        job.ready = prepared
-        lane = job.order["lane"]
-        if job.result is not None:
-            self._close_log(job)
+        attempt.ready = prepared
+        lane = attempt.order.lane
+        if attempt.result is not None:
+            self._close_log(attempt)
         elif lane is not None:
             self._advance(lane)
         else:
-            self._spawn(job, prepared)
+            self._spawn(attempt, prepared)
 
     def _advance(self, lane: str) -> None:
         """Starts what may start in a lane."""
-        while (job := self._lanes.next(lane)) is not None:
-            if job.ready is not None and job.result is None:
-                self._spawn(job, job.ready)
-            if job.started is None:
+        while (attempt := self._lanes.next(lane)) is not None:
+            if attempt.ready is not None and attempt.result is None:
+                self._spawn(attempt, attempt.ready)
+            if attempt.started is None:
                 self._lanes.leave(lane)
 
-    def _close_log(self, job: Job) -> None:
-        if job.ready is not None:
-            os.close(job.ready.log)
-            job.ready = None
+    def _close_log(self, attempt: LaunchedAttempt) -> None:
+        if attempt.ready is not None:
+            os.close(attempt.ready.log)
+            attempt.ready = None
 
-    def _spawn(self, job: Job, ready: Ready) -> None:
+    def _spawn(self, attempt: LaunchedAttempt, ready: Ready) -> None:
         try:
-            self._try_to_spawn(job, ready)
+            self._try_to_spawn(attempt, ready)
         finally:
-            self._close_log(job)
+            self._close_log(attempt)
 
-    def _try_to_spawn(self, job: Job, ready: Ready) -> None:
-        order = job.order
-        if boottime() > job.start_by:
-            del self._jobs[key_of(order)]
-            self._preparation.expect(key_of(order))
-            self._report.tell("late", key_of(order))
+    def _try_to_spawn(self, attempt: LaunchedAttempt, ready: Ready) -> None:
+        order = attempt.order
+        if boottime() > attempt.start_by:
+            del self._attempts[attempt.id]
+            self._preparation.expect(attempt.id)
+            self._outbox.late(attempt.id)
             return
-        env, job.hidden = {**order["env"], **ready.secrets}, tuple(ready.secrets.values())
+        env, attempt.hidden = {**order.env, **ready.secrets}, tuple(ready.secrets.values())
         try:
-            pid = self.keepers.start(order["mark"], order["cwd"], ready.argv, env, ready.log)
+            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.log)
         except (OSError, ValueError) as error:
-            self._end_unstarted(job, spawn_fault(error))
+            self._end_unstarted(attempt, spawn_fault(error))
             return
         seen = processes.look_at(pid)
         if seen is None:
             raise RuntimeError(f"process {pid} vanished before it was reaped")
-        job.started = {
-            "id": order["id"],
-            "attempt": order["attempt"],
-            "pid": pid,
-            "pid_start": seen.start,
-            "started_at": utc_now(),
-            "at": boottime(),
-        }
-        self._by_pid[pid] = job
-        self._aftermath.started(key_of(order), ready.shared_memory)
-        self._report.tell("started", job.started)
+        attempt.started = Started(attempt.id, pid, seen.start, utc_now(), boottime())
+        self._by_pid[pid] = attempt
+        self._aftermath.started(attempt.id, ready.shared_memory)
+        self._outbox.started(attempt.started)
 
-    def _end_unstarted(self, job: Job, why: Failure) -> None:
-        key = key_of(job.order)
-        job.result = unstarted_result(key, self._place, why.outcome, why.reason, utc_now())
-        job.result["exit_code"] = why.exit_code
-        if why.cause is not None:
-            job.result["cause"] = why.cause.as_json()
-        if why.found is not None:
-            job.result["found"] = why.found
-        self._close_log(job)
-        self._finish(job)
+    def _end_unstarted(self, attempt: LaunchedAttempt, why: Failure) -> None:
+        result = unstarted_result(attempt.id, self._place, (why.outcome, why.reason), utc_now())
+        attempt.result = replace(
+            result, exit_code=why.exit_code, cause=why.cause or NO_CAUSE, found=why.found
+        )
+        self._close_log(attempt)
+        self._finish(attempt)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -180,47 +172,48 @@ class Spawner:
         """Takes note of the dead: leaders of jobs, and keepers, below which nothing is left."""
         leaders, gone = self.keepers.hear()
         for leader in leaders:
-            job = self._by_pid.get(leader.keeper)
-            if job is not None:
-                self._leader_ended(job, leader)
+            attempt = self._by_pid.get(leader.keeper)
+            if attempt is not None:
+                self._leader_ended(attempt, leader)
         for keeper in gone:
-            job = self._by_pid.pop(keeper.pid, None)
-            if job is not None:
-                self._keeper_ended(job, keeper)
+            attempt = self._by_pid.pop(keeper.pid, None)
+            if attempt is not None:
+                self._keeper_ended(attempt, keeper)
 
-    def _leader_ended(self, job: Job, leader: Leader) -> None:
+    def _leader_ended(self, attempt: LaunchedAttempt, leader: Leader) -> None:
         outcome, exit_code, number, reason = classify(leader.status)
-        job.result = {
-            "id": job.order["id"],
-            "attempt": job.order["attempt"],
-            "machine": self._place[0],
-            "boot_id": self._place[1],
-            "outcome": outcome,
-            "exit_code": exit_code,
-            "signal": number,
-            "reason": reason,
-            "started_at": job.started and job.started["started_at"],
-            "ended_at": utc_now(),
-            "cpu_s": 0.0,
-            "max_rss_mib": 0,
-        }
+        attempt.result = Result(
+            attempt.id,
+            *self._place,
+            outcome,
+            exit_code,
+            number,
+            reason,
+            started_at=attempt.started.started_at if attempt.started else None,
+            ended_at=utc_now(),
+            cpu_s=0.0,
+            max_rss_mib=0,
+        )
         # Its keeper ends at once if nothing is left, and a look at all processes is dear.
-        job.sweep_at = boottime() + job.sweep_s
+        attempt.sweep_at = boottime() + attempt.sweep_s
         if number is not None:
-            job.sweep_at += _TRACKER_S
-            self._aftermath.killed(key_of(job.order), job.target)
-        self._leaving.append(job)
+            attempt.sweep_at += _TRACKER_S
+            self._aftermath.killed(attempt.id, attempt.target)
+        self._leaving.append(attempt)
 
-    def _keeper_ended(self, job: Job, keeper: Gone) -> None:
-        job.keeper = keeper
-        if job.result is None:
+    def _keeper_ended(self, attempt: LaunchedAttempt, keeper: Gone) -> None:
+        attempt.keeper = keeper
+        if attempt.result is None:
             # It was killed, and its leader with it; or the kernel let it fork no leader.
-            self._leader_ended(job, Leader(keeper.pid, keeper.status))
-        result = job.its_result
+            self._leader_ended(attempt, Leader(keeper.pid, keeper.status))
+        result = attempt.its_result
         if os.WIFEXITED(keeper.status) and keeper.status:
-            result["outcome"], result["exit_code"] = "lost", None
-            result["reason"], result["cause"] = _UNFORKED_REASON, Cause(Kind.MACHINE).as_json()
-        result["cpu_s"], result["max_rss_mib"] = usage(keeper.usage)
+            cause = Cause(Kind.MACHINE)
+            result = replace(
+                result, outcome="lost", exit_code=None, reason=_UNFORKED_REASON, cause=cause
+            )
+        cpu_s, max_rss_mib = usage(keeper.usage)
+        attempt.result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
 
     def clear(self) -> float:
         """Ends what ended jobs left behind and reports the jobs of which nothing is left.
@@ -232,50 +225,53 @@ class Spawner:
             return float("inf")
         now = boottime()
         strays = self.keepers.end_strays()
-        remaining: list[Job] = []
-        for job in self._leaving:
-            if job.keeper is None or (strays and os.WIFSIGNALED(job.keeper.status)):
-                self._sweep(job, now)
-                remaining.append(job)
-            elif (notes := self._aftermath.notes(key_of(job.order))) is None:
-                job.sweep_at = now + SWEEP_S
-                remaining.append(job)
+        remaining: list[LaunchedAttempt] = []
+        for attempt in self._leaving:
+            if attempt.keeper is None or (strays and os.WIFSIGNALED(attempt.keeper.status)):
+                self._sweep(attempt, now)
+                remaining.append(attempt)
+            elif (notes := self._aftermath.notes(attempt.id)) is None:
+                attempt.sweep_at = now + SWEEP_S
+                remaining.append(attempt)
             else:
-                self._finish(job, notes)
+                self._finish(attempt, notes)
         self._leaving = remaining
-        return min((job.sweep_at for job in remaining), default=float("inf"))
+        return min((attempt.sweep_at for attempt in remaining), default=float("inf"))
 
-    def _sweep(self, job: Job, now: float) -> None:
+    def _sweep(self, attempt: LaunchedAttempt, now: float) -> None:
         """Kills what is left of a job, unless it still has a grace."""
-        if now < job.sweep_at:
+        if now < attempt.sweep_at:
             return
-        if (job.doom is None or now >= job.doom["kill_at"]) and processes.waits(job.target):
-            processes.kill_all(partial(processes.members, [job.target]))
-        job.sweep_at = now + job.sweep_s
-        job.sweep_s = min(2 * job.sweep_s, _SWEEP_MAX_S)
+        if (attempt.termination is None or now >= attempt.termination.kill_at) and processes.waits(
+            attempt.target
+        ):
+            processes.kill_all(partial(processes.members, [attempt.target]))
+        attempt.sweep_at = now + attempt.sweep_s
+        attempt.sweep_s = min(2 * attempt.sweep_s, _SWEEP_MAX_S)
 
-    def _finish(self, job: Job, notes: list[str] | None = None) -> None:
-        result = job.its_result
-        if notes:
-            result["notes"] = notes
-        if job.doom is not None:
-            result["outcome"], result["reason"] = job.doom["outcome"], job.doom["reason"]
-        elif self.told_to_end and result["signal"] in (signal.SIGTERM, signal.SIGHUP):
+    def _finish(self, attempt: LaunchedAttempt, notes: Sequence[str] = ()) -> None:
+        result = replace(attempt.its_result, notes=tuple(notes))
+        if attempt.termination is not None:
+            end = attempt.termination
+            result = replace(result, outcome=end.outcome, reason=end.reason)
+        elif self.told_to_end and result.signal in (signal.SIGTERM, signal.SIGHUP):
             # A machine that shuts down signals everything: not the job's fault.
-            result["outcome"], result["reason"] = "released", "released: the machine shuts down"
-        self._jobs.pop(key_of(job.order), None)
-        self._report.tell("gone", result)
-        if job.foreign:  # in the place of its result lies what is not ours
-            self._report.tell("stored", key_of(result))
+            reason = "released: the machine shuts down"
+            result = replace(result, outcome="released", reason=reason)
+        attempt.result = result
+        self._attempts.pop(attempt.id, None)
+        self._outbox.gone(result)
+        if attempt.foreign:  # in the place of its result lies what is not ours
+            self._outbox.recorded(Recorded(attempt.id, is_written=True))
         else:
-            self._shelf.put(result, job.hidden)
-        self._make_way(job)
+            self._writer.put(result, attempt.hidden)
+        self._make_way(attempt)
 
-    def _make_way(self, job: Job) -> None:
-        lane = job.order["lane"]
+    def _make_way(self, attempt: LaunchedAttempt) -> None:
+        lane = attempt.order.lane
         if lane is None:
             return
-        if job.started is not None:
+        if attempt.started is not None:
             self._lanes.leave(lane)
         self._advance(lane)
 
@@ -284,8 +280,8 @@ class Spawner:
     def tick(self) -> float:
         """Does what is due; returns the boot time at which to call again."""
         now = boottime()
-        return min(self.clear(), self._shelf.tick(now), self.pool.tick(now), self._send(now))
+        return min(self.clear(), self._writer.tick(now), self.pool.tick(now), self._send(now))
 
     def _send(self, now: float) -> float:
         # While there are jobs to go on with, news can wait a moment for more.
-        return self._report.send(now, at_once=not self._lanes.crowded)
+        return self._outbox.send(now, at_once=not self._lanes.crowded)

@@ -52,8 +52,8 @@ class Admission:
 
     def join(self, attempt: HeldAttempt) -> None:
         """Put an attempt at the end of its lane, which is as wide as its order says from now."""
-        width = attempt.order["width"]
-        lane = self._lanes.setdefault(attempt.order["lane"], _Lane(width))
+        width = attempt.order.width
+        lane = self._lanes.setdefault(attempt.order.lane, _Lane(width))
         lane.width = width
         lane.line.append(attempt)
 
@@ -79,9 +79,9 @@ class Admission:
 
     def leave(self, attempt: HeldAttempt) -> None:
         """Note that one that was admitted is at the launcher no more."""
-        self._lanes[attempt.order["lane"]].used -= 1
+        self._lanes[attempt.order.lane].used -= 1
 
     def come_back(self, attempt: HeldAttempt) -> None:
         """Let one that was admitted wait again, before all others: it was not started in time."""
         self.leave(attempt)
-        self._lanes[attempt.order["lane"]].line.appendleft(attempt)
+        self._lanes[attempt.order.lane].line.appendleft(attempt)

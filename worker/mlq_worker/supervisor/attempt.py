@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, fields
 from enum import Enum, auto
-from typing import NamedTuple
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.messages import (
+from mlq_worker.ipc.messages import Spawn
+from mlq_worker.ipc.processes import Target
+from mlq_worker.ipc.values import (
     Held,
     HeldState,
     Order,
@@ -20,7 +21,6 @@ from mlq_worker.ipc.messages import (
     Started,
     Termination,
 )
-from mlq_worker.ipc.processes import Target
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor.notices import Notice
 
@@ -76,14 +76,14 @@ class HeldAttempt:
     @property
     def id(self) -> AttemptId:
         """Job id and attempt number."""
-        return AttemptId(self.order["id"], self.order["attempt"])
+        return self.order.attempt
 
     @property
     def target(self) -> Target:
         """Whose processes are meant when this attempt is signalled."""
         if self.started is None:
             return Target()
-        return Target(self.started["pid"], self.started["pid_start"])
+        return Target(self.started.pid, self.started.pid_start)
 
     def remember(self, what: str) -> None:
         """Add to its story."""
@@ -95,22 +95,17 @@ class HeldAttempt:
 
     def held(self) -> Held:
         """Return the attempt as a worker that connects is told."""
-        started = self.started
-        return {
-            "id": self.order["id"],
-            "attempt": self.order["attempt"],
-            "mark": self.order["mark"],
-            "state": self._state(),
-            "pid": started and started["pid"],
-            "pid_start": started and started["pid_start"],
-            "started_at": started and started["started_at"],
-            "result": self.result if self.phase is Phase.ENDED else None,
-            "order": {
-                "lane": self.order["lane"],
-                "time_limit_s": self.order["time_limit_s"],
-                "tag": self.order.get("tag", {}),
-            },
-        }
+        started, order = self.started, self.order
+        return Held(
+            order.attempt,
+            order.mark,
+            self._state(),
+            pid=started.pid if started else None,
+            pid_start=started.pid_start if started else None,
+            started_at=started.started_at if started else None,
+            result=self.result if self.phase is Phase.ENDED else None,
+            order={"lane": order.lane, "time_limit_s": order.time_limit_s, "tag": order.tag},
+        )
 
     def _state(self) -> HeldState:
         if self.phase is Phase.ENDED:
@@ -120,13 +115,6 @@ class HeldAttempt:
         if self.paused_at is not None:
             return "paused"
         return "running" if self.started else "waiting"
-
-
-class Spawn(NamedTuple):
-    """An order for the launcher, and until when (boot time) it may still start it."""
-
-    order: Order
-    start_by: float
 
 
 @dataclass(slots=True)

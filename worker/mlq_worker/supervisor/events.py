@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc import messages
+from mlq_worker.ipc import values
 from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.messages import Order, Outcome, Result
 from mlq_worker.ipc.processes import Target
+from mlq_worker.ipc.values import Order, Outcome, Result
 
 # --- the worker says ------------------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ class OrderReceived:
     @property
     def attempt(self) -> AttemptId:
         """The attempt it is about."""
-        return AttemptId(self.order["id"], self.order["attempt"])
+        return self.order.attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ class ForgetAsked:
 class Started:
     """The attempt runs."""
 
-    started: messages.Started
+    started: values.Started
 
     @property
     def attempt(self) -> AttemptId:
         """The attempt it is about."""
-        return AttemptId(self.started["id"], self.started["attempt"])
+        return self.started.attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Ended:
     @property
     def attempt(self) -> AttemptId:
         """The attempt it is about."""
-        return AttemptId(self.result["id"], self.result["attempt"])
+        return self.result.attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from mlq.files.layout import Layout, write_atomically
 from mlq.files.root import WrongRootError, pinned
 from mlq.files.strict_files import BEAT_BYTES, Content, Unreadable, read_file
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.clock import boottime
-from mlq_worker.ipc.messages import Key
 from mlq_worker.ipc.options import Options
 from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError, SilentError
 
@@ -60,7 +60,7 @@ class HeartbeatWriter:
         self._writing_since: float | None = None
         self._error = ""
         self.wrong_root = self.silent_because = ""
-        self.attempts: tuple[Key, ...] = ()
+        self.attempts: tuple[AttemptId, ...] = ()
         self.paused = 0
         self.worker = False
         self.completed: deque[Beat] = deque()

@@ -6,12 +6,12 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from mlq_worker.ipc.channel import Channel, Message
 from mlq_worker.ipc.log import note
+from mlq_worker.ipc.messages import Greeting, SupervisorMessage
 
 _UNREAD_BYTES = 64 << 20  # a worker that leaves so much unread is given up
 
@@ -42,15 +42,15 @@ class WorkerListener:
         if self._worker is not None:
             self._worker.watch(self._poll)
 
-    def tell(self, event: Mapping[str, Any]) -> None:
+    def tell(self, event: SupervisorMessage) -> None:
         """Sends an event to a worker that has been greeted; without one the event is dropped."""
         if self._worker is not None and self._greeted:
-            self._worker.send(event)
+            self._worker.send(event.to_json())
 
-    def greet(self, hello: Mapping[str, Any]) -> None:
+    def greet(self, greeting: Greeting) -> None:
         """Answers the worker's hello; from here on it is told of events."""
         self._greeted = True
-        self.tell(hello)
+        self.tell(greeting)
 
     def messages(self) -> list[Message]:
         """What the worker has sent."""

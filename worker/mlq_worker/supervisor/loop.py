@@ -14,14 +14,25 @@ import socket
 from collections.abc import Collection, Sequence
 from functools import partial
 from signal import SIGCONT, SIGTERM
-from typing import Any
 
 from mlq_worker.ipc import clock, processes
-from mlq_worker.ipc.channel import Message
 from mlq_worker.ipc.log import note
-from mlq_worker.ipc.messages import PROTOCOL, Result
+from mlq_worker.ipc.messages import (
+    Commands,
+    Confirm,
+    ContactNews,
+    Greeting,
+    HaveEnded,
+    HaveStarted,
+    Hello,
+    News,
+    Shutdown,
+    WorkerMessage,
+    worker_message,
+)
 from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.processes import Process, Target
+from mlq_worker.ipc.values import Result
 from mlq_worker.keeper.start import Keeper
 from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.events import (
@@ -177,22 +188,18 @@ class Supervisor:
             processes.signal_each(self._finder(do.resume)().values(), SIGCONT)
             note(f"resumed {len(do.resume)} attempts")
         if do.started:
-            self._door.tell({"event": "started", "attempts": do.started})
+            self._door.tell(HaveStarted(tuple(do.started)))
         if do.ended:
-            self._door.tell({"event": "ended", "results": do.ended})
+            self._door.tell(HaveEnded(tuple(do.ended)))
 
     def _instruct_launcher(self, do: Instructions) -> None:
         self._unrecorded += do.record
         if self._launcher is None:
             return
-        message = {
-            "doom": do.announce,
-            "forget": do.forget,
-            "record": self._unrecorded,
-            "spawn": do.spawn,
-        }
-        if any(message.values()):
-            self._launcher.channel.send({name: items for name, items in message.items() if items})
+        end, forget, spawn = tuple(do.announce), tuple(do.forget), tuple(do.spawn)
+        message = Commands(end, forget, tuple(self._unrecorded), spawn).to_json()
+        if message:
+            self._launcher.channel.send(message)
             self._unrecorded = []
 
     def _finder(self, targets: Collection[Target]) -> partial[dict[int, Process]]:
@@ -226,7 +233,7 @@ class Supervisor:
         channel = self._launcher.channel
         channel.flush()
         for message in channel.receive():
-            for event in launcher_events(message, self._now):
+            for event in launcher_events(News.from_json(message), self._now):
                 self._happened(event)
         if channel.closed:
             note(f"the launcher (process {self._launcher.pid}) died")
@@ -260,33 +267,28 @@ class Supervisor:
     def _hear_worker(self, turn_before_at: float) -> None:
         try:
             for message in self._door.messages():
-                self._obey(message, turn_before_at)
+                self._obey(worker_message(message), turn_before_at)
         except (KeyError, TypeError, ValueError) as error:
             self._door.refuse(error)
         self._door.change()
 
-    def _obey(self, message: Message, turn_before_at: float) -> None:
+    def _obey(self, message: WorkerMessage, turn_before_at: float) -> None:
         for event in worker_events(message, turn_before_at, self._now):
             self._happened(event)
-        match message["op"]:
-            case "hello":
-                self._door.greet(self._hello())
+        match message:
+            case Hello():
+                self._door.greet(self._greeting())
                 self._told = None
-            case "confirm":
-                self._redis_at = max(self._redis_at, message["at"])
-                self._standing.renewed(displaced=message.get("displaced", False))
+            case Confirm(at, displaced=displaced):
+                self._redis_at = max(self._redis_at, at)
+                self._standing.renewed(displaced=displaced)
                 self._look_at_standing()
-            case "shutdown":
+            case Shutdown():
                 self._shutdown = True
 
-    def _hello(self) -> dict[str, Any]:
-        return {
-            "event": "hello",
-            "protocol": PROTOCOL,
-            **self._identity,
-            "pid": os.getpid(),
-            "attempts": [attempt.held() for attempt in self._state.held],
-        }
+    def _greeting(self) -> Greeting:
+        held = tuple(attempt.held() for attempt in self._state.held)
+        return Greeting(pid=os.getpid(), attempts=held, **self._identity)
 
     def _tell_contact(self) -> None:
         paused = self._state.paused > 0
@@ -295,13 +297,5 @@ class Supervisor:
             return
         self._told = (paused, bool(error))
         self._contact_at = self._now.at + self._options.spans.beat_s
-        self._door.tell(
-            {
-                "event": "contact",
-                "redis_silence_s": round(self._now.at - self._redis_at, 3),
-                "nfs_silence_s": round(self._now.at - self._beat_at, 3),
-                "paused": paused,
-                "nfs_error": error,
-                "wrong_root": self._beats.wrong_root,
-            }
-        )
+        silent_s = self._now.at - self._redis_at, self._now.at - self._beat_at
+        self._door.tell(ContactNews(*silent_s, paused, error, self._beats.wrong_root))

@@ -6,8 +6,10 @@ and in `termination`; its phase is returned, and `state` sets it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.messages import Outcome, Result, unstarted_result
+from mlq_worker.ipc.values import Outcome, Result, unstarted_result
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination
 from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
@@ -119,8 +121,8 @@ class Reactions:
 
     def _begin(self, attempt: HeldAttempt, event: Started, out: Instructions) -> Phase:
         attempt.started = event.started
-        limit_s = attempt.order["time_limit_s"]
-        attempt.limit_at = None if limit_s is None else event.started["at"] + limit_s
+        limit_s = attempt.order.time_limit_s
+        attempt.limit_at = None if limit_s is None else event.started.at + limit_s
         out.started.append(event.started)
         if attempt.ending is not None:
             out.terminate.append(attempt.target)
@@ -169,19 +171,19 @@ class Reactions:
         if attempt.result is None:
             return attempt.phase
         if event.last_line:
-            attempt.result = {**attempt.result, "last_line": event.last_line}
+            attempt.result = replace(attempt.result, last_line=event.last_line)
         if attempt.phase is Phase.RECORDING:
             if not event.is_written:
-                attempt.result = {**attempt.result, "unwritten": True}
+                attempt.result = replace(attempt.result, unwritten=True)
             out.ended.append(attempt.result)
         return Phase.ENDED
 
     def _end_unstarted(
         self, attempt: HeldAttempt, why: tuple[Outcome, str], now: Moment, out: Instructions
     ) -> Phase:
-        started_at = attempt.started["started_at"] if attempt.started else None
-        result = unstarted_result(attempt.id, self._place, *why, now.utc)
-        return self._report(attempt, {**result, "started_at": started_at}, out)
+        started_at = attempt.started.started_at if attempt.started else None
+        result = unstarted_result(attempt.id, self._place, why, now.utc, started_at)
+        return self._report(attempt, result, out)
 
     def _report(self, attempt: HeldAttempt, result: Result, out: Instructions) -> Phase:
         attempt.result, attempt.paused_at = result, None

@@ -13,12 +13,14 @@ what happened to the attempt before. All other jobs run on.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc.messages import Spawn
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination, transitions
 from mlq_worker.supervisor.admission import AHEAD, Admission
-from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase, Spawn
+from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
 from mlq_worker.supervisor.events import (
     Beaten,
     Event,
@@ -180,7 +182,7 @@ class Attempts:
     def _admit(self, event: Ticked, out: Instructions) -> None:
         for attempt, start_by, width in self._admission.admit(event.now.at):
             self._change(attempt, event, Phase.STARTING)
-            out.spawn.append(Spawn({**attempt.order, "width": width}, start_by))
+            out.spawn.append(Spawn(replace(attempt.order, width=width), start_by))
 
 
 def _name(event: Event) -> str:

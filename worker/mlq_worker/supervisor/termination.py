@@ -10,8 +10,8 @@ again. Invariant: nothing is told while it is paused, since it would have to wak
 from __future__ import annotations
 
 from mlq.units import format_duration
-from mlq_worker.ipc.messages import Outcome
 from mlq_worker.ipc.processes import signal_name
+from mlq_worker.ipc.values import Outcome, Termination
 from mlq_worker.supervisor.attempt import KILL_AGAIN_S, HeldAttempt, Instructions
 from mlq_worker.supervisor.notices import Notice
 
@@ -24,17 +24,9 @@ def begin(
 ) -> None:
     """End an attempt that has, or will have, processes."""
     attempt.ending = (outcome, reason)
-    grace_s = attempt.order["stop_grace_s"]
+    grace_s = attempt.order.stop_grace_s
     kill_at = at if outcome == "lost" else at + grace_s + _last_s(attempt)
-    out.announce.append(
-        {
-            "id": attempt.id.job_id,
-            "attempt": attempt.id.number,
-            "outcome": outcome,
-            "reason": reason,
-            "kill_at": kill_at,
-        }
-    )
+    out.announce.append(Termination(attempt.id, outcome, reason, kill_at))
     if outcome == "lost":
         attempt.rest_at, attempt.kill_at = None, at
     elif attempt.paused_at is None and attempt.kill_at is None:
@@ -43,7 +35,7 @@ def begin(
 
 def notify(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Tell it to end; the grace begins."""
-    attempt.rest_at = at + attempt.order["stop_grace_s"]
+    attempt.rest_at = at + attempt.order.stop_grace_s
     attempt.kill_at = attempt.rest_at + _last_s(attempt)
     runs_again = attempt.ending is not None and attempt.ending[0] == "released"
     notice = _notice(attempt, or_end=True)
@@ -96,11 +88,11 @@ def is_over_limit(attempt: HeldAttempt, at: float) -> bool:
 
 def limit_reason(attempt: HeldAttempt) -> str:
     """Return why an attempt ends whose time is up."""
-    reason = f"timeout after {format_duration(attempt.order['time_limit_s'] or 0)}"
-    asked = attempt.order.get("signal")
+    reason = f"timeout after {format_duration(attempt.order.time_limit_s or 0)}"
+    asked = attempt.order.signal
     if attempt.unheeded and asked is not None:
-        ahead = format_duration(asked["ahead_s"] or 0)
-        name = signal_name(asked["number"])
+        ahead = format_duration(asked.ahead_s or 0)
+        name = signal_name(asked.number)
         reason += f"; none of its processes handled {name}, sent {ahead} before"
     return reason
 
@@ -114,20 +106,20 @@ def due_at(attempt: HeldAttempt) -> float:
 
 
 def _signal_at(attempt: HeldAttempt) -> float | None:
-    asked = attempt.order.get("signal")
-    if asked is None or asked["ahead_s"] is None or attempt.limit_at is None:
+    asked = attempt.order.signal
+    if asked is None or asked.ahead_s is None or attempt.limit_at is None:
         return None
     if attempt.signaled or attempt.ending is not None or attempt.paused_at is not None:
         return None
-    return attempt.limit_at - asked["ahead_s"]
+    return attempt.limit_at - asked.ahead_s
 
 
 def _notice(attempt: HeldAttempt, *, or_end: bool) -> Notice | None:
-    asked = attempt.order.get("signal")
+    asked = attempt.order.signal
     if asked is None:
         return None
-    return Notice(attempt.target, asked["number"], asked["first_only"], or_end)
+    return Notice(attempt.target, asked.number, asked.first_only, or_end)
 
 
 def _last_s(attempt: HeldAttempt) -> float:
-    return min(LAST_S, attempt.order["stop_grace_s"])
+    return min(LAST_S, attempt.order.stop_grace_s)
