@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mlq_worker.agent.decide import Mode
+from mlq_worker.agent.facts import Mode
 from simulation.machine import Machine
 
 if TYPE_CHECKING:

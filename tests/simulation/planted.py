@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import mlq.copies.collector
-import mlq_worker.agent.effects
+import mlq_worker.agent.decide
 import mlq_worker.agent.nfs_reads
-import mlq_worker.agent.reaper
+import mlq_worker.agent.reaper_role
 import mlq_worker.rebuild.story
 from mlq.files.strict_files import Refused, Unreadable
 from mlq.store.operations import Operation
@@ -22,7 +22,8 @@ from mlq.store.store import Store
 from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.machine_name import MachineName
-from mlq_worker.agent.reaper import Evidence, Reaper
+from mlq_worker.agent.reaper import Evidence
+from mlq_worker.agent.reaper_role import ReaperRole
 from mlq_worker.agent.supervisor_session import SupervisorSession
 from mlq_worker.ipc import processes
 from mlq_worker.launcher.keepers import Gone
@@ -84,13 +85,13 @@ def reaper_ignores_nfs(patch: Any) -> None:
 
 
 def unreadable_is_silent(patch: Any) -> None:
-    real = mlq_worker.agent.reaper.read_beats
+    real = mlq_worker.agent.reaper_role.read_beats
 
     def read(layout: Any, machines: Sequence[str], clock: Any) -> BeatSnapshot:
         look = real(layout, machines, clock)
         return BeatSnapshot(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
 
-    patch.setattr(mlq_worker.agent.reaper, "read_beats", read)
+    patch.setattr(mlq_worker.agent.reaper_role, "read_beats", read)
     patch.setattr(
         Evidence,
         "lacks_result",
@@ -99,13 +100,13 @@ def unreadable_is_silent(patch: Any) -> None:
 
 
 def new_boot_is_ignored(patch: Any) -> None:
-    real = mlq_worker.agent.effects.orphan_moves
+    real = mlq_worker.agent.decide.orphan_moves
 
     def moves(orphans: Any, results: Any, past: Any, here: Any, now_s: float) -> Any:
         known = [one for one in orphans if one.boot_id == here.boot_id]
         return real(known, results, past, here, now_s)
 
-    patch.setattr(mlq_worker.agent.effects, "orphan_moves", moves)
+    patch.setattr(mlq_worker.agent.decide, "orphan_moves", moves)
     patch.setattr(BeatMonitor, "_end", lambda self, attempt, beat: "")
 
 
@@ -212,7 +213,7 @@ def claims_count_before_they_are_on_disk(patch: Any) -> None:
 
 
 def one_bad_result_fails_the_batch(patch: Any) -> None:
-    for module in (mlq_worker.agent.reaper, mlq_worker.agent.nfs_reads):
+    for module in (mlq_worker.agent.reaper_role, mlq_worker.agent.nfs_reads):
 
         def read(layout: Any, attempts: Any, *, real: Any = module.read_results) -> Any:
             found = real(layout, attempts)
@@ -273,19 +274,13 @@ def the_root_is_not_asked_for_attempts(patch: Any) -> None:
 
 
 def ages_by_a_workers_clock(patch: Any) -> None:
-    real = Reaper.look
-
-    def look(self: Any, now_s: float) -> None:
-        self._seen_s = now_s
-        real(self, now_s)
-
     def forget(self: Any) -> None:
         seconds, _ = self._store.client.call("TIME")
-        while self._store.forget(self._settings.keep_days * 86400 - (self._seen_s - int(seconds))):
+        ahead_s = self._utc_s() - int(seconds)
+        while self._store.forget(self._settings.keep_days * 86400 - ahead_s):
             pass
 
-    patch.setattr(Reaper, "look", look)
-    patch.setattr(Reaper, "_forget", forget)
+    patch.setattr(ReaperRole, "_forget_old_jobs", forget)
 
 
 BUGS: dict[str, Bug] = {

@@ -17,10 +17,10 @@ import pytest
 
 import mlq.store.operations
 import mlq.store.sending
-import mlq_worker.agent.effects
 import mlq_worker.agent.machine_name
 import mlq_worker.agent.nfs_reads
-import mlq_worker.agent.reaper
+import mlq_worker.agent.queue_effects
+import mlq_worker.agent.reaper_role
 from mlq.copies import keeper
 from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.files.strict_files import Found
@@ -86,7 +86,7 @@ class NoCopying:
 
     def __init__(self, *_: object) -> None: ...
 
-    def look(self) -> None: ...
+    def tick(self) -> None: ...
 
 
 def _copying(*args: Any) -> Any:
@@ -151,12 +151,12 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (mlq.store.operations, "scripts", scripts),
         (mlq.store.sending, "scripts", scripts),
         (mlq_worker.agent.machine_name, "read_beats", _read_beats),
-        (mlq_worker.agent.effects, "Copying", _copying),
+        (mlq_worker.agent.queue_effects, "Copying", _copying),
         (keeper, "pinned", roots.pinned),
         (keeper, "write_copy", _write_copy),
         (keeper, "confirm_copy", _confirm_copy),
         (mlq_worker.agent.nfs_reads, "read_progress", lambda *_: {}),
-        (mlq_worker.agent.reaper, "read_beats", _read_beats),
+        (mlq_worker.agent.reaper_role, "read_beats", _read_beats),
         (nfs, "pinned", roots.pinned),
         (heartbeat, "pinned", roots.pinned),
         (queue_state, "pinned", roots.pinned),

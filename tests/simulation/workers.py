@@ -12,11 +12,10 @@ from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.agent.clocks import Clocks
 from mlq_worker.agent.context import MachineContext
-from mlq_worker.agent.decide import Mode, decide, next_turn_s
-from mlq_worker.agent.effects import Effects
-from mlq_worker.agent.loop import IDLE_S
+from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.machine_name import MachineName
 from mlq_worker.agent.supervisor_client import SupervisorLink
+from mlq_worker.agent.turn import Worker
 from mlq_worker.ipc.messages import PROTOCOL
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import Limits, MachineReport
@@ -103,7 +102,7 @@ class WorkerHost:
     def __init__(self, world: World, machine: Machine) -> None:
         self.world, self.machine, self.engine = world, machine, world.engine
         self.mode = Mode.RUN
-        self.effects: Effects | None = None
+        self.worker: Worker | None = None
         self.frozen_until = 0.0
         self.settled_at = float("inf")
         self.client = SimClient(self.engine, world.queue_host, machine.link)
@@ -136,8 +135,8 @@ class WorkerHost:
         self._gone()
 
     def _gone(self) -> None:
-        if self.effects is not None and self.effects.session.link is not None:
-            self.effects.session.link.close()
+        if self.worker is not None and self.worker.session.link is not None:
+            self.worker.session.link.close()
         if self.machine.name in self.world.workers:
             del self.world.workers[self.machine.name]
 
@@ -184,21 +183,19 @@ class WorkerHost:
                 return
             self._wait(refusal.again_s)
         self.dead_beat = name.dead_beat
-        self.effects = effects = Effects(
+        self.worker = worker = Worker(
             context, Store(self.client, QUEUE_ID, self.identity), self.ring
         )
         while True:
-            facts = effects.look(self.mode)
-            actions = decide(facts)
-            for action in actions:
-                if effects.act(action):
-                    return
-            self._listen(effects)
-            if effects.settled:
+            turn = worker.turn(self.mode)
+            if turn.leaves:
+                return
+            self._listen(worker)
+            if worker.is_settled:
                 self.settled_at = min(self.settled_at, self.engine.now)
-            if not actions:
-                self._wait(next_turn_s(facts, IDLE_S))
-                self._hear(effects)
+            if not turn.actions:
+                self._wait(turn.wait_s)
+                self._hear(worker)
             else:
                 self.engine.sleep(_TURN_S)
                 self._check_spinning()
@@ -234,18 +231,18 @@ class WorkerHost:
             self.engine.wait(seconds, self)
         self._rung = False
 
-    def _hear(self, effects: Effects) -> None:
-        effects.session.hear()
+    def _hear(self, worker: Worker) -> None:
+        worker.session.hear()
         if self._heard:
             messages, self._heard = self._heard, set()
-            effects.woken(messages)
+            worker.woken(messages)
 
-    def _listen(self, effects: Effects) -> None:
-        if not self._subscribed and not effects.queue_is_down:
+    def _listen(self, worker: Worker) -> None:
+        if not self._subscribed and not worker.queue_is_down:
             try:
                 self.client.call("GET", "mlq:queue_id")
             except MlqError as error:
-                effects.queue_failed(error)
+                worker.queue_failed(error)
                 return
             self._subscribed = True
 

@@ -1,4 +1,4 @@
-"""The reaper's role on a real server, with a desk that answers at once and a clock of its own."""
+"""The reaper's role on a real server, with NFS that answers at once and a clock of its own."""
 
 from __future__ import annotations
 
@@ -21,12 +21,23 @@ from mlq.settings.load import load
 from mlq.settings.settings import Settings
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
-from mlq_worker.agent.reaper import Reaper
+from mlq_worker.agent.histories import histories
+from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.reaper import (
+    ApplyVerdicts,
+    Judged,
+    TakeReaperRole,
+    WatchBeats,
+    reap,
+    sightings,
+    verdict_moves,
+)
+from mlq_worker.agent.reaper_role import ReaperRole
 from mlq_worker.agent.refused_moves import RefusedMoves
 
 
 class AtOnce:
-    """A desk whose answers lie ready as soon as it was asked."""
+    """A background reader whose answers lie ready as soon as it was asked."""
 
     def __init__(self, _name: str, _wake: Callable[[], None]) -> None:
         self._answer: Any = None
@@ -54,13 +65,7 @@ class Room:
         make_private_dirs(self.layout.workers_dir)
 
     def reaper(self, machine: str) -> Reaper:
-        context: Any = SimpleNamespace(
-            settings=self.settings._replace(machine=machine),
-            layout=self.layout,
-            new_reader=AtOnce,
-            clocks=SimpleNamespace(monotonic_s=lambda: self.now_s),
-        )
-        return Reaper(self.store, context, lambda: None, RefusedMoves(lambda: self.now_s, 10))
+        return Reaper(self, machine)
 
     def beat(self, counter: int) -> None:
         value = {"boot_id": LAB01.boot_id, "supervisor_id": LAB01.supervisor_id}
@@ -70,8 +75,53 @@ class Room:
     def turn(self, *reapers: Reaper) -> None:
         self.now_s += self.settings.beat_s
         for reaper in reapers:
-            reaper.look(time.time())
-            reaper.judge(time.time())
+            reaper.beat()
+
+
+class Reaper:
+    """What a worker does as the reaper, once a beat."""
+
+    def __init__(self, room: Room, machine: str) -> None:
+        self._store, self._machine = room.store, machine
+        self._settings = room.settings._replace(machine=machine)
+        self._refused, self._utc_s = RefusedMoves(10), time.time
+        context: Any = SimpleNamespace(
+            settings=self._settings,
+            layout=room.layout,
+            new_reader=AtOnce,
+            clocks=SimpleNamespace(
+                monotonic_s=lambda: room.now_s,
+                boot_s=lambda: room.now_s,
+                utc_s=self._unix_s,
+            ),
+        )
+        self._role = ReaperRole(room.store, context, lambda: None, self._refused)
+
+    def beat(self, utc_s: Callable[[], float] = time.time) -> None:
+        """Ask who has the role, and act until there is no more to do."""
+        self._utc_s = utc_s
+        self._role.act(TakeReaperRole())
+        for _ in range(10):
+            facts = self._role.facts()
+            actions = reap(facts, self._machine)
+            if facts.judged is not None:
+                actions.append(self._verdicts(facts.judged))
+            if not actions:
+                return
+            for action in actions:
+                if isinstance(action, WatchBeats):
+                    self._role.watch(action)
+                else:
+                    self._role.act(action)
+        raise AssertionError("the reaper finds no end")
+
+    def _unix_s(self) -> float:
+        return self._utc_s()
+
+    def _verdicts(self, judged: Judged) -> ApplyVerdicts:
+        past = histories(self._store, [one.id for one in judged.over])
+        moves = verdict_moves(judged, past, Patience.of(self._settings), self._unix_s())
+        return ApplyVerdicts(tuple(moves), sightings(judged))
 
 
 def state_of(store: Store, job_id: str) -> str:
@@ -187,7 +237,7 @@ def test_the_reaper_tells_children_that_nobody_told(
     states = [row[1] for row in store.rows(("status",), children)]
     assert 0 < states.count("queued") < 1200
     assert problems(admin) == []
-    Room(store, tmp_path).reaper("lab02").look(time.time())
+    Room(store, tmp_path).reaper("lab02").beat()
     waiting = admin.lrange("rq:queue:p0.c1.m2048.g0.v0", 0, -1)
     assert [raw.decode() for raw in waiting] == children
     assert admin.keys("mlq:untold*") == admin.keys("mlq:telling") == []
@@ -199,5 +249,5 @@ def test_a_reaper_whose_clock_is_ahead_forgets_nothing(
     room = Room(store, tmp_path)
     (job,) = enqueue(1)
     store.move([Move(job, Event.CANCEL)], time.time())
-    room.reaper("lab01").look(time.time() + 100 * 86400)
+    room.reaper("lab01").beat(lambda: time.time() + 100 * 86400)
     assert state_of(store, job) == "canceled"

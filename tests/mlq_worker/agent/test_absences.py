@@ -7,7 +7,7 @@ from typing import Any
 from mlq.jobs.request import Request
 from mlq_worker.agent.absences import FIRST_S, FRESH_S, GROWTH, Absences
 from mlq_worker.agent.attempt_result import AttemptResult
-from mlq_worker.agent.attempts import LocalAttempt
+from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.outcomes import History
 from mlq_worker.ipc.causes import Cause, Kind
 

@@ -15,7 +15,8 @@ from mlq.jobs.request import Request
 from mlq.store.replies import HeldAttempt
 from mlq_worker.agent import nfs_reads as module
 from mlq_worker.agent.attempt_result import AttemptResult
-from mlq_worker.agent.attempts import AttemptTable, LocalAttempt
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.nfs_reads import VALUE_PATIENCE_S, NfsReads
 from mlq_worker.agent.outcomes import History
 
@@ -54,17 +55,12 @@ def reads(tmp_path: Path, clock: Clock) -> NfsReads:
 ORPHAN = HeldAttempt("13", 2, "lab01", "boot", "supervisor", 0, "")
 
 
-def test_orphans_are_told_once(reads: NfsReads) -> None:
+def test_orphans_are_told_until_they_are_settled(reads: NfsReads) -> None:
     reads.ask_orphans([ORPHAN])
-    assert reads.has_orphans
-    assert reads.take_orphans(held=()) == ([ORPHAN], {ORPHAN.key: Absent()})
-    assert reads.take_orphans(held=()) == ([], {})
-
-
-def test_an_attempt_held_by_now_is_no_orphan(reads: NfsReads) -> None:
-    # A queue that forgot its last second gives out the number of an attempt once more.
-    reads.ask_orphans([ORPHAN])
-    assert reads.take_orphans(held={ORPHAN.key})[0] == []
+    for _ in range(2):
+        assert reads.orphans == ([ORPHAN], {ORPHAN.key: Absent()})
+    reads.drop_orphans()
+    assert reads.orphans is None
 
 
 def test_orphans_that_cannot_be_read_are_asked_about_ever_less_and_hold_up_no_other(
@@ -79,15 +75,17 @@ def test_orphans_that_cannot_be_read_are_asked_about_ever_less_and_hold_up_no_ot
 
     monkeypatch.setattr(module, "read_results", read)
     reads.ask_orphans([ORPHAN, other])
-    assert reads.has_orphans
-    assert reads.take_orphans(held=())[0] == [other]
+    assert reads.orphans is not None
+    assert reads.orphans[0] == [other]
+    reads.drop_orphans()
     for _ in range(300):
         clock.now_s += 1
         reads.ask_orphans([ORPHAN])
-        assert not reads.has_orphans  # it would be looked after at once, again and again
+        assert reads.orphans is None  # it would be looked after at once, again and again
     assert asked == [0, 10, *range(30, 301, 30)]
     reads.ask_orphans([replace(ORPHAN, stop="canceled")])
-    assert reads.take_orphans(held=())[0] == [replace(ORPHAN, stop="canceled")]
+    assert reads.orphans is not None
+    assert reads.orphans[0] == [replace(ORPHAN, stop="canceled")]
 
 
 def test_a_value_that_cannot_be_read_is_given_up_in_the_end_and_holds_up_no_other(

@@ -19,7 +19,7 @@ from mlq.settings.load import load
 from mlq.store.replies import Claim
 from mlq.submit.batch import check_all, sign_all
 from mlq.submit.submission import Caller, Submission
-from mlq_worker.agent.admission import Admission
+from mlq_worker.agent.admission import Claimed, admit
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.orders import order, read_spec
@@ -388,9 +388,9 @@ def test_a_job_in_a_class_that_asks_for_less_is_handed_back_into_its_own(
 ) -> None:
     # Left where it was, it would be claimed and handed back again and again, without a pause.
     claim = replace(claimed(cores=4), class_name="p0.c1.m2048.g0.v0")
-    orders, refused = Admission(context, Mock()).take([claim], offered(2), AttemptTable(), 0)
-    (move,) = refused
-    assert orders == []
+    admitted = admit(Claimed((claim,), {}, 0), offered(2), AttemptTable(), context, 0)
+    (move,) = admitted.refused
+    assert admitted.orders == ()
     assert (move.event, move.job_class) == (Event.RELEASE, "p0.c4.m2048.g0.v0")
 
 

@@ -13,30 +13,30 @@ BAD, GOOD = Move("7", Event.FAIL, 2), Move("8", Event.SUCCEED, 1)
 
 def test_what_is_refused_is_sent_again_ever_less_and_holds_up_no_other() -> None:
     now_s = 0.0
-    aside = RefusedMoves(lambda: now_s, 10.0)
+    aside = RefusedMoves(10.0)
     sent_s = []
     while now_s < 2000:
-        due = aside.due([BAD, GOOD])
+        due = aside.due([BAD, GOOD], now_s)
         assert GOOD in due
         refused = [Refusal("7", 2, "WRONGTYPE")] if BAD in due else []
         sent_s += [now_s for _ in refused]
-        aside.sent(due, refused)
-        assert aside.words() == "the queue refuses what became of 7.2 (WRONGTYPE)"
+        aside.sent(due, refused, now_s)
+        assert aside.words(now_s) == "the queue refuses what became of 7.2 (WRONGTYPE)"
         now_s += 1
     assert sent_s == [0, 10, 30, 70, 150, 310, 610, 910, 1210, 1510, 1810]
     now_s += 300
-    aside.sent([BAD], [])
-    assert aside.words() == ""
-    assert aside.due([BAD]) == [BAD]
+    aside.sent([BAD], [], now_s)
+    assert aside.words(now_s) == ""
+    assert aside.due([BAD], now_s) == [BAD]
 
 
 def test_what_was_settled_elsewhere_is_named_no_longer() -> None:
     now_s = 0.0
-    aside = RefusedMoves(lambda: now_s, 10.0)
-    aside.sent([], [Refusal(str(number), 1, "no") for number in range(1, 6)])
-    assert aside.words().endswith("1.1 (no), 2.1 (no), 3.1 (no) and 2 more")
+    aside = RefusedMoves(10.0)
+    aside.sent([], [Refusal(str(number), 1, "no") for number in range(1, 6)], now_s)
+    assert aside.words(now_s).endswith("1.1 (no), 2.1 (no), 3.1 (no) and 2 more")
     now_s = 1000.0
-    assert aside.words() == ""
+    assert aside.words(now_s) == ""
 
 
 def test_a_pause_is_forgotten_with_its_thing() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from mlq.jobs.placement import GpuOffer, Offer, RunningAttempt
 from mlq.jobs.request import JobClass, Request
 from mlq.store.replies import Head, Waiting
-from mlq_worker.agent.schedule import CLAIM_MOST, PREFETCH_MOST, Lane, Plan, PlanInput, plan
+from mlq_worker.agent.prefetch import PREFETCH_MOST, ShortClass
+from mlq_worker.agent.schedule import CLAIM_MOST, Plan, PlanInput, plan
 
 OFFER = Offer("lab01", 8, 62000, (), 8, 62000)
 PATIENCE_S = 1800.0
@@ -33,12 +34,12 @@ def planned(
     offer: Offer = OFFER,
     waited_s: dict[str, float] | None = None,
     occupants: tuple[RunningAttempt, ...] = (),
-    lanes: dict[str, Lane] | None = None,
+    short: dict[str, ShortClass] | None = None,
     reservations: dict[str, str] | None = None,
 ) -> Plan:
     waiting = Waiting(heads, reservations or {})
     offer = replace(offer, cores=min(free, offer.cores))
-    plan_input = PlanInput(waiting, offer, occupants, waited_s or {}, lanes or {})
+    plan_input = PlanInput(waiting, offer, occupants, waited_s or {}, short or {})
     return plan(plan_input, PATIENCE_S, 2048)
 
 
@@ -55,16 +56,20 @@ def test_every_class_that_fits_is_offered_with_how_many_fit_alone() -> None:
 
 def test_nothing_that_lasts_is_claimed_ahead() -> None:
     one = head("1", length=1000)
-    for lane in (Lane(), Lane(held=8, width=8), Lane(held=8, width=8, mean_s=0.2)):
-        assert planned(one, free=0, lanes={one.class_name: lane}).fits == ()
+    for short in (
+        ShortClass(),
+        ShortClass(held=8, width=8),
+        ShortClass(held=8, width=8, mean_s=0.2),
+    ):
+        assert planned(one, free=0, short={one.class_name: short}).fits == ()
 
 
 def test_short_jobs_are_claimed_ahead_in_gulps() -> None:
     one = head("1", length=1000)
 
     def ahead(held: int, free: int = 0, mean_s: float = 0.01) -> int:
-        lane = Lane(held=held, width=2, mean_s=mean_s)
-        return dict(planned(one, free=free, lanes={one.class_name: lane}).fits).get(
+        short = ShortClass(held=held, width=2, mean_s=mean_s)
+        return dict(planned(one, free=free, short={one.class_name: short}).fits).get(
             one.class_name, 0
         )
 
@@ -77,8 +82,8 @@ def test_short_jobs_are_claimed_ahead_in_gulps() -> None:
 
 def test_no_more_is_claimed_than_waits_or_than_one_claim_carries() -> None:
     few, many = head("1", length=3), head("1", length=10**6)
-    lane = Lane(held=2, width=2, mean_s=0.001)
-    assert planned(few, lanes={few.class_name: lane}).fits == ((few.class_name, 3),)
+    short = ShortClass(held=2, width=2, mean_s=0.001)
+    assert planned(few, short={few.class_name: short}).fits == ((few.class_name, 3),)
     ((_, count),) = planned(many, offer=replace(OFFER, cores=10**4, mem_mib=10**8), free=10**4).fits
     assert count == CLAIM_MOST
 
@@ -86,8 +91,8 @@ def test_no_more_is_claimed_than_waits_or_than_one_claim_carries() -> None:
 def test_gpu_jobs_are_never_claimed_ahead() -> None:
     gpu = GpuOffer("GPU-0", "GTX", 2500, 11000)
     one = head("1", gpus=1, length=100)
-    lane = Lane(held=2, width=2, mean_s=0.001)
-    answer = planned(one, offer=replace(OFFER, gpus=(gpu,)), lanes={one.class_name: lane})
+    short = ShortClass(held=2, width=2, mean_s=0.001)
+    answer = planned(one, offer=replace(OFFER, gpus=(gpu,)), short={one.class_name: short})
     assert answer.fits == ((one.class_name, 2),)
 
 

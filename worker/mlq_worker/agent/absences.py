@@ -19,7 +19,7 @@ from mlq.jobs.request import JobClass, Request
 from mlq.lenient import number
 from mlq.machines.said import listed, offer_of
 from mlq_worker.agent.attempt_result import AttemptResult
-from mlq_worker.agent.attempts import LocalAttempt
+from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.ipc.causes import Cause, Kind
 
 FIRST_S, GROWTH, LONGEST_S = 30.0, 2, 900.0

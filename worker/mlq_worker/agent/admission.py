@@ -1,26 +1,29 @@
-"""From claims to attempts and orders: what is claimed is verified, given its GPUs and ordered."""
+"""From claims to attempts and orders: claimed jobs are verified, given GPUs and ordered. Pure.
+
+What may not run here goes back to the queue, or fails, with the reason.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from mlq.errors import SignatureError
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import needs_of
-from mlq.jobs.placement import Fit, Offer, place
+from mlq.jobs.placement import Fit, GpuOffer, Offer, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.spec import JobSpec
-from mlq.lenient import text_of, whole
 from mlq.settings.settings import Settings
 from mlq.store.operations import Move
-from mlq.store.replies import Claim
-from mlq.store.store import Store
+from mlq.store.replies import Attempt, Claim
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import heard_result, one_line
-from mlq_worker.agent.attempts import AttemptTable, LocalAttempt
+from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.orders import order, read_spec
 from mlq_worker.agent.outcomes import History, refusal
 from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
@@ -28,84 +31,122 @@ from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
 log = logging.getLogger(__name__)
 
 
-class Admission:
-    """Takes claims in.
+class RqData(NamedTuple):
+    """What plain rq wrote of a job: its `data`, and its time limit; None if there is none."""
+
+    data: bytes = b""
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought.
 
     Args:
-        context: this machine.
-        store: the queue; asked only for jobs that came by plain rq.
+        claims: all of one class.
+        rq_data: of those that came by plain rq, by job id.
+        claimed_s: when the claim was sent, on the worker's clock.
     """
 
-    def __init__(self, context: MachineContext, store: Store) -> None:
-        self._context, self._store = context, store
+    claims: tuple[Claim, ...]
+    rq_data: Mapping[str, RqData]
+    claimed_s: float
 
-    def take(
-        self, claims: Sequence[Claim], offer: Offer, attempts: AttemptTable, now_s: float
-    ) -> tuple[list[dict[str, Any]], list[Move]]:
-        """Add what may run to the attempts; return the orders, and the moves of what may not.
+    @property
+    def keys(self) -> frozenset[Attempt]:
+        """Job id and attempt number of each."""
+        return frozenset((one.id, one.attempt) for one in self.claims)
 
-        Args:
-            claims: all of one class.
-            offer: what was free when they were claimed.
-            attempts: what the machine holds; grows.
-            now_s: the worker's clock.
-        """
-        orders: list[dict[str, Any]] = []
-        refused: list[Move] = []
-        fitting = 0
-        short = bool(claims) and attempts.is_short(claims[0].class_name)
-        for claim in claims:
-            held = attempts.by_key.get((claim.id, claim.attempt))
-            if held is not None and held.signature in ("", claim.signature):
-                continue  # the queue had forgotten it: it runs, and is ours again
-            try:
-                if held is not None:
-                    raise SignatureError(
-                        "another job of this number runs here", why=JOB_NUMBER_REUSED
-                    )
-                spec = self._spec(claim)
-            except SignatureError as error:
-                why = f"{error.what}: {error.why}" if error.why else error.what
-                at = utc_iso(self._context.clocks.utc_s())
-                refused.append(refusal((claim.id, claim.attempt), self._context.machine, why, at))
-                continue
-            if claim.signature and spec.job_class.name != claim.class_name:
-                refused.append(_misplaced(claim, spec))
-                continue
-            fit = place(spec.request, offer)
-            lane = short and not spec.request.gpus
-            if isinstance(fit, Fit):
-                fitting += 1
-                offer = offer.minus(spec.request, fit)
-            elif not lane or not spec.request.allows(offer.machine):
-                refused.append(_handed_back(claim, spec, self._context.machine))
-                continue
-            gpu_uuids = fit.gpu_uuids if isinstance(fit, Fit) else ()
-            gpus = tuple(gpu for gpu in offer.gpus if gpu.uuid in gpu_uuids)
-            ordered = order(claim, spec, self._context, gpus)
-            ordered["lane"] = claim.class_name if lane else None
-            orders.append(ordered)
-            attempts.add(_local(claim, spec, gpu_uuids, lane, now_s))
-        if short and orders:
-            self._widen(orders, claims[0].class_name, fitting, attempts)
-        return orders, refused
 
-    def _widen(
-        self, orders: list[dict[str, Any]], class_name: str, fitting: int, attempts: AttemptTable
-    ) -> None:
-        before = attempts.lanes()[class_name]
-        width = max(1, min(before.width, before.held - len(orders)) + fitting)
-        attempts.widen(class_name, width)
-        for ordered in orders:
-            ordered["width"] = width
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What is to become of a claim.
 
-    def _spec(self, claim: Claim) -> JobSpec:
-        if claim.signature:
-            return read_spec(claim, self._context, b"")
-        key = f"rq:job:{claim.id}"
-        data, timeout = self._store.client.call("HMGET", key, "data", "timeout")
-        limit_s = whole(text_of(timeout or b""))
-        return read_spec(claim, self._context, data or b"", limit_s if limit_s > 0 else None)
+    Args:
+        attempts: those that run here from now on.
+        orders: what the supervisor is told of them.
+        refused: the moves of those that may not.
+        width: how many of their class run at once, if they were claimed ahead.
+    """
+
+    attempts: tuple[LocalAttempt, ...]
+    orders: tuple[Mapping[str, Any], ...]
+    refused: tuple[Move, ...]
+    width: int | None = None
+
+
+class _Accepted(NamedTuple):
+    claim: Claim
+    spec: JobSpec
+    gpus: tuple[GpuOffer, ...]
+    fits: bool
+
+
+def admit(
+    claimed: Claimed, offer: Offer, attempts: AttemptTable, context: MachineContext, utc_s: float
+) -> Admitted:
+    """Decide what becomes of claims.
+
+    Args:
+        claimed: the claims.
+        offer: what is free for them.
+        attempts: what the machine holds already.
+        context: this machine.
+        utc_s: unix time, for the record.
+    """
+    accepted: list[_Accepted] = []
+    refused: list[Move] = []
+    claims = claimed.claims
+    short = bool(claims) and attempts.prefetch.is_short(claims[0].class_name)
+    for claim in claims:
+        held = attempts.by_key.get((claim.id, claim.attempt))
+        if held is not None and held.signature in ("", claim.signature):
+            continue  # the queue had forgotten it: it runs, and is ours again
+        try:
+            if held is not None:
+                raise SignatureError("another job of this number runs here", why=JOB_NUMBER_REUSED)
+            rq = claimed.rq_data.get(claim.id, RqData())
+            spec = read_spec(claim, context, rq.data, rq.timeout_s)
+        except SignatureError as error:
+            why = f"{error.what}: {error.why}" if error.why else error.what
+            at = utc_iso(utc_s)
+            refused.append(refusal((claim.id, claim.attempt), context.machine, why, at))
+            continue
+        if claim.signature and spec.job_class.name != claim.class_name:
+            refused.append(_misplaced(claim, spec))
+            continue
+        fit = place(spec.request, offer)
+        if isinstance(fit, Fit):
+            gpus = tuple(gpu for gpu in offer.gpus if gpu.uuid in fit.gpu_uuids)
+            accepted.append(_Accepted(claim, spec, gpus, fits=True))
+            offer = offer.minus(spec.request, fit)
+        elif short and not spec.request.gpus and spec.request.allows(offer.machine):
+            accepted.append(_Accepted(claim, spec, (), fits=False))
+        else:
+            refused.append(_handed_back(claim, spec, context.machine))
+    return _admitted(accepted, refused, attempts, context, claimed.claimed_s, short=short)
+
+
+def _admitted(
+    accepted: Sequence[_Accepted],
+    refused: Sequence[Move],
+    attempts: AttemptTable,
+    context: MachineContext,
+    claimed_s: float,
+    *,
+    short: bool,
+) -> Admitted:
+    width = None
+    if short and accepted:
+        fitting = sum(one.fits for one in accepted)
+        class_name = accepted[0].claim.class_name
+        width = attempts.prefetch.wider(class_name, attempts.active(), fitting)
+    orders, local = [], []
+    for claim, spec, gpus, _ in accepted:
+        prefetched = short and not spec.request.gpus
+        orders.append(order(claim, spec, context, gpus, width if prefetched else None))
+        local.append(_local(claim, spec, gpus, claimed_s, prefetched=prefetched))
+    return Admitted(tuple(local), tuple(orders), tuple(refused), width)
 
 
 def adopted(
@@ -116,7 +157,7 @@ def adopted(
     now_s: float,
     utc_s: float,
 ) -> LocalAttempt:
-    """Return the local of an attempt that the supervisor held before this worker came."""
+    """Return an attempt that the supervisor held before this worker came."""
     ordered = held["order"]
     job_class = JobClass.parse(
         class_name or ordered["tag"]["class"], default_mem_mib=settings.default_mem_mib
@@ -127,7 +168,7 @@ def adopted(
         request=job_class.request,
         gpu_uuids=tuple(ordered["tag"]["gpu_uuids"]),
         history=history,
-        lane=ordered["lane"] is not None,
+        prefetched=ordered["lane"] is not None,
         started_s=now_s,
         time_limit_s=ordered["time_limit_s"],
         leader_pid=held["pid"],
@@ -140,18 +181,18 @@ def adopted(
 
 
 def _local(
-    claim: Claim, spec: JobSpec, gpu_uuids: tuple[str, ...], lane: bool, now_s: float
+    claim: Claim, spec: JobSpec, gpus: Sequence[GpuOffer], claimed_s: float, *, prefetched: bool
 ) -> LocalAttempt:
     return LocalAttempt(
         attempt=(claim.id, claim.attempt),
         class_name=claim.class_name,
         request=spec.request,
-        gpu_uuids=gpu_uuids,
+        gpu_uuids=tuple(gpu.uuid for gpu in gpus),
         history=History(
             spec.retries, claim.failures, claim.losses, folder_faults=claim.folder_faults
         ),
-        lane=lane,
-        started_s=now_s,
+        prefetched=prefetched,
+        started_s=claimed_s,
         time_limit_s=spec.time_limit_s,
         returns=spec.function is not None,
         needs=needs_of(spec),

@@ -8,7 +8,7 @@ from mlq.settings.settings import Settings
 from mlq.store.replies import Head, Waiting
 from mlq.units import parse_iso
 from mlq_worker.agent.attempts import AttemptTable
-from mlq_worker.agent.schedule import Plan, PlanInput, plan
+from mlq_worker.agent.schedule import PlanInput
 
 
 class Backlog:
@@ -38,29 +38,29 @@ class Backlog:
         """Something here ended: what did not fit before may fit now."""
         self._in_vain = False
 
-    def show(self, waiting: Waiting, now_s: float, *, in_vain: bool) -> None:
+    def show(self, waiting: Waiting, now_s: float, *, tried: bool, brought: bool) -> None:
         """Take a new look in.
 
         Args:
             waiting: what waits.
             now_s: the worker's clock.
-            in_vain: a claim was tried just now and brought nothing, although it fits: its job
-                avoids this machine, or needs what it lacks. It is not tried again before the next
-                look is due.
+            tried: a claim of what fits was tried just now.
+            brought: and it brought something. Otherwise the job avoids this machine, or needs what
+                it lacks, and is not tried again before the next look is due.
         """
         self._waiting = waiting
-        self._in_vain = in_vain
+        self._in_vain = tried and not brought
         self.due_s = now_s + self._settings.poll_s
 
-    def plan(
+    def plan_input(
         self,
         offer: Offer,
         attempts: AttemptTable,
         now_s: float,
         utc_s: float,
         lacks: frozenset[str] = frozenset(),
-    ) -> Plan | None:
-        """Return what to do about what waits; None if nothing does.
+    ) -> PlanInput | None:
+        """Return what a plan is made from; None if there is nothing to plan.
 
         Args:
             offer: what is free here.
@@ -71,7 +71,7 @@ class Backlog:
         """
         if not self.heads or (self._in_vain and now_s < self.due_s):
             return None
-        plan_input = PlanInput(
+        return PlanInput(
             waiting=self._waiting,
             offer=offer,
             occupants=attempts.occupants(now_s),
@@ -80,7 +80,6 @@ class Backlog:
                 for head in self.heads
                 if (since := moment(head.enqueued_at))
             },
-            lanes=attempts.lanes(),
+            short=attempts.prefetch.classes(attempts.active()),
             lacks=lacks,
         )
-        return plan(plan_input, self._settings.patience_s, self._settings.default_mem_mib)

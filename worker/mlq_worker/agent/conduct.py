@@ -1,24 +1,18 @@
 """What follows from how jobs start on this machine: a command is held, or the machine set aside.
 
-The edge around `starts` and `probation`: it asks the queue how the same commands started elsewhere,
-but only after a start that went badly.
+Pure: here the worker remembers how its own last jobs started. Only after one started badly it asks
+the queue how the same commands started elsewhere; `judge` says what follows.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mlq.api.held import hold_waiting
 from mlq.jobs.needs import word_of
-from mlq.store.replies import Attempt
-from mlq.store.store import Store
-from mlq_worker.agent.absences import Machines
-from mlq_worker.agent.attempts import LocalAttempt
-from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.local_attempt import LocalAttempt
+from mlq_worker.agent.prefetch import waiting
 from mlq_worker.agent.probation import Probation
-from mlq_worker.agent.schedule import Plan
 from mlq_worker.agent.starts import (
     START_S,
     OwnStart,
@@ -29,150 +23,126 @@ from mlq_worker.agent.starts import (
     machine_fails,
 )
 
-log = logging.getLogger(__name__)
-
 _REMEMBERED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
-    """A command to hold, with the last line of a log."""
+class SetAside:
+    """Take only single jobs from now on."""
 
-    word: str
-    row: tuple[Start, ...]
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class EndProbation:
+    """Take all jobs again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCommand:
+    """Hold all waiting jobs of a command."""
+
+    word: str
+    reason: str
+
+
+ConductAction = SetAside | EndProbation | HoldCommand
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStarts:
+    """What the queue knows of some commands, and whether it was asked since one started badly."""
+
+    seen: Seen
+    after_bad_start: bool
+
+
+@dataclass(slots=True)
 class Conduct:
-    """How this machine and the commands it runs do.
+    """How the last jobs of this machine started.
 
     Args:
-        context: this machine.
-        store: the queue.
+        probation: whether the machine is set aside.
+        bad_starts: the bad starts in a row, the newest last.
+        held_words: the commands that this worker held and that have not started well since.
+        has_new_bad_start: whether one started badly and the queue was not asked about it yet.
     """
 
-    def __init__(self, context: MachineContext, store: Store) -> None:
-        self._context, self._store = context, store
-        self._row: list[OwnStart] = []
-        self._lasted: set[Attempt] = set()
-        self._finding: _Finding | None = None
-        self._held: set[str] = set()
-        self.probation = Probation()
-
-    # --- what may be taken ----------------------------------------------------------------------
-
-    def allowed(self, plan: Plan | None, held: int, now_s: float) -> Plan | None:
-        """Return what of a plan may be carried out, while so many attempts are held."""
-        if self._finding is not None:
-            return None  # for a moment: what would be claimed now is most likely held next
-        return self.probation.allowed(plan, held, now_s)
+    probation: Probation = field(default_factory=Probation)
+    bad_starts: tuple[OwnStart, ...] = ()
+    held_words: set[str] = field(default_factory=set)
+    has_new_bad_start: bool = False
 
     @property
-    def is_due(self) -> bool:
-        """Whether a command is to be held."""
-        return self._finding is not None
+    def words(self) -> frozenset[str]:
+        """The commands that started badly."""
+        return frozenset(one.word for one in self.bad_starts)
 
-    def unwanted(self, living: Iterable[LocalAttempt]) -> tuple[Attempt, ...]:
-        """Return what was claimed ahead and would most likely fail like those before it."""
-        if not self.probation.reason and not self._held:
-            return ()
-        return tuple(
-            one.attempt
-            for one in living
-            if one.lane
-            and one.leader_pid is None
-            and not one.stopping
-            and (self.probation.reason or word_of(one.needs, "s") in self._held)
-        )
-
-    # --- what happened --------------------------------------------------------------------------
-
-    def ended(self, attempts: Iterable[LocalAttempt], now_s: float) -> None:
-        """Learn from attempts whose end the queue has, and look farther if some started badly."""
-        bad = False
+    def ended(self, attempts: Iterable[LocalAttempt]) -> None:
+        """Learn from attempts whose end the queue has."""
         for one in attempts:
             how = how_it_started(one.result) if one.result is not None else ""
-            self._lasted.discard(one.attempt)
+            word = word_of(one.needs, "s")
             if how == "good":
-                self._well(word_of(one.needs, "s"))
-            elif how == "bad" and one.result is not None and word_of(one.needs, "s"):
-                why = one.result.last_line or one.result.reason
-                own = OwnStart(one.attempt[0], word_of(one.needs, "s"), why)
-                self._row = [*self._row[1 - _REMEMBERED :], own]
-                bad = True
-        if bad:
-            self._weigh(now_s)
+                self.went_well(word)
+            elif how == "bad" and one.result is not None and word:
+                own = OwnStart(one.attempt[0], word, one.result.last_line or one.result.reason)
+                self.bad_starts = (*self.bad_starts[1 - _REMEMBERED :], own)
+                self.has_new_bad_start = True
 
-    def _well(self, word: str) -> None:
-        self._row = []
-        self._held.discard(word)
+    def went_well(self, word: str = "") -> None:
+        """Note that a job started well; the word is its command's, if that counts for it."""
+        self.bad_starts = ()
+        self.held_words.discard(word)
         self.probation.end()
 
-    def lasted(self, living: Iterable[LocalAttempt], now_s: float) -> None:
-        """Note attempts that have lived past their start."""
-        found = [
-            one
-            for one in living
-            if one.leader_pid is not None
-            and one.attempt not in self._lasted
-            and now_s - one.started_s > START_S
-        ]
-        if found:
-            starts = [(one.attempt[0], "good") for one in found]
-            self._store.note_starts(self._context.machine, starts)
-            self._lasted.update(one.attempt for one in found)
-            self._well("")
 
-    def look(self, utc_s: float) -> None:
-        """Hold the command that was found, and end a probation that has no reason any more."""
-        finding = self._finding
-        if finding is not None:
-            self._hold(finding, utc_s)
-            self._finding = None
-        if self.probation.reason and self._row:
-            seen = self._seen()
-            if not machine_fails(self._row, self._context.machine, seen):
-                self.probation.end()
+def lasting(active: Iterable[LocalAttempt], now_s: float) -> tuple[LocalAttempt, ...]:
+    """Return attempts that have lived past their start, of which the queue was not told yet."""
+    return tuple(
+        one
+        for one in active
+        if one.leader_pid is not None and not one.start_noted and now_s - one.started_s > START_S
+    )
 
-    def restore(self, machines: Machines, now_s: float) -> None:
-        """Go on from what this machine's worker before said."""
-        _, record = machines.get(self._context.machine, (0.0, {}))
-        self.probation.restore(record.get("aside"), now_s)
 
-    # --- inside ---------------------------------------------------------------------------------
+def unwanted(conduct: Conduct, active: Iterable[LocalAttempt]) -> list[LocalAttempt]:
+    """Return what was claimed ahead and would most likely fail like those before it."""
+    return [
+        one
+        for one in waiting(active)
+        if conduct.probation.reason or word_of(one.needs, "s") in conduct.held_words
+    ]
 
-    def _seen(self) -> Seen:
-        words = {one.word for one in self._row}
-        told = self._store.starts(words, self._context.settings.lease_s)
-        starts = {
-            word: [Start.parse(one) for one in entries or ()]
-            for word, entries in dict(told["starts"] or {}).items()
-        }
-        last = {name: how == "good" for name, how in dict(told["last"] or {}).items()}
-        return Seen(starts, last, tuple(told["living"] or ()))
 
-    def _weigh(self, now_s: float) -> None:
-        seen = self._seen()
-        for own in reversed(self._row):
-            row = command_fails(seen.starts.get(own.word, ()), seen.living)
-            if row and self._finding is None:
-                self._finding = _Finding(own.word, row, own.reason)
-                return
-        if machine_fails(self._row, self._context.machine, seen):
-            jobs = len({one.job_id for one in self._row})
-            last = self._row[-1].reason
-            reason = f"{jobs} jobs in a row failed within {START_S:.0f}s here and go well elsewhere"
-            self.probation.begin(f"{reason} (last: {last})", now_s)
-            log.warning("%s", self.probation.note())
+def judge(conduct: Conduct, starts: SeenStarts | None, machine: str) -> list[ConductAction]:
+    """Return what follows from what the queue knows of the commands that started badly here."""
+    bad_starts = conduct.bad_starts
+    if starts is None or not bad_starts:
+        return []
+    seen = starts.seen
+    is_to_blame = machine_fails(bad_starts, machine, seen)
+    if not starts.after_bad_start:
+        return [] if is_to_blame else [EndProbation()]
+    for own in reversed(bad_starts):
+        row = command_fails(seen.starts.get(own.word, ()), seen.living)
+        if row:
+            return [HoldCommand(own.word, _hold_reason(row, own.reason))]
+    return [SetAside(_aside_reason(bad_starts))] if is_to_blame else []
 
-    def _hold(self, finding: _Finding, utc_s: float) -> None:
-        jobs = list(dict.fromkeys(one.job_id for one in reversed(finding.row)))
-        machines = sorted({one.machine for one in finding.row})
-        reason = (
-            f"held: {len(jobs)} jobs of this command in a row failed within {START_S:.0f}s, "
-            f"on {' and '.join(machines)}: {finding.reason}"
-        )
-        found = hold_waiting(self._store, finding.word, reason, utc_s)
-        self._held.add(finding.word)
-        if found:
-            log.warning("%d jobs are held: %s", len(found), reason)
+
+def _hold_reason(row: Iterable[Start], reason: str) -> str:
+    starts = list(row)
+    jobs = {one.job_id for one in starts}
+    machines = sorted({one.machine for one in starts})
+    return (
+        f"held: {len(jobs)} jobs of this command in a row failed within {START_S:.0f}s, "
+        f"on {' and '.join(machines)}: {reason}"
+    )
+
+
+def _aside_reason(bad_starts: tuple[OwnStart, ...]) -> str:
+    jobs = len({one.job_id for one in bad_starts})
+    last = bad_starts[-1].reason
+    reason = f"{jobs} jobs in a row failed within {START_S:.0f}s here and go well elsewhere"
+    return f"{reason} (last: {last})"

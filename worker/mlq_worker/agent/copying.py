@@ -42,7 +42,7 @@ class Copying:
         self._asked_s = self._due_s = self._away_until_s = 0.0
         self._trouble = ""
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Make a copy if the role is ours and one is due; called with each renewal."""
         now_s = self._clock()
         self._hear(now_s)

@@ -1,160 +1,283 @@
 """What the worker does in a turn: pure.
 
-`decide` gets the facts of this turn and returns the actions; the daemon carries them out and looks
-again. Nothing is done directly in reaction to something noticed, so there is no second path for
-recovery: a worker that starts after a crash simply finds results to commit, attempts to adopt and
-leases to renew in its first turn.
+`decide` gets the facts of this turn and returns the actions; the effects carry them out, and the
+worker looks again. Nothing is done directly in reaction to something noticed, so there is no second
+path for recovery: a worker that starts after a crash simply finds results to commit, attempts to
+adopt and leases to renew in its first turn.
+
+The order keeps what matters for safety. What a claim brought is started before anything else is
+claimed, so no room is given twice. A renewal's reply is told to the supervisor, and stops are told,
+before an end is committed. And a renewal ends its turn: what its reply says is in force before
+anything is committed or claimed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterable
 
-from mlq.store.operations import Move
-from mlq.store.replies import Attempt
-from mlq_worker.agent.schedule import Plan
+from mlq.store.replies import HeldAttempt
+from mlq_worker.agent.actions import (
+    Action,
+    Adopt,
+    AvoidQueue,
+    CompareAbsences,
+    Confirm,
+    Exit,
+    HangUp,
+    KeepCopy,
+    NoteStarts,
+    Propose,
+    Publish,
+    RaiseNumbers,
+    ReadHeld,
+    ReadHistories,
+    ReadLargestNumber,
+    ReadOrphans,
+    ReadProgress,
+    ReadStarts,
+    RecordStalled,
+    RecordStopRequests,
+    ReleaseName,
+    Renew,
+    Resign,
+    RestoreProbation,
+    SettleOrphans,
+    Start,
+    Stop,
+)
+from mlq_worker.agent.admission import admit
+from mlq_worker.agent.committing import commit, commit_and_claim
+from mlq_worker.agent.conduct import judge, lasting, unwanted
+from mlq_worker.agent.facts import Facts, Mode
+from mlq_worker.agent.local_attempt import LocalAttempt
+from mlq_worker.agent.orphans import Here, orphan_moves
+from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.prefetch import stalled
+from mlq_worker.agent.reaper import (
+    ApplyVerdicts,
+    TakeReaperRole,
+    TellDependents,
+    reap,
+    sightings,
+    verdict_moves,
+)
 
-
-class Mode(Enum):
-    """What the operator wants of the worker."""
-
-    RUN = "run"
-    DRAIN = "drain"  # take nothing new, leave when the last job has ended
-    HANDOVER = "leave"  # leave at once; the jobs run on under the supervisor
-    RELEASE = "now"  # hand the jobs back to the queue, then leave
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """One look at the world.
-
-    Args:
-        now_s: the worker's clock.
-        mode: what the operator wants.
-        linked: whether the supervisor is there and what it holds is adopted.
-        link_retry_s: when to try for the supervisor again.
-        queue_retry_s: when to try the queue again; in the past if it answers.
-        renew_due_s: when leases and presence are to be renewed.
-        moves: ends to commit, and other moves that wait.
-        plan: what the waiting jobs call for; None if this machine offers nothing.
-        peek_due_s: when to look at what waits.
-        living: attempts that have not ended.
-        stoppable: those of them that were not told to end yet.
-        stuck: those of them that wait in a lane behind a job that does not end.
-        unwanted: those of them that wait in a lane and would fail like those before them.
-        evidence: whether NFS has shown something about attempts that may be dead.
-    """
-
-    now_s: float
-    mode: Mode
-    linked: bool
-    link_retry_s: float
-    queue_retry_s: float
-    renew_due_s: float
-    moves: tuple[Move, ...]
-    plan: Plan | None
-    peek_due_s: float
-    living: tuple[Attempt, ...]
-    stoppable: tuple[Attempt, ...]
-    stuck: tuple[Attempt, ...] = ()
-    unwanted: tuple[Attempt, ...] = ()
-    evidence: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Find or start the supervisor, and square what it holds with what the queue believes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Renew:
-    """Renew the leases, show presence, and learn what is lost or to be stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyVerdicts:
-    """Act on what NFS showed about attempts that may be dead."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommitAndClaim:
-    """Commit moves, claim what fits and look at what waits, in one round trip."""
-
-    moves: tuple[Move, ...]
-    fits: tuple[tuple[str, int], ...]
-    only: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """Reserve this machine for a starving job."""
-
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Tell the supervisor to end attempts."""
-
-    attempts: tuple[Attempt, ...]
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """Leave."""
-
-
-Action = Adopt | Renew | ApplyVerdicts | CommitAndClaim | Reserve | Stop | Exit
+# Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.
+_NOTES = {
+    Mode.DRAIN: "draining: it takes no more jobs",
+    Mode.RELEASE: "handing its jobs back to the queue",
+}
+_STOPPED = "the worker was stopped"
 
 
 def decide(facts: Facts) -> list[Action]:
     """Return what to do now, in order; an empty list means wait."""
+    if not facts.is_linked:
+        return _without_supervisor(facts)
+    actions = [*_start(facts), *_heed_renewal(facts)]
     if facts.mode is Mode.HANDOVER:
-        return [*_commit(facts), Exit()]
-    if not facts.linked:
-        return [Adopt()] if _both_due(facts) else []
-    actions: list[Action] = []
-    if facts.mode is Mode.RELEASE and facts.stoppable:
-        actions.append(Stop(facts.stoppable, "released", "handed back: the worker was stopped"))
-    elif facts.stuck:
-        actions.append(Stop(facts.stuck, "released", "handed back: the job ahead of it takes long"))
-    elif facts.unwanted:
-        actions.append(Stop(facts.unwanted, "released", "handed back: jobs like it fail here"))
+        return actions or _commit_last(facts) or _leave(facts)
+    if facts.renewal is None:
+        actions += _stop(facts)
     if facts.now_s >= facts.queue_retry_s:
         actions += _with_queue(facts)
-    if facts.mode is not Mode.RUN and not facts.living and not facts.moves:
-        actions.append(Exit())
+    if not actions and _is_done(facts):
+        return _leave(facts)
     return actions
 
 
-def _both_due(facts: Facts) -> bool:
-    return facts.now_s >= facts.link_retry_s and facts.now_s >= facts.queue_retry_s
+def _without_supervisor(facts: Facts) -> list[Action]:
+    if facts.mode is Mode.HANDOVER:
+        return _leave(facts)
+    is_due = facts.now_s >= max(facts.link_retry_s, facts.queue_retry_s)
+    return [Adopt()] if is_due else []
 
 
-def _commit(facts: Facts) -> list[Action]:
-    if facts.moves and facts.linked and facts.now_s >= facts.queue_retry_s:
-        return [CommitAndClaim(facts.moves, ())]
+# --- with the supervisor alone -------------------------------------------------------------------
+
+
+def _start(facts: Facts) -> list[Action]:
+    """Start what was claimed; propose what becomes of what may not run here."""
+    claimed = facts.claimed
+    if claimed is None:
+        return []
+    admitted = admit(claimed, facts.offer, facts.attempts, facts.context, facts.utc_s)
+    actions: list[Action] = []
+    if admitted.refused:
+        actions.append(Propose(admitted.refused))
+    if admitted.orders:
+        actions.append(Start(admitted, claimed.claimed_s))
+    return actions
+
+
+def _heed_renewal(facts: Facts) -> list[Action]:
+    """Tell the supervisor what a renewal's reply says, and stop what users want to end."""
+    if facts.renewal is None:
+        return []
+    renewal = facts.renewal.renewal
+    actions: list[Action] = [Confirm(renewal, facts.renewal.sent_s)]
+    if renewal.holder is not None:
+        # What ran here was given up for dead. Nothing is started; what still runs is paused until
+        # the queue has judged it.
+        refusal = renewal.holder.refusal()
+        actions.append(AvoidQueue(refusal) if facts.attempts.active() else Resign(refusal))
+        return actions
+    if renewal.stop:
+        actions.append(RecordStopRequests(renewal.stop))
+    asked = [one for one in _stoppable(facts) if one.attempt in renewal.stop]
+    if asked:
+        actions.append(_stop_action(asked, "canceled", "canceled"))
+    return actions
+
+
+def _stop(facts: Facts) -> list[Action]:
+    """Hand back what should not run on here."""
+    active = _stoppable(facts)
+    if facts.mode is Mode.RELEASE:
+        back = "handed back: the worker was stopped"
+        return [_stop_action(active, "released", back)] if active else []
+    late = stalled(active, facts.now_s)
+    if late:
+        waited_s = {one.class_name: facts.now_s - one.started_s for one in late}
+        long = [RecordStalled(name, seconds) for name, seconds in waited_s.items()]
+        return [
+            *long,
+            _stop_action(late, "released", "handed back: the job ahead of it takes long"),
+        ]
+    doomed = unwanted(facts.conduct, active)
+    if doomed:
+        return [_stop_action(doomed, "released", "handed back: jobs like it fail here")]
     return []
 
 
+def _stop_action(attempts: Iterable[LocalAttempt], outcome: str, reason: str) -> Stop:
+    return Stop(tuple(one.attempt for one in attempts), outcome, reason)
+
+
+def _stoppable(facts: Facts) -> list[LocalAttempt]:
+    """Return the attempts that were not told to end yet."""
+    return [one for one in facts.attempts.active() if not one.stopping]
+
+
+# --- with the queue ------------------------------------------------------------------------------
+
+
 def _with_queue(facts: Facts) -> list[Action]:
-    actions: list[Action] = []
+    if facts.renewal is not None:
+        return [] if facts.renewal.renewal.holder is not None else _after_renewal(facts)
+    if not facts.is_restored:
+        return [RestoreProbation()]
+    machine = facts.context.machine
+    conduct = judge(facts.conduct, facts.starts, machine)
     if facts.now_s >= facts.renew_due_s:
-        actions.append(Renew())
-    if facts.evidence:
-        actions.append(ApplyVerdicts())
-    wanted = facts.plan if facts.mode is Mode.RUN else None
-    fits, only = (wanted.fits, wanted.only) if wanted is not None else ((), None)
-    peeks = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s
-    if peeks and wanted is not None and wanted.reserve is not None:
-        # Repeated with each look at what waits, not each turn: turns would never end.
-        actions.append(Reserve(wanted.reserve))
-    if facts.moves or fits or peeks:
-        actions.append(CommitAndClaim(facts.moves, fits, only))
+        return [*conduct, Renew()]
+    return [
+        *conduct,
+        *_show(facts),
+        *_ask(facts),
+        *_judge_others(facts),
+        *reap(facts.reaper, machine),
+        *commit_and_claim(facts),
+    ]
+
+
+def _after_renewal(facts: Facts) -> list[Action]:
+    """Return what is done once a beat, after the renewal."""
+    active = facts.attempts.active()
+    actions: list[Action] = []
+    if facts.are_numbers_unsure and facts.largest_number is None:
+        actions.append(ReadLargestNumber())
+    actions.append(Publish(facts.mode, _note(facts)))
+    if facts.absences.words:
+        actions.append(CompareAbsences())
+    lasted = lasting(active, facts.now_s)
+    if lasted:
+        actions.append(NoteStarts(lasted))
+    if facts.conduct.probation.reason and facts.conduct.bad_starts:
+        actions.append(ReadStarts(after_bad_start=False))
+    actions += [ReadHeld(), TakeReaperRole(), KeepCopy()]
+    if active:
+        actions.append(ReadProgress(tuple(one.attempt for one in active)))
     return actions
+
+
+def _show(facts: Facts) -> list[Action]:
+    """Show at once that the operator wants something else, or that something is missing here."""
+    if facts.absences.is_new:
+        # In this order two machines that miss the same thing at once cannot both believe that the
+        # other one has it.
+        return [Publish(facts.mode, _note(facts)), CompareAbsences()]
+    return [] if facts.shown_mode is facts.mode else [Publish(facts.mode, _note(facts))]
+
+
+def _note(facts: Facts) -> str:
+    """Return why no jobs are taken, "" if they are."""
+    return _NOTES.get(facts.mode) or facts.obstacle or facts.conduct.probation.note()
+
+
+def _ask(facts: Facts) -> list[Action]:
+    """Ask for what a decision lacks, and say what is known now."""
+    actions: list[Action] = []
+    if facts.has_untold:
+        actions.append(TellDependents())
+    if facts.largest_number is not None:
+        actions.append(RaiseNumbers(facts.largest_number))
+    if facts.conduct.has_new_bad_start:
+        actions.append(ReadStarts(after_bad_start=True))
+    orphans = _unknown_here(facts, facts.held)
+    if orphans:
+        actions.append(ReadOrphans(tuple(orphans)))
+    return actions
+
+
+def _unknown_here(facts: Facts, held: Iterable[HeldAttempt]) -> list[HeldAttempt]:
+    """Return which of these attempts neither run here nor have a move that waits.
+
+    A queue that lost its last second may give the number of an attempt that it forgot once more.
+    """
+    known = {*facts.attempts.by_key, *((move.id, move.attempt) for move in facts.pending)}
+    known |= facts.claimed.keys if facts.claimed is not None else frozenset()
+    return [one for one in held if one.key not in known]
+
+
+def _judge_others(facts: Facts) -> list[Action]:
+    """Judge orphans and, as the reaper, the attempts of other machines: by their jobs' past."""
+    orphans, results = facts.orphans or ([], {})
+    orphans = _unknown_here(facts, orphans)
+    judged = facts.reaper.judged
+    ids = {one.id: None for one in (*orphans, *(judged.over if judged is not None else ()))}
+    past, settings = facts.histories, facts.context.settings
+    if not ids.keys() <= past.keys():
+        return [ReadHistories(tuple(ids))]
+    actions: list[Action] = []
+    if facts.orphans is not None:
+        here = Here(settings, facts.context.boot_id, facts.supervisor_id)
+        moves = orphan_moves(orphans, results, past, here, facts.utc_s)
+        actions.append(SettleOrphans(tuple(moves)))
+    if judged is not None:
+        moves = verdict_moves(judged, past, Patience.of(settings), facts.utc_s)
+        due = facts.refused.due(moves, facts.now_s)
+        actions.append(ApplyVerdicts(tuple(due), sightings(judged)))
+    return actions
+
+
+# --- leave ---------------------------------------------------------------------------------------
+
+
+def _commit_last(facts: Facts) -> list[Action]:
+    return commit(facts) if facts.now_s >= facts.queue_retry_s else []
+
+
+def _is_done(facts: Facts) -> bool:
+    """Whether a worker that was told to leave after its jobs has nothing left."""
+    is_told = facts.mode in (Mode.DRAIN, Mode.RELEASE)
+    return is_told and not facts.attempts.active() and not commit(facts)
+
+
+def _leave(facts: Facts) -> list[Action]:
+    keeps_name = bool(facts.attempts.by_key)
+    release: list[Action] = [] if keeps_name else [ReleaseName()]
+    return [HangUp(), Publish(facts.mode, _STOPPED), *release, Exit()]
 
 
 def next_turn_s(facts: Facts, idle_s: float) -> float:
@@ -162,7 +285,7 @@ def next_turn_s(facts: Facts, idle_s: float) -> float:
     due = [facts.renew_due_s]
     if facts.mode is Mode.RUN:
         due.append(facts.peek_due_s)
-    if not facts.linked:
+    if not facts.is_linked:
         due = [facts.link_retry_s]
     soonest = max(min(due), facts.queue_retry_s)
     return min(idle_s, max(0.0, soonest - facts.now_s))

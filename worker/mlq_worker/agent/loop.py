@@ -25,15 +25,14 @@ from mlq.store.connection import open_client
 from mlq.store.store import Store
 from mlq.store.wire import Subscription, UnixClient
 from mlq_worker.agent.context import find_context
-from mlq_worker.agent.decide import Mode, decide, next_turn_s
-from mlq_worker.agent.effects import Effects
+from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.machine_name import own_name
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.queue_link import queue_reached
+from mlq_worker.agent.turn import Worker
 
 log = logging.getLogger(__name__)
 
-IDLE_S = 60.0
 WAITING = "not working yet: "  # how the status begins until it works
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 _DOING = {
@@ -135,8 +134,8 @@ def _run(
         lambda why: notify.status(f"{WAITING}{why}"),
         keep_trying=keep_trying,
     )
-    effects = Effects(context, Store(client, context.queue_id, context.identity), waker.ring)
-    loop = Loop(effects, waker, lambda: _listen(settings))
+    worker = Worker(context, Store(client, context.queue_id, context.identity), waker.ring)
+    loop = Loop(worker, waker, lambda: _listen(settings))
     waker.starting = False
     loop.run(notify)
 
@@ -208,8 +207,8 @@ class Waker:
 class Loop:
     """Waits for something to happen and takes turns."""
 
-    def __init__(self, effects: Effects, waker: Waker, listen: Callable[[], Subscription]) -> None:
-        self._effects, self._waker, self._listen = effects, waker, listen
+    def __init__(self, worker: Worker, waker: Waker, listen: Callable[[], Subscription]) -> None:
+        self._worker, self._waker, self._listen = worker, waker, listen
         self._selector = selectors.DefaultSelector()
         self._selector.register(waker, selectors.EVENT_READ, waker.quiet)
         self._heard: Subscription | None = None
@@ -219,21 +218,19 @@ class Loop:
         """Take turns until a turn says to leave."""
         said_ready = False
         while True:
-            facts = self._effects.look(self._waker.mode)
-            actions = decide(facts)
-            for action in actions:
-                if self._effects.act(action):
-                    log.info("%s", _LEAVES.get(self._waker.mode, "leaving"))
-                    return
+            turn = self._worker.turn(self._waker.mode)
+            if turn.leaves:
+                log.info("%s", _LEAVES.get(self._waker.mode, "leaving"))
+                return
             self._watch()
-            if not said_ready and self._effects.settled:
-                notify.ready(self._effects.summary())
-                log.info("working; %s", self._effects.summary())
+            if not said_ready and self._worker.is_settled:
+                notify.ready(self._worker.summary())
+                log.info("working; %s", self._worker.summary())
                 said_ready = True
-            if not actions:
+            if not turn.actions:
                 if said_ready:
-                    notify.status(_DOING[self._waker.mode] + self._effects.summary())
-                self._wait(next_turn_s(facts, IDLE_S))
+                    notify.status(_DOING[self._waker.mode] + self._worker.summary())
+                self._wait(turn.wait_s)
 
     def _wait(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
@@ -241,21 +238,21 @@ class Loop:
 
     def _watch(self) -> None:
         """Keep listening to the supervisor and to the queue's wake-up calls."""
-        link = self._effects.session.link
+        link = self._worker.session.link
         if link is not self._watched_link:
             if self._watched_link is not None:
                 self._unregister(self._watched_link)
             self._watched_link = link
             if link is not None:
-                self._selector.register(link, selectors.EVENT_READ, self._effects.session.hear)
+                self._selector.register(link, selectors.EVENT_READ, self._worker.session.hear)
         elif link is not None:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write else 0)
-            self._selector.modify(link, events, self._effects.session.hear)
-        if self._heard is None and not self._effects.queue_is_down:
+            self._selector.modify(link, events, self._worker.session.hear)
+        if self._heard is None and not self._worker.queue_is_down:
             try:
                 self._heard = self._listen()
             except (QueueUnreachableError, QueueRefusedError) as error:
-                self._effects.queue_failed(error)
+                self._worker.queue_failed(error)
                 return
             self._selector.register(self._heard, selectors.EVENT_READ, self._hear_queue)
 
@@ -263,12 +260,12 @@ class Loop:
         if self._heard is None:
             return
         try:
-            self._effects.woken(set(self._heard.messages()))
+            self._worker.woken(set(self._heard.messages()))
         except QueueUnreachableError as error:
             self._unregister(self._heard)
             self._heard.close()
             self._heard = None
-            self._effects.queue_failed(error)
+            self._worker.queue_failed(error)
 
     def _unregister(self, what: object) -> None:
         # A closed socket no longer has the descriptor it was registered under.

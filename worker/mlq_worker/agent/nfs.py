@@ -37,7 +37,7 @@ _TAIL_BYTES = 4096
 def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> BeatSnapshot:
     """Look at the beats of these machines; if NFS fails, it is an unreadable look.
 
-    The time of the look is taken before reads, so a slow read never makes a beat look older. A
+    The time of the look is taken before reading, so a slow read never makes a beat look older. A
     machine whose name cannot be one is left out: it must not keep the others from a verdict.
     """
     at_s = clock()

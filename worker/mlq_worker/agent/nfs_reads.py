@@ -5,7 +5,7 @@ How far its jobs are, what its functions returned, and how orphans ended. None o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 
 from mlq.files.layout import Layout
 from mlq.files.strict_files import Refused, Unreadable
@@ -83,12 +83,12 @@ class NfsReads:
             return None
         return Refused(f"could not be read for {format_duration(failing_s)}: {found.why}")
 
-    def ask_progress(self, attempts: list[Attempt]) -> None:
+    def ask_progress(self, attempts: Sequence[Attempt]) -> None:
         """Ask how far these are."""
         if attempts:
             self._progress.ask(lambda: read_progress(self._layout, attempts))
 
-    def ask_orphans(self, orphans: list[HeldAttempt]) -> None:
+    def ask_orphans(self, orphans: Sequence[HeldAttempt]) -> None:
         """Ask how these ended; of those that could not be read lately only what is due again."""
         now_s = self._clock()
         self._orphan_pauses.keep([(one.key, one.stop) for one in orphans])
@@ -97,11 +97,15 @@ class NfsReads:
             self._orphans.ask(lambda: (due, read_results(self._layout, [one.key for one in due])))
 
     @property
-    def has_orphans(self) -> bool:
-        """Whether it is known of any orphan how it ended."""
+    def orphans(self) -> Orphans | None:
+        """The orphans that were asked about and how they ended, once that is known of any."""
         if self._answered is None and (answer := self._orphans.answer()) is not None:
             self._answered = self._known(*answer)
-        return self._answered is not None
+        return self._answered
+
+    def drop_orphans(self) -> None:
+        """Drop what was answered: it was acted on."""
+        self._answered = None
 
     def _known(self, orphans: list[HeldAttempt], results: dict[Attempt, End]) -> Orphans | None:
         now_s, known = self._clock(), []
@@ -112,14 +116,3 @@ class NfsReads:
             else:
                 known.append(one)
         return (known, results) if known else None
-
-    def take_orphans(self, held: Collection[Attempt]) -> Orphans:
-        """Return the orphans asked about and how they ended, once.
-
-        Args:
-            held: what the machine holds by now. A queue that lost its last second gives the number
-                of an attempt that it forgot once more, and then that is no orphan any longer.
-        """
-        orphans, results = (self._answered if self.has_orphans else None) or ([], {})
-        self._answered = None
-        return [one for one in orphans if one.key not in held], results

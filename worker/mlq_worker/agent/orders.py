@@ -28,6 +28,7 @@ from mlq.store.replies import Claim
 from mlq.store.templates import is_short
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.job_environment import environment
+from mlq_worker.agent.prefetch import NOT_PREFETCHED, order_fields
 
 
 def read_spec(
@@ -109,9 +110,21 @@ def _unpacked(rq_data: bytes) -> bytes:
 
 
 def order(
-    claim: Claim, spec: JobSpec, context: MachineContext, gpus: tuple[GpuOffer, ...]
+    claim: Claim,
+    spec: JobSpec,
+    context: MachineContext,
+    gpus: tuple[GpuOffer, ...],
+    width: int | None = None,
 ) -> dict[str, Any]:
-    """Return the supervisor's order for a claimed, verified job."""
+    """Return the supervisor's order for a claimed, verified job.
+
+    Args:
+        claim: the claim.
+        spec: the job, verified.
+        context: of this worker.
+        gpus: the GPUs it is given.
+        width: how many jobs of its class run at once, if it was claimed ahead.
+    """
     folder = Layout(context.settings.root).folder(claim.id)
     mark = f"{context.mark_prefix}{claim.id}.{claim.attempt}"
     argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
@@ -134,8 +147,7 @@ def order(
         "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
         "time_limit_s": spec.time_limit_s,
         **stopping(spec, context.settings),
-        "lane": None,
-        "width": 0,
+        **(NOT_PREFETCHED if width is None else order_fields(claim.class_name, width)),
         "tag": {
             "class": claim.class_name,
             "signature": claim.signature,

@@ -16,7 +16,6 @@ from mlq.errors import MachineNameError, MlqError, OtherQueueError, QueueRefused
 from mlq.files.layout import Layout
 from mlq.files.root import largest_number, pinned
 from mlq.store.replies import Renewal
-from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader, NewReader
 
 log = logging.getLogger(__name__)
@@ -39,6 +38,7 @@ class QueueState:
         self._layout = layout
         self._reader: BackgroundReader[tuple[int, int | None]] = new_reader("numbers", ring)
         self.retry_s = 0.0
+        self._answer: tuple[int, int | None] = (0, None)
         self._told = ""
         self._other = ""
         self._unknown: tuple[str, ...] = ()
@@ -56,25 +56,34 @@ class QueueState:
         if not isinstance(error, QueueRefusedError):
             self._absences += 1
 
-    def renewed(self, renewal: Renewal, store: Store) -> None:
-        """It answered a renewal. Raise its numbers, once it is known how far."""
+    def renewed(self, renewal: Renewal) -> None:
+        """It answered a renewal."""
         self._told = self._other = ""
         self._unknown = tuple(job_id for job_id, _ in renewal.unknown)
         if renewal.adopted:
             taken = ", ".join(f"{job_id}.{number}" for job_id, number in renewal.adopted)
             log.warning("the queue had forgotten what runs here, and has taken it back: %s", taken)
-        self._raise(store)
 
-    def _raise(self, store: Store) -> None:
-        if self._raised == self._absences:
-            return
-        asked, largest = self._reader.answer() or (0, None)
-        if asked == self._absences and largest is not None:
-            store.raise_numbers(largest)
-            self._raised = self._absences
-            return
+    @property
+    def are_numbers_unsure(self) -> bool:
+        """Whether it was away, and may have forgotten numbers that it gave out."""
+        return self._raised != self._absences
+
+    def ask_largest_number(self) -> None:
+        """Ask the results root how far its jobs are numbered."""
         absences = self._absences
         self._reader.ask(lambda: (absences, self._largest()))
+
+    @property
+    def largest_number(self) -> int | None:
+        """How far the results root's jobs are numbered, if it was read since the last absence."""
+        self._answer = self._reader.answer() or self._answer
+        asked, largest = self._answer
+        return largest if self.are_numbers_unsure and asked == self._absences else None
+
+    def raised(self) -> None:
+        """Its numbers are above those of the results root."""
+        self._raised = self._absences
 
     def _largest(self) -> int | None:
         try:
@@ -85,14 +94,9 @@ class QueueState:
             return None
 
     @property
-    def numbers_known(self) -> bool:
-        """Whether the results root has told how far its jobs are numbered."""
-        return self._raised != self._absences and self._reader.answered
-
-    @property
-    def note(self) -> str:
+    def obstacle(self) -> str:
         """Why no jobs are to be taken now; "" if they may be."""
-        return self._other or (_NUMBERS if self._raised != self._absences else "")
+        return self._other or (_NUMBERS if self.are_numbers_unsure else "")
 
     @property
     def unwell(self) -> str:

@@ -7,7 +7,7 @@ the machine says which it is and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, Refusal
@@ -21,23 +21,19 @@ class RefusedMoves:
     """The refused moves of one worker.
 
     Args:
-        clock: the worker's clock.
         first_s: the first pause.
     """
 
-    def __init__(self, clock: Callable[[], float], first_s: float) -> None:
-        self._clock = clock
+    def __init__(self, first_s: float) -> None:
         self._pauses: Backoff[Attempt] = Backoff(first_s, _LONGEST_PAUSE_S)
         self._why: dict[Attempt, tuple[str, float]] = {}
 
-    def due(self, moves: Iterable[Move]) -> list[Move]:
+    def due(self, moves: Iterable[Move], now_s: float) -> list[Move]:
         """Return those of the moves that may be sent now."""
-        now_s = self._clock()
         return [one for one in moves if self._pauses.is_due((one.id, one.attempt), now_s)]
 
-    def sent(self, moves: Iterable[Move], refused: Collection[Refusal]) -> None:
+    def sent(self, moves: Iterable[Move], refused: Collection[Refusal], now_s: float) -> None:
         """Note which of the moves that were sent the queue refused."""
-        now_s = self._clock()
         keys = {one.key for one in refused}
         for move in moves:
             if (move.id, move.attempt) not in keys:
@@ -47,10 +43,10 @@ class RefusedMoves:
             self._pauses.failed(one.key, now_s)
             self._why[one.key] = one.why, now_s
 
-    def words(self) -> str:
+    def words(self, now_s: float) -> str:
         """Return in words what is set aside; "" if nothing is."""
         # What was not sent again for so long is no longer to be sent: it was settled elsewhere.
-        late_s = self._clock() - 3 * _LONGEST_PAUSE_S
+        late_s = now_s - 3 * _LONGEST_PAUSE_S
         self._why = {key: one for key, one in self._why.items() if one[1] >= late_s}
         if not self._why:
             return ""

@@ -8,8 +8,7 @@ fits if `placement.place` says so. Then two rules beyond first-fit:
   machine if it were empty, reserves one machine. That machine takes nothing else any more, except
   jobs whose time limit ends before the reservation can begin (conservative backfilling). It claims
   the very jobs that were judged: the next in line of the same class may have no time limit.
-* Prefetch. A job that lasts a few milliseconds is over before the next one is claimed. For classes
-  whose jobs were that short so far, some more are claimed ahead and wait in the supervisor's lane.
+* Prefetch. Of classes whose jobs are very short some are claimed ahead (`prefetch`).
 """
 
 from __future__ import annotations
@@ -20,31 +19,9 @@ from dataclasses import dataclass, field
 from mlq.jobs.placement import Fit, Misfit, Offer, RunningAttempt, free_in_s, how_many, place
 from mlq.jobs.request import JobClass
 from mlq.store.replies import Head, Waiting
+from mlq_worker.agent.prefetch import ShortClass
 
-PREFETCH_S = 0.1
-PREFETCH_MOST = 64
 CLAIM_MOST = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """Short jobs of one class on this machine.
-
-    Args:
-        held: attempts of the class that this machine holds, running and waiting.
-        width: how many of them run at once.
-        mean_s: how long its jobs lasted so far; None if none has ended yet.
-    """
-
-    held: int = 0
-    width: int = 0
-    mean_s: float | None = None
-
-    def ahead(self, width: int) -> int:
-        """Return how many jobs to hold beyond those that run."""
-        if self.mean_s is None or self.mean_s > PREFETCH_S:
-            return 0
-        return min(PREFETCH_MOST, int(width * PREFETCH_S / max(self.mean_s, 0.001)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +47,7 @@ class PlanInput:
         waiting: the heads of the classes, and the reservations in force.
         offer: what this machine has free.
         occupants: what runs on it.
-        lanes: short classes, by name.
+        short: the classes of short jobs, by name.
         waited_s: how long each head has waited, by job id.
         lacks: words of what is missing here; a job that needs one of these reserves nothing.
     """
@@ -79,7 +56,7 @@ class PlanInput:
     offer: Offer
     occupants: Sequence[RunningAttempt]
     waited_s: Mapping[str, float]
-    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    short: Mapping[str, ShortClass] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
 
 
@@ -117,13 +94,8 @@ def _fits(
     for head in heads:
         request = classes[head.id].request
         room = how_many(request, plan_input.offer, min(head.length, CLAIM_MOST))
-        lane = plan_input.lanes.get(head.class_name, Lane())
-        wanted = room
-        if not request.gpus:
-            backlog = max(0, lane.held - lane.width)
-            ahead = lane.ahead(lane.width + room)
-            # Refill in gulps: a claim costs a round trip and a write to the server's disk.
-            wanted += ahead - backlog if backlog <= ahead // 2 else 0
+        short = plan_input.short.get(head.class_name, ShortClass())
+        wanted = room if request.gpus else room + short.refill(room)
         if wanted:
             found.append((head.class_name, min(wanted, head.length)))
     return found

@@ -12,7 +12,7 @@ things follow from bad starts, by rules that a person can check in `mlq ls`:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import UNUSABLE, AttemptResult
@@ -59,6 +59,16 @@ class Seen(NamedTuple):
     starts: Mapping[str, Sequence[Start]]
     last: Mapping[str, bool]
     living: Collection[str]
+
+    @classmethod
+    def parse(cls, told: Mapping[str, Any]) -> Seen:
+        """Read the reply of `Store.starts`."""
+        starts = {
+            word: [Start.parse(one) for one in entries or ()]
+            for word, entries in dict(told["starts"] or {}).items()
+        }
+        last = {name: how == "good" for name, how in dict(told["last"] or {}).items()}
+        return cls(starts, last, tuple(told["living"] or ()))
 
 
 def how_it_started(result: AttemptResult) -> str:

@@ -15,9 +15,11 @@ from mlq.errors import SupervisorError
 from mlq.jobs.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
+from mlq_worker.agent.admission import Admitted
 from mlq_worker.agent.attempt_result import heard_result
-from mlq_worker.agent.attempts import AttemptTable, LocalAttempt
+from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.supervisor_client import SupervisorLink
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class SupervisorSession:
         self.attempts = AttemptTable()
         for local in attempts:
             self.attempts.add(local)
-        self.attempts.restore_widths()
+        self.attempts.prefetch.restore_widths(self.attempts.active())
         self.supervisor_id = link.hello["supervisor_id"]
         self.link = link
 
@@ -62,10 +64,13 @@ class SupervisorSession:
             self.link = None
             self.attempts = AttemptTable()
 
-    def start(self, orders: Sequence[Mapping[str, Any]], at_s: float) -> None:
-        """Order attempts that were claimed at `at_s` on the worker's clock."""
-        if orders:
-            self._send({"op": "start", "at": at_s, "orders": orders})
+    def start(self, admitted: Admitted, claimed_s: float) -> None:
+        """Hold attempts that were claimed at `claimed_s` on the worker's clock, and order them."""
+        for local in admitted.attempts:
+            self.attempts.add(local)
+        if admitted.width is not None:
+            self.attempts.prefetch.set_width(admitted.attempts[0].class_name, admitted.width)
+        self._send({"op": "start", "at": claimed_s, "orders": admitted.orders})
 
     def confirm(self, renewal: Renewal, sent_s: float) -> None:
         """Pass on what a renewal sent at `sent_s` found."""
@@ -92,7 +97,7 @@ class SupervisorSession:
                 self._send({"op": "shutdown"})
             self.link.close()
 
-    def note(self, now_s: float) -> str:
+    def obstacle(self, now_s: float) -> str:
         """Return why no jobs are to be taken now, "" if they may be."""
         reason, until_s = self._storage_fault
         if now_s < until_s:

@@ -1,0 +1,86 @@
+"""Which ends are committed and which jobs are claimed in a turn: pure.
+
+Ends become moves of the life cycle in `outcomes`; what to claim is planned in `schedule`. Both
+travel to the queue in one round trip. Nothing is claimed while a claim was not started yet, or
+while something stands in the way; a move that the queue refused waits.
+"""
+
+from __future__ import annotations
+
+from mlq.store.operations import Claimant, Move
+from mlq_worker.agent.actions import Action, CommitAndClaim, Reinstate, Reserve
+from mlq_worker.agent.facts import Facts, Mode
+from mlq_worker.agent.outcomes import Patience, ending
+from mlq_worker.agent.schedule import Plan, plan
+
+
+def commit(facts: Facts) -> list[Action]:
+    """Return what to commit, when nothing is to be claimed any more."""
+    moves = due_moves(facts)
+    commits: list[Action] = [CommitAndClaim(moves)] if moves else []
+    return [*reinstatements(facts), *commits]
+
+
+def commit_and_claim(facts: Facts) -> list[Action]:
+    """Return what to commit and to claim, when the worker may do both."""
+    reinstated = reinstatements(facts)
+    moves = due_moves(facts)
+    wanted = _plan(facts) if facts.mode is Mode.RUN else None
+    is_peek_due = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s
+    actions: list[Action] = [*reinstated]
+    if is_peek_due and wanted is not None and wanted.reserve is not None:
+        # Repeated with each look at what waits, not each turn: turns would never end.
+        actions.append(Reserve(wanted.reserve))
+    if moves or is_peek_due or (wanted is not None and wanted.fits):
+        actions.append(_round_trip(facts, moves, wanted or Plan()))
+    return actions
+
+
+def _round_trip(facts: Facts, moves: tuple[Move, ...], wanted: Plan) -> CommitAndClaim:
+    names = [name for name, _ in wanted.fits]
+    lacks = facts.absences.to_leave(names, facts.context.settings.default_mem_mib)
+    return CommitAndClaim(moves, wanted.fits, wanted.only, tuple(lacks.items()))
+
+
+def _plan(facts: Facts) -> Plan | None:
+    """Return what to claim now; None if nothing may be claimed."""
+    if facts.obstacle or facts.plan_input is None or facts.claimed is not None:
+        return None
+    if facts.conduct.has_new_bad_start or facts.starts is not None:
+        return None  # for a moment: what would be claimed now is most likely held next
+    settings = facts.context.settings
+    wanted = plan(facts.plan_input, settings.patience_s, settings.default_mem_mib)
+    held = len(facts.attempts.active())
+    return facts.conduct.probation.allowed(wanted, held, facts.now_s)
+
+
+def due_moves(facts: Facts) -> tuple[Move, ...]:
+    """Return the moves that may be committed now: of ended attempts, and those that wait."""
+    patience = Patience.of(facts.context.settings)
+    ends = [
+        ending(one.result, one.history, patience, facts.absences.nowhere(one))._replace(
+            signature=one.signature
+        )
+        for one in facts.attempts.ended()
+        if one.result is not None and one.result.found is None and facts.absences.is_judged(one)
+    ]
+    return tuple(facts.refused.due([*facts.pending, *ends], facts.now_s))
+
+
+def reinstatements(facts: Facts) -> list[Reinstate]:
+    """Return which jobs to put back to attempts that the queue has forgotten.
+
+    The results root knew the number of a claim already. The attempt that had it may run on another
+    machine, or have ended with a result; handed back, the job would be started beside it.
+    """
+    context = facts.context
+    us = Claimant(context.machine, context.boot_id, facts.supervisor_id)
+    actions = []
+    for one in facts.attempts.ended():
+        if one.result is not None and one.result.found is not None:
+            number, *words = one.result.found
+            # If it is not known whose it is, it is looked for here: its result is found, or it
+            # never started.
+            who = Claimant(*words) if all(words) else us
+            actions.append(Reinstate(one.attempt, number, who, one.result.reason))
+    return actions

@@ -1,0 +1,111 @@
+"""What one look at the world showed: the facts from which a turn is decided.
+
+They are observations, not conclusions: replies of the queue, what the supervisor said, what NFS and
+the machine showed. `decide` reads them and changes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mlq.jobs.placement import Offer
+from mlq.store.operations import Move
+from mlq.store.replies import HeldAttempt, Renewal
+from mlq_worker.agent.absences import Absences
+from mlq_worker.agent.admission import Claimed
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.conduct import Conduct, SeenStarts
+from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.nfs_reads import Orphans
+from mlq_worker.agent.outcomes import History
+from mlq_worker.agent.reaper import ReaperFacts
+from mlq_worker.agent.refused_moves import RefusedMoves
+from mlq_worker.agent.schedule import PlanInput
+
+
+class Mode(Enum):
+    """What the operator wants of the worker."""
+
+    RUN = "run"
+    DRAIN = "drain"  # take nothing new, leave when the last job has ended
+    HANDOVER = "leave"  # leave at once; the jobs run on under the supervisor
+    RELEASE = "now"  # hand the jobs back to the queue, then leave
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalReply:
+    """What the queue replied to a renewal, and when that was sent on the worker's clock."""
+
+    renewal: Renewal
+    sent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One look at the world. Replies of the queue are told in one turn only.
+
+    Args:
+        now_s: the worker's clock.
+        utc_s: unix time, for the record.
+        context: this machine, and all that stays the same while the worker runs.
+        mode: what the operator wants.
+        shown_mode: the mode that the queue was last told of; None if of none yet.
+        is_linked: whether the supervisor is there and what it holds is adopted.
+        supervisor_id: of the supervisor.
+        link_retry_s: when to try for the supervisor again.
+        queue_retry_s: when to try the queue again; in the past if it answers.
+        renew_due_s: when leases and presence are to be renewed.
+        peek_due_s: when to look at what waits.
+        is_restored: whether it is known what this machine's worker before said of it.
+        obstacle: why no job can be taken now, by supervisor and queue; "" if one can.
+        attempts: what this machine holds.
+        offer: what is free for more.
+        plan_input: what waits and what is here; None if nothing waits that may be claimed.
+        pending: moves that the queue has not made yet, beside those of ended attempts.
+        refused: which moves the queue has refused.
+        absences: what is missing here, and elsewhere.
+        conduct: how the last jobs started here.
+        are_numbers_unsure: whether the queue may have forgotten numbers that it gave out.
+        largest_number: how far the results root's jobs are numbered, if that is known and unsaid.
+        renewal: the reply to a renewal.
+        claimed: what a claim brought.
+        has_untold: whether dependents of ended jobs are still to be told.
+        starts: what the queue knows of commands that started badly here, if it was asked.
+        held: what the queue believes this machine runs.
+        orphans: attempts it does not run, and how they ended; kept until they are settled.
+        histories: the past of the jobs that were asked about.
+        reaper: what the reaper has to go by.
+    """
+
+    now_s: float
+    utc_s: float
+    context: MachineContext
+    mode: Mode
+    shown_mode: Mode | None
+    is_linked: bool
+    supervisor_id: str
+    link_retry_s: float
+    queue_retry_s: float
+    renew_due_s: float
+    peek_due_s: float
+    is_restored: bool
+    obstacle: str
+    attempts: AttemptTable
+    offer: Offer
+    plan_input: PlanInput | None
+    pending: tuple[Move, ...]
+    refused: RefusedMoves
+    absences: Absences
+    conduct: Conduct
+    are_numbers_unsure: bool = False
+    largest_number: int | None = None
+    renewal: RenewalReply | None = None
+    claimed: Claimed | None = None
+    has_untold: bool = False
+    starts: SeenStarts | None = None
+    held: tuple[HeldAttempt, ...] = ()
+    orphans: Orphans | None = None
+    histories: Mapping[str, History] = field(default_factory=dict)
+    reaper: ReaperFacts = field(default_factory=ReaperFacts)

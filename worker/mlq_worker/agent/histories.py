@@ -1,0 +1,31 @@
+"""Reads the past of jobs from the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlq.lenient import record, whole
+from mlq.store.store import Store
+from mlq_worker.agent.outcomes import History
+
+_FIELDS = (
+    "status",
+    "mlq_spec",
+    "mlq_retries",
+    "mlq_failures",
+    "mlq_losses",
+    "mlq_stop",
+    "mlq_folder_faults",
+)
+
+
+def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
+    """Return the past of these jobs, by id; an empty one of a job that the queue does not know."""
+    found = {job_id: History() for job_id in ids}
+    for job_id, _, spec, retries, failures, losses, stop, faults in store.rows(
+        _FIELDS, list(found)
+    ):
+        # Of a job that an older mlq enqueued only the description says it.
+        asked = whole(retries) or whole(record(spec).get("retries", 0))
+        found[job_id] = History(asked, whole(failures), whole(losses), stop, whole(faults))
+    return found

@@ -1,0 +1,59 @@
+"""One attempt as the worker knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlq.jobs.request import Request
+from mlq.store.replies import Attempt
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.outcomes import History
+
+
+@dataclass(slots=True)
+class LocalAttempt:
+    """One attempt that this machine holds.
+
+    Args:
+        attempt: job id and attempt number.
+        class_name: its job class.
+        request: what it holds while it runs.
+        gpu_uuids: the GPUs it was given.
+        history: its job's past.
+        prefetched: whether it was claimed ahead (`mlq_worker.agent.prefetch`).
+        started_s: when it was ordered or adopted, on the worker's clock.
+        time_limit_s: when it must end after that; None if never.
+        leader_pid: its first process, once known.
+        stopping: whether it was told to end.
+        progress: its latest progress as text, "" if unknown.
+        returns: whether it is a Python function, whose value is to be read from NFS at its end.
+        needs: what it needs of its machine, in words (`mlq.jobs.needs`).
+        signature: of its job; another job may come to have its number. "" if unknown.
+        start_noted: whether the queue knows that it has lived past its start.
+        result: how it ended; None while it has not. Committed next.
+    """
+
+    attempt: Attempt
+    class_name: str
+    request: Request
+    gpu_uuids: tuple[str, ...]
+    history: History
+    prefetched: bool
+    started_s: float
+    time_limit_s: float | None
+    leader_pid: int | None = None
+    stopping: bool = False
+    progress: str = ""
+    returns: bool = False
+    needs: str = ""
+    signature: str = ""
+    start_noted: bool = False
+    result: AttemptResult | None = None
+
+    @property
+    def lacks_value(self) -> bool:
+        """Whether it has ended and its value is still to be read."""
+        result = self.result
+        if result is None or result.exit_code != 0:
+            return False
+        return self.returns and result.value is None

@@ -1,0 +1,63 @@
+"""The worker's look: it gathers the facts of a turn, and concludes nothing from them.
+
+What has arrived meanwhile is taken in: how far jobs are, what functions returned, what the machine
+has free, what NFS answered.
+"""
+
+from __future__ import annotations
+
+from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.facts import Facts, Mode
+from mlq_worker.agent.memory import Memory
+
+
+def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
+    """Return the facts of this turn."""
+    now_s, utc_s = context.clocks.boot_s(), context.clocks.utc_s()
+    _take_in(memory, context, now_s)
+    replies, offer = memory.take_replies(), memory.offer()
+    lacks = memory.absences.words
+    return Facts(
+        now_s=now_s,
+        utc_s=utc_s,
+        context=context,
+        mode=mode,
+        shown_mode=memory.shown_mode,
+        is_linked=memory.session.link is not None,
+        supervisor_id=memory.session.supervisor_id,
+        link_retry_s=memory.link_retry_s,
+        queue_retry_s=memory.queue.retry_s,
+        renew_due_s=memory.renew_due_s,
+        peek_due_s=memory.backlog.due_s,
+        is_restored=memory.is_restored,
+        obstacle=memory.session.obstacle(now_s) or memory.queue.obstacle,
+        attempts=memory.attempts,
+        offer=offer,
+        plan_input=memory.backlog.plan_input(offer, memory.attempts, now_s, utc_s, lacks),
+        pending=tuple(memory.pending),
+        refused=memory.refused,
+        absences=memory.absences,
+        conduct=memory.conduct,
+        are_numbers_unsure=memory.queue.are_numbers_unsure,
+        largest_number=memory.queue.largest_number,
+        renewal=replies.renewal,
+        claimed=replies.claimed,
+        has_untold=replies.has_untold,
+        starts=replies.starts,
+        held=replies.held,
+        orphans=memory.reads.orphans,
+        histories=replies.histories,
+        reaper=memory.reaper.facts(),
+    )
+
+
+def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
+    attempts = memory.attempts
+    memory.reads.update(attempts)
+    memory.absences.see(attempts.ended(), now_s)
+    memory.monitor.look(
+        now_s,
+        context.own_pids(memory.session.link),
+        [one.leader_pid for one in attempts.active() if one.leader_pid],
+        for_gpus=any(".g0." not in head.class_name for head in memory.backlog.heads),
+    )

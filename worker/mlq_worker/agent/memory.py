@@ -1,0 +1,126 @@
+"""What a worker remembers from turn to turn; it may lose all of it at any time.
+
+What it holds is with the supervisor, what it must tell is on NFS, and the rest is asked again: so a
+new worker begins with an empty memory. Replies of the queue lie here until the next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlq.errors import MlqError
+from mlq.jobs.placement import Offer
+from mlq.store.operations import Move
+from mlq.store.replies import Attempt, HeldAttempt, Refusal
+from mlq.store.store import Store
+from mlq_worker.agent.absences import Absences
+from mlq_worker.agent.admission import Claimed
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.backlog import Backlog
+from mlq_worker.agent.conduct import Conduct, SeenStarts
+from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.facts import Mode, RenewalReply
+from mlq_worker.agent.monitor import ResourceMonitor
+from mlq_worker.agent.nfs_reads import NfsReads
+from mlq_worker.agent.outcomes import History
+from mlq_worker.agent.queue_state import QueueState
+from mlq_worker.agent.reaper_role import ReaperRole
+from mlq_worker.agent.refused_moves import RefusedMoves
+from mlq_worker.agent.supervisor_session import SupervisorSession
+
+
+@dataclass(slots=True)
+class Replies:
+    """What the queue replied since the last look; the names are those of `Facts`."""
+
+    renewal: RenewalReply | None = None
+    claimed: Claimed | None = None
+    has_untold: bool = False
+    starts: SeenStarts | None = None
+    held: tuple[HeldAttempt, ...] = ()
+    histories: Mapping[str, History] = field(default_factory=dict)
+
+
+class Memory:
+    """A worker's memory.
+
+    Args:
+        context: this machine and everything that belongs to it.
+        store: the queue.
+        ring: wakes the loop; may be called from any thread.
+    """
+
+    def __init__(self, context: MachineContext, store: Store, ring: Callable[[], None]) -> None:
+        self._settings = settings = context.settings
+        self._clock = context.clocks.boot_s
+        self.session = SupervisorSession(context)
+        self.monitor = ResourceMonitor(context, self._clock(), context.own_pids(None))
+        self.reads = NfsReads(
+            context.layout, context.new_reader, ring, self._clock, settings.beat_s
+        )
+        self.queue = QueueState(context.layout, context.new_reader, ring)
+        self.backlog = Backlog(settings)
+        self.absences = Absences(context.machine)
+        self.conduct = Conduct()
+        self.refused = RefusedMoves(settings.beat_s)
+        self.reaper = ReaperRole(store, context, ring, self.refused)
+        self.pending: list[Move] = []
+        self.replies = Replies()
+        self.renew_due_s = self.link_retry_s = 0.0
+        self.shown_mode: Mode | None = None
+        self.is_restored = False
+        self.clock_off_s: float | None = None
+
+    @property
+    def attempts(self) -> AttemptTable:
+        """What this machine holds."""
+        return self.session.attempts
+
+    def offer(self) -> Offer:
+        """Return what is free for new jobs."""
+        return self.monitor.offer(self.attempts.promises())
+
+    def take_replies(self) -> Replies:
+        """Return what the queue replied since the last look."""
+        replies, self.replies = self.replies, Replies()
+        return replies
+
+    def renewed(self, reply: RenewalReply, clock_off_s: float | None) -> None:
+        """The queue answered a renewal; None: it did not say how late it is."""
+        self.queue.renewed(reply.renewal)
+        self.replies.renewal = reply
+        self.renew_due_s = reply.sent_s + self._settings.beat_s
+        if clock_off_s is not None:
+            self.clock_off_s = round(clock_off_s, 1)
+
+    def moved(self, moves: Sequence[Move], refused: Collection[Refusal], now_s: float) -> None:
+        """The queue was sent moves, and refused some; the others are made or stale."""
+        self.refused.sent(moves, refused, now_s)
+        keys = {one.key for one in refused}
+        done = [key for move in moves if (key := (move.id, move.attempt)) not in keys]
+        ended = [self.attempts.by_key[key] for key in done if key in self.attempts.by_key]
+        self.committed(done)
+        self.conduct.ended(ended)
+
+    def committed(self, done: Sequence[Attempt]) -> None:
+        """The queue has what became of these attempts."""
+        if done:
+            self._drop_pending(done)
+            self.backlog.freed()
+            self.session.forget(done)
+
+    def claimed(self, claimed: Claimed) -> None:
+        """The queue gave these claims."""
+        if claimed.claims:
+            # Told of an attempt of this number before, it was of one that the queue has forgotten.
+            self._drop_pending(claimed.keys)
+            self.replies.claimed = claimed
+
+    def _drop_pending(self, done: Collection[Attempt]) -> None:
+        self.pending = [one for one in self.pending if (one.id, one.attempt) not in done]
+
+    def queue_failed(self, error: MlqError) -> None:
+        """The queue did not answer; leave it alone for a moment, and begin with a renewal then."""
+        self.queue.failed(error, self._clock())
+        self.renew_due_s = 0.0

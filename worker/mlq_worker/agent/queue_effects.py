@@ -1,0 +1,259 @@
+"""What the worker does with the queue: one short function an action, and none of them decides.
+
+What the queue replies is put into the memory, as a fact of the next turn.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import singledispatchmethod
+from typing import Any
+
+from mlq.api.held import hold_waiting
+from mlq.lenient import text_of, whole
+from mlq.machines.clock_offset import offset_s
+from mlq.store.operations import Claimant, Operation, claim_operation, move_operation
+from mlq.store.replies import Claim, Moved, Waiting
+from mlq.store.store import Store
+from mlq_worker.agent.actions import (
+    Adopt,
+    CommitAndClaim,
+    CompareAbsences,
+    KeepCopy,
+    NoteStarts,
+    Publish,
+    QueueAction,
+    RaiseNumbers,
+    ReadHeld,
+    ReadHistories,
+    ReadStarts,
+    Reinstate,
+    ReleaseName,
+    Renew,
+    Reserve,
+    RestoreProbation,
+)
+from mlq_worker.agent.admission import Claimed, RqData, adopted
+from mlq_worker.agent.conduct import HoldCommand, SeenStarts
+from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.copying import Copying
+from mlq_worker.agent.facts import RenewalReply
+from mlq_worker.agent.histories import histories
+from mlq_worker.agent.machine_record import WorkerHealth, machine_record, rq_worker
+from mlq_worker.agent.memory import Memory
+from mlq_worker.agent.reaper import RoleAction
+from mlq_worker.agent.starts import Seen
+
+log = logging.getLogger(__name__)
+
+_RESERVED_BEATS = 3
+
+
+class QueueEffects:
+    """Carries out actions that need the queue.
+
+    Args:
+        memory: the worker's.
+        context: this machine.
+        store: the queue.
+        ring: wakes the loop; may be called from any thread.
+    """
+
+    def __init__(
+        self, memory: Memory, context: MachineContext, store: Store, ring: Callable[[], None]
+    ) -> None:
+        self._memory, self._context, self._store = memory, context, store
+        self._session, self._settings = memory.session, context.settings
+        self._now_s, self._utc_s = context.clocks.boot_s, context.clocks.utc_s
+        self._copying = Copying(store, context, ring)
+        self._started_s = self._utc_s()
+
+    @singledispatchmethod
+    def act(self, action: QueueAction) -> None:
+        """Carry one action out.
+
+        Raises:
+            QueueUnreachableError: the queue does not answer.
+            QueueRefusedError: it refuses the worker, or another queue answers.
+            SupervisorError: the supervisor can be neither found nor started.
+        """
+        raise NotImplementedError(action)
+
+    # --- once a supervisor, once a beat ---------------------------------------------------------
+
+    @act.register
+    def _adopt(self, _action: Adopt) -> None:
+        link = self._context.reach_supervisor()
+        held = link.hello["attempts"]
+        rows = self._store.rows(("status", "origin"), [one["id"] for one in held])
+        classes = {row[0]: row[2] for row in rows}
+        past = histories(self._store, [one["id"] for one in held])
+        now_s, utc_s, settings = self._now_s(), self._utc_s(), self._settings
+        self._session.adopt(
+            link,
+            [
+                adopted(one, classes.get(one["id"], ""), past[one["id"]], settings, now_s, utc_s)
+                for one in held
+            ],
+        )
+        self._memory.renew_due_s = 0.0
+        self._memory.backlog.call()
+
+    @act.register
+    def _restore_probation(self, _action: RestoreProbation) -> None:
+        _, record = self._store.machines().get(self._context.machine, (0.0, {}))
+        self._memory.conduct.probation.restore(record.get("aside"), self._now_s())
+        self._memory.is_restored = True
+
+    @act.register
+    def _renew(self, _action: Renew) -> None:
+        sent_s, now_s = self._now_s(), self._utc_s()
+        # What has ended, too: a queue that has forgotten it takes it back, and then its result.
+        held = [
+            (*one.attempt, one.progress, one.result is not None, one.signature)
+            for one in self._memory.attempts.by_key.values()
+        ]
+        renewal = self._store.renew(
+            self._settings.machine,
+            held,
+            self._settings.lease_s,
+            now_s,
+            self._context.boot_id,
+            self._session.supervisor_id,
+        )
+        off_s = offset_s(now_s, self._now_s() - sent_s, renewal.server_s)
+        self._memory.renewed(RenewalReply(renewal, sent_s), off_s)
+
+    @act.register
+    def _publish(self, action: Publish) -> None:
+        memory, utc_s = self._memory, self._utc_s()
+        record = machine_record(
+            memory.monitor.report, memory.offer(), memory.attempts, self._health(action.note)
+        )
+        running = bool(memory.attempts.active())
+        worker = rq_worker(self._settings.machine, running, self._started_s, utc_s)
+        ttl_s = self._settings.forget_machines_days * 86400
+        self._store.record_machine(self._settings.machine, record, worker, ttl_s)
+        memory.shown_mode = action.mode
+
+    def _health(self, note: str) -> WorkerHealth:
+        memory = self._memory
+        refused = memory.refused.words(self._now_s())
+        troubles = (memory.queue.unwell, self._session.unwell(), refused)
+        return WorkerHealth(
+            self._session.supervisor_id,
+            self._started_s,
+            note,
+            "; ".join(filter(None, troubles)),
+            self._context.tunnel,
+            memory.absences.as_json(),
+            refused,
+            memory.conduct.probation.as_json(),
+            memory.clock_off_s,
+        )
+
+    @act.register
+    def _compare_absences(self, _action: CompareAbsences) -> None:
+        self._memory.absences.compare(self._store.machines(), self._settings.lease_s)
+
+    @act.register
+    def _raise_numbers(self, action: RaiseNumbers) -> None:
+        self._store.raise_numbers(action.largest)
+        self._memory.queue.raised()
+
+    @act.register
+    def _read_held(self, _action: ReadHeld) -> None:
+        self._memory.replies.held = tuple(self._store.held(self._settings.machine))
+
+    @act.register
+    def _read_histories(self, action: ReadHistories) -> None:
+        self._memory.replies.histories = histories(self._store, action.ids)
+
+    @act.register
+    def _keep_copy(self, _action: KeepCopy) -> None:
+        self._copying.tick()
+
+    @act.register
+    def _reap(self, action: RoleAction) -> None:
+        self._memory.reaper.act(action)
+
+    # --- how jobs start -------------------------------------------------------------------------
+
+    @act.register
+    def _note_starts(self, action: NoteStarts) -> None:
+        starts = [(one.attempt[0], "good") for one in action.attempts]
+        self._store.note_starts(self._context.machine, starts)
+        for one in action.attempts:
+            one.start_noted = True
+        self._memory.conduct.went_well()
+
+    @act.register
+    def _read_starts(self, action: ReadStarts) -> None:
+        told = self._store.starts(self._memory.conduct.words, self._settings.lease_s)
+        self._memory.replies.starts = SeenStarts(Seen.parse(told), action.after_bad_start)
+        self._memory.conduct.has_new_bad_start = False
+
+    @act.register
+    def _hold_command(self, action: HoldCommand) -> None:
+        self._memory.conduct.held_words.add(action.word)
+        found = hold_waiting(self._store, action.word, action.reason, self._utc_s())
+        log.warning("%d jobs are held: %s", len(found), action.reason)
+
+    # --- commit and claim -----------------------------------------------------------------------
+
+    @act.register
+    def _reinstate(self, action: Reinstate) -> None:
+        done = self._store.reinstate(action.attempt, action.found, action.who, self._utc_s())
+        if done:
+            who = action.who.machine
+            log.warning("job %s: %s; it is held by %s", action.attempt[0], action.reason, who)
+        self._memory.committed([action.attempt])
+
+    @act.register
+    def _reserve(self, action: Reserve) -> None:
+        ttl_s = _RESERVED_BEATS * self._settings.beat_s
+        self._store.reserve_machine(action.job_id, self._settings.machine, ttl_s)
+
+    @act.register
+    def _commit_and_claim(self, action: CommitAndClaim) -> None:
+        sent_s = self._now_s()
+        # A claim is on the server's disk before anything is done about it.
+        replies = self._store.run_on_disk(*self._operations(action))
+        moved = replies[0] if action.moves else {}
+        claimed = replies[-2]["claims"] or () if action.fits else ()
+        self._memory.moved(action.moves, Moved.from_reply(moved).refused, sent_s)
+        self._memory.replies.has_untold = bool(moved.get("untold"))
+        self._memory.backlog.show(
+            Waiting.from_reply(replies[-1]),
+            sent_s,
+            tried=bool(action.fits),
+            brought=bool(claimed),
+        )
+        self._memory.claimed(self._claimed(claimed, sent_s))
+
+    def _operations(self, action: CommitAndClaim) -> Iterable[Operation]:
+        utc_s, settings = self._utc_s(), self._settings
+        who = Claimant(settings.machine, self._context.boot_id, self._session.supervisor_id)
+        if action.moves:
+            yield move_operation(action.moves, utc_s, settings.courtesy_s)
+        if action.fits:
+            lacks = dict(action.lacks)
+            yield claim_operation(action.fits, who, settings.lease_s, utc_s, action.only, lacks)
+        yield Operation("peek", {}, request_id="")
+
+    def _claimed(self, raw: Iterable[dict[str, Any]], sent_s: float) -> Claimed:
+        claims = tuple(Claim.from_reply(one) for one in raw)
+        return Claimed(
+            claims, {one.id: self._rq_data(one.id) for one in claims if not one.signature}, sent_s
+        )
+
+    def _rq_data(self, job_id: str) -> RqData:
+        """Return what plain rq wrote of a job that it enqueued."""
+        data, timeout = self._store.client.call("HMGET", f"rq:job:{job_id}", "data", "timeout")
+        limit_s = whole(text_of(timeout or b""))
+        return RqData(data or b"", limit_s if limit_s > 0 else None)
+
+    @act.register
+    def _release_name(self, _action: ReleaseName) -> None:
+        self._store.release_name(self._context.identity)
