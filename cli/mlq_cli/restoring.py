@@ -16,11 +16,11 @@ from mlq.copies.copy_files import FoundCopy, find_copy, root_of_queue
 from mlq.errors import InvalidInputError, LostDataError, ServerError
 from mlq.files.layout import Layout
 from mlq.jobs.signing import load_key
-from mlq.lenient import text_of
 from mlq.server import control as server
 from mlq.server.files import ServerFiles
 from mlq.server.status import connect
 from mlq.settings.settings import Settings
+from mlq.store import identity
 from mlq.store.connection import open_client
 from mlq.store.store import Store
 from mlq_cli.invocation.prompts import Asker
@@ -92,7 +92,7 @@ def _carry_out(settings: Settings, layout: Layout, made: Plan, key: bytes) -> Re
         _start(settings)
     with _shown("restoring") as progress:
         store = _open(settings)
-        if store.client.call("GET", "mlq:queue_id") is None:
+        if not identity.queue_id(store.client):
             return carry_out(store, layout, made, key, settings.dead_s, progress)
         return add_missing(store, only_missing(store, made))
 
@@ -110,7 +110,7 @@ def _start(settings: Settings) -> None:
         return
     with suppress(LostDataError):
         server.start(settings, accept_loss=True, say=say)
-        if _open(settings).client.call("GET", "mlq:queue_id") is None:
+        if not identity.queue_id(_open(settings).client):
             return
         # Half of a queue: what is there is older than what the results root knows.
         server.stop(settings)
@@ -121,24 +121,24 @@ def _open(settings: Settings) -> Store:
     return Store(open_client(settings))
 
 
-def _held(settings: Settings, queue_id: str) -> int | None:
+def _held(settings: Settings, wanted: str) -> int | None:
     """Return how many jobs the server has of this queue; None if it has no queue, or is away."""
     if not ServerFiles(settings.server_dir).is_running():
         return None
     client = connect(settings)
     try:
-        holds, jobs = client.call_many([("GET", "mlq:queue_id"), ("ZCARD", "mlq:jobs")])
+        found = identity.totals(client)
     finally:
         client.close()
-    if holds is None:
+    if not found.queue_id:
         return None
-    if text_of(holds) != queue_id:
+    if found.queue_id != wanted:
         raise ServerError(
             "the queue's server holds another queue than the results root",
-            why=f"it holds {text_of(holds)}, {settings.root} belongs to {queue_id}",
+            why=f"it holds {found.queue_id}, {settings.root} belongs to {wanted}",
             fix="are server_dir and MLQ_ROOT of the same queue? See `mlq config`",
         )
-    return int(jobs)
+    return found.jobs
 
 
 def _agrees(holds: int | None) -> bool:

@@ -14,6 +14,7 @@ from mlq.files.layout import Layout
 from mlq.files.root import WrongRootError, pinned
 from mlq.jobs.lifecycle import ENDED
 from mlq.jobs.view import JobView
+from mlq.store import identity
 from mlq.units import parse_duration, parse_iso, utc_iso
 from mlq_cli.choosing import check_choice, chosen
 from mlq_cli.invocation.parser import add_choice, add_json
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidInputError("--yes needs --delete", why="nothing else is asked")
     queue = open_queue()
     jobs = _chosen(queue, args)
-    queue_id = str(queue.store.client.call("GET", "mlq:queue_id") or b"", "ascii")
+    queue_id = identity.queue_id(queue.store.client)
     try:
         with pinned(Layout(queue.layout.root, queue_id or "-")) as layout:
             found = sizes(layout, [job.id for job in jobs], show_progress("measured"))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from mlq.api.root_and_queue import Pair
 from mlq.api.root_and_queue import look as look_at_both
 from mlq.files.mounts import network_file_system
-from mlq.lenient import record
 from mlq.settings.settings import Settings
+from mlq.store.identity import machine_record
 from mlq_cli.doctor.check import Check, of_error, ok, problem, warning
 from mlq_cli.doctor.look_queue import reached
 
@@ -23,7 +23,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     pair = look_at_both(wire, Layout(settings.root))
     kind = network_file_system(settings.root) or "a local disk"
     yield from judge(pair, str(settings.root), kind, needed=not settings.is_remote)
-    said = record(wire.call("GET", f"mlq:machine:{settings.machine}"))
+    said = machine_record(wire, settings.machine)
     if said.get("condition"):
         yield warning("worker", str(said["condition"]), "`mlq worker status` here tells more")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mlq.copies.copy_files import LATEST, PREVIOUS, copies_dir
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
+from mlq.store import identity
 from mlq.store.refused_names import RefusedName, refused_names
 from mlq.store.store import Store
 from mlq_cli.doctor.look_queue import reached
@@ -60,7 +61,7 @@ def machines(settings: Settings) -> MachinesFacts:
     """
     _, wire = reached(settings)
     store = Store(wire)
-    if store.client.call("GET", "mlq:queue_id") is None:
+    if not identity.queue_id(wire):
         return MachinesFacts()
     aside = []
     for name, (_, record) in sorted(store.machines().items()):
@@ -71,10 +72,10 @@ def machines(settings: Settings) -> MachinesFacts:
 
 
 def _copy(settings: Settings, store: Store) -> CopyFacts | None:
-    root = store.client.call("GET", "mlq:root")
-    if root is None or not settings.root.is_dir():
+    _, root = identity.queue_and_root(store.client)
+    if not root or not settings.root.is_dir():
         return None  # no worker was there yet, or the root is not seen here
-    unended = int(store.client.call("ZCARD", "mlq:unended"))
+    unended = identity.unended(store.client)
     folder = copies_dir(Layout(settings.root))
     for name in (LATEST, PREVIOUS):
         with suppress(FileNotFoundError):

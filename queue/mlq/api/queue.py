@@ -31,6 +31,7 @@ from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import FIELDS, JobView, view
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
+from mlq.store.job_hashes import returned
 from mlq.store.store import Store
 from mlq.submit import python_arguments
 from mlq.submit.numbering import store_all
@@ -244,7 +245,7 @@ class Queue:
             )
         if job.state not in ENDED:
             raise InvalidInputError(f"job {job.id} has no result yet", why=f"it is {job.state}")
-        raw = self.store.client.call("HGET", f"rq:job:{job.id}", "result")
+        raw = returned(self.store.client, job.id)
         value = value_of(job.id, raw) if raw else None
         return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
 

@@ -15,6 +15,7 @@ from mlq.files.layout import Layout
 from mlq.files.root import Owner, WrongRootError, pinned, read_owner
 from mlq.files.strict_files import BEAT_BYTES, Content, read_file
 from mlq.store.client import Client
+from mlq.store.identity import queue_and_root
 from mlq.store.sending import other_queue
 
 _PATIENCE_S = 2.0
@@ -51,10 +52,7 @@ class Pair(NamedTuple):
 
 def look(client: Client, layout: Layout) -> Pair:
     """Look at both; a folder that does not answer in time is one that could not be looked at."""
-    queue_id, root = (
-        str(one or b"", "utf-8", "replace")
-        for one in client.call("MGET", "mlq:queue_id", "mlq:root")
-    )
+    queue_id, root = queue_and_root(client)
     found = [Pair(queue_id, root, None, f"{layout.root} does not answer", {})]
 
     def read() -> None:

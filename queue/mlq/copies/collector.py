@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlq.copies.copy_format import Header, header_lines, job_line, last_line, packed
 from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
-from mlq.lenient import hash_of, text_of, whole
-from mlq.store.templates import Raw, whole_specs
+from mlq.lenient import whole
+from mlq.store.identity import last_number, moment
+from mlq.store.job_hashes import whole_jobs
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -43,7 +44,6 @@ _VERSION = (
 _BLOCK = 256  # job numbers of a block
 _READ_AT_ONCE = 64  # jobs
 _PAGE = 250  # the server answers nobody else while it puts a page together
-_SPEC = b"mlq_spec"
 _OVERLAP_S = 120.0  # the server's clock may have been set back since the last copy
 
 Row = Sequence[str]
@@ -105,7 +105,7 @@ class Collector:
         ended = [row for _, row in self._ended.values()]
         parts = [*self._packed("unended", unended), *self._packed("ended", ended)]
         self._check(queue_id)
-        last = whole(text_of(self._store.client.call("GET", "mlq:last_number") or b"0"))
+        last = whole(last_number(self._store.client))
         counts = [
             sum(block.size for key, block in self._blocks.items() if key[0] == kind)
             for kind in ("unended", "ended")
@@ -115,16 +115,14 @@ class Collector:
 
     def _check(self, queue_id: str) -> float:
         """Return the server's time, if it holds this queue and all of it."""
-        found, restoring, (seconds, microseconds) = self._store.client.call_many(
-            [("GET", "mlq:queue_id"), ("EXISTS", "mlq:restoring"), ("TIME",)]
-        )
-        if found is None or text_of(found) != queue_id or restoring:
+        found = moment(self._store.client)
+        if found.queue_id != queue_id or found.is_restoring:
             raise OtherQueueError(
                 "the server does not hold the queue of this results root",
-                why=f"it holds {'none' if found is None else text_of(found)}, the root {queue_id}",
+                why=f"it holds {found.queue_id or 'none'}, the root {queue_id}",
                 fix="mlq server restore",
             )
-        return int(seconds) + int(microseconds) / 1e6
+        return found.server_s
 
     def _pages(self, index: str, from_score: float = 0) -> Iterator[list[list[str]]]:
         return self._store.pages(_VERSION, index, from_score, _PAGE)
@@ -160,35 +158,11 @@ class Collector:
         lines = []
         for start in range(0, len(rows), _READ_AT_ONCE):
             batch = rows[start : start + _READ_AT_ONCE]
-            asked: list[tuple[str, ...]] = []
-            for row in batch:
-                asked += (
-                    ("HGETALL", f"rq:job:{row[0]}"),
-                    ("SMEMBERS", f"rq:job::{row[0]}:dependencies"),
-                    ("ZSCORE", f"rq:scheduled:{row[2]}", row[0]),
-                )
-            replies = self._store.client.call_many(asked)
-            hashes = self._whole(
-                [(row[0], hash_of(one)) for row, one in zip(batch, replies[::3], strict=True)]
-            )
-            for row, fields, pending, due in zip(
-                batch, hashes, replies[1::3], replies[2::3], strict=True
-            ):
-                if fields:
-                    lines.append(job_line(row[0], fields, list(pending), due))
+            whole_batch = whole_jobs(self._store.client, [(row[0], row[2]) for row in batch])
+            for row, job in zip(batch, whole_batch, strict=True):
+                if job.fields:
+                    lines.append(job_line(row[0], job.fields, job.pending, job.due))
         return lines
-
-    def _whole(self, hashes: list[tuple[str, dict[bytes, bytes]]]) -> list[dict[bytes, bytes]]:
-        """Put what jobs have in common back into each: a copy needs nothing beside it."""
-        raws = [
-            Raw(one, *(text_of(fields.get(name, b"")) for name in (_SPEC, b"created_at")))
-            for one, fields in hashes
-        ]
-        whole = whole_specs(self._store.client, raws)
-        for (_, fields), raw, spec in zip(hashes, raws, whole, strict=True):
-            if spec != raw.spec:
-                fields[_SPEC] = spec.encode()
-        return [fields for _, fields in hashes]
 
 
 def _block_of(job_id: str) -> int:

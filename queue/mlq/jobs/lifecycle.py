@@ -1,9 +1,9 @@
 """The life of a job: one table of states and events.
 
 A job is always in exactly one of rq's own states, and only the events below move it. This is the
-one place that knows which state follows which: the Lua operations get both ends of a move as
-arguments, the worker and the command ask `after()`, and the diagram in docs/architecture.md is
-drawn from `TRANSITIONS` (a test keeps it so).
+one place that knows which state follows which: the Lua operations have tables that their
+loader makes of it, the worker and the command ask `after()`, and the diagram in
+docs/architecture.md is drawn from `TRANSITIONS` (a test keeps it so).
 
     submitted ──▶ DEFERRED ──parents ended──▶ QUEUED ──claim──▶ STARTED ──▶ FINISHED
                       │                        ▲  ▲                │  │

@@ -22,27 +22,30 @@ from typing import Any
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.layout import write_atomically
+from mlq.jobs.lifecycle import State
 from mlq.server.config import acl_text, config_text
 from mlq.server.programs import Program
+from mlq.store import keys
 from mlq.store.wire import UnixClient
 
 _UP_S = 30.0
 _POLL_S = 0.005
 _LONGEST_BASE = 70
 _USER = "mlq"
+_LIST = keys.registry(State.QUEUED, "trial")
 # What a script writes is in the log as one transaction; a single command is not.
-_SCRIPT = """
+_SCRIPT = f"""
 for number = 1, 3 do
-  redis.call('HSET', 'rq:job:' .. number, 'status', ARGV[1])
-  redis.call('RPUSH', 'rq:queue:trial', number)
+  redis.call('HSET', '{keys.job("")}' .. number, 'status', ARGV[1])
+  redis.call('RPUSH', '{_LIST}', number)
 end
-redis.call('PUBLISH', 'mlq:wake', 'work')
-return redis.call('INCR', 'mlq:last_number')
+redis.call('PUBLISH', '{keys.WAKE}', 'work')
+return redis.call('INCR', '{keys.LAST_NUMBER}')
 """
 _ASKED: tuple[tuple[str, ...], ...] = (
-    ("HGET", "rq:job:3", "status"),
-    ("LRANGE", "rq:queue:trial", "0", "-1"),
-    ("GET", "mlq:last_number"),
+    ("HGET", keys.job("3"), "status"),
+    ("LRANGE", _LIST, "0", "-1"),
+    ("GET", keys.LAST_NUMBER),
     ("GET", "mlq:trial"),
 )
 

@@ -17,6 +17,7 @@ from mlq.errors import LostDataError
 from mlq.files.layout import write_atomically
 from mlq.server import acknowledged
 from mlq.server.data import DataFiles
+from mlq.store import identity
 from mlq.store.client import Client
 
 _NAME = "count.json"
@@ -57,9 +58,8 @@ class Expected:
 
 def count(client: Client) -> Count:
     """Ask a server what is in its queue."""
-    asked = [("GET", "mlq:last_number"), ("ZCARD", "mlq:jobs"), ("GET", "mlq:queue_id")]
-    number, jobs, queue_id = client.call_many(asked)
-    return Count(int(number or 0), int(jobs), (queue_id or b"").decode(errors="replace"))
+    found = identity.totals(client)
+    return Count(int(found.last_number or 0), found.jobs, found.queue_id)
 
 
 _COUNTED = ("last_number", "jobs", "queue_id")

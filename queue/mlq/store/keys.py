@@ -7,6 +7,23 @@ from __future__ import annotations
 
 from mlq.jobs.lifecycle import State
 
+QUEUE_ID = "mlq:queue_id"
+ROOT = "mlq:root"
+LAST_NUMBER = "mlq:last_number"
+JOBS = "mlq:jobs"
+UNENDED = "mlq:unended"
+ENDED = "mlq:ended"
+DELETED = "mlq:deleted"
+REFUSED_NAMES = "mlq:refused_names"
+RESTORING = "mlq:restoring"
+RESTORED = "mlq:restored"
+RENUMBERED = "mlq:restoring:renumbered"
+WAKE = "mlq:wake"
+"""A channel."""
+
+INDEXES = {"jobs": JOBS, "unended": UNENDED, "ended": ENDED}
+"""Of jobs, by the name that callers give to each."""
+
 REGISTRIES = {
     State.DEFERRED: "rq:deferred:",
     State.SCHEDULED: "rq:scheduled:",
@@ -17,3 +34,28 @@ REGISTRIES = {
     State.CANCELED: "rq:canceled:",
 }
 """Where rq keeps the jobs of each state, but for the name of the class."""
+
+
+def registry(state: State, class_name: str) -> str:
+    """Return the key that keeps the jobs of a state and class."""
+    return REGISTRIES[state] + class_name
+
+
+def job(job_id: str) -> str:
+    """Return the key of a job's hash."""
+    return f"rq:job:{job_id}"
+
+
+def dependencies(job_id: str) -> str:
+    """Return the key of the set of jobs that a job waits for."""
+    return f"rq:job::{job_id}:dependencies"
+
+
+def template(digest: str) -> str:
+    """Return the key of what jobs have in common."""
+    return f"mlq:template:{digest}"
+
+
+def machine(name: str) -> str:
+    """Return the key of what a machine last said of itself."""
+    return f"mlq:machine:{name}"

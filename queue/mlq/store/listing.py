@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.lenient import record
 from mlq.machines.health import LastHeard, LastSeen, read_sightings
+from mlq.store.keys import INDEXES
 from mlq.store.operations import Operation
 from mlq.store.sending import ScriptRunner
 
@@ -42,8 +43,8 @@ class Glance(NamedTuple):
     ended: int = 0
 
 
-_CONDITIONS = Operation("conditions", {}, request_id="")
-_MACHINES = Operation("machines", {}, request_id="")
+_CONDITIONS = Operation("conditions", {})
+_MACHINES = Operation("machines", {})
 
 
 class Listing(ScriptRunner):
@@ -54,7 +55,7 @@ class Listing(ScriptRunner):
         found: list[list[str]] = []
         for start in range(0, len(ids), PAGE):
             args = {"fields": fields, "ids": ids[start : start + PAGE]}
-            (reply,) = self.run(Operation("list", args, request_id=""))
+            (reply,) = self.run(Operation("list", args))
             found += reply["rows"] or ()
         return found
 
@@ -113,7 +114,7 @@ class Listing(ScriptRunner):
         if not first["next"] and not last["next"]:
             return Glance(rows, _conditions(told))
         args = {"fields": fields, "since": since_s, "ended": ended, "most": PAGE}
-        (more,) = self.run(Operation("glance", args, request_id=""))
+        (more,) = self.run(Operation("glance", args))
         rows = [*(first["rows"] or ()), *(more["rows"] or ())]
         return Glance(rows, _conditions(told), more["counts"], more["ended_since"])
 
@@ -122,7 +123,7 @@ class Listing(ScriptRunner):
 
         The id is "" if there is none.
         """
-        (reply,) = self.run(Operation("latest_named", {"name": name}, request_id=""))
+        (reply,) = self.run(Operation("latest_named", {"name": name}))
         return reply["id"], reply["of"]
 
     def sift(self, index: str, states: Collection[str], sieve: Sieve) -> Iterator[tuple[str, str]]:
@@ -134,14 +135,14 @@ class Listing(ScriptRunner):
             sieve: what their names must have.
         """
         args: dict[str, Any] = {
-            "index": f"mlq:{index}",
-            "states": dict.fromkeys(states, True),
+            "index": INDEXES[index],
+            "wanted": dict.fromkeys(states, True),
             **sieve._asdict(),
             "limit": SIFTED,
         }
         part = {"from": "-inf", "skip": 0}
         while part:
-            (reply,) = self.run(Operation("sift", {**args, **part}, request_id=""))
+            (reply,) = self.run(Operation("sift", {**args, **part}))
             yield from ((job_id, name) for job_id, name in reply["found"] or ())
             part = reply.get("next")
 
@@ -162,12 +163,12 @@ def _page(
     args = {
         "fields": fields,
         "ids": [],
-        "index": f"mlq:{index}",
+        "index": INDEXES[index],
         "from_score": from_score,
         "after": after,
         "limit": limit,
     }
-    return Operation("list", args, request_id="")
+    return Operation("list", args)
 
 
 def _conditions(reply: dict[str, Any]) -> Conditions:

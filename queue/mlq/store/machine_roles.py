@@ -37,7 +37,7 @@ class MachineRoles(ScriptRunner):
         silent = clock_s is not None and shown and clock_s - since_s >= ttl_s
         args = {"role": role, "machine": machine, "ttl_s": ttl_s}
         args["instead_of"] = shown if silent else ""
-        (reply,) = self.run(Operation("hold_role", args, request_id=""))
+        (reply,) = self.run(Operation("hold_role", args))
         if clock_s is not None and reply["shown"] != shown:
             self._roles[role] = (reply["shown"], clock_s)
         return str(reply["holder"])
@@ -46,7 +46,7 @@ class MachineRoles(ScriptRunner):
         """Return who has a machine's name; None if nobody ever had, as far as the queue knows."""
         from mlq.store.machine_names import NameHolder
 
-        (reply,) = self.run(Operation("name_holder", {"machine": machine}, request_id=""))
+        (reply,) = self.run(Operation("name_holder", {"machine": machine}))
         return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
 
     def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
@@ -56,13 +56,13 @@ class MachineRoles(ScriptRunner):
         args: dict[str, Any] = {"record": who._asdict()}
         if expected is not None:
             args["expected"] = {"worker": expected.who.worker, "renewed": expected.renewed}
-        (reply,) = self.run(Operation("hold_name", args, request_id=""))
+        (reply,) = self.run(Operation("hold_name", args))
         return NameHolder.of(reply["holder"])
 
     def release_name(self, who: WorkerIdentity) -> None:
         """Give a machine's name up: the worker leaves and holds nothing."""
         args = {"machine": who.machine, "worker": who.worker}
-        self.run(Operation("release_name", args, request_id=""))
+        self.run(Operation("release_name", args))
 
     def record_machine(
         self,
@@ -86,9 +86,9 @@ class MachineRoles(ScriptRunner):
             "ttl_s": int(ttl_s),
             "rq_ttl_s": RQ_WORKER_TTL_S,
         }
-        self.run(Operation("record_machine", args, request_id=""))
+        self.run(Operation("record_machine", args))
 
     def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
         """Publish what the reaper saw on NFS of silent machines; without news it expires."""
         args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}
-        self.run(Operation("record_sightings", args, request_id=""))
+        self.run(Operation("record_sightings", args))

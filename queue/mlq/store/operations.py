@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.jobs.lifecycle import Event, State, sources, target
 from mlq.store import scripts
+from mlq.store.signatures import SIGNATURES
 from mlq.units import utc_iso
 
 if TYPE_CHECKING:
@@ -25,16 +26,18 @@ class Operation:
 
     Args:
         name: of the operation.
-        args: its arguments.
-        request_id: by which the server knows it again; drawn here unless given, "" if it only
-            reads.
+        args: its arguments, as `signatures` declares them.
     """
 
     __slots__ = ("args", "name", "request_id")
 
-    def __init__(self, name: str, args: dict[str, Any], request_id: str | None = None) -> None:
+    def __init__(self, name: str, args: dict[str, Any]) -> None:
+        signature = SIGNATURES[name]
+        if not signature.takes(args):
+            raise TypeError(f"the operation {name} does not take {sorted(args)}")
         self.name, self.args = name, args
-        self.request_id = os.urandom(16).hex() if request_id is None else request_id
+        # By which the server knows the call again.
+        self.request_id = os.urandom(16).hex() if signature.once else ""
 
     def command(self, queue_id: str = "", held_by: WorkerIdentity | None = None) -> tuple[str, ...]:
         """Return the Redis command.
@@ -159,7 +162,7 @@ def claim_operation(
 
 def tell_operation(now_s: float) -> Operation:
     """Return the operation that goes on telling dependents of ended jobs."""
-    return Operation("tell", {"at": utc_iso(now_s)}, request_id="")
+    return Operation("tell", {"at": utc_iso(now_s)})
 
 
 def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Operation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.lenient import hash_of, number, record, text_of
+from mlq.store import keys
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.operations import Operation
 
@@ -34,12 +35,12 @@ class RefusedName(NamedTuple):
 
 def note_refused_name(store: Store, who: WorkerIdentity) -> None:
     """Note that a worker is refused its machine's name just now."""
-    store.run(Operation("note_refused_name", {"record": who._asdict()}, request_id=""))
+    store.run(Operation("note_refused_name", {"record": who._asdict()}))
 
 
 def refused_names(store: Store) -> list[RefusedName]:
     """Return who was refused within the last day while another worker held the name, by machine."""
-    noted = hash_of(store.client.call("HGETALL", "mlq:refused_names"))
+    noted = hash_of(store.client.call("HGETALL", keys.REFUSED_NAMES))
     told = {text_of(name): record(text) for name, text in noted.items()}
     if not told:
         return []

@@ -181,10 +181,13 @@ class Moved:
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Moved:
         """Read the reply of `move`."""
-        refused = tuple(Refusal(*one) for one in raw.get("refused") or ())
-        moved, stale = raw.get("moved") or (), raw.get("stale") or ()
-        revived = tuple((parent, child) for parent, child in raw.get("revived") or ())
-        return cls(tuple(moved), tuple(stale), refused, revived)
+        refused = tuple(Refusal(*one) for one in raw["refused"] or ())
+        return cls(tuple(raw["moved"] or ()), tuple(raw["stale"] or ()), refused, _revived(raw))
+
+    @classmethod
+    def by_telling(cls, raw: dict[str, Any]) -> Moved:
+        """Read the reply of `tell`, which puts back jobs and makes no moves of its own."""
+        return cls(revived=_revived(raw))
 
     def __add__(self, other: Moved) -> Moved:
         return Moved(
@@ -207,6 +210,10 @@ class Expired:
         """Read the reply of `expired`."""
         attempts = tuple(HeldAttempt(**one) for one in raw["attempts"] or ())
         return cls(attempts, tuple(raw["holders"] or ()))
+
+
+def _revived(raw: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((parent, child) for parent, child in raw["revived"] or ())
 
 
 def _attempts(raw: Any) -> tuple[Attempt, ...]:

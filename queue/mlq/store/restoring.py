@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
 from mlq.lenient import hash_of, record, text_of
+from mlq.store import keys
 from mlq.store.operations import Operation
 from mlq.store.templates import Template, as_args, template_of
 
@@ -113,20 +114,20 @@ def begin(store: Store, queue_id: str, high: int) -> Begun:
             "the queue's server holds a queue",
             why=f"its id is {reply['holds']}, that of the results root {queue_id}",
         )
-    told = hash_of(store.client.call("HGETALL", "mlq:restoring:renumbered"))
+    told = hash_of(store.client.call("HGETALL", keys.RENUMBERED))
     renumbered = {text_of(old): text_of(new) for old, new in told.items()}
     return Begun(int(reply["high"]), bool(reply["renumbers"]), renumbered)
 
 
 def enqueued_meanwhile(store: Store, high: int) -> list[str]:
     """Return the jobs that were enqueued into the emptied queue under numbers of the old one's."""
-    found = store.client.call("ZRANGEBYSCORE", "mlq:jobs", "-inf", f"({high + 1}")
+    found = store.client.call("ZRANGEBYSCORE", keys.JOBS, "-inf", f"({high + 1}")
     return [text_of(one) for one in found]
 
 
 def renumbered(store: Store) -> None:
     """Note that none of these is left."""
-    store.run(Operation("restore_renumbered", {}, request_id=""))
+    store.run(Operation("restore_renumbered", {}))
 
 
 def restore(
@@ -173,8 +174,8 @@ def missing(store: Store, ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(ids), _ASKED):
         some = ids[start : start + _ASKED]
-        asked: list[tuple[str, ...]] = [("EXISTS", f"rq:job:{one}") for one in some]
-        asked += [("ZSCORE", "mlq:deleted", one) for one in some]
+        asked: list[tuple[str, ...]] = [("EXISTS", keys.job(one)) for one in some]
+        asked += [("ZSCORE", keys.DELETED, one) for one in some]
         replies = store.client.call_many(asked)
         told = zip(some, replies[: len(some)], replies[len(some) :], strict=True)
         found |= {one for one, exists, score in told if not exists and score is None}

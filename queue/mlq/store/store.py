@@ -60,7 +60,7 @@ class Store(Listing, MachineRoles):
 
     def raise_numbers(self, least: int) -> None:
         """Never give out this job number, or one below it, again."""
-        self.run(Operation("raise_numbers", {"least": least}, request_id=""))
+        self.run(Operation("raise_numbers", {"least": least}))
 
     def submit(self, jobs: Sequence[SignedJob], at: str) -> int:
         """Store jobs; when this returns they are in the queue for good.
@@ -134,7 +134,7 @@ class Store(Listing, MachineRoles):
             done, untold = done + Moved.from_reply(reply), reply["untold"]
         while untold:
             (reply,) = self.run(tell_operation(now_s))
-            done, untold = done + Moved.from_reply(reply), reply["untold"]
+            done, untold = done + Moved.by_telling(reply), reply["untold"]
         return done
 
     def tell(self, now_s: float, slices: int | None = None) -> bool:
@@ -162,7 +162,7 @@ class Store(Listing, MachineRoles):
     def starts(self, words: Iterable[str], lease_s: float) -> dict[str, Any]:
         """Return the last starts of these commands, those of the machines, and who is heard."""
         args = {"words": list(words), "lease_s": lease_s}
-        (reply,) = self.run(Operation("starts", args, request_id=""))
+        (reply,) = self.run(Operation("starts", args))
         return dict(reply)
 
     def hold_command(self, word: str, reason: str) -> float:
@@ -202,7 +202,7 @@ class Store(Listing, MachineRoles):
             "lease_s": lease_s,
             "tells_holder": True,
         }
-        (reply,) = self.run(Operation("renew", args, request_id=""))
+        (reply,) = self.run(Operation("renew", args))
         return Renewal.from_reply(reply)
 
     def reinstate(self, attempt: tuple[str, int], found: int, who: Claimant, now_s: float) -> bool:
@@ -233,7 +233,7 @@ class Store(Listing, MachineRoles):
         """Return what waits."""
         from mlq.store.replies import Waiting
 
-        (reply,) = self.run(Operation("peek", {}, request_id=""))
+        (reply,) = self.run(Operation("peek", {}))
         return Waiting.from_reply(reply)
 
     def reserve_machine(self, job_id: str, machine: str, ttl_s: float) -> str:
@@ -254,7 +254,7 @@ class Store(Listing, MachineRoles):
         from mlq.store.replies import Expired
 
         args = {"lease_s": lease_s, "quiet_s": quiet_s, "limit": limit}
-        (reply,) = self.run(Operation("expired", args, request_id=""))
+        (reply,) = self.run(Operation("expired", args))
         return Expired.from_reply(reply)
 
     def due(self, limit: int = PAGE) -> list[str]:
@@ -263,14 +263,14 @@ class Store(Listing, MachineRoles):
 
     def due_and_untold(self, limit: int = PAGE) -> tuple[list[str], bool]:
         """Return scheduled jobs of which the time has come, and whether to `tell`."""
-        (reply,) = self.run(Operation("due", {"limit": limit}, request_id=""))
+        (reply,) = self.run(Operation("due", {"limit": limit}))
         return list(reply["ids"] or ()), reply["untold"] > 0
 
     def held(self, machine: str) -> list[HeldAttempt]:
         """Return what the queue believes this machine runs."""
         from mlq.store.replies import HeldAttempt
 
-        (reply,) = self.run(Operation("held", {"machine": machine}, request_id=""))
+        (reply,) = self.run(Operation("held", {"machine": machine}))
         return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]
 
     def forget(self, age_s: float, limit: int = PAGE) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.lenient import record, record_list, text_of
+from mlq.store import keys
 
 if TYPE_CHECKING:
     from mlq.store.client import Client
@@ -91,7 +92,7 @@ def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
     digests = sorted({match[1] for one in found if (match := _SHORT.fullmatch(one.spec))})
     if not digests:
         return [one.spec for one in found]
-    replies = client.call("MGET", *(f"mlq:template:{one}" for one in digests))
+    replies = client.call("MGET", *map(keys.template, digests))
     parts = {
         digest: tuple(map(str, record_list(text_of(reply))))
         for digest, reply in zip(digests, replies, strict=True)

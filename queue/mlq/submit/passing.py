@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
+from mlq.store import identity
 from mlq.store.client import Client
 from mlq.submit.batch import Checked, check_all
 from mlq.submit.captured import Captured, capture, in_clear
@@ -37,9 +38,8 @@ class Prepared:
         """Write the secrets that are asked for; raises what `job_secrets.keep` does."""
         for submission in self._different():
             if submission.secrets:
-                queue_id = str(client.call("GET", "mlq:queue_id") or b"", "ascii")
                 secrets = chosen(submission.secrets, self.caller.environ)
-                keep(layout, self.caller.key, secrets, queue_id)
+                keep(layout, self.caller.key, secrets, identity.queue_id(client))
 
     def notices(self) -> list[str]:
         """Return what the user should know: what went along in clear, and what was left out."""

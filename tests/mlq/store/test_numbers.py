@@ -86,10 +86,18 @@ def test_a_batch_in_which_a_number_is_taken_is_not_stored_and_sent_again_says_th
 ) -> None:
     (job,) = enqueue(1)
     batch = [
-        {"id": one, "class": "c", "name": "", "after": [], "after_any": False, "fields": ["a", "b"]}
+        {
+            "id": one,
+            "class": "c",
+            "name": "",
+            "after": [],
+            "after_any": False,
+            "template": "",
+            "fields": ["a", "b"],
+        }
         for one in ("8", job)
     ]
-    args = {"common": ["c", "d"], "jobs": batch, "at": "x"}
+    args = {"common": ["c", "d"], "jobs": batch, "templates": {}, "at": "x"}
     operation = Operation("submit", args)
     for _ in range(2):
         (reply,) = store.run(operation)

@@ -21,6 +21,7 @@ from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.locks import is_locked
 from mlq.files.paths import machine_dir, read_password
 from mlq.settings.settings import Settings
+from mlq.store import keys
 from mlq.store.connection import open_client
 from mlq.store.store import Store
 from mlq.store.wire import Subscription, UnixClient
@@ -143,7 +144,7 @@ def _run(
 def _listen(settings: Settings) -> Subscription:
     password = read_password(settings.password_file)
     wire = UnixClient(settings.redis_socket, settings.redis_user, password)
-    return Subscription(wire, "mlq:wake")
+    return Subscription(wire, keys.WAKE)
 
 
 class Waker:

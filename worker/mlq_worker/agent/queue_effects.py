@@ -11,8 +11,8 @@ from functools import singledispatchmethod
 from typing import Any
 
 from mlq.api.held import hold_waiting
-from mlq.lenient import text_of, whole
 from mlq.machines.clock_offset import offset_s
+from mlq.store.job_hashes import stock_call
 from mlq.store.operations import Claimant, Operation, claim_operation, move_operation
 from mlq.store.replies import Claim, Moved, Waiting
 from mlq.store.store import Store
@@ -240,7 +240,7 @@ class QueueEffects:
         if action.fits:
             lacks = dict(action.lacks)
             yield claim_operation(action.fits, who, settings.lease_s, utc_s, action.only, lacks)
-        yield Operation("peek", {}, request_id="")
+        yield Operation("peek", {})
 
     def _claimed(self, raw: Iterable[dict[str, Any]], sent_s: float) -> Claimed:
         claims = tuple(Claim.from_reply(one) for one in raw)
@@ -250,9 +250,8 @@ class QueueEffects:
 
     def _rq_data(self, job_id: str) -> RqData:
         """Return what plain rq wrote of a job that it enqueued."""
-        data, timeout = self._store.client.call("HMGET", f"rq:job:{job_id}", "data", "timeout")
-        limit_s = whole(text_of(timeout or b""))
-        return RqData(data or b"", limit_s if limit_s > 0 else None)
+        data, limit_s = stock_call(self._store.client, job_id)
+        return RqData(data, limit_s if limit_s > 0 else None)
 
     @act.register
     def _release_name(self, _action: ReleaseName) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 from mlq.errors import EmptiedQueueError, StorageError
 from mlq.files.layout import Layout
 from mlq.files.root import claim_root, read_owner
+from mlq.store import identity
 from mlq.store.client import Client
-
-_ID, _ROOT = "mlq:queue_id", "mlq:root"
 
 
 def belong(client: Client, root: Path) -> str:
@@ -36,16 +35,11 @@ def belong(client: Client, root: Path) -> str:
 
 
 def _belong(client: Client, root: Path) -> str:
-    queue_id, known_root = (str(one or b"", "utf-8") for one in client.call("MGET", _ID, _ROOT))
+    queue_id, known_root = identity.queue_and_root(client)
     with suppress(OSError):  # told by claim_root
         if not queue_id and read_owner(root) is None:
-            queue_id = _made(client)
+            queue_id = identity.make_queue(client, secrets.token_hex(8))
     claim_root(Layout(root), queue_id, known_root)
     if not known_root:
-        client.call("SET", _ROOT, str(root))
+        identity.give_root(client, str(root))
     return queue_id
-
-
-def _made(client: Client) -> str:
-    client.call("SET", _ID, secrets.token_hex(8), "NX")
-    return str(client.call("GET", _ID), "utf-8")

@@ -16,12 +16,12 @@ from mlq.ids import is_job_id, order_key
 from mlq.jobs.lifecycle import State
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec
-from mlq.lenient import hash_of, text_of
+from mlq.lenient import text_of
 from mlq.store import restoring
+from mlq.store.job_hashes import whole_jobs
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.restoring import JobToRestore
 from mlq.store.store import Store
-from mlq.store.templates import Raw, whole_specs
 from mlq_worker.rebuild.job_file import Signed, verified
 from mlq_worker.rebuild.story import seconds
 
@@ -72,14 +72,9 @@ def renumber(
 
 
 def _read(store: Store, job_id: str) -> CopiedJob:
-    found, pending = store.client.call_many(
-        [("HGETALL", f"rq:job:{job_id}"), ("SMEMBERS", f"rq:job::{job_id}:dependencies")]
-    )
-    fields = {text_of(name): text_of(one) for name, one in hash_of(found).items()}
-    if "mlq_spec" in fields:
-        raw = Raw(job_id, fields["mlq_spec"], fields.get("created_at", ""))
-        (fields["mlq_spec"],) = whole_specs(store.client, [raw])
-    return CopiedJob(job_id, fields, tuple(text_of(one) for one in pending))
+    (found,) = whole_jobs(store.client, [(job_id, "")])
+    fields = {text_of(name): text_of(one) for name, one in found.fields.items()}
+    return CopiedJob(job_id, fields, tuple(map(text_of, found.pending)))
 
 
 def _renumbered(

@@ -4,8 +4,12 @@
 -- and _dependents.lua (who waits for whom).
 --
 -- Calling convention of every operation:
+--   header   the comment at the top of a script says what it is sent and what it replies, as
+--            signatures.py declares it; tests hold the calls, the replies and the headers together.
+--            `?` marks what may be left out.
 --   ARGV[1]  request id. A second call with the same id changes nothing and gives the first reply,
---            because redis-py sends a command again when the connection breaks. '' if read-only.
+--            because redis-py sends a command again when the connection breaks. '' where
+--            signatures.py says that the operation may be repeated.
 --   ARGV[2]  the named arguments, one JSON object. With `queue_id` among them, the operation is
 --            meant for that queue only: if the data here are another queue's, or no queue's, nothing
 --            is done and the reply is the error OTHERQUEUE and the id that was found.

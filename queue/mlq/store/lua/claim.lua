@@ -1,5 +1,6 @@
--- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only) -> {claims}
---   fits     [{class, count}]: the classes that fit the machine's offer, and how many of each
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only?)
+--     -> {claims}
+--   fits     [[class, count]]: the classes that fit the machine's offer, and how many of each
 --            would fit alone
 --   only     {id: true}: no other job may be claimed; left out if any may
 --   lacks    {class: {word: true}}: jobs of the class that need this are left to other machines

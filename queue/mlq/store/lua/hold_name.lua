@@ -1,4 +1,4 @@
--- hold_name(record, expected) -> {holder}
+-- hold_name(record, expected?) -> {holder}
 --   record    {machine, worker, host_id, boot_id, host, pid, pid_start, pid_ns}: who wants the name
 --   expected  {worker, renewed}: who had the name when the caller made sure that it may take it;
 --             left out if nobody had

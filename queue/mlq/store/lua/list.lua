@@ -1,4 +1,4 @@
--- list(fields, ids, index, from_score, after, limit) -> {rows, next}
+-- list(fields, ids, index?, from_score?, after?, limit?) -> {rows, next}
 --   fields  names of the hash fields wanted, `status` first
 --   ids     list just these; or empty: a page of an index
 --   index   mlq:jobs, mlq:unended (in order of submission) or mlq:ended (in order of end)

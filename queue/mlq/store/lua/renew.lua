@@ -1,8 +1,9 @@
--- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix)
---     -> {alive, lost, stop, unknown, adopted, holder, server_s}
---   attempts  [{id, attempt, progress, ended, signature}]: what the machine still holds; progress
+-- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, tells_holder)
+--     -> {alive, lost, stop, unknown, adopted, holder?, server_s}
+--   attempts  [[id, attempt, progress, ended?, signature?]]: what the machine still holds; progress
 --             is '' if unknown; ended: whether it has ended there and its result is to be committed;
 --             signature: of its job, or ''
+--   tells_holder  true: another holder of the name does not refuse the operation, but is told
 --   alive     [[id, attempt]]: still ours, lease extended
 --   lost      [[id, attempt]]: no longer ours for sure, to be killed at once
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end

@@ -1,4 +1,4 @@
--- restore_begin(queue, high) -> {holds} or {high, since, renumbers}
+-- restore_begin(queue, high) -> {holds} or {queue, high, since, renumbers}
 --   queue      the id of the queue that is to be made anew here
 --   high       job numbers up to this one were given out, as the results root shows
 --   holds      the id of the queue that is here; then nothing was changed

@@ -1,5 +1,5 @@
 -- restore_jobs(jobs, templates, drop, renumbered, in_line) -> {restored, kept}
---   jobs      [{id, order, class, name, state, template, fields, pending, due, ended, results, attempt,
+--   jobs      [{id, order, class, name, state, template, fields, pending, due?, ended, results, attempt,
 --             machine, heard}], those submitted last first
 --               template   digest of what it has in common with others, or ''
 --               fields   flat list of all hash fields

@@ -1,6 +1,6 @@
--- sift(index, states, starts, has, ends, from, skip, limit) -> {found, next}
+-- sift(index, wanted, starts, has, ends, from, skip, limit) -> {found, next?}
 --   index   mlq:jobs or mlq:unended
---   states  {state: true}, `held` among them, or empty: any
+--   wanted  {state: true}, `held` among them, or empty: any
 --   starts, has, ends   what the name must begin with, hold in this order, and end with; all empty:
 --           any name will do
 --   from, skip, limit   which part of the index: from this score on, without the first ones, so many
@@ -9,10 +9,10 @@
 -- Finds jobs among many without sending all of them to whoever asks. It only sifts: what a glob means
 -- beyond its literal parts is decided by the caller. Read-only.
 local function is_wanted(state, held)
-  if not next(args.states) then
+  if not next(args.wanted) then
     return true
   end
-  return args.states[state] or (held and args.states.held)
+  return args.wanted[state] or (held and args.wanted.held)
 end
 
 local function may_be(name)

@@ -1,0 +1,98 @@
+"""Which queue a server holds, and what it says of it as a whole.
+
+A server may hold no queue, or another one than the results root belongs to. These functions take a
+client: a caller that asks which queue answers often has no store of that queue yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlq.lenient import record, text_of
+from mlq.store import keys
+
+if TYPE_CHECKING:
+    from mlq.store.client import Client
+
+
+class Totals(NamedTuple):
+    """What is in a queue.
+
+    Args:
+        queue_id: which queue it is; "" if it has no id yet.
+        last_number: the last job number given out, as it stands there; "" if none was.
+        jobs: how many jobs it lists, ended ones included.
+    """
+
+    queue_id: str
+    last_number: str
+    jobs: int
+
+
+class Moment(NamedTuple):
+    """A queue at one moment.
+
+    Args:
+        queue_id: which queue the server holds; "" if none.
+        is_restoring: whether it is being made anew from the results root.
+        server_s: unix time by the server's clock.
+    """
+
+    queue_id: str
+    is_restoring: bool
+    server_s: float
+
+
+def queue_id(client: Client) -> str:
+    """Return the id of the queue that the server holds; "" if it holds none."""
+    return _text(client.call("GET", keys.QUEUE_ID))
+
+
+def queue_and_root(client: Client) -> tuple[str, str]:
+    """Return the queue's id and the results root that it was given; "" for what it has not."""
+    found, root = client.call("MGET", keys.QUEUE_ID, keys.ROOT)
+    return _text(found), _text(root)
+
+
+def make_queue(client: Client, new_id: str) -> str:
+    """Give the queue this id, unless it has one; returns the one that it has."""
+    client.call("SET", keys.QUEUE_ID, new_id, "NX")
+    return queue_id(client)
+
+
+def give_root(client: Client, root: str) -> None:
+    """Let the queue know its results root."""
+    client.call("SET", keys.ROOT, root)
+
+
+def totals(client: Client) -> Totals:
+    """Return how much is in the queue."""
+    asked = [("GET", keys.QUEUE_ID), ("GET", keys.LAST_NUMBER), ("ZCARD", keys.JOBS)]
+    found, number, jobs = client.call_many(asked)
+    return Totals(_text(found), _text(number), int(jobs))
+
+
+def moment(client: Client) -> Moment:
+    """Return which queue the server holds now."""
+    asked = [("GET", keys.QUEUE_ID), ("EXISTS", keys.RESTORING), ("TIME",)]
+    found, restoring, (seconds, microseconds) = client.call_many(asked)
+    return Moment(_text(found), bool(restoring), int(seconds) + int(microseconds) / 1e6)
+
+
+def last_number(client: Client) -> str:
+    """Return the last job number given out, as it stands there; "" if none was."""
+    return _text(client.call("GET", keys.LAST_NUMBER))
+
+
+def unended(client: Client) -> int:
+    """Return how many jobs have not ended."""
+    return int(client.call("ZCARD", keys.UNENDED))
+
+
+def machine_record(client: Client, machine: str) -> dict[str, Any]:
+    """Return what a machine last said of itself; empty if nothing, or long ago."""
+    return record(client.call("GET", keys.machine(machine)))
+
+
+def _text(reply: bytes | None) -> str:
+    return text_of(reply or b"")
