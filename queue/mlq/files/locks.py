@@ -13,17 +13,14 @@ _RETRY_S = 0.02
 def is_locked(lock_file: Path) -> bool:
     """Tell whether some process holds a lock file; raises OSError if it cannot be looked at."""
     try:
-        lock = os.open(lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock_file, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
         # Shared, so that two who look at once do not take each other for the holder.
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(descriptor, shared=True)
     finally:
-        os.close(lock)
-    return False
+        os.close(descriptor)
 
 
 def is_at(path: Path, descriptor: int) -> bool:
@@ -43,6 +40,25 @@ def identity_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock what a descriptor has open; returns whether that was possible at once."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock(descriptor: int, *, shared: bool = False) -> None:
+    """Wait until what a descriptor has open is locked."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+
+
+def unlock(descriptor: int) -> None:
+    """Let go of the lock, and keep the descriptor open."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 class PathLock:
@@ -68,17 +84,14 @@ class PathLock:
         until_s = time.monotonic() + patience_s
         while True:
             descriptor = self._opened()
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                if time.monotonic() >= until_s:
-                    return False
-                time.sleep(_RETRY_S)
-            else:
+            if try_lock(descriptor):
                 self.close()
                 self._descriptor = descriptor
                 return True
+            os.close(descriptor)
+            if time.monotonic() >= until_s:
+                return False
+            time.sleep(_RETRY_S)
 
     def is_in_place(self) -> bool:
         """Tell whether the lock that we hold is that of the file at the path."""

@@ -11,7 +11,6 @@ Those who only look (`mlq worker status`) find what they look for within `EVERY_
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from mlq.errors import MlqError
 from mlq.files.kernel_names import KernelName, hold
-from mlq.files.locks import PathLock, is_at
+from mlq.files.locks import PathLock, is_at, try_lock
 from mlq.files.paths import private_dir
 
 log = logging.getLogger(__name__)
@@ -69,12 +68,10 @@ class FolderLocks:
     def _lock(self, folder: Path) -> None:
         self._drop(folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)  # a cleaner is at it just now: next time
-        else:
+        if try_lock(descriptor, shared=True):
             self._held[folder] = descriptor
+        else:
+            os.close(descriptor)  # a cleaner is at it just now: next time
 
     def _drop(self, folder: Path) -> None:
         held = self._held.pop(folder, None)

@@ -7,12 +7,12 @@ microseconds and no flush, so only the standard library is used here.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mlq.files.locks import lock
 from mlq.settings.settings import Settings
 
 _NAME = "acknowledged"
@@ -37,7 +37,7 @@ def acknowledge(settings: Settings, job_ids: Sequence[str]) -> bool:
         path = settings.server_dir / _NAME
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             before = _number(os.pread(descriptor, _DIGITS, 0))
             if number > before:
                 os.pwrite(descriptor, f"{number:0{_DIGITS}d}\n".encode(), 0)

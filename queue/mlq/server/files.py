@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import time
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.errors import ServerError
-from mlq.files.locks import is_locked
+from mlq.files.locks import is_locked, try_lock
 
 _LOG_TAIL_BYTES = 8000
 # `8190:M 23 Nov 2026 22:15:01.123 # Bad file format ...`: `#` marks a warning.
@@ -77,13 +76,9 @@ class ServerFiles:
         except OSError as error:
             raise ServerError(f"cannot write in {self.folder}", why=error.strerror or "") from None
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield None
-            else:
-                # Somebody may have deleted the file that a living server has locked.
-                yield None if server_in(self.folder) is not None else descriptor
+            # Somebody may have deleted the file that a living server has locked.
+            free = try_lock(descriptor) and server_in(self.folder) is None
+            yield descriptor if free else None
         finally:
             os.close(descriptor)
 

@@ -7,14 +7,14 @@ back to a server that runs; it is stopped in order and started again, which lose
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlq.errors import QueueUnreachableError
+from mlq.files.locks import try_lock
 from mlq.server.files import ServerFiles
 from mlq.settings.settings import Settings
 
@@ -55,8 +55,7 @@ def kept(folder: Path) -> Iterator[list[int]]:
     """Lock the socket's folder for the server, which inherits it: systemd-tmpfiles passes it by."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(BlockingIOError):  # a cleaner is at it just now
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        try_lock(descriptor, shared=True)  # not possible while a cleaner is at it
         yield [descriptor]
     finally:
         os.close(descriptor)

@@ -22,6 +22,7 @@ from typing import Any
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.layout import write_atomically
+from mlq.files.log_tail import last_line
 from mlq.jobs.lifecycle import State
 from mlq.server.config import acl_text, config_text
 from mlq.server.programs import Program
@@ -164,10 +165,8 @@ class _Life:
 
     def _last_line(self) -> str:
         for name in ("redis.log", "out"):
-            with suppress(OSError):
-                lines = self._config.with_name(name).read_text(errors="replace").split("\n")
-                if said := [line.strip() for line in lines if line.strip()]:
-                    return said[-1]
+            if said := last_line(self._config.with_name(name)):
+                return said
         return f"it ended with {self._process.returncode} and said nothing"
 
 

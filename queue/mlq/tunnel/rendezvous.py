@@ -10,7 +10,6 @@ only news.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from mlq.errors import TunnelError
 from mlq.files.layout import write_atomically
-from mlq.files.locks import is_at
+from mlq.files.locks import is_at, lock, try_lock, unlock
 from mlq.files.paths import private_dir
 from mlq.settings.settings import Settings
 from mlq.tunnel.target import Target
@@ -66,7 +65,7 @@ class Rendezvous:
 
     def retake_lock(self) -> int | None:
         """Lock the file that is there now, for the keeper whose own somebody deleted."""
-        return _locked(self.folder / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _locked(self.folder / "lock")
 
     @property
     def name(self) -> str:
@@ -82,7 +81,7 @@ class Rendezvous:
 
     def is_kept(self) -> bool:
         """Tell whether a keeper lives."""
-        descriptor = _locked(self.folder / "lock", fcntl.LOCK_SH | fcntl.LOCK_NB)
+        descriptor = _locked(self.folder / "lock", shared=True)
         if descriptor is None:
             return True
         os.close(descriptor)
@@ -93,7 +92,7 @@ class Rendezvous:
 
         Waits for a keeper that is just leaving.
         """
-        descriptor = _locked(self.folder / "use", fcntl.LOCK_SH)
+        descriptor = _locked(self.folder / "use", shared=True, waits=True)
         if descriptor is None:
             raise BlockingIOError("a shared lock was refused")
         return descriptor
@@ -144,11 +143,11 @@ class UseLocks:
         self._look()
         *old, latest = self._known
         self._known = [one for one in old if not self._drop_if_free(one)] + [latest]
-        return len(self._known) == 1 and _try_lock(latest)
+        return len(self._known) == 1 and try_lock(latest)
 
     def release(self) -> None:
         """Let commands in again."""
-        fcntl.flock(self._known[-1], fcntl.LOCK_UN)
+        unlock(self._known[-1])
 
     def _look(self) -> None:
         if not self._known or not is_at(self._path, self._known[-1]):
@@ -156,31 +155,24 @@ class UseLocks:
 
     def _drop_if_free(self, descriptor: int) -> bool:
         # Of a deleted file: nobody can come to it any more.
-        free = _try_lock(descriptor)
+        free = try_lock(descriptor)
         if free:
             os.close(descriptor)
         return free
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
-def _locked(path: Path, how: int) -> int | None:
+def _locked(path: Path, *, shared: bool = False, waits: bool = False) -> int | None:
     descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, how)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
+        if waits:
+            lock(descriptor, shared=shared)
+        elif not try_lock(descriptor, shared=shared):
+            os.close(descriptor)
+            return None
     except BaseException:
         os.close(descriptor)
         raise

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mlq.files.log_tail import last_line
 from mlq_worker.service import log as worker_log
-from mlq_worker.service.log import last_line, log_to
+from mlq_worker.service.log import log_to
 
 
 @pytest.fixture

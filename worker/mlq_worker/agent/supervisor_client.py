@@ -17,6 +17,7 @@ from typing import Any
 
 from mlq.errors import SupervisorError
 from mlq.files.kernel_names import connect
+from mlq.files.log_tail import last_line
 from mlq_worker.ipc.channel import Channel, Message
 from mlq_worker.ipc.messages import PROTOCOL
 from mlq_worker.ipc.options import Options
@@ -104,7 +105,7 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
         time.sleep(_PAUSE_S)
     raise SupervisorError(
         f"The supervisor did not answer within {deadline_s:.0f} s",
-        why=_last_line(options.runtime / LOG_NAME),
+        why=last_line(options.runtime / LOG_NAME),
         fix=f"Read {options.runtime / LOG_NAME}.",
     )
 
@@ -161,11 +162,3 @@ def _greeted(channel: Channel, events: list[Message]) -> SupervisorLink:
             fix="Let its jobs end and it will leave; or stop it.",
         )
     return SupervisorLink(channel, hello, events[1:])
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""

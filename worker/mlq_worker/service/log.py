@@ -19,7 +19,6 @@ from mlq.files.locks import is_at
 
 _MAX_BYTES = 1_000_000
 _OLDER_FILES = 2
-_TAIL_BYTES = 4096
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -66,19 +65,3 @@ def size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def last_line(path: Path, since: int) -> str:
-    """Return the last line of a log that says anything; "" if there is none.
-
-    Args:
-        path: the log.
-        since: its size when what is of interest began.
-    """
-    try:
-        with path.open("rb") as file:
-            file.seek(max(since, size(path) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlq.errors import WorkerError
+from mlq.files.log_tail import last_line
 from mlq.files.paths import machine_dir
 from mlq.settings.settings import Settings
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.service import install, systemd
 from mlq_worker.service.lock import Holder, holder
-from mlq_worker.service.log import last_line, size
+from mlq_worker.service.log import size
 from mlq_worker.service.notify import Listener
 from mlq_worker.service.status import status
 
