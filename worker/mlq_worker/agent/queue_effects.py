@@ -220,10 +220,10 @@ class QueueEffects:
         sent_s = self._now_s()
         # A claim is on the server's disk before anything is done about it.
         replies = self._store.run_on_disk(*self._operations(action))
-        moved = replies[0] if action.moves else {}
+        refused = Moved.from_reply(replies[0]).refused if action.moves else ()
         claimed = replies[-2]["claims"] or () if action.fits else ()
-        self._memory.moved(action.moves, Moved.from_reply(moved).refused, sent_s)
-        self._memory.replies.has_untold = bool(moved.get("untold"))
+        self._memory.moved(action.moves, refused, sent_s)
+        self._memory.replies.has_untold = bool(action.moves) and replies[0]["untold"] > 0
         self._memory.backlog.show(
             Waiting.from_reply(replies[-1]),
             sent_s,

@@ -165,13 +165,15 @@ local function registry_key(state, class)
   return REGISTRY[state] and REGISTRY[state] .. class
 end
 
+local LISTS = REGISTRY[State.QUEUED]
+
 local function list_key(class)
-  return registry_key(State.QUEUED, class)
+  return LISTS .. class
 end
 
 -- The class of a key in rq:queues.
 local function class_of(list)
-  return string.sub(list, #list_key('') + 1)
+  return string.sub(list, #LISTS + 1)
 end
 
 -- Add [id, value, ...] of a job to rows: '' for a field that is not set. What is no job has none.
