@@ -18,14 +18,14 @@ import pytest
 import mlq.store.operations
 import mlq.store.sending
 import mlq_worker.agent.machine_name
+import mlq_worker.agent.memory
 import mlq_worker.agent.nfs_reads
-import mlq_worker.agent.queue_effects
 import mlq_worker.agent.reaper_role
 from mlq.copies import keeper
 from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.files.strict_files import Found
 from mlq_worker.agent import nfs, queue_state
-from mlq_worker.agent.copying import Copying
+from mlq_worker.agent.copying import CopierFacts, CopierRole
 from mlq_worker.ipc import clock, processes
 from mlq_worker.launcher import outbox, result_writer, spawner
 from mlq_worker.supervisor import heartbeat, listener, loop, notices
@@ -86,12 +86,13 @@ class NoCopying:
 
     def __init__(self, *_: object) -> None: ...
 
-    def tick(self) -> None: ...
+    def facts(self) -> CopierFacts:
+        return CopierFacts(now_s=0.0, away_until_s=1.0)
 
 
 def _copying(*args: Any) -> Any:
     # Only where the copy is needed: seeds that lose no data stay what they were.
-    return (Copying if WORLD.loss.is_planned else NoCopying)(*args)
+    return (CopierRole if WORLD.loss.is_planned else NoCopying)(*args)
 
 
 def _write_copy(root: Any, raw: bytes) -> None:
@@ -151,7 +152,7 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (mlq.store.operations, "scripts", scripts),
         (mlq.store.sending, "scripts", scripts),
         (mlq_worker.agent.machine_name, "read_beats", _read_beats),
-        (mlq_worker.agent.queue_effects, "Copying", _copying),
+        (mlq_worker.agent.memory, "CopierRole", _copying),
         (keeper, "pinned", roots.pinned),
         (keeper, "write_copy", _write_copy),
         (keeper, "confirm_copy", _confirm_copy),

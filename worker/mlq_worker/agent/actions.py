@@ -10,6 +10,7 @@ from mlq.store.operations import Claimant, Move
 from mlq.store.replies import Attempt, HeldAttempt, Renewal
 from mlq_worker.agent.admission import Admitted
 from mlq_worker.agent.conduct import EndProbation, HoldCommand, SetAside
+from mlq_worker.agent.copying import CopierAction, TakeCopierRole
 from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.reaper import RoleAction, WatchBeats
@@ -179,11 +180,6 @@ class ReadHistories:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepCopy:
-    """Look after the copy of all jobs on the results root."""
-
-
-@dataclass(frozen=True, slots=True)
 class Reinstate:
     """Put a job back to the attempt that the results root knows, and drop the claim of it."""
 
@@ -234,6 +230,7 @@ LocalAction = (
     | ReadProgress
     | ReadLargestNumber
     | WatchBeats
+    | CopierAction
     | SetAside
     | EndProbation
     | AvoidQueue
@@ -253,7 +250,7 @@ QueueAction = (
     | RaiseNumbers
     | ReadHeld
     | ReadHistories
-    | KeepCopy
+    | TakeCopierRole
     | Reinstate
     | Reserve
     | CommitAndClaim

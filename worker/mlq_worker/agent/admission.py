@@ -1,6 +1,6 @@
 """From claims to attempts and orders: claimed jobs are verified, given GPUs and ordered. Pure.
 
-What may not run here goes back to the queue, or fails, with the reason.
+What must not run here goes back to the queue, or fails, with the reason.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Admitted:
     Args:
         attempts: those that run here from now on.
         orders: what the supervisor is told of them.
-        refused: the moves of those that may not.
+        refused: the moves of the others.
         width: how many of their class run at once, if they were claimed ahead.
     """
 
@@ -201,7 +201,7 @@ def _local(
 
 
 def _misplaced(claim: Claim, spec: JobSpec) -> Move:
-    """Return the move of a job that somebody put into a class of jobs that ask for something else.
+    """Return the move of a job that was put into a class of jobs that ask for something else.
 
     What is signed decides where it runs: it goes back to its own class, and nothing is lost.
     """

@@ -3,7 +3,7 @@
 `result.json` lies where the job can write, and a supervisor of another version may say more or
 less. So what comes from there is taken apart in one place: either it is a record whose fields have
 the right types, ranges and characters, or it is no result, with the reason. No dictionary of
-somebody else's making goes any further into the worker.
+another program's making goes any further into the worker.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _found(raw: object) -> FoundAttempt | None:
 
 
 def _usage(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return what it used; nobody decides by it, so what is not as it should be is not known."""
+    """Return what it used; nothing is decided by it, so whatever is malformed counts as unknown."""
     cpu_s, rss_mib = raw.get("cpu_s"), raw.get("max_rss_mib")
     if raw.get("started_at") is None or not rss_mib:
         return {}

@@ -1,4 +1,4 @@
-"""Questions that may hang, answered in a thread that nobody waits for.
+"""Questions that may hang, answered in a thread that the worker does not wait for.
 
 NFS hangs for minutes as a matter of course, and so does a broken GPU. The worker therefore never
 asks them in its own thread: it asks a background reader, goes on with its turn, and takes the

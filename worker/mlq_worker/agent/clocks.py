@@ -17,7 +17,7 @@ class Clocks:
         boot_s: since the machine booted, suspension included; shared with the supervisor. The
             worker's clock.
         monotonic_s: only while the machine is awake; by it the reaper sees how long a beat stands
-            still, so a machine that slept accuses nobody.
+            still, so a machine that slept accuses no other.
         utc_s: unix time; for the record only, nothing is decided by it.
     """
 

@@ -29,7 +29,7 @@ from mlq_worker.ipc.options import Options
 from mlq_worker.liveness.fence import LivenessTimings
 from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
 
-_NOBODY = WorkerIdentity("", "", "", "", "")
+_NO_IDENTITY = WorkerIdentity("", "", "", "", "")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class MachineContext:
         queue_id: of the queue that this worker belongs to, for as long as it lives.
         identity: who this worker is, among all that may want the machine's name.
         dead_beat: see `mlq_worker.ipc.options`.
-        is_alive: tells of a worker of this host and boot whether it lives.
+        is_alive: returns whether a worker of this host and boot lives.
         tunnel: whether a tunnel leads from here to the queue.
         link_trouble: says what is wrong with the way to the queue; "" if nothing.
     """
@@ -68,7 +68,7 @@ class MachineContext:
     clocks: Clocks = field(default_factory=Clocks)
     new_reader: NewReader = BackgroundReader
     queue_id: str = ""
-    identity: WorkerIdentity = _NOBODY
+    identity: WorkerIdentity = _NO_IDENTITY
     dead_beat: str = ""
     is_alive: Callable[[WorkerIdentity], bool] = lambda _: False
     tunnel: bool = False

@@ -3,12 +3,14 @@
 One worker has it at a time, as one has the reaper's; another, since a machine whose NFS hangs or
 whose disk is full must not keep both. All of it happens in the background, in a thread that may
 hang. A holder that gets no copy written lets the role go for a while, so another machine tries.
+`keep_copy` decides, and is pure; `CopierRole` asks and acts.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mlq.copies.keeper import CopyKeeper, Kept
 from mlq.store.store import Store
@@ -19,12 +21,70 @@ log = logging.getLogger(__name__)
 
 # A copy may be a minute old: half of it is left for making it and writing it on a slow NFS.
 EVERY_S = 30.0
-_GIVES_UP_S = 60.0
+GIVES_UP_S = 60.0
 _ROLE_BEATS = 3
 
 
-class Copying:
-    """The role, held or not.
+@dataclass(frozen=True, slots=True)
+class CopierFacts:
+    """What there is to go by.
+
+    Args:
+        now_s: a monotonic clock.
+        away_until_s: when the role may be asked for again.
+        due_s: when the next copy is due.
+        busy_since_s: since when a copy is being made; None if none is.
+        holder: the machine that has the role, if that was asked just now.
+        trouble: why no copy was made, if one was tried and has just failed.
+    """
+
+    now_s: float = 0.0
+    away_until_s: float = 0.0
+    due_s: float = 0.0
+    busy_since_s: float | None = None
+    holder: str | None = None
+    trouble: str = ""
+
+    @property
+    def may_take_role(self) -> bool:
+        """Whether this machine may have the role."""
+        return self.now_s >= self.away_until_s
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCopierRole:
+    """Take or keep the copier's role; who has it is a fact of the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeCopy:
+    """Make a copy, in the background."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveCopyingUp:
+    """Let the role go for a while."""
+
+    trouble: str
+
+
+CopierAction = MakeCopy | GiveCopyingUp
+
+
+def keep_copy(facts: CopierFacts, machine: str) -> list[CopierAction]:
+    """Return what follows from who has the role, and from what became of a copy."""
+    if facts.trouble:
+        return [GiveCopyingUp(facts.trouble)]
+    since_s = facts.busy_since_s
+    if since_s is not None:
+        is_stuck = facts.now_s > since_s + GIVES_UP_S and facts.may_take_role
+        return [GiveCopyingUp(f"nothing came of it within {GIVES_UP_S:g} s")] if is_stuck else []
+    is_due = facts.holder == machine and facts.now_s >= facts.due_s
+    return [MakeCopy()] if is_due else []
+
+
+class CopierRole:
+    """What a worker asks and does as the copier.
 
     Args:
         store: the queue.
@@ -40,32 +100,37 @@ class Copying:
             store, context.layout, context.settings.machine, context.settings.keep_days
         )
         self._asked_s = self._due_s = self._away_until_s = 0.0
-        self._trouble = ""
+        self._holder: str | None = None
+        self._told = ""
 
-    def tick(self) -> None:
-        """Make a copy if the role is ours and one is due; called with each renewal."""
-        now_s = self._clock()
-        self._hear(now_s)
-        if self._reader.busy and now_s > self._asked_s + _GIVES_UP_S:
-            self._fail(f"nothing came of it within {_GIVES_UP_S:g} s", now_s)
-        if now_s < self._away_until_s:
-            return
-        ours, ttl_s = self._settings.machine, _ROLE_BEATS * self._settings.beat_s
-        if self._store.hold_role("copier", ours, ttl_s, now_s) != ours or now_s < self._due_s:
-            return
-        if self._reader.ask(self._keeper.keep):
-            self._asked_s, self._due_s = now_s, now_s + EVERY_S
+    def facts(self) -> CopierFacts:
+        """Return what there is to go by; holder and trouble only once."""
+        kept, holder = self._reader.answer(), self._holder
+        self._holder = None
+        if kept is not None and not kept.trouble:
+            self._told = ""
+        return CopierFacts(
+            self._clock(),
+            self._away_until_s,
+            self._due_s,
+            self._asked_s if self._reader.busy else None,
+            holder,
+            kept.trouble if kept is not None else "",
+        )
 
-    def _hear(self, now_s: float) -> None:
-        kept = self._reader.answer()
-        if kept is None:
-            return
-        if kept.trouble:
-            self._fail(kept.trouble, now_s)
-        else:
-            self._trouble = ""
+    def take(self) -> None:
+        """Take or keep the role."""
+        ttl_s = _ROLE_BEATS * self._settings.beat_s
+        self._holder = self._store.hold_role("copier", self._settings.machine, ttl_s, self._clock())
 
-    def _fail(self, trouble: str, now_s: float) -> None:
-        if trouble != self._trouble:
+    def make(self) -> None:
+        """Make a copy in the background."""
+        self._asked_s = self._clock()
+        self._due_s = self._asked_s + EVERY_S
+        self._reader.ask(self._keeper.keep)
+
+    def give_up(self, trouble: str) -> None:
+        """Let the role go for a while; the same trouble is logged once."""
+        if trouble != self._told:
             log.warning("no copy of the queue's jobs could be made: %s", trouble)
-        self._trouble, self._away_until_s = trouble, now_s + 2 * EVERY_S
+        self._told, self._away_until_s = trouble, self._clock() + 2 * EVERY_S

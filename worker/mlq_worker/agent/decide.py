@@ -24,7 +24,6 @@ from mlq_worker.agent.actions import (
     Confirm,
     Exit,
     HangUp,
-    KeepCopy,
     NoteStarts,
     Propose,
     Publish,
@@ -48,6 +47,7 @@ from mlq_worker.agent.actions import (
 from mlq_worker.agent.admission import admit
 from mlq_worker.agent.committing import commit, commit_and_claim
 from mlq_worker.agent.conduct import judge, lasting, unwanted
+from mlq_worker.agent.copying import TakeCopierRole, keep_copy
 from mlq_worker.agent.facts import Facts, Mode
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.orphans import Here, orphan_moves
@@ -79,6 +79,7 @@ def decide(facts: Facts) -> list[Action]:
         return actions or _commit_last(facts) or _leave(facts)
     if facts.renewal is None:
         actions += _stop(facts)
+    actions += keep_copy(facts.copier, facts.context.machine)
     if facts.now_s >= facts.queue_retry_s:
         actions += _with_queue(facts)
     if not actions and _is_done(facts):
@@ -97,7 +98,7 @@ def _without_supervisor(facts: Facts) -> list[Action]:
 
 
 def _start(facts: Facts) -> list[Action]:
-    """Start what was claimed; propose what becomes of what may not run here."""
+    """Start what was claimed; propose what becomes of what must not run here."""
     claimed = facts.claimed
     if claimed is None:
         return []
@@ -195,7 +196,9 @@ def _after_renewal(facts: Facts) -> list[Action]:
         actions.append(NoteStarts(lasted))
     if facts.conduct.probation.reason and facts.conduct.bad_starts:
         actions.append(ReadStarts(after_bad_start=False))
-    actions += [ReadHeld(), TakeReaperRole(), KeepCopy()]
+    actions += [ReadHeld(), TakeReaperRole()]
+    if facts.copier.may_take_role:
+        actions.append(TakeCopierRole())
     if active:
         actions.append(ReadProgress(tuple(one.attempt for one in active)))
     return actions

@@ -27,6 +27,7 @@ from mlq_worker.agent.actions import (
 )
 from mlq_worker.agent.conduct import EndProbation, SetAside
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.copying import GiveCopyingUp, MakeCopy
 from mlq_worker.agent.memory import Memory
 from mlq_worker.agent.reaper import WatchBeats
 
@@ -100,6 +101,14 @@ class Effects:
         self._memory.reaper.watch(action)
 
     @act.register
+    def _make_copy(self, _action: MakeCopy) -> None:
+        self._memory.copier.make()
+
+    @act.register
+    def _give_copying_up(self, action: GiveCopyingUp) -> None:
+        self._memory.copier.give_up(action.trouble)
+
+    @act.register
     def _set_aside(self, action: SetAside) -> None:
         self._memory.conduct.probation.begin(action.reason, self._clock())
         log.warning("%s", self._memory.conduct.probation.note())
@@ -115,9 +124,9 @@ class Effects:
     @act.register
     def _resign(self, action: Resign) -> None:
         self._session.forget(list(self._memory.attempts.by_key))
-        self._session.leave()
+        self._session.hang_up()
         raise action.error
 
     @act.register
     def _hang_up(self, _action: HangUp) -> None:
-        self._session.leave()
+        self._session.hang_up()

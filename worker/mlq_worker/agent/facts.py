@@ -18,6 +18,7 @@ from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.copying import CopierFacts
 from mlq_worker.agent.nfs_reads import Orphans
 from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.reaper import ReaperFacts
@@ -77,6 +78,7 @@ class Facts:
         orphans: attempts it does not run, and how they ended; kept until they are settled.
         histories: the past of the jobs that were asked about.
         reaper: what the reaper has to go by.
+        copier: what the copier has to go by.
     """
 
     now_s: float
@@ -109,3 +111,4 @@ class Facts:
     orphans: Orphans | None = None
     histories: Mapping[str, History] = field(default_factory=dict)
     reaper: ReaperFacts = field(default_factory=ReaperFacts)
+    copier: CopierFacts = field(default_factory=CopierFacts)

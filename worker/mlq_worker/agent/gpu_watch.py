@@ -1,4 +1,4 @@
-"""The GPUs as another process sees them, so that a driver that hangs stops nobody.
+"""The GPUs as another process sees them, so that a driver that hangs does not stop the worker.
 
 A child asks NVML (`gpu_reader`), and a background reader waits for it; the worker waits for no
 longer than a moment. Invariant: what is offered is what the driver says now. While it does not
@@ -39,7 +39,7 @@ class GpuWatch:
         selection: `all`, `none`, or indices and UUIDs with commas between them.
         clock: monotonic seconds.
         patience_s: how long a look waits for its answer; the first one `FIRST_PATIENCE_S`.
-        idle_s: a child that nobody asked for so long ends.
+        idle_s: a child that was not asked for so long ends.
 
     Raises:
         InvalidInputError: the selection cannot be understood.
@@ -105,7 +105,7 @@ class _GpuChild:
         return self._last
 
     def _asked(self) -> GpuReport | None:
-        """Ask once; None if the child has ended of itself, as it does when nobody asks for long."""
+        """Ask once; None if the child has ended of itself, as it does when idle for long."""
         child = self._child = self._child or self._start()
         if child.stdin is None or child.stdout is None:
             raise AssertionError("the child has pipes")

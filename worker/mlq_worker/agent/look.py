@@ -48,6 +48,7 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         orphans=memory.reads.orphans,
         histories=replies.histories,
         reaper=memory.reaper.facts(),
+        copier=memory.copier.facts(),
     )
 
 

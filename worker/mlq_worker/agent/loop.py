@@ -56,7 +56,7 @@ _MODES = {
 
 
 class Notify(Protocol):
-    """Tells whoever started the worker how it is."""
+    """Tells the process that started the worker how it is."""
 
     def ready(self, status: str) -> None:
         """Say that it works, and in a line how."""
@@ -100,7 +100,7 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
 
 
 def _is_supervised(settings: Settings) -> bool:
-    """Tell whether a supervisor runs, which may hold jobs of the worker before."""
+    """Return whether a supervisor runs, which may hold jobs of the worker before."""
     return is_locked(machine_dir(settings.runtime_dir, settings.machine) / "supervisor.lock")
 
 
@@ -125,7 +125,7 @@ def _run(
     found = find_context(settings, options, client)
     link_trouble, tunnel = way
     context = replace(found, tunnel=tunnel, link_trouble=link_trouble)
-    # Out of the folder it was started in, which somebody may want to unmount. Functions enqueued
+    # Out of the folder it was started in, which its user may want to unmount. Functions enqueued
     # with plain rq still run there: it is where their modules lie.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))
     context = own_name(

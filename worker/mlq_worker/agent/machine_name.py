@@ -46,7 +46,7 @@ class Waits(Protocol):
         """Whether the worker was told to end."""
 
     def ring(self) -> None:
-        """Wake whoever waits."""
+        """Wake the one that waits."""
 
     def wait(self, timeout_s: float) -> None:
         """Wait until it rings, at most so long."""
@@ -57,7 +57,7 @@ class MachineName:
 
     Args:
         context: this machine.
-        store: the queue, as somebody who has no name.
+        store: the queue, for a worker that has no name yet.
         ring: called when NFS has answered.
     """
 
@@ -88,7 +88,7 @@ class MachineName:
 
     @property
     def dead_beat(self) -> str:
-        """The beat that lies on the results root and is nobody's any more (`BeatGuard`)."""
+        """The beat on the results root that belongs to no supervisor any more (`BeatGuard`)."""
         beat = self._look.beat if self._look is not None else None
         return f"{beat.supervisor_id}:{beat.counter}" if isinstance(beat, Beat) else ""
 
@@ -130,7 +130,7 @@ def own_name(
 
     Args:
         context: this machine.
-        store: the queue, as somebody who has no name.
+        store: the queue, for a worker that has no name yet.
         waits: what to wait with.
         tell: is told in a line what it waits for.
         keep_trying: wait for a holder that lives, too.

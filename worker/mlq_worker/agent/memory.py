@@ -20,6 +20,7 @@ from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backlog import Backlog
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.copying import CopierRole
 from mlq_worker.agent.facts import Mode, RenewalReply
 from mlq_worker.agent.monitor import ResourceMonitor
 from mlq_worker.agent.nfs_reads import NfsReads
@@ -65,6 +66,7 @@ class Memory:
         self.conduct = Conduct()
         self.refused = RefusedMoves(settings.beat_s)
         self.reaper = ReaperRole(store, context, ring, self.refused)
+        self.copier = CopierRole(store, context, ring)
         self.pending: list[Move] = []
         self.replies = Replies()
         self.renew_due_s = self.link_retry_s = 0.0

@@ -6,7 +6,7 @@ What the queue replies is put into the memory, as a fact of the next turn.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import singledispatchmethod
 from typing import Any
 
@@ -20,7 +20,6 @@ from mlq_worker.agent.actions import (
     Adopt,
     CommitAndClaim,
     CompareAbsences,
-    KeepCopy,
     NoteStarts,
     Publish,
     QueueAction,
@@ -37,7 +36,7 @@ from mlq_worker.agent.actions import (
 from mlq_worker.agent.admission import Claimed, RqData, adopted
 from mlq_worker.agent.conduct import HoldCommand, SeenStarts
 from mlq_worker.agent.context import MachineContext
-from mlq_worker.agent.copying import Copying
+from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
 from mlq_worker.agent.histories import histories
 from mlq_worker.agent.machine_record import WorkerHealth, machine_record, rq_worker
@@ -57,16 +56,12 @@ class QueueEffects:
         memory: the worker's.
         context: this machine.
         store: the queue.
-        ring: wakes the loop; may be called from any thread.
     """
 
-    def __init__(
-        self, memory: Memory, context: MachineContext, store: Store, ring: Callable[[], None]
-    ) -> None:
+    def __init__(self, memory: Memory, context: MachineContext, store: Store) -> None:
         self._memory, self._context, self._store = memory, context, store
         self._session, self._settings = memory.session, context.settings
         self._now_s, self._utc_s = context.clocks.boot_s, context.clocks.utc_s
-        self._copying = Copying(store, context, ring)
         self._started_s = self._utc_s()
 
     @singledispatchmethod
@@ -171,8 +166,8 @@ class QueueEffects:
         self._memory.replies.histories = histories(self._store, action.ids)
 
     @act.register
-    def _keep_copy(self, _action: KeepCopy) -> None:
-        self._copying.tick()
+    def _take_copier_role(self, _action: TakeCopierRole) -> None:
+        self._memory.copier.take()
 
     @act.register
     def _reap(self, action: RoleAction) -> None:

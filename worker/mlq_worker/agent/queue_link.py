@@ -1,6 +1,6 @@
 """The worker's own way to a queue on another host: a tunnel that stays up as long as the worker.
 
-It is not the one that the commands share, which leaves when nobody types any. To the rest of the
+It is not the one that the commands share, which ends when none is typed. To the rest of the
 worker the queue is at a socket of this machine, and a cut tunnel is a queue that does not answer:
 its jobs go on, and what it has to say is said when the tunnel is back.
 """

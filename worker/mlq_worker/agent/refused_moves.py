@@ -1,6 +1,6 @@
 """Moves that the queue refuses, each set aside by itself.
 
-A key in the queue that somebody spoilt, or a bug, may make the move of one job fail. It must not
+A spoilt key in the queue, or a bug, may make the move of one job fail. It must not
 take the others' along, nor be sent again at once for ever. So it waits here, longer each time, and
 the machine says which it is and why.
 """

@@ -1,7 +1,7 @@
 """The worker's way to its supervisor: find it or start it, then talk to it.
 
 Standard library only, like the supervisor itself. The supervisor is started in a session of its
-own and is nobody's child, so whatever happens to the worker does not happen to it.
+own and is no child of the worker, so whatever happens to the worker does not happen to it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SupervisorLink:
         self.hello = hello
 
     def fileno(self) -> int:
-        """The descriptor to wait on for `receive`."""
+        """Return the descriptor to wait on for `receive`."""
         return self._channel.fileno()
 
     @property
@@ -51,15 +51,15 @@ class SupervisorLink:
         return self._channel.unsent_bytes > 0
 
     def send(self, message: dict[str, Any]) -> None:
-        """Sends a message, keeping back what the socket does not take now."""
+        """Send a message, keeping back what the socket does not take now."""
         self._channel.send(message)
 
     def flush(self) -> None:
-        """Sends what was kept back."""
+        """Send what was kept back."""
         self._channel.flush()
 
     def receive(self) -> list[Message]:
-        """The events that have arrived, perhaps none.
+        """Return the events that have arrived, perhaps none.
 
         Raises:
             SupervisorError: the supervisor is gone, or another worker has taken its place.
@@ -72,12 +72,12 @@ class SupervisorLink:
         return events
 
     def close(self) -> None:
-        """Leaves; the supervisor keeps the jobs."""
+        """Leave; the supervisor keeps the jobs."""
         self._channel.close()
 
 
 def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink:
-    """Connects to the supervisor of a machine; starts it first if there is none.
+    """Connect to the supervisor of a machine; starts it first if there is none.
 
     Args:
         options: how to start it; one that runs already keeps the options it has.
@@ -111,7 +111,7 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
 
 
 def _start(options: Options) -> subprocess.Popen[bytes]:
-    """Starts a supervisor; the process returned ends once it has gone into the background."""
+    """Start a supervisor; the process returned ends once it has gone into the background."""
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     with (options.runtime / LOG_NAME).open("ab") as log:
         return subprocess.Popen(
@@ -126,7 +126,7 @@ def _start(options: Options) -> subprocess.Popen[bytes]:
 
 
 def _connect(options: Options, give_up_at: float) -> SupervisorLink | None:
-    """A greeted connection, or None if nobody is there or it went away while we waited."""
+    """Return a greeted connection; None if there is no supervisor, or it went away meanwhile."""
     connection = _at(options.runtime / SOCKET_NAME) or connect(door_name(options.mark_prefix))
     if connection is None:
         return None
@@ -142,7 +142,7 @@ def _connect(options: Options, give_up_at: float) -> SupervisorLink | None:
 
 
 def _at(path: Path) -> socket.socket | None:
-    """A connection; None if the socket is not there yet, left behind, or taken by a cleaner."""
+    """Return a connection; None if the socket is not there yet, or was left behind or removed."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(str(path))

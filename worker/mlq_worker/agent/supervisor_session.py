@@ -90,7 +90,7 @@ class SupervisorSession:
         self.attempts.drop(attempts)
         self._send({"op": "forget", "attempts": attempts})
 
-    def leave(self) -> None:
+    def hang_up(self) -> None:
         """Hang up; a supervisor that holds nothing has no more to do."""
         if self.link is not None:
             if not self.attempts.by_key:

@@ -58,7 +58,7 @@ class Worker:
         self._context, self._clock = context, context.clocks.boot_s
         self._memory = Memory(context, store, ring)
         self._effects = Effects(self._memory, context)
-        self._queue_effects = QueueEffects(self._memory, context, store, ring)
+        self._queue_effects = QueueEffects(self._memory, context, store)
 
     def turn(self, mode: Mode) -> Turn:
         """Take one turn.
