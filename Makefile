@@ -7,7 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := queue worker cli tests bench examples
-QUICK := tests/unit tests/store tests/cli
+# Tests of one package run side by side; the others start whole laboratories, one after the other.
+OF_A_PACKAGE := tests/mlq tests/mlq_worker tests/mlq_cli
+AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test quick simulate chaos lab lint bench docs clean
@@ -31,10 +33,13 @@ demo: venv ## watch an experiment survive a power cut (about a minute)
 	@$(BIN)/python examples/demo.py
 
 test: venv ## run all tests
-	$(BIN)/python -m pytest
+	@failed=0; \
+	$(BIN)/python -m pytest $(AT_ONCE) $(OF_A_PACKAGE) || failed=1; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(OF_A_PACKAGE)) || failed=1; \
+	exit $$failed
 
 quick: venv ## run the tests that take no two minutes together
-	$(BIN)/python -m pytest -q $(QUICK)
+	$(BIN)/python -m pytest -q $(AT_ONCE) --one-server -m 'not slow' $(OF_A_PACKAGE)
 
 simulate: venv ## simulate faults under SEEDS=200 seeds; SEED=7 tells one story, PLANTED=1 hunts bugs
 	PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seeds $(or $(SEEDS),200) \

@@ -15,6 +15,11 @@ from server_programs import REPOSITORY, names, program
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Seeds are told to the simulation and to the soak of the lab in a box."""
     parser.addoption("--seed", type=int, default=None, help="simulate, or soak, with this seed")
+    parser.addoption(
+        "--one-server",
+        action="store_true",
+        help="run the tests of store and server on one server program, not on all",
+    )
     parser.addoption("--soak-s", type=float, default=30.0, help="how long faults happen in a soak")
 
 
@@ -32,6 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of store and server on every server program that can be had."""
     path = metafunc.definition.path.relative_to(REPOSITORY).as_posix()
     once = metafunc.definition.get_closest_marker("one_server")
+    once = once or metafunc.config.getoption("--one-server")
     if "server_program" in metafunc.fixturenames and path.startswith(_EVERY_SERVER) and not once:
         metafunc.parametrize("server_program", names(), indirect=True, scope="session")
 
