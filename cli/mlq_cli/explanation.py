@@ -1,158 +1,130 @@
-"""Why a job waits: for each machine, what is short.
-
-Pure. The decision itself is `placement.place`, the function the worker asks before it claims, so
-this answer cannot disagree with what really happens.
-"""
+"""Why a job waits, in words: for each type of reason and of conclusion in `mlq.jobs.explain`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
-from mlq.jobs.placement import Misfit, Shortage, place
-from mlq.jobs.request import Request
-from mlq.lenient import number
-from mlq.machines.said import listed, offer_of
+from mlq.jobs.explain import (
+    Avoided,
+    BeingRestored,
+    Closed,
+    Conclusion,
+    GpuFault,
+    GpuNote,
+    Judgement,
+    KeptFree,
+    Lacks,
+    MayStart,
+    NeverFits,
+    NoMachine,
+    Reason,
+    Reserved,
+    Silent,
+    WaitsForRoom,
+)
+from mlq.jobs.machine_state import NO_OTHERS, OthersLoad
+from mlq.jobs.placement import NameMismatch, Resource, Short
 from mlq.units import format_mib
-from mlq_cli.render.machines import lacking, remarks
+from mlq_cli.render.machines import gpus_withdrawn, not_heard, not_taking
 from mlq_cli.render.words import count
 
 _HEAVY_LOAD = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one machine says to a job.
-
-    `answer` is "now" (it fits), "later" (it would fit if the machine were empty and well) or
-    "never"; `why` are the reasons for not now.
-    """
-
-    machine: str
-    answer: str
-    why: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the verdict as `mlq explain --json` prints it."""
-        return {"machine": self.machine, "fits": self.answer, "why": list(self.why)}
+def as_json(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as `mlq explain --json` prints it."""
+    return {"machine": judgement.machine, "fits": judgement.fits, "why": why_not_now(judgement)}
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What besides its size matters to a job: who reserved what, what it avoids and needs."""
-
-    job_id: str
-    reservations: Mapping[str, str]
-    avoids: str = ""
-    needs: str = ""
+def why_not_now(judgement: Judgement) -> list[str]:
+    """Return in words what keeps a job from starting on a machine now."""
+    return [reason_in_words(one, judgement.others) for one in judgement.reasons]
 
 
-def verdict(
-    request: Request,
-    record: Mapping[str, Any],
-    heard_s: float,
-    lease_s: float,
-    around: Circumstances,
-) -> Verdict:
-    """Return what a machine says to a job.
+def reason_in_words(reason: Reason, others: OthersLoad = NO_OTHERS) -> str:  # noqa: PLR0911
+    """Return one reason in words.
 
     Args:
-        request: what the job asks for.
-        record: what the machine last said of itself, with its name under `machine`.
-        heard_s: how long ago that was.
-        lease_s: a machine not heard for longer is not counted on.
-        around: the circumstances.
+        reason: the reason.
+        others: what others use of the machine.
     """
-    machine = str(record["machine"])
-    fit = place(request, offer_of(record))
-    short_of_gpus = isinstance(fit, Misfit) and request.gpus
-    needed = [one for one in lacking(record) if one.get("word") in around.needs.split()]
-    note = record.get("gpu_note") if short_of_gpus else ""
-    record = {**record, "lacks": needed, "gpu_note": note}
-    why = [
-        remark
-        for remark in remarks(heard_s, record, lease_s)
-        if short_of_gpus or not remark.startswith(("no GPUs", "not all GPUs"))
-    ]
-    shortages = fit.shortages if isinstance(fit, Misfit) else ()
-    if record.get("gpu_fault"):
-        # While the driver is at fault nobody knows how many GPUs there are; the remark says it.
-        shortages = tuple(one for one in shortages if not one.resource.startswith("gpus"))
-    why += [_short(shortage, request, record) for shortage in shortages]
-    for other, reserved in around.reservations.items():
-        if reserved == machine and other != around.job_id:
-            why.append(f"kept free for job {other}, which has waited long")
-    if around.avoids == machine:
-        why.append("this job failed or was lost here, so others go first for a moment")
-    answer = "now" if not why else ("later" if all(one.ever for one in shortages) else "never")
-    return Verdict(machine, answer, tuple(why))
+    match reason:
+        case Silent(heard_s):
+            return not_heard(heard_s)
+        case Closed(why):
+            return not_taking(why)
+        case Lacks(lack):
+            return lack.reason
+        case GpuFault(text, some_left):
+            return gpus_withdrawn(text, some_left=some_left)
+        case GpuNote(text):
+            return text
+        case NameMismatch(wanted):
+            return f"its name is not {wanted}"
+        case Short():
+            return _short(reason, others)
+        case Reserved(for_job):
+            return f"kept free for job {for_job}, which has waited long"
+        case Avoided():
+            return "this job failed or was lost here, so others go first for a moment"
+        case _:
+            assert_never(reason)
 
 
-def _short(shortage: Shortage, request: Request, record: Mapping[str, Any]) -> str:
-    if shortage.resource.startswith("machine named"):
-        return f"its name is not {request.machine}"
-    sized = shortage.resource in {"mem_mib", "vram_mib"}
+def _short(short: Short, others: OthersLoad) -> str:
+    sized = short.resource in {Resource.MEMORY, Resource.GPU_MEMORY}
     amount = format_mib if sized else str
-    needed, free, total = (amount(n) for n in (shortage.needed, shortage.free, shortage.total))
-    noun = _noun(shortage, request)
-    if not shortage.ever:
-        return f"{needed} {noun} needed, it has {total} in all"
-    return f"{needed} {noun} needed, {free} of {total} free{_others(shortage, record)}"
+    needed, free, total = (amount(n) for n in (short.needed, short.free, short.total))
+    if not short.fits_when_idle:
+        return f"{needed} {_noun(short)} needed, it has {total} in all"
+    return f"{needed} {_noun(short)} needed, {free} of {total} free{_whose(short, others)}"
 
 
-def _noun(shortage: Shortage, request: Request) -> str:
-    if shortage.resource == "mem_mib":
-        return "of memory"
-    if shortage.resource == "vram_mib":
-        return "of GPU memory"
-    if shortage.resource == "cores":
-        return "core" if shortage.needed == 1 else "cores"
-    gpus = "GPU" if shortage.needed == 1 else "GPUs"
-    return (
-        f"{gpus} with {format_mib(request.vram_mib)} free" if request.vram_mib else f"idle {gpus}"
-    )
+def _noun(short: Short) -> str:
+    match short.resource:
+        case Resource.MEMORY:
+            return "of memory"
+        case Resource.GPU_MEMORY:
+            return "of GPU memory"
+        case Resource.CORES:
+            return "core" if short.needed == 1 else "cores"
+        case Resource.GPUS:
+            gpus = "GPU" if short.needed == 1 else "GPUs"
+            return (
+                f"{gpus} with {format_mib(short.vram_mib)} free"
+                if short.vram_mib
+                else f"idle {gpus}"
+            )
 
 
-def _others(shortage: Shortage, record: Mapping[str, Any]) -> str:
-    load = number(record.get("foreign_load"))
-    if shortage.resource == "cores" and load >= _HEAVY_LOAD:
-        return f" ({_whose(record, load)}, which yield_to_others leaves alone)"
-    return ""
-
-
-def _whose(record: Mapping[str, Any], load: float) -> str:
+def _whose(short: Short, others: OthersLoad) -> str:
     """Return who keeps cores busy besides the queue, as far as the machine said."""
-    users = [one for one in listed(record, "foreign_users") if isinstance(one, Mapping)]
-    said = [
-        f"{one.get('user') or 'your own other processes'} {number(one.get('cores')):.1f}"
-        for one in users
-    ]
-    return f"others use {load:.1f}" + (f": {', '.join(said)}" if said else "")
+    if short.resource is not Resource.CORES or others.cores < _HEAVY_LOAD:
+        return ""
+    users = ", ".join(
+        f"{user or 'your own other processes'} {cores:.1f}" for user, cores in others.users
+    )
+    said = f"others use {others.cores:.1f}" + (f": {users}" if users else "")
+    return f" ({said}, which yield_to_others leaves alone)"
 
 
-def conclusion(
-    job_id: str, verdicts: Sequence[Verdict], ahead: int, reservations: Mapping[str, str]
-) -> str:
-    """Return in one sentence what a queued job waits for.
-
-    Args:
-        job_id: the job.
-        verdicts: what each known machine says.
-        ahead: how many queued jobs come before it.
-        reservations: job -> machine that is kept free for it.
-    """
-    if not verdicts:
-        return "No machine works for this queue. Start one there with: mlq worker start"
-    if job_id in reservations:
-        return (
-            f"{reservations[job_id]} is kept free for it: only jobs that end in time start there."
-        )
-    if all(one.answer == "never" for one in verdicts):
-        return "No known machine could ever run it. Cancel it and ask for less."
-    now = [one.machine for one in verdicts if one.answer == "now"]
-    if now and ahead:
-        return f"It fits {' and '.join(now[:3])}, but {count(ahead, 'job')} may go first."
-    if now:
-        return f"It fits {' and '.join(now[:3])} and should start within seconds."
-    return "It starts when what is short becomes free."
+def conclusion_in_words(conclusion: Conclusion) -> str:  # noqa: PLR0911
+    """Return in one sentence what a queued job waits for."""
+    match conclusion:
+        case BeingRestored():
+            return "The queue is being restored: no job starts until all machines have told theirs."
+        case NoMachine():
+            return "No machine works for this queue. Start one there with: mlq worker start"
+        case KeptFree(machine):
+            return f"{machine} is kept free for it: only jobs that end in time start there."
+        case NeverFits():
+            return "No known machine could ever run it. Cancel it and ask for less."
+        case MayStart(machines, ahead):
+            fits = f"It fits {' and '.join(machines[:3])}"
+            if ahead:
+                return f"{fits}, but {count(ahead, 'job')} may go first."
+            return f"{fits} and should start within seconds."
+        case WaitsForRoom():
+            return "It starts when what is short becomes free."
+        case _:
+            assert_never(conclusion)

@@ -61,6 +61,23 @@ def order_key(job_id: str) -> tuple[int, int]:
     return (int(match[1]), -1 if match[2] is None else int(match[2]))
 
 
+def place_in_line(job_id: str, given: str = "") -> float:
+    """Return the order of submission as the queue's operations count it: 1042.000007 of `1042_7`.
+
+    Args:
+        job_id: the job.
+        given: the place that a job of plain rq was given when it was first seen; without one it
+            comes last.
+    """
+    match = _JOB_ID.fullmatch(job_id)
+    if match:
+        return int(match[1]) + int(match[2] or 0) / 1e6
+    try:
+        return float(given or "inf")
+    except ValueError:
+        return 0.0
+
+
 def expand(selection: str) -> Selection:
     """Return what a typed argument may mean: `1042`, `1042_7`, `1040-1050` or a name.
 

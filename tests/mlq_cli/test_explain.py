@@ -83,4 +83,6 @@ def test_a_machine_that_was_lost_under_the_job_is_avoided(installation: Sandbox)
     installation.claim(installation.submit())
     store = installation.queue().store
     store.move([Move("1", Event.LOSE, 1, avoid="gpu07")], 0, avoid_s=600)
+    assert "It fits gpu07 and should start" in installation.ok("explain", "1")  # there is no other
+    installation.know("small", cores_total=1, cores_free=0)
     assert "this job failed or was lost here" in installation.ok("explain", "1")

@@ -1,121 +1,96 @@
-"""Why a job waits, said for each machine."""
-
-from typing import Any
+"""Why a job waits, in words."""
 
 import pytest
 
-from mlq.jobs.request import Request
-from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
-
-LEASE_S = 45.0
-ALONE = Circumstances("7", {})
-
-
-def machine(**changes: Any) -> dict[str, Any]:
-    return {
-        "machine": "gpu07",
-        "cores_total": 8,
-        "cores_free": 3,
-        "mem_total_mib": 62 * 1024,
-        "mem_free_mib": 40 * 1024,
-        "gpus": [{"uuid": "GPU-a", "name": "GTX", "free_mib": 4096, "total_mib": 11264}],
-        "gpu_fault": "",
-        "note": "",
-        "offering": True,
-        **changes,
-    }
-
-
-def why(
-    request: Request, record: dict[str, Any], heard_s: float = 1, around: Circumstances = ALONE
-) -> Verdict:
-    return verdict(request, record, heard_s, LEASE_S, around)
-
-
-def test_a_job_that_fits_fits() -> None:
-    assert why(Request(2, 1024, 1, 4096), machine()) == Verdict("gpu07", "now", ())
+from mlq.jobs.explain import (
+    Avoided,
+    BeingRestored,
+    Closed,
+    Conclusion,
+    Fits,
+    GpuFault,
+    GpuNote,
+    Judgement,
+    KeptFree,
+    Lacks,
+    MayStart,
+    NeverFits,
+    NoMachine,
+    Reason,
+    Reserved,
+    Silent,
+    WaitsForRoom,
+)
+from mlq.jobs.machine_state import Lack, OthersLoad
+from mlq.jobs.placement import NameMismatch, Resource, Short
+from mlq_cli.explanation import as_json, conclusion_in_words, reason_in_words
 
 
 @pytest.mark.parametrize(
-    ("request_", "answer", "reason"),
+    ("reason", "words"),
     [
-        (Request(4, 1024), "later", "4 cores needed, 3 of 8 free"),
-        (Request(9, 1024), "never", "9 cores needed, it has 8 in all"),
-        (Request(1, 48 * 1024), "later", "48G of memory needed, 40G of 62G free"),
-        (Request(1, 1024, 1, 6144), "later", "6G of GPU memory needed, 4G of 11G free"),
-        (Request(1, 1024, 2, 1024), "never", "2 GPUs with 1G free needed, it has 1 in all"),
-        (Request(1, 1024, 1, 0), "later", "1 idle GPU needed, 0 of 1 free"),
-        (Request(1, 1024, machine="lab*"), "never", "its name is not lab*"),
+        (Short(Resource.CORES, 4, 3, 8), "4 cores needed, 3 of 8 free"),
+        (Short(Resource.CORES, 1, 0, 8), "1 core needed, 0 of 8 free"),
+        (Short(Resource.CORES, 9, 3, 8), "9 cores needed, it has 8 in all"),
+        (
+            Short(Resource.MEMORY, 48 << 10, 40 << 10, 62 << 10),
+            "48G of memory needed, 40G of 62G free",
+        ),
+        (
+            Short(Resource.GPU_MEMORY, 6144, 4096, 11264),
+            "6G of GPU memory needed, 4G of 11G free",
+        ),
+        (Short(Resource.GPUS, 2, 0, 1, 1024), "2 GPUs with 1G free needed, it has 1 in all"),
+        (Short(Resource.GPUS, 1, 0, 1), "1 idle GPU needed, 0 of 1 free"),
+        (NameMismatch("lab*"), "its name is not lab*"),
+        (Silent(125), "not heard of for 2m5s"),
+        (Closed("draining"), "draining"),
+        (Closed(""), "takes no jobs now"),
+        (Lacks(Lack("f1", "the folder /data is missing")), "the folder /data is missing"),
+        (GpuFault("driver mismatch", some_left=False), "no GPUs: driver mismatch"),
+        (GpuFault("GPU 1 is lost", some_left=True), "not all GPUs: GPU 1 is lost"),
+        (GpuNote("one job at a time"), "one job at a time"),
+        (Reserved("5"), "kept free for job 5, which has waited long"),
+        (Avoided(9.0), "this job failed or was lost here, so others go first for a moment"),
     ],
 )
-def test_what_is_short_is_named(request_: Request, answer: str, reason: str) -> None:
-    assert why(request_, machine()) == Verdict("gpu07", answer, (reason,))
+def test_a_reason_is_said(reason: Reason, words: str) -> None:
+    assert reason_in_words(reason) == words
 
 
 def test_other_peoples_load_is_named_where_cores_are_short() -> None:
-    busy = machine(foreign_load=3.25)
-    (reason,) = why(Request(4, 1024), busy).why
-    short = "4 cores needed, 3 of 8 free"
-    assert reason == f"{short} (others use 3.2, which yield_to_others leaves alone)"
-    busy["foreign_users"] = [{"user": "ann", "cores": 2.04}, {"user": "", "cores": 1.2}]
-    (reason,) = why(Request(4, 1024), busy).why
-    whose = "ann 2.0, your own other processes 1.2"
-    assert reason == f"{short} (others use 3.2: {whose}, which yield_to_others leaves alone)"
+    short = Short(Resource.CORES, 4, 3, 8)
+    free = "4 cores needed, 3 of 8 free"
+    assert reason_in_words(short, OthersLoad(0.4)) == free
+    busy = "others use 3.2, which yield_to_others leaves alone"
+    assert reason_in_words(short, OthersLoad(3.25)) == f"{free} ({busy})"
+    users = OthersLoad(3.25, (("ann", 2.04), ("", 1.2)))
+    whose = "others use 3.2: ann 2.0, your own other processes 1.2"
+    assert reason_in_words(short, users) == f"{free} ({whose}, which yield_to_others leaves alone)"
+    memory = Short(Resource.MEMORY, 2048, 1024, 4096)
+    assert "others" not in reason_in_words(memory, users)
 
 
-def test_a_machine_that_is_unwell_says_so() -> None:
-    request = Request(1, 1024)
-    assert why(request, machine(note="draining")).why == ("draining",)
-    assert why(request, machine(offering=False)).why == ("takes no jobs now",)
-    assert why(request, machine(note="draining"), heard_s=125).why == ("not heard of for 2m5s",)
-
-
-def test_a_fault_of_one_gpu_matters_only_where_the_others_do_not_do() -> None:
-    half = machine(gpu_fault="GPU 1 is lost: reboot to repair")
-    assert why(Request(1, 1024, gpus=1, vram_mib=4096), half) == Verdict("gpu07", "now", ())
-    assert why(Request(1, 1024, gpus=2, vram_mib=4096), half) == Verdict(
-        "gpu07", "later", ("not all GPUs: GPU 1 is lost: reboot to repair",)
-    )
-
-
-def test_a_gpu_fault_matters_only_to_jobs_with_gpus() -> None:
-    broken = machine(gpus=[], gpu_fault="driver/library version mismatch")
-    assert why(Request(1, 1024), broken).answer == "now"
-    assert why(Request(1, 1024, 1, 1024), broken) == Verdict(
-        "gpu07", "later", ("no GPUs: driver/library version mismatch",)
-    )
-
-
-def test_reservations_of_others_and_bad_memories_keep_a_job_away() -> None:
-    request = Request(1, 1024)
-    others = Circumstances("7", {"5": "gpu07"})
-    assert why(request, machine(), around=others).why == (
+def test_a_judgement_as_json() -> None:
+    assert as_json(Judgement("gpu07", Fits.NOW)) == {"machine": "gpu07", "fits": "now", "why": []}
+    silent = Judgement("gpu07", Fits.LATER, (Silent(125), Reserved("5")))
+    assert as_json(silent)["why"] == [
+        "not heard of for 2m5s",
         "kept free for job 5, which has waited long",
-    )
-    assert why(request, machine(), around=Circumstances("5", {"5": "gpu07"})).answer == "now"
-    avoiding = Circumstances("7", {}, avoids="gpu07")
-    assert why(request, machine(), around=avoiding).answer == "later"
-
-
-def test_a_machine_without_a_record_has_nothing() -> None:
-    assert why(Request(), {"machine": "new"}).answer == "never"
-
-
-NOW, LATER, NEVER = (Verdict("gpu07", answer, ()) for answer in ("now", "later", "never"))
+    ]
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "ahead", "reservations", "part"),
+    ("conclusion", "part"),
     [
-        ([], 0, {}, "mlq worker start"),
-        ([NEVER, NEVER], 0, {}, "No known machine could ever run it"),
-        ([NEVER, LATER], 0, {}, "when what is short becomes free"),
-        ([NOW, LATER], 0, {}, "gpu07 and should start"),
-        ([NOW], 3, {}, "3 jobs may go first"),
-        ([LATER], 0, {"7": "gpu07"}, "gpu07 is kept free for it"),
+        (NoMachine(), "mlq worker start"),
+        (NeverFits(), "No known machine could ever run it"),
+        (WaitsForRoom(), "when what is short becomes free"),
+        (MayStart(("a", "b", "c", "d"), 0), "It fits a and b and c and should start"),
+        (MayStart(("gpu07",), 3), "gpu07, but 3 jobs may go first"),
+        (KeptFree("gpu07"), "gpu07 is kept free for it"),
+        (BeingRestored(), "being restored"),
     ],
 )
-def test_the_conclusion(
-    verdicts: list[Verdict], ahead: int, reservations: dict[str, str], part: str
-) -> None:
-    assert part in conclusion("7", verdicts, ahead, reservations)
+def test_a_conclusion_is_said(conclusion: Conclusion, part: str) -> None:
+    assert part in conclusion_in_words(conclusion)

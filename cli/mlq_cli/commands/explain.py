@@ -6,16 +6,13 @@ import argparse
 import time
 from typing import Any
 
+from mlq.api.explaining import Explanation, explain
 from mlq.api.queue import Queue
-from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.needs import word_of
-from mlq.jobs.request import JobClass
 from mlq.jobs.view import JobView
-from mlq.lenient import text_of, whole
-from mlq.store.replies import Waiting
-from mlq_cli.explanation import Circumstances, Verdict, conclusion, verdict
-from mlq_cli.explanation_table import verdict_table
+from mlq_cli.explanation import as_json, conclusion_in_words
+from mlq_cli.explanation_table import judgement_table
 from mlq_cli.invocation.parser import add_ids, add_json
 from mlq_cli.invocation.session import (
     local_now,
@@ -46,58 +43,18 @@ def run(args: argparse.Namespace) -> int:
     """Explain."""
     queue = open_queue()
     jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
-    waiting = queue.store.peek()
-    found = [(job, *_judged(queue, job, waiting)) for job in jobs]
+    explained = explain(queue.store, queue.settings, jobs, time.time())
+    found = list(zip(jobs, explained, strict=True))
     if args.json:
         print_json(_as_json(queue, *one) for one in found)
         return 0
-    for number, (job, verdicts, ahead) in enumerate(found):
+    for number, (job, explanation) in enumerate(found):
         print_lines([""] if number else [])
-        print_painted(_explained(queue, job, verdicts, ahead, waiting.reservations))
+        print_painted(_explained(queue, job, explanation))
     return 0
 
 
-def _judged(queue: Queue, job: JobView, waiting: Waiting) -> tuple[list[Verdict], int]:
-    if job.state in ENDED or job.state == State.STARTED:
-        return [], 0
-    default = queue.settings.default_mem_mib
-    request = JobClass.parse(job.class_name, default_mem_mib=default).request
-    around = Circumstances(job.id, waiting.reservations, *_ties(queue, job.id))
-    verdicts = [
-        verdict(request, {**record, "machine": name}, heard_s, queue.settings.lease_s, around)
-        for name, (heard_s, record) in sorted(queue.store.machines().items())
-    ]
-    return verdicts, _ahead(queue, job, waiting) if job.state == State.QUEUED else 0
-
-
-def _ties(queue: Queue, job_id: str) -> tuple[str, str]:
-    """Return the machine that lets others take the job first, and the words of what it needs."""
-    ((_, _state, machine, until, needs),) = queue.store.rows(
-        ("status", "mlq_avoid", "mlq_avoid_until", "mlq_needs"), [job_id]
-    )
-    return machine if whole(until.partition(".")[0]) > time.time() else "", needs
-
-
-def _ahead(queue: Queue, job: JobView, waiting: Waiting) -> int:
-    """Count the queued jobs that a machine they fit would take first: by priority, then by id.
-
-    Whole classes are counted by their length; only those of the job's own priority are read.
-    """
-    ahead = 0
-    place_in_line = order_key(job.id)
-    for head in waiting.heads:
-        priority = JobClass.parse(head.class_name, default_mem_mib=1).priority
-        if priority > job.priority:
-            ahead += head.length
-        elif priority == job.priority:
-            ids = queue.store.client.call("LRANGE", f"rq:queue:{head.class_name}", 0, -1)
-            ahead += sum(order_key(text_of(raw)) < place_in_line for raw in ids)
-    return ahead
-
-
-def _explained(
-    queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int, reservations: dict[str, str]
-) -> list[str]:
+def _explained(queue: Queue, job: JobView, explanation: Explanation) -> list[str]:
     now, style = local_now(), out_style()
     title = style.paint(clean(f"{job.id} {job.name}").rstrip(), "strong")
     word = state_of(job)
@@ -118,10 +75,10 @@ def _explained(
         lines += _parents(queue, job)
     elif job.state == State.SCHEDULED and job.due_at:
         lines.append(f"It is tried again at {moment(job.due_at, now)}: {clean(job.reason)}")
-    elif job.state == State.QUEUED:
-        lines.append(f"{count(ahead, 'job')} before it in line.")
-        lines.append(clean(conclusion(job.id, verdicts, ahead, reservations)))
-    table = verdict_table(verdicts, style)
+    elif explanation.conclusion is not None:
+        lines.append(f"{count(explanation.ahead, 'job')} before it in line.")
+        lines.append(clean(conclusion_in_words(explanation.conclusion)))
+    table = judgement_table(explanation.judgements, style)
     return [*lines, "", *table] if table else lines
 
 
@@ -141,14 +98,14 @@ def _parents(queue: Queue, job: JobView) -> list[str]:
     return [clean(f"It starts only after {', '.join(pending) or 'its parents'}.")]
 
 
-def _as_json(queue: Queue, job: JobView, verdicts: list[Verdict], ahead: int) -> dict[str, Any]:
+def _as_json(queue: Queue, job: JobView, explanation: Explanation) -> dict[str, Any]:
     parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
     return {
         "id": job.id,
         "state": job.state,
         "reason": job.reason,
         "held": job.held,
-        "ahead": ahead,
+        "ahead": explanation.ahead,
         "after": parents,
-        "machines": [one.as_json() for one in verdicts],
+        "machines": [as_json(one) for one in explanation.judgements],
     }

@@ -80,18 +80,17 @@ def remarks(
     if heard_s > lease_s:
         return [condition or not_heard(heard_s)]
     found = []
-    if record.get("note"):
-        found.append(str(record["note"]))
-    elif not record.get("offering", True):
-        found.append("takes no jobs now")
+    if record.get("note") or not record.get("offering", True):
+        found.append(not_taking(str(record.get("note") or "")))
     if record.get("condition"):
         found.append(str(record["condition"]))
     if off := told_by(record):
         found.append(off)
-    found += [str(one.get("reason")) for one in lacking(record)]
+    lacks = (one for one in listed(record, "lacks") if isinstance(one, dict))
+    found += [str(one.get("reason")) for one in lacks]
     if record.get("gpu_fault"):
-        which = "not all GPUs" if listed(record, "gpus") else "no GPUs"
-        found.append(f"{which}: {record['gpu_fault']}")
+        some_left = bool(listed(record, "gpus"))
+        found.append(gpus_withdrawn(str(record["gpu_fault"]), some_left=some_left))
     if record.get("gpu_note"):
         found.append(str(record["gpu_note"]))
     return found
@@ -102,9 +101,14 @@ def not_heard(heard_s: float) -> str:
     return f"not heard of for {elapsed(heard_s)}"
 
 
-def lacking(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what jobs did not find on a machine: `word`, `kind`, `what`, `reason` of each."""
-    return [one for one in listed(record, "lacks") if isinstance(one, dict)]
+def not_taking(note: str) -> str:
+    """Return why a machine takes no jobs, or only that it takes none if it has not said why."""
+    return note or "takes no jobs now"
+
+
+def gpus_withdrawn(fault: str, *, some_left: bool) -> str:
+    """Return that a fault withdraws GPUs: all of a machine, or but some."""
+    return f"{'not all' if some_left else 'no'} GPUs: {fault}"
 
 
 def _gpu_memory(gpu: GpuOffer) -> str:

@@ -1,14 +1,14 @@
 """Does this job fit that machine now, and if not, what is short?
 
-`place` is asked by the worker before it claims and by `mlq explain` when a user wonders why a job
-waits. Because both ask the same function, the answer to "why is it waiting?" cannot disagree with
-the scheduler. Pure: an offer comes in, a fit or the reasons for a misfit come out.
+The worker asks `place` before it claims, and `mlq explain` asks it when a user wonders why a job
+waits (`mlq.jobs.explain`). Pure: an offer comes in, a fit or the reasons for a misfit come out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from mlq.jobs.request import Request
 
@@ -68,31 +68,56 @@ class Fit:
     gpu_uuids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """One resource that is short: `needed` of it, `free` now, `total` on an empty machine."""
+class Resource(StrEnum):
+    """What a machine may be short of."""
 
-    resource: str
+    CORES = "cores"
+    MEMORY = "memory"
+    GPUS = "GPUs"
+    GPU_MEMORY = "GPU memory"  # of the only GPU there is
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """One resource that is short: `needed` of it, `free` now, `total` on an idle machine.
+
+    Memory is in MiB. Of GPUs, only those count that have `vram_mib` free; 0: all of their memory.
+    """
+
+    resource: Resource
     needed: int
     free: int
     total: int
+    vram_mib: int = 0
 
     @property
-    def ever(self) -> bool:
-        """Whether the resource would do if the machine were empty."""
+    def fits_when_idle(self) -> bool:
+        """Whether the resource would do if the machine were idle."""
         return self.needed <= self.total
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
-    """The job does not fit; every resource that is short is named."""
+class NameMismatch:
+    """The job is for machines whose name matches `wanted`, and this one's does not."""
 
-    shortages: tuple[Shortage, ...]
+    wanted: str
 
     @property
-    def ever(self) -> bool:
-        """Whether the job would fit this machine if it were empty."""
-        return all(shortage.ever for shortage in self.shortages)
+    def fits_when_idle(self) -> bool:
+        """Whether the job would fit if the machine were idle."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """The job does not fit, and these are all the reasons."""
+
+    reasons: tuple[Short | NameMismatch, ...]
+
+    @property
+    def fits_when_idle(self) -> bool:
+        """Whether the job would fit this machine if it were idle."""
+        return all(reason.fits_when_idle for reason in self.reasons)
 
 
 # NVML counts some memory as reserved, so no GPU ever has all of its memory free: a GPU on which
@@ -109,31 +134,30 @@ def place(request: Request, offer: Offer) -> Fit | Misfit:
 
     GPUs are taken tightest fit first, so that small jobs share a GPU and leave a whole one free.
     """
-    shortages = []
+    reasons: list[Short | NameMismatch] = []
     if not request.allows(offer.machine):
-        shortages.append(Shortage(f"machine named {request.machine}", 1, 0, 0))
+        reasons.append(NameMismatch(request.machine))
     if request.cores > offer.cores:
-        shortages.append(Shortage("cores", request.cores, offer.cores, offer.total_cores))
+        reasons.append(Short(Resource.CORES, request.cores, offer.cores, offer.total_cores))
     if request.mem_mib > offer.mem_mib:
-        shortages.append(Shortage("mem_mib", request.mem_mib, offer.mem_mib, offer.total_mem_mib))
+        reasons.append(Short(Resource.MEMORY, request.mem_mib, offer.mem_mib, offer.total_mem_mib))
     enough = sorted(
         (gpu for gpu in offer.gpus if gpu.free_mib >= _vram_mib(request, gpu)),
         key=lambda gpu: (gpu.free_mib, gpu.uuid),
     )
     if request.gpus > len(enough):
-        shortages.append(_gpu_shortage(request, offer, len(enough)))
-    if shortages:
-        return Misfit(tuple(shortages))
+        reasons.append(_short_of_gpus(request, offer, len(enough)))
+    if reasons:
+        return Misfit(tuple(reasons))
     return Fit(tuple(gpu.uuid for gpu in enough[: request.gpus]))
 
 
-def _gpu_shortage(request: Request, offer: Offer, enough: int) -> Shortage:
+def _short_of_gpus(request: Request, offer: Offer, enough: int) -> Short:
     able = sum(gpu.total_mib >= _vram_mib(request, gpu) for gpu in offer.gpus)
     if request.gpus > able or len(offer.gpus) > 1 or not offer.gpus or not request.vram_mib:
-        of_size = f" with {request.vram_mib} MiB free" if request.vram_mib else " to itself"
-        return Shortage(f"gpus{of_size}", request.gpus, enough, able)
+        return Short(Resource.GPUS, request.gpus, enough, able, request.vram_mib)
     gpu = offer.gpus[0]
-    return Shortage("vram_mib", request.vram_mib, gpu.free_mib, gpu.total_mib)
+    return Short(Resource.GPU_MEMORY, request.vram_mib, gpu.free_mib, gpu.total_mib)
 
 
 def how_many(request: Request, offer: Offer, at_most: int) -> int:

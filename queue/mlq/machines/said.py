@@ -1,8 +1,9 @@
-"""What a machine said of itself, read back as an offer.
+"""What a machine said of itself, read back as typed values.
 
-A worker publishes a record (`Store.machines`); whoever wants to know what fits where rebuilds the
-`Offer` from it and asks `placement.place`, the function the worker itself asks. A record may come
-from another version of mlq, or be missing: what it does not say counts as nothing offered.
+A worker publishes a record (`Store.machines`). From it `offer_of` rebuilds the `Offer`, for
+`placement.place`, which the worker itself asks, and `state_of` all that decides whether a job may
+start there. A record may come from another version of mlq, or be missing: what it does not say
+counts as nothing offered.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlq.jobs.machine_state import Lack, MachineState, OthersLoad
 from mlq.jobs.placement import GpuOffer, Offer
-from mlq.lenient import whole
+from mlq.lenient import number, whole
 
 
 def offer_of(record: Mapping[str, Any]) -> Offer:
@@ -27,6 +29,37 @@ def offer_of(record: Mapping[str, Any]) -> Offer:
         gpus=tuple(_gpu(raw) for raw in listed(record, "gpus") if isinstance(raw, dict)),
         total_cores=_count(record, "cores_total"),
         total_mem_mib=_count(record, "mem_total_mib"),
+    )
+
+
+def state_of(machine: str, heard_s: float, record: Mapping[str, Any]) -> MachineState:
+    """Return what a machine's record says.
+
+    Args:
+        machine: its name.
+        heard_s: how long ago the queue heard it.
+        record: the JSON object that the machine's worker published.
+    """
+    return MachineState(
+        offer=offer_of({**record, "machine": machine}),
+        heard_s=heard_s,
+        takes_jobs=bool(record.get("offering", True)),
+        note=_text(record, "note"),
+        lacks=tuple(
+            Lack(_text(one, "word"), _text(one, "reason"), number(one.get("missed_s_ago")))
+            for one in listed(record, "lacks")
+            if isinstance(one, dict)
+        ),
+        gpu_fault=_text(record, "gpu_fault"),
+        gpu_note=_text(record, "gpu_note"),
+        others=OthersLoad(
+            number(record.get("foreign_load")),
+            tuple(
+                (str(one.get("user") or ""), number(one.get("cores")))
+                for one in listed(record, "foreign_users")
+                if isinstance(one, dict)
+            ),
+        ),
     )
 
 
@@ -49,3 +82,7 @@ def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
 
 def _count(raw: Mapping[str, Any], name: str) -> int:
     return whole(raw.get(name))
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    return str(record.get(name) or "")

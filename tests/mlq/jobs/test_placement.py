@@ -10,8 +10,11 @@ from mlq.jobs.placement import (
     Fit,
     GpuOffer,
     Misfit,
+    NameMismatch,
     Offer,
+    Resource,
     RunningAttempt,
+    Short,
     free_in_s,
     how_many,
     place,
@@ -74,9 +77,9 @@ def test_a_job_fits_if_and_only_if_nothing_is_short(request: Request, offer: Off
     answer = place(request, offer)
     assert isinstance(answer, Fit) == fits
     if isinstance(answer, Misfit):
-        assert answer.shortages
-        for shortage in answer.shortages:
-            assert shortage.needed > shortage.free
+        assert answer.reasons
+        for reason in answer.reasons:
+            assert isinstance(reason, NameMismatch) or reason.needed > reason.free
 
 
 @given(REQUESTS, offers())
@@ -107,7 +110,7 @@ def test_how_many_counts_what_placing_one_after_another_gives(
 def test_a_misfit_that_says_never_fits_no_emptier_machine(request: Request, offer: Offer) -> None:
     answer = place(request, offer)
     if isinstance(answer, Misfit):
-        assert answer.ever == isinstance(place(request, offer.emptied()), Fit)
+        assert answer.fits_when_idle == isinstance(place(request, offer.emptied()), Fit)
 
 
 @given(REQUESTS, offers(), st.lists(st.tuples(REQUESTS, st.none() | st.floats(0, 1e6))))
@@ -162,7 +165,7 @@ def test_a_whole_gpu_is_one_that_nobody_uses() -> None:
     assert place(whole, machine(8, 62000, 10700)) == Fit(("GPU-0",))
     crowded = place(whole, machine(8, 62000, 9800))
     assert isinstance(crowded, Misfit)
-    assert crowded.ever
+    assert crowded.fits_when_idle
     taken = machine(8, 62000, 10700).minus(whole, Fit(("GPU-0",)))
     assert how_many(Request(1, 1, 1, 2000), taken, 9) == 0
 
@@ -170,33 +173,30 @@ def test_a_whole_gpu_is_one_that_nobody_uses() -> None:
 def test_everything_that_is_short_is_named() -> None:
     answer = place(Request(9, 70000, 1, 12000, "gpu*"), machine(2, 1000, 4000))
     assert isinstance(answer, Misfit)
-    assert [(one.resource, one.needed, one.free, one.total) for one in answer.shortages] == [
-        ("machine named gpu*", 1, 0, 0),
-        ("cores", 9, 2, 8),
-        ("mem_mib", 70000, 1000, 62000),
-        ("gpus with 12000 MiB free", 1, 0, 0),
-    ]
-    assert not answer.ever
+    assert answer.reasons == (
+        NameMismatch("gpu*"),
+        Short(Resource.CORES, 9, 2, 8),
+        Short(Resource.MEMORY, 70000, 1000, 62000),
+        Short(Resource.GPUS, 1, 0, 0, vram_mib=12000),
+    )
+    assert not answer.fits_when_idle
 
 
 @pytest.mark.parametrize(
-    ("request_", "free_mib", "resource", "numbers"),
+    ("request_", "free_mib", "short"),
     [
-        (Request(1, 1, 1, 6000), (4000,), "vram_mib", (6000, 4000, 11000)),
-        (Request(1, 1, 1, 6000), (4000, 5000), "gpus with 6000 MiB free", (1, 0, 2)),
-        (Request(1, 1, 2, 6000), (9000, 5000), "gpus with 6000 MiB free", (2, 1, 2)),
-        (Request(1, 1, 1, 6000), (), "gpus with 6000 MiB free", (1, 0, 0)),
-        (Request(1, 1, 1, 0), (4000,), "gpus to itself", (1, 0, 1)),
-        (Request(1, 1, 3, 100), (9000, 9000), "gpus with 100 MiB free", (3, 2, 2)),
+        (Request(1, 1, 1, 6000), (4000,), Short(Resource.GPU_MEMORY, 6000, 4000, 11000)),
+        (Request(1, 1, 1, 6000), (4000, 5000), Short(Resource.GPUS, 1, 0, 2, 6000)),
+        (Request(1, 1, 2, 6000), (9000, 5000), Short(Resource.GPUS, 2, 1, 2, 6000)),
+        (Request(1, 1, 1, 6000), (), Short(Resource.GPUS, 1, 0, 0, 6000)),
+        (Request(1, 1, 1, 0), (4000,), Short(Resource.GPUS, 1, 0, 1)),
+        (Request(1, 1, 3, 100), (9000, 9000), Short(Resource.GPUS, 3, 2, 2, 100)),
     ],
 )
 def test_what_a_gpu_lacks_is_said_as_precisely_as_it_can_be(
-    request_: Request, free_mib: tuple[int, ...], resource: str, numbers: tuple[int, int, int]
+    request_: Request, free_mib: tuple[int, ...], short: Short
 ) -> None:
-    answer = place(request_, machine(8, 62000, *free_mib))
-    assert isinstance(answer, Misfit)
-    (short,) = answer.shortages
-    assert (short.resource, short.needed, short.free, short.total) == (resource, *numbers)
+    assert place(request_, machine(8, 62000, *free_mib)) == Misfit((short,))
 
 
 def test_a_reservation_begins_when_enough_time_limits_have_run_out() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlq.jobs.machine_state import FRESH_S
 from mlq.jobs.request import Request
-from mlq_worker.agent.absences import FIRST_S, FRESH_S, GROWTH, Absences
+from mlq_worker.agent.absences import FIRST_S, GROWTH, Absences
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.outcomes import History

@@ -11,37 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from mlq.jobs.machine_state import MachineState, left_to_others
 from mlq.jobs.needs import word_of
-from mlq.jobs.placement import Fit, place
-from mlq.jobs.request import JobClass, Request
-from mlq.lenient import number
-from mlq.machines.said import listed, offer_of
+from mlq.jobs.request import JobClass
+from mlq.machines.said import state_of
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.ipc.causes import Cause, Kind
 
 FIRST_S, GROWTH, LONGEST_S = 30.0, 2, 900.0
-# What another machine missed longer ago, it may have again by now.
-FRESH_S = 60.0
 _LETTERS = {Kind.FOLDER: "f", Kind.ENVIRONMENT: "e", Kind.COMMAND: "c"}
 _NAMED = 4  # so many machines are named in a reason
 
 Machines = Mapping[str, tuple[float, Mapping[str, Any]]]
 """Machine -> how long ago it was heard, and its record."""
-
-
-class _Other(NamedTuple):
-    """Another machine that is heard: its record, and the words of what it lacked just now."""
-
-    name: str
-    record: Mapping[str, Any]
-    lacks: frozenset[str]
-
-    def could_run(self, request: Request, word: str) -> bool:
-        offer = offer_of({**self.record, "machine": self.name})
-        return word not in self.lacks and isinstance(place(request, offer.emptied()), Fit)
 
 
 @dataclass(slots=True)
@@ -65,7 +50,7 @@ class Absences:
     def __init__(self, machine: str) -> None:
         self._machine = machine
         self._marks: dict[str, _Mark] = {}
-        self._others: list[_Other] = []
+        self._others: list[MachineState] = []
         self._compared: frozenset[str] = frozenset()
         self._now_s = 0.0
 
@@ -117,7 +102,7 @@ class Absences:
             lease_s: a machine not heard for longer is not counted on.
         """
         self._others = [
-            _Other(name, record, frozenset(_words(record, heard_s)))
+            state_of(name, heard_s, record)
             for name, (heard_s, record) in sorted(machines.items())
             if name != self._machine and heard_s <= lease_s
         ]
@@ -131,11 +116,7 @@ class Absences:
 
     def _elsewhere(self, class_name: str, default_mem_mib: int) -> frozenset[str]:
         request = JobClass.parse(class_name, default_mem_mib=default_mem_mib).request
-        return frozenset(
-            word
-            for word in self.words
-            if any(other.could_run(request, word) for other in self._others)
-        )
+        return left_to_others(self.words, request, self._others)
 
     def is_judged(self, ended: LocalAttempt) -> bool:
         """Whether it is known what to do with an attempt that ended."""
@@ -144,13 +125,9 @@ class Absences:
     def nowhere(self, ended: LocalAttempt) -> str:
         """Return in words that no machine has what an attempt did not find, "" if one may."""
         word = _missing_word(ended)
-        if (
-            not word
-            or ended.result is None
-            or any(other.could_run(ended.request, word) for other in self._others)
-        ):
+        if not word or ended.result is None or left_to_others([word], ended.request, self._others):
             return ""
-        names = [self._machine, *(one.name for one in self._others if word in one.lacks)]
+        names = [self._machine, *(one.machine for one in self._others if one.lacked_just_now(word))]
         shown = names[:_NAMED] + ([f"{len(names) - _NAMED} more"] if len(names) > _NAMED else [])
         listed_names = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
         return f"{ended.result.reason}, on {listed_names}"
@@ -172,9 +149,3 @@ class Absences:
 def _missing_word(ended: LocalAttempt) -> str:
     letter = _LETTERS.get(ended.result.cause.kind) if ended.result is not None else None
     return word_of(ended.needs, letter) if letter else ""
-
-
-def _words(record: Mapping[str, Any], heard_s: float) -> Iterable[str]:
-    for one in listed(record, "lacks"):
-        if isinstance(one, dict) and number(one.get("missed_s_ago")) + heard_s <= FRESH_S:
-            yield str(one.get("word"))

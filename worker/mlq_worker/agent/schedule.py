@@ -13,11 +13,12 @@ fits if `placement.place` says so. Then two rules beyond first-fit:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlq.jobs.placement import Fit, Misfit, Offer, RunningAttempt, free_in_s, how_many, place
+from mlq.jobs.placement import Misfit, Offer, RunningAttempt, how_many, place
 from mlq.jobs.request import JobClass
+from mlq.jobs.reservations import Contender, admitted, could_use, kept_for
 from mlq.store.replies import Head, Waiting
 from mlq_worker.agent.prefetch import ShortClass
 
@@ -62,37 +63,28 @@ class PlanInput:
 
 def plan(plan_input: PlanInput, patience_s: float, default_mem_mib: int) -> Plan:
     """Decide what to claim now."""
-    machine = plan_input.offer.machine
-    classes = {
-        head.id: JobClass.parse(head.class_name, default_mem_mib=default_mem_mib)
-        for head in plan_input.waiting.heads
-    }
-    mine = [job for job, holder in plan_input.waiting.reservations.items() if holder == machine]
-    able = [head for head in plan_input.waiting.heads if _fits_empty(head, plan_input, classes)]
-    reserved = next((head for head in able if head.id in mine), None)
-    starving = reserved or _starving(plan_input, able, classes, patience_s)
+    offer, heads = plan_input.offer, plan_input.waiting.heads
+    jobs = {head.id: _contender(head, default_mem_mib) for head in heads}
+    reserved = kept_for(jobs.values(), plan_input.waiting.reservations, offer, plan_input.lacks)
+    starving = reserved or _starving(plan_input, jobs.values(), patience_s)
     if starving is None:
-        return Plan(tuple(_fits(plan_input, plan_input.waiting.heads, classes)))
-    wanted = classes[starving.id].request
-    if isinstance(place(wanted, plan_input.offer), Fit):
-        return Plan(((starving.class_name, 1),), starving.id, frozenset({starving.id}))
-    begins_s = free_in_s(wanted, plan_input.offer, plan_input.occupants)
-    ahead = [
-        head
-        for head in plan_input.waiting.heads
-        if _goes_before(head, starving, classes)
-        or (begins_s is not None and (head.time_limit_s or begins_s + 1) <= begins_s)
-    ]
-    fits = tuple((name, 1) for name, _ in _fits(plan_input, ahead, classes))
-    return Plan(fits, starving.id, frozenset(head.id for head in ahead))
+        return Plan(tuple(_fits(plan_input, heads, jobs)))
+    ahead = {job.id for job in admitted(jobs.values(), starving, offer, plan_input.occupants)}
+    fits = _fits(plan_input, [head for head in heads if head.id in ahead], jobs)
+    return Plan(tuple((name, 1) for name, _ in fits), starving.id, frozenset(ahead))
+
+
+def _contender(head: Head, default_mem_mib: int) -> Contender:
+    job_class = JobClass.parse(head.class_name, default_mem_mib=default_mem_mib)
+    return Contender.of(head.id, job_class, head.time_limit_s, head.needs)
 
 
 def _fits(
-    plan_input: PlanInput, heads: Sequence[Head], classes: Mapping[str, JobClass]
+    plan_input: PlanInput, heads: Sequence[Head], jobs: Mapping[str, Contender]
 ) -> list[tuple[str, int]]:
     found = []
     for head in heads:
-        request = classes[head.id].request
+        request = jobs[head.id].request
         room = how_many(request, plan_input.offer, min(head.length, CLAIM_MOST))
         short = plan_input.short.get(head.class_name, ShortClass())
         wanted = room if request.gpus else room + short.refill(room)
@@ -101,30 +93,17 @@ def _fits(
     return found
 
 
-def _fits_empty(head: Head, plan_input: PlanInput, classes: Mapping[str, JobClass]) -> bool:
-    if not plan_input.lacks.isdisjoint(head.needs.split()):
-        return False
-    return isinstance(place(classes[head.id].request, plan_input.offer.emptied()), Fit)
-
-
 def _starving(
-    plan_input: PlanInput, able: Sequence[Head], classes: Mapping[str, JobClass], patience_s: float
-) -> Head | None:
-    """Return the best job that waited too long, has no machine and would fit this one empty."""
+    plan_input: PlanInput, jobs: Iterable[Contender], patience_s: float
+) -> Contender | None:
+    """Return the best job that waited too long, has no machine and would fit this one idle."""
+    order = {head.id: head.order for head in plan_input.waiting.heads}
     candidates = [
-        head
-        for head in able
-        if plan_input.waited_s.get(head.id, 0.0) > patience_s
-        and head.id not in plan_input.waiting.reservations
-        and isinstance(place(classes[head.id].request, plan_input.offer), Misfit)
+        job
+        for job in jobs
+        if plan_input.waited_s.get(job.id, 0.0) > patience_s
+        and job.id not in plan_input.waiting.reservations
+        and could_use(job, plan_input.offer, plan_input.lacks)
+        and isinstance(place(job.request, plan_input.offer), Misfit)
     ]
-    return min(candidates, key=lambda head: _rank(head, classes), default=None)
-
-
-def _rank(head: Head, classes: Mapping[str, JobClass]) -> tuple[int, float]:
-    return -classes[head.id].priority, head.order
-
-
-def _goes_before(head: Head, starving: Head, classes: Mapping[str, JobClass]) -> bool:
-    """Whether a job outranks the starving one by its priority; age alone does not."""
-    return classes[head.id].priority > classes[starving.id].priority
+    return min(candidates, key=lambda job: (-job.priority, order[job.id]), default=None)

@@ -1,0 +1,278 @@
+"""Why a job waits: for each machine all that keeps it from starting there, and what follows.
+
+Pure, and typed: how it is told is the command's affair. What fits is decided by `placement`, whom a
+machine is kept free for by `reservations`, and what is left to other machines by `machine_state`.
+The worker asks the same functions before it claims. The one rule that is written down twice is that
+of the machine that a job avoids, which `claim.lua` applies inside the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mlq.jobs.machine_state import NO_OTHERS, Lack, MachineState, OthersLoad, left_to_others
+from mlq.jobs.placement import Misfit, NameMismatch, Resource, RunningAttempt, Short, place
+from mlq.jobs.reservations import Contender, admitted, kept_for
+
+_GPU_RESOURCES = frozenset({Resource.GPUS, Resource.GPU_MEMORY})
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The queue has not heard the machine for so long that it cannot be counted on."""
+
+    heard_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The machine takes no jobs, or hardly any, and says why; "" if it does not say."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """The job needs something that is missing there, and another machine may have it."""
+
+    lack: Lack
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFault:
+    """The job is short of GPUs, and a fault withdraws all of them, or `some_left`."""
+
+    text: str
+    some_left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GpuNote:
+    """The job is short of GPUs, and this is how the machine gives them out."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The machine is kept free for another job."""
+
+    for_job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Avoided:
+    """The job failed or was lost there, so other machines go first for so long."""
+
+    for_s: float
+
+
+Reason = Silent | Closed | Lacks | GpuFault | GpuNote | Short | NameMismatch | Reserved | Avoided
+"""What keeps a job from starting on a machine now."""
+
+
+class Fits(StrEnum):
+    """Whether a job fits a machine: now, once the machine is idle and well, or never."""
+
+    NOW = "now"
+    LATER = "later"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedJob:
+    """The job that is asked about.
+
+    Args:
+        contender: the job as it waits.
+        avoids: the machine that lets others take it first; "" if none does.
+        avoids_for_s: for how long yet.
+    """
+
+    contender: Contender
+    avoids: str = ""
+    avoids_for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the queue knows of machines and of other jobs.
+
+    Args:
+        machines: what each machine last said.
+        lease_s: a machine that was not heard for longer is not counted on.
+        heads: the first waiting job of each class.
+        reservations: job -> the machine that it has reserved.
+        running: machine -> what runs there; needed only of machines that are reserved.
+    """
+
+    machines: Sequence[MachineState]
+    lease_s: float
+    heads: Sequence[Contender] = ()
+    reservations: Mapping[str, str] = field(default_factory=dict)
+    running: Mapping[str, Sequence[RunningAttempt]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one machine is to a job.
+
+    Args:
+        machine: its name.
+        fits: whether the job fits.
+        reasons: all that keeps the job from starting there now; none if it fits now.
+        is_kept_free: whether the machine is kept free for this job.
+        others: what others use of the machine.
+    """
+
+    machine: str
+    fits: Fits
+    reasons: tuple[Reason, ...] = ()
+    is_kept_free: bool = False
+    others: OthersLoad = NO_OTHERS
+
+
+def judge(job: AskedJob, situation: Situation) -> list[Judgement]:
+    """Return what each machine is to a waiting job."""
+    return [_judgement(job, machine, situation) for machine in situation.machines]
+
+
+def _judgement(job: AskedJob, machine: MachineState, situation: Situation) -> Judgement:
+    here = kept_for(
+        situation.heads,
+        situation.reservations,
+        machine.offer,
+        {one.word for one in machine.lacks},
+    )
+    short = _short(job, machine)
+    reasons: list[Reason] = [
+        *_about_machine(job, machine, situation),
+        *_about_gpus(machine, short),
+        *(one for one in short if not (machine.gpu_fault and _counts_gpus(one))),
+        *_reserved(job, here, machine, situation),
+        *_avoided(job, machine, situation),
+    ]
+    some_day = all(one.fits_when_idle for one in reasons if isinstance(one, Short | NameMismatch))
+    fits = Fits.NOW if not reasons else Fits.LATER if some_day else Fits.NEVER
+    is_kept_free = here is not None and here.id == job.contender.id
+    return Judgement(machine.machine, fits, tuple(reasons), is_kept_free, machine.others)
+
+
+def _short(job: AskedJob, machine: MachineState) -> tuple[Short | NameMismatch, ...]:
+    answer = place(job.contender.request, machine.offer)
+    return answer.reasons if isinstance(answer, Misfit) else ()
+
+
+def _counts_gpus(reason: Short | NameMismatch) -> bool:
+    """Return whether it is a number of GPUs, which nobody knows while the driver is at fault."""
+    return isinstance(reason, Short) and reason.resource is Resource.GPUS
+
+
+def _others_heard(machine: MachineState, situation: Situation) -> list[MachineState]:
+    return [
+        one
+        for one in situation.machines
+        if one.machine != machine.machine and one.is_heard(situation.lease_s)
+    ]
+
+
+def _about_machine(job: AskedJob, machine: MachineState, situation: Situation) -> list[Reason]:
+    if not machine.is_heard(situation.lease_s):
+        return [Silent(machine.heard_s)]  # whatever else it said is old
+    found: list[Reason] = []
+    if machine.note or not machine.takes_jobs:
+        found.append(Closed(machine.note))
+    needed = [one for one in machine.lacks if one.word in job.contender.needs.split()]
+    others = _others_heard(machine, situation)
+    left = left_to_others((one.word for one in needed), job.contender.request, others)
+    return [*found, *(Lacks(one) for one in needed if one.word in left)]
+
+
+def _about_gpus(machine: MachineState, short: Sequence[Short | NameMismatch]) -> list[Reason]:
+    if not any(isinstance(one, Short) and one.resource in _GPU_RESOURCES for one in short):
+        return []
+    found: list[Reason] = []
+    if machine.gpu_fault:
+        found.append(GpuFault(machine.gpu_fault, bool(machine.offer.gpus)))
+    if machine.gpu_note:
+        found.append(GpuNote(machine.gpu_note))
+    return found
+
+
+def _reserved(
+    job: AskedJob, here: Contender | None, machine: MachineState, situation: Situation
+) -> list[Reason]:
+    if here is None or here.id == job.contender.id:
+        return []
+    running = situation.running.get(machine.machine, ())
+    if admitted([job.contender], here, machine.offer, running):
+        return []
+    return [Reserved(here.id)]
+
+
+def _avoided(job: AskedJob, machine: MachineState, situation: Situation) -> list[Reason]:
+    """Apply the rule of `claim.lua`: the only machine there is takes the job all the same."""
+    if job.avoids != machine.machine or job.avoids_for_s <= 0:
+        return []
+    return [Avoided(job.avoids_for_s)] if _others_heard(machine, situation) else []
+
+
+@dataclass(frozen=True, slots=True)
+class BeingRestored:
+    """The queue is being made anew, and gives out no job meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoMachine:
+    """No machine has ever worked for the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFree:
+    """A machine is kept free for the job."""
+
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeverFits:
+    """No known machine could ever run the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class MayStart:
+    """The job fits these machines now, but for the jobs ahead of it, which may go first."""
+
+    machines: tuple[str, ...]
+    ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForRoom:
+    """The job starts when what is short becomes free."""
+
+
+Conclusion = BeingRestored | NoMachine | KeptFree | NeverFits | MayStart | WaitsForRoom
+
+
+def conclude(judgements: Sequence[Judgement], ahead: int, *, restoring: bool = False) -> Conclusion:
+    """Return what a queued job waits for.
+
+    Args:
+        judgements: what each known machine is to the job.
+        ahead: how many queued jobs come before it.
+        restoring: whether the queue is being made anew.
+    """
+    if restoring:
+        return BeingRestored()
+    if not judgements:
+        return NoMachine()
+    for one in judgements:
+        if one.is_kept_free:
+            return KeptFree(one.machine)
+    if all(one.fits is Fits.NEVER for one in judgements):
+        return NeverFits()
+    now = tuple(one.machine for one in judgements if one.fits is Fits.NOW)
+    return MayStart(now, ahead) if now else WaitsForRoom()
