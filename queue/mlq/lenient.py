@@ -32,18 +32,18 @@ def hash_of(reply: Any) -> dict[bytes, bytes]:
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def whole(text: object, otherwise: int = 0) -> int:
+def int_or(text: object, otherwise: int = 0) -> int:
     """Return a whole number, or `otherwise` if it is none."""
     return int(str(text)) if _WHOLE.fullmatch(str(text)) else otherwise
 
 
-def number(value: object) -> float:
+def finite_or_zero(value: object) -> float:
     """Return a finite number that JSON gave, 0 if it is none."""
     return float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else 0.0
 
 
 @lru_cache(maxsize=1024)  # jobs submitted together share theirs
-def moment(text: str) -> str | None:
+def iso_or_none(text: str) -> str | None:
     """Return an ISO 8601 time as it is, None if it is none."""
     from mlq.units import parse_iso
 
@@ -56,7 +56,7 @@ def moment(text: str) -> str | None:
     return text
 
 
-def record(raw: bytes | str | None) -> dict[str, Any]:
+def dict_or_empty(raw: bytes | str | None) -> dict[str, Any]:
     """Return a JSON object, empty if it is none."""
     try:
         found = json.loads(raw or "{}")
@@ -65,7 +65,7 @@ def record(raw: bytes | str | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def record_list(raw: bytes | str | None) -> list[Any]:
+def list_or_empty(raw: bytes | str | None) -> list[Any]:
     """Return a JSON list, empty if it is none."""
     try:
         found = json.loads(raw or "[]")

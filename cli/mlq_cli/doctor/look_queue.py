@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.paths import read_password
-from mlq.lenient import whole
+from mlq.lenient import int_or
 from mlq.machines.clock_offset import offset_s
 from mlq.server.lost_files import explained
 from mlq.settings.settings import Settings
@@ -35,7 +35,7 @@ def queue(settings: Settings) -> QueueFacts:
         if isinstance(error, QueueUnreachableError) and not settings.is_remote:
             error = explained(error, settings)
         return QueueFacts(where, error, passed_over=_passed_over(settings))
-    server_s = float(whole(fields.get("server_time_usec", "")[:-6]))  # of microseconds
+    server_s = float(int_or(fields.get("server_time_usec", "")[:-6]))  # of microseconds
     kind = "Valkey" if "valkey_version" in fields else "Redis"
     statuses = [fields.get("aof_last_write_status"), fields.get("aof_last_bgrewrite_status")]
     return QueueFacts(

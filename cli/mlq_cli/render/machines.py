@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlq.jobs.placement import GpuOffer
-from mlq.lenient import number
+from mlq.lenient import finite_or_zero
 from mlq.machines.clock_offset import told_by
 from mlq.machines.said import listed, offer_of
 from mlq_cli.render.style import Style
@@ -52,7 +52,7 @@ def _row(
     offer = offer_of(record)
     silent = heard_s > lease_s
     faint = "faint" if silent else ""
-    load = number(record.get("foreign_load"))
+    load = finite_or_zero(record.get("foreign_load"))
     return [
         Cell(name, faint or "strong"),
         Cell(f"{offer.cores}/{offer.total_cores}" if record else "", faint),

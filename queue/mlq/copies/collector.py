@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlq.copies.copy_format import Header, header_lines, job_line, last_line, packed
 from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
-from mlq.lenient import whole
+from mlq.lenient import int_or
 from mlq.store.identity import last_number, moment
 from mlq.store.job_hashes import whole_jobs
 
@@ -105,7 +105,7 @@ class Collector:
         ended = [row for _, row in self._ended.values()]
         parts = [*self._packed("unended", unended), *self._packed("ended", ended)]
         self._check(queue_id)
-        last = whole(last_number(self._store.client))
+        last = int_or(last_number(self._store.client))
         counts = [
             sum(block.size for key, block in self._blocks.items() if key[0] == kind)
             for kind in ("unended", "ended")
@@ -173,4 +173,4 @@ def _needs_copy(row: Row) -> bool:
     """Whether the results on the root do not tell all of how a job ended."""
     one = dict(zip(("id", *_VERSION), row, strict=True))
     told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1" and not one["mlq_unwritten"]
-    return not told or whole(one["mlq_losses"]) > 0 or whole(one["mlq_failures"]) > 1
+    return not told or int_or(one["mlq_losses"]) > 0 or int_or(one["mlq_failures"]) > 1

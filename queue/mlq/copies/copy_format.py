@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from mlq.errors import StorageError
 from mlq.ids import is_valid_id
-from mlq.lenient import number, whole
+from mlq.lenient import finite_or_zero, int_or
 
 FORMAT = 1
 LARGEST_BYTES = 4 * 1024**3  # unpacked; 100,000 jobs take 0.2 GB
@@ -155,14 +155,14 @@ def _header(value: Any, where: str) -> Header:
         raise _damaged(where, "it has no header")
     if value["mlq_copy"] > FORMAT:
         raise StorageError(f"{where} was written by a newer mlq", fix="update mlq here")
-    last = whole(value.get("last_number"))
+    last = int_or(value.get("last_number"))
     return Header(
         str(value.get("queue", "")),
         last if 0 <= last < _LARGEST_NUMBER else 0,
-        number(value.get("at_s")),
+        finite_or_zero(value.get("at_s")),
         str(value.get("machine", "")),
-        whole(value.get("jobs")),
-        whole(value.get("ended")),
+        int_or(value.get("jobs")),
+        int_or(value.get("ended")),
     )
 
 
@@ -170,7 +170,7 @@ def _end_of(line: bytes) -> int | None:
     if not line.startswith(b'{"end":'):
         return None
     try:
-        return whole(json.loads(line)["end"], -1)
+        return int_or(json.loads(line)["end"], -1)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -187,7 +187,7 @@ def _job(line: bytes) -> CopiedJob | None:
     if not isinstance(pending, list):
         return None
     ids = tuple(one for one in pending if isinstance(one, str) and is_valid_id(one))
-    return CopiedJob(job_id, fields, ids, None if due is None else number(due))
+    return CopiedJob(job_id, fields, ids, None if due is None else finite_or_zero(due))
 
 
 def _are_texts(fields: object) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mlq.files.layout import Layout
 from mlq.ids import is_valid_id
 from mlq.jobs.class_name import ClassName
-from mlq.lenient import moment, record_list, whole
+from mlq.lenient import int_or, iso_or_none, list_or_empty
 
 OF_A_RUN = (
     "started_at",
@@ -105,14 +105,14 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     job_id, values = row[0], dict(zip(FIELDS, row[1:], strict=True))
     asked = ClassName.parse(values["origin"], default_mem_mib=default_mem_mib)
     stopping = values["status"] == "started" and values["mlq_stop"]
-    parents = record_list(values["dependency_ids"]) if values["dependency_ids"] else ()
+    parents = list_or_empty(values["dependency_ids"]) if values["dependency_ids"] else ()
     cpu_s, max_rss_mib = _usage("" if values["status"] == "started" else values["mlq_usage"])
     return JobView(
         id=job_id,
         name=values["mlq_name"],
         state=values["status"],
         command=values["description"],
-        attempt=max(0, whole(values["mlq_attempt"])),
+        attempt=max(0, int_or(values["mlq_attempt"])),
         machine=values["mlq_machine"] or None,
         cores=asked.cores,
         mem_mib=asked.mem_mib,
@@ -120,25 +120,25 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         vram_mib=asked.vram_mib,
         priority=asked.priority,
         time_limit_s=_span_s(values["mlq_time_limit_s"]) or _span_s(values["timeout"]),
-        submitted_at=moment(values["created_at"]),
-        started_at=moment(values["started_at"]),
-        ended_at=moment(values["ended_at"]),
-        exit_code=whole(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
+        submitted_at=iso_or_none(values["created_at"]),
+        started_at=iso_or_none(values["started_at"]),
+        ended_at=iso_or_none(values["ended_at"]),
+        exit_code=int_or(values["mlq_exit_code"]) if values["mlq_exit_code"] else None,
         reason=f"stopping: {values['mlq_stop']}" if stopping else values["mlq_reason"],
         progress=_progress(values["mlq_progress"], finished=values["status"] == "finished"),
         directory=layout.folder(job_id).path if is_valid_id(job_id) else "",
-        losses=whole(values["mlq_losses"]),
-        failures=whole(values["mlq_failures"]),
+        losses=int_or(values["mlq_losses"]),
+        failures=int_or(values["mlq_failures"]),
         after=tuple(one for one in parents if isinstance(one, str)),
         class_name=values["origin"],
-        due_at=moment(values["mlq_due"]) if values["status"] == "scheduled" else None,
+        due_at=iso_or_none(values["mlq_due"]) if values["status"] == "scheduled" else None,
         held=values["mlq_held"] if values["status"] == "deferred" else "",
         cpu_s=cpu_s,
         max_rss_mib=max_rss_mib,
         grace_s=_span_s(values["mlq_grace_s"]),
         signal=values["mlq_signal"] or None,
         notes=tuple(values["mlq_notes"].splitlines()),
-        cleaned_at=moment(values["mlq_cleaned"]),
+        cleaned_at=iso_or_none(values["mlq_cleaned"]),
     )
 
 

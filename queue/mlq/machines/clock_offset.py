@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlq.lenient import number
+from mlq.lenient import finite_or_zero
 from mlq.units import format_duration
 
 OFF_S = 30.0
@@ -42,4 +42,4 @@ def in_words(ahead_s: float) -> str:
 
 def told_by(record: Mapping[str, Any]) -> str:
     """Return what a machine's record says of its clock, in words; "" if it is right."""
-    return in_words(number(record.get("clock_off_s")))
+    return in_words(finite_or_zero(record.get("clock_off_s")))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlq.lenient import number, whole
+from mlq.lenient import finite_or_zero, int_or
 from mlq.units import format_duration
 
 
@@ -86,9 +86,9 @@ def read_sightings(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, LastSeen]:
     """Return the sightings that a reaper published, by machine."""
     return {
         machine: LastSeen(
-            number(one.get("silent_s")),
+            finite_or_zero(one.get("silent_s")),
             bool(one.get("worker", True)),
-            whole(one.get("paused")),
+            int_or(one.get("paused")),
             str(one.get("unreadable", "")),
         )
         for machine, one in raw.items()

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlq.jobs.machine_state import Lack, MachineState, OthersLoad
 from mlq.jobs.placement import GpuOffer, Offer
-from mlq.lenient import number, whole
+from mlq.lenient import finite_or_zero, int_or
 
 
 def offer_of(record: Mapping[str, Any]) -> Offer:
@@ -46,16 +46,16 @@ def state_of(machine: str, heard_s: float, record: Mapping[str, Any]) -> Machine
         takes_jobs=bool(record.get("offering", True)),
         note=_text(record, "note"),
         lacks=tuple(
-            Lack(_text(one, "word"), _text(one, "reason"), number(one.get("missed_s_ago")))
+            Lack(_text(one, "word"), _text(one, "reason"), finite_or_zero(one.get("missed_s_ago")))
             for one in listed(record, "lacks")
             if isinstance(one, dict)
         ),
         gpu_fault=_text(record, "gpu_fault"),
         gpu_note=_text(record, "gpu_note"),
         others=OthersLoad(
-            number(record.get("foreign_load")),
+            finite_or_zero(record.get("foreign_load")),
             tuple(
-                (str(one.get("user") or ""), number(one.get("cores")))
+                (str(one.get("user") or ""), finite_or_zero(one.get("cores")))
                 for one in listed(record, "foreign_users")
                 if isinstance(one, dict)
             ),
@@ -81,7 +81,7 @@ def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
 
 
 def _count(raw: Mapping[str, Any], name: str) -> int:
-    return whole(raw.get(name))
+    return int_or(raw.get(name))
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

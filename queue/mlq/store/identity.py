@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.lenient import record, text_of
+from mlq.lenient import dict_or_empty, text_of
 from mlq.store import keys
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def unended(client: Client) -> int:
 
 def machine_record(client: Client, machine: str) -> dict[str, Any]:
     """Return what a machine last said of itself; empty if nothing, or long ago."""
-    return record(client.call("GET", keys.machine(machine)))
+    return dict_or_empty(client.call("GET", keys.machine(machine)))
 
 
 def _text(reply: bytes | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.jobs.lifecycle import State
-from mlq.lenient import hash_of, text_of, whole
+from mlq.lenient import hash_of, int_or, text_of
 from mlq.store import keys
 from mlq.store.templates import Raw, whole_specs
 
@@ -64,4 +64,4 @@ def returned(client: Client, job_id: str) -> bytes | None:
 def stock_call(client: Client, job_id: str) -> tuple[bytes, int]:
     """Return the call that plain rq stored of a job, and its timeout in seconds; 0 if none."""
     data, timeout = client.call("HMGET", keys.job(job_id), "data", "timeout")
-    return data or b"", whole(text_of(timeout or b""))
+    return data or b"", int_or(text_of(timeout or b""))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.lenient import record
+from mlq.lenient import dict_or_empty
 from mlq.machines.health import LastHeard, LastSeen, read_sightings
 from mlq.store.keys import INDEXES
 from mlq.store.operations import Operation
@@ -154,7 +154,9 @@ class Listing(ScriptRunner):
     def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
         """Return machine -> (seconds since it was last heard by the server, its record)."""
         (reply,) = self.run(_MACHINES)
-        return {name: (heard_s, record(text)) for name, heard_s, text in reply["machines"] or ()}
+        return {
+            name: (heard_s, dict_or_empty(text)) for name, heard_s, text in reply["machines"] or ()
+        }
 
 
 def _page(
@@ -172,7 +174,7 @@ def _page(
 
 
 def _conditions(reply: dict[str, Any]) -> Conditions:
-    seen = read_sightings(record(reply["sightings"]))
+    seen = read_sightings(dict_or_empty(reply["sightings"]))
     return {
         one["machine"]: (
             LastHeard(one["heard_s"], one["condition"], one["tunnel"]),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mlq.errors import MachineNameError
-from mlq.lenient import number, whole
+from mlq.lenient import finite_or_zero, int_or
 from mlq.units import utc_iso
 
 
@@ -60,9 +60,9 @@ class NameHolder(NamedTuple):
         """Read what the operations reply."""
         words = ("machine", "worker", "host_id", "boot_id", "host", "pid_ns")
         machine, worker, host_id, boot_id, host, pid_ns = (str(raw.get(one, "")) for one in words)
-        pid, pid_start = whole(raw.get("pid")), whole(raw.get("pid_start"))
+        pid, pid_start = int_or(raw.get("pid")), int_or(raw.get("pid_start"))
         who = WorkerIdentity(machine, worker, host_id, boot_id, host, pid, pid_start, pid_ns)
-        since_s, age_s = number(raw.get("since")), number(raw.get("age_s"))
+        since_s, age_s = finite_or_zero(raw.get("since")), finite_or_zero(raw.get("age_s"))
         return cls(who, since_s, str(raw.get("renewed", "")), age_s)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlq.lenient import hash_of, number, record, text_of
+from mlq.lenient import dict_or_empty, finite_or_zero, hash_of, text_of
 from mlq.store import keys
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.operations import Operation
@@ -41,13 +41,13 @@ def note_refused_name(store: Store, who: WorkerIdentity) -> None:
 def refused_names(store: Store) -> list[RefusedName]:
     """Return who was refused within the last day while another worker held the name, by machine."""
     noted = hash_of(store.client.call("HGETALL", keys.REFUSED_NAMES))
-    told = {text_of(name): record(text) for name, text in noted.items()}
+    told = {text_of(name): dict_or_empty(text) for name, text in noted.items()}
     if not told:
         return []
     now_s = float(store.client.call("TIME")[0])
     found = []
     for machine, one in sorted(told.items()):
-        ago_s, holder = now_s - number(one.get("at")), store.name_holder(machine)
+        ago_s, holder = now_s - finite_or_zero(one.get("at")), store.name_holder(machine)
         who = NameHolder.of(one).who
         if ago_s < _LASTS_S and holder and not holder.left and holder.who.worker != who.worker:
             found.append(RefusedName(who, max(0.0, ago_s), holder))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
-from mlq.lenient import hash_of, record, text_of
+from mlq.lenient import dict_or_empty, hash_of, text_of
 from mlq.store import keys
 from mlq.store.operations import Operation
 from mlq.store.templates import Template, as_args, template_of
@@ -60,7 +60,7 @@ class JobToRestore(NamedTuple):
     def template(self) -> Template | None:
         """What it has in common with other jobs, if its spec can be stored without that."""
         spec = str(self.fields.get("mlq_spec", ""))
-        if record(spec).get("submitted_at") != self.fields.get("created_at"):
+        if dict_or_empty(spec).get("submitted_at") != self.fields.get("created_at"):
             return None  # the time of submission could not be put back
         return template_of(spec)
 
@@ -68,7 +68,7 @@ class JobToRestore(NamedTuple):
         """Return the job as the Lua operation wants it, with its spec as it is stored."""
         fields = self.fields
         if template is not None:
-            argv = record(str(fields["mlq_spec"]))["argv"]
+            argv = dict_or_empty(str(fields["mlq_spec"]))["argv"]
             fields = {**fields, "mlq_spec": template.stored(argv)}
         return {
             "id": self.id,

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlq.lenient import record, record_list, text_of
+from mlq.lenient import dict_or_empty, list_or_empty, text_of
 from mlq.store import keys
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Template(NamedTuple):
 
 def template_of(spec: str) -> Template | None:
     """Return the template of a signed text; None if it is no command's, or not written as ours."""
-    fields = record(spec)
+    fields = dict_or_empty(spec)
     argv, job_id, at = (fields.get(name) for name in ("argv", "id", "submitted_at"))
     if not argv or not isinstance(argv, list) or "function" in fields:
         return None
@@ -94,7 +94,7 @@ def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
         return [one.spec for one in found]
     replies = client.call("MGET", *map(keys.template, digests))
     parts = {
-        digest: tuple(map(str, record_list(text_of(reply))))
+        digest: tuple(map(str, list_or_empty(text_of(reply))))
         for digest, reply in zip(digests, replies, strict=True)
         if reply is not None
     }

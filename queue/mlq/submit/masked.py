@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mlq.lenient import record
+from mlq.lenient import dict_or_empty
 from mlq.submit.secrecy import masked
 
 
@@ -39,7 +39,7 @@ class Given(NamedTuple):
 
 def given(spec: str) -> Given:
     """Read a stored description."""
-    found = record(spec)
+    found = dict_or_empty(spec)
     program = found.get("program")
     return Given(
         program if isinstance(program, str) else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlq.jobs.placement import Offer
-from mlq.lenient import moment
+from mlq.lenient import iso_or_none
 from mlq.settings.settings import Settings
 from mlq.store.replies import Head, Waiting
 from mlq.units import parse_iso
@@ -78,7 +78,7 @@ class Backlog:
             waited_s={
                 head.id: utc_s - parse_iso(since)
                 for head in self.heads
-                if (since := moment(head.enqueued_at))
+                if (since := iso_or_none(head.enqueued_at))
             },
             short=attempts.prefetch.classes(attempts.active()),
             lacks=lacks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlq.lenient import record, whole
+from mlq.lenient import dict_or_empty, int_or
 from mlq.store.store import Store
 from mlq_worker.agent.outcomes import History
 
@@ -26,6 +26,6 @@ def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
         _FIELDS, list(found)
     ):
         # Of a job that an older mlq enqueued only the description says it.
-        asked = whole(retries) or whole(record(spec).get("retries", 0))
-        found[job_id] = History(asked, whole(failures), whole(losses), stop, whole(faults))
+        asked = int_or(retries) or int_or(dict_or_empty(spec).get("retries", 0))
+        found[job_id] = History(asked, int_or(failures), int_or(losses), stop, int_or(faults))
     return found

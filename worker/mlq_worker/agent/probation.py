@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlq.lenient import whole
+from mlq.lenient import int_or
 from mlq.units import format_duration
 from mlq_worker.agent.schedule import Plan
 
@@ -77,5 +77,5 @@ class Probation:
         """Go on from what an earlier worker said."""
         if isinstance(told, Mapping) and isinstance(told.get("reason"), str) and told["reason"]:
             self.reason = told["reason"][:_LONGEST_TEXT]
-            self.tries = max(0, whole(told.get("tries")))
+            self.tries = max(0, int_or(told.get("tries")))
             self.until_s = now_s + self._pause_s

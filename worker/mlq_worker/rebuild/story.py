@@ -21,7 +21,7 @@ from mlq.copies.copy_format import CopiedJob
 from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, State, target
 from mlq.jobs.spec import JobSpec
-from mlq.lenient import whole
+from mlq.lenient import int_or
 from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import AttemptResult
@@ -89,7 +89,7 @@ class Story:
 
     def count(self, name: str) -> int:
         """Return a field that counts something."""
-        return max(0, whole(self.fields.get(name, "")))
+        return max(0, int_or(self.fields.get(name, "")))
 
     def begins(self, attempt: int) -> None:
         """An attempt was begun, of which nothing more is known yet."""
@@ -153,7 +153,7 @@ def _as_copied(copied: CopiedJob) -> Story:
         fields["data"] = _unpacked(copied.fields["data"])
     state = fields.pop("status", "")
     state = state if state in set(State) else State.QUEUED
-    story = Story(copied.id, state, fields, max(0, whole(fields.get("mlq_attempt", ""))))
+    story = Story(copied.id, state, fields, max(0, int_or(fields.get("mlq_attempt", ""))))
     if state == State.STARTED and fields.get("mlq_machine"):
         story.place = Place(
             fields["mlq_machine"],
