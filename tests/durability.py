@@ -108,7 +108,7 @@ def _enqueue(store: Store, key: bytes, told: Acknowledged) -> None:
 
 def _claim_and_end(store: Store, key: bytes, told: Acknowledged) -> None:
     claimant = Claimant("lab01", "boot", "supervisor")
-    (reply,) = store.run_on_disk(claim_operation([(_CLASS, 1)], claimant, 45, time.time()))
+    (reply,) = store.runner.run_on_disk(claim_operation([(_CLASS, 1)], claimant, 45, time.time()))
     for raw in reply["claims"] or ():
         claim = Claim.from_reply(raw)
         told.claimed[claim.id] = claim.attempt

@@ -175,7 +175,7 @@ def refused_start(lab: Lab) -> str:
     assert done.code != 0
     assert "Traceback" not in done.err
     assert str(lab.environ["MLQ_ROOT"]) in done.err
-    assert not lab.queue.store.machines().get("refused")
+    assert not lab.queue.store.reads.machines().get("refused")
     return done.err
 
 

@@ -18,7 +18,7 @@ import mlq_worker.agent.reaper_role
 import mlq_worker.rebuild.story
 from mlq.files.strict_files import Refused, Unreadable
 from mlq.store.operations import Operation
-from mlq.store.store import Store
+from mlq.store.sending import ScriptRunner
 from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.machine_name import MachineName
@@ -209,7 +209,7 @@ def servers_clock_is_believed(patch: Any) -> None:
 
 
 def claims_count_before_they_are_on_disk(patch: Any) -> None:
-    patch.setattr(Store, "run_on_disk", Store.run)
+    patch.setattr(ScriptRunner, "run_on_disk", ScriptRunner.run)
 
 
 def one_bad_result_fails_the_batch(patch: Any) -> None:

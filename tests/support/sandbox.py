@@ -140,7 +140,7 @@ class Sandbox:
     def spec_of(self, job_id: str) -> dict[str, Any]:
         """Return the description of a job, defaults included."""
         store = self.queue().store
-        rows = store.rows(("mlq_spec", "created_at"), [job_id])
+        rows = store.reads.rows(("mlq_spec", "created_at"), [job_id])
         (text,) = whole_specs(store.client, [Raw(*row) for row in rows])
         return JobSpec.model_validate_json(text).model_dump(mode="json")
 
@@ -178,7 +178,7 @@ class Sandbox:
         """Let a machine say something of itself."""
         store = self.queue().store
         store.renew(machine, [], LEASE_S, time.time())
-        store.record_machine(machine, {"machine": machine, **record}, {"name": machine})
+        store.roles.record_machine(machine, {"machine": machine, **record}, {"name": machine})
 
 
 def _read_to_end(descriptor: int) -> bytes:

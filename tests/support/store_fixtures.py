@@ -84,7 +84,7 @@ def claim(store: Store, who: Claimant = LAB01, lease_s: float = 45, count: int =
 
 
 def fields(store: Store, job_id: str, *names: str) -> list[str]:
-    return store.rows(("status", *names), [job_id])[0][1:]
+    return store.reads.rows(("status", *names), [job_id])[0][1:]
 
 
 def dump(client: redis.Redis) -> dict[bytes, Any]:

@@ -167,7 +167,7 @@ def _report(queue: Queue, job: JobView, folder: str, args: argparse.Namespace) -
     if not args.json:
         print_lines([job.id])
         sys.stdout.flush()
-    known = queue.store.machines().values()
+    known = queue.store.reads.machines().values()
     offers = [offer_of(record) for _, record in known]
     heard = [offer_of(record) for heard_s, record in known if heard_s <= queue.settings.lease_s]
     for warning in (

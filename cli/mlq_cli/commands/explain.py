@@ -84,7 +84,7 @@ def _explained(queue: Queue, job: JobView, explanation: Explanation) -> list[str
 
 def _since(queue: Queue, job: JobView) -> list[str]:
     """Say how a held job is let go, and whether its command works again."""
-    ((_, _state, needs),) = queue.store.rows(("status", "mlq_needs"), [job.id])
+    ((_, _state, needs),) = queue.store.reads.rows(("status", "mlq_needs"), [job.id])
     word = word_of(needs, "s")
     told = queue.store.starts([word], queue.settings.lease_s)["starts"] or {}
     newest = (told.get(word) or [""])[0].split(" ")
@@ -93,13 +93,13 @@ def _since(queue: Queue, job: JobView) -> list[str]:
 
 
 def _parents(queue: Queue, job: JobView) -> list[str]:
-    parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
+    parents = {row[0]: row[1] for row in queue.store.reads.rows(("status",), job.after)}
     pending = [f"{one} ({state})" for one, state in parents.items() if state not in ENDED]
     return [clean(f"It starts only after {', '.join(pending) or 'its parents'}.")]
 
 
 def _as_json(queue: Queue, job: JobView, explanation: Explanation) -> dict[str, Any]:
-    parents = {row[0]: row[1] for row in queue.store.rows(("status",), job.after)}
+    parents = {row[0]: row[1] for row in queue.store.reads.rows(("status",), job.after)}
     return {
         "id": job.id,
         "state": job.state,

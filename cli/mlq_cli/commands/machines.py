@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             forget_machine(queue.store, name, queue.settings.lease_s)
             say(f"{name} is forgotten")
         return 0
-    machines = queue.store.machines()
+    machines = queue.store.reads.machines()
     conditions = queue.conditions()
     pair = look(queue.store.client, queue.layout)
     if pair.other:

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _finished(queue: Queue, ids: Sequence[str]) -> list[str]:
-    rows = queue.store.rows(("status",), ids)
+    rows = queue.store.reads.rows(("status",), ids)
     return [job_id for job_id, state in rows if state == State.FINISHED]
 
 

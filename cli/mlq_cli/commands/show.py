@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     check_choice(args, "show")
     queue = open_queue()
     jobs = queue.with_conditions(queue.views(chosen(queue, args)))
-    rows = queue.store.rows(("mlq_spec", "created_at"), [job.id for job in jobs])
+    rows = queue.store.reads.rows(("mlq_spec", "created_at"), [job.id for job in jobs])
     raws = [Raw(*row) for row in rows]
     specs = whole_specs(queue.store.client, raws)
     found = {raw.id: given(spec) for raw, spec in zip(raws, specs, strict=True)}

@@ -64,7 +64,7 @@ def machines(settings: Settings) -> MachinesFacts:
     if not identity.queue_id(wire):
         return MachinesFacts()
     aside = []
-    for name, (_, record) in sorted(store.machines().items()):
+    for name, (_, record) in sorted(store.reads.machines().items()):
         told = record.get("aside")
         if isinstance(told, dict) and told.get("reason"):
             aside.append(AsideFacts(name, str(record.get("note") or told["reason"])))

@@ -20,7 +20,7 @@ def examine_moves(settings: Settings) -> Iterator[Check]:
 
     try:
         _, wire = reached(settings)
-        machines = sorted(Store(wire).machines().items())
+        machines = sorted(Store(wire).reads.machines().items())
     except MlqError:
         return  # the check of the queue says why
     for machine, (_, record) in machines:

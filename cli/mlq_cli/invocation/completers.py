@@ -45,7 +45,7 @@ def _job_words() -> Iterator[str]:
 
     store = open_store(load(os.environ).settings, timeout_s=_ANSWER_S)
     for index, from_score in (("unended", 0.0), ("ended", time.time() - _DAY_S)):
-        pages = store.pages(("status", "mlq_name"), index, from_score)
+        pages = store.reads.pages(("status", "mlq_name"), index, from_score)
         for job_id, _state, name in islice((row for page in pages for row in page), _MOST):
             yield from (job_id,) if is_valid_id(job_id) else ()
             if name and clean(name) == name:

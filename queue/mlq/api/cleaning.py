@@ -113,7 +113,7 @@ def _remove(store: Store, layout: Layout, job_id: str, at: str) -> str:
     except FileNotFoundError:
         return "has no folder any more"
     args = {"ids": [job_id], "at": at}
-    (reply,) = store.run(Operation("clean", args))
+    (reply,) = store.runner.run(Operation("clean", args))
     if not reply["marked"]:
         return "has not ended"
     aside = folder.with_name(f".{folder.name}.cleaned-{os.urandom(4).hex()}")
@@ -134,7 +134,7 @@ def _put_aside(layout: Layout) -> Iterator[tuple[str, Path]]:
 
 def _finish(store: Store, layout: Layout, job_id: str, aside: Path) -> bool:
     """Remove what was put aside, or give it back if its job was started again."""
-    ((_, state, cleaned),) = store.rows(("status", "mlq_cleaned"), [job_id]) or [["", "", ""]]
+    ((_, state, cleaned),) = store.reads.rows(("status", "mlq_cleaned"), [job_id]) or [["", "", ""]]
     if not state or (cleaned and state in ENDED):
         shutil.rmtree(aside)
         return True

@@ -15,7 +15,7 @@ from mlq.machines import health
 
 if TYPE_CHECKING:
     from mlq.settings.settings import Settings
-    from mlq.store.listing import Conditions
+    from mlq.store.reads import Conditions
 
 
 def in_words(conditions: Conditions, settings: Settings) -> dict[str, str]:

@@ -74,7 +74,7 @@ def explain(
 
 
 def _situation(store: Store, settings: Settings, waiting: Waiting, now_s: float) -> Situation:
-    machines = store.machines()
+    machines = store.reads.machines()
     reserved = {name for name in waiting.reservations.values() if name in machines}
     return Situation(
         machines=[state_of(name, *machines[name]) for name in sorted(machines)],
@@ -100,7 +100,7 @@ def _running(
     told = [one[0] for one in listed(record, "attempts") if isinstance(one, list) and one]
     ids = [one for one in told if isinstance(one, str)]
     layout, default_mem_mib = Layout(settings.root), settings.default_mem_mib
-    jobs = [view(row, layout, default_mem_mib) for row in store.rows(FIELDS, ids)]
+    jobs = [view(row, layout, default_mem_mib) for row in store.reads.rows(FIELDS, ids)]
     return [
         RunningAttempt(
             JobClass.parse(job.class_name, default_mem_mib=default_mem_mib).request,

@@ -21,7 +21,7 @@ _SLICE = 150
 
 def held_jobs(store: Store) -> list[str]:
     """Return the ids of all held jobs, in order of submission."""
-    pages = store.pages(("status", "mlq_held"), "unended")
+    pages = store.reads.pages(("status", "mlq_held"), "unended")
     return [row[0] for page in pages for row in page if row[2]]
 
 
@@ -44,7 +44,7 @@ def hold_waiting(store: Store, word: str, reason: str, now_s: float) -> list[str
 
 
 def _slices(store: Store, word: str, upto: float) -> Iterator[list[str]]:
-    for page in store.pages(("status", "mlq_needs", "mlq_released", "mlq_order"), "unended"):
+    for page in store.reads.pages(("status", "mlq_needs", "mlq_released", "mlq_order"), "unended"):
         ids = [
             job_id
             for job_id, _state, needs, released, _order in page
@@ -61,7 +61,7 @@ def release(
     progress: Progress = lambda _done, _of: None,
 ) -> tuple[list[str], list[str]]:
     """Let held jobs go, back to their place in the queue; returns those, and those not held."""
-    needs = store.rows(("status", "mlq_needs"), ids)
+    needs = store.reads.rows(("status", "mlq_needs"), ids)
     # First: what is let go must not be held by the same finding again.
     store.let_go({word for row in needs if (word := word_of(row[2], "s"))})
     fields: dict[str, str | int | float] = {"mlq_released": 1, "mlq_reason": "let go by its user"}

@@ -51,7 +51,7 @@ def cancel(
             stopping += asked
             # Between the two calls a job may have been requeued: it is canceled next time round.
             rest = [one for one in left if one not in set(asked)]
-            states = store.rows(("status",), rest)
+            states = store.reads.rows(("status",), rest)
             again = [row[0] for row in states if row[1] in WAITING or row[1] == State.STARTED]
             more, left = _cancel_waiting(store, again, reason, clock) if again else ([], [])
             gone += more
@@ -112,7 +112,7 @@ def retry(
         done.queued.extend(made.moved)
         for parent, child in made.revived:
             done.revived[child] = done.revived.get(parent, parent)
-        for job_id, state in store.rows(("status",), made.stale):
+        for job_id, state in store.reads.rows(("status",), made.stale):
             if state == State.FINISHED:
                 done.finished.append(job_id)
             elif job_id not in done.revived:

@@ -162,7 +162,7 @@ class Queue:
 
     def views(self, ids: Sequence[str]) -> list[JobView]:
         """Return these jobs as they are now; raises JobNotFoundError if one does not exist."""
-        rows = self.store.rows(FIELDS, python_arguments.ids(ids))
+        rows = self.store.reads.rows(FIELDS, python_arguments.ids(ids))
         missing = set(ids) - {row[0] for row in rows}
         if missing:
             raise JobNotFoundError(f"no job {', '.join(sorted(missing, key=order_key))}")
@@ -177,7 +177,7 @@ class Queue:
 
         Those that run say what is wrong with their machine.
         """
-        rows, conditions = self.store.recent(FIELDS, since_s)
+        rows, conditions = self.store.reads.recent(FIELDS, since_s)
         latest = {job.id: job for job in map(self._view, rows)}
         jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
         return with_conditions(jobs, in_words(conditions, self.settings))
@@ -192,7 +192,7 @@ class Queue:
             since_s: unix time.
             ended: how many of those that ended last are enough.
         """
-        seen = self.store.glance(FIELDS, since_s, ended)
+        seen = self.store.reads.glance(FIELDS, since_s, ended)
         latest = {row[0]: row for row in seen.rows}
         jobs = [self._view(latest[one]) for one in sorted(latest, key=order_key)]
         counts = None if seen.counts is None else {**seen.counts, "ended": seen.ended}
@@ -204,7 +204,7 @@ class Queue:
 
     def conditions(self) -> dict[str, str]:
         """Describe what is wrong with machines that hold jobs; healthy machines are omitted."""
-        return in_words(self.store.conditions(), self.settings)
+        return in_words(self.store.reads.conditions(), self.settings)
 
     def with_conditions(self, jobs: Sequence[JobView]) -> list[JobView]:
         """Return these jobs; those that run say what is wrong with their machine."""
@@ -283,7 +283,7 @@ class Queue:
             self.tell(text)
 
     def _index(self, name: str, from_score: float = 0) -> list[JobView]:
-        pages = self.store.pages(FIELDS, name, from_score)
+        pages = self.store.reads.pages(FIELDS, name, from_score)
         return [self._view(row) for page in pages for row in page]
 
     def _view(self, row: Sequence[str]) -> JobView:

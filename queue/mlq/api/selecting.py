@@ -62,7 +62,7 @@ def select(
         ids.update(dict.fromkeys(meant))
     if not states:
         return list(ids)
-    rows = store.rows(("status", "mlq_held"), list(ids))
+    rows = store.reads.rows(("status", "mlq_held"), list(ids))
     left = [row[0] for row in rows if row[1] in states or (row[2] and HELD in states)]
     if not left:
         raise JobNotFoundError(
@@ -123,7 +123,7 @@ def with_parents(
 
 
 def _check_may_end_well(store: Store, word: str, ids: list[str]) -> None:
-    rows = store.rows(("status", "mlq_reason"), ids)
+    rows = store.reads.rows(("status", "mlq_reason"), ids)
     bad = [row for row in rows if row[1] in ENDED - {State.FINISHED}]
     if not bad:
         return
@@ -142,7 +142,9 @@ def _check_may_end_well(store: Store, word: str, ids: list[str]) -> None:
 def _root_of(store: Store, job_id: str) -> str:
     """Return the job because of which another was canceled, directly or not; else that one."""
     for _ in range(_LONGEST_CHAIN):
-        ((_, _, parent),) = store.rows(("status", "mlq_refused_by"), [job_id]) or (("", "", ""),)
+        ((_, _, parent),) = store.reads.rows(("status", "mlq_refused_by"), [job_id]) or (
+            ("", "", ""),
+        )
         if not parent:
             break
         job_id = parent
@@ -160,12 +162,12 @@ def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | 
         JobNotFoundError: it means no job.
     """
     choice = expand(word)
-    found = [row[0] for row in store.rows(("status",), choice.ids)]
+    found = [row[0] for row in store.reads.rows(("status",), choice.ids)]
     if found or not choice.name:
         if not found:
             raise _unknown(word)
         return found
-    latest, of = store.latest_named(choice.name)
+    latest, of = store.reads.latest_named(choice.name)
     if latest and of > 1:
         # Nobody could type what is not printable, and its brackets would tear a sequence apart.
         every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
@@ -196,6 +198,6 @@ def _no_match(glob: str, states: Collection[str]) -> JobNotFoundError:
 
 def _sifted(store: Store, glob: str, states: Collection[str]) -> Iterator[str]:
     ended = not states or any(one in ENDED for one in states)
-    found = store.sift("jobs" if ended else "unended", states, sieve_of(glob))
+    found = store.reads.sift("jobs" if ended else "unended", states, sieve_of(glob))
     ids = [job_id for job_id, name in found if not glob or (name and matches(name, glob))]
     yield from sorted(dict.fromkeys(ids), key=order_key)

@@ -125,7 +125,7 @@ class Collector:
         return found.server_s
 
     def _pages(self, index: str, from_score: float = 0) -> Iterator[list[list[str]]]:
-        return self._store.pages(_VERSION, index, from_score, _PAGE)
+        return self._store.reads.pages(_VERSION, index, from_score, _PAGE)
 
     def _look_for_ends(self, now_s: float, unended: set[str]) -> None:
         for page in self._pages("ended", min(now_s, self._ended_since_s) - _OVERLAP_S):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mlq.errors import InvalidInputError, QueueRefusedError
 from mlq.store.operations import Operation
-from mlq.store.sending import ScriptRunner
+from mlq.store.store import Store
 from mlq.units import format_duration
 
 
-def forget_machine(store: ScriptRunner, machine: str, quiet_s: float) -> None:
+def forget_machine(store: Store, machine: str, quiet_s: float) -> None:
     """Forget a machine; if a worker starts there again, it is known again.
 
     Raises:
@@ -16,7 +16,7 @@ def forget_machine(store: ScriptRunner, machine: str, quiet_s: float) -> None:
         QueueRefusedError: it was heard within `quiet_s`, or jobs may still run there.
     """
     args = {"machine": machine, "quiet_s": quiet_s}
-    (reply,) = store.run(Operation("forget_machine", args))
+    (reply,) = store.runner.run(Operation("forget_machine", args))
     if reply["forgotten"]:
         return
     if reply["heard_s"] < 0:

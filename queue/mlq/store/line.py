@@ -13,7 +13,7 @@ from mlq.ids import is_job_id, place_in_line
 from mlq.jobs.lifecycle import State
 from mlq.lenient import text_of
 from mlq.store import keys
-from mlq.store.listing import Listing
+from mlq.store.store import Store
 
 _FIELDS = ("status", "mlq_avoid", "mlq_avoid_until", "mlq_needs", "mlq_order")
 
@@ -34,9 +34,9 @@ class Ties(NamedTuple):
     place: float = math.inf
 
 
-def ties(store: Listing, ids: Sequence[str]) -> dict[str, Ties]:
+def ties(store: Store, ids: Sequence[str]) -> dict[str, Ties]:
     """Return the ties of these jobs; one that is gone has none."""
-    rows = store.rows(_FIELDS, ids)
+    rows = store.reads.rows(_FIELDS, ids)
     seconds, microseconds = store.client.call("TIME")
     server_s = int(seconds) + int(microseconds) / 1e6
     found = {
@@ -46,7 +46,7 @@ def ties(store: Listing, ids: Sequence[str]) -> dict[str, Ties]:
     return {job_id: found.get(job_id, Ties()) for job_id in ids}
 
 
-def places(store: Listing, class_names: Sequence[str]) -> dict[str, list[float]]:
+def places(store: Store, class_names: Sequence[str]) -> dict[str, list[float]]:
     """Return the places in line of all jobs that wait in these classes."""
     if not class_names:
         return {}
@@ -58,14 +58,14 @@ def places(store: Listing, class_names: Sequence[str]) -> dict[str, list[float]]
         for name, reply in zip(class_names, replies, strict=True)
     }
     foreign = [one for ids in waiting.values() for one in ids if not is_job_id(one)]
-    order = {row[0]: row[2] for row in store.rows(("status", "mlq_order"), foreign)}
+    order = {row[0]: row[2] for row in store.reads.rows(("status", "mlq_order"), foreign)}
     return {
         name: [place_in_line(one, order.get(one, "")) for one in ids]
         for name, ids in waiting.items()
     }
 
 
-def is_being_restored(store: Listing) -> bool:
+def is_being_restored(store: Store) -> bool:
     """Return whether the queue is being made anew, and gives out no job meanwhile."""
     return bool(store.client.call("EXISTS", keys.RESTORING, keys.RESTORED))
 

@@ -19,8 +19,17 @@ MACHINE_RECORD_TTL_S = 30 * 86400
 RQ_WORKER_TTL_S = 600
 
 
-class MachineRoles(ScriptRunner):
-    """The part of `Store` that is about machines."""
+class MachineRoles:
+    """What machines publish, and what one of them has at a time.
+
+    Args:
+        runner: sends the operations.
+    """
+
+    def __init__(self, runner: ScriptRunner) -> None:
+        self._runner = runner
+        # Role -> what its holder showed last, and since when by the caller's clock.
+        self._shown: dict[str, tuple[str, float]] = {}
 
     def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:
         """Take or keep a role that one machine has at a time; returns the machine that has it.
@@ -33,20 +42,20 @@ class MachineRoles(ScriptRunner):
                 has seen it unchanged for `ttl_s`: the server's clock, by which it expires, may
                 have been set back.
         """
-        shown, since_s = self._roles.get(role, ("", 0.0))
+        shown, since_s = self._shown.get(role, ("", 0.0))
         silent = clock_s is not None and shown and clock_s - since_s >= ttl_s
         args = {"role": role, "machine": machine, "ttl_s": ttl_s}
         args["instead_of"] = shown if silent else ""
-        (reply,) = self.run(Operation("hold_role", args))
+        (reply,) = self._runner.run(Operation("hold_role", args))
         if clock_s is not None and reply["shown"] != shown:
-            self._roles[role] = (reply["shown"], clock_s)
+            self._shown[role] = (reply["shown"], clock_s)
         return str(reply["holder"])
 
     def name_holder(self, machine: str) -> NameHolder | None:
         """Return who has a machine's name; None if nobody ever had, as far as the queue knows."""
         from mlq.store.machine_names import NameHolder
 
-        (reply,) = self.run(Operation("name_holder", {"machine": machine}))
+        (reply,) = self._runner.run(Operation("name_holder", {"machine": machine}))
         return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
 
     def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
@@ -56,13 +65,13 @@ class MachineRoles(ScriptRunner):
         args: dict[str, Any] = {"record": who._asdict()}
         if expected is not None:
             args["expected"] = {"worker": expected.who.worker, "renewed": expected.renewed}
-        (reply,) = self.run(Operation("hold_name", args))
+        (reply,) = self._runner.run(Operation("hold_name", args))
         return NameHolder.of(reply["holder"])
 
     def release_name(self, who: WorkerIdentity) -> None:
         """Give a machine's name up: the worker leaves and holds nothing."""
         args = {"machine": who.machine, "worker": who.worker}
-        self.run(Operation("release_name", args))
+        self._runner.run(Operation("release_name", args))
 
     def record_machine(
         self,
@@ -86,9 +95,9 @@ class MachineRoles(ScriptRunner):
             "ttl_s": int(ttl_s),
             "rq_ttl_s": RQ_WORKER_TTL_S,
         }
-        self.run(Operation("record_machine", args))
+        self._runner.run(Operation("record_machine", args))
 
     def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
         """Publish what the reaper saw on NFS of silent machines; without news it expires."""
         args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}
-        self.run(Operation("record_sightings", args))
+        self._runner.run(Operation("record_sightings", args))

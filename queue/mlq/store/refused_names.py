@@ -35,7 +35,7 @@ class RefusedName(NamedTuple):
 
 def note_refused_name(store: Store, who: WorkerIdentity) -> None:
     """Note that a worker is refused its machine's name just now."""
-    store.run(Operation("note_refused_name", {"record": who._asdict()}))
+    store.runner.run(Operation("note_refused_name", {"record": who._asdict()}))
 
 
 def refused_names(store: Store) -> list[RefusedName]:
@@ -47,7 +47,7 @@ def refused_names(store: Store) -> list[RefusedName]:
     now_s = float(store.client.call("TIME")[0])
     found = []
     for machine, one in sorted(told.items()):
-        ago_s, holder = now_s - finite_or_zero(one.get("at")), store.name_holder(machine)
+        ago_s, holder = now_s - finite_or_zero(one.get("at")), store.roles.name_holder(machine)
         who = NameHolder.of(one).who
         if ago_s < _LASTS_S and holder and not holder.left and holder.who.worker != who.worker:
             found.append(RefusedName(who, max(0.0, ago_s), holder))

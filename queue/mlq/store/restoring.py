@@ -108,7 +108,7 @@ def begin(store: Store, queue_id: str, high: int) -> Begun:
     Raises:
         OtherQueueError: the server holds a queue.
     """
-    (reply,) = store.run(Operation("restore_begin", {"queue": queue_id, "high": high}))
+    (reply,) = store.runner.run(Operation("restore_begin", {"queue": queue_id, "high": high}))
     if "holds" in reply:
         raise OtherQueueError(
             "the queue's server holds a queue",
@@ -127,7 +127,7 @@ def enqueued_meanwhile(store: Store, high: int) -> list[str]:
 
 def renumbered(store: Store) -> None:
     """Note that none of these is left."""
-    store.run(Operation("restore_renumbered", {}))
+    store.runner.run(Operation("restore_renumbered", {}))
 
 
 def restore(
@@ -156,7 +156,7 @@ def restore(
             "renumbered": {job.id: old_ids[job.id] for job in batch} if old_ids else {},
             "in_line": in_line,
         }
-        (reply,) = store.run(Operation("restore_jobs", args))
+        (reply,) = store.runner.run(Operation("restore_jobs", args))
         count += int(reply["restored"])
         kept += list(reply["kept"] or ())
     return count, kept
@@ -166,7 +166,7 @@ def drop(store: Store, job_id: str) -> None:
     """Delete a job with all its keys."""
     args: dict[str, Any] = {"jobs": [], "templates": {}, "drop": [job_id], "renumbered": {}}
     args["in_line"] = False
-    store.run(Operation("restore_jobs", args))
+    store.runner.run(Operation("restore_jobs", args))
 
 
 def missing(store: Store, ids: Sequence[str]) -> set[str]:
@@ -189,7 +189,7 @@ def end(store: Store, queue_id: str, root: str, pause_s: float) -> tuple[int, fl
         ServerError: the server was emptied meanwhile, or holds another queue.
     """
     args = {"queue": queue_id, "root": root, "pause_s": pause_s}
-    (reply,) = store.run(Operation("restore_end", args))
+    (reply,) = store.runner.run(Operation("restore_end", args))
     if "holds" in reply:
         raise ServerError(
             "the queue could not be restored",

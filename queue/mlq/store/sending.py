@@ -50,8 +50,6 @@ class ScriptRunner:
         self.client = client
         self.queue_id, self.held_by = queue_id, held_by
         self._waits_for_disk: bool | None = None
-        # Role -> what its holder showed last, and since when by the caller's clock (`hold_role`).
-        self._roles: dict[str, tuple[str, float]] = {}
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""

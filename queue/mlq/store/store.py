@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import JobNotFoundError, QueueRefusedError
-from mlq.store.listing import PAGE, Listing
 from mlq.store.machine_roles import MachineRoles
 from mlq.store.operations import (
     Claimant,
@@ -22,10 +21,14 @@ from mlq.store.operations import (
     move_operation,
     tell_operation,
 )
+from mlq.store.reads import PAGE, Reads
+from mlq.store.sending import ScriptRunner
 
 if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
     # them takes as long as the rest of it.
+    from mlq.store.client import Client
+    from mlq.store.machine_names import WorkerIdentity
     from mlq.store.record import SignedJob
     from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
 
@@ -34,14 +37,28 @@ SUBMIT_BATCH = 500
 SLICE = 500
 
 
-class Store(Listing, MachineRoles):
+class Store:
     """The operations of the queue, over one client.
 
-    What only reads is in `Listing`, what machines say and take in `MachineRoles`.
+    Args:
+        client: the client.
+        queue_id: of the queue that is meant; "": whichever answers.
+        held_by: the worker that sends; None: somebody who is no machine's worker.
+
+    Here are the operations on jobs. What people see of the queue is in `reads`, what machines
+    publish and take in `roles`, and how operations travel in `runner`.
 
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
     """
+
+    def __init__(
+        self, client: Client, queue_id: str = "", held_by: WorkerIdentity | None = None
+    ) -> None:
+        self.client = client
+        self.runner = ScriptRunner(client, queue_id, held_by)
+        self.reads = Reads(self.runner)
+        self.roles = MachineRoles(self.runner)
 
     def reserve_numbers(self, count: int) -> int:
         """Return the first of `count` job numbers that were never given out before.
@@ -49,7 +66,7 @@ class Store(Listing, MachineRoles):
         Raises:
             QueueRefusedError: there are none left.
         """
-        (reply,) = self.run(Operation("reserve_numbers", {"count": count}))
+        (reply,) = self.runner.run(Operation("reserve_numbers", {"count": count}))
         if "first" not in reply:
             raise QueueRefusedError(
                 "the queue has no job numbers left",
@@ -60,7 +77,7 @@ class Store(Listing, MachineRoles):
 
     def raise_numbers(self, least: int) -> None:
         """Never give out this job number, or one below it, again."""
-        self.run(Operation("raise_numbers", {"least": least}))
+        self.runner.run(Operation("raise_numbers", {"least": least}))
 
     def submit(self, jobs: Sequence[SignedJob], at: str) -> int:
         """Store jobs; when this returns they are in the queue for good.
@@ -95,7 +112,7 @@ class Store(Listing, MachineRoles):
             ]
             args = {"common": common, "jobs": batch, "at": at}
             args["templates"] = as_args(templates)
-            (reply,) = self.run(Operation("submit", args))
+            (reply,) = self.runner.run(Operation("submit", args))
             if "unknown" in reply:
                 raise JobNotFoundError(
                     f"no job {reply['unknown']} to come after",
@@ -116,7 +133,7 @@ class Store(Listing, MachineRoles):
         """Claim (see `claim_operation`); all claims are of one class."""
         from mlq.store.replies import Claim
 
-        (reply,) = self.run(claim_operation(fits, who, lease_s, now_s, only))
+        (reply,) = self.runner.run(claim_operation(fits, who, lease_s, now_s, only))
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
@@ -130,10 +147,10 @@ class Store(Listing, MachineRoles):
         listed, done, untold = list(moves), Moved(), 0
         for start in range(0, len(listed), SLICE):
             part = listed[start : start + SLICE]
-            (reply,) = self.run(move_operation(part, now_s, avoid_s))
+            (reply,) = self.runner.run(move_operation(part, now_s, avoid_s))
             done, untold = done + Moved.from_reply(reply), reply["untold"]
         while untold:
-            (reply,) = self.run(tell_operation(now_s))
+            (reply,) = self.runner.run(tell_operation(now_s))
             done, untold = done + Moved.by_telling(reply), reply["untold"]
         return done
 
@@ -149,7 +166,7 @@ class Store(Listing, MachineRoles):
         """
         done = 0
         while slices is None or done < slices:
-            (reply,) = self.run(tell_operation(now_s))
+            (reply,) = self.runner.run(tell_operation(now_s))
             if not reply["untold"]:
                 return True
             done += 1
@@ -157,22 +174,22 @@ class Store(Listing, MachineRoles):
 
     def note_starts(self, machine: str, starts: Iterable[tuple[str, str]]) -> None:
         """Note how attempts (job id, "good" or "bad") of a machine started, before they end."""
-        self.run(Operation("note_starts", {"machine": machine, "starts": list(starts)}))
+        self.runner.run(Operation("note_starts", {"machine": machine, "starts": list(starts)}))
 
     def starts(self, words: Iterable[str], lease_s: float) -> dict[str, Any]:
         """Return the last starts of these commands, those of the machines, and who is heard."""
         args = {"words": list(words), "lease_s": lease_s}
-        (reply,) = self.run(Operation("starts", args))
+        (reply,) = self.runner.run(Operation("starts", args))
         return dict(reply)
 
     def hold_command(self, word: str, reason: str) -> float:
         """Let no job of a command go back to the queue; returns up to which order that counts."""
-        (reply,) = self.run(Operation("hold_command", {"word": word, "reason": reason}))
+        (reply,) = self.runner.run(Operation("hold_command", {"word": word, "reason": reason}))
         return float(reply["upto"])
 
     def let_go(self, words: Iterable[str]) -> None:
         """Hold these commands no longer."""
-        self.run(Operation("let_go", {"words": list(words)}))
+        self.runner.run(Operation("let_go", {"words": list(words)}))
 
     def renew(
         self,
@@ -202,7 +219,7 @@ class Store(Listing, MachineRoles):
             "lease_s": lease_s,
             "tells_holder": True,
         }
-        (reply,) = self.run(Operation("renew", args))
+        (reply,) = self.runner.run(Operation("renew", args))
         return Renewal.from_reply(reply)
 
     def reinstate(self, attempt: tuple[str, int], found: int, who: Claimant, now_s: float) -> bool:
@@ -220,26 +237,26 @@ class Store(Listing, MachineRoles):
             "found": found,
             "who": who.as_args(now_s),
         }
-        (reply,) = self.run(Operation("reinstate", args))
+        (reply,) = self.runner.run(Operation("reinstate", args))
         return bool(reply["reinstated"])
 
     def ask_to_stop(self, ids: Iterable[str], reason: str) -> list[str]:
         """Ask the workers of these running jobs to stop them; returns those that do run."""
         args = {"ids": list(ids), "reason": reason}
-        (reply,) = self.run(Operation("ask_to_stop", args))
+        (reply,) = self.runner.run(Operation("ask_to_stop", args))
         return list(reply["asked"] or ())
 
     def peek(self) -> Waiting:
         """Return what waits."""
         from mlq.store.replies import Waiting
 
-        (reply,) = self.run(Operation("peek", {}))
+        (reply,) = self.runner.run(Operation("peek", {}))
         return Waiting.from_reply(reply)
 
     def reserve_machine(self, job_id: str, machine: str, ttl_s: float) -> str:
         """Reserve the machine for a starving job; returns the machine that holds it, or ""."""
         args = {"id": job_id, "machine": machine, "ttl_s": ttl_s}
-        (reply,) = self.run(Operation("reserve_machine", args))
+        (reply,) = self.runner.run(Operation("reserve_machine", args))
         return str(reply["holder"])
 
     def expired(self, lease_s: float, quiet_s: float, limit: int = PAGE) -> Expired:
@@ -254,7 +271,7 @@ class Store(Listing, MachineRoles):
         from mlq.store.replies import Expired
 
         args = {"lease_s": lease_s, "quiet_s": quiet_s, "limit": limit}
-        (reply,) = self.run(Operation("expired", args))
+        (reply,) = self.runner.run(Operation("expired", args))
         return Expired.from_reply(reply)
 
     def due(self, limit: int = PAGE) -> list[str]:
@@ -263,14 +280,14 @@ class Store(Listing, MachineRoles):
 
     def due_and_untold(self, limit: int = PAGE) -> tuple[list[str], bool]:
         """Return scheduled jobs of which the time has come, and whether to `tell`."""
-        (reply,) = self.run(Operation("due", {"limit": limit}))
+        (reply,) = self.runner.run(Operation("due", {"limit": limit}))
         return list(reply["ids"] or ()), reply["untold"] > 0
 
     def held(self, machine: str) -> list[HeldAttempt]:
         """Return what the queue believes this machine runs."""
         from mlq.store.replies import HeldAttempt
 
-        (reply,) = self.run(Operation("held", {"machine": machine}))
+        (reply,) = self.runner.run(Operation("held", {"machine": machine}))
         return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]
 
     def forget(self, age_s: float, limit: int = PAGE) -> list[str]:
@@ -281,5 +298,5 @@ class Store(Listing, MachineRoles):
             limit: how many at most.
         """
         args = {"age_s": age_s, "limit": limit}
-        (reply,) = self.run(Operation("forget", args))
+        (reply,) = self.runner.run(Operation("forget", args))
         return list(reply["forgotten"] or ())

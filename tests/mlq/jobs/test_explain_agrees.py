@@ -213,7 +213,7 @@ class Scene:
             self.running[name] = [RunningAttempt(request, (), limit_s)]
         used = sum(one.request.cores for one in self.running.get(name, []))
         total = self.chance.randint(4, 6)
-        word = word_of(self.store.rows(("status", "mlq_needs"), self.ids[:1])[0][2], "f")
+        word = word_of(self.store.reads.rows(("status", "mlq_needs"), self.ids[:1])[0][2], "f")
         record = {
             "cores_total": total,
             "cores_free": max(0, total - used),
@@ -222,7 +222,7 @@ class Scene:
             "lacks": [{"word": word}] if self.chance.random() < 0.3 else [],
             "attempts": [[one.id, one.attempt] for one in held],
         }
-        self.store.record_machine(name, record, {"name": name})
+        self.store.roles.record_machine(name, record, {"name": name})
 
     def _lose_some(self, names: list[str]) -> None:
         for head in self._heads():
@@ -234,12 +234,12 @@ class Scene:
     def claim(self, name: str, fits: Any, only: Any = None, lacks: Any = None) -> list[Claim]:
         who = Claimant(name, "boot", "supervisor")
         operation = claim_operation(fits, who, LEASE_S, self.now_s, only, lacks or {})
-        (reply,) = self.store.run(operation)
+        (reply,) = self.store.runner.run(operation)
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def turn(self, name: str) -> tuple[list[str], str | None]:
         """Let a machine's worker plan and claim; returns what it claimed and is reserved for."""
-        said = self.store.machines()
+        said = self.store.reads.machines()
         absences = worker_lacks(name, said)
         offer = offer_of({**said[name][1], "machine": name})
         running = self.running.get(name, [])
@@ -254,7 +254,7 @@ def test_what_a_claim_takes_is_what_explain_says_fits(
     seed: int, store: Store, enqueue: Enqueue, queue: Queue
 ) -> None:
     scene = Scene(seed, store, enqueue)
-    heard = [name for name, (heard_s, _) in store.machines().items() if heard_s < LEASE_S]
+    heard = [name for name, (heard_s, _) in store.reads.machines().items() if heard_s < LEASE_S]
     heads = {head.id for head in store.peek().heads}
     name = scene.chance.choice(heard)
     jobs = queue.views(scene.ids)

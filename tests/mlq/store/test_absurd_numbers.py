@@ -38,8 +38,8 @@ def test_every_operation_of_a_worker_goes_on(
     store.reserve_machine(spoilt, "lab01", 5)
     admin.zadd("mlq:machines", {"lab09": float("inf"), "lab08": float("-inf")})
     admin.sadd("mlq:held:lab09", "1:1")
-    assert "lab09" in store.machines()
-    assert "lab09" in store.conditions()
+    assert "lab09" in store.reads.machines()
+    assert "lab09" in store.reads.conditions()
     moves = [Move(one, Event.SUCCEED, 1, lost_on="lab01") for one in (spoilt, other)]
     assert store.move(moves, 0.0).moved == (spoilt, other)
     assert fields(store, spoilt) == ["finished"]

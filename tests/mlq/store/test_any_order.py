@@ -73,7 +73,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def sound(self) -> None:
         assert problems(self.admin) == []
-        rows = self.store.rows(("status", "mlq_attempt"), self.ids)
+        rows = self.store.reads.rows(("status", "mlq_attempt"), self.ids)
         assert len(rows) == len(self.ids)
         waiting = {row[0] for row in rows if row[1] == "deferred"}
         for job in waiting:

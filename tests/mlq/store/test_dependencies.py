@@ -21,11 +21,11 @@ from mlq.submit.submission import Submission
 
 
 def states(store: Store, *ids: str) -> list[str]:
-    return [row[1] for row in store.rows(("status",), ids)]
+    return [row[1] for row in store.reads.rows(("status",), ids)]
 
 
 def reason(store: Store, job_id: str) -> str:
-    return store.rows(("status", "mlq_reason"), [job_id])[0][2]
+    return store.reads.rows(("status", "mlq_reason"), [job_id])[0][2]
 
 
 def start(store: Store, job_id: str) -> int:
@@ -79,7 +79,7 @@ def test_a_failed_parent_cancels_the_whole_subtree_with_the_reason(
     assert states(store, middle, low, other) == ["canceled"] * 3
     assert reason(store, middle) == f"parent {top} failed"
     assert reason(store, low) == f"parent {middle} canceled"
-    assert store.rows(("status", "ended_at"), [other])[0][2] != ""
+    assert store.reads.rows(("status", "ended_at"), [other])[0][2] != ""
     assert DeferredJobRegistry(CLASS, connection=redis_client).get_job_ids(cleanup=False) == []
     canceled = CanceledJobRegistry(CLASS, connection=redis_client).get_job_ids(cleanup=False)
     assert set(canceled) == {middle, low, other}

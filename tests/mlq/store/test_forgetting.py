@@ -55,10 +55,10 @@ def test_forgetting_drops_classes_and_machines_of_which_nothing_is_left(
     store.move([Move(done, Event.CANCEL)], time.time())
     store.renew("gone", [], 45, 0.0)
     store.renew("known", [], 45, 0.0)
-    store.record_machine("known", {"machine": "known"}, {"pid": "1"})
+    store.roles.record_machine("known", {"machine": "known"}, {"pid": "1"})
     store.forget(-60)
     assert redis_client.smembers("rq:queues") == {b"rq:queue:p0.c4.m2048.g0.v0"}
-    assert list(store.machines()) == ["known"]
+    assert list(store.reads.machines()) == ["known"]
     assert [head.id for head in store.peek().heads] == [waiting]
 
 
@@ -68,12 +68,12 @@ def test_a_machine_leaves_after_the_time_of_the_setting_unless_it_holds_jobs(
     enqueue(1)
     claim(store)
     for name in ("lab01", "lab02"):
-        store.record_machine(name, {"machine": name}, {"pid": "1"}, ttl_s=86400)
+        store.roles.record_machine(name, {"machine": name}, {"pid": "1"}, ttl_s=86400)
         store.renew(name, [], 45, 0.0)
     assert 86000 < redis_client.ttl("mlq:machine:lab02") <= 86400
     redis_client.delete("mlq:machine:lab01", "mlq:machine:lab02")  # as after a day
     store.forget(-60)
-    assert list(store.machines()) == ["lab01"]
+    assert list(store.reads.machines()) == ["lab01"]
 
 
 def test_a_machine_forgotten_by_a_request_that_is_sent_again_is_forgotten_once(
@@ -82,12 +82,12 @@ def test_a_machine_forgotten_by_a_request_that_is_sent_again_is_forgotten_once(
     store.renew("gone", [], 45, 0.0)
     store.client.call("ZINCRBY", "mlq:machines", -100, "gone")
     operation = Operation("forget_machine", {"machine": "gone", "quiet_s": 45})
-    (first,) = store.run(operation)
+    (first,) = store.runner.run(operation)
     store.renew("gone", [], 45, 0.0)  # it came back before the request was sent again
-    (second,) = store.run(operation)
+    (second,) = store.runner.run(operation)
     assert first["forgotten"]
     assert second == first
-    assert list(store.machines()) == ["gone"]
+    assert list(store.reads.machines()) == ["gone"]
 
 
 def test_a_machine_that_may_still_run_jobs_is_not_forgotten(store: Store, enqueue: Enqueue) -> None:
@@ -100,4 +100,4 @@ def test_a_machine_that_may_still_run_jobs_is_not_forgotten(store: Store, enqueu
     assert refused.value.why == "jobs of the queue may still run there"
     store.move([Move(job, Event.FAIL, mine.attempt)], NOW_S)
     forget_machine(store, "lab01", 45)
-    assert store.machines() == {}
+    assert store.reads.machines() == {}

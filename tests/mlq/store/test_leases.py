@@ -68,29 +68,29 @@ def test_an_attempt_is_renewed_by_the_machine_that_runs_it_only(
 def test_a_role_has_one_holder_until_it_lets_it_expire(
     store: Store, redis_client: redis.Redis
 ) -> None:
-    assert store.hold_role("reaper", "lab01", 30) == "lab01"
-    assert store.hold_role("reaper", "lab01", 30) == "lab01"
-    assert store.hold_role("reaper", "lab02", 30) == "lab01"
-    assert store.hold_role("janitor", "lab02", 30) == "lab02"
+    assert store.roles.hold_role("reaper", "lab01", 30) == "lab01"
+    assert store.roles.hold_role("reaper", "lab01", 30) == "lab01"
+    assert store.roles.hold_role("reaper", "lab02", 30) == "lab01"
+    assert store.roles.hold_role("janitor", "lab02", 30) == "lab02"
     assert 0 < redis_client.pttl("mlq:reaper") <= 30000
     redis_client.delete("mlq:reaper")
-    assert store.hold_role("reaper", "lab02", 30) == "lab02"
+    assert store.roles.hold_role("reaper", "lab02", 30) == "lab02"
 
 
 def test_a_role_is_free_although_the_servers_clock_was_set_back(
     store: Store, redis_client: redis.Redis
 ) -> None:
     other = Store(store.client)
-    assert store.hold_role("reaper", "lab01", 30, 0) == "lab01"
+    assert store.roles.hold_role("reaper", "lab01", 30, 0) == "lab01"
     redis_client.expire("mlq:reaper", 3600)  # as after the clock was set back
-    assert other.hold_role("reaper", "lab02", 30, 1000) == "lab01"
-    assert other.hold_role("reaper", "lab02", 30, 1029) == "lab01"
-    store.hold_role("reaper", "lab01", 30, 29)  # its holder is there
+    assert other.roles.hold_role("reaper", "lab02", 30, 1000) == "lab01"
+    assert other.roles.hold_role("reaper", "lab02", 30, 1029) == "lab01"
+    store.roles.hold_role("reaper", "lab01", 30, 29)  # its holder is there
     redis_client.expire("mlq:reaper", 3600)
-    assert other.hold_role("reaper", "lab02", 30, 1031) == "lab01"
-    assert other.hold_role("reaper", "lab02", 30, 1060) == "lab01"
-    assert other.hold_role("reaper", "lab02", 30, 1061) == "lab02"
-    assert store.hold_role("reaper", "lab01", 30, 61) == "lab02"
+    assert other.roles.hold_role("reaper", "lab02", 30, 1031) == "lab01"
+    assert other.roles.hold_role("reaper", "lab02", 30, 1060) == "lab01"
+    assert other.roles.hold_role("reaper", "lab02", 30, 1061) == "lab02"
+    assert store.roles.hold_role("reaper", "lab01", 30, 61) == "lab02"
 
 
 def test_a_machine_holds_one_reservation_and_a_job_has_one_machine(

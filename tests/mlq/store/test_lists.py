@@ -12,7 +12,7 @@ from mlq.store.store import PAGE, Store
 
 def test_an_index_is_read_page_by_page(store: Store, enqueue: Enqueue, admin: redis.Redis) -> None:
     ids = enqueue(2 * PAGE + 3)
-    pages = list(store.pages(("status",), "jobs"))
+    pages = list(store.reads.pages(("status",), "jobs"))
     assert [len(page) for page in pages] == [PAGE, PAGE, 3]
     assert [row[0] for page in pages for row in page] == ids
     admin.flushdb()
@@ -27,7 +27,9 @@ def test_indexes_know_what_has_ended_and_when(
     store.move([Move(one, Event.CANCEL)], NOW_S)
 
     def listed(index: str, from_score: float = 0) -> list[str]:
-        return [row[0] for page in store.pages(("status",), index, from_score) for row in page]
+        return [
+            row[0] for page in store.reads.pages(("status",), index, from_score) for row in page
+        ]
 
     assert listed("jobs") == [one, two, three]
     assert listed("unended") == [two]
@@ -44,9 +46,9 @@ def test_what_is_recent_comes_with_the_conditions_in_one_round_trip(
     store.move([Move(ended, Event.CANCEL)], NOW_S)
     claim(store)
     store.renew("lab01", [(runs, 1, "")], 45, NOW_S)
-    store.recent(("status",), since_s)  # from here on the server knows the scripts
+    store.reads.recent(("status",), since_s)  # from here on the server knows the scripts
     recorder = Recorder(redis_client)
-    rows, conditions = Store(recorder).recent(("status",), since_s)
+    rows, conditions = Store(recorder).reads.recent(("status",), since_s)
     assert rows == [[runs, "started"], [waits, "queued"], [ended, "canceled"]]
     assert list(conditions) == ["lab01"]
     assert recorder.sent == [["EVALSHA", "EVALSHA", "EVALSHA"]]
@@ -56,17 +58,17 @@ def test_what_is_recent_is_all_there_also_where_it_fills_pages(
     store: Store, enqueue: Enqueue
 ) -> None:
     ids = enqueue(PAGE + 1)
-    rows, _ = store.recent(("status",), 0)
+    rows, _ = store.reads.recent(("status",), 0)
     assert [row[0] for row in rows] == ids
     store.move([Move(job, Event.CANCEL) for job in ids], NOW_S)
-    rows, _ = store.recent(("status",), 0)
+    rows, _ = store.reads.recent(("status",), 0)
     assert sorted(row[0] for row in rows) == sorted(ids)
 
 
 def test_rows_leave_out_what_is_no_job(store: Store, enqueue: Enqueue) -> None:
     (job,) = enqueue(1)
-    assert store.rows(("status", "mlq_reason"), ["999", job]) == [[job, "queued", ""]]
-    assert store.rows(("status",), []) == []
+    assert store.reads.rows(("status", "mlq_reason"), ["999", job]) == [[job, "queued", ""]]
+    assert store.reads.rows(("status",), []) == []
 
 
 def test_jobs_are_found_by_name_in_order(store: Store, enqueue: Enqueue) -> None:
@@ -110,7 +112,7 @@ def test_an_altered_job_of_any_bytes_can_be_claimed_and_listed(
     redis_client.hset(f"rq:job:{job}", "mlq_spec", b'{"argv": "\xff\xfe"}')
     (mine,) = claim(store)
     assert (mine.id, mine.spec) == (job, '{"argv": "��"}')
-    assert store.rows(("status", "mlq_spec"), [job])[0][1] == "started"
+    assert store.reads.rows(("status", "mlq_spec"), [job])[0][1] == "started"
 
 
 def test_an_id_whose_job_is_gone_leaves_no_trace(
@@ -128,11 +130,11 @@ def test_an_id_whose_job_is_gone_leaves_no_trace(
 def test_a_machine_is_heard_when_it_renews_and_says_what_it_offers(
     store: Store, redis_client: redis.Redis
 ) -> None:
-    assert store.machines() == {}
+    assert store.reads.machines() == {}
     store.renew("lab01", [], 45, NOW_S)
     redis_client.zadd("mlq:machines", {"lab02": time_of(redis_client) - 600})
-    store.record_machine("lab01", {"cores_total": 8}, {"queues": "mlq", "state": "idle"})
-    machines = store.machines()
+    store.roles.record_machine("lab01", {"cores_total": 8}, {"queues": "mlq", "state": "idle"})
+    machines = store.reads.machines()
     assert set(machines) == {"lab01", "lab02"}
     assert machines["lab01"][1] == {"cores_total": 8}
     assert 0 <= machines["lab01"][0] < 60

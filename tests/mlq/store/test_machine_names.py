@@ -29,7 +29,7 @@ def speak(store: Store, worker: WorkerIdentity) -> None:
 
 
 def holder(store: Store) -> str:
-    found = store.name_holder("lab01")
+    found = store.roles.name_holder("lab01")
     assert found is not None
     return found.who.worker
 

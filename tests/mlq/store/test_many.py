@@ -72,7 +72,7 @@ def test_the_lists_are_sound_after_each_slice(
     canceled, stopping = queue.cancel(ids)
     assert done == [7, 14, 21, 28, 35, 40]
     assert set(canceled) | set(stopping) == set(ids)
-    assert store.rows(("status",), [child])[0][1] == "canceled"
+    assert store.reads.rows(("status",), [child])[0][1] == "canceled"
     done.clear()
     queue.retry(canceled)
     assert done[-1] == len(canceled)
@@ -120,7 +120,7 @@ def many_children(enqueue: Enqueue, count: int, **options: Any) -> tuple[str, li
 
 
 def count_of(store: Store, ids: list[str], state: str) -> int:
-    return [row[1] for row in store.rows(("status",), ids)].count(state)
+    return [row[1] for row in store.reads.rows(("status",), ids)].count(state)
 
 
 def test_a_refused_subtree_is_told_whole(
@@ -131,7 +131,7 @@ def test_a_refused_subtree_is_told_whole(
     (free,) = enqueue(1, after=[grandchildren[0], parent], after_any=True)
     queue.cancel([parent])
     assert count_of(store, children + grandchildren, "canceled") == 1300
-    assert store.rows(("status",), [free])[0][1] == "queued"
+    assert store.reads.rows(("status",), [free])[0][1] == "queued"
     assert waiting(admin) == [free]
 
 
@@ -140,13 +140,13 @@ def test_a_child_that_waits_anew_is_not_told_of_an_earlier_end(
 ) -> None:
     parent, children = many_children(enqueue, 1100)
     (mine,) = store.claim([(CLASS.replace("p0", "p1"), 1)], LAB01, 45, NOW_S)
-    store.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], NOW_S))
-    told = [row[0] for row in store.rows(("status",), children) if row[1] == "deferred"]
+    store.runner.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], NOW_S))
+    told = [row[0] for row in store.reads.rows(("status",), children) if row[1] == "deferred"]
     # Before it was told, the child is canceled, and both are run again.
-    store.run(move_operation([Move(told[0], Event.CANCEL)], NOW_S))
-    store.run(move_operation([Move(parent, Event.RERUN), Move(told[0], Event.RERUN)], NOW_S))
+    store.runner.run(move_operation([Move(told[0], Event.CANCEL)], NOW_S))
+    store.runner.run(move_operation([Move(parent, Event.RERUN), Move(told[0], Event.RERUN)], NOW_S))
     store.tell(NOW_S)
-    assert store.rows(("status",), [told[0]])[0][1] == "deferred"
+    assert store.reads.rows(("status",), [told[0]])[0][1] == "deferred"
     assert count_of(store, children, "queued") == 1099
 
 
@@ -156,10 +156,12 @@ def test_many_children_are_told_in_order_so_that_none_rewrites_the_list(
     parent, children = many_children(enqueue, 2500)
     after_them = enqueue(3)
     (mine,) = store.claim([(CLASS.replace("p0", "p1"), 1)], LAB01, 45, NOW_S)
-    store.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], NOW_S))
+    store.runner.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], NOW_S))
     seen = [waiting(admin)]
     # These have not been told.
-    store.run(move_operation([Move(one, Event.CANCEL) for one in children[1200:1210]], NOW_S))
+    store.runner.run(
+        move_operation([Move(one, Event.CANCEL) for one in children[1200:1210]], NOW_S)
+    )
     while not store.tell(NOW_S, slices=1):
         seen.append(waiting(admin))
         assert problems(admin) == []

@@ -125,9 +125,9 @@ def test_a_loss_judged_by_the_lease_stands_only_while_the_lease_is_over(
 def test_a_requeued_job_waits_from_now_on(store: Store, enqueue: Enqueue) -> None:
     (job,) = enqueue(1)
     (taken,) = claim(store)
-    before = store.rows(("enqueued_at",), [job])
+    before = store.reads.rows(("enqueued_at",), [job])
     store.move([Move(job, Event.LOSE, taken.attempt)], time.time() + 3600)
-    assert store.rows(("enqueued_at",), [job]) > before
+    assert store.reads.rows(("enqueued_at",), [job]) > before
 
 
 def test_a_job_that_is_handed_back_can_be_put_where_it_belongs(

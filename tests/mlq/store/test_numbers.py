@@ -100,6 +100,6 @@ def test_a_batch_in_which_a_number_is_taken_is_not_stored_and_sent_again_says_th
     args = {"common": ["c", "d"], "jobs": batch, "templates": {}, "at": "x"}
     operation = Operation("submit", args)
     for _ in range(2):
-        (reply,) = store.run(operation)
+        (reply,) = store.runner.run(operation)
         assert reply == {"taken": job}
         assert admin.exists("rq:job:8") == 0

@@ -36,7 +36,7 @@ class Slow(Recorder):
 
 def claim(store: Store, operation: Operation | None = None) -> list[Claim]:
     operation = operation or claim_operation([(CLASS, 1)], LAB01, 45, NOW_S)
-    (reply,) = store.run_on_disk(operation)
+    (reply,) = store.runner.run_on_disk(operation)
     return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
 

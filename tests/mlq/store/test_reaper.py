@@ -125,7 +125,7 @@ class Reaper:
 
 
 def state_of(store: Store, job_id: str) -> str:
-    return store.rows(("status",), [job_id])[0][1]
+    return store.reads.rows(("status",), [job_id])[0][1]
 
 
 def test_a_successor_knows_since_when_the_reaper_itself_is_silent(
@@ -195,7 +195,7 @@ def test_what_the_reaper_sees_of_a_silent_machine_is_told(
     queue = Queue(store, room.settings)
     store.renew("lab01", [], 45, 0.0)
     store.claim([("p0.c1.m2048.g0.v0", 1)], LAB01, 45, time.time())
-    store.record_machine("lab01", {"tunnel": True, "condition": ""}, {"state": "busy"})
+    store.roles.record_machine("lab01", {"tunnel": True, "condition": ""}, {"state": "busy"})
     assert queue.conditions() == {}
     store.client.call("ZINCRBY", "mlq:machines", -200, "lab01")
     assert queue.conditions() == {"lab01": "not heard of for 3m20s"}
@@ -221,7 +221,7 @@ def test_who_has_not_the_role_judges_nobody(store: Store, enqueue: Enqueue, tmp_
     room.turn(room.reaper("lab01"))
     second = room.reaper("lab02")
     for _ in range(20):
-        store.hold_role("reaper", "lab01", 30)  # its holder is there
+        store.roles.hold_role("reaper", "lab01", 30)  # its holder is there
         room.turn(second)
     assert state_of(store, job) == "started"
 
@@ -233,8 +233,8 @@ def test_the_reaper_tells_children_that_nobody_told(
     children = enqueue(1200, after=[parent])
     (mine,) = store.claim([("p0.c1.m2048.g0.v0", 1)], LAB01, 45, time.time())
     # Whoever commits the end dies after the first slice.
-    store.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], time.time()))
-    states = [row[1] for row in store.rows(("status",), children)]
+    store.runner.run(move_operation([Move(parent, Event.SUCCEED, mine.attempt)], time.time()))
+    states = [row[1] for row in store.reads.rows(("status",), children)]
     assert 0 < states.count("queued") < 1200
     assert problems(admin) == []
     Room(store, tmp_path).reaper("lab02").beat()

@@ -13,7 +13,7 @@ from mlq.store.store import Store
 
 
 def states(store: Store, *ids: str) -> list[str]:
-    return [row[1] for row in store.rows(("status",), ids)]
+    return [row[1] for row in store.reads.rows(("status",), ids)]
 
 
 def end(store: Store, job_id: str, event: Event) -> None:
@@ -87,10 +87,10 @@ def test_sent_again_it_puts_nothing_back_twice(
     (child,) = enqueue(1, after=[parent])
     end(store, parent, Event.FAIL)
     operation = move_operation([Move(parent, Event.RERUN)], NOW_S)
-    (first,) = store.run(operation)
+    (first,) = store.runner.run(operation)
     assert first["revived"] == [[parent, child]]
     queue.cancel([child])
-    assert store.run(operation) == [first]
+    assert store.runner.run(operation) == [first]
     assert states(store, child) == ["canceled"]
 
 
@@ -114,7 +114,9 @@ def test_who_was_not_told_of_the_failure_yet_waits_on(
 ) -> None:
     (parent,) = enqueue(1)
     children = enqueue(1100, after=[parent])
-    store.run(move_operation([Move(parent, Event.CANCEL)], NOW_S))  # who does not go on telling
+    store.runner.run(
+        move_operation([Move(parent, Event.CANCEL)], NOW_S)
+    )  # who does not go on telling
     told = states(store, *children).count("canceled")
     assert 0 < told < len(children)
     assert len(queue.retry([parent]).revived) == told

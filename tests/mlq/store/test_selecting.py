@@ -39,7 +39,7 @@ def test_a_name_means_its_latest_job_that_has_not_ended_else_its_latest(
 def test_globs_and_states_find_jobs_in_order(
     store: Store, enqueue: Enqueue, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlq.store.listing.SIFTED", 7)
+    monkeypatch.setattr("mlq.store.reads.SIFTED", 7)
     ids = [enqueue(1, name=f"{'lr' if n % 2 else 'wd'}-{n}")[0] for n in range(40)]
     enqueue(5)
     queue.cancel(ids[:10])
@@ -56,7 +56,7 @@ def test_globs_and_states_find_jobs_in_order(
 def test_many_jobs_in_one_place_in_line_are_each_found_once(
     store: Store, enqueue: Enqueue, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlq.store.listing.SIFTED", 3)
+    monkeypatch.setattr("mlq.store.reads.SIFTED", 3)
     ids = enqueue(11)
     for one in ids:
         store.client.call("ZADD", "mlq:jobs", 5, one)

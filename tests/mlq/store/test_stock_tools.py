@@ -70,7 +70,7 @@ def mixture(store: Store, enqueue: Enqueue) -> Mixture:
     store.move([Move(canceled, Event.CANCEL)], NOW_S)
     (claim,) = store.claim([(CLASS, 1)], LAB01, 45, NOW_S)
     assert claim.id == started
-    store.record_machine("lab01", {}, rq_worker("lab01", True, NOW_S, NOW_S))
+    store.roles.record_machine("lab01", {}, rq_worker("lab01", True, NOW_S, NOW_S))
     return Mixture(
         {
             State.FINISHED: finished,
@@ -145,7 +145,7 @@ def test_rqs_clean_up_touches_neither_leases_nor_ended_jobs(
 ) -> None:
     clean_registries(queue)
     for state, job_id in mixture.jobs.items():
-        assert store.rows(("status",), [job_id]) == [[job_id, state]]
+        assert store.reads.rows(("status",), [job_id]) == [[job_id, state]]
     assert [held.id for held in store.held("lab01")] == [mixture.jobs[State.STARTED]]
 
 
@@ -204,7 +204,7 @@ def test_a_queue_of_plain_rq_of_any_name_is_seen_and_claimed(
     assert store.peek().heads == (head,)
     (claim,) = store.claim([("default", 1)], LAB01, 45, NOW_S)
     assert (claim.id, claim.attempt, claim.class_name) == (job.id, 1, "default")
-    seen = view(store.rows(FIELDS, [job.id])[0], Layout(tmp_path), 2048)
+    seen = view(store.reads.rows(FIELDS, [job.id])[0], Layout(tmp_path), 2048)
     assert (seen.state, seen.command, seen.machine) == ("started", "math.hypot(3, 4)", "lab01")
     job.refresh()
     assert job.get_status() == "started"

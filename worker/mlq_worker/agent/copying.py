@@ -121,7 +121,9 @@ class CopierRole:
     def take(self) -> None:
         """Take or keep the role."""
         ttl_s = _ROLE_BEATS * self._settings.beat_s
-        self._holder = self._store.hold_role("copier", self._settings.machine, ttl_s, self._clock())
+        self._holder = self._store.roles.hold_role(
+            "copier", self._settings.machine, ttl_s, self._clock()
+        )
 
     def make(self) -> None:
         """Make a copy in the background."""

@@ -22,7 +22,7 @@ _FIELDS = (
 def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
     """Return the past of these jobs, by id; an empty one of a job that the queue does not know."""
     found = {job_id: History() for job_id in ids}
-    for job_id, _, spec, retries, failures, losses, stop, faults in store.rows(
+    for job_id, _, spec, retries, failures, losses, stop, faults in store.reads.rows(
         _FIELDS, list(found)
     ):
         # Of a job that an older mlq enqueued only the description says it.

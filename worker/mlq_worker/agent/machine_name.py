@@ -78,10 +78,10 @@ class MachineName:
         asked_s = self._clock()
         if asked_s - self._asked_at_s >= self._beat_s / 2 and self._reader.ask(self._read):
             self._asked_at_s = asked_s
-        holder = self._store.name_holder(self._context.machine)
+        holder = self._store.roles.name_holder(self._context.machine)
         look = self._look or BeatLook(asked_s, None, "no answer yet")
         if self._watch.may_take(holder, look, asked_s, self._clock(), self._context.is_alive):
-            holder = self._store.hold_name(self._me, holder)
+            holder = self._store.roles.hold_name(self._me, holder)
             if holder.who.worker == self._me.worker:
                 return None
         return self._refusal(holder, look)

@@ -81,7 +81,7 @@ class QueueEffects:
     def _adopt(self, _action: Adopt) -> None:
         link = self._context.reach_supervisor()
         held = link.hello["attempts"]
-        rows = self._store.rows(("status", "origin"), [one["id"] for one in held])
+        rows = self._store.reads.rows(("status", "origin"), [one["id"] for one in held])
         classes = {row[0]: row[2] for row in rows}
         past = histories(self._store, [one["id"] for one in held])
         now_s, utc_s, settings = self._now_s(), self._utc_s(), self._settings
@@ -97,7 +97,7 @@ class QueueEffects:
 
     @act.register
     def _restore_probation(self, _action: RestoreProbation) -> None:
-        _, record = self._store.machines().get(self._context.machine, (0.0, {}))
+        _, record = self._store.reads.machines().get(self._context.machine, (0.0, {}))
         self._memory.conduct.probation.restore(record.get("aside"), self._now_s())
         self._memory.is_restored = True
 
@@ -129,7 +129,7 @@ class QueueEffects:
         running = bool(memory.attempts.active())
         worker = rq_worker(self._settings.machine, running, self._started_s, utc_s)
         ttl_s = self._settings.forget_machines_days * 86400
-        self._store.record_machine(self._settings.machine, record, worker, ttl_s)
+        self._store.roles.record_machine(self._settings.machine, record, worker, ttl_s)
         memory.shown_mode = action.mode
 
     def _health(self, note: str) -> WorkerHealth:
@@ -150,7 +150,7 @@ class QueueEffects:
 
     @act.register
     def _compare_absences(self, _action: CompareAbsences) -> None:
-        self._memory.absences.compare(self._store.machines(), self._settings.lease_s)
+        self._memory.absences.compare(self._store.reads.machines(), self._settings.lease_s)
 
     @act.register
     def _raise_numbers(self, action: RaiseNumbers) -> None:
@@ -214,7 +214,7 @@ class QueueEffects:
     def _commit_and_claim(self, action: CommitAndClaim) -> None:
         sent_s = self._now_s()
         # A claim is on the server's disk before anything is done about it.
-        replies = self._store.run_on_disk(*self._operations(action))
+        replies = self._store.runner.run_on_disk(*self._operations(action))
         refused = Moved.from_reply(replies[0]).refused if action.moves else ()
         claimed = replies[-2]["claims"] or () if action.fits else ()
         self._memory.moved(action.moves, refused, sent_s)
@@ -250,4 +250,4 @@ class QueueEffects:
 
     @act.register
     def _release_name(self, _action: ReleaseName) -> None:
-        self._store.release_name(self._context.identity)
+        self._store.roles.release_name(self._context.identity)

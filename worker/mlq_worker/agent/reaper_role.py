@@ -122,7 +122,9 @@ class ReaperRole:
 
     def _take(self) -> None:
         ttl_s = _ROLE_BEATS * self._settings.beat_s
-        self._holder = self._store.hold_role("reaper", self._settings.machine, ttl_s, self._clock())
+        self._holder = self._store.roles.hold_role(
+            "reaper", self._settings.machine, ttl_s, self._clock()
+        )
 
     def _forget_old_jobs(self) -> None:
         self._forget_due_s = self._clock() + _FORGET_EVERY_S
@@ -140,4 +142,6 @@ class ReaperRole:
         self._judged = None
         done = self._store.move(verdicts.moves, self._utc_s(), self._settings.courtesy_s)
         self._refused.sent(verdicts.moves, done.refused, self._boot_s())
-        self._store.record_sightings(dict(verdicts.sightings), _ROLE_BEATS * self._settings.beat_s)
+        self._store.roles.record_sightings(
+            dict(verdicts.sightings), _ROLE_BEATS * self._settings.beat_s
+        )

@@ -248,10 +248,10 @@ end
 
 local DELETED_TTL_S = 30 * 86400
 
--- Whether a running attempt's job is no job any more. If rq's tools deleted it, which know nothing
--- of leases, its id still stands in mlq:jobs, and is noted. Whoever meets such an attempt drops it
--- where it stands; its machine ends it with its next renewal.
-local function is_gone(id)
+-- Note that a running attempt's job was deleted by rq's tools, which know nothing of leases: then its
+-- id still stands in mlq:jobs. Return whether the job is gone, so or otherwise. Whoever meets such an
+-- attempt drops it where it stands; its machine ends it with its next renewal.
+local function note_if_gone(id)
   if redis.call('EXISTS', job_key(id)) == 1 then
     return false
   end
@@ -263,10 +263,10 @@ local function is_gone(id)
   return true
 end
 
--- Whether a job was deleted on purpose. Of one that is merely unknown the queue knows nothing: its
--- data may be older than the job.
+-- Whether a job was deleted on purpose, as far as that is noted. Of one that is merely unknown the
+-- queue knows nothing: its data may be older than the job.
 local function was_deleted(id)
-  return is_gone(id) and redis.call('ZSCORE', 'mlq:deleted', id)
+  return redis.call('EXISTS', job_key(id)) == 0 and redis.call('ZSCORE', 'mlq:deleted', id)
 end
 
 -- The word of a job's command (mlq.jobs.needs), or nil.

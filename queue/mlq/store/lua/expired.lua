@@ -15,7 +15,7 @@ local attempts = {}
 local function tell(members)
   for i = 1, #members, 2 do
     local id, attempt = string.match(members[i], '^(.-):(%d+)$')
-    if not id or #attempt > 9 or is_gone(id) then
+    if not id or #attempt > 9 or note_if_gone(id) then
       redis.call('ZREM', 'mlq:leases', members[i])
     else
       local job = redis.call('HMGET', job_key(id), 'mlq_machine', 'mlq_boot_id',

@@ -6,7 +6,7 @@
 local attempts = {}
 for _, member in ipairs(redis.call('SMEMBERS', 'mlq:held:' .. args.machine)) do
   local id, attempt = string.match(member, '^(.-):(%d+)$')
-  if not id or #attempt > 9 or is_gone(id) then
+  if not id or #attempt > 9 or note_if_gone(id) then
     redis.call('SREM', 'mlq:held:' .. args.machine, member)
   else
     local job = redis.call('HMGET', job_key(id), 'mlq_boot_id', 'mlq_supervisor_id',

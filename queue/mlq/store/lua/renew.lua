@@ -65,6 +65,9 @@ for _, held in ipairs(args.attempts) do
     status = found[1], attempt = number_or(found[2]), machine = found[3],
     class = found[4] or '', stop = found[5], signature = found[6],
   }
+  if not job.status then
+    note_if_gone(id)
+  end
   local how = standing(id, attempt, job, signature)
   if other_holder and how ~= 'lost' then
     how = nil

@@ -47,15 +47,22 @@ _CONDITIONS = Operation("conditions", {})
 _MACHINES = Operation("machines", {})
 
 
-class Listing(ScriptRunner):
-    """The part of `Store` that only reads."""
+class Reads:
+    """What people ask of the queue.
+
+    Args:
+        runner: sends the operations.
+    """
+
+    def __init__(self, runner: ScriptRunner) -> None:
+        self._runner = runner
 
     def rows(self, fields: Sequence[str], ids: Sequence[str]) -> list[list[str]]:
         """Return [id, value, ...] for each of these ids that is a job."""
         found: list[list[str]] = []
         for start in range(0, len(ids), PAGE):
             args = {"fields": fields, "ids": ids[start : start + PAGE]}
-            (reply,) = self.run(Operation("list", args))
+            (reply,) = self._runner.run(Operation("list", args))
             found += reply["rows"] or ()
         return found
 
@@ -72,7 +79,7 @@ class Listing(ScriptRunner):
         """
         after = 0
         while True:
-            (reply,) = self.run(_page(fields, index, from_score, after, limit))
+            (reply,) = self._runner.run(_page(fields, index, from_score, after, limit))
             yield list(reply["rows"] or ())
             after = int(reply["next"])
             if not after:
@@ -89,7 +96,7 @@ class Listing(ScriptRunner):
             since_s: unix time.
         """
         asked = [_page(fields, "unended", 0, 0), _page(fields, "ended", since_s, 0)]
-        unended, ended, told = self.run(*asked, _CONDITIONS)
+        unended, ended, told = self._runner.run(*asked, _CONDITIONS)
         if unended["next"] or ended["next"]:
             # From the beginning: what ended after the first answers may be in neither.
             pages = [*self.pages(fields, "unended"), *self.pages(fields, "ended", since_s)]
@@ -109,12 +116,12 @@ class Listing(ScriptRunner):
             ended: how many of those that ended last, if not all.
         """
         asked = [_page(fields, "unended", 0, 0), _page(fields, "ended", since_s, 0)]
-        first, last, told = self.run(*asked, _CONDITIONS)
+        first, last, told = self._runner.run(*asked, _CONDITIONS)
         rows = [*(first["rows"] or ()), *(last["rows"] or ())]
         if not first["next"] and not last["next"]:
             return Glance(rows, _conditions(told))
         args = {"fields": fields, "since": since_s, "ended": ended, "most": PAGE}
-        (more,) = self.run(Operation("glance", args))
+        (more,) = self._runner.run(Operation("glance", args))
         rows = [*(first["rows"] or ()), *(more["rows"] or ())]
         return Glance(rows, _conditions(told), more["counts"], more["ended_since"])
 
@@ -123,7 +130,7 @@ class Listing(ScriptRunner):
 
         The id is "" if there is none.
         """
-        (reply,) = self.run(Operation("latest_named", {"name": name}))
+        (reply,) = self._runner.run(Operation("latest_named", {"name": name}))
         return reply["id"], reply["of"]
 
     def sift(self, index: str, states: Collection[str], sieve: Sieve) -> Iterator[tuple[str, str]]:
@@ -142,18 +149,18 @@ class Listing(ScriptRunner):
         }
         part = {"from": "-inf", "skip": 0}
         while part:
-            (reply,) = self.run(Operation("sift", {**args, **part}))
+            (reply,) = self._runner.run(Operation("sift", {**args, **part}))
             yield from ((job_id, name) for job_id, name in reply["found"] or ())
             part = reply.get("next")
 
     def conditions(self) -> Conditions:
         """Return how each machine that holds attempts was last heard, and seen by the reaper."""
-        (reply,) = self.run(_CONDITIONS)
+        (reply,) = self._runner.run(_CONDITIONS)
         return _conditions(reply)
 
     def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
         """Return machine -> (seconds since it was last heard by the server, its record)."""
-        (reply,) = self.run(_MACHINES)
+        (reply,) = self._runner.run(_MACHINES)
         return {
             name: (heard_s, dict_or_empty(text)) for name, heard_s, text in reply["machines"] or ()
         }
