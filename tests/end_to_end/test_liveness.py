@@ -19,7 +19,7 @@ from mlq.files.layout import write_atomically
 from mlq.jobs.spec import FunctionCall
 from mlq.server.status import status
 from mlq.submit.submission import Submission
-from mlq_worker.ipc.processes import look_at
+from mlq_worker.ipc.procfs import look_at
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 CHECKPOINTING = """

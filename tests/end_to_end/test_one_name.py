@@ -16,7 +16,7 @@ from sandbox import MLQ
 from waiting import wait_for
 
 from mlq_worker.agent.host_id import host_id
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 
 TICKS = "while [ ! -e end ]; do echo $MLQ_ATTEMPT >>ticks; sleep 0.05; done"
 FLAGS = ("--cores", "2", "--gpus", "none")
@@ -61,9 +61,9 @@ def elsewhere(
 
 def signal_all(process: subprocess.Popen[str], number: signal.Signals) -> None:
     """Signal all processes of a host, its jobs last: the supervisor looks before they go on."""
-    (first,) = (one.pid for one in processes.look().values() if one.parent == process.pid)
+    (first,) = (one.pid for one in procfs.look().values() if one.parent == process.pid)
     its = namespace_of(first)
-    for pid in sorted((pid for pid in processes.look() if namespace_of(pid) == its), key=is_job):
+    for pid in sorted((pid for pid in procfs.look() if namespace_of(pid) == its), key=is_job):
         os.kill(pid, number)
 
 
@@ -75,7 +75,7 @@ def namespace_of(pid: int) -> str:
 
 
 def is_job(pid: int) -> bool:
-    return bool(processes.mark_of(pid))
+    return bool(procfs.mark_of(pid))
 
 
 def status_of(machine: Machine) -> str:

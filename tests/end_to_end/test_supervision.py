@@ -11,7 +11,7 @@ import pytest
 from local_lab import PATIENT, Lab, alive
 from waiting import wait_for
 
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 
 WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
 
@@ -155,7 +155,7 @@ def test_nothing_is_left_of_a_canceled_job(lab: Lab, kind: str) -> None:
 
 def descendants(root: int) -> list[int]:
     """Return all processes below one."""
-    table, found = processes.look(), [root]
+    table, found = procfs.look(), [root]
     for pid in found:
         found += [one.pid for one in table.values() if one.parent == pid]
     return found[1:]

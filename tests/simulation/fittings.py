@@ -84,25 +84,25 @@ class SimChannel:
 class SimDoor(WorkerListener):
     """The real door; who waits at it comes from the simulation."""
 
-    def __init__(self, listener: list[SimChannel], poll: Any) -> None:
-        self._listener, self._poll = listener, poll  # type: ignore[assignment]
-        self._worker, self._greeted = None, False
+    def __init__(self, waiting: list[SimChannel], host: Any) -> None:
+        super().__init__((), host.poll(), host.note)
+        self._waiting = waiting
 
     def change(self) -> None:
         worker = self._worker
         if worker is not None and worker.closed:
             self.close()
-        if self._listener:
+        if self._waiting:
             self.close()
-            self._worker = self._listener.pop(0)  # type: ignore[attr-defined]
+            self._worker = self._waiting.pop(0)  # type: ignore[assignment]
             self._worker.wake()  # it may have spoken already
 
 
 class SimBeats(HeartbeatWriter):
     """The real thread of beats, as a task."""
 
-    def __init__(self, machine: Machine, nfs: Any, identity: dict[str, str], **how: Any) -> None:
-        super().__init__(how["layout"], identity, how["beat_s"], how["wake"], how["guard"])
+    def __init__(self, machine: Machine, nfs: Any, *how: Any) -> None:
+        super().__init__(*how)
         self._machine, self._nfs = machine, nfs
         engine, stopped = machine.engine, [False]
         self._stop = SimpleNamespace(  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from mlq_worker.ipc.processes import MARK_VARIABLE, Process
+from mlq_worker.ipc.procfs import MARK_VARIABLE, Process
 from simulation.engine import Engine, Timer
 from simulation.nfs import View
 from simulation.queue_host import Link

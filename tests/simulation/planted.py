@@ -30,13 +30,13 @@ from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.spawner import Spawner
 from mlq_worker.liveness import fence
 from mlq_worker.liveness.verdicts import BeatMonitor, BeatSnapshot, Leases
-from mlq_worker.supervisor import heartbeat
 from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.events import Event, GivenUp, OrderReceived
 from mlq_worker.supervisor.state import Attempts
 from simulation import faults, placing_faults, seams
 from simulation.nfs import Nfs
+from simulation.sim_host import SimHost
 from simulation.supervision import SimLauncher
 
 _CACHED = "local earlier = cached_reply()\nif earlier then return earlier end\n"
@@ -171,18 +171,18 @@ def gone_with_its_leader(patch: Any) -> None:
 
 
 def orphans_are_found_by_their_mark(patch: Any) -> None:
-    def members(targets: Any, table: Any = None) -> Any:
-        table = processes.look() if table is None else table
-        marks = {processes.mark_of(target.pid) for target in targets if target.pid in table}
+    def members(host: Any, targets: Any, table: Any = None) -> Any:
+        table = host.look() if table is None else table
+        marks = {host.mark_of(target.pid) for target in targets if target.pid in table}
         return {
             pid: one
             for pid, one in table.items()
-            if processes.mark_of(pid) in marks - {""} and one.session == pid
+            if host.mark_of(pid) in marks - {""} and one.session == pid
         }
 
     def sweep(self: Spawner, job: Any, now: float) -> None:
         real(self, job, now)
-        if not members([job.target]):
+        if not members(self._host, [job.target]):
             job.keeper = Gone(job.target.pid or 0, 0, None)  # type: ignore[arg-type]
 
     real = Spawner._sweep
@@ -194,8 +194,8 @@ def a_launcher_outlives_its_supervisor(patch: Any) -> None:
     """And kills, when it goes on, what bears the machine's marks."""
 
     def hung_up(self: SimLauncher) -> None:
-        prefix = self.supervisor.options.mark_prefix
-        processes.kill_all(lambda: processes.marked(prefix, ()))
+        host, prefix = self.supervisor.host, self.supervisor.options.mark_prefix
+        processes.kill_all(host, lambda: processes.marked(host, prefix, ()))
         self.end()
 
     patch.setattr(SimLauncher, "supervisor_died", lambda self: None)
@@ -266,7 +266,8 @@ def the_queue_is_looked_at_once(patch: Any) -> None:
 
 
 def a_beat_counts_on_any_folder(patch: Any) -> None:
-    patch.setattr(heartbeat, "pinned", nullcontext)
+    # Only the beats ask the host: the stand-in for the launcher's files asks by itself.
+    patch.setattr(SimHost, "pinned", lambda self, layout: nullcontext(layout))
 
 
 def the_root_is_not_asked_for_attempts(patch: Any) -> None:

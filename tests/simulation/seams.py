@@ -7,10 +7,8 @@ socket, a thread.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,59 +24,13 @@ from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.files.strict_files import Found
 from mlq_worker.agent import nfs, queue_state
 from mlq_worker.agent.copying import CopierFacts, CopierRole
-from mlq_worker.ipc import clock, processes
-from mlq_worker.launcher import outbox, result_writer, spawner
-from mlq_worker.supervisor import heartbeat, listener, loop, notices
-from mlq_worker.supervisor.audience import Manner
 from simulation import poisoned_results, roots
-from simulation.fittings import SimDoor
-from simulation.supervision import prepared, shelved
 
 WORLD: Any = None
 
 
 def _here() -> Any:
     return WORLD.engine.here
-
-
-def _boottime() -> float:
-    return float(_here().boot_s())
-
-
-def _utc_now() -> str:
-    from mlq.units import utc_iso
-
-    return utc_iso(_here().utc_s())
-
-
-def _note(text: str) -> None:
-    WORLD.engine.note(text)
-
-
-def _look() -> dict[int, Any]:
-    return {one.pid: one.row() for one in _here().table.values() if one.alive}
-
-
-def _look_at(pid: int) -> Any:
-    one = _here().table.get(pid)
-    return None if one is None else one.row()
-
-
-def _mark_of(pid: int) -> str:
-    one = _here().table.get(pid)
-    return "" if one is None else one.mark
-
-
-_PROCESSES_OS = SimpleNamespace(
-    kill=lambda pid, number: _here().kill(pid, number),
-    killpg=lambda group, number: _here().killpg(group, number),
-)
-_SPAWNER_OS = SimpleNamespace(
-    close=lambda _descriptor: None, WIFSIGNALED=os.WIFSIGNALED, WIFEXITED=os.WIFEXITED
-)
-_LOOP_SELECT = SimpleNamespace(
-    POLLIN=1, poll=lambda: SimpleNamespace(register=lambda *_: None, unregister=lambda *_: None)
-)
 
 
 class NoCopying:
@@ -108,35 +60,6 @@ def _confirm_copy(root: Any, size: int) -> bool:
     return True
 
 
-class _Aftermath:
-    """Nothing is said of simulated logs and memory."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def started(self, *_: object) -> None: ...
-
-    def killed(self, *_: object) -> None: ...
-
-    def notes(self, _key: object) -> list[str]:
-        return []
-
-
-class _Preparation:
-    """Makes an attempt's folder on simulated NFS."""
-
-    def __init__(self, layout: Any, holder: Any, *, last_look: Any) -> None:
-        del last_look  # it looks each time
-        self._layout, self._holder = layout, holder
-        self._again: set[Any] = set()
-
-    def expect(self, key: Any) -> None:
-        self._again.add(key)
-
-    def prepare(self, order: Any) -> Any:
-        again = order.attempt in self._again
-        return prepared(order, self._layout, self._holder, _here(), WORLD.nfs, again=again)
-
-
 def _read_beats(layout: Any, machines: Any, now_s: Any, *, real: Any = nfs.read_beats) -> Any:
     return real(layout, sorted(machines), now_s)  # the order of a set is not the seed's
 
@@ -159,38 +82,9 @@ def seams(scripts: Any) -> Iterator[pytest.MonkeyPatch]:
         (mlq_worker.agent.nfs_reads, "read_progress", lambda *_: {}),
         (mlq_worker.agent.reaper_role, "read_beats", _read_beats),
         (nfs, "pinned", roots.pinned),
-        (heartbeat, "pinned", roots.pinned),
         (queue_state, "pinned", roots.pinned),
         (queue_state, "largest_number", lambda _root: WORLD.nfs.largest_number(_here())),
         (nfs, "read_file", _read_file),
-        (clock, "boottime", _boottime),
-        (clock, "utc_now", _utc_now),
-        (heartbeat, "boottime", _boottime),
-        (result_writer, "boottime", _boottime),
-        (spawner, "boottime", _boottime),
-        (spawner, "utc_now", _utc_now),
-        (loop, "note", _note),
-        (listener, "note", _note),
-        (result_writer, "note", _note),
-        (loop, "WorkerListener", SimDoor),
-        (loop, "Keeper", lambda _runtime: None),
-        (loop, "LauncherProcess", lambda *_: WORLD.launch()),
-        (loop, "select", _LOOP_SELECT),
-        (processes, "look", _look),
-        (processes, "look_at", _look_at),
-        (processes, "mark_of", _mark_of),
-        (processes, "os", _PROCESSES_OS),
-        (notices, "manner_of", lambda _pid, _number: Manner(heeds=True)),
-        (spawner, "os", _SPAWNER_OS),
-        (spawner, "Pool", lambda _size: None),
-        (spawner, "Aftermath", _Aftermath),
-        (spawner, "Preparation", _Preparation),
-        (outbox, "boottime", _boottime),
-        (
-            result_writer,
-            "write_result",
-            lambda one, layout, _: shelved(one, layout, _here(), WORLD.nfs),
-        ),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.getLogger("mlq_worker"), "disabled", True)

@@ -1,4 +1,4 @@
-"""The real supervisor loop, launcher code and shelf, on simulated processes, channels and disks."""
+"""The real supervisor loop and launcher code, on simulated processes, channels and disks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from types import SimpleNamespace
 from typing import Any
 
 from mlq.files.layout import Layout
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.messages import Commands
 from mlq_worker.ipc.options import Options
+from mlq_worker.ipc.procfs import below
 from mlq_worker.ipc.values import Order, Result, to_json
+from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.keepers import Gone, Leader
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.prepare import Ready
 from mlq_worker.launcher.spawner import Spawner
-from mlq_worker.supervisor.heartbeat import guard_of
+from mlq_worker.supervisor import edges as supervisor_edges
+from mlq_worker.supervisor.audience import Manner
 from mlq_worker.supervisor.loop import Supervisor
 from simulation import placing_faults
 from simulation.engine import LEAST_S, Timer
-from simulation.fittings import HOP_S, SimBeats, SimChannel, SimPool
+from simulation.fittings import HOP_S, SimBeats, SimChannel, SimDoor, SimPool
 from simulation.machine import Machine
 from simulation.roots import pinned
+from simulation.sim_host import SimHost
 
 LAUNCH_S = 0.05
 
@@ -63,15 +68,15 @@ class SimLauncher:
         self._due = float("inf")
         machine.died = self.wake
         self.pool = SimPool(4, machine, self.wake)
-        self.spawner = Spawner(
-            self._own,  # type: ignore[arg-type]
-            layout,
-            (machine.queue_name, machine.boot_id),
+        place = (machine.queue_name, machine.boot_id)
+        edges = Edges(
+            supervisor.host,
             SimKeepers(machine, self.pid),  # type: ignore[arg-type]
-            supervisor.supervisor_id,
+            self.pool,  # type: ignore[arg-type]
+            SimFiles(layout, Holder(*place, supervisor.supervisor_id), machine, supervisor.nfs),
+            NoAftermath(),  # type: ignore[arg-type]
         )
-        self.spawner.pool = self.pool  # type: ignore[assignment]
-        self.spawner._writer._pool = self.pool  # type: ignore[assignment]
+        self.spawner = Spawner(self._own, place, edges)  # type: ignore[arg-type]
         self._wait(LAUNCH_S)
 
     def wake(self) -> None:
@@ -133,9 +138,8 @@ class SimLauncher:
             self.wake()
 
     def buried(self) -> bool:
-        return not processes.kill_all(
-            lambda: processes.below(processes.look(), [self.supervisor.pid])
-        )
+        host = self.supervisor.host
+        return not processes.kill_all(host, lambda: below(host.look(), [self.supervisor.pid]))
 
 
 def mark_prefix(machine: Machine) -> str:
@@ -164,30 +168,29 @@ class SupervisorHost:
         self.launchers: list[SimLauncher] = []
         self._rung = False
         self._timer: Timer | None = None
-        self._due, self._wait_s = float("inf"), 0.0
-        self.poll = SimpleNamespace(
-            register=lambda *_: None, unregister=lambda *_: None, poll=self._polled
-        )
+        self._due = float("inf")
+        self.host = SimHost(machine)
         prefix = options.mark_prefix
-        while processes.kill_all(lambda: processes.marked(prefix, set())):
+        while processes.kill_all(self.host, lambda: processes.marked(self.host, prefix, set())):
             continue
         self.beats = SimBeats(
             machine,
             nfs,
-            {"machine": machine.queue_name, **identity, **machine.host},
-            layout=self.layout,
-            beat_s=options.spans.beat_s,
-            wake=self._beaten,
-            guard=guard_of(options, identity["supervisor_id"]),
-        )
-        self.loop = Supervisor(
+            self.host,
             options,
-            self.pending,  # type: ignore[arg-type]
+            {"machine": machine.queue_name, **identity, **machine.host},
+            self._beaten,
+        )
+        edges = supervisor_edges.Edges(
+            self.host,
+            self.host.poll(),
+            SimDoor(self.pending, self.host),
             SimpleNamespace(recv=self._recv),  # type: ignore[arg-type]
             self.beats,
-            identity,
+            self.launch,  # type: ignore[arg-type]
+            lambda _pid, _number: Manner(heeds=True),
         )
-        self.loop._poll = self.poll  # type: ignore[assignment]
+        self.loop = Supervisor(options, edges, identity)
         self.beats.start()
         self._wait(0)
 
@@ -238,9 +241,6 @@ class SupervisorHost:
         self._rung = False
         return b"w"
 
-    def _polled(self, milliseconds: int) -> None:
-        self._wait_s = milliseconds / 1000
-
     def _wait(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -261,41 +261,63 @@ class SupervisorHost:
             self.kill()
             return
         self.loop._wait()
-        self._wait(self._wait_s)
+        self._wait(self.host.waited_s)
 
 
-def prepared(
-    order: Order, layout: Layout, holder: Holder, machine: Machine, nfs: Any, *, again: bool
-) -> Ready | Failure:
-    """Stands in for `prepare`: the attempt's folder and log, on simulated NFS.
+class NoAftermath:
+    """Stands in for `Aftermath`: nothing is said of simulated logs and memory."""
+
+    def started(self, *_: object) -> None: ...
+
+    def killed(self, *_: object) -> None: ...
+
+    def notes(self, _attempt: object) -> list[str]:
+        return []
+
+
+class SimFiles:
+    """Stands in for `RootFiles`: the attempts' folders and results, on simulated NFS.
 
     The log says who holds the attempt.
     """
-    try:
-        with pinned(layout) as root:
-            if not again and nfs.is_of_another(order):
-                return Failure("foreign", None, "simulated: another job had its number")
-            found = None if again else nfs.last_attempt(root, *order.attempt)
-            if found is not None:
-                reason = f"attempt {found.attempt} was forgotten"
-                return Failure("reused", None, reason, found=found)
-            log = root.log_file(*order.attempt)
-            nfs.write(machine, log, json.dumps(holder._asdict()).encode())
-            nfs.job_files.setdefault(order.attempt.job_id, order.job_json)
-    except OSError as error:
-        return Failure("storage", None, f"simulated: {error.strerror}")
-    failure = placing_faults.missing(machine)
-    if failure is not None:
-        return failure
-    return Ready(-1, list(order.argv))
 
+    def __init__(self, layout: Layout, holder: Holder, machine: Machine, nfs: Any) -> None:
+        self._layout, self._holder, self._machine, self._nfs = layout, holder, machine, nfs
+        self._again: set[AttemptId] = set()
 
-def shelved(result: Result, layout: Layout, machine: Machine, nfs: Any) -> str:
-    """Stands in for `write_result`."""
-    path = layout.result_file(*result.attempt)
-    try:
-        with pinned(layout):
-            nfs.write(machine, path, json.dumps(to_json(result)).encode("ascii"))
-    except OSError as error:
-        return f"cannot write {path}: {error.strerror}"
-    return ""
+    def expect(self, attempt: AttemptId) -> None:
+        self._again.add(attempt)
+
+    def close(self, _log: int) -> None: ...
+
+    def last_line(self, _result: Result, _hidden: object) -> str:
+        return ""
+
+    def prepare(self, order: Order) -> Ready | Failure:
+        nfs, again = self._nfs, order.attempt in self._again
+        try:
+            with pinned(self._layout) as root:
+                if not again and nfs.is_of_another(order):
+                    return Failure("foreign", None, "simulated: another job had its number")
+                found = None if again else nfs.last_attempt(root, *order.attempt)
+                if found is not None:
+                    reason = f"attempt {found.attempt} was forgotten"
+                    return Failure("reused", None, reason, found=found)
+                log = root.log_file(*order.attempt)
+                nfs.write(self._machine, log, json.dumps(self._holder._asdict()).encode())
+                nfs.job_files.setdefault(order.attempt.job_id, order.job_json)
+        except OSError as error:
+            return Failure("storage", None, f"simulated: {error.strerror}")
+        failure = placing_faults.missing(self._machine)
+        if failure is not None:
+            return failure
+        return Ready(-1, list(order.argv))
+
+    def write(self, result: Result) -> str:
+        path = self._layout.result_file(*result.attempt)
+        try:
+            with pinned(self._layout):
+                self._nfs.write(self._machine, path, json.dumps(to_json(result)).encode("ascii"))
+        except OSError as error:
+            return f"cannot write {path}: {error.strerror}"
+        return ""

@@ -26,7 +26,7 @@ from simulation.machine import Machine
 from simulation.nfs import Nfs
 from simulation.queue_host import QUEUE_ID, QueueHost, Scripts
 from simulation.seams import seams
-from simulation.supervision import SimLauncher, SupervisorHost, mark_prefix
+from simulation.supervision import SupervisorHost, mark_prefix
 from simulation.truth import Key, Truth
 from simulation.twins import share_a_name
 from simulation.users import User
@@ -142,9 +142,6 @@ class World:
         host = SupervisorHost(machine, self.nfs, options, identity)
         self.supervisors[machine.name] = host
         return host
-
-    def launch(self, *_: object) -> SimLauncher:
-        return self.supervisors[self.engine.here.name].launch()
 
     def start_worker_later(self, machine: Machine, most_s: float = 40) -> None:
         boots = machine.boots

@@ -28,7 +28,7 @@ from mlq.files.layout import Layout
 from mlq.jobs.lifecycle import ENDED
 from mlq.jobs.view import JobView
 from mlq.store.connection import open_redis
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 
 BEAT_S, LEASE_S, FENCE_S, DEAD_S = 0.2, 0.8, 1.2, 2.0
 SHORT = {
@@ -112,8 +112,8 @@ class Lab:
         # The marks of another lab on this box differ by the queue's id alone.
         queue_id = self.queue.store.client.call("GET", "mlq:queue_id").decode()
         begin, end = f"mlq:{queue_id}:", f":{job_id}.{attempt}"
-        seen = sorted(processes.look().values(), key=lambda process: process.start)
-        marks = [(processes.mark_of(process.pid), process) for process in seen]
+        seen = sorted(procfs.look().values(), key=lambda process: process.start)
+        marks = [(procfs.mark_of(process.pid), process) for process in seen]
         return [one for mark, one in marks if mark.startswith(begin) and mark.endswith(end)]
 
     def open(self, gate: str) -> None:
@@ -232,7 +232,7 @@ class Machine:
 
     def _tree(self, *roles: str) -> list[int]:
         """Return all its processes: these, then their descendants, parents before children."""
-        table = processes.look()
+        table = procfs.look()
         tree = [self.pid(role) for role in roles]
         for pid in tree:
             tree += [one.pid for one in table.values() if one.parent == pid]
@@ -263,12 +263,12 @@ class Machine:
 
 def children_of(pid: int) -> list[int]:
     """Return the living children of a process."""
-    return [one.pid for one in processes.look().values() if one.parent == pid]
+    return [one.pid for one in procfs.look().values() if one.parent == pid]
 
 
 def alive(pid: int) -> bool:
     """Tell whether there is such a process and it is no zombie."""
-    seen = processes.look_at(pid)
+    seen = procfs.look_at(pid)
     return seen is not None and seen.state not in "ZX"
 
 

@@ -16,11 +16,13 @@ from waiting import wait_for
 
 from mlq.files.layout import Layout
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import processes, procfs
 from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.host import LinuxHost
 from mlq_worker.ipc.options import Options
 from mlq_worker.liveness.fence import LivenessTimings
 
+HOST = LinuxHost()
 CALM = LivenessTimings(10, 45, 60, 90)
 
 
@@ -139,7 +141,7 @@ class Bench:
 
     def alive(self) -> set[int]:
         """The processes of all jobs, without their keepers."""
-        found = processes.marked(self.prefix, ())
+        found = processes.marked(HOST, self.prefix, ())
         return {pid for pid in found if not _is_keeper(pid, self.prefix)}
 
     def end(self) -> None:
@@ -147,16 +149,18 @@ class Bench:
         self.link.close()
         pids = {self.pid, *_children(self.pid)}
         for pid in pids:
-            seen = processes.look_at(pid)
+            seen = procfs.look_at(pid)
             if seen is not None:
-                processes.send(seen, signal.SIGKILL)
-        wait_for(lambda: not processes.kill_all(lambda: processes.marked(self.prefix, ())))
+                processes.send(HOST, seen, signal.SIGKILL)
+        wait_for(
+            lambda: not processes.kill_all(HOST, lambda: processes.marked(HOST, self.prefix, ()))
+        )
         wait_for(lambda: not any(process_runs(pid) for pid in pids), what="its processes to end")
 
 
 def _children(pid: int) -> list[int]:
     """The children of a process, the oldest first."""
-    found = [one for one in processes.look().values() if one.parent == pid]
+    found = [one for one in procfs.look().values() if one.parent == pid]
     return [one.pid for one in sorted(found, key=lambda one: (one.start, one.pid))]
 
 
@@ -169,11 +173,11 @@ def _is_keeper(pid: int, prefix: str) -> bool:
 
 def process_runs(pid: int) -> bool:
     """Whether there is such a process and it is no zombie."""
-    seen = processes.look_at(pid)
+    seen = procfs.look_at(pid)
     return seen is not None and seen.state not in "ZX"
 
 
 def is_stopped(pid: int) -> bool:
     """Whether the process is stopped by a signal."""
-    seen = processes.look_at(pid)
+    seen = procfs.look_at(pid)
     return seen is not None and seen.state == "T"

@@ -9,7 +9,7 @@ from fake_nvml import FakeGpu, FakeNvml
 from waiting import wait_for
 
 from mlq_worker.agent.gpu_watch import GpuWatch
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 from mlq_worker.probes.nvml import REOPEN_S, GpuReport
 
 A = FakeGpu("GPU-aaaa")
@@ -37,7 +37,7 @@ def uuids(report: GpuReport) -> list[str]:
 
 def children() -> list[int]:
     argv = b"mlq_worker.probes.gpu_reader"
-    return [pid for pid in processes.look() if argv in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in procfs.look() if argv in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_driver_that_hangs_withdraws_the_gpus_until_it_answers(nvml: FakeNvml) -> None:
@@ -73,7 +73,7 @@ def test_whoever_asks_the_driver_ends_when_nobody_asks_and_is_started_again(nvml
         assert uuids(watch.read()) == ["GPU-aaaa"]
         child = watch._gpu_child._child
         assert child is not None
-        wait_for(lambda pid=child.pid: processes.look_at(pid).state == "Z")
+        wait_for(lambda pid=child.pid: procfs.look_at(pid).state == "Z")
 
 
 def test_without_gpus_nobody_is_started(nvml: FakeNvml) -> None:

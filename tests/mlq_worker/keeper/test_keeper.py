@@ -19,7 +19,7 @@ from capstone import CS_ARCH_ARM64, CS_ARCH_X86, CS_MODE_64, CS_MODE_ARM, Cs
 from supervising import process_runs
 from waiting import wait_for
 
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 from mlq_worker.keeper import aarch64, x86_64
 from mlq_worker.keeper import start as keeper
 from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, above_reports, elf
@@ -72,7 +72,7 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
 
 
 def below(pid: int) -> set[int]:
-    return set(processes.below(processes.look(), [pid]))
+    return set(procfs.below(procfs.look(), [pid]))
 
 
 @both

@@ -36,7 +36,7 @@ def until(pool: Pool, condition: Callable[[], bool]) -> None:
 
 
 def test_calls_run_in_order_and_are_continued_by_the_owner() -> None:
-    pool, seen, threads = Pool(3), [], set()
+    pool, seen, threads = Pool(3, boottime), [], set()
 
     def call(number: int) -> Callable[[], None]:
         return lambda: (seen.append(number), threads.add(threading.get_ident()))[0]
@@ -49,7 +49,7 @@ def test_calls_run_in_order_and_are_continued_by_the_owner() -> None:
 
 
 def test_a_call_that_hangs_holds_nobody_up(release: threading.Event) -> None:
-    pool, seen = Pool(2), []
+    pool, seen = Pool(2, boottime), []
 
     def hang() -> Callable[[], None]:
         release.wait()
@@ -65,7 +65,7 @@ def test_a_call_that_hangs_holds_nobody_up(release: threading.Event) -> None:
 
 
 def test_an_error_comes_out_where_it_is_collected() -> None:
-    pool = Pool(1)
+    pool = Pool(1, boottime)
 
     def fail() -> Callable[[], None]:
         raise RuntimeError("broken")

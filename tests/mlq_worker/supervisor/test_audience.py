@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlq_worker.ipc.processes import Process
+from mlq_worker.ipc.procfs import Process
 from mlq_worker.supervisor.audience import Manner, audience
 
 # By letter: s a shell, S one with a trap, m make, p a program that handles it, w its worker,

@@ -14,7 +14,7 @@ from supervising import Bench, is_stopped, process_runs
 from waiting import wait_for
 
 from mlq.errors import SupervisorError
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 from mlq_worker.ipc.clock import boottime
 
 FOREVER = "import signal; signal.pause()"
@@ -55,7 +55,7 @@ def test_a_new_worker_finds_what_ran_and_what_ended_meanwhile(bench: Bench) -> N
     }
     assert held["3"]["result"]["exit_code"] == 4
     assert held["1"]["pid"] == pid
-    seen = processes.look_at(pid)
+    seen = procfs.look_at(pid)
     assert seen is not None
     assert held["1"]["pid_start"] == seen.start
     assert held["1"]["order"] == {"lane": "x", "time_limit_s": 1000, "tag": {"class": "p0"}}

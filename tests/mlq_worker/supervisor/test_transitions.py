@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from attempt_events import Supervised, at, ended, name, order, started, stop
 
-from mlq_worker.ipc.processes import Target
+from mlq_worker.ipc.procfs import Target
 from mlq_worker.supervisor.attempt import HeldAttempt, Phase
 from mlq_worker.supervisor.events import (
     Beaten,

@@ -20,7 +20,7 @@ from pathlib import Path
 from mlq.errors import MlqError
 from mlq.files.paths import read_secret, write_secret
 from mlq.store.machine_names import WorkerIdentity
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _CARDS = Path("/sys/class/net")
@@ -68,7 +68,7 @@ def _addresses() -> list[str]:
 def identity_of(machine: str, boot_id: str, settings_folder: Path) -> WorkerIdentity:
     """Return who this process is, as a worker of that machine."""
     pid = os.getpid()
-    seen = processes.look_at(pid)
+    seen = procfs.look_at(pid)
     return WorkerIdentity(
         machine,
         secrets.token_hex(8),
@@ -83,5 +83,5 @@ def identity_of(machine: str, boot_id: str, settings_folder: Path) -> WorkerIden
 
 def is_alive(who: WorkerIdentity) -> bool:
     """Return whether a process of this host and boot still lives."""
-    seen = processes.look_at(who.pid)
+    seen = procfs.look_at(who.pid)
     return seen is not None and seen.start == who.pid_start and seen.state not in "ZX"

@@ -21,7 +21,7 @@ from mlq.files.log_tail import last_line
 from mlq_worker.ipc.channel import Channel, Message
 from mlq_worker.ipc.messages import PROTOCOL
 from mlq_worker.ipc.options import Options
-from mlq_worker.ipc.processes import MARK_VARIABLE
+from mlq_worker.ipc.procfs import MARK_VARIABLE
 from mlq_worker.ipc.residence import ALREADY_RUNNING, LOG_NAME, SOCKET_NAME, door_name
 
 _PAUSE_S = 0.01

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from mlq_worker.ipc.host import Poll
+
 _CHUNK_BYTES = 1 << 18
 
 Message = dict[str, Any]
@@ -40,7 +42,7 @@ class Channel:
         """How much waits for the other side to read; see `watch` and `flush`."""
         return len(self._unsent)
 
-    def watch(self, poll: select.poll) -> None:
+    def watch(self, poll: Poll) -> None:
         """Registers for what the next wait has to notice."""
         poll.register(self, select.POLLIN | (select.POLLOUT if self._unsent else 0))
 

@@ -1,181 +1,64 @@
 """Finding and signalling every process of an attempt, wherever it has hidden.
 
 A job may fork, leave its session (`setsid`), be orphaned (double fork), and hide its environment.
-It stays below its keeper all the same (see `keeper`), so an attempt's processes are those below its
-keeper. Only /proc is read: no file system that may hang. Invariant: a process is signalled only if
-it was just seen to belong to a target; nothing else of the user's is ever touched.
+It stays below its keeper all the same. Invariant: a process is signalled only if it was just seen
+to belong to a target; nothing else of the user's is ever touched. Which machine is meant is an
+argument.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
-from typing import NamedTuple
 
-from mlq_worker.keeper.start import SWEEP
+from mlq_worker.ipc.host import Host
+from mlq_worker.ipc.procfs import Process, Target, below, lives
 
-MARK_VARIABLE = "MLQ_MARK"
 _PASSES = 50  # a fork bomb is stopped generation by generation; the next round goes on
-_ZOMBIE_STATES = frozenset("ZX")
-_SWEEPER = b"\0".join((b"/bin/sh", b"-c", SWEEP.encode("ascii"), b""))
-
-
-class Process(NamedTuple):
-    """One line of the process table; `start` is the start time in clock ticks since boot."""
-
-    pid: int
-    state: str
-    parent: int
-    group: int
-    session: int
-    start: int
-
-
-class Target(NamedTuple):
-    """Whose processes are meant: those below this keeper, once it is known."""
-
-    pid: int | None = None
-    pid_start: int | None = None
-
-
-def look_at(pid: int) -> Process | None:
-    """One process, or None if there is no such process."""
-    line = read(f"/proc/{pid}/stat")
-    if line is None:
-        return None
-    fields = line[line.rindex(b")") + 2 :].split()  # the name before it may hold anything
-    state, (parent, group, session, start) = fields[0], (fields[n] for n in (1, 2, 3, 19))
-    return Process(pid, state.decode("ascii"), int(parent), int(group), int(session), int(start))
-
-
-def read(path: str) -> bytes | None:
-    """A file of /proc, or None if the process is gone; `open` would cost five times as much."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    content = b""
-    try:
-        while chunk := os.read(descriptor, 1 << 16):
-            content += chunk
-    except ProcessLookupError:
-        return None
-    finally:
-        os.close(descriptor)
-    return content
-
-
-def look() -> dict[int, Process]:
-    """All processes but zombies, by pid."""
-    found = (look_at(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names only, ten times a second
-    return {
-        process.pid: process for process in found if process and process.state not in _ZOMBIE_STATES
-    }
-
-
-def mark_of(pid: int) -> str:
-    """The mark in a process's environment; "" if it has none or is not ours to read.
-
-    A keeper that sweeps has none, and shows its mark as the name of its script.
-    """
-    try:
-        with Path(f"/proc/{pid}/environ").open("rb", buffering=0) as file:
-            environment = file.readall()
-        with Path(f"/proc/{pid}/cmdline").open("rb", buffering=0) as file:
-            command = file.read(len(_SWEEPER) + 256)
-    except OSError:
-        return ""  # gone, or another user's: not ours in either case
-    name = MARK_VARIABLE.encode("ascii") + b"="
-    _, found, rest = (b"\0" + environment).partition(b"\0" + name)
-    if not found and command.startswith(_SWEEPER):
-        rest = command.removeprefix(_SWEEPER)
-    return os.fsdecode(rest.split(b"\0", 1)[0])
-
-
-def below(
-    table: dict[int, Process], roots: Collection[int], spare: Collection[int] = ()
-) -> dict[int, Process]:
-    """The processes of the table below the roots, by pid: without the roots.
-
-    Args:
-        table: the process table.
-        roots: pids.
-        spare: pids that are left out, with all below them.
-    """
-    children: dict[int, list[Process]] = {}
-    for process in table.values():
-        children.setdefault(process.parent, []).append(process)
-    found: dict[int, Process] = {}
-    unseen = list(roots)
-    while unseen:
-        for process in children.get(unseen.pop(), ()):
-            if process.pid not in spare and process.pid not in found:
-                found[process.pid] = process
-                unseen.append(process.pid)
-    return found
 
 
 def members(
-    targets: Collection[Target], table: dict[int, Process] | None = None
+    host: Host, targets: Collection[Target], table: dict[int, Process] | None = None
 ) -> dict[int, Process]:
-    """The processes of the targets, by pid; the table is looked at now unless given."""
-    table = look() if table is None else table
+    """Return the processes of the targets, by pid; the table is looked at now unless given."""
+    table = host.look() if table is None else table
     return below(table, [target.pid for target in targets if target.pid and lives(target, table)])
 
 
-def lives(target: Target, table: dict[int, Process]) -> bool:
-    """Whether the number still is this keeper's."""
-    seen = table.get(target.pid or 0)
-    return seen is not None and target.pid_start in (None, seen.start)
-
-
-def waits(target: Target) -> bool:
+def waits(host: Host, target: Target) -> bool:
     """Whether a keeper sleeps or is stopped. If not, it is about to do something, or has ended."""
-    seen = look_at(target.pid or 0)
+    seen = host.look_at(target.pid or 0)
     return seen is not None and seen.state not in "RZX"
 
 
-def leader_of(target: Target, table: dict[int, Process]) -> Process | None:
-    """The first process that the job started with, the oldest child of its keeper.
-
-    What became a child later, an orphan, is younger.
-    """
-    if not lives(target, table):
-        return None
-    children = [process for process in table.values() if process.parent == target.pid]
-    return min(children, key=lambda process: (process.start, process.pid), default=None)
-
-
 def marked(
-    prefix: str, spare: Collection[int], table: dict[int, Process] | None = None
+    host: Host, prefix: str, spare: Collection[int], table: dict[int, Process] | None = None
 ) -> dict[int, Process]:
     """The processes whose mark starts with `prefix`, and all below them.
 
     For what an earlier supervisor left: a keeper shows its mark to everybody.
     """
-    table = look() if table is None else table
+    table = host.look() if table is None else table
     found = {
         pid: process
         for pid, process in table.items()
-        if pid not in spare and mark_of(pid).startswith(prefix)
+        if pid not in spare and host.mark_of(pid).startswith(prefix)
     }
     return found | below(table, found, spare)
 
 
-def send(process: Process, number: int) -> None:
+def send(host: Host, process: Process, number: int) -> None:
     """Signals one process, unless its number has gone to another since it was looked at."""
-    now = look_at(process.pid)
+    now = host.look_at(process.pid)
     if now is None or now.start != process.start:
         return
     try:
-        os.kill(process.pid, number)
+        host.kill(process.pid, number)
     except (ProcessLookupError, PermissionError):
         return  # gone meanwhile, or a set-user-id program: not ours to signal
 
 
-def stop_all(find: Callable[[], dict[int, Process]]) -> dict[int, Process]:
+def stop_all(host: Host, find: Callable[[], dict[int, Process]]) -> dict[int, Process]:
     """SIGSTOPs what `find` finds until it finds nothing new, so that nothing can fork any more."""
     stopped: dict[int, Process] = {}
     for _ in range(_PASSES):
@@ -184,19 +67,19 @@ def stop_all(find: Callable[[], dict[int, Process]]) -> dict[int, Process]:
         }
         if not new:
             break
-        signal_each(new.values(), signal.SIGSTOP)
+        signal_each(host, new.values(), signal.SIGSTOP)
         stopped.update(new)
     return stopped
 
 
-def kill_all(find: Callable[[], dict[int, Process]]) -> bool:
+def kill_all(host: Host, find: Callable[[], dict[int, Process]]) -> bool:
     """SIGKILLs what `find` finds; whether there was anything. Repeat until there is nothing."""
-    found = stop_all(find)
-    signal_each(found.values(), signal.SIGKILL)
+    found = stop_all(host, find)
+    signal_each(host, found.values(), signal.SIGKILL)
     return bool(found)
 
 
-def signal_each(found: Iterable[Process], number: signal.Signals) -> None:
+def signal_each(host: Host, found: Iterable[Process], number: signal.Signals) -> None:
     """Signals each of these processes and their groups.
 
     The groups too because the kernel signals a group in one step: a process that forks and exits
@@ -204,15 +87,15 @@ def signal_each(found: Iterable[Process], number: signal.Signals) -> None:
     """
     found = list(found)
     for group in {process.group for process in found}:
-        send_to_group(group, number)
+        send_to_group(host, group, number)
     for process in found:
-        send(process, number)
+        send(host, process, number)
 
 
-def send_to_group(group: int, number: int) -> bool:
+def send_to_group(host: Host, group: int, number: int) -> bool:
     """Signals a process group (0: only looks); whether it exists."""
     try:
-        os.killpg(group, number)
+        host.killpg(group, number)
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -222,11 +105,3 @@ def send_to_group(group: int, number: int) -> bool:
 
 def _same(before: Process | None, now: Process) -> bool:
     return before is not None and before.start == now.start
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"  # a real-time signal

@@ -19,7 +19,7 @@ from pathlib import Path
 from mlq.files.kernel_names import KernelName, hold, kernel_name
 from mlq.files.locks import identity_of
 from mlq.files.residence import Residence
-from mlq_worker.ipc import processes
+from mlq_worker.ipc import procfs
 from mlq_worker.ipc.options import Options
 
 ALREADY_RUNNING = 75  # EX_TEMPFAIL: what a second supervisor leaves with; try to connect again
@@ -102,7 +102,7 @@ def living_supervisor(mark_prefix: str) -> int | None:
 
     One that only starts leads its session; it leaves that when it goes into the background.
     """
-    for process in processes.look().values():
+    for process in procfs.look().values():
         if process.pid in (os.getpid(), process.session):
             continue
         words = _command_of(process.pid)

@@ -22,24 +22,29 @@ from types import FrameType
 
 from mlq.files.layout import Layout
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.host import Host, LinuxHost
 from mlq_worker.ipc.messages import Commands
+from mlq_worker.launcher.aftermath import Aftermath
+from mlq_worker.launcher.edges import Edges, RootFiles
+from mlq_worker.launcher.holder import Holder
+from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.spawner import Spawner
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_POOL_SIZE = 4
 _SWITCH_S = 0.0002  # the threads do little between two system calls; 5 ms would be ten jobs
 
 
-def run(spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
+def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
     """Turns until the supervisor hangs up."""
-    poll = select.poll()
+    poll = host.poll()
     poll.register(deaths, select.POLLIN)
     poll.register(spawner.keepers, select.POLLIN)
     poll.register(spawner.pool, select.POLLIN)
     while not channel.closed:
         channel.watch(poll)
-        wait_s = spawner.tick() - boottime()
+        wait_s = spawner.tick() - host.boottime()
         poll.poll(None if wait_s == float("inf") else max(0, int(wait_s * 1000) + 1))
         _drain(deaths)
         # Deaths first: whatever died of a signal was condemned before it, so the reason is there.
@@ -92,20 +97,22 @@ def main() -> None:
     connection.set_inheritable(False)
 
     channel = Channel(connection)
-    spawner = Spawner(
-        channel,
-        Layout(options.root, options.queue_id),
-        (options.machine, options.boot_id),
-        Keepers(options.runtime),
-        options.supervisor_id,
+    host, layout = LinuxHost(), Layout(options.root, options.queue_id)
+    edges = Edges(
+        host,
+        Keepers(host, options.runtime),
+        Pool(_POOL_SIZE, host.boottime),
+        RootFiles(layout, Holder(options.machine, options.boot_id, options.supervisor_id)),
+        Aftermath(host, layout),
     )
+    spawner = Spawner(channel, (options.machine, options.boot_id), edges)
 
     def told_to_end(_number: int, _frame: FrameType | None) -> None:
         spawner.told_to_end = True
 
     signal.signal(signal.SIGTERM, told_to_end)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    run(spawner, channel, _watch_deaths())
+    run(host, spawner, channel, _watch_deaths())
     os._exit(0)  # without waiting for threads that hang in NFS
 
 

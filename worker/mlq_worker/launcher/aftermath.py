@@ -17,8 +17,8 @@ from functools import partial
 from mlq.files.layout import Layout
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.clock import boottime
-from mlq_worker.ipc.processes import Target
+from mlq_worker.ipc.host import Host
+from mlq_worker.ipc.procfs import Target
 from mlq_worker.launcher import shared_memory
 from mlq_worker.launcher.log_watch import LogWatch
 
@@ -42,11 +42,12 @@ class Aftermath:
     """Watches the attempts of one launcher; called from its main thread.
 
     Args:
+        host: where they run.
         layout: where the logs lie.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, host: Host, layout: Layout) -> None:
+        self._host, self._layout = host, layout
         self._watched: dict[AttemptId, _Watched] = {}
         self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
@@ -63,7 +64,10 @@ class Aftermath:
         self._watched[attempt] = _Watched(LogWatch(log), before)
         if not self._is_running:
             self._is_running = True
-            for calls, look in ((self._logs, _look_at_logs), (self._memory, _look_at_memory)):
+            for calls, look in (
+                (self._logs, _look_at_logs),
+                (self._memory, self._look_at_memory),
+            ):
                 run = partial(self._run, calls, look)
                 threading.Thread(target=run, daemon=True, name=look.__name__).start()
 
@@ -80,12 +84,12 @@ class Aftermath:
         if watched is None:
             return []
         if watched.until is None:
-            watched.until = boottime() + _PATIENCE_S
+            watched.until = self._host.boottime() + _PATIENCE_S
             if watched.log.has_text:
                 self._ask(watched, self._logs, _say_of_log)
             if watched.target is not None:
                 self._ask(watched, self._memory, _say_of_memory)
-        if len(watched.answers) < watched.asked and boottime() < watched.until:
+        if len(watched.answers) < watched.asked and self._host.boottime() < watched.until:
             return None
         del self._watched[attempt]
         return [note for notes in watched.answers for note in notes]
@@ -104,17 +108,28 @@ class Aftermath:
         calls: queue.SimpleQueue[Callable[[], object]],
         look: Callable[[list[_Watched]], object],
     ) -> None:
-        look_at = boottime() + _LOOK_S
+        look_at = self._host.boottime() + _LOOK_S
         while True:
             with suppress(queue.Empty):
-                calls.get(timeout=max(0.0, look_at - boottime()))()
-            if boottime() >= look_at:
-                look_at = boottime() + _LOOK_S
+                calls.get(timeout=max(0.0, look_at - self._host.boottime()))()
+            if self._host.boottime() >= look_at:
+                look_at = self._host.boottime() + _LOOK_S
                 look(list(self._watched.values()))
 
     def _look_at_new(self) -> None:
         # All that are to be killed at this moment, for one look at the process table.
-        _look_at_memory([one for one in list(self._watched.values()) if not one.is_looked_at])
+        self._look_at_memory([one for one in list(self._watched.values()) if not one.is_looked_at])
+
+    def _look_at_memory(self, watched: list[_Watched]) -> None:
+        targets = [(one, one.target) for one in watched if one.target is not None]
+        if not targets:
+            return
+        table = self._host.look()
+        for one, target in targets:
+            one.is_looked_at = True
+            with suppress(OSError, ValueError):
+                held_by = processes.members(self._host, [target], table)
+                one.held |= shared_memory.held_by(held_by)
 
 
 def _look_at_logs(watched: list[_Watched]) -> None:
@@ -124,17 +139,6 @@ def _look_at_logs(watched: list[_Watched]) -> None:
 
 def _say_of_log(watched: _Watched) -> list[str]:
     return watched.log.say()
-
-
-def _look_at_memory(watched: list[_Watched]) -> None:
-    targets = [(one, one.target) for one in watched if one.target is not None]
-    if not targets:
-        return
-    table = processes.look()
-    for one, target in targets:
-        one.is_looked_at = True
-        with suppress(OSError, ValueError):
-            one.held |= shared_memory.held_by(processes.members([target], table))
 
 
 def _say_of_memory(watched: _Watched) -> list[str]:

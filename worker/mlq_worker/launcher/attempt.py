@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc import processes
+from mlq_worker.ipc.procfs import Target
 from mlq_worker.ipc.values import Order, Result, Started, Termination
 from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.prepare import Ready
@@ -51,8 +51,8 @@ class LaunchedAttempt:
         return self.result
 
     @property
-    def target(self) -> processes.Target:
+    def target(self) -> Target:
         """Whose processes are meant."""
         if self.started is None:
-            return processes.Target()
-        return processes.Target(self.started.pid, self.started.pid_start)
+            return Target()
+        return Target(self.started.pid, self.started.pid_start)

@@ -17,8 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from mlq_worker.ipc.clock import boottime
-
 Call = Callable[[], Callable[[], None]]
 
 _HELP_S = 0.004
@@ -30,9 +28,11 @@ class Pool:
 
     Args:
         size: how many calls run at once.
+        clock: boot time.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._calls: deque[tuple[float, Call]] = deque()
         self._done: deque[Callable[[], None]] = deque()
         self._alarms: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -52,7 +52,7 @@ class Pool:
 
         An error that escapes from `call` is raised by `collect`.
         """
-        self._calls.append((boottime(), call))
+        self._calls.append((self._clock(), call))
 
     def tick(self, now: float) -> float:
         """Wakes a thread if one is needed; returns when (boot time) to look again."""
@@ -89,7 +89,7 @@ class Pool:
 
     def _work(self) -> None:
         """Runs calls until there are none."""
-        told_at = boottime()
+        told_at = self._clock()
         while True:
             try:
                 _, call = self._calls.popleft()
@@ -100,7 +100,7 @@ class Pool:
             except BaseException as error:  # noqa: BLE001 - raised again where it is collected
                 continuation = partial(_raise, error)
             self._done.append(continuation)
-            now = boottime()
+            now = self._clock()
             if now - told_at > _SILENCE_S:
                 told_at = now
                 os.eventfd_write(self._event, 1)

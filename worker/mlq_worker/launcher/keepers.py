@@ -16,6 +16,8 @@ from resource import struct_rusage
 from typing import NamedTuple
 
 from mlq_worker.ipc import processes
+from mlq_worker.ipc.host import Host
+from mlq_worker.ipc.procfs import Process, below
 from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, above_reports
 
 
@@ -38,10 +40,12 @@ class Keepers:
     """Starts keepers and hears of their ends; for one thread, to whose death they listen.
 
     Args:
+        host: where they run.
         runtime: a private folder.
     """
 
-    def __init__(self, runtime: Path) -> None:
+    def __init__(self, host: Host, runtime: Path) -> None:
+        self._host = host
         self._keeper = Keeper(runtime)
         # Handlers go with exec; what is ignored, as SIGPIPE is in Python, stays ignored.
         self._ignored = [
@@ -120,8 +124,8 @@ class Keepers:
     def end_strays(self) -> bool:
         """Kills what killed keepers have lost; whether there may be something left."""
         if self._has_strays:
-            self._has_strays = processes.kill_all(self._strays)
+            self._has_strays = processes.kill_all(self._host, self._strays)
         return self._has_strays
 
-    def _strays(self) -> dict[int, processes.Process]:
-        return processes.below(processes.look(), [os.getpid()], self._pids)
+    def _strays(self) -> dict[int, Process]:
+        return below(self._host.look(), [os.getpid()], self._pids)

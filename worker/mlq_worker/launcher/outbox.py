@@ -6,9 +6,10 @@ would. So its news may wait a moment for more, as long as there are jobs to go o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.clock import boottime
 from mlq_worker.ipc.messages import News, Recorded
 from mlq_worker.ipc.values import Result, Started
 
@@ -20,10 +21,11 @@ class Outbox:
 
     Args:
         channel: the connection to the supervisor.
+        clock: boot time.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, clock: Callable[[], float]) -> None:
+        self._channel, self._clock = channel, clock
         self._news = News()
         self._send_at = 0.0
 
@@ -45,7 +47,7 @@ class Outbox:
 
     def _add(self, news: News) -> None:
         if self._news == News():
-            self._send_at = boottime() + _GATHER_S
+            self._send_at = self._clock() + _GATHER_S
         self._news = self._news.plus(news)
 
     def send(self, now: float, *, at_once: bool) -> float:

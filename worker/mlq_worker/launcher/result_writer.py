@@ -11,16 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from mlq.files.layout import Layout
-from mlq.files.root import LastLook
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.clock import boottime
-from mlq_worker.ipc.log import note
 from mlq_worker.ipc.messages import Recorded
 from mlq_worker.ipc.values import Result
-from mlq_worker.launcher.io_threads import Pool
-from mlq_worker.launcher.last_line import read_last_line, tells_last_line
-from mlq_worker.launcher.results import write_result
+from mlq_worker.launcher.edges import Edges
+from mlq_worker.launcher.last_line import tells_last_line
 
 _PATIENCE_S = 10.0
 _RETRY_S = 2.0  # the first pause after an error; doubled each time
@@ -41,27 +36,22 @@ class ResultWriter:
     """Results on their way to NFS.
 
     Args:
-        layout: where they go.
-        pool: whose threads write them.
+        edges: the results root, and the threads that write there.
         report: is told of each attempt once its end may be reported.
-        last_look: at the root.
     """
 
     def __init__(
         self,
-        layout: Layout,
-        pool: Pool,
+        edges: Edges,
         report: Callable[[Recorded], None],
-        last_look: LastLook | None = None,
     ) -> None:
-        self._layout, self._last_look = layout, last_look
-        self._pool = pool
+        self._host, self._pool, self._files = edges.host, edges.pool, edges.files
         self._report = report
         self._entries: dict[AttemptId, _Entry] = {}
 
     def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
         """Writes a result, in a thread; `hidden` are texts that must not be in it."""
-        entry = _Entry(result, boottime() + _PATIENCE_S, hidden)
+        entry = _Entry(result, self._host.boottime() + _PATIENCE_S, hidden)
         self._entries[result.attempt] = entry
         self._write(entry)
 
@@ -88,18 +78,18 @@ class ResultWriter:
         """Returns the last line of the log, and what went wrong; the entry is the owner's."""
         result, line = entry.result, ""
         if tells_last_line(result):
-            line = read_last_line(result, self._layout, entry.hidden, self._last_look)
+            line = self._files.last_line(result, entry.hidden)
         if line:
             result = replace(result, last_line=line)
-        return line, write_result(result, self._layout, self._last_look)
+        return line, self._files.write(result)
 
     def _written(self, entry: _Entry, line: str, error: str) -> None:
         self._tell(entry, is_written=not error, line=line)
         if not error:
             self._entries.pop(entry.result.attempt, None)
             return
-        note(f"{error}; trying again in {entry.retry_s:.0f} s")
-        entry.retry_at = boottime() + entry.retry_s
+        self._host.note(f"{error}; trying again in {entry.retry_s:.0f} s")
+        entry.retry_at = self._host.boottime() + entry.retry_s
         entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
 
     def _tell(self, entry: _Entry, *, is_written: bool, line: str = "") -> None:

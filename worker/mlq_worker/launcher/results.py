@@ -11,7 +11,7 @@ from mlq.files.layout import Layout, write_atomically
 from mlq.files.paths import make_private_dirs
 from mlq.files.root import LastLook, pinned
 from mlq_worker.ipc.causes import Cause, Kind
-from mlq_worker.ipc.processes import signal_name
+from mlq_worker.ipc.procfs import signal_name
 from mlq_worker.ipc.values import Outcome, Result, to_json
 from mlq_worker.launcher.lookup import Failure
 

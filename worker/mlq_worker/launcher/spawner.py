@@ -13,28 +13,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from mlq.files.layout import Layout
-from mlq.files.root import LastLook
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.clock import boottime, utc_now
 from mlq_worker.ipc.messages import Commands, Recorded
 from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
-from mlq_worker.launcher.aftermath import Aftermath
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
-from mlq_worker.launcher.holder import Holder
-from mlq_worker.launcher.io_threads import Pool
-from mlq_worker.launcher.keepers import Gone, Keepers, Leader
+from mlq_worker.launcher.edges import Edges
+from mlq_worker.launcher.keepers import Gone, Leader
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.outbox import Outbox
 from mlq_worker.launcher.prefetch import Lanes
-from mlq_worker.launcher.prepare import FOREIGN, Preparation, Ready
+from mlq_worker.launcher.prepare import FOREIGN, Ready
 from mlq_worker.launcher.result_writer import ResultWriter
 from mlq_worker.launcher.results import classify, spawn_fault, usage
 
-_POOL_SIZE = 4
 _SWEEP_MAX_S = 0.5
 _TRACKER_S = 0.05  # Python's resource tracker clears up after a killed program, if it lives so long
 _UNFORKED_REASON = "cannot start a process here: the kernel lets none be forked"
@@ -45,32 +39,19 @@ class Spawner:
 
     Args:
         channel: the connection to the supervisor.
-        layout: where jobs have their folders.
         place: machine and boot id, for results.
-        keepers: how jobs are executed.
-        supervisor_id: of the supervisor, to be left beside each attempt.
+        edges: all that it touches.
     """
 
-    def __init__(
-        self,
-        channel: Channel,
-        layout: Layout,
-        place: tuple[str, str],
-        keepers: Keepers,
-        supervisor_id: str = "",
-    ) -> None:
-        last_look, holder = LastLook(), Holder(*place, supervisor_id)
-        self._preparation = Preparation(layout, holder, last_look=last_look)
-        self._place = place
-        self._aftermath = Aftermath(layout)
-        self.keepers = keepers
+    def __init__(self, channel: Channel, place: tuple[str, str], edges: Edges) -> None:
+        self._place, self._host, self._files = place, edges.host, edges.files
+        self.keepers, self.pool, self._aftermath = edges.keepers, edges.pool, edges.aftermath
         self._attempts: dict[AttemptId, LaunchedAttempt] = {}
         self._by_pid: dict[int, LaunchedAttempt] = {}
         self._lanes: Lanes[LaunchedAttempt] = Lanes()
         self._leaving: list[LaunchedAttempt] = []
-        self._outbox = Outbox(channel)
-        self.pool = Pool(_POOL_SIZE)
-        self._writer = ResultWriter(layout, self.pool, self._outbox.recorded, last_look)
+        self._outbox = Outbox(channel, self._host.boottime)
+        self._writer = ResultWriter(edges, self._outbox.recorded)
         self.told_to_end = False
 
     # --- messages ---------------------------------------------------------------------------------
@@ -101,7 +82,7 @@ class Spawner:
     # --- starting ---------------------------------------------------------------------------------
 
     def _prepare(self, attempt: LaunchedAttempt) -> Callable[[], None]:
-        return partial(self._start, attempt, self._preparation.prepare(attempt.order))
+        return partial(self._start, attempt, self._files.prepare(attempt.order))
 
     def _start(self, attempt: LaunchedAttempt, prepared: Ready | Failure) -> None:
         if isinstance(prepared, Failure):
@@ -128,7 +109,7 @@ class Spawner:
 
     def _close_log(self, attempt: LaunchedAttempt) -> None:
         if attempt.ready is not None:
-            os.close(attempt.ready.log)
+            self._files.close(attempt.ready.log)
             attempt.ready = None
 
     def _spawn(self, attempt: LaunchedAttempt, ready: Ready) -> None:
@@ -139,9 +120,9 @@ class Spawner:
 
     def _try_to_spawn(self, attempt: LaunchedAttempt, ready: Ready) -> None:
         order = attempt.order
-        if boottime() > attempt.start_by:
+        if self._host.boottime() > attempt.start_by:
             del self._attempts[attempt.id]
-            self._preparation.expect(attempt.id)
+            self._files.expect(attempt.id)
             self._outbox.late(attempt.id)
             return
         env, attempt.hidden = {**order.env, **ready.secrets}, tuple(ready.secrets.values())
@@ -150,16 +131,20 @@ class Spawner:
         except (OSError, ValueError) as error:
             self._end_unstarted(attempt, spawn_fault(error))
             return
-        seen = processes.look_at(pid)
+        seen = self._host.look_at(pid)
         if seen is None:
             raise RuntimeError(f"process {pid} vanished before it was reaped")
-        attempt.started = Started(attempt.id, pid, seen.start, utc_now(), boottime())
+        attempt.started = Started(
+            attempt.id, pid, seen.start, self._host.utc_now(), self._host.boottime()
+        )
         self._by_pid[pid] = attempt
         self._aftermath.started(attempt.id, ready.shared_memory)
         self._outbox.started(attempt.started)
 
     def _end_unstarted(self, attempt: LaunchedAttempt, why: Failure) -> None:
-        result = unstarted_result(attempt.id, self._place, (why.outcome, why.reason), utc_now())
+        result = unstarted_result(
+            attempt.id, self._place, (why.outcome, why.reason), self._host.utc_now()
+        )
         attempt.result = replace(
             result, exit_code=why.exit_code, cause=why.cause or NO_CAUSE, found=why.found
         )
@@ -190,12 +175,12 @@ class Spawner:
             number,
             reason,
             started_at=attempt.started.started_at if attempt.started else None,
-            ended_at=utc_now(),
+            ended_at=self._host.utc_now(),
             cpu_s=0.0,
             max_rss_mib=0,
         )
         # Its keeper ends at once if nothing is left, and a look at all processes is dear.
-        attempt.sweep_at = boottime() + attempt.sweep_s
+        attempt.sweep_at = self._host.boottime() + attempt.sweep_s
         if number is not None:
             attempt.sweep_at += _TRACKER_S
             self._aftermath.killed(attempt.id, attempt.target)
@@ -223,7 +208,7 @@ class Spawner:
         """
         if not self._leaving:
             return float("inf")
-        now = boottime()
+        now = self._host.boottime()
         strays = self.keepers.end_strays()
         remaining: list[LaunchedAttempt] = []
         for attempt in self._leaving:
@@ -243,9 +228,9 @@ class Spawner:
         if now < attempt.sweep_at:
             return
         if (attempt.termination is None or now >= attempt.termination.kill_at) and processes.waits(
-            attempt.target
+            self._host, attempt.target
         ):
-            processes.kill_all(partial(processes.members, [attempt.target]))
+            processes.kill_all(self._host, partial(processes.members, self._host, [attempt.target]))
         attempt.sweep_at = now + attempt.sweep_s
         attempt.sweep_s = min(2 * attempt.sweep_s, _SWEEP_MAX_S)
 
@@ -279,7 +264,7 @@ class Spawner:
 
     def tick(self) -> float:
         """Does what is due; returns the boot time at which to call again."""
-        now = boottime()
+        now = self._host.boottime()
         return min(self.clear(), self._writer.tick(now), self.pool.tick(now), self._send(now))
 
     def _send(self, now: float) -> float:

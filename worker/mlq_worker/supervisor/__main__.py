@@ -8,16 +8,23 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 from mlq.files.residence import Caretaker
 from mlq_worker.ipc import clock
+from mlq_worker.ipc.host import Host, LinuxHost
 from mlq_worker.ipc.log import note
 from mlq_worker.ipc.options import Options, parse
 from mlq_worker.ipc.residence import ALREADY_RUNNING, SupervisorResidence
-from mlq_worker.supervisor.heartbeat import HeartbeatWriter, guard_of
+from mlq_worker.keeper.start import Keeper
+from mlq_worker.supervisor.edges import Edges
+from mlq_worker.supervisor.heartbeat import HeartbeatWriter
+from mlq_worker.supervisor.launcher_process import LauncherProcess
 from mlq_worker.supervisor.leftovers import end_leftovers
+from mlq_worker.supervisor.listener import WorkerListener
 from mlq_worker.supervisor.loop import Supervisor
+from mlq_worker.supervisor.notices import manner_of
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
@@ -34,15 +41,16 @@ def main() -> None:
         os._exit(0)  # the lock is the child's too; whoever started us has no child to wait for
     residence.settle()
     note(f"supervisor {os.getpid()} started for {options.machine}")
-    end_leftovers(options.mark_prefix)
+    host = LinuxHost()
+    end_leftovers(host, options.mark_prefix)
     try:
-        hold(options, residence)
+        hold(host, options, residence)
     finally:
         residence.leave()
     note(f"supervisor {os.getpid()} ends: nothing to hold")
 
 
-def hold(options: Options, residence: SupervisorResidence) -> None:
+def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
     """Runs the supervisor where it resides."""
     listeners = residence.listen()
     ours, theirs = socket.socketpair()
@@ -55,15 +63,18 @@ def hold(options: Options, residence: SupervisorResidence) -> None:
 
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # see `children`
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
-    host = {"host_id": options.host_id, "host": os.uname().nodename}
-    beats = HeartbeatWriter(
-        options.layout,
-        {"machine": options.machine, **identity, **host},
-        options.spans.beat_s,
-        wake,
-        guard_of(options, identity["supervisor_id"]),
+    machine = {"host_id": options.host_id, "host": os.uname().nodename}
+    poll = host.poll()
+    edges = Edges(
+        host,
+        poll,
+        WorkerListener(listeners, poll, host.note),
+        ours,
+        HeartbeatWriter(host, options, {"machine": options.machine, **identity, **machine}, wake),
+        partial(LauncherProcess, host, options, identity, Keeper(options.runtime)),
+        manner_of,
     )
-    supervisor = Supervisor(options, listeners, ours, beats, identity)
+    supervisor = Supervisor(options, edges, identity)
 
     def told_to_end(_number: int, _frame: FrameType | None) -> None:
         supervisor.told_to_end = True

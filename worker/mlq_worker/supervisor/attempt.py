@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import Spawn
-from mlq_worker.ipc.processes import Target
+from mlq_worker.ipc.procfs import Target
 from mlq_worker.ipc.values import (
     Held,
     HeldState,

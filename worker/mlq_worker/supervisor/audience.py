@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from mlq_worker.ipc.processes import Process, below
+from mlq_worker.ipc.procfs import Process, below
 
 
 class Manner(NamedTuple):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import values
 from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.processes import Target
+from mlq_worker.ipc.procfs import Target
 from mlq_worker.ipc.values import Order, Outcome, Result
 
 # --- the worker says ------------------------------------------------------------------------------

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlq.files.layout import Layout, write_atomically
-from mlq.files.root import WrongRootError, pinned
+from mlq.files.root import WrongRootError
 from mlq.files.strict_files import BEAT_BYTES, Content, Unreadable, read_file
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.clock import boottime
+from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.options import Options
 from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError, SilentError
 
@@ -36,25 +36,23 @@ class HeartbeatWriter:
     """The thread that rewrites the beat file each `beat_s`.
 
     Args:
-        layout: of the results root, and whose it must be.
+        host: where it runs.
+        options: those of the supervisor.
         identity: the fields machine, boot_id and supervisor_id of the file.
-        beat_s: from the beginning of one beat to that of the next.
         wake: called from the thread after each beat, completed or failed.
-        guard: keeps it from overwriting the beat of another host.
     """
 
     def __init__(
         self,
-        layout: Layout,
+        host: Host,
+        options: Options,
         identity: dict[str, str],
-        beat_s: float,
         wake: Callable[[], object],
-        guard: BeatGuard,
     ) -> None:
-        self._layout = layout
+        self._host, self._layout = host, options.layout
         self._identity = identity
-        self._beat_s = beat_s
-        self._wake, self._guard = wake, guard
+        self._beat_s = options.spans.beat_s
+        self._wake, self._guard = wake, guard_of(options, identity["supervisor_id"])
         self._stop = threading.Event()
         self._counter = 0
         self._writing_since: float | None = None
@@ -84,7 +82,7 @@ class HeartbeatWriter:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            began_at = boottime()
+            began_at = self._host.boottime()
             self._writing_since = began_at
             try:
                 self._write()
@@ -98,10 +96,10 @@ class HeartbeatWriter:
                 self._error = f"cannot write {path}: {error.strerror}"
             else:
                 self._error = self.wrong_root = ""
-                self.completed.append(Beat(began_at, boottime()))
+                self.completed.append(Beat(began_at, self._host.boottime()))
             self._writing_since = None
             self._wake()
-            self._stop.wait(max(0.0, began_at + self._beat_s - boottime()))
+            self._stop.wait(max(0.0, began_at + self._beat_s - self._host.boottime()))
 
     def _content(self) -> bytes:
         content = {
@@ -117,12 +115,12 @@ class HeartbeatWriter:
         if self.silent_because:
             raise SilentError(errno.EBUSY, self.silent_because)
         self._counter += 1
-        with pinned(self._layout) as root:
+        with self._host.pinned(self._layout) as root:
             self._put(root)
 
     def _put(self, root: Layout) -> None:
         path = root.beat_file(self._identity["machine"])
-        self._guard.check(_lying_at(root, path), boottime())
+        self._guard.check(_lying_at(root, path), self._host.boottime())
         root.workers_dir.mkdir(mode=0o700, exist_ok=True)
         write_atomically(path, self._content())
 

@@ -10,10 +10,13 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.channel import Channel
+from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.options import Options
+from mlq_worker.ipc.procfs import below
 from mlq_worker.keeper.start import Keeper
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
@@ -43,13 +46,16 @@ class LauncherProcess:
     """A running launcher.
 
     Args:
+        host: where it runs.
         options: those of the supervisor.
-        boot_id: this boot's id.
-        supervisor_id: of its supervisor.
+        identity: supervisor_id and boot_id.
         keeper: starts it, so that Python on a hung NFS holds up the launcher and not us.
     """
 
-    def __init__(self, options: Options, boot_id: str, supervisor_id: str, keeper: Keeper) -> None:
+    def __init__(
+        self, host: Host, options: Options, identity: Mapping[str, str], keeper: Keeper
+    ) -> None:
+        self._host = host
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
         path, argv = keeper.become(
@@ -58,8 +64,8 @@ class LauncherProcess:
                 f"--fd={theirs.fileno()}",
                 f"--supervisor={os.getpid()}",
                 f"--machine={options.machine}",
-                f"--boot-id={boot_id}",
-                f"--supervisor-id={supervisor_id}",
+                f"--boot-id={identity['boot_id']}",
+                f"--supervisor-id={identity['supervisor_id']}",
                 f"--queue-id={options.queue_id}",
                 f"--mark-prefix={options.mark_prefix}",
                 f"--root={options.root}",
@@ -79,13 +85,13 @@ class LauncherProcess:
 
     def keep_going(self) -> None:
         """Lets it go on if somebody has stopped it: nobody could start or end a job meanwhile."""
-        seen = processes.look_at(self.pid)
+        seen = self._host.look_at(self.pid)
         if seen is not None and seen.state == "T":
-            processes.send(seen, signal.SIGCONT)
+            processes.send(self._host, seen, signal.SIGCONT)
 
     def buried(self) -> bool:
         """Whether it is dead and nothing is left of what it started; kills what is left."""
-        left = processes.kill_all(lambda: processes.below(processes.look(), [os.getpid()]))
+        left = processes.kill_all(self._host, lambda: below(self._host.look(), [os.getpid()]))
         while True:
             try:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:

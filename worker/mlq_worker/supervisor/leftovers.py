@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.log import note
-from mlq_worker.ipc.processes import Process
+from mlq_worker.ipc.host import Host
+from mlq_worker.ipc.procfs import Process, below
 
 SUPERVISOR = "mlq_worker.supervisor"
 LAUNCHERS = ("mlq_worker.launcher", "mlq_worker.supervisor.launcher")
@@ -24,27 +24,29 @@ _ROUNDS = 100
 _PAUSE_S = 0.02
 
 
-def end_leftovers(mark_prefix: str) -> None:
+def end_leftovers(host: Host, mark_prefix: str) -> None:
     """Kills the launchers and every process of earlier supervisors' jobs.
 
     One that cannot die now, stuck in a hung disk, runs no further instruction of its own.
     """
     for _ in range(_ROUNDS):
-        if not processes.kill_all(lambda: left(mark_prefix)):
+        if not processes.kill_all(host, lambda: left(host, mark_prefix)):
             return
         time.sleep(_PAUSE_S)
-    note("some processes of an earlier supervisor's jobs do not die; they are stuck in the kernel")
+    host.note(
+        "some processes of an earlier supervisor's jobs do not die; they are stuck in the kernel"
+    )
 
 
-def left(mark_prefix: str) -> dict[int, Process]:
+def left(host: Host, mark_prefix: str) -> dict[int, Process]:
     """The processes that no living supervisor holds: launchers, marked ones, and all below them."""
-    table = processes.look()
+    table = host.look()
     launchers = {pid for pid in table if is_module(pid, LAUNCHERS, f"--mark-prefix={mark_prefix}")}
     held = {pid for pid in launchers if is_module(table[pid].parent, (SUPERVISOR,))}
     found = {pid: table[pid] for pid in launchers - held}
-    found |= processes.marked(mark_prefix, {os.getpid()}, table)
-    found |= processes.below(table, found)
-    spared = held | processes.below(table, held).keys() | {os.getpid()}
+    found |= processes.marked(host, mark_prefix, {os.getpid()}, table)
+    found |= below(table, found)
+    spared = held | below(table, held).keys() | {os.getpid()}
     return {pid: process for pid, process in found.items() if pid not in spared}
 
 

@@ -6,11 +6,11 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mlq_worker.ipc.channel import Channel, Message
-from mlq_worker.ipc.log import note
+from mlq_worker.ipc.host import Poll
 from mlq_worker.ipc.messages import Greeting, SupervisorMessage
 
 _UNREAD_BYTES = 64 << 20  # a worker that leaves so much unread is given up
@@ -22,11 +22,14 @@ class WorkerListener:
     Args:
         listeners: non-blocking listening unix sockets.
         poll: what the owner waits with; kept up to date here.
+        note: writes a line into the log.
     """
 
-    def __init__(self, listeners: Sequence[socket.socket], poll: select.poll) -> None:
+    def __init__(
+        self, listeners: Sequence[socket.socket], poll: Poll, note: Callable[[str], object]
+    ) -> None:
         self._listeners = listeners
-        self._poll = poll
+        self._poll, self._note = poll, note
         self._worker: Channel | None = None
         self._greeted = False
         for listener in listeners:
@@ -66,7 +69,7 @@ class WorkerListener:
 
     def refuse(self, error: Exception) -> None:
         """Gives up a worker that does not speak the protocol."""
-        note(f"the worker sent what cannot be understood: {error!r}")
+        self._note(f"the worker sent what cannot be understood: {error!r}")
         self.close()
 
     def change(self) -> None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import select
-import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import partial
 from signal import SIGCONT, SIGTERM
 
-from mlq_worker.ipc import clock, processes
-from mlq_worker.ipc.log import note
+from mlq_worker.ipc import processes
+from mlq_worker.ipc.host import moment
 from mlq_worker.ipc.messages import (
     Commands,
     Confirm,
@@ -31,10 +30,10 @@ from mlq_worker.ipc.messages import (
     worker_message,
 )
 from mlq_worker.ipc.options import Options
-from mlq_worker.ipc.processes import Process, Target
+from mlq_worker.ipc.procfs import Process, Target
 from mlq_worker.ipc.values import Result
-from mlq_worker.keeper.start import Keeper
 from mlq_worker.supervisor.attempt import Instructions
+from mlq_worker.supervisor.edges import Edges, Launcher
 from mlq_worker.supervisor.events import (
     Beaten,
     Event,
@@ -47,10 +46,8 @@ from mlq_worker.supervisor.events import (
     StopAsked,
     Ticked,
 )
-from mlq_worker.supervisor.heartbeat import HeartbeatWriter
 from mlq_worker.supervisor.inbox import launcher_events, worker_events
-from mlq_worker.supervisor.launcher_process import LauncherProcess, LaunchPause
-from mlq_worker.supervisor.listener import WorkerListener
+from mlq_worker.supervisor.launcher_process import LaunchPause
 from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
@@ -64,36 +61,23 @@ class Supervisor:
 
     Args:
         options: what it was told.
-        listeners: the listening sockets for the worker.
-        wakes: a non-blocking socket on which `beats` and signals wake the loop.
-        beats: the thread that beats, not yet started.
+        edges: all that it touches.
         identity: the fields supervisor_id and boot_id.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        listeners: Sequence[socket.socket],
-        wakes: socket.socket,
-        beats: HeartbeatWriter,
-        identity: dict[str, str],
-    ) -> None:
-        self._options = options
-        self._wakes = wakes
-        self._beats = beats
-        self._identity = identity
+    def __init__(self, options: Options, edges: Edges, identity: dict[str, str]) -> None:
+        self._options, self._identity = options, identity
+        self._host, self._poll, self._door = edges.host, edges.poll, edges.door
+        self._wakes, self._beats, self._launch = edges.wakes, edges.beats, edges.launch
         self._state = Attempts(options.spans, options.machine, identity["boot_id"])
         self._todo = Instructions()
-        self._keeper = Keeper(options.runtime)
-        self._launcher: LauncherProcess | None = None
-        self._dead_launcher: LauncherProcess | None = None
+        self._launcher: Launcher | None = None
+        self._dead_launcher: Launcher | None = None
         self._unrecorded: list[Result] = []
-        self._notices = Notices()
+        self._notices = Notices(self._host, edges.manner_of)
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
-        self._poll = select.poll()
-        self._door = WorkerListener(listeners, self._poll)
-        self._poll.register(wakes, select.POLLIN)
-        self._now = clock.now()
+        self._poll.register(self._wakes, select.POLLIN)
+        self._now = moment(self._host)
         self._standing = Standing(options.spans, self._now.at)
         self._redis_at = self._beat_at = self._busy_at = self._now.at
         self._contact_at = self._listed_at = 0.0
@@ -134,7 +118,7 @@ class Supervisor:
         if self._launcher is None:
             due_at = min(due_at, self._launch_at)
         longest_s = min(_TURN_S, self._options.spans.beat_s / 2)
-        wait_s = max(0.0, min(due_at - clock.boottime(), longest_s))
+        wait_s = max(0.0, min(due_at - self._host.boottime(), longest_s))
         if self._now.at >= self._listed_at + longest_s:
             self._listed_at = self._now.at
             self._look_at_standing()
@@ -147,7 +131,7 @@ class Supervisor:
         self._poll.poll(int(wait_s * 1000) + 1)
 
     def _turn(self) -> None:
-        before, self._now = self._now, clock.now()
+        before, self._now = self._now, moment(self._host)
         self._happened(FenceTicked(self._now))
         self._act()
         self._hear_wakes()
@@ -170,23 +154,23 @@ class Supervisor:
     def _act(self) -> None:
         do, self._todo = self._todo, Instructions()
         for error in do.errors:
-            note(error)
+            self._host.note(error)
         if do.pause:
-            processes.stop_all(self._finder(do.pause))
-            note(f"paused {len(do.pause)} attempts: neither Redis nor NFS answers")
+            processes.stop_all(self._host, self._finder(do.pause))
+            self._host.note(f"paused {len(do.pause)} attempts: neither Redis nor NFS answers")
         self._instruct_launcher(do)  # before any signal: it has to know why a job died
         if do.kill:
-            processes.kill_all(self._finder(do.kill))
+            processes.kill_all(self._host, self._finder(do.kill))
         if do.terminate_all:
             left = self._finder(do.terminate_all)().values()
-            processes.signal_each(left, SIGTERM)
-            processes.signal_each(left, SIGCONT)
+            processes.signal_each(self._host, left, SIGTERM)
+            processes.signal_each(self._host, left, SIGCONT)
         self._notices.add(do.terminate, do.notify)
         for target in self._notices.send():
             self._happened(SignalUnheeded(target))
         if do.resume:
-            processes.signal_each(self._finder(do.resume)().values(), SIGCONT)
-            note(f"resumed {len(do.resume)} attempts")
+            processes.signal_each(self._host, self._finder(do.resume)().values(), SIGCONT)
+            self._host.note(f"resumed {len(do.resume)} attempts")
         if do.started:
             self._door.tell(HaveStarted(tuple(do.started)))
         if do.ended:
@@ -203,7 +187,7 @@ class Supervisor:
             self._unrecorded = []
 
     def _finder(self, targets: Collection[Target]) -> partial[dict[int, Process]]:
-        return partial(processes.members, targets)
+        return partial(processes.members, self._host, targets)
 
     # --- the beat ---------------------------------------------------------------------------------
 
@@ -221,7 +205,9 @@ class Supervisor:
         held, has_worker = self._state.held, self._door.occupied
         silent_because = self._standing.look(held, self._now.at, has_worker=has_worker)
         if silent_because != self._beats.silent_because:
-            note(f"it beats no more: {silent_because}" if silent_because else "it beats again")
+            self._host.note(
+                f"it beats no more: {silent_because}" if silent_because else "it beats again"
+            )
         self._beats.silent_because = silent_because
 
     # --- the launcher -----------------------------------------------------------------------------
@@ -236,7 +222,7 @@ class Supervisor:
             for event in launcher_events(News.from_json(message), self._now):
                 self._happened(event)
         if channel.closed:
-            note(f"the launcher (process {self._launcher.pid}) died")
+            self._host.note(f"the launcher (process {self._launcher.pid}) died")
             self._poll.unregister(channel)
             self._launcher.end()
             self._dead_launcher, self._launcher = self._launcher, None
@@ -253,12 +239,7 @@ class Supervisor:
             self._happened(LauncherCleared(self._now))
             self._launch_at = self._launch_pause.until(self._now.at)
         elif self._now.at >= self._launch_at:
-            self._launcher = LauncherProcess(
-                self._options,
-                self._identity["boot_id"],
-                self._identity["supervisor_id"],
-                self._keeper,
-            )
+            self._launcher = self._launch()
             self._launch_pause.began(self._now.at)
             self._happened(LauncherStarted())
 

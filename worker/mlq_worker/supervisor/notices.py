@@ -12,8 +12,9 @@ from pathlib import Path
 from signal import SIGCONT, SIGQUIT, SIGSEGV, SIGSTOP, SIGTERM
 from typing import NamedTuple
 
-from mlq_worker.ipc import processes
-from mlq_worker.ipc.processes import Process, Target
+from mlq_worker.ipc import processes, procfs
+from mlq_worker.ipc.host import Host
+from mlq_worker.ipc.procfs import Process, Target
 from mlq_worker.supervisor.audience import Audience, Manner, audience
 
 _SHELLS = frozenset(
@@ -41,9 +42,15 @@ class Notice(NamedTuple):
 
 
 class Notices:
-    """What is still to be sent, and whose end is awaited."""
+    """What is still to be sent, and whose end is awaited.
 
-    def __init__(self) -> None:
+    Args:
+        host: where the jobs run.
+        manner_of: how a process, by its pid, takes a signal.
+    """
+
+    def __init__(self, host: Host, manner_of: Callable[[int, int], Manner]) -> None:
+        self._host, self._manner_of = host, manner_of
         self._pending: list[Notice] = []
         self._awaited: dict[Target, list[Process]] = {}
 
@@ -62,13 +69,13 @@ class Notices:
         """
         if not self._pending:
             return []
-        table, again, unheard = processes.look(), [], []
+        table, again, unheard = self._host.look(), [], []
         for notice in self._pending:
-            first = processes.leader_of(notice.target, table)
+            first = procfs.leader_of(notice.target, table)
             if first is not None:
                 if not self._sent(notice, first, table):
                     unheard.append(notice.target)
-            elif processes.lives(notice.target, table):
+            elif procfs.lives(notice.target, table):
                 again.append(notice)  # the first process is about to start, or has just ended
         self._pending = again
         return unheard
@@ -76,30 +83,30 @@ class Notices:
     def _sent(self, notice: Notice, first: Process, table: dict[int, Process]) -> bool:
         number, first_only = notice.number, notice.first_only
         ends = notice.or_end and number == SIGTERM
-        found = audience(first, table, _manners(number), ends=ends, first_only=first_only)
+        found = audience(first, table, self._manners(number), ends=ends, first_only=first_only)
         if notice.or_end and not found.told:
-            found = audience(first, table, _manners(SIGTERM), ends=True)
+            found = audience(first, table, self._manners(SIGTERM), ends=True)
             notice = notice._replace(number=SIGTERM)
         self._tell(notice, found, table)
         return bool(found.told)
 
     def _tell(self, notice: Notice, found: Audience, table: dict[int, Process]) -> None:
         for process in found.halted:
-            processes.send(process, SIGSTOP)
+            processes.send(self._host, process, SIGSTOP)
         for process in found.told:
-            processes.send(process, notice.number)
+            processes.send(self._host, process, notice.number)
         if notice.or_end:
             halted = {process.pid for process in found.halted}
-            for process in processes.below(table, [notice.target.pid or 0]).values():
+            for process in procfs.below(table, [notice.target.pid or 0]).values():
                 if process.pid not in halted:  # somebody may have stopped it
-                    processes.send(process, SIGCONT)
+                    processes.send(self._host, process, SIGCONT)
             self._awaited[notice.target] = list(found.awaited)
 
     def over(self) -> list[Target]:
         """Return the jobs in which those that were told to end have ended, each once."""
         found = []
         for target, told in list(self._awaited.items()):
-            told[:] = [process for process in told if _lives(process)]
+            told[:] = [process for process in told if self._lives(process)]
             if not told:
                 del self._awaited[target]
                 found.append(target)
@@ -112,15 +119,18 @@ class Notices:
             return _SOON_S
         return _LOOK_S if self._awaited else float("inf")
 
+    def _manners(self, number: int) -> Callable[[int], Manner]:
+        return lambda pid: self._manner_of(pid, number)
 
-def _manners(number: int) -> Callable[[int], Manner]:
-    return lambda pid: manner_of(pid, number)
+    def _lives(self, process: Process) -> bool:
+        now = self._host.look_at(process.pid)
+        return now is not None and now.start == process.start and now.state not in "ZX"
 
 
 def manner_of(pid: int, number: int) -> Manner:
     """Return how a process takes a signal; one that is gone does not."""
     caught = blocked = ignored = 0
-    for line in (processes.read(f"/proc/{pid}/status") or b"").splitlines():
+    for line in (procfs.read(f"/proc/{pid}/status") or b"").splitlines():
         name, _, value = line.partition(b":")
         match name:
             case b"SigCgt":
@@ -144,8 +154,3 @@ def manner_of(pid: int, number: int) -> Manner:
         bool(ignored >> (SIGQUIT - 1) & 1),
         program in _PASS_ON,
     )
-
-
-def _lives(process: Process) -> bool:
-    now = processes.look_at(process.pid)
-    return now is not None and now.start == process.start and now.state not in "ZX"

@@ -10,7 +10,7 @@ again. Invariant: nothing is told while it is paused, since it would have to wak
 from __future__ import annotations
 
 from mlq.units import format_duration
-from mlq_worker.ipc.processes import signal_name
+from mlq_worker.ipc.procfs import signal_name
 from mlq_worker.ipc.values import Outcome, Termination
 from mlq_worker.supervisor.attempt import KILL_AGAIN_S, HeldAttempt, Instructions
 from mlq_worker.supervisor.notices import Notice

@@ -1,0 +1,102 @@
+"""The machine under a supervisor or a launcher: its clocks, processes, log and results root.
+
+Everything in which one machine differs from a simulated one passes here, as an argument; nothing
+else of the supervisor and the launcher reads a clock or signals a process. `LinuxHost` is the real
+one; the simulation hands in its own.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from mlq.files.layout import Layout
+from mlq.files.root import LastLook, pinned
+from mlq_worker.ipc import clock, log, procfs
+from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.procfs import Process
+
+
+class Poll(Protocol):
+    """What a process waits with; `select.poll` is one."""
+
+    def register(self, fd: Any, eventmask: int = ..., /) -> object:
+        """Notice what happens to a descriptor, from now on."""
+
+    def unregister(self, fd: Any, /) -> object:
+        """Notice it no more."""
+
+    def poll(self, timeout: float | None = ..., /) -> object:
+        """Wait until something has happened, or for so many milliseconds."""
+
+
+class Host(Protocol):
+    """A machine."""
+
+    def boottime(self) -> float:
+        """Return the seconds since the machine booted, suspension included."""
+
+    def utc_now(self) -> str:
+        """Return the time of day, for people."""
+
+    def note(self, text: str) -> None:
+        """Write a line into the log."""
+
+    def look(self) -> dict[int, Process]:
+        """Return all processes but zombies, by pid."""
+
+    def look_at(self, pid: int) -> Process | None:
+        """Return one process; None if there is no such process."""
+
+    def mark_of(self, pid: int) -> str:
+        """Return the mark that a process shows; "" if none."""
+
+    def kill(self, pid: int, number: int) -> None:
+        """Signal a process.
+
+        Raises:
+            ProcessLookupError: there is no such process.
+            PermissionError: it is not ours to signal.
+        """
+
+    def killpg(self, group: int, number: int) -> None:
+        """Signal a process group; raises as `kill` does."""
+
+    def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
+        """Open the results root and make sure whose it is; see `mlq.files.root.pinned`."""
+
+    def poll(self) -> Poll:
+        """Return something to wait with."""
+
+
+class LinuxHost:
+    """The machine that this process runs on.
+
+    Args:
+        last_look: remembers the results root for those who open it hundreds of times a second.
+    """
+
+    boottime = staticmethod(clock.boottime)
+    utc_now = staticmethod(clock.utc_now)
+    note = staticmethod(log.note)
+    look = staticmethod(procfs.look)
+    look_at = staticmethod(procfs.look_at)
+    mark_of = staticmethod(procfs.mark_of)
+    kill = staticmethod(os.kill)
+    killpg = staticmethod(os.killpg)
+    poll: Callable[[], Poll] = staticmethod(select.poll)
+
+    def __init__(self, last_look: LastLook | None = None) -> None:
+        self._last_look = last_look
+
+    def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
+        """Open the results root and make sure whose it is."""
+        return pinned(layout, self._last_look)
+
+
+def moment(host: Host) -> Moment:
+    """Return this instant, on both clocks."""
+    return Moment(host.boottime(), host.utc_now())

@@ -1,0 +1,85 @@
+"""Everything outside of itself that a launcher touches, given to it as one argument.
+
+What may hang in NFS is in `Files`: only the threads of `pool` call it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlq.files.layout import Layout
+from mlq.files.root import LastLook
+from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc.host import Host
+from mlq_worker.ipc.values import Order, Result
+from mlq_worker.launcher.aftermath import Aftermath
+from mlq_worker.launcher.holder import Holder
+from mlq_worker.launcher.io_threads import Pool
+from mlq_worker.launcher.keepers import Keepers
+from mlq_worker.launcher.last_line import read_last_line
+from mlq_worker.launcher.lookup import Failure
+from mlq_worker.launcher.prepare import Preparation, Ready
+from mlq_worker.launcher.results import write_result
+
+
+class Files(Protocol):
+    """What a launcher does on the results root; `RootFiles` is the real thing."""
+
+    def prepare(self, order: Order) -> Ready | Failure:
+        """Make what a job needs before it can start; its log is open until `close`."""
+
+    def expect(self, attempt: AttemptId) -> None:
+        """Expect that an attempt that is prepared will be so once more."""
+
+    def close(self, log: int) -> None:
+        """Close a log."""
+
+    def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
+        """Return the last line of an attempt's log, without what must not be in it."""
+
+    def write(self, result: Result) -> str:
+        """Write a result; return what went wrong, "" if nothing did."""
+
+
+class RootFiles:
+    """The results root.
+
+    Args:
+        layout: where jobs have their folders, and whose root that must be.
+        holder: who holds the attempts; noted beside each.
+    """
+
+    def __init__(self, layout: Layout, holder: Holder) -> None:
+        self._layout, self._last_look = layout, LastLook()
+        preparation = Preparation(layout, holder, last_look=self._last_look)
+        self.prepare, self.expect = preparation.prepare, preparation.expect
+        self.close = os.close
+
+    def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
+        """Return the last line of an attempt's log, without what must not be in it."""
+        return read_last_line(result, self._layout, hidden, self._last_look)
+
+    def write(self, result: Result) -> str:
+        """Write a result; return what went wrong, "" if nothing did."""
+        return write_result(result, self._layout, self._last_look)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The edges of a launcher.
+
+    Args:
+        host: the machine.
+        keepers: how jobs are executed, and their ends heard.
+        pool: threads for what may hang.
+        files: the results root.
+        aftermath: what is to be said of attempts beside their results.
+    """
+
+    host: Host
+    keepers: Keepers
+    pool: Pool
+    files: Files
+    aftermath: Aftermath

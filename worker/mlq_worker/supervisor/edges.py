@@ -1,0 +1,62 @@
+"""Everything outside of itself that a supervisor touches, given to it as one argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlq_worker.ipc.channel import Channel
+from mlq_worker.ipc.host import Host, Poll
+from mlq_worker.supervisor.audience import Manner
+from mlq_worker.supervisor.heartbeat import HeartbeatWriter
+from mlq_worker.supervisor.listener import WorkerListener
+
+
+class Launcher(Protocol):
+    """A running launcher; `LauncherProcess` is the real one."""
+
+    pid: int
+    channel: Channel
+
+    def end(self) -> None:
+        """Kill it, if it is not dead yet, and wait for nothing."""
+
+    def keep_going(self) -> None:
+        """Let it go on if somebody has stopped it."""
+
+    def buried(self) -> bool:
+        """Return whether it is dead and nothing is left of what it started; kill what is left."""
+
+
+class Wakes(Protocol):
+    """Where others wake the loop; a non-blocking socket is one."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return what woke it; raise BlockingIOError if nothing has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The edges of a supervisor.
+
+    Args:
+        host: the machine.
+        poll: what the loop waits with.
+        door: where the worker comes in.
+        wakes: on which `beats` and signals wake the loop.
+        beats: the thread that beats, not yet started.
+        launch: starts a launcher.
+        manner_of: how a process, by its pid, takes a signal.
+    """
+
+    host: Host
+    poll: Poll
+    door: WorkerListener
+    wakes: Wakes
+    beats: HeartbeatWriter
+    launch: Callable[[], Launcher]
+    manner_of: Callable[[int, int], Manner]
