@@ -107,10 +107,10 @@ def main() -> None:
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)
 
-    def told_to_end(_number: int, _frame: FrameType | None) -> None:
-        spawner.told_to_end = True
+    def on_stop(_number: int, _frame: FrameType | None) -> None:
+        spawner.stop_requested = True
 
-    signal.signal(signal.SIGTERM, told_to_end)
+    signal.signal(signal.SIGTERM, on_stop)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     run(host, spawner, channel, _watch_deaths())
     os._exit(0)  # without waiting for threads that hang in NFS

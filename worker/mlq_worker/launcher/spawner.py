@@ -52,7 +52,7 @@ class Spawner:
         self._leaving: list[LaunchedAttempt] = []
         self._outbox = Outbox(channel, self._host.boottime)
         self._writer = ResultWriter(edges, self._outbox.recorded)
-        self.told_to_end = False
+        self.stop_requested = False
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Spawner:
         if attempt.termination is not None:
             end = attempt.termination
             result = replace(result, outcome=end.outcome, reason=end.reason)
-        elif self.told_to_end and result.signal in (signal.SIGTERM, signal.SIGHUP):
+        elif self.stop_requested and result.signal in (signal.SIGTERM, signal.SIGHUP):
             # A machine that shuts down signals everything: not the job's fault.
             reason = "released: the machine shuts down"
             result = replace(result, outcome="released", reason=reason)

@@ -76,11 +76,11 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
     )
     supervisor = Supervisor(options, edges, identity)
 
-    def told_to_end(_number: int, _frame: FrameType | None) -> None:
-        supervisor.told_to_end = True
+    def on_stop(_number: int, _frame: FrameType | None) -> None:
+        supervisor.stop_requested = True
         wake()
 
-    signal.signal(signal.SIGTERM, told_to_end)
+    signal.signal(signal.SIGTERM, on_stop)
     caretaker = Caretaker([residence.renew], clock.boottime, note)
     caretaker.start()
     supervisor.run()

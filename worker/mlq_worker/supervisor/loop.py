@@ -83,7 +83,7 @@ class Supervisor:
         self._contact_at = self._listed_at = 0.0
         self._told: tuple[bool, bool] | None = None
         self._shutdown = self._ending = False
-        self.told_to_end = False
+        self.stop_requested = False
 
     def run(self) -> None:
         """Turns until there is nothing to hold, or until it was told to end and everything has."""
@@ -97,7 +97,7 @@ class Supervisor:
             self._launcher.channel.close()  # that ends it
 
     def _finished(self) -> bool:
-        if self.told_to_end and self._state.idle:
+        if self.stop_requested and self._state.idle:
             return True
         if not self._state.empty:
             self._busy_at = self._now.at
@@ -137,7 +137,7 @@ class Supervisor:
         self._hear_wakes()
         self._hear_launcher()
         self._hear_worker(before.at)
-        if self.told_to_end and not self._ending:
+        if self.stop_requested and not self._ending:
             self._ending = True
             reason = "released: the supervisor was told to stop"
             for attempt in self._state.held:
