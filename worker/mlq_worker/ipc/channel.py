@@ -43,16 +43,16 @@ class Channel:
         return len(self._unsent)
 
     def watch(self, poll: Poll) -> None:
-        """Registers for what the next wait has to notice."""
+        """Register for what the next wait has to notice."""
         poll.register(self, select.POLLIN | (select.POLLOUT if self._unsent else 0))
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Sends a message, or as much of it as the socket takes now."""
+        """Send a message, or as much of it as the socket takes now."""
         self._unsent += json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
         self.flush()
 
     def flush(self) -> None:
-        """Sends what is still waiting, as far as the socket takes it."""
+        """Send what is still waiting, as far as the socket takes it."""
         try:
             while self._unsent and not self.closed:
                 del self._unsent[: self._socket.send(self._unsent)]
@@ -87,6 +87,6 @@ class Channel:
         return messages
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         self.closed = True
         self._socket.close()

@@ -8,6 +8,6 @@ from mlq_worker.ipc.clock import utc_now
 
 
 def note(text: str) -> None:
-    """Writes a line with the time of day to standard error, which is the log."""
+    """Write a line with the time of day to standard error, which is the log."""
     sys.stderr.write(f"{utc_now()} {text}\n")
     sys.stderr.flush()

@@ -48,7 +48,7 @@ def marked(
 
 
 def send(host: Host, process: Process, number: int) -> None:
-    """Signals one process, unless its number has gone to another since it was looked at."""
+    """Signal one process, unless its number has gone to another since it was looked at."""
     now = host.look_at(process.pid)
     if now is None or now.start != process.start:
         return
@@ -59,7 +59,7 @@ def send(host: Host, process: Process, number: int) -> None:
 
 
 def stop_all(host: Host, find: Callable[[], dict[int, Process]]) -> dict[int, Process]:
-    """SIGSTOPs what `find` finds until it finds nothing new, so that nothing can fork any more."""
+    """SIGSTOP what `find` finds until it finds nothing new, so that nothing can fork any more."""
     stopped: dict[int, Process] = {}
     for _ in range(_PASSES):
         new = {
@@ -73,14 +73,14 @@ def stop_all(host: Host, find: Callable[[], dict[int, Process]]) -> dict[int, Pr
 
 
 def kill_all(host: Host, find: Callable[[], dict[int, Process]]) -> bool:
-    """SIGKILLs what `find` finds; whether there was anything. Repeat until there is nothing."""
+    """SIGKILL what `find` finds; whether there was anything. Repeat until there is nothing."""
     found = stop_all(host, find)
     signal_each(host, found.values(), signal.SIGKILL)
     return bool(found)
 
 
 def signal_each(host: Host, found: Iterable[Process], number: signal.Signals) -> None:
-    """Signals each of these processes and their groups.
+    """Signal each of these processes and their groups.
 
     The groups too because the kernel signals a group in one step: a process that forks and exits
     faster than /proc can be read is never where it was seen, but it is still in its group.
@@ -93,7 +93,7 @@ def signal_each(host: Host, found: Iterable[Process], number: signal.Signals) ->
 
 
 def send_to_group(host: Host, group: int, number: int) -> bool:
-    """Signals a process group (0: only looks); whether it exists."""
+    """Signal a process group (0: only looks); whether it exists."""
     try:
         host.killpg(group, number)
     except ProcessLookupError:

@@ -37,7 +37,7 @@ _SWITCH_S = 0.0002  # the threads do little between two system calls; 5 ms would
 
 
 def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -> None:
-    """Turns until the supervisor hangs up."""
+    """Turn until the supervisor hangs up."""
     poll = host.poll()
     poll.register(deaths, select.POLLIN)
     poll.register(spawner.keepers, select.POLLIN)
@@ -73,7 +73,7 @@ def _watch_deaths() -> socket.socket:
 
 
 def main() -> None:
-    """Runs the launcher on the connection it was given."""
+    """Run the launcher on the connection it was given."""
     parser = argparse.ArgumentParser(prog="mlq-launcher")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--supervisor", type=int, required=True)

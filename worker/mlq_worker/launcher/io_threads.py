@@ -48,14 +48,14 @@ class Pool:
         return self._event
 
     def submit(self, call: Call) -> None:
-        """Runs `call` in a thread; what it returns is called by `collect`, in the owner's thread.
+        """Run `call` in a thread; what it returns is called by `collect`, in the owner's thread.
 
         An error that escapes from `call` is raised by `collect`.
         """
         self._calls.append((self._clock(), call))
 
     def tick(self, now: float) -> float:
-        """Wakes a thread if one is needed; returns when (boot time) to look again."""
+        """Wake a thread if one is needed; return when (boot time) to look again."""
         if not self._calls:
             return float("inf")
         waits_since = self._oldest()
@@ -66,7 +66,7 @@ class Pool:
         return now + _HELP_S if self._awake < self._size else float("inf")
 
     def collect(self) -> None:
-        """Calls the continuations of all finished calls."""
+        """Call the continuations of all finished calls."""
         try:
             os.eventfd_read(self._event)
         except BlockingIOError:
@@ -88,7 +88,7 @@ class Pool:
                 self._awake -= 1
 
     def _work(self) -> None:
-        """Runs calls until there are none."""
+        """Run calls until there are none."""
         told_at = self._clock()
         while True:
             try:

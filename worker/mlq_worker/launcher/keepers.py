@@ -67,7 +67,7 @@ class Keepers:
     def start(
         self, name: str, cwd: str, argv: Sequence[str], env: Mapping[str, str], log: int
     ) -> int:
-        """Starts a job; returns its keeper's pid.
+        """Start a job; return its keeper's pid.
 
         Raises:
             OSError: the kernel refuses.
@@ -122,7 +122,7 @@ class Keepers:
         return [Leader(*report) for report in REPORT.iter_unpack(found)]
 
     def end_strays(self) -> bool:
-        """Kills what killed keepers have lost; whether there may be something left."""
+        """Kill what killed keepers have lost; whether there may be something left."""
         if self._has_strays:
             self._has_strays = processes.kill_all(self._host, self._strays)
         return self._has_strays

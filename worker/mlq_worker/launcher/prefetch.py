@@ -41,7 +41,7 @@ class Lanes(Generic[M]):
         return any(lane.line for lane in self._lanes.values())
 
     def join(self, name: str, width: int, member: M) -> None:
-        """Puts a member at the end of a lane, which is `width` wide from now on."""
+        """Put a member at the end of a lane, which is `width` wide from now on."""
         lane = self._lanes.setdefault(name, _Lane(width))
         lane.width = width
         lane.line.append(member)

@@ -82,7 +82,7 @@ class Preparation:
         self._found_at = clock()
 
     def prepare(self, order: Order) -> Ready | Failure:
-        """Makes the folders and the log of an attempt, finds its command and reads its secrets.
+        """Make the folders and the log of an attempt, find its command and read its secrets.
 
         Returns:
             `Ready`, whose log the caller closes, or the `Failure`.

@@ -50,17 +50,17 @@ class ResultWriter:
         self._entries: dict[AttemptId, _Entry] = {}
 
     def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
-        """Writes a result, in a thread; `hidden` are texts that must not be in it."""
+        """Write a result, in a thread; `hidden` are texts that must not be in it."""
         entry = _Entry(result, self._host.boottime() + _PATIENCE_S, hidden)
         self._entries[result.attempt] = entry
         self._write(entry)
 
     def forget(self, attempt: AttemptId) -> None:
-        """Tries no more: the queue has the result."""
+        """Try no more: the queue has the result."""
         self._entries.pop(attempt, None)
 
     def tick(self, now: float) -> float:
-        """Does what is due; returns when (boot time) the next thing is."""
+        """Do what is due; return when (boot time) the next thing is."""
         due = _NEVER
         for entry in self._entries.values():
             if now >= entry.tell_at:
@@ -75,7 +75,7 @@ class ResultWriter:
         self._pool.submit(lambda: partial(self._written, entry, *self._try_to_write(entry)))
 
     def _try_to_write(self, entry: _Entry) -> tuple[str, str]:
-        """Returns the last line of the log, and what went wrong; the entry is the owner's."""
+        """Return the last line of the log, and what went wrong; the entry is the owner's."""
         result, line = entry.result, ""
         if tells_last_line(result):
             line = self._files.last_line(result, entry.hidden)

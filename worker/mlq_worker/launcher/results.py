@@ -47,7 +47,7 @@ def usage(used: resource.struct_rusage) -> tuple[float, int]:
 
 
 def write_result(result: Result, layout: Layout, last_look: LastLook | None = None) -> str:
-    """Writes `result.json`; returns what went wrong, "" if nothing did."""
+    """Write `result.json`; return what went wrong, "" if nothing did."""
     path = layout.result_file(*result.attempt)
     try:
         with pinned(layout, last_look) as root:

@@ -100,7 +100,7 @@ class Spawner:
             self._spawn(attempt, prepared)
 
     def _advance(self, lane: str) -> None:
-        """Starts what may start in a lane."""
+        """Start what may start in a lane."""
         while (attempt := self._lanes.next(lane)) is not None:
             if attempt.ready is not None and attempt.result is None:
                 self._spawn(attempt, attempt.ready)
@@ -154,7 +154,7 @@ class Spawner:
     # --- ending -----------------------------------------------------------------------------------
 
     def reap(self) -> None:
-        """Takes note of the dead: leaders of jobs, and keepers, below which nothing is left."""
+        """Take note of the dead: leaders of jobs, and keepers, below which nothing is left."""
         leaders, gone = self.keepers.hear()
         for leader in leaders:
             attempt = self._by_pid.get(leader.keeper)
@@ -201,7 +201,7 @@ class Spawner:
         attempt.result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
 
     def clear(self) -> float:
-        """Ends what ended jobs left behind and reports the jobs of which nothing is left.
+        """End what ended jobs left behind and report the jobs of which nothing is left.
 
         Returns:
             The boot time at which to call again; infinity if nothing is left.
@@ -224,7 +224,7 @@ class Spawner:
         return min((attempt.sweep_at for attempt in remaining), default=float("inf"))
 
     def _sweep(self, attempt: LaunchedAttempt, now: float) -> None:
-        """Kills what is left of a job, unless it still has a grace."""
+        """Kill what is left of a job, unless it still has a grace."""
         if now < attempt.sweep_at:
             return
         if (attempt.termination is None or now >= attempt.termination.kill_at) and processes.waits(
@@ -263,7 +263,7 @@ class Spawner:
     # --- time -------------------------------------------------------------------------------------
 
     def tick(self) -> float:
-        """Does what is due; returns the boot time at which to call again."""
+        """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
         return min(self.clear(), self._writer.tick(now), self.pool.tick(now), self._send(now))
 

@@ -30,7 +30,7 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 def main() -> None:
-    """Becomes the only one, ends what an earlier one left, and holds jobs until it is done."""
+    """Become the only one, end what an earlier one left, and hold jobs until it is done."""
     options = parse(sys.argv[1:])
     os.umask(0o077)
     residence = SupervisorResidence(options, note)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
-    """Runs the supervisor where it resides."""
+    """Run the supervisor where it resides."""
     listeners = residence.listen()
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):

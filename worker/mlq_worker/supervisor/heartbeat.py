@@ -66,11 +66,11 @@ class HeartbeatWriter:
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
 
     def start(self) -> None:
-        """Starts beating, at once."""
+        """Start beating, at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Begins no further beat."""
+        """Begin no further beat."""
         self._stop.set()
 
     def error(self, now: float) -> str:

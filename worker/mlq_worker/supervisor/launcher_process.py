@@ -35,7 +35,7 @@ class LaunchPause:
         self._began_at = at
 
     def until(self, died_at: float) -> float:
-        """Returns when the next may start, after the last one died."""
+        """Return when the next may start, after the last one died."""
         young = died_at - self._began_at < _YOUNG_S
         self._length_s = 2 * self._length_s if young and self._length_s else _FIRST_PAUSE_S
         self._length_s = min(self._length_s, _LONGEST_PAUSE_S)
@@ -79,12 +79,12 @@ class LauncherProcess:
         self.channel = Channel(ours)
 
     def end(self) -> None:
-        """Kills it, if it is not dead yet, and waits for nothing."""
+        """Kill it, if it is not dead yet, and wait for nothing."""
         self.channel.close()
         os.kill(self.pid, signal.SIGKILL)
 
     def keep_going(self) -> None:
-        """Lets it go on if somebody has stopped it: nobody could start or end a job meanwhile."""
+        """Let it go on if somebody has stopped it: nobody could start or end a job meanwhile."""
         seen = self._host.look_at(self.pid)
         if seen is not None and seen.state == "T":
             processes.send(self._host, seen, signal.SIGCONT)

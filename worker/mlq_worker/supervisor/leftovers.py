@@ -25,7 +25,7 @@ _PAUSE_S = 0.02
 
 
 def end_leftovers(host: Host, mark_prefix: str) -> None:
-    """Kills the launchers and every process of earlier supervisors' jobs.
+    """Kill the launchers and every process of earlier supervisors' jobs.
 
     One that cannot die now, stuck in a hung disk, runs no further instruction of its own.
     """

@@ -41,17 +41,17 @@ class WorkerListener:
         return self._worker is not None
 
     def watch(self) -> None:
-        """Prepares the next wait."""
+        """Prepare the next wait."""
         if self._worker is not None:
             self._worker.watch(self._poll)
 
     def tell(self, event: SupervisorMessage) -> None:
-        """Sends an event to a worker that has been greeted; without one the event is dropped."""
+        """Send an event to a worker that has been greeted; without one the event is dropped."""
         if self._worker is not None and self._greeted:
             self._worker.send(event.to_json())
 
     def greet(self, greeting: Greeting) -> None:
-        """Answers the worker's hello; from here on it is told of events."""
+        """Answer the worker's hello; from here on it is told of events."""
         self._greeted = True
         self.tell(greeting)
 
@@ -68,12 +68,12 @@ class WorkerListener:
             return []
 
     def refuse(self, error: Exception) -> None:
-        """Gives up a worker that does not speak the protocol."""
+        """Give up a worker that does not speak the protocol."""
         self._note(f"the worker sent what cannot be understood: {error!r}")
         self.close()
 
     def change(self) -> None:
-        """Lets go a worker that left, and lets in one that waits."""
+        """Let go a worker that left, and let in one that waits."""
         worker = self._worker
         if worker is not None and (worker.closed or worker.unsent_bytes > _UNREAD_BYTES):
             self.close()
@@ -91,7 +91,7 @@ class WorkerListener:
         self._worker = Channel(connection)
 
     def close(self) -> None:
-        """Shows the worker out, after what it can still be told now."""
+        """Show the worker out, after what it can still be told now."""
         if self._worker is not None:
             self._poll.unregister(self._worker)
             self._worker.flush()

@@ -86,7 +86,7 @@ class Supervisor:
         self.stop_requested = False
 
     def run(self) -> None:
-        """Turns until there is nothing to hold, or until it was told to end and everything has."""
+        """Turn until there is nothing to hold, or until it was told to end and everything has."""
         self._beats.start()
         while not self._finished():
             self._wait()
@@ -230,7 +230,7 @@ class Supervisor:
             self._bury_and_launch()
 
     def _bury_and_launch(self) -> None:
-        """Kills what a dead launcher left, round by round; then starts another."""
+        """Kill what a dead launcher left, round by round; then start another."""
         if self._dead_launcher is not None:
             if not self._dead_launcher.buried():
                 self._launch_at = self._now.at + 0.02
