@@ -6,8 +6,8 @@ Plain data for `state`, which alone decides how it changes.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, fields
-from enum import Enum, auto
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import Spawn
@@ -28,7 +28,7 @@ KILL_AGAIN_S = 0.05  # the first pause between two rounds of killing; doubled ea
 _REMEMBERED = 12  # events of each attempt
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """Where an attempt stands; `transitions` shows what leads from one to another."""
 
     UNHELD = auto()
@@ -139,5 +139,6 @@ class Instructions:
 
     def add(self, more: Instructions) -> None:
         """Add what is to be done besides, after the like."""
-        for one in fields(more):
-            getattr(self, one.name).extend(getattr(more, one.name))
+        for name in self.__slots__:
+            if items := getattr(more, name):
+                getattr(self, name).extend(items)

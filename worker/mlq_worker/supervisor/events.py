@@ -178,9 +178,11 @@ class Ticked:
 WorkerEvent = OrderReceived | StopAsked | Renewed | GivenUp | ForgetAsked
 LauncherNews = Started | TooLate | Ended | Stored
 LauncherLoss = LauncherDied | LauncherCleared
-InnerEvent = LeaderEnded | SignalUnheeded | Beaten | FenceTicked | Ticked
+InnerEvent = LeaderEnded | SignalUnheeded | Beaten
+TimeEvent = FenceTicked | Ticked
 
 AttemptEvent = WorkerEvent | LauncherNews
 """Events that name the attempt that they are about."""
 
-Event = WorkerEvent | LauncherNews | LauncherLoss | InnerEvent | LauncherStarted
+UntimedEvent = AttemptEvent | LauncherLoss | InnerEvent | LauncherStarted
+Event = UntimedEvent | TimeEvent

@@ -17,7 +17,6 @@ from mlq_worker.supervisor.events import (
     Beaten,
     Ended,
     Event,
-    FenceTicked,
     ForgetAsked,
     GivenUp,
     InnerEvent,
@@ -32,7 +31,6 @@ from mlq_worker.supervisor.events import (
     Started,
     StopAsked,
     Stored,
-    Ticked,
     TooLate,
     WorkerEvent,
 )
@@ -61,7 +59,7 @@ class Reactions:
         if isinstance(event, LauncherLoss):
             return self._lose_launcher(attempt, event, out)
         if isinstance(event, InnerEvent):
-            self._go_on(attempt, event, out)
+            self._go_on(attempt, event)
         return attempt.phase
 
     def _obey_worker(self, attempt: HeldAttempt, event: WorkerEvent, out: Instructions) -> Phase:
@@ -104,7 +102,7 @@ class Reactions:
                 return self._end_unstarted(attempt, _LAUNCHER_DIED, now, out)
         return attempt.phase
 
-    def _go_on(self, attempt: HeldAttempt, event: InnerEvent, out: Instructions) -> None:
+    def _go_on(self, attempt: HeldAttempt, event: InnerEvent) -> None:
         match event:
             case LeaderEnded(_, now):
                 termination.leader_ended(attempt, now.at)
@@ -112,10 +110,30 @@ class Reactions:
                 attempt.unheeded = True
             case Beaten(began_at, ended_at):
                 attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
-            case FenceTicked(now):
-                self._fence(attempt, now, out)
-            case Ticked(now):
-                self._tick(attempt, now, out)
+
+    # --- time: asked of all that live in each turn ------------------------------------------------
+
+    def fence(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
+        """Pause an attempt that must not run any more."""
+        if (
+            attempt.paused_at is None
+            and attempt.phase is Phase.RUNNING
+            and not fence.may_run(attempt.contact, now.at, self._spans)
+        ):
+            attempt.paused_at = now.at
+            out.pause.append(attempt.target)
+            attempt.remember(f"{now.at:.1f} it is paused")
+
+    def tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
+        """Pause, resume, time out or kill an attempt, whatever is due."""
+        self.fence(attempt, now, out)
+        if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._spans):
+            self._resume(attempt, attempt.paused_at, now.at, out)
+        termination.signal_ahead(attempt, now.at, out)
+        if termination.is_over_limit(attempt, now.at):
+            self._end(attempt, ("timeout", termination.limit_reason(attempt)), now, out)
+        else:
+            termination.go_on(attempt, now.at, out)
 
     # --- the single steps -----------------------------------------------------------------------
 
@@ -127,26 +145,6 @@ class Reactions:
         if attempt.ending is not None:
             out.terminate.append(attempt.target)
         return Phase.RUNNING
-
-    def _fence(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
-        if (
-            attempt.paused_at is None
-            and attempt.phase is Phase.RUNNING
-            and not fence.may_run(attempt.contact, now.at, self._spans)
-        ):
-            attempt.paused_at = now.at
-            out.pause.append(attempt.target)
-            attempt.remember(f"{now.at:.1f} it is paused")
-
-    def _tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
-        self._fence(attempt, now, out)
-        if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._spans):
-            self._resume(attempt, attempt.paused_at, now.at, out)
-        termination.signal_ahead(attempt, now.at, out)
-        if termination.is_over_limit(attempt, now.at):
-            self._end(attempt, ("timeout", termination.limit_reason(attempt)), now, out)
-        else:
-            termination.go_on(attempt, now.at, out)
 
     def _resume(self, attempt: HeldAttempt, paused_at: float, at: float, out: Instructions) -> None:
         attempt.paused_at = None

@@ -33,15 +33,13 @@ from mlq_worker.supervisor.events import (
     Renewed,
     SignalUnheeded,
     Ticked,
+    TimeEvent,
+    UntimedEvent,
 )
 from mlq_worker.supervisor.reactions import Reactions
 
-_FREQUENT = Renewed | Beaten | FenceTicked | Ticked
+_FREQUENT = Renewed | Beaten
 """Events that are remembered only if something came of them."""
-
-
-class ImpossibleEventError(Exception):
-    """An event that cannot have happened; the text tells the story of the attempt."""
 
 
 class Attempts:
@@ -107,34 +105,43 @@ class Attempts:
     def handle(self, event: Event) -> Instructions:
         """Take note of an event; return what is to be done about it."""
         out = Instructions()
+        if isinstance(event, TimeEvent):
+            self._pass_time(event, out)
+            return out
         match event:
             case LauncherStarted():
                 self._has_launcher = True
-                return out
             case LauncherDied():
                 self._has_launcher = False
             case Beaten(began_at):
                 self._beat_at = began_at  # protects what is claimed from now on, too
-            case FenceTicked(now) | Ticked(now):
-                self._at = now.at
         for attempt in self._reached(event, out):
-            try:
-                self._meet(attempt, event, out)
-            except ImpossibleEventError as error:
-                out.errors.append(str(error))
-        if isinstance(event, Ticked) and self._has_launcher:
-            self._admit(event, out)
+            if transitions.after(event, attempt.phase):
+                phase = self._reactions.react(attempt, event, out)
+                self._change(attempt, event, phase, out)
+            else:
+                out.errors.append(_impossible(event, attempt))
         return out
 
-    def _reached(self, event: Event, out: Instructions) -> Iterable[HeldAttempt]:
+    def _pass_time(self, event: TimeEvent, out: Instructions) -> None:
+        # It is possible for all that lives, and changes no phase but in `_admit`: not looked up for
+        # each, since this comes several times for each short job.
+        self._at = event.now.at
+        react = self._reactions.fence if isinstance(event, FenceTicked) else self._reactions.tick
+        for attempt in self.live:
+            react(attempt, event.now, out)
+        if isinstance(event, Ticked) and self._has_launcher:
+            self._admit(event, out)
+
+    def _reached(self, event: UntimedEvent, out: Instructions) -> Iterable[HeldAttempt]:
         """Return the attempts that an event concerns."""
         match event:
-            case FenceTicked() | Ticked():
-                return self.live
             case LeaderEnded(target) | SignalUnheeded(target):
                 # It may have ended meanwhile, which is no error.
                 return [one for one in self._live.values() if one.target == target]
-            case Beaten() | LauncherDied() | LauncherCleared() | LauncherStarted():
+            case LauncherStarted():
+                return []
+            case Beaten() | LauncherDied() | LauncherCleared():
                 return self.held
         held = self._held.get(event.attempt)
         if held is not None:
@@ -152,16 +159,12 @@ class Attempts:
         contact = fence.Contact(at, min(self._beat_at, at))
         return HeldAttempt(event.order, contact, Phase.UNHELD)
 
-    def _meet(self, attempt: HeldAttempt, event: Event, out: Instructions) -> None:
-        if not transitions.after(event, attempt.phase):
-            raise ImpossibleEventError(_impossible(event, attempt))
-        self._change(attempt, event, self._reactions.react(attempt, event, out))
-
-    def _change(self, attempt: HeldAttempt, event: Event, phase: Phase) -> None:
-        """Bring an attempt into a phase; the only place that does."""
+    def _change(self, attempt: HeldAttempt, event: Event, phase: Phase, out: Instructions) -> None:
+        """Bring an attempt into a phase, if the table has it; the only place that does."""
         before = attempt.phase
         if phase not in transitions.after(event, before):
-            raise ImpossibleEventError(f"{_impossible(event, attempt)}, into {phase.name}")
+            out.errors.append(f"{_impossible(event, attempt)}, into {phase.name}")
+            return
         attempt.phase = phase
         if before in LIVE and phase not in LIVE:
             del self._live[attempt.id]
@@ -181,7 +184,7 @@ class Attempts:
 
     def _admit(self, event: Ticked, out: Instructions) -> None:
         for attempt, start_by, width in self._admission.admit(event.now.at):
-            self._change(attempt, event, Phase.STARTING)
+            self._change(attempt, event, Phase.STARTING, out)
             out.spawn.append(Spawn(replace(attempt.order, width=width), start_by))
 
 
