@@ -90,7 +90,7 @@ def _hunted(name: str, seeds: range) -> str:
     bug = BUGS[name]
     with private_server() as server:
         for seed in seeds:
-            outcome = simulate(seed, server, bug.plant, bug.alter)
+            outcome = simulate(seed, server, bug.lay, bug.alter)
             if outcome.violation:
                 return f"found at seed {seed}: {outcome.violation}"
     return ""

@@ -49,6 +49,10 @@ KINDS: dict[Kind, float] = {
     server_faults.jump_server_clock: 1,
     server_faults.jump_in_silence: 2,
 }
+WEATHER: tuple[Kind, ...] = ()
+"""Kinds that every seed has, for a planted bug that only they show."""
+_OF_WEATHER = 20.0
+
 _BESIDE: tuple[Kind, ...] = (
     channel_faults.nfs_hang,
     channel_faults.nfs_errors,
@@ -73,7 +77,8 @@ class Faults:
                 machine.link.loses = 0.03
         # Each seed has its own weather: some kinds of fault only, so that they meet often.
         chosen = self.rng.sample(list(KINDS), self.rng.randint(3, 9))
-        self._chosen = chosen, [KINDS[kind] for kind in chosen]
+        weights = [KINDS[kind] for kind in chosen]
+        self._chosen = [*chosen, *WEATHER], [*weights, *(_OF_WEATHER for _ in WEATHER)]
         self._most_s = self.rng.choice((60.0, 300.0, 600.0))
         self._long = self.rng.random()  # how often a fault outlasts every span of the protocol
         self._left = self.rng.randint(3, 14)

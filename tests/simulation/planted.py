@@ -34,7 +34,8 @@ from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.events import Event, GivenUp, OrderReceived
 from mlq_worker.supervisor.state import Attempts
-from simulation import faults, placing_faults, seams
+from simulation import channel_faults, faults, machine_faults, placing_faults, seams, server_faults
+from simulation.faults import Kind
 from simulation.nfs import Nfs
 from simulation.sim_host import SimHost
 from simulation.supervision import SimLauncher
@@ -54,6 +55,8 @@ class Bug:
         operation: the Lua operation it changes, or "".
         text: what of that operation is replaced.
         by: by what.
+        weather: kinds of fault that show it, which every seed then has many of. Otherwise each kind
+            is in a fifth of the seeds, and those that it takes together in few.
     """
 
     within: int
@@ -62,6 +65,12 @@ class Bug:
     operation: str = ""
     text: str = ""
     by: str = ""
+    weather: tuple[Kind, ...] = ()
+
+    def lay(self, patch: Any) -> None:
+        """Lay the bug over the product, and its weather over the laboratory."""
+        patch.setattr(faults, "WEATHER", self.weather)
+        self.plant(patch)
 
     def alter(self, name: str, source: str) -> str:
         if name != self.operation:
@@ -234,8 +243,6 @@ def a_name_is_held_by_nobody(patch: Any) -> None:
 
 
 def missing_here_is_missing_everywhere(patch: Any) -> None:
-    # Rare among all kinds of fault: where a seed has it at all, it has little else.
-    patch.setitem(faults.KINDS, placing_faults.lose_folder, 60.0)
     patch.setattr(
         Absences, "nowhere", lambda self, ended: ended.result.reason if ended.result else ""
     )
@@ -289,7 +296,7 @@ BUGS: dict[str, Bug] = {
     "the queue's id is looked at only at the start": Bug(60, the_queue_is_looked_at_once, at=1),
     "a beat counts on any folder": Bug(60, a_beat_counts_on_any_folder, at=27),
     "a claim does not ask the root for attempts": Bug(
-        60, the_root_is_not_asked_for_attempts, at=34
+        60, the_root_is_not_asked_for_attempts, at=3, weather=(server_faults.redis_forgets,)
     ),
     "what the queue forgot is killed": Bug(
         60,
@@ -307,23 +314,46 @@ BUGS: dict[str, Bug] = {
     "the fence is longer than dead": Bug(60, fence_longer_than_dead, at=10),
     "the reaper ignores NFS": Bug(60, reaper_ignores_nfs, at=7),
     "a claim remembers no reply": Bug(60, at=16, operation="claim", text=_CACHED),
-    "unreadable NFS is taken for silence": Bug(60, unreadable_is_silent, at=30),
-    "a new boot id is ignored": Bug(60, new_boot_is_ignored, at=21),
+    "unreadable NFS is taken for silence": Bug(
+        60,
+        unreadable_is_silent,
+        at=2,
+        weather=(channel_faults.split,),
+    ),
+    "a new boot id is ignored": Bug(
+        60, new_boot_is_ignored, at=2, weather=(machine_faults.reboot,)
+    ),
     "a stopped job moves before its processes are gone": Bug(60, stopped_before_it_has_ended, at=9),
-    "a beat resumes what Redis did not confirm": Bug(60, resumed_without_confirmation, at=47),
+    "a beat resumes what Redis did not confirm": Bug(
+        60,
+        resumed_without_confirmation,
+        at=4,
+        weather=(
+            channel_faults.cut_both,
+            channel_faults.cut_tunnel,
+        ),
+    ),
     "a renewal counts from its reply": Bug(100, renewal_counts_from_its_reply),
     "an order counts from its arrival": Bug(200, order_counts_from_its_arrival),
-    "an attempt given up by the queue runs on": Bug(60, lost_attempts_run_on, at=17),
+    "an attempt given up by the queue runs on": Bug(
+        60,
+        lost_attempts_run_on,
+        weather=(channel_faults.cut_both, machine_faults.freeze_machine),
+    ),
     "an attempt is gone with its leader": Bug(60, gone_with_its_leader, at=2),
     "orphans are found by their mark": Bug(60, orphans_are_found_by_their_mark, at=2),
     "a launcher outlives its supervisor": Bug(300, a_launcher_outlives_its_supervisor),
     "the server's clock is believed": Bug(250, servers_clock_is_believed),
     "a name is held by nobody": Bug(60, a_name_is_held_by_nobody, at=8),
     "what is missing here is taken to be missing everywhere": Bug(
-        10, missing_here_is_missing_everywhere, at=2
+        10, missing_here_is_missing_everywhere, at=2, weather=(placing_faults.lose_folder,)
     ),
-    "a claim counts before it is on disk": Bug(60, claims_count_before_they_are_on_disk),
-    "one bad result fails the whole batch": Bug(60, one_bad_result_fails_the_batch, at=21),
+    "a claim counts before it is on disk": Bug(
+        60, claims_count_before_they_are_on_disk, weather=(server_faults.redis_forgets,)
+    ),
+    "one bad result fails the whole batch": Bug(
+        60, one_bad_result_fails_the_batch, weather=(machine_faults.power_cut,)
+    ),
     "a restored queue forgets what runs": Bug(60, restored_queue_forgets_what_runs, at=7),
     "an end that could not be written is not copied": Bug(60, unwritten_ends_are_not_copied, at=31),
     "a verdict stands although the lease was renewed": Bug(

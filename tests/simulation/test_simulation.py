@@ -50,5 +50,5 @@ def test_a_seed_replays_exactly(redis_server: RedisServer) -> None:
 )
 def test_a_planted_bug_is_found(redis_server: RedisServer, bug: Bug) -> None:
     seeds = (bug.at, *range(bug.within))
-    outcomes = (simulate(seed, redis_server, bug.plant, bug.alter) for seed in seeds)
+    outcomes = (simulate(seed, redis_server, bug.lay, bug.alter) for seed in seeds)
     assert any(outcome.violation for outcome in outcomes)
