@@ -185,7 +185,7 @@ def test_the_wheel_lists_what_it_holds_and_is_always_the_same() -> None:
     listed = [row[0] for row in csv.reader(StringIO(record))]
     assert listed == names
     assert {
-        "mlq/settings.py",
+        "mlq/settings/settings.py",
         "mlq/store/lua/claim.lua",
         "mlq_worker/service/units/mlq-worker.service",
     } <= set(names)
