@@ -10,6 +10,8 @@ from mlq.jobs.lifecycle import Event
 from mlq.jobs.view import JobView
 from mlq_cli.waiting import exit_code_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_cancel_says_what_it_did(installation: Sandbox) -> None:
     installation.submit(name="running", cores=2)

@@ -10,6 +10,8 @@ from waiting import wait_for
 
 from mlq.jobs.lifecycle import Event
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "id",
     "name",

@@ -13,6 +13,8 @@ from sandbox import MLQ, Sandbox
 from mlq.jobs.lifecycle import Event
 from mlq.units import parse_iso
 
+pytestmark = pytest.mark.slow
+
 ISO_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 

@@ -12,6 +12,8 @@ from waiting import wait_for
 
 from mlq.jobs.lifecycle import Event
 
+pytestmark = pytest.mark.slow
+
 
 def test_into_a_pipe_a_log_is_as_written(installation: Sandbox) -> None:
     log = b"\x1b[31mred\x1b[0m \xff\xfe\x00 \x1b]0;title\x07\r\nlast line without end"

@@ -11,6 +11,8 @@ from ci import require
 from sandbox import MLQ, Sandbox
 from typed_shell import typed_shell
 
+pytestmark = pytest.mark.slow
+
 INTERACTIVE = {
     "bash": ["bash", "--noprofile", "--norc", "-i"],
     "zsh": ["zsh", "--no-rcs", "--interactive"],

@@ -13,6 +13,8 @@ from sandbox import MLQ, Completed, Sandbox, new_sandbox
 
 from mlq.submit.submission import Submission
 
+pytestmark = pytest.mark.slow
+
 ASKING = [["ls"], ["machines"], ["show", "1"], ["cancel", "1"], ["wait", "1"], ["explain", "1"]]
 
 

@@ -10,6 +10,8 @@ from sandbox import Sandbox
 
 from mlq.files.root import claim_root
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hunter2-hunter2"
 
 

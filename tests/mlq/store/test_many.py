@@ -16,6 +16,8 @@ from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 LIST = f"rq:queue:{CLASS}"
 
 

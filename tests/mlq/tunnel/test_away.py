@@ -20,7 +20,7 @@ from sandbox import Sandbox
 from ssh_world import SshWorld
 from waiting import wait_for
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 IDLE_S = 2.0
 LONGER_S = 2 * IDLE_S
 

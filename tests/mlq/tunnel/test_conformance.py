@@ -23,6 +23,8 @@ from mlq.errors import TunnelError
 from mlq.files.paths import read_secret
 from mlq.tunnel.probe import Answer, ask
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 20
 
 

@@ -15,7 +15,7 @@ from waiting import wait_for
 from mlq.tunnel.probe import Answer, ask
 from mlq.tunnel.reconnect import SupervisedTunnel
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 PROMISED_S = 30.0  # within which a silent loss is noticed
 SOON_S = 10.0
 BACK_S = 60.0  # an attempt that began just before takes a while to be given up

@@ -20,6 +20,8 @@ from waiting import wait_for
 
 from mlq.api.queue import Queue
 
+pytestmark = pytest.mark.slow
+
 TOGETHER = 10
 
 

@@ -9,6 +9,8 @@ from local_lab import PATIENT, Lab, Machine, new_lab
 from ssh_world import SshWorld
 from waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:

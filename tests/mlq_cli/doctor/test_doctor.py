@@ -20,6 +20,8 @@ from mlq_cli.doctor import look
 from mlq_cli.doctor.check import Check, Level, ok
 from mlq_cli.doctor.runner import Probe, examine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def installation() -> Iterator[Sandbox]:

@@ -21,6 +21,8 @@ from mlq_cli.remote import deploy_payload, wheel
 from mlq_cli.remote.deploy import deploy, run_here
 from mlq_cli.remote.wheel import Wheel
 
+pytestmark = pytest.mark.slow
+
 PYTHON = sys.executable
 
 

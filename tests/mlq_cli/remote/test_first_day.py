@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import pytest
 from far_lab import FarLab, dependencies
 from sandbox import new_sandbox
+
+pytestmark = pytest.mark.slow
 
 
 def test_from_a_laptop_to_the_output_of_a_job(lab: FarLab) -> None:

@@ -11,6 +11,8 @@ import pytest
 from far_lab import FarLab
 from waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def deployed(lab: FarLab) -> FarLab:

@@ -15,6 +15,8 @@ from mlq.errors import MlqError, TunnelError
 from mlq.settings.load import load
 from mlq_cli.remote.ssh import Ran, Ssh
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ssh(lab: FarLab) -> Ssh:

@@ -15,7 +15,7 @@ from waiting import wait_for
 
 from mlq.jobs.lifecycle import Event
 
-pytestmark = pytest.mark.one_server
+pytestmark = [pytest.mark.one_server, pytest.mark.slow]
 
 
 @pytest.fixture

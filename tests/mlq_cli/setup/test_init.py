@@ -25,6 +25,8 @@ from mlq_cli.invocation.prompts import Asker
 from mlq_cli.setup.discovery import account_of
 from mlq_cli.setup.steps import Flags, set_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def laptop() -> Iterator[Sandbox]:

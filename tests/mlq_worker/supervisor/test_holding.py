@@ -17,6 +17,8 @@ from mlq.errors import SupervisorError
 from mlq_worker.ipc import procfs
 from mlq_worker.ipc.clock import boottime
 
+pytestmark = pytest.mark.slow
+
 FOREVER = "import signal; signal.pause()"
 HIDDEN_CHILD = (
     "import os, signal\n"

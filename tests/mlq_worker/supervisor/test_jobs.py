@@ -13,6 +13,8 @@ from disks import small_disk, unwritable
 from supervising import Bench, process_runs
 from waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 FOREVER = "import signal; signal.pause()"
 STUBBORN = """
 import os, signal, time

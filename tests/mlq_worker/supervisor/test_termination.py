@@ -16,6 +16,8 @@ from supervising import Bench
 
 from mlq_worker.supervisor.notices import manner_of
 
+pytestmark = pytest.mark.slow
+
 # Works as a PyTorch data loader does: forked workers that inherit the handler and die of SIGTERM,
 # and a main process that cannot go on once one of them has died. It saves in its next step.
 TRAIN = """
