@@ -73,7 +73,7 @@ def test_nothing_listens_but_in_private_folders_and_by_names_that_answer_their_o
     lived_in: LivedIn, stranger: Person
 ) -> None:
     running = processes_of(lived_in.estate)
-    roles = ("redis.sock", "mlq_worker desk", "supervisor", "launcher", "tunnel.keeper")
+    roles = ("redis.sock", "mlq_worker desk", "supervisor", "launcher", "tunnel.shared_daemon")
     for role in roles:
         assert any(role in line for line in running.values()), (role, running)
     found = listening(running)
