@@ -153,8 +153,8 @@ def test_two_installations_live_side_by_side(install: Install) -> None:
 
 def test_of_many_that_start_it_at_once_one_does(install: Install) -> None:
     settings = install()
-    code = "import os; from mlq import settings; from mlq.server import control;"
-    code += "print(control.start(settings.load(os.environ).settings))"
+    code = "import os; from mlq.settings.load import load; from mlq.server import control;"
+    code += "print(control.start(load(os.environ).settings))"
     home = str(settings.root.parent)
     environ = os.environ | installation(Path(home))
     starters = [
