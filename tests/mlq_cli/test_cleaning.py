@@ -14,6 +14,8 @@ from mlq.files.layout import Layout
 from mlq.files.root import claim_root
 from mlq.jobs.lifecycle import Event
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rooted(installation: Sandbox) -> Sandbox:

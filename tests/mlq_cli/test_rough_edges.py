@@ -11,6 +11,8 @@ from mlq.errors import InvalidInputError
 from mlq.files import root
 from mlq_cli.main import command_names
 
+pytestmark = pytest.mark.slow
+
 # Takes the place of a module's import, and presses Ctrl-C there.
 _INTERRUPTS = """
 import os, signal, sys

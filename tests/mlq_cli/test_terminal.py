@@ -12,6 +12,8 @@ from mlq.jobs.lifecycle import Event, State
 from mlq_cli.render.style import Style, kind_of, style_of
 from mlq_cli.render.table import columns_of
 
+pytestmark = pytest.mark.slow
+
 
 def jobs_of_all_kinds(installation: Sandbox) -> None:
     long = ["python", "train.py", "--dataset", "cifar100", "--epochs", "90", "--lr"]

@@ -18,6 +18,8 @@ from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
 from mlq.submit.submission import Submission
 
+pytestmark = pytest.mark.slow
+
 
 class Life(RuleBasedStateMachine):
     """Jobs are submitted, claimed, ended, canceled and retried; stale attempts end, too."""
