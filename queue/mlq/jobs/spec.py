@@ -22,6 +22,9 @@ SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{
 """The name of a file, which leads nowhere else; see `mlq.submit.secrets`."""
 
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -32,6 +35,51 @@ class FunctionCall(_Strict):
     name: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
+
+
+class Pack(_Strict):
+    """One project as it was; see `mlq.code`.
+
+    Args:
+        pack: the sha256 of its manifest.
+        links: the sha256 of the list of what links to the live project; "" if nothing does.
+        project: the live folder, as machines of the lab know it.
+    """
+
+    pack: Sha256
+    links: Sha256 | Literal[""] = ""
+    project: str
+
+
+class Code(Pack):
+    """The code that a job runs: a project as it was when the job was enqueued.
+
+    Args:
+        subfolder: the folder to start in, relative to the project; "" is the project itself.
+        also: other projects that its Python environment has installed editable.
+        commit, branch: of git, to be read; nothing is rebuilt from them.
+        dirty: whether the project differed from that commit.
+    """
+
+    subfolder: str = ""
+    also: tuple[Pack, ...] = ()
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+
+
+class Member(_Strict):
+    """What a job is in its sweep; see `mlq.sweeps`.
+
+    Args:
+        name: of the sweep.
+        key: the digest by which the sweep knows this member again.
+        params: its parameters, as they were typed.
+    """
+
+    name: str
+    key: str
+    params: dict[str, str] = {}
 
 
 class JobSpec(_Strict):
@@ -53,6 +101,8 @@ class JobSpec(_Strict):
         after: ids of jobs that must have ended well first (or just ended, with after_any).
         grace_s: how long it has from SIGTERM on; None takes the worker's setting.
         signal: one that it gets before it is stopped (`mlq.jobs.stop_signal`); None for none.
+        code: what it runs, as it was; None runs in the live folder `cwd`.
+        member: what it is in its sweep; None if it is of none.
     """
 
     version: Literal[1] = 1
@@ -74,6 +124,8 @@ class JobSpec(_Strict):
     after_any: bool = False
     grace_s: Annotated[float, Ge(0), Le(LONGEST_GRACE_S)] | None = None
     signal: Annotated[str, StringConstraints(pattern=PLAIN)] | None = None
+    code: Code | None = None
+    member: Member | None = None
     submitted_at: str
 
     @property

@@ -1,0 +1,1 @@
+"""Code as it was when a job was enqueued: what is taken, and the pack that holds it."""
