@@ -1,0 +1,73 @@
+"""Names of parameters, and of the variables by which a job finds them: `MLQ_PARAM_LR`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from mlq.errors import InvalidInputError
+
+OWN = ("repeat", "array", "command")
+"""Parameters that mlq itself makes; a command need not use them, and `{args}` has none of them."""
+
+REST = ("args", "overrides")
+"""What a command may say for all parameters that it does not name."""
+
+_NAME = re.compile(r"[^\W\d][\w.@/:+-]*")
+_OTHER = re.compile(r"[^A-Za-z0-9]+")
+_VARIABLE = "MLQ_PARAM_"
+
+
+def variable_of(name: str) -> str:
+    """Return the variable that holds a parameter: `MLQ_PARAM_MODEL_LR` for `model.lr`."""
+    return _VARIABLE + _OTHER.sub("_", name).upper()
+
+
+def variables_of(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a member of a sweep is given.
+
+    As Slurm does for the scripts of a job array, `SLURM_ARRAY_TASK_ID` is the parameter `array`.
+    """
+    found = {variable_of(name): value for name, value in params.items()}
+    if "array" in params:
+        found["SLURM_ARRAY_TASK_ID"] = params["array"]
+    return found
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Make sure that parameters have names of their own.
+
+    Raises:
+        InvalidInputError: a name cannot be used, is given twice, or has another's variable.
+    """
+    variables: dict[str, str] = {}
+    for name in names:
+        if not _NAME.fullmatch(name) or name in REST:
+            raise InvalidInputError(
+                f"{name!r} cannot be the name of a parameter",
+                why="{args} and {overrides} mean all parameters"
+                if name in REST
+                else "a letter comes first, then letters, digits and any of _ . - / : @ +",
+            )
+        other = variables.setdefault(variable_of(name), name)
+        if other != name:
+            raise InvalidInputError(
+                f"the parameters {other} and {name} cannot be told apart",
+                why=f"both would be {variable_of(name)} in the job",
+                fix="give one of them another name",
+            )
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            raise InvalidInputError(
+                f"the parameter {name} is given twice",
+                fix=f"write all its values at once: {name}=1,2",
+            )
+        seen.add(name)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ", did you mean X?" for the known name that is most like this one, or ""."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {{{near[0]}}}? " if near else ""
