@@ -7,6 +7,7 @@ always stopped; jobs can be put into any state by the store's own operations.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import shutil
@@ -18,14 +19,14 @@ import termios
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlq.api.queue import Queue
 from mlq.files.paths import read_secret
 from mlq.jobs.lifecycle import Event
-from mlq.jobs.spec import JobSpec
+from mlq.jobs.strict_spec import parse_spec
 from mlq.settings.load import load
 from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
@@ -142,7 +143,8 @@ class Sandbox:
         store = self.queue().store
         rows = store.reads.rows(("mlq_spec", "created_at"), [job_id])
         (text,) = whole_specs(store.client, [Raw(*row) for row in rows])
-        return JobSpec.model_validate_json(text).model_dump(mode="json")
+        found: dict[str, Any] = json.loads(json.dumps(asdict(parse_spec(text))))
+        return found
 
     def claim(self, job_id: str, machine: str = "gpu07", log: bytes | None = b"") -> int:
         """Start the first job of its class on a machine that is none; returns the attempt.

@@ -159,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
         capture_env=False if args.clean_env else None,
         cwd=folder,
     )
-    (job,) = queue.submit([submission])
+    (job,) = queue.submit([submission], typed=True)
     return _report(queue, job.view(), folder, args)
 
 

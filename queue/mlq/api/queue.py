@@ -120,8 +120,14 @@ class Queue:
             )
         return self.submit([template.with_argv(argv_of(command)) for command in commands])
 
-    def submit(self, submissions: Sequence[Submission]) -> list[Job]:
-        """Number, sign and store submissions (`mlq.submit.submission.Submission`)."""
+    def submit(self, submissions: Sequence[Submission], *, typed: bool = False) -> list[Job]:
+        """Number, sign and store submissions (`mlq.submit.submission.Submission`).
+
+        Args:
+            submissions: what is asked for.
+            typed: whether a parser made them, which lets no wrong type through. Otherwise types
+                are checked, too, which takes longer than all the rest.
+        """
         from mlq.api.selecting import with_parents
         from mlq.jobs.signing import load_key
         from mlq.server import known
@@ -133,7 +139,7 @@ class Queue:
         at = utc_iso(self._clock())
         # Before numbers are drawn: what cannot be used shall not use them up.
         placed = with_parents(self.store, submissions, self._tell_once)
-        prepared = prepare(placed, at, self.settings, self._environ, self._key)
+        prepared = prepare(placed, at, self.settings, self._environ, self._key, typed=typed)
         prepared.keep_secrets(self.layout, self.store.client)
         signed = store_all(self.store, prepared.checked, self._key, at)
         if acknowledge(self.settings, [job.spec.id for job in signed]):

@@ -1,43 +1,43 @@
 """A job as its user described it.
 
 `JobSpec` is what is signed, stored and run: everything needed to run the job anywhere, and nothing
-that changes while it runs. It is parsed strictly wherever it crosses a border (enqueue, claim): a
-number written as a string, a misspelt field or a wrong tag is refused there, not found out later
-on a lab machine.
+that changes while it runs. The types of the fields say all that a field may be, ranges and patterns
+too. `mlq.jobs.strict_spec` holds to them what comes from outside (a claim, the results root, the
+Python API). Nothing is checked here: checking takes pydantic, whose import alone costs more than a
+whole `mlq enqueue` may, and that command's own parser has checked what it makes a job of.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-from typing import Annotated, Any, Literal
-
-from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from mlq.jobs.request import LARGEST, JobClass, Request
 from mlq.jobs.stop_signal import LONGEST_GRACE_S, PLAIN
 
-SecretFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+-[0-9a-f]{32}$")]
-"""The name of a file, which leads nowhere else; see `mlq.submit.secrets`."""
+if TYPE_CHECKING:
+    from annotated_types import Ge, Gt, Le, MinLen
+    from pydantic import StringConstraints
+
+PRIVATE_FILE = r"^[A-Za-z0-9_]+-[0-9a-f]{32}$"
+"""What the name of a file of a secret looks like, so that it leads nowhere else."""
+
+SHA256 = r"^[0-9a-f]{64}$"
 
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class FunctionCall(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class FunctionCall:
     """A Python function to call instead of a command; arguments and result are JSON."""
 
     name: str
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-class Pack(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class Pack:
     """One project as it was; see `mlq.code`.
 
     Args:
@@ -46,11 +46,12 @@ class Pack(_Strict):
         project: the live folder, as machines of the lab know it.
     """
 
-    pack: Sha256
-    links: Sha256 | Literal[""] = ""
+    pack: Annotated[str, StringConstraints(pattern=SHA256)]
+    links: Annotated[str, StringConstraints(pattern=SHA256)] | Literal[""] = ""
     project: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class Code(Pack):
     """The code that a job runs: a project as it was when the job was enqueued.
 
@@ -68,7 +69,8 @@ class Code(Pack):
     dirty: bool = False
 
 
-class Member(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class Member:
     """What a job is in its sweep; see `mlq.sweeps`.
 
     Args:
@@ -79,10 +81,11 @@ class Member(_Strict):
 
     name: str
     key: str
-    params: dict[str, str] = {}
+    params: dict[str, str] = field(default_factory=dict)
 
 
-class JobSpec(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
     """One job, as submitted.
 
     Args:
@@ -105,15 +108,24 @@ class JobSpec(_Strict):
         member: what it is in its sweep; None if it is of none.
     """
 
+    # How strictly `mlq.jobs.strict_spec` reads this, and all that it holds.
+    __pydantic_config__: ClassVar = {
+        "strict": True,
+        "extra": "forbid",
+        "revalidate_instances": "always",
+    }
+
     version: Literal[1] = 1
     id: Annotated[str, MinLen(1)]
     name: str = ""
     argv: tuple[str, ...] = ()
     function: FunctionCall | None = None
     cwd: str
-    captured_env: dict[str, str] = {}
-    env: dict[str, str] = {}
-    secrets: dict[str, SecretFile] = {}
+    captured_env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, Annotated[str, StringConstraints(pattern=PRIVATE_FILE)]] = field(
+        default_factory=dict
+    )
     python_env: str = ""
     program: str = ""
     request: Request
@@ -144,8 +156,25 @@ class JobSpec(_Strict):
         What a job does without is left out. So a default must never change: jobs that wait would
         get the new one.
         """
-        fields = self.model_dump(mode="python", exclude_defaults=True) | {"version": self.version}
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        said = _without_defaults(self) | {"version": self.version}
+        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def _without_defaults(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that differ from their defaults, as JSON has them."""
+    said = {}
+    for one in fields(record):
+        value = getattr(record, one.name)
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        if value != default:
+            said[one.name] = _as_json(value)
+    return said
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_as_json(one) for one in value]
+    return _without_defaults(value) if is_dataclass(value) else value
 
 
 def command_line(argv: tuple[str, ...]) -> str:

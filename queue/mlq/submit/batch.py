@@ -1,13 +1,15 @@
 """Many submissions at once: checked, numbered and signed.
 
-Validation is the expensive part of enqueueing a job. Jobs that differ only in their command are
-validated once, which makes enqueueing ten thousand of them a matter of a second.
+Checking is the expensive part of enqueueing a job. Jobs that differ only in their command are
+checked once, which makes enqueueing ten thousand of them a matter of a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from mlq.errors import InvalidInputError
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec
 from mlq.store.record import SignedJob
@@ -15,13 +17,30 @@ from mlq.store.templates import template_of
 from mlq.submit.submission import Caller, Submission
 
 Checked = tuple[Submission, JobSpec]
-"""A submission, and a validated job that is like it but for its id and argv."""
+"""A submission, and a checked job that is like it but for its id and argv."""
 
 
 def check_all(
-    submissions: Sequence[Submission], at: str, default_mem_mib: int, caller: Caller | None = None
+    submissions: Sequence[Submission],
+    at: str,
+    default_mem_mib: int,
+    caller: Caller | None = None,
+    *,
+    typed: bool = False,
 ) -> list[Checked]:
-    """Validate submissions; raises InvalidInputError like `Submission.spec`."""
+    """Check submissions.
+
+    Args:
+        submissions: what is asked for.
+        at: the time of submission, ISO.
+        default_mem_mib: the setting of that name.
+        caller: who asks.
+        typed: whether a parser made them, which lets no wrong type through. Otherwise each type
+            is checked, for which pydantic is imported.
+
+    Raises:
+        InvalidInputError: like `Submission.spec`; or a value is of the wrong type.
+    """
     checked: list[Checked] = []
     like: dict[str, object] = {}
     templates: dict[str, JobSpec] = {}
@@ -33,10 +52,20 @@ def check_all(
         # Another name of a program is another program to find; a path is one already.
         name = next((word for word in submission.argv[:1] if "/" not in word), "")
         if name not in templates:
-            templates[name] = submission.spec("0", at, default_mem_mib, caller)
-        # Only id and argv differ from a job that was validated.
+            spec = submission.spec("0", at, default_mem_mib, caller)
+            templates[name] = spec if typed else _of_right_types(spec)
+        # Only id and argv differ from a job that was checked.
         checked.append((submission, templates[name]))
     return checked
+
+
+def _of_right_types(spec: JobSpec) -> JobSpec:
+    from mlq.jobs.strict_spec import NotStrictError, check_spec
+
+    try:
+        return check_spec(spec)
+    except NotStrictError as error:
+        raise InvalidInputError(f"{error.where} cannot be used", why=error.why) from None
 
 
 def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJob]:
@@ -44,7 +73,7 @@ def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJ
     signed: list[SignedJob] = []
     last: JobSpec | None = None
     for number, (submission, like) in enumerate(checked, first):
-        spec = like.model_copy(update={"id": str(number), "argv": submission.argv})
+        spec = replace(like, id=str(number), argv=submission.argv)
         if like is not last:
             last, template = like, template_of(spec.canonical())
         # Only id and command differ from a job of which the text was made.

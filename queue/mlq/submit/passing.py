@@ -62,13 +62,15 @@ def prepare(
     settings: Settings,
     environ: Mapping[str, str],
     key: bytes,
+    *,
+    typed: bool,
 ) -> Prepared:
-    """Check submissions, with what their caller's variables add.
+    """Check submissions, with what their caller's variables add; see `mlq.submit.batch.check_all`.
 
     Raises:
         InvalidInputError: see `Submission.spec`.
     """
     captured = capture(environ)
     caller = Caller(environ, captured.env, settings.capture_env, key)
-    checked = check_all(submissions, at, settings.default_mem_mib, caller)
+    checked = check_all(submissions, at, settings.default_mem_mib, caller, typed=typed)
     return Prepared(checked, caller, captured)

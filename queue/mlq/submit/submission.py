@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
-from pydantic import ValidationError
-
 from mlq.errors import InvalidInputError
 from mlq.jobs.request import LARGEST, Request
 from mlq.jobs.spec import FunctionCall, JobSpec
@@ -139,45 +137,43 @@ class Submission:
     def spec(
         self, job_id: str, at: str, default_mem_mib: int, caller: Caller | None = None
     ) -> JobSpec:
-        """Return the validated job.
+        """Return the job.
+
+        Values are checked here, and the types of those that are converted; `mlq.submit.batch`
+        has the types of all others checked.
 
         Raises:
             InvalidInputError: it says which option cannot be used, and why.
         """
         self.check_command()
         check_texts(self.cwd or "", self.python_env or "", self.machine)
-        if isinstance(self.name, str):  # otherwise pydantic says which option it is
+        if isinstance(self.name, str):  # otherwise the strict check says which option it is
             check_texts(self.name)
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = self._time_limit_s()
         python = python_env_of(self.python_env, caller.environ)
-        try:
-            return JobSpec(
-                id=job_id,
-                name=self.name,
-                argv=tuple(self.argv),
-                function=self.function,
-                cwd=str(Path(present_folder(caller.environ)) / (self.cwd or "")),
-                captured_env=self._captured(caller, secrets, python),
-                env=dict(self.env),
-                secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
-                python_env=python.prefix,
-                program=self._program(caller.environ, python),
-                request=self._request(default_mem_mib),
-                priority=within("priority", self.priority, -LARGEST),
-                time_limit_s=limit_s,
-                retries=within("retries", self.retries, 0),
-                after=texts("after", self.after, 'after=["1042"]'),
-                after_any=self.after_any,
-                grace_s=None if self.grace is None else parse_grace(str(self.grace)),
-                signal=self._stop_signal(limit_s),
-                submitted_at=at,
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidInputError(f"{where} cannot be used", why=first["msg"]) from None
+        return JobSpec(
+            id=job_id,
+            name=self.name,
+            argv=tuple(self.argv),
+            function=self.function,
+            cwd=str(Path(present_folder(caller.environ)) / (self.cwd or "")),
+            captured_env=self._captured(caller, secrets, python),
+            env=dict(self.env),
+            secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
+            python_env=python.prefix,
+            program=self._program(caller.environ, python),
+            request=self._request(default_mem_mib),
+            priority=within("priority", self.priority, -LARGEST),
+            time_limit_s=limit_s,
+            retries=within("retries", self.retries, 0),
+            after=texts("after", self.after, 'after=["1042"]'),
+            after_any=self.after_any,
+            grace_s=None if self.grace is None else parse_grace(str(self.grace)),
+            signal=self._stop_signal(limit_s),
+            submitted_at=at,
+        )
 
     def _time_limit_s(self) -> float | None:
         """Return the time limit: a number is seconds, as all over Python; a text has a unit."""

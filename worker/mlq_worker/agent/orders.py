@@ -11,8 +11,6 @@ import sys
 import zlib
 from typing import Any
 
-from pydantic import ValidationError
-
 from mlq.errors import SignatureError
 from mlq.files.layout import Layout
 from mlq.files.strict_files import JOB_BYTES
@@ -23,6 +21,7 @@ from mlq.jobs.request import JobClass
 from mlq.jobs.signing import verify
 from mlq.jobs.spec import FunctionCall, JobSpec
 from mlq.jobs.stop_signal import read_stop_signal
+from mlq.jobs.strict_spec import NotStrictError, check_spec, parse_spec
 from mlq.settings.settings import Settings
 from mlq.store.replies import Claim
 from mlq.store.templates import is_short
@@ -63,11 +62,9 @@ def read_spec(
         )
     verify(context.key, claim.spec.encode(), claim.signature)
     try:
-        spec = JobSpec.model_validate_json(claim.spec)
-    except ValidationError as error:
-        raise SignatureError(
-            "the job cannot be read", why=f"{error.errors()[0]['msg']}; is this mlq older?"
-        ) from None
+        spec = parse_spec(claim.spec)
+    except NotStrictError as error:
+        raise SignatureError("the job cannot be read", why=f"{error}; is this mlq older?") from None
     if spec.id != claim.id:
         raise SignatureError("the job is a copy", why=f"it was signed as {spec.id}")
     return spec
@@ -81,20 +78,20 @@ def _unsigned(
         name, instance, args, kwargs = json.loads(_unpacked(rq_data))
         if instance is not None:
             raise ValueError("methods of objects cannot be called")
-        call = FunctionCall(name=name, args=tuple(args), kwargs=kwargs)
+        spec = JobSpec(
+            id=claim.id,
+            function=FunctionCall(name=name, args=tuple(args), kwargs=kwargs),
+            cwd=context.cwd,
+            request=job_class.request,
+            priority=job_class.priority,
+            time_limit_s=rq_timeout_s,
+            submitted_at="",
+        )
+        return check_spec(spec)
     except (ValueError, TypeError, RecursionError) as error:
         raise SignatureError(
             "the job cannot be read", why=f"it is not a function enqueued with rq's JSON: {error}"
         ) from None
-    return JobSpec(
-        id=claim.id,
-        function=call,
-        cwd=context.cwd,
-        request=job_class.request,
-        priority=job_class.priority,
-        time_limit_s=rq_timeout_s,
-        submitted_at="",
-    )
 
 
 def _unpacked(rq_data: bytes) -> bytes:
@@ -130,7 +127,7 @@ def order(
     argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
     if spec.function is not None:
         argv = [sys.executable, "-m", "mlq_worker.launcher.call"]
-    text = claim.spec or spec.model_dump_json()
+    text = claim.spec or spec.canonical()
     by_number = context.settings.cuda_devices == "index"
     devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
     return {

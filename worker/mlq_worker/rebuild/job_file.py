@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from mlq.errors import SignatureError
 from mlq.jobs.signing import verify
 from mlq.jobs.spec import JobSpec
+from mlq.jobs.strict_spec import NotStrictError, parse_spec
 
 
 class Signed(NamedTuple):
@@ -42,11 +41,9 @@ def verified(signed: Signed, job_id: str, key: bytes) -> JobSpec:
     """
     verify(key, signed.text.encode(errors="replace"), signed.signature)
     try:
-        spec = JobSpec.model_validate_json(signed.text)
-    except ValidationError as error:
-        raise SignatureError(
-            "the job cannot be read", why=f"{error.errors()[0]['msg']}; is this mlq older?"
-        ) from None
+        spec = parse_spec(signed.text)
+    except NotStrictError as error:
+        raise SignatureError("the job cannot be read", why=f"{error}; is this mlq older?") from None
     if spec.id != job_id:
         raise SignatureError("the job is a copy", why=f"it was signed as {spec.id}")
     return spec

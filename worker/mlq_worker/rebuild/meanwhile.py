@@ -8,6 +8,7 @@ place in line behind all that was there before. Jobs that come after others of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlq.copies.copy_format import CopiedJob
@@ -15,7 +16,6 @@ from mlq.errors import ServerError, SignatureError
 from mlq.ids import is_job_id, order_key
 from mlq.jobs.lifecycle import State
 from mlq.jobs.signing import sign
-from mlq.jobs.spec import JobSpec
 from mlq.lenient import text_of
 from mlq.store import restoring
 from mlq.store.job_hashes import whole_jobs
@@ -91,7 +91,7 @@ def _renumbered(
     signed = Signed(fields.get("mlq_spec", ""), fields.get("mlq_signature", ""))
     old = verified(signed, job.id, key)
     after = tuple(new_ids.get(one, one) for one in old.after)
-    spec: JobSpec = old.model_copy(update={"id": new_id, "after": after})
+    spec = replace(old, id=new_id, after=after)
     text = spec.canonical()
     flat = job_fields(SignedJob(spec, text, sign(key, text.encode())))
     fields |= dict(zip(map(str, flat[::2]), flat[1::2], strict=True))
