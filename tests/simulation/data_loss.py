@@ -100,7 +100,7 @@ class DataLoss:
             return
         host.settle()
         made = self.planned()
-        store = Store(_Direct(world))
+        store = Store(_Direct(world), scripts=world.scripts)
 
         def progress(*_: int) -> None:
             if killed:
@@ -126,7 +126,7 @@ class DataLoss:
         self._engine.after(_MENDED_EVERY_S, self._mend)
         if self._world.queue_host.down:
             return
-        store = Store(_Direct(self._world))
+        store = Store(_Direct(self._world), scripts=self._world.scripts)
         made = only_missing(store, self.planned())
         if made.jobs:
             told = ", ".join(job.id for job in made.jobs)

@@ -33,8 +33,9 @@ from mlq_worker.liveness.verdicts import BeatMonitor, BeatSnapshot, Leases
 from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.events import Event, GivenUp, OrderReceived
+from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.state import Attempts
-from simulation import channel_faults, faults, machine_faults, placing_faults, seams, server_faults
+from simulation import channel_faults, faults, machine_faults, placing_faults, server_faults
 from simulation.faults import Kind
 from simulation.nfs import Nfs
 from simulation.sim_host import SimHost
@@ -96,8 +97,8 @@ def reaper_ignores_nfs(patch: Any) -> None:
 def unreadable_is_silent(patch: Any) -> None:
     real = mlq_worker.agent.reaper_role.read_beats
 
-    def read(layout: Any, machines: Sequence[str], clock: Any) -> BeatSnapshot:
-        look = real(layout, machines, clock)
+    def read(layout: Any, machines: Sequence[str], *edges: Any) -> BeatSnapshot:
+        look = real(layout, machines, *edges)
         return BeatSnapshot(look.at_s, dict.fromkeys(machines)) if look.unreadable else look
 
     patch.setattr(mlq_worker.agent.reaper_role, "read_beats", read)
@@ -150,14 +151,14 @@ def renewal_counts_from_its_reply(patch: Any) -> None:
 
 
 def order_counts_from_its_arrival(patch: Any) -> None:
-    real = Attempts.handle
+    real = Supervisor._happened
 
-    def handle(self: Attempts, event: Event) -> Instructions:
+    def happened(self: Supervisor, event: Event) -> None:
         if isinstance(event, OrderReceived):
-            event = replace(event, claimed_at=seams.WORLD.engine.here.boot_s())
-        return real(self, event)
+            event = replace(event, claimed_at=self._host.boottime())
+        real(self, event)
 
-    patch.setattr(Attempts, "handle", handle)
+    patch.setattr(Supervisor, "_happened", happened)
 
 
 def lost_attempts_run_on(patch: Any) -> None:
@@ -224,8 +225,8 @@ def claims_count_before_they_are_on_disk(patch: Any) -> None:
 def one_bad_result_fails_the_batch(patch: Any) -> None:
     for module in (mlq_worker.agent.reaper_role, mlq_worker.agent.nfs_reads):
 
-        def read(layout: Any, attempts: Any, *, real: Any = module.read_results) -> Any:
-            found = real(layout, attempts)
+        def read(*asked: Any, real: Any = module.read_results) -> Any:
+            found = real(*asked)
             if any(isinstance(one, Refused) for one in found.values()):
                 return dict.fromkeys(found, Unreadable("one of them is bad"))
             return found
@@ -237,7 +238,7 @@ def a_name_is_held_by_nobody(patch: Any) -> None:
     patch.setattr(MachineName, "take", lambda self: None)
     real = Operation.command
     patch.setattr(
-        Operation, "command", lambda self, queue_id="", _held_by=None: real(self, queue_id)
+        Operation, "command", lambda self, sha1, queue_id="", _by=None: real(self, sha1, queue_id)
     )
     patch.setattr(BeatGuard, "check", lambda *_: None)
 
@@ -268,7 +269,9 @@ def unwritten_ends_are_not_copied(patch: Any) -> None:
 def the_queue_is_looked_at_once(patch: Any) -> None:
     real = Operation.command
     patch.setattr(
-        Operation, "command", lambda self, _queue_id="", held_by=None: real(self, "", held_by)
+        Operation,
+        "command",
+        lambda self, sha1, _queue_id="", held_by=None: real(self, sha1, "", held_by),
     )
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from mlq.files.strict_files import Absent, Content, Found, Refused, Unreadable
 from simulation.machine import Machine
+from simulation.nfs import Nfs
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -50,10 +52,10 @@ def begin(world: World) -> None:
         _Poison(world).look()
 
 
-def read(world: World, machine: Machine, path: Any) -> Found:
+def read(nfs: Nfs, machine: Machine, path: Path) -> Found:
     """Stand in for `read_file`, on simulated NFS."""
     try:
-        data = world.nfs.read(machine, path)
+        data = nfs.read(machine, path)
     except OSError as error:
         return Unreadable(str(error))
     if data is None:

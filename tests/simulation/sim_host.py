@@ -43,7 +43,7 @@ class SimHost:
         return "" if one is None else one.mark
 
     def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
-        return pinned(layout)
+        return pinned(self._machine, layout)
 
     def poll(self) -> Any:
         """What remembers for how long it was to wait; the events of the engine do the rest."""

@@ -296,7 +296,7 @@ class SimFiles:
     def prepare(self, order: Order) -> Ready | Failure:
         nfs, again = self._nfs, order.attempt in self._again
         try:
-            with pinned(self._layout) as root:
+            with pinned(self._machine, self._layout) as root:
                 if not again and nfs.is_of_another(order):
                     return Failure("foreign", None, "simulated: another job had its number")
                 found = None if again else nfs.last_attempt(root, *order.attempt)
@@ -316,7 +316,7 @@ class SimFiles:
     def write(self, result: Result) -> str:
         path = self._layout.result_file(*result.attempt)
         try:
-            with pinned(self._layout):
+            with pinned(self._machine, self._layout):
                 self._nfs.write(self._machine, path, json.dumps(to_json(result)).encode("ascii"))
         except OSError as error:
             return f"cannot write {path}: {error.strerror}"

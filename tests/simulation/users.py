@@ -25,7 +25,7 @@ class User:
         self.laptop = Machine("laptop", self._engine, world.seed, world.truth)
         client = SimClient(self._engine, world.queue_host, self.laptop.link)
         self._queue = Queue(
-            Store(client),
+            Store(client, scripts=world.scripts),
             world.settings_of(self.laptop),
             key=KEY,
             clock=self.laptop.utc_s,

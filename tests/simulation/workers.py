@@ -24,6 +24,7 @@ from simulation.engine import Task, Violation
 from simulation.fittings import SimChannel
 from simulation.machine import Machine
 from simulation.queue_host import QUEUE_ID, SimClient
+from simulation.roots import SimCopyFiles, SimRootFiles
 from simulation.supervision import mark_prefix
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class WorkerHost:
     def _work(self) -> None:
         self.client.call("GET", "mlq:queue_id")
         settings = self.world.settings_of(self.machine)
-        machine = self.machine
+        machine, nfs, scripts = self.machine, self.world.nfs, self.world.scripts
         context = SimContext(
             settings=settings,
             queue_id=QUEUE_ID,
@@ -175,17 +176,20 @@ class WorkerHost:
             has_gpus=False,
             clocks=Clocks(machine.boot_s, machine.monotonic_s, machine.utc_s),
             new_reader=lambda _name, wake: SimReader(self, wake),  # type: ignore[arg-type, return-value]
+            files=SimRootFiles(machine, nfs),
+            # Only where the copy is needed: seeds that lose no data stay what they were.
+            copy_files=SimCopyFiles(machine, nfs) if self.world.loss.is_planned else None,
         )
         object.__setattr__(context, "host", self)
-        name = MachineName(context, Store(self.client, QUEUE_ID), self.ring)
+        nameless = Store(self.client, QUEUE_ID, scripts=scripts)
+        name = MachineName(context, nameless, self.ring)
         while (refusal := name.take()) is not None:
             if self.mode is not Mode.RUN:
                 return
             self._wait(refusal.again_s)
         self.dead_beat = name.dead_beat
-        self.worker = worker = Worker(
-            context, Store(self.client, QUEUE_ID, self.identity), self.ring
-        )
+        store = Store(self.client, QUEUE_ID, self.identity, scripts)
+        self.worker = worker = Worker(context, store, self.ring)
         while True:
             turn = worker.turn(self.mode)
             if turn.leaves:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from keyspace import problems
 from redis_server import ADMIN, ADMIN_PASSWORD, RedisServer
 
@@ -25,7 +27,6 @@ from simulation.identity_faults import set_clocks
 from simulation.machine import Machine
 from simulation.nfs import Nfs
 from simulation.queue_host import QUEUE_ID, QueueHost, Scripts
-from simulation.seams import seams
 from simulation.supervision import SupervisorHost, mark_prefix
 from simulation.truth import Key, Truth
 from simulation.twins import share_a_name
@@ -61,7 +62,7 @@ class World:
     """
 
     def __init__(self, seed: int, server: RedisServer, scripts: Scripts) -> None:
-        self.seed = seed
+        self.seed, self.scripts = seed, scripts
         self.engine = engine = Engine(seed)
         rng = engine.rng
         self.admin = server.admin
@@ -299,11 +300,11 @@ def simulate(
     """
     outcome = Outcome(seed)
     scripts = Scripts(alter)
-    with seams(scripts) as patch:
+    with pytest.MonkeyPatch.context() as patch:
+        _silence(patch)
         plant(patch)
         world = World(seed, server, scripts)
         world._missing_since = {}
-        seams_of(patch, world)
         try:
             world.run()
         except Violation as violation:
@@ -316,11 +317,11 @@ def simulate(
     return outcome
 
 
-def seams_of(patch: Any, world: World) -> None:
-    """Let the seams lead into this world."""
-    from simulation import seams as module
-
-    patch.setattr(module, "WORLD", world)
+def _silence(patch: pytest.MonkeyPatch) -> None:
+    """Let the worker log nothing: the story of a seed tells it."""
+    for name in ("mlq_worker", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "mlq_worker":
+            patch.setattr(logging.getLogger(name), "disabled", True)
 
 
 def tell(world: World) -> str:

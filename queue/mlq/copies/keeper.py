@@ -1,4 +1,4 @@
-"""Makes a copy and puts it on the results root: for whoever has the role, and as the server stops.
+"""Makes a copy and puts it on the results root: for the copier, and as the server stops.
 
 What the server holds replaces a copy only if it is the queue of that root, whole. So neither an
 emptied server nor another queue's root can cost the copy that would mend it.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mlq.copies.collector import Collected, Collector
 from mlq.copies.copy_files import confirm_copy, root_of_queue, write_copy
@@ -31,6 +32,29 @@ class Kept(NamedTuple):
     trouble: str = ""
 
 
+class CopyFiles(Protocol):
+    """How copies are kept on the results root; `RootCopyFiles` is the real thing. It may hang."""
+
+    def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
+        """Open the root and make sure whose it is, as `mlq.files.root.pinned` does."""
+
+    def write(self, root: Layout, raw: bytes) -> None:
+        """Put a copy in place, as `copy_files.write_copy` does."""
+
+    def confirm(self, root: Layout, size: int) -> bool:
+        """Note that the latest copy is still right, as `copy_files.confirm_copy` does."""
+
+
+class RootCopyFiles:
+    """The results root itself."""
+
+    pinned = staticmethod(pinned)
+    write, confirm = staticmethod(write_copy), staticmethod(confirm_copy)
+
+
+ROOT_COPY_FILES: CopyFiles = RootCopyFiles()
+
+
 class CopyKeeper:
     """Makes one copy after another; used by one thread at a time.
 
@@ -39,11 +63,19 @@ class CopyKeeper:
         layout: of the results root, and whose it must be.
         machine: whose name stands in the copies.
         keep_days: how long ended jobs stay in the queue.
+        files: how copies are kept.
     """
 
-    def __init__(self, store: Store, layout: Layout, machine: str, keep_days: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        layout: Layout,
+        machine: str,
+        keep_days: float,
+        files: CopyFiles = ROOT_COPY_FILES,
+    ) -> None:
         self._collector = Collector(store, machine, keep_days * DAY_S)
-        self._layout = layout
+        self._layout, self._files = layout, files
         self._latest: Collected | None = None
         self._size = 0
 
@@ -51,7 +83,7 @@ class CopyKeeper:
         """Make a copy and put it in place, or note that the one in place is still right."""
         try:
             made = self._collector.collect(self._layout.queue_id)
-            with pinned(self._layout) as root:
+            with self._files.pinned(self._layout) as root:
                 self._put(root, made)
         except MlqError as error:
             return Kept(0, str(error))
@@ -60,10 +92,10 @@ class CopyKeeper:
         return Kept(made.header.jobs)
 
     def _put(self, root: Layout, made: Collected) -> None:
-        if made.is_like(self._latest) and confirm_copy(root, self._size):
+        if made.is_like(self._latest) and self._files.confirm(root, self._size):
             return
         raw = made.raw
-        write_copy(root, raw)
+        self._files.write(root, raw)
         self._latest, self._size = made, len(raw)
 
 

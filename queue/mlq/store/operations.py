@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.jobs.lifecycle import Event, State, sources, target
-from mlq.store import scripts
 from mlq.store.signatures import SIGNATURES
 from mlq.units import utc_iso
 
@@ -39,10 +38,13 @@ class Operation:
         # By which the server knows the call again.
         self.request_id = os.urandom(16).hex() if signature.once else ""
 
-    def command(self, queue_id: str = "", held_by: WorkerIdentity | None = None) -> tuple[str, ...]:
+    def command(
+        self, sha1: str, queue_id: str = "", held_by: WorkerIdentity | None = None
+    ) -> tuple[str, ...]:
         """Return the Redis command.
 
         Args:
+            sha1: by which the server knows the operation's script.
             queue_id: of the only queue in which it may be done; "": in any.
             held_by: the worker that sends it, and that has to hold its machine's name.
         """
@@ -50,7 +52,7 @@ class Operation:
         if held_by is not None:
             args = {**args, "held_by": held_by._asdict()}
         text = json.dumps(args, separators=(",", ":"))
-        return ("EVALSHA", scripts.sha1(self.name), "0", self.request_id, text)
+        return ("EVALSHA", sha1, "0", self.request_id, text)
 
 
 class Move(NamedTuple):

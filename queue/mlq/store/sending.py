@@ -11,7 +11,7 @@ its machine's name.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlq.errors import (
     EmptiedQueueError,
@@ -19,7 +19,7 @@ from mlq.errors import (
     QueueRefusedError,
     QueueUnreachableError,
 )
-from mlq.store import scripts
+from mlq.store import scripts as shipped
 from mlq.store.client import Client, ScriptMissingError
 from mlq.store.operations import Operation
 
@@ -32,29 +32,45 @@ _OTHER_QUEUE = "OTHERQUEUE"  # how the scripts begin their refusal; see _prelude
 _OTHER_WORKER = "OTHERWORKER"
 
 
+class Scripts(Protocol):
+    """The operations as the server gets them; `mlq.store.scripts` is the real thing."""
+
+    def source(self, name: str, /) -> str:
+        """Return the whole text of an operation."""
+
+    def sha1(self, name: str, /) -> str:
+        """Return the name under which the server keeps the operation."""
+
+
 class ScriptRunner:
     """Sends operations over one client.
 
     Args:
         client: the client.
         queue_id: of the queue that is meant; "": whichever answers.
-        held_by: the worker that sends; None: somebody who is no machine's worker.
+        held_by: the worker that sends; None: the caller is no machine's worker.
+        scripts: the operations.
 
     Every call may raise `OtherQueueError`, if another queue answers, and `MachineNameError`, if
     another worker holds the name of this one's machine.
     """
 
     def __init__(
-        self, client: Client, queue_id: str = "", held_by: WorkerIdentity | None = None
+        self,
+        client: Client,
+        queue_id: str = "",
+        held_by: WorkerIdentity | None = None,
+        scripts: Scripts = shipped,
     ) -> None:
-        self.client = client
+        self.client, self._scripts = client, scripts
         self.queue_id, self.held_by = queue_id, held_by
         self._waits_for_disk: bool | None = None
 
     def run(self, *operations: Operation, then: tuple[str | int, ...] = ()) -> list[Any]:
         """Run operations, and `then` a command, in one round trip and return their replies."""
         commands: list[tuple[str | int, ...]] = [
-            one.command(self.queue_id, self.held_by) for one in operations
+            one.command(self._scripts.sha1(one.name), self.queue_id, self.held_by)
+            for one in operations
         ]
         if then:
             commands.append(then)
@@ -78,7 +94,8 @@ class ScriptRunner:
             return self.client.call_many(commands)
         except ScriptMissingError:
             names = {operation.name for operation in operations}
-            self.client.call_many([("SCRIPT", "LOAD", scripts.source(name)) for name in names])
+            source = self._scripts.source
+            self.client.call_many([("SCRIPT", "LOAD", source(name)) for name in names])
             return self.client.call_many(commands)
 
     def run_on_disk(self, *operations: Operation) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import JobNotFoundError, QueueRefusedError
+from mlq.store import scripts as shipped
 from mlq.store.machine_roles import MachineRoles
 from mlq.store.operations import (
     Claimant,
@@ -22,7 +23,7 @@ from mlq.store.operations import (
     tell_operation,
 )
 from mlq.store.reads import PAGE, Reads
-from mlq.store.sending import ScriptRunner
+from mlq.store.sending import ScriptRunner, Scripts
 
 if TYPE_CHECKING:
     # Imported where they are used: a command that only lists jobs needs none of them, and importing
@@ -43,7 +44,8 @@ class Store:
     Args:
         client: the client.
         queue_id: of the queue that is meant; "": whichever answers.
-        held_by: the worker that sends; None: somebody who is no machine's worker.
+        held_by: the worker that sends; None: the caller is no machine's worker.
+        scripts: the Lua operations.
 
     Here are the operations on jobs. What people see of the queue is in `reads`, what machines
     publish and take in `roles`, and how operations travel in `runner`.
@@ -53,10 +55,14 @@ class Store:
     """
 
     def __init__(
-        self, client: Client, queue_id: str = "", held_by: WorkerIdentity | None = None
+        self,
+        client: Client,
+        queue_id: str = "",
+        held_by: WorkerIdentity | None = None,
+        scripts: Scripts = shipped,
     ) -> None:
         self.client = client
-        self.runner = ScriptRunner(client, queue_id, held_by)
+        self.runner = ScriptRunner(client, queue_id, held_by, scripts)
         self.reads = Reads(self.runner)
         self.roles = MachineRoles(self.runner)
 

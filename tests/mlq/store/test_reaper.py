@@ -22,6 +22,7 @@ from mlq.settings.settings import Settings
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 from mlq_worker.agent.histories import histories
+from mlq_worker.agent.nfs import ROOT_FILES
 from mlq_worker.agent.outcomes import Patience
 from mlq_worker.agent.reaper import (
     ApplyVerdicts,
@@ -89,6 +90,7 @@ class Reaper:
             settings=self._settings,
             layout=room.layout,
             new_reader=AtOnce,
+            files=ROOT_FILES,
             clocks=SimpleNamespace(
                 monotonic_s=lambda: room.now_s,
                 boot_s=lambda: room.now_s,

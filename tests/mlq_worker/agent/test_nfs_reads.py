@@ -69,7 +69,7 @@ def test_orphans_that_cannot_be_read_are_asked_about_ever_less_and_hold_up_no_ot
     asked: list[float] = []
     other = HeldAttempt("14", 1, "lab01", "boot", "supervisor", 0, "")
 
-    def read(_: Layout, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Any]:
+    def read(_: Layout, keys: list[tuple[str, int]], _files: object) -> dict[tuple[str, int], Any]:
         asked.extend(clock.now_s - 100 for job_id, _ in keys if job_id == "13")
         return {key: Unreadable("EIO") if key == ORPHAN.key else Absent() for key in keys}
 
@@ -93,7 +93,7 @@ def test_a_value_that_cannot_be_read_is_given_up_in_the_end_and_holds_up_no_othe
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def read(_: Layout, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Any]:
+    def read(_: Layout, keys: list[tuple[str, int]], _files: object) -> dict[tuple[str, int], Any]:
         asked.extend(keys)
         return {key: Unreadable("EIO") if key[0] == "1" else f"{key[0]}" for key in keys}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlq.copies.keeper import ROOT_COPY_FILES, CopyFiles
 from mlq.errors import MlqError
 from mlq.files.layout import Layout
 from mlq.files.paths import machine_dir
@@ -22,6 +23,7 @@ from mlq_worker.agent.clocks import Clocks
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
 from mlq_worker.agent.login import login_environment, look
+from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.root_claim import belong
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
@@ -48,6 +50,8 @@ class MachineContext:
         has_gpus: whether GPUs are offered at all.
         clocks: the worker's clocks.
         new_reader: makes a background reader of NFS.
+        files: how the results root is read.
+        copy_files: how copies of the queue are kept on it; None: this worker keeps none.
         queue_id: of the queue that this worker belongs to, for as long as it lives.
         identity: who this worker is, among all that may want the machine's name.
         dead_beat: see `mlq_worker.ipc.options`.
@@ -67,6 +71,8 @@ class MachineContext:
     has_gpus: bool
     clocks: Clocks = field(default_factory=Clocks)
     new_reader: NewReader = BackgroundReader
+    files: Files = ROOT_FILES
+    copy_files: CopyFiles | None = ROOT_COPY_FILES
     queue_id: str = ""
     identity: WorkerIdentity = _NO_IDENTITY
     dead_beat: str = ""

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlq.copies.keeper import CopyKeeper, Kept
+from mlq.copies.keeper import ROOT_COPY_FILES, CopyKeeper, Kept
 from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader
 from mlq_worker.agent.context import MachineContext
@@ -96,10 +96,13 @@ class CopierRole:
         self._store, self._settings = store, context.settings
         self._clock = context.clocks.monotonic_s
         self._reader: BackgroundReader[Kept] = context.new_reader("copy", wake)
-        self._keeper = CopyKeeper(
-            store, context.layout, context.settings.machine, context.settings.keep_days
-        )
+        settings, files = context.settings, context.copy_files
         self._asked_s = self._due_s = self._away_until_s = 0.0
+        if files is None:
+            self._away_until_s = float("inf")
+        self._keeper = CopyKeeper(
+            store, context.layout, settings.machine, settings.keep_days, files or ROOT_COPY_FILES
+        )
         self._holder: str | None = None
         self._told = ""
 

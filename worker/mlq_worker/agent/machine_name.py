@@ -93,8 +93,9 @@ class MachineName:
         return f"{beat.supervisor_id}:{beat.counter}" if isinstance(beat, Beat) else ""
 
     def _read(self) -> BeatLook:
-        machine = self._context.machine
-        look = read_beats(self._context.layout, (machine,), self._clock)
+        context = self._context
+        machine = context.machine
+        look = read_beats(context.layout, (machine,), self._clock, context.files)
         if machine not in look.beats:
             return BeatLook(look.at_s, None, look.unreadable or "the beat cannot be read")
         return BeatLook(look.at_s, look.beats[machine])

@@ -58,9 +58,14 @@ class Memory:
         self.session = SupervisorSession(context)
         self.monitor = ResourceMonitor(context, self._clock(), context.own_pids(None))
         self.reads = NfsReads(
-            context.layout, context.new_reader, ring, self._clock, settings.beat_s
+            context.layout,
+            context.new_reader,
+            ring,
+            self._clock,
+            settings.beat_s,
+            context.files,
         )
-        self.queue = QueueState(context.layout, context.new_reader, ring)
+        self.queue = QueueState(context.layout, context.new_reader, ring, context.files)
         self.backlog = Backlog(settings)
         self.absences = Absences(context.machine)
         self.conduct = Conduct()

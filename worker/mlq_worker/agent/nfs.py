@@ -1,22 +1,27 @@
-"""What NFS shows: read only in the background (`agent.background`), because NFS may hang."""
+"""What NFS shows: read only in the background (`agent.background`), because NFS may hang.
+
+What is read comes through `Files`, which the worker's context holds.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
 from mlq.errors import MlqError
 from mlq.files.layout import Layout
-from mlq.files.root import pinned
+from mlq.files.root import largest_number, pinned
 from mlq.files.strict_files import (
     BEAT_BYTES,
     RESULT_BYTES,
     RETURN_BYTES,
     Absent,
     Content,
+    Found,
     Missing,
     Refused,
     Unreadable,
@@ -34,7 +39,39 @@ log = logging.getLogger(__name__)
 _TAIL_BYTES = 4096
 
 
-def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], float]) -> BeatSnapshot:
+class Files(Protocol):
+    """How the agent reads the results root; `RootFiles` is the real thing. Each call may hang."""
+
+    def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
+        """Open the root and make sure whose it is, as `mlq.files.root.pinned` does."""
+
+    def read(self, root: Path, path: Path, most_bytes: int, *, tail: bool = False) -> Found:
+        """Read one file, as `mlq.files.strict_files.read_file` does."""
+
+    def largest_number(self, root: Layout) -> int:
+        """Return the largest job number that has a folder, 0 if there is none.
+
+        Raises:
+            OSError: the root cannot be read now.
+        """
+
+
+class RootFiles:
+    """The results root itself."""
+
+    pinned, read = staticmethod(pinned), staticmethod(read_file)
+    largest_number = staticmethod(largest_number)
+
+
+ROOT_FILES: Files = RootFiles()
+
+
+def read_beats(
+    layout: Layout,
+    machines: Iterable[str],
+    clock: Callable[[], float],
+    files: Files = ROOT_FILES,
+) -> BeatSnapshot:
     """Look at the beats of these machines; if NFS fails, it is an unreadable look.
 
     The time of the look is taken before reading, so a slow read never makes a beat look older. A
@@ -43,14 +80,14 @@ def read_beats(layout: Layout, machines: Iterable[str], clock: Callable[[], floa
     at_s = clock()
     beats: dict[str, Beat | Garbled | None] = {}
     try:
-        with pinned(layout) as root:
-            for machine in machines:
+        with files.pinned(layout) as root:
+            for machine in sorted(machines):
                 try:
                     path = root.beat_file(machine)
                 except MlqError as error:
                     log.warning("the beat of %r cannot be read: %s", machine, error)
                     continue
-                match read_file(root.root, path, BEAT_BYTES):
+                match files.read(root.root, path, BEAT_BYTES):
                     case Content(data):
                         beats[machine] = read_beat(data)
                     case Unreadable(why):
@@ -102,30 +139,34 @@ End = AttemptResult | Missing
 """How an attempt ended by its `result.json`, or why that cannot be told."""
 
 
-def read_results(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, End]:
+def read_results(
+    layout: Layout, attempts: Iterable[Attempt], files: Files = ROOT_FILES
+) -> dict[Attempt, End]:
     """Return how these attempts ended by what lies on NFS, with what functions returned.
 
     `Absent` is an attempt without a result and `Refused` one whose result is none: a job can write
     there too. `Unreadable` is no evidence of anything.
     """
-    with _pinned(layout) as root:
-        return {key: _end(root, key) if isinstance(root, Layout) else root for key in attempts}
+    with _pinned(layout, files) as root:
+        return {
+            key: _end(root, key, files) if isinstance(root, Layout) else root for key in attempts
+        }
 
 
 @contextmanager
-def _pinned(layout: Layout) -> Iterator[Layout | Unreadable]:
+def _pinned(layout: Layout, files: Files) -> Iterator[Layout | Unreadable]:
     """Give the pinned root, or why it is not to be had."""
     with ExitStack() as stack:
         try:
-            found: Layout | Unreadable = stack.enter_context(pinned(layout))
+            found: Layout | Unreadable = stack.enter_context(files.pinned(layout))
         except OSError as error:
             log.warning("the results root %s cannot be read: %s", layout.root, error)
             found = Unreadable(error.strerror or str(error))
         yield found
 
 
-def _end(layout: Layout, key: Attempt) -> End:
-    found = read_file(layout.root, layout.result_file(*key), RESULT_BYTES)
+def _end(layout: Layout, key: Attempt, files: Files) -> End:
+    found = files.read(layout.root, layout.result_file(*key), RESULT_BYTES)
     if not isinstance(found, Content):
         return found
     try:
@@ -138,18 +179,22 @@ def _end(layout: Layout, key: Attempt) -> End:
         return Refused("names an outcome that is never written")
     if result.exit_code != 0:
         return result
-    value = _value(layout, key)
+    value = _value(layout, key, files)
     return value if isinstance(value, Unreadable) else with_value(result, value)
 
 
-def read_values(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, Value | Unreadable]:
+def read_values(
+    layout: Layout, attempts: Iterable[Attempt], files: Files = ROOT_FILES
+) -> dict[Attempt, Value | Unreadable]:
     """Return what functions returned, as JSON text; "" where there is nothing."""
-    with _pinned(layout) as root:
-        return {key: _value(root, key) if isinstance(root, Layout) else root for key in attempts}
+    with _pinned(layout, files) as root:
+        return {
+            key: _value(root, key, files) if isinstance(root, Layout) else root for key in attempts
+        }
 
 
-def _value(layout: Layout, key: Attempt) -> Value | Unreadable:
-    match read_file(layout.root, layout.return_file(*key), RETURN_BYTES):
+def _value(layout: Layout, key: Attempt, files: Files) -> Value | Unreadable:
+    match files.read(layout.root, layout.return_file(*key), RETURN_BYTES):
         case Content(data):
             try:
                 return parse_value(data)
@@ -161,15 +206,17 @@ def _value(layout: Layout, key: Attempt) -> Value | Unreadable:
             return other
 
 
-def read_progress(layout: Layout, attempts: Iterable[Attempt]) -> dict[Attempt, str]:
+def read_progress(
+    layout: Layout, attempts: Iterable[Attempt], files: Files = ROOT_FILES
+) -> dict[Attempt, str]:
     """Return the latest progress of these attempts; those that report none are absent."""
     found = {}
-    with _pinned(layout) as root:
+    with _pinned(layout, files) as root:
         for key in attempts:
             if not isinstance(root, Layout):
                 break
             path = root.progress_file(*key)
-            read = read_file(root.root, path, _TAIL_BYTES, tail=True)
+            read = files.read(root.root, path, _TAIL_BYTES, tail=True)
             text = latest(read.data) if isinstance(read, Content) else ""
             if text:
                 found[key] = text

@@ -15,7 +15,7 @@ from mlq_worker.agent.attempt_result import Value
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.background import BackgroundReader, NewReader
 from mlq_worker.agent.backoff import Backoff
-from mlq_worker.agent.nfs import End, read_progress, read_results, read_values
+from mlq_worker.agent.nfs import ROOT_FILES, End, Files, read_progress, read_results, read_values
 
 Orphans = tuple[list[HeldAttempt], dict[Attempt, End]]
 """Attempts the queue believes to be here, and how they ended by what lies on NFS."""
@@ -37,6 +37,7 @@ class NfsReads:
         ring: wakes the worker's loop when there is an answer.
         clock: the worker's clock.
         beat_s: the shortest pause before something is asked for again.
+        files: how the results root is read.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class NfsReads:
         ring: Callable[[], None],
         clock: Callable[[], float],
         beat_s: float,
+        files: Files = ROOT_FILES,
     ) -> None:
-        self._layout, self._clock = layout, clock
+        self._layout, self._clock, self._files = layout, clock, files
         self._progress: BackgroundReader[dict[Attempt, str]] = new_reader("progress", ring)
         self._values: BackgroundReader[dict[Attempt, Value | Unreadable]] = new_reader(
             "values", ring
@@ -73,7 +75,7 @@ class NfsReads:
         self._value_pauses.keep(lacking)
         due = [one for one in lacking if self._value_pauses.is_due(one, now_s)]
         if due:
-            self._values.ask(lambda: read_values(self._layout, due))
+            self._values.ask(lambda: read_values(self._layout, due, self._files))
 
     def _value(self, attempt: Attempt, found: Value | Unreadable, now_s: float) -> Value | None:
         if not isinstance(found, Unreadable):
@@ -86,7 +88,7 @@ class NfsReads:
     def ask_progress(self, attempts: Sequence[Attempt]) -> None:
         """Ask how far these are."""
         if attempts:
-            self._progress.ask(lambda: read_progress(self._layout, attempts))
+            self._progress.ask(lambda: read_progress(self._layout, attempts, self._files))
 
     def ask_orphans(self, orphans: Sequence[HeldAttempt]) -> None:
         """Ask how these ended; of those that could not be read lately only what is due again."""
@@ -94,7 +96,8 @@ class NfsReads:
         self._orphan_pauses.keep([(one.key, one.stop) for one in orphans])
         due = [one for one in orphans if self._orphan_pauses.is_due((one.key, one.stop), now_s)]
         if due:
-            self._orphans.ask(lambda: (due, read_results(self._layout, [one.key for one in due])))
+            keys = [one.key for one in due]
+            self._orphans.ask(lambda: (due, read_results(self._layout, keys, self._files)))
 
     @property
     def orphans(self) -> Orphans | None:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 from mlq.errors import MachineNameError, MlqError, OtherQueueError, QueueRefusedError
 from mlq.files.layout import Layout
-from mlq.files.root import largest_number, pinned
 from mlq.store.replies import Renewal
 from mlq_worker.agent.background import BackgroundReader, NewReader
+from mlq_worker.agent.nfs import ROOT_FILES, Files
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,17 @@ class QueueState:
         layout: of the results root.
         new_reader: makes a background reader of NFS.
         ring: wakes the worker's loop.
+        files: how the results root is read.
     """
 
-    def __init__(self, layout: Layout, new_reader: NewReader, ring: Callable[[], None]) -> None:
-        self._layout = layout
+    def __init__(
+        self,
+        layout: Layout,
+        new_reader: NewReader,
+        ring: Callable[[], None],
+        files: Files = ROOT_FILES,
+    ) -> None:
+        self._layout, self._files = layout, files
         self._reader: BackgroundReader[tuple[int, int | None]] = new_reader("numbers", ring)
         self.retry_s = 0.0
         self._answer: tuple[int, int | None] = (0, None)
@@ -87,8 +94,8 @@ class QueueState:
 
     def _largest(self) -> int | None:
         try:
-            with pinned(self._layout) as root:
-                return largest_number(root)
+            with self._files.pinned(self._layout) as root:
+                return self._files.largest_number(root)
         except OSError as error:
             log.warning("the results root %s cannot be read: %s", self._layout.root, error)
             return None

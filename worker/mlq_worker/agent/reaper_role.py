@@ -58,7 +58,7 @@ class ReaperRole:
         refused: RefusedMoves,
     ) -> None:
         self._store, self._settings, self._refused = store, context.settings, refused
-        self._layout = context.layout
+        self._layout, self._files = context.layout, context.files
         self._reader: BackgroundReader[Evidence] = context.new_reader("reaper", wake)
         self._clock = context.clocks.monotonic_s
         self._boot_s, self._utc_s = context.clocks.boot_s, context.clocks.utc_s
@@ -115,9 +115,10 @@ class ReaperRole:
         machines: frozenset[str],
         lapsed: frozenset[Attempt],
     ) -> Evidence:
-        beats = read_beats(self._layout, machines, self._clock)
+        beats = read_beats(self._layout, machines, self._clock, self._files)
         # After the beats: a result written before the last beat is then surely seen.
-        results = read_results(self._layout, [attempt.key for attempt in expired])
+        keys = [attempt.key for attempt in expired]
+        results = read_results(self._layout, keys, self._files)
         return Evidence(expired, lapsed, beats, results)
 
     def _take(self) -> None:
