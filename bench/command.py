@@ -1,4 +1,4 @@
-"""How quick a short command is: `mlq ls` as a whole process, beside an empty Python."""
+"""How quick short commands are: `mlq ls` and `mlq enqueue`, beside an empty Python."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ JOBS = 200
 
 
 def measure(runs: int) -> list[Row]:
-    """Return milliseconds a process, the two interleaved."""
+    """Return milliseconds a process, interleaved."""
     with installation() as made:
         queue = made.queue()
         queue.enqueue_many([["python", "train.py", "--lr", str(n)] for n in range(JOBS)])
         commands: dict[str, list[str | Path]] = {
             f"mlq ls, {JOBS} jobs": [MLQ, "ls"],
+            "mlq enqueue": [MLQ, "enqueue", "python", "train.py", "--lr", "0.1"],
             "python -c pass": [sys.executable, "-c", "pass"],
         }
         times: dict[str, list[float]] = {name: [] for name in commands}

@@ -257,7 +257,16 @@ def test_server_status(installation: Sandbox) -> None:
     assert last.startswith("  the last line of ")
 
 
-HEAVY = {"redis", "rq", "pydantic", "annotated_types", "argcomplete", "importlib.resources", "uuid"}
+HEAVY = {
+    "redis",
+    "rq",
+    "pydantic",
+    "annotated_types",
+    "argcomplete",
+    "importlib.resources",
+    "uuid",
+    "subprocess",
+}
 # Of those that are typed all the time: these three take as long as an empty Python.
 HEAVY_FOR_JOBS = HEAVY | {"dataclasses", "inspect", "hashlib"}
 

@@ -145,6 +145,8 @@ CHANGES: dict[str, Callable[[Thief], Any]] = {
     "after_any": lambda _: True,
     "submitted_at": lambda _: "2000-01-01T00:00:00.000000Z",
     "version": lambda _: 2,
+    "code": lambda thief: {"pack": "0" * 64, "project": str(thief.evil.parent)},
+    "member": lambda _: {"name": "another", "key": "0"},
 }
 
 

@@ -130,7 +130,6 @@ class Queue:
         """
         from mlq.api.selecting import with_parents
         from mlq.jobs.signing import load_key
-        from mlq.server import known
         from mlq.server.acknowledged import acknowledge
         from mlq.submit.passing import prepare
 
@@ -143,6 +142,8 @@ class Queue:
         prepared.keep_secrets(self.layout, self.store.client)
         signed = store_all(self.store, prepared.checked, self._key, at)
         if acknowledge(self.settings, [job.spec.id for job in signed]):
+            from mlq.server import known  # it costs a fifth of `mlq enqueue`, and once is enough
+
             known.remember(self.settings)
         for text in prepared.notices():
             self._tell_once(text)
