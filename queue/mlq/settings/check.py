@@ -22,7 +22,7 @@ from mlq.errors import InvalidInputError, SettingsError
 from mlq.files.paths import checked_machine
 from mlq.settings.hosts import HOST_RULE, is_gateway, is_host
 from mlq.settings.people import home
-from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, variable
+from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, PARAMETERS, Settings, variable
 
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
@@ -102,7 +102,9 @@ def _line_of(name: str, lines: list[str]) -> int:
 def _from_environment(environ: Mapping[str, str]) -> Iterator[_Raw]:
     known = {variable(name): name for name in _NAMES}
     for name, value in environ.items():
-        if not name.startswith("MLQ_") or name == CONFIG_VARIABLE or name in JOB_VARIABLES:
+        if not name.startswith("MLQ_") or name.startswith(PARAMETERS):
+            continue
+        if name == CONFIG_VARIABLE or name in JOB_VARIABLES:
             continue
         # An empty variable counts as none, as everywhere in POSIX.
         if name in known and value:

@@ -21,7 +21,7 @@ from mlq.errors import SettingsError, UnsafePathError
 from mlq.files.layout import write_atomically
 from mlq.files.paths import private_dir, read_secret
 from mlq.settings.people import home, user_name
-from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, Settings, variable
+from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, PARAMETERS, Settings, variable
 from mlq.version import __version__
 
 _LOCATION_VARIABLES = ("HOME", "USER", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
@@ -156,7 +156,9 @@ def _made_from(
         sorted(
             (name, value if name in known else "")
             for name, value in environ.items()
-            if name.startswith("MLQ_") and name not in JOB_VARIABLES
+            if name.startswith("MLQ_")
+            and name not in JOB_VARIABLES
+            and not name.startswith(PARAMETERS)
         ),
         str(path),
         None if content is None else content.decode("latin-1"),

@@ -23,6 +23,9 @@ JOB_VARIABLES = frozenset(
         "MLQ_RETURN_FILE",
     )
 )
+PARAMETERS = "MLQ_PARAM_"
+"""With these begin the variables that hold the parameters of a sweep's member."""
+
 CONFIG_VARIABLE = "MLQ_CONFIG"
 
 

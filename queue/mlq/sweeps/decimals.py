@@ -51,7 +51,7 @@ def typed(value: Decimal) -> str:
         return "0"
     if -5 < value.adjusted() < 16:
         return f"{value:f}"
-    return re.sub(r"[eE]\+?", "e", str(value.scaleb(-value.adjusted()))) + f"e{value.adjusted()}"
+    return f"{value.scaleb(-value.adjusted(), _ROUNDED):f}e{value.adjusted()}"
 
 
 def steps(what: str, first: Decimal, end: Decimal, step: Decimal, *, ends: bool) -> list[str]:

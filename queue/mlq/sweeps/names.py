@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from mlq.errors import InvalidInputError
+from mlq.settings.settings import PARAMETERS
 
 OWN = ("repeat", "array", "command")
 """Parameters that mlq itself makes; a command need not use them, and `{args}` has none of them."""
@@ -16,12 +16,11 @@ REST = ("args", "overrides")
 
 _NAME = re.compile(r"[^\W\d][\w.@/:+-]*")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
-_VARIABLE = "MLQ_PARAM_"
 
 
 def variable_of(name: str) -> str:
     """Return the variable that holds a parameter: `MLQ_PARAM_MODEL_LR` for `model.lr`."""
-    return _VARIABLE + _OTHER.sub("_", name).upper()
+    return PARAMETERS + _OTHER.sub("_", name).upper()
 
 
 def variables_of(params: Mapping[str, str]) -> dict[str, str]:
@@ -69,5 +68,7 @@ def check_names(names: Iterable[str]) -> None:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ", did you mean X?" for the known name that is most like this one, or ""."""
+    from difflib import get_close_matches  # a worker has no need of it
+
     near = get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {{{near[0]}}}? " if near else ""

@@ -14,7 +14,7 @@ from mlq.errors import SignatureError
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.placement import GpuOffer, Offer
 from mlq.jobs.signing import sign
-from mlq.jobs.spec import FunctionCall
+from mlq.jobs.spec import FunctionCall, Member
 from mlq.settings.load import load
 from mlq.store.replies import Claim
 from mlq.submit.batch import check_all, sign_all
@@ -313,6 +313,20 @@ def test_a_job_finds_its_folders_in_its_environment(context: MachineContext) -> 
     assert env["MLQ_CHECKPOINT_DIR"] == "/results/jobs/7/checkpoint"
     assert env["MLQ_PROGRESS_FILE"] == "/results/jobs/7/attempts/2/progress.jsonl"
     assert env["MLQ_MARK"] == "mlq:q1:lab01:7.2"
+
+
+def test_a_member_of_a_sweep_finds_its_parameters(context: MachineContext) -> None:
+    claim = claimed(env={"MLQ_PARAM_LR": "of another"})
+    member = Member(name="lr", key="k", params={"model.lr": "1e-3", "lr": "a b", "array": "07"})
+    spec = read_spec(claim, context, b"").model_copy(update={"member": member})
+    made = order(claim, spec, context, ())
+    given = {name: made["env"].get(name) for name in ("MLQ_PARAM_MODEL_LR", "MLQ_PARAM_LR")}
+    assert given == {"MLQ_PARAM_MODEL_LR": "1e-3", "MLQ_PARAM_LR": "a b"}
+    assert made["env"]["SLURM_ARRAY_TASK_ID"] == "07"
+    assert json.loads(made["job_json"])["params"] == member.params
+    alone = ordered(context)
+    assert "SLURM_ARRAY_TASK_ID" not in alone["env"]
+    assert "params" not in json.loads(alone["job_json"])
 
 
 def test_a_job_begins_with_what_a_login_gives_and_knows_its_folder(context: MachineContext) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from mlq.files.layout import JobFolder
 from mlq.jobs.spec import JobSpec
 from mlq.store.replies import Claim
+from mlq.sweeps.names import variables_of
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -45,6 +46,8 @@ def environment(
     env.update(spec.env)
     if devices and devices[0].isdecimal() and "CUDA_VISIBLE_DEVICES" not in spec.env:
         env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # in another order they are other GPUs' numbers
+    if spec.member is not None:
+        env.update(variables_of(spec.member.params))
     env.update(
         MLQ_JOB_ID=claim.id,
         MLQ_ATTEMPT=str(claim.attempt),

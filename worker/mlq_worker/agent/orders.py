@@ -141,7 +141,7 @@ def order(
         "python_env": spec.python_env,
         "called": spec.argv[0] if spec.program else "",
         "job_dir": folder.path,
-        "job_json": f'{{"spec": {text},\n "signature": {json.dumps(claim.signature)}}}\n',
+        "job_json": _job_json(text, claim.signature, spec),
         "time_limit_s": spec.time_limit_s,
         **stopping(spec, context.settings),
         **(NOT_PREFETCHED if width is None else order_fields(claim.class_name, width)),
@@ -153,6 +153,12 @@ def order(
             "needs": needs_of(spec),
         },
     }
+
+
+def _job_json(text: str, signature: str, spec: JobSpec) -> str:
+    """Return what MLQ_JOB_FILE holds; a member of a sweep finds its parameters at the top."""
+    params = "" if spec.member is None else f',\n "params": {json.dumps(spec.member.params)}'
+    return f'{{"spec": {text},\n "signature": {json.dumps(signature)}{params}}}\n'
 
 
 def stopping(spec: JobSpec, settings: Settings) -> dict[str, Any]:
