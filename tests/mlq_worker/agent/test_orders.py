@@ -318,7 +318,7 @@ def test_a_job_finds_its_folders_in_its_environment(context: MachineContext) -> 
 def test_a_member_of_a_sweep_finds_its_parameters(context: MachineContext) -> None:
     claim = claimed(env={"MLQ_PARAM_LR": "of another"})
     member = Member(name="lr", key="k", params={"model.lr": "1e-3", "lr": "a b", "array": "07"})
-    spec = read_spec(claim, context, b"").model_copy(update={"member": member})
+    spec = replace(read_spec(claim, context, b""), member=member)
     made = order(claim, spec, context, ())
     given = {name: made["env"].get(name) for name in ("MLQ_PARAM_MODEL_LR", "MLQ_PARAM_LR")}
     assert given == {"MLQ_PARAM_MODEL_LR": "1e-3", "MLQ_PARAM_LR": "a b"}
