@@ -8,7 +8,7 @@ text, so `8G` means the same in every option, file and table.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mlq.errors import InvalidInputError
 
@@ -148,3 +148,39 @@ def parse_iso(text: str) -> float:
     except ValueError:
         raise InvalidInputError(f"{text!r} is not an ISO 8601 time") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def parse_start(text: str, now_s: float) -> float:
+    """Return the unix time that was typed for a start: `2h`, `18:00`, `2026-12-01 09:00`.
+
+    A duration counts from now on, a time of day is the next such, a date begins at midnight. They
+    are in this machine's zone unless they name one.
+
+    Args:
+        text: what was typed.
+        now_s: the present, unix time.
+
+    Raises:
+        InvalidInputError: it is no time, or is over.
+    """
+    now = datetime.fromtimestamp(now_s)  # as the person at this machine types
+    of_day = re.fullmatch(r"\s*(\d{1,2}):(\d\d)(?::(\d\d))?\s*", text, re.ASCII)
+    try:
+        if of_day:
+            hour, minute, second = (int(part or 0) for part in of_day.groups())
+            at = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+            at_s = (at + timedelta(days=at <= now)).timestamp()
+        else:
+            at_s = datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError):
+        try:
+            return now_s + parse_duration(text)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"{text!r} is no time to start at",
+                why=error.why,
+                fix=error.fix or "write for example 2h, 18:00 or '2026-12-01 09:00'",
+            ) from None
+    if at_s <= now_s:
+        raise InvalidInputError(f"{text!r} is over", why=f"it is {now:%Y-%m-%d %H:%M} now")
+    return at_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,6 +17,7 @@ from mlq.units import (
     parse_duration,
     parse_iso,
     parse_size,
+    parse_start,
     utc_iso,
 )
 
@@ -154,3 +157,53 @@ def test_iso_texts_of_others_are_read() -> None:
     assert parse_iso("1970-01-01T00:00:01.5") == 1.5
     with pytest.raises(InvalidInputError):
         parse_iso("yesterday")
+
+
+@pytest.fixture
+def london(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "GMT0BST,M3.5.0/1,M10.5.0")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+NOW = "2026-11-27T17:30:00Z"
+
+
+@pytest.mark.parametrize(
+    ("typed", "iso"),
+    [
+        ("2h", "2026-11-27T19:30:00Z"),
+        ("1d12h", "2026-11-29T05:30:00Z"),
+        ("18:00", "2026-11-27T18:00:00Z"),
+        ("9:05:30", "2026-11-28T09:05:30Z"),
+        ("17:30", "2026-11-28T17:30:00Z"),
+        ("2026-12-01 09:00", "2026-12-01T09:00:00Z"),
+        ("2026-12-01", "2026-12-01T00:00:00Z"),
+        ("2027-07-01T09:00", "2027-07-01T08:00:00Z"),  # summer time by then
+        ("2026-12-01T09:00+02:00", "2026-12-01T07:00:00Z"),
+    ],
+)
+@pytest.mark.usefixtures("london")
+def test_a_start_is_a_delay_a_time_of_day_or_a_date(typed: str, iso: str) -> None:
+    assert parse_start(typed, parse_iso(NOW)) == parse_iso(iso)
+
+
+@pytest.mark.parametrize(
+    ("typed", "parts"),
+    [
+        ("2026-11-27 17:00", ["is over", "2026-11-27 17:30"]),
+        ("soon", ["no time to start at", "18:00"]),
+        ("25:00", ["no time to start at"]),
+        ("2", ["no time to start at", "2m for minutes"]),
+        ("", ["no time to start at"]),
+        ("0h", ["no time to start at"]),
+        ("99999-01-01", ["no time to start at"]),
+    ],
+)
+@pytest.mark.usefixtures("london")
+def test_what_is_no_start_is_refused(typed: str, parts: list[str]) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        parse_start(typed, parse_iso(NOW))
+    assert all(part in str(refused.value) for part in parts), str(refused.value)
