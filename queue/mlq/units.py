@@ -179,7 +179,8 @@ def parse_start(text: str, now_s: float) -> float:
             raise InvalidInputError(
                 f"{text!r} is no time to start at",
                 why=error.why,
-                fix=error.fix or "write for example 2h, 18:00 or '2026-12-01 09:00'",
+                fix=(error.fix if error.why else "")
+                or "write for example 2h, 18:00 or '2026-12-01 09:00'",
             ) from None
     if at_s <= now_s:
         raise InvalidInputError(f"{text!r} is over", why=f"it is {now:%Y-%m-%d %H:%M} now")
