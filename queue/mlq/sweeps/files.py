@@ -37,7 +37,7 @@ class Files(NamedTuple):
                     data = file.read(LARGEST_BYTES + 1)
         except (OSError, RuntimeError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise InvalidInputError(f"{name} cannot be read", why=why) from None
+            raise InvalidInputError(f"{name or 'a file'} cannot be read", why=why) from None
         if len(data) > LARGEST_BYTES:
             raise InvalidInputError(f"{name} is too large", why="a sweep reads at most 256 MB")
         try:

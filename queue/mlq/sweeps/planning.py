@@ -54,7 +54,7 @@ class Wanted(NamedTuple):
     params: Sequence[tuple[str, str | Sequence[str]]] = ()
     seeds: int | None = None
     table: Table | None = None
-    array: str = ""
+    array: str | None = None
     repeat: int | None = None
     zips: Sequence[Sequence[str]] = ()
     in_command: bool = False
@@ -76,7 +76,8 @@ def plan(wanted: Wanted, files: Files) -> SweepPlan:
     """
     command, params = wanted.command, list(wanted.params)
     if wanted.in_command:
-        more = bool(params or wanted.table or wanted.array) or wanted.seeds is not None
+        others = (wanted.table, wanted.array, wanted.seeds)
+        more = bool(params) or any(one is not None for one in others)
         found = in_command.extract(command, braces=more)
         command = found.command
         params += found.params
@@ -110,7 +111,7 @@ def _dimensions(
             dimensions.append(Dimension((name,), tuple([(value,) for value in found])))
     if wanted.seeds is not None:
         dimensions.append(_counted("seed", wanted.seeds))
-    if wanted.array:
+    if wanted.array is not None:
         numbers = array.parse(wanted.array).numbers
         dimensions.append(Dimension(("array",), tuple((one,) for one in numbers)))
     if drawn and wanted.sample is None:
