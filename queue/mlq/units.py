@@ -137,6 +137,11 @@ def utc_iso(unix_s: float) -> str:
     return moment.isoformat(timespec="microseconds") + "Z"
 
 
+def utc_stamp(unix_s: float) -> str:
+    """Return a moment as `20261123T221501Z`, for the name of a file."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
 def parse_iso(text: str) -> float:
     """Return the unix time of an ISO 8601 text; one without a zone is UTC, as rq writes them.
 

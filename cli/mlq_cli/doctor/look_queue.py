@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.paths import read_password
-from mlq.lenient import int_or
 from mlq.machines.clock_offset import offset_s
 from mlq.server.lost_files import explained
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
+from mlq.store.identity import server_time
 from mlq.store.wire import UnixClient
 from mlq.tunnel import reach
 from mlq_cli.doctor.facts import QueueFacts
@@ -27,15 +27,15 @@ def queue(settings: Settings) -> QueueFacts:
         wire.call("PING")
         took_s = time.monotonic() - began_s
         asked_utc_s, asked_s = time.time(), time.monotonic()
-        info = str(wire.call("INFO"), errors="replace")
+        server_s = server_time(wire)
         answer_s = time.monotonic() - asked_s
+        info = str(wire.call("INFO"), errors="replace")
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
         missing = "" if settings.is_remote else _missing(settings, wire)
     except MlqError as error:
         if isinstance(error, QueueUnreachableError) and not settings.is_remote:
             error = explained(error, settings)
         return QueueFacts(where, error, passed_over=_passed_over(settings))
-    server_s = float(int_or(fields.get("server_time_usec", "")[:-6]))  # of microseconds
     kind = "Valkey" if "valkey_version" in fields else "Redis"
     statuses = [fields.get("aof_last_write_status"), fields.get("aof_last_bgrewrite_status")]
     return QueueFacts(

@@ -16,8 +16,6 @@ from mlq.jobs.needs import word_of
 from mlq.store.operations import Move
 from mlq.store.store import Store
 
-_SLICE = 150
-
 
 def held_jobs(store: Store) -> list[str]:
     """Return the ids of all held jobs, in order of submission."""
@@ -37,21 +35,22 @@ def hold_waiting(store: Store, word: str, reason: str, now_s: float) -> list[str
     upto = store.hold_command(word, reason)
     fields: dict[str, str | int | float] = {"mlq_held": reason, "mlq_reason": reason}
     found: list[str] = []
-    for ids in _slices(store, word, upto):
+    pace = Pace(store.client)
+    for ids in _pages(store, word, upto):
         moves = [Move(one, Event.HOLD, fields=fields) for one in ids]
-        found += store.move(moves, now_s).moved
+        for _, part in pace.slices(moves):
+            with pace.timed():
+                found += store.move(part, now_s).moved
     return found
 
 
-def _slices(store: Store, word: str, upto: float) -> Iterator[list[str]]:
+def _pages(store: Store, word: str, upto: float) -> Iterator[list[str]]:
     for page in store.reads.pages(("status", "mlq_needs", "mlq_released", "mlq_order"), "unended"):
-        ids = [
+        yield [
             job_id
             for job_id, _state, needs, released, _order in page
             if word_of(needs, "s") == word and not released and order_key(job_id)[0] <= upto
         ]
-        for start in range(0, len(ids), _SLICE):
-            yield ids[start : start + _SLICE]
 
 
 def release(

@@ -14,6 +14,7 @@ from pathlib import Path
 from mlq.errors import LostDataError, ServerError
 from mlq.server.choice import Writer
 from mlq.server.programs import number_of
+from mlq.units import utc_stamp
 
 _FOLDER, _NAME = "appendonlydir", "appendonly.aof"
 _LINE = re.compile(r'file "?([^"\s]+)"? seq \d+ type ([bhi])')
@@ -106,7 +107,7 @@ def set_aside(folder: Path) -> list[Path]:
     Raises:
         OSError: they cannot be renamed.
     """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = utc_stamp(time.time())
     there = [folder / name for name in (_FOLDER, _NAME) if (folder / name).exists()]
     return [path.rename(folder / f"{path.name}.lost-{stamp}") for path in there]
 

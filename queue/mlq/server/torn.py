@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlq.files.layout import write_atomically
+from mlq.units import utc_stamp
 
 # So much of the end is read if it can be told where a command begins there; else all of it.
 _TAIL_BYTES = 2 << 20
@@ -131,7 +132,7 @@ def cut_off(log: Path, at: int, folder: Path) -> Cut:
     with log.open("r+b") as file:
         file.seek(at)
         end = file.read()
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = utc_stamp(time.time())
         kept = folder / f"{log.name}.torn-{stamp}-{at}"
         write_atomically(kept, end)
         file.truncate(at)

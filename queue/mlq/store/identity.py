@@ -75,8 +75,13 @@ def totals(client: Client) -> Totals:
 def moment(client: Client) -> Moment:
     """Return which queue the server holds now."""
     asked = [("GET", keys.QUEUE_ID), ("EXISTS", keys.RESTORING), ("TIME",)]
-    found, restoring, (seconds, microseconds) = client.call_many(asked)
-    return Moment(_text(found), bool(restoring), int(seconds) + int(microseconds) / 1e6)
+    found, restoring, time = client.call_many(asked)
+    return Moment(_text(found), bool(restoring), _unix_s(time))
+
+
+def server_time(client: Client) -> float:
+    """Return the unix time of the server's clock."""
+    return _unix_s(client.call("TIME"))
 
 
 def last_number(client: Client) -> str:
@@ -92,6 +97,11 @@ def unended(client: Client) -> int:
 def machine_record(client: Client, machine: str) -> dict[str, Any]:
     """Return what a machine last said of itself; empty if nothing, or long ago."""
     return dict_or_empty(client.call("GET", keys.machine(machine)))
+
+
+def _unix_s(reply: tuple[bytes, bytes]) -> float:
+    seconds, microseconds = reply
+    return int(seconds) + int(microseconds) / 1e6
 
 
 def _text(reply: bytes | None) -> str:

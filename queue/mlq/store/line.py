@@ -13,6 +13,7 @@ from mlq.ids import is_job_id, place_in_line
 from mlq.jobs.lifecycle import State
 from mlq.lenient import text_of
 from mlq.store import keys
+from mlq.store.identity import server_time
 from mlq.store.store import Store
 
 _FIELDS = ("status", "mlq_avoid", "mlq_avoid_until", "mlq_needs", "mlq_order")
@@ -37,8 +38,7 @@ class Ties(NamedTuple):
 def ties(store: Store, ids: Sequence[str]) -> dict[str, Ties]:
     """Return the ties of these jobs; one that is gone has none."""
     rows = store.reads.rows(_FIELDS, ids)
-    seconds, microseconds = store.client.call("TIME")
-    server_s = int(seconds) + int(microseconds) / 1e6
+    server_s = server_time(store.client)
     found = {
         job_id: Ties(avoids, _seconds(until) - server_s, needs, place_in_line(job_id, order))
         for job_id, _state, avoids, until, needs, order in rows

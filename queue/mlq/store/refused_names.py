@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.lenient import dict_or_empty, finite_or_zero, hash_of, text_of
 from mlq.store import keys
+from mlq.store.identity import server_time
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.operations import Operation
 
@@ -44,7 +45,7 @@ def refused_names(store: Store) -> list[RefusedName]:
     told = {text_of(name): dict_or_empty(text) for name, text in noted.items()}
     if not told:
         return []
-    now_s = float(store.client.call("TIME")[0])
+    now_s = server_time(store.client)
     found = []
     for machine, one in sorted(told.items()):
         ago_s, holder = now_s - finite_or_zero(one.get("at")), store.roles.name_holder(machine)

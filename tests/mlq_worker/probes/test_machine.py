@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlq.jobs.placement import Fit, GpuOffer, Misfit, Offer, place
 from mlq.jobs.request import Request
+from mlq_worker.ipc.clock import boot_id
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import (
     Limits,
@@ -20,7 +21,6 @@ from mlq_worker.probes.machine import (
     MachineReport,
     Promise,
     free_for_us,
-    read_boot_id,
 )
 from mlq_worker.probes.memory import MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuProbe, GpuProcess, GpuReport
@@ -316,7 +316,7 @@ def test_one_look_joins_cores_memory_gpus_and_whose_they_are(tmp_path: Path) -> 
     )
     report = probe.look(0.0, own_pids=(200,), leader_pids=(300,))
     assert report.machine == "lab01"
-    assert report.boot_id == read_boot_id(proc.boot_id_file)
+    assert report.boot_id == boot_id(proc.boot_id_file)
     assert report.memory.used_by == {300: 1010}
     assert report.gpu_owners == {302: 300}
     offer = free_for_us(report, [Promise((300,), 1, 3010, (GPU.uuid,), 3000)], Limits())

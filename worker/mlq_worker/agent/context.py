@@ -27,9 +27,10 @@ from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.root_claim import belong
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
+from mlq_worker.ipc import clock
 from mlq_worker.ipc.options import Options
 from mlq_worker.liveness.fence import LivenessTimings
-from mlq_worker.probes.machine import Limits, MachineProbe, read_boot_id
+from mlq_worker.probes.machine import Limits, MachineProbe
 
 _NO_IDENTITY = WorkerIdentity("", "", "", "", "")
 
@@ -131,7 +132,7 @@ def find_context(settings: Settings, options: WorkerOptions, client: Client) -> 
     except MlqError:
         # Jobs are then refused one by one, each with this as its reason.
         key = None
-    boot_id = read_boot_id()
+    boot_id = clock.boot_id()
     return MachineContext(
         settings=settings,
         identity=identity_of(settings.machine, boot_id, load(os.environ).config_file.parent),

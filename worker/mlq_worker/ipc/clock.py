@@ -7,24 +7,27 @@ all processes of one boot read the same value. UTC is for people; nothing is dec
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from mlq.units import utc_iso
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
 
 def boottime() -> float:
-    """Seconds since this machine booted, suspension included."""
+    """Return the seconds since this machine booted, suspension included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def utc_now() -> str:
-    """The time of day as `2026-11-23T22:15:01.123456Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Return the time of day as `2026-11-23T22:15:01.123456Z`."""
+    return utc_iso(time.time())
 
 
-def boot_id() -> str:
-    """The id the kernel chose for this boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+def boot_id(path: Path = BOOT_ID_FILE) -> str:
+    """Return the id the kernel drew at this boot: another id means that the machine rebooted."""
+    return path.read_text(encoding="ascii").strip()
 
 
 class Moment(NamedTuple):
@@ -35,5 +38,5 @@ class Moment(NamedTuple):
 
 
 def now() -> Moment:
-    """This instant."""
+    """Return this instant."""
     return Moment(boottime(), utc_now())

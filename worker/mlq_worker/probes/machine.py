@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mlq.jobs.placement import IDLE_GPU_SHARE, GpuOffer, Offer
+from mlq_worker.ipc.clock import BOOT_ID_FILE, boot_id
 from mlq_worker.probes.cores import CoreProbe, CoreReport
 from mlq_worker.probes.memory import MemoryProbe, MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuReport
 from mlq_worker.probes.process_table import PROC, scan
-
-BOOT_ID_FILE = PROC / "sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class MachineProbe:
         boot_id_file: Path = BOOT_ID_FILE,
     ) -> None:
         self._machine = machine or socket.gethostname()
-        self._boot_id = read_boot_id(boot_id_file)
+        self._boot_id = boot_id(boot_id_file)
         self._proc = proc
         self._gpus = gpus
         self._cores = CoreProbe(proc)
@@ -120,11 +119,6 @@ class MachineProbe:
             gpus=gpus,
             gpu_owners={pid: owners[pid] for pid in on_gpus if pid in owners},
         )
-
-
-def read_boot_id(path: Path = BOOT_ID_FILE) -> str:
-    """Return the id the kernel drew at this boot: another id means that the machine rebooted."""
-    return path.read_text(encoding="ascii").strip()
 
 
 def free_for_us(report: MachineReport, promises: Sequence[Promise], limits: Limits) -> Offer:
