@@ -21,10 +21,11 @@ from mlq.store.replies import Attempt
 from mlq.store.store import Store
 from mlq_worker.agent.attempt_result import AttemptResult, parse_result
 from mlq_worker.agent.outcomes import Patience
+from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.job_file import parse_job_file
 from mlq_worker.rebuild.plan import Plan, Terms, plan
-from mlq_worker.rebuild.survey import Found, JobOnRoot, Place
+from mlq_worker.rebuild.survey import Found, JobOnRoot
 from simulation.engine import Violation
 
 if TYPE_CHECKING:
@@ -163,14 +164,14 @@ class DataLoss:
                     results[number] = result
             place = None
             if attempts and (noted := self._latest(layout.log_file(job_id, attempts[-1]))):
-                place = Place(**json.loads(noted))
+                place = Holder(**json.loads(noted))
             signed = parse_job_file(text.encode())
             found.jobs[job_id] = JobOnRoot(job_id, signed, tuple(attempts), results, place)
         for machine in self._world.machines:
             raw = self._latest(layout.beat_file(machine.name))
             if raw is not None:
                 beat = json.loads(raw)
-                where = Place(machine.name, beat["boot_id"], beat["supervisor_id"])
+                where = Holder(machine.name, beat["boot_id"], beat["supervisor_id"])
                 found.beats |= {(one[0], one[1]): where for one in beat["attempts"]}
         found.largest = max((int(one) for one in found.jobs), default=0)
         return found

@@ -140,7 +140,7 @@ class Faults:
         return until
 
     def span_s(self, most_s: float | None = None) -> float:
-        """Seconds to minutes; sometimes just around the spans of the protocol, or beyond them."""
+        """Seconds to minutes; sometimes just around the times of the protocol, or beyond them."""
         most_s = most_s or self._most_s
         if self.rng.random() < 0.6 * self._long:
             return self.rng.uniform(130, 400)

@@ -1,4 +1,4 @@
-"""What stands in for the sockets, the door, the beat's thread and the threads of the launcher."""
+"""What stands in for sockets, the listener, the beat's thread and the threads of the launcher."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class SimChannel:
             self._engine.after(HOP_S, hang_up)
 
 
-class SimDoor(WorkerListener):
-    """The real door; who waits at it comes from the simulation."""
+class SimListener(WorkerListener):
+    """The real listener; what connects comes from the simulation."""
 
     def __init__(self, waiting: list[SimChannel], host: Any) -> None:
         super().__init__((), host.poll(), host.note)

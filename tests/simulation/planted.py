@@ -83,7 +83,7 @@ class Bug:
 
 def fence_longer_than_dead(patch: Any) -> None:
     real = fence.run_until
-    patch.setattr(fence, "run_until", lambda contact, spans: real(contact, spans) + 300)
+    patch.setattr(fence, "run_until", lambda contact, timings: real(contact, timings) + 300)
 
 
 def reaper_ignores_nfs(patch: Any) -> None:
@@ -135,7 +135,7 @@ def stopped_before_it_has_ended(patch: Any) -> None:
 
 
 def resumed_without_confirmation(patch: Any) -> None:
-    def beaten(contact: Any, began_at: float, _ended_at: float, _spans: Any) -> Any:
+    def beaten(contact: Any, began_at: float, _ended_at: float, _timings: Any) -> Any:
         return replace(contact, beat_at=max(contact.beat_at, began_at))
 
     patch.setattr(fence, "beaten", beaten)
@@ -250,8 +250,8 @@ def missing_here_is_missing_everywhere(patch: Any) -> None:
 
 
 def restored_queue_forgets_what_runs(patch: Any) -> None:
-    def leave_open(story: Any, _place: Any) -> None:
-        story.state, story.place = "queued", None
+    def leave_open(story: Any, _holder: Any) -> None:
+        story.state, story.holder = "queued", None
 
     patch.setattr(mlq_worker.rebuild.story, "_leave_open", leave_open)
 

@@ -24,7 +24,7 @@ from mlq_worker.supervisor.audience import Manner
 from mlq_worker.supervisor.loop import Supervisor
 from simulation import placing_faults
 from simulation.engine import LEAST_S, Timer
-from simulation.fittings import HOP_S, SimBeats, SimChannel, SimDoor, SimPool
+from simulation.fittings import HOP_S, SimBeats, SimChannel, SimListener, SimPool
 from simulation.machine import Machine
 from simulation.roots import pinned
 from simulation.sim_host import SimHost
@@ -50,7 +50,7 @@ class SimKeepers:
             [Gone(one.pid, one.status, usage) for one in gone],
         )
 
-    def end_strays(self) -> bool:
+    def end_orphans(self) -> bool:
         return False  # no keeper is killed but by those who end the attempt
 
 
@@ -184,7 +184,7 @@ class SupervisorHost:
         edges = supervisor_edges.Edges(
             self.host,
             self.host.poll(),
-            SimDoor(self.pending, self.host),
+            SimListener(self.pending, self.host),
             SimpleNamespace(recv=self._recv),  # type: ignore[arg-type]
             self.beats,
             self.launch,  # type: ignore[arg-type]
@@ -223,8 +223,8 @@ class SupervisorHost:
             self._timer.cancel()
         if self.beats.task is not None:
             self.beats.task.kill()
-        if self.loop._door._worker is not None:
-            self.loop._door._worker.close()
+        if self.loop._listener._worker is not None:
+            self.loop._listener._worker.close()
         for one in self.pending:
             one.close()
         for launcher in self.launchers:

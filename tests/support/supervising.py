@@ -29,14 +29,14 @@ CALM = LivenessTimings(10, 45, 60, 90)
 class Bench:
     """Starts a supervisor, gives it orders and gathers what it answers; `end` leaves nothing."""
 
-    def __init__(self, folder: Path, spans: LivenessTimings = CALM) -> None:
+    def __init__(self, folder: Path, timings: LivenessTimings = CALM) -> None:
         self.runtime, self.root = folder / "rt", folder / "root"
         self.runtime.mkdir()
         self.root.mkdir()
         self.layout = Layout(self.root)
         self.own()
         self.prefix = f"mlq:{uuid4().hex[:8]}:m1:"
-        self.options = Options(self.runtime, "m1", self.root, self.prefix, spans, "q1")
+        self.options = Options(self.runtime, "m1", self.root, self.prefix, timings, "q1")
         self.started: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.contacts: list[dict[str, Any]] = []

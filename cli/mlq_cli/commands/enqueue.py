@@ -249,7 +249,7 @@ def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
     The largest that is named is one that is `heard`: nobody asks for less because of a dead one.
     """
     job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
-    fits = [place(job_class.request, offer.emptied()) for offer in offers]
+    fits = [place(job_class.request, offer.when_idle()) for offer in offers]
     if not offers or not all(isinstance(fit, Misfit) for fit in fits):
         return ""
     allowed = [offer for offer in offers if job_class.request.allows(offer.machine)]

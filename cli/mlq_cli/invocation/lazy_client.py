@@ -19,7 +19,7 @@ T = TypeVar("T")
 Command = Sequence[str | bytes | int | float]
 
 
-class OpeningClient:
+class LazyClient:
     """A `mlq.store.client.Client` that connects when it is first asked something.
 
     Args:

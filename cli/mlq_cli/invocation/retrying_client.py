@@ -17,7 +17,7 @@ from mlq.store.client import Client
 _PAUSE_S = 1.0
 
 
-class PatientClient:
+class RetryingClient:
     """A `mlq.store.client.Client` that outlives its connection.
 
     Args:

@@ -20,7 +20,7 @@ from mlq.settings.load import load
 from mlq.settings.settings import Settings
 from mlq.store.store import Store
 from mlq.store.wire import SLOW_S, UnixClient
-from mlq_cli.invocation.lazy_client import OpeningClient
+from mlq_cli.invocation.lazy_client import LazyClient
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 
@@ -35,7 +35,7 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
 
     Args:
         environ: the settings come from there.
-        patient: whether to wait for the queue if it goes away later (`PatientClient`).
+        patient: whether to wait for the queue if it goes away later (`RetryingClient`).
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -47,11 +47,11 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
     settings = load(environ).settings
     store = open_store(settings, slow=_say_slow)
     if patient:
-        from mlq_cli.invocation.retrying_client import PatientClient
+        from mlq_cli.invocation.retrying_client import RetryingClient
 
         store.client.call("PING")  # a queue that never was there is not waited for
         again = partial(open_store, settings, slow=_say_slow)
-        store = Store(PatientClient(store.client, lambda: again().client, _interrupt))
+        store = Store(RetryingClient(store.client, lambda: again().client, _interrupt))
     queue = Queue(store, settings, environ=environ)
     queue.tell = say
     return queue
@@ -61,7 +61,7 @@ def open_store(settings: Settings, **options: Any) -> Store:
     """Return the store of the queue of these settings; options are those of `UnixClient`."""
     password = read_password(settings.password_file)
     user = settings.redis_user
-    return Store(OpeningClient(settings, lambda path: UnixClient(path, user, password, **options)))
+    return Store(LazyClient(settings, lambda path: UnixClient(path, user, password, **options)))
 
 
 def _interrupt(text: str) -> None:

@@ -84,7 +84,7 @@ class MachineState:
         """Return whether the machine could run a job that needs what the word stands for."""
         if self.lacked_just_now(word):
             return False
-        return isinstance(place(request, self.offer.emptied()), Fit)
+        return isinstance(place(request, self.offer.when_idle()), Fit)
 
 
 def left_to_others(

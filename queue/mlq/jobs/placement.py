@@ -40,7 +40,7 @@ class Offer:
     total_cores: int
     total_mem_mib: int
 
-    def minus(self, request: Request, fit: Fit) -> Offer:
+    def after(self, request: Request, fit: Fit) -> Offer:
         """Return what is left after a job with this request is placed by this fit."""
         gpus = tuple(
             replace(gpu, free_mib=0 if gpu.exclusive else gpu.free_mib - _vram_mib(request, gpu))
@@ -55,7 +55,7 @@ class Offer:
             gpus=gpus,
         )
 
-    def emptied(self) -> Offer:
+    def when_idle(self) -> Offer:
         """Return what the machine would offer if nothing at all ran on it."""
         gpus = tuple(replace(gpu, free_mib=gpu.total_mib) for gpu in self.gpus)
         return replace(self, cores=self.total_cores, mem_mib=self.total_mem_mib, gpus=gpus)
@@ -160,11 +160,11 @@ def _short_of_gpus(request: Request, offer: Offer, enough: int) -> Short:
     return Short(Resource.GPU_MEMORY, request.vram_mib, gpu.free_mib, gpu.total_mib)
 
 
-def how_many(request: Request, offer: Offer, at_most: int) -> int:
+def capacity(request: Request, offer: Offer, at_most: int) -> int:
     """Return how many jobs with this request fit the offer together, counting to `at_most`."""
     count = 0
     while count < at_most and isinstance(fit := place(request, offer), Fit):
-        offer = offer.minus(request, fit)
+        offer = offer.after(request, fit)
         count += 1
     return count
 
@@ -178,8 +178,10 @@ class RunningAttempt:
     ends_in_s: float | None
 
 
-def free_in_s(wanted: Request, offer: Offer, occupants: Iterable[RunningAttempt]) -> float | None:
-    """Return the seconds until `wanted` surely fits, as the occupants' time limits run out.
+def earliest_start_s(
+    wanted: Request, offer: Offer, running: Iterable[RunningAttempt]
+) -> float | None:
+    """Return the seconds until `wanted` surely fits, as the time limits of what runs are reached.
 
     None if no time limits say so; 0 if it fits now. This is the reservation's start in
     conservative backfilling (Mu'alem and Feitelson, 2001): other jobs may run on a reserved
@@ -187,7 +189,7 @@ def free_in_s(wanted: Request, offer: Offer, occupants: Iterable[RunningAttempt]
     """
     if isinstance(place(wanted, offer), Fit):
         return 0.0
-    limited = [occupant for occupant in occupants if occupant.ends_in_s is not None]
+    limited = [occupant for occupant in running if occupant.ends_in_s is not None]
     for occupant in sorted(limited, key=lambda one: one.ends_in_s or 0.0):
         offer = _returned(offer, occupant)
         if isinstance(place(wanted, offer), Fit):

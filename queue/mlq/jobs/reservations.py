@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mlq.jobs.placement import Fit, Offer, RunningAttempt, free_in_s, place
+from mlq.jobs.placement import Fit, Offer, RunningAttempt, earliest_start_s, place
 from mlq.jobs.request import JobClass, Request
 
 
@@ -48,7 +48,7 @@ def could_use(job: Contender, offer: Offer, lacks: Collection[str]) -> bool:
     """
     if any(word in lacks for word in job.needs.split()):
         return False
-    return isinstance(place(job.request, offer.emptied()), Fit)
+    return isinstance(place(job.request, offer.when_idle()), Fit)
 
 
 def kept_for(
@@ -88,7 +88,7 @@ def admitted(
     """
     if isinstance(place(reserved.request, offer), Fit):
         return [job for job in jobs if job.id == reserved.id]
-    begins_s = free_in_s(reserved.request, offer, running)
+    begins_s = earliest_start_s(reserved.request, offer, running)
     return [
         job
         for job in jobs

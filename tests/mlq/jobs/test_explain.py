@@ -142,7 +142,7 @@ def test_a_reservation_keeps_out_all_but_its_job_and_those_that_go_before_it() -
         assert reasons(SMALL, job=job, **around) == why
     assert reasons(SMALL, LAB01, **around) == ()
     # Once the big job fits, it is the only one that is claimed there.
-    idle = replace(GPU07, offer=GPU07.offer.emptied())
+    idle = replace(GPU07, offer=GPU07.offer.when_idle())
     urgent = AskedJob(Contender("7", 1, SMALL))
     assert reasons(SMALL, idle, job=urgent, **around) == (Reserved("5"),)
 

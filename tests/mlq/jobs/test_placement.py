@@ -15,8 +15,8 @@ from mlq.jobs.placement import (
     Resource,
     RunningAttempt,
     Short,
-    free_in_s,
-    how_many,
+    capacity,
+    earliest_start_s,
     place,
 )
 from mlq.jobs.request import Request
@@ -87,13 +87,13 @@ def test_what_is_left_after_a_fit_is_never_negative(request: Request, offer: Off
     answer = place(request, offer)
     if isinstance(answer, Fit):
         assert len(set(answer.gpu_uuids)) == request.gpus
-        left = offer.minus(request, answer)
+        left = offer.after(request, answer)
         assert left.cores >= 0
         assert left.mem_mib >= 0
         assert all(gpu.free_mib >= 0 for gpu in left.gpus)
         changed = [a.uuid for a, b in zip(offer.gpus, left.gpus, strict=True) if a != b]
         assert set(changed) <= set(answer.gpu_uuids)
-        assert left.emptied() == offer.emptied()
+        assert left.when_idle() == offer.when_idle()
 
 
 @given(REQUESTS, offers(), st.integers(0, 70))
@@ -102,15 +102,15 @@ def test_how_many_counts_what_placing_one_after_another_gives(
 ) -> None:
     placed, left = 0, offer
     while placed < at_most and isinstance(fit := place(request, left), Fit):
-        left, placed = left.minus(request, fit), placed + 1
-    assert how_many(request, offer, at_most) == placed
+        left, placed = left.after(request, fit), placed + 1
+    assert capacity(request, offer, at_most) == placed
 
 
 @given(REQUESTS, offers())
 def test_a_misfit_that_says_never_fits_no_emptier_machine(request: Request, offer: Offer) -> None:
     answer = place(request, offer)
     if isinstance(answer, Misfit):
-        assert answer.fits_when_idle == isinstance(place(request, offer.emptied()), Fit)
+        assert answer.fits_when_idle == isinstance(place(request, offer.when_idle()), Fit)
 
 
 @given(REQUESTS, offers(), st.lists(st.tuples(REQUESTS, st.none() | st.floats(0, 1e6))))
@@ -122,22 +122,22 @@ def test_a_job_surely_fits_when_free_in_s_says_so(
     cards = zip(offer.gpus, whole, strict=True)
     offer = replace(offer, gpus=tuple(full if one.exclusive else one for one, full in cards))
     # Each occupant was placed while it fitted, so what it gives back was really taken.
-    now, occupants = offer, []
+    now, running = offer, []
     for request, ends_in_s in running:
         fit = place(request, now)
         if isinstance(fit, Fit):
-            now = now.minus(request, fit)
-            occupants.append(RunningAttempt(request, fit.gpu_uuids, ends_in_s))
-    begins_s = free_in_s(wanted, now, occupants)
+            now = now.after(request, fit)
+            running.append(RunningAttempt(request, fit.gpu_uuids, ends_in_s))
+    begins_s = earliest_start_s(wanted, now, running)
     if isinstance(place(wanted, now), Fit):
         assert begins_s == 0
     if begins_s is None:
         assert not isinstance(place(wanted, now), Fit)
         return
-    left = [one for one in occupants if one.ends_in_s is None or one.ends_in_s > begins_s]
+    left = [one for one in running if one.ends_in_s is None or one.ends_in_s > begins_s]
     then = offer
     for one in left:
-        then = then.minus(one.request, Fit(one.gpu_uuids))
+        then = then.after(one.request, Fit(one.gpu_uuids))
     assert isinstance(place(wanted, then), Fit)
 
 
@@ -148,7 +148,7 @@ def test_several_small_jobs_share_a_gpu_and_leave_a_whole_one_free() -> None:
         fit = place(small, offer)
         assert isinstance(fit, Fit)
         used += fit.gpu_uuids
-        offer = offer.minus(small, fit)
+        offer = offer.after(small, fit)
     assert used == ["GPU-0"] * 3
     assert place(Request(1, 1000, 1, 0), offer) == Fit(("GPU-1",))
 
@@ -166,8 +166,8 @@ def test_a_whole_gpu_is_one_that_nobody_uses() -> None:
     crowded = place(whole, machine(8, 62000, 9800))
     assert isinstance(crowded, Misfit)
     assert crowded.fits_when_idle
-    taken = machine(8, 62000, 10700).minus(whole, Fit(("GPU-0",)))
-    assert how_many(Request(1, 1, 1, 2000), taken, 9) == 0
+    taken = machine(8, 62000, 10700).after(whole, Fit(("GPU-0",)))
+    assert capacity(Request(1, 1, 1, 2000), taken, 9) == 0
 
 
 def test_everything_that_is_short_is_named() -> None:
@@ -202,20 +202,20 @@ def test_what_a_gpu_lacks_is_said_as_precisely_as_it_can_be(
 def test_a_reservation_begins_when_enough_time_limits_have_run_out() -> None:
     offer, big = machine(0), Request(6, 1000)
     ends = [RunningAttempt(Request(4, 1000), (), 50.0), RunningAttempt(Request(2, 1000), (), 200.0)]
-    assert free_in_s(big, offer, ends) == 200
-    assert free_in_s(Request(4, 1000), offer, ends) == 50
-    assert free_in_s(Request(8, 1000), offer, ends) is None
+    assert earliest_start_s(big, offer, ends) == 200
+    assert earliest_start_s(Request(4, 1000), offer, ends) == 50
+    assert earliest_start_s(Request(8, 1000), offer, ends) is None
     endless = [replace(ends[0], ends_in_s=None), ends[1]]
-    assert free_in_s(big, offer, endless) is None
+    assert earliest_start_s(big, offer, endless) is None
 
 
 def test_a_gpu_comes_back_to_those_who_wait_for_it() -> None:
     offer = machine(8, 62000, 1000)
     holder = RunningAttempt(Request(1, 1000, 1, 8000), ("GPU-0",), 30.0)
-    assert free_in_s(Request(1, 1, 1, 9000), offer, [holder]) == 30
-    assert free_in_s(Request(1, 1, 1, 9001), offer, [holder]) is None
+    assert earliest_start_s(Request(1, 1, 1, 9000), offer, [holder]) == 30
+    assert earliest_start_s(Request(1, 1, 1, 9001), offer, [holder]) is None
     whole = RunningAttempt(Request(1, 1000, 1, 0), ("GPU-0",), 10.0)
-    assert free_in_s(Request(1, 1, 1, 0), machine(8, 62000, 0), [whole]) == 10
+    assert earliest_start_s(Request(1, 1, 1, 0), machine(8, 62000, 0), [whole]) == 10
 
 
 @given(REQUESTS, offers())
@@ -226,4 +226,4 @@ def test_an_exclusive_gpu_is_given_to_one_job_at_most(request: Request, offer: O
         exclusive = {gpu.uuid for gpu in offer.gpus if gpu.exclusive and gpu.uuid in fit.gpu_uuids}
         assert not exclusive & seen
         seen |= exclusive
-        offer = offer.minus(request, fit)
+        offer = offer.after(request, fit)

@@ -14,7 +14,7 @@ from mlq.errors import QueueRefusedError, QueueUnreachableError
 from mlq.settings.load import load
 from mlq.store.client import ScriptMissingError
 from mlq.store.wire import UnixClient
-from mlq_cli.invocation.lazy_client import OpeningClient
+from mlq_cli.invocation.lazy_client import LazyClient
 
 
 @pytest.fixture
@@ -58,14 +58,12 @@ def server(place: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(place: Path) -> OpeningClient:
+def client(place: Path) -> LazyClient:
     settings = load({"HOME": str(place), "MLQ_REDIS_SOCKET": str(place / "sock")}).settings
-    return OpeningClient(settings, lambda path: UnixClient(path, "mlq", "secret"))
+    return LazyClient(settings, lambda path: UnixClient(path, "mlq", "secret"))
 
 
-def test_the_password_travels_with_the_first_question(
-    server: Server, client: OpeningClient
-) -> None:
+def test_the_password_travels_with_the_first_question(server: Server, client: LazyClient) -> None:
     server.will_answer(b"+OK\r\n+PONG\r\n", b":7\r\n")
     assert client.call("PING") == b"PONG"
     assert client.call("DBSIZE") == 7
@@ -76,7 +74,7 @@ def test_the_password_travels_with_the_first_question(
     assert b"AUTH" not in second
 
 
-def test_a_refused_password_is_what_is_told(server: Server, client: OpeningClient) -> None:
+def test_a_refused_password_is_what_is_told(server: Server, client: LazyClient) -> None:
     server.will_answer(b"-WRONGPASS invalid\r\n-NOAUTH first\r\n")
     with pytest.raises(QueueRefusedError) as raised:
         client.call("PING")
@@ -84,16 +82,14 @@ def test_a_refused_password_is_what_is_told(server: Server, client: OpeningClien
     assert raised.value.why == "WRONGPASS invalid"
 
 
-def test_a_refused_question_leaves_the_connection_open(
-    server: Server, client: OpeningClient
-) -> None:
+def test_a_refused_question_leaves_the_connection_open(server: Server, client: LazyClient) -> None:
     server.will_answer(b"+OK\r\n-NOSCRIPT\r\n", b"+PONG\r\n")
     with pytest.raises(ScriptMissingError):
         client.call("EVALSHA", "x", 0)
     assert client.call("PING") == b"PONG"
 
 
-def test_a_connection_that_broke_is_not_asked_again(server: Server, client: OpeningClient) -> None:
+def test_a_connection_that_broke_is_not_asked_again(server: Server, client: LazyClient) -> None:
     server.will_answer()
     with pytest.raises(QueueUnreachableError):
         client.call("PING")
@@ -103,7 +99,7 @@ def test_a_connection_that_broke_is_not_asked_again(server: Server, client: Open
 
 def test_nothing_is_connected_before_there_is_a_question(place: Path) -> None:
     settings = load({"HOME": str(place), "MLQ_REDIS_SOCKET": str(place / "sock")}).settings
-    client = OpeningClient(settings, lambda path: UnixClient(path, "mlq", "secret"))
+    client = LazyClient(settings, lambda path: UnixClient(path, "mlq", "secret"))
     client.close()
     with pytest.raises(QueueUnreachableError, match="no queue answers"):
         client.call("PING")

@@ -57,7 +57,7 @@ def test_an_ended_attempt_gives_its_resources_back_at_once() -> None:
     made = attempts(local("1"), local("2"))
     made.end(result("1", 0.5))
     assert len(made.promises()) == 1
-    assert len(made.occupants(1000)) == 1
+    assert len(made.running(1000)) == 1
 
 
 def test_the_end_of_what_is_not_held_is_nothing() -> None:
@@ -78,5 +78,5 @@ def test_a_promise_names_the_process_the_gpus_and_the_memory_it_covers() -> None
 
 def test_an_occupant_ends_when_its_time_limit_says() -> None:
     made = attempts(local("1", time_limit_s=60.0), local("2"))
-    assert [one.ends_in_s for one in made.occupants(1010)] == [50, None]
-    assert [one.ends_in_s for one in made.occupants(9999)] == [0, None]
+    assert [one.ends_in_s for one in made.running(1010)] == [50, None]
+    assert [one.ends_in_s for one in made.running(9999)] == [0, None]

@@ -33,13 +33,13 @@ def planned(
     free: int = 8,
     offer: Offer = OFFER,
     waited_s: dict[str, float] | None = None,
-    occupants: tuple[RunningAttempt, ...] = (),
+    running: tuple[RunningAttempt, ...] = (),
     short: dict[str, ShortClass] | None = None,
     reservations: dict[str, str] | None = None,
 ) -> Plan:
     waiting = Waiting(heads, reservations or {})
     offer = replace(offer, cores=min(free, offer.cores))
-    plan_input = PlanInput(waiting, offer, occupants, waited_s or {}, short or {})
+    plan_input = PlanInput(waiting, offer, running, waited_s or {}, short or {})
     return plan(plan_input, PATIENCE_S, 2048)
 
 
@@ -100,7 +100,7 @@ def test_a_job_that_waits_too_long_reserves_the_machine() -> None:
     small, big = head("2", length=99), head("1", 8)
     impatient = {"1": PATIENCE_S + 1}
     assert planned(small, big, free=1, waited_s={"1": PATIENCE_S}).reserve is None
-    answer = planned(small, big, free=1, waited_s=impatient, occupants=(busy(7, None),))
+    answer = planned(small, big, free=1, waited_s=impatient, running=(busy(7, None),))
     assert answer == Plan((), "1", frozenset())
 
 
@@ -124,21 +124,21 @@ def test_a_draining_machine_backfills_with_what_surely_ends_in_time() -> None:
         big,
         free=4,
         waited_s={"1": PATIENCE_S + 1},
-        occupants=(busy(4, 100.0),),
+        running=(busy(4, 100.0),),
     )
     assert answer == Plan(((quick.class_name, 1),), "1", frozenset({"2"}))
 
 
 def test_without_time_limits_on_what_runs_nothing_is_backfilled() -> None:
     quick, big = head("2", limit_s=1), head("1", 8)
-    answer = planned(quick, big, free=4, waited_s={"1": PATIENCE_S + 1}, occupants=(busy(4, None),))
+    answer = planned(quick, big, free=4, waited_s={"1": PATIENCE_S + 1}, running=(busy(4, None),))
     assert answer == Plan((), "1", frozenset())
 
 
 def test_priority_goes_before_starving() -> None:
     urgent, small, big = head("3", priority=1), head("2"), head("1", 8)
     answer = planned(
-        urgent, small, big, free=4, waited_s={"1": PATIENCE_S + 1}, occupants=(busy(4, None),)
+        urgent, small, big, free=4, waited_s={"1": PATIENCE_S + 1}, running=(busy(4, None),)
     )
     assert answer == Plan(((urgent.class_name, 1),), "1", frozenset({"3"}))
 
@@ -193,8 +193,8 @@ def test_whatever_waits_the_plan_is_sound(
 ) -> None:
     heads = [replace(one, id=str(index), order=index) for index, one in enumerate(heads)]
     waited_s = {one.id: PATIENCE_S + 1 for one, late in zip(heads, impatient, strict=False) if late}
-    occupants = (busy(8 - free, ends_in_s),) if free < 8 else ()
-    answer = planned(*heads, free=free, waited_s=waited_s, occupants=occupants)
+    running = (busy(8 - free, ends_in_s),) if free < 8 else ()
+    answer = planned(*heads, free=free, waited_s=waited_s, running=running)
     by_class = {one.class_name: one for one in heads}
     by_id = {one.id: one for one in heads}
     for name, count in answer.fits:

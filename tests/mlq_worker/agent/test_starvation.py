@@ -111,7 +111,7 @@ class Room:
                 dict(self.reservations),
             ),
             offer=Offer(machine, CORES - sum(job.cores for job in here), 9999, (), CORES, 9999),
-            occupants=[
+            running=[
                 RunningAttempt(
                     job.job_class.request,
                     (),

@@ -67,7 +67,7 @@ def test_after_a_long_silence_beats_count_again_once_redis_has_confirmed() -> No
 
 def test_a_beat_that_hung_through_a_freeze_does_not_count() -> None:
     contact = Contact(redis_at=100, beat_at=100)
-    assert beaten(contact, began_at=110, ended_at=4000, spans=SPANS) == contact
+    assert beaten(contact, began_at=110, ended_at=4000, timings=SPANS) == contact
 
 
 @st.composite
@@ -76,12 +76,12 @@ def histories(draw: st.DrawFn) -> tuple[LivenessTimings, list[tuple[str, float, 
 
     Small whole numbers, so that things often happen at the very edge of a span.
     """
-    spans = draw(
+    timings = draw(
         st.sampled_from(
             [LivenessTimings(1, 3, 4, 6), LivenessTimings(1, 2, 5, 7), LivenessTimings(2, 5, 6, 12)]
         )
     )
-    delays = st.just(0) | st.integers(0, int(spans.dead_s))
+    delays = st.just(0) | st.integers(0, int(timings.dead_s))
     events, clock = [], 0
     for channel in draw(st.lists(st.sampled_from(["redis", "beat"]), min_size=1, max_size=12)):
         began = clock + draw(delays)
@@ -89,7 +89,7 @@ def histories(draw: st.DrawFn) -> tuple[LivenessTimings, list[tuple[str, float, 
         known = effect + draw(delays)
         clock = known if channel == "beat" else began  # beats follow one another, renewals may not
         events.append((channel, began, effect, known))
-    return spans, events
+    return timings, events
 
 
 @settings(max_examples=1000, deadline=None)
@@ -98,30 +98,30 @@ def test_while_it_may_run_no_reaper_can_have_declared_it_dead(
     history: tuple[LivenessTimings, list[tuple[str, float, float, float]]],
 ) -> None:
     """The reaper: lease expired, and beat unchanged for dead_s, each from when it took effect."""
-    spans, events = history
-    dead_at = first_verdict(spans, events)
+    timings, events = history
+    dead_at = first_verdict(timings, events)
     contact = Contact(redis_at=0, beat_at=float("-inf"))
-    running_until = run_until(contact, spans)
+    running_until = run_until(contact, timings)
     for channel, began, effect, known in sorted(events, key=lambda event: event[3]):
         assert min(running_until, known) < dead_at  # until then it ran, and rightly so
         if channel == "beat":
-            contact = beaten(contact, began, known, spans)
+            contact = beaten(contact, began, known, timings)
         elif effect < dead_at:  # else Redis would have said that it is lost
             contact = confirmed(contact, began)
-        running_until = run_until(contact, spans)
-        assert not may_run(contact, known, spans) or known < dead_at
+        running_until = run_until(contact, timings)
+        assert not may_run(contact, known, timings) or known < dead_at
     assert running_until < dead_at
 
 
-def first_verdict(spans: LivenessTimings, events: list[tuple[str, float, float, float]]) -> float:
+def first_verdict(timings: LivenessTimings, events: list[tuple[str, float, float, float]]) -> float:
     """When the reaper can first say that the attempt, leased at 0, is dead; nothing undoes it."""
-    lease_until, unchanged_since = spans.lease_s, float("-inf")
+    lease_until, unchanged_since = timings.lease_s, float("-inf")
     for channel, _, effect, _ in sorted(events, key=lambda event: event[2]):
-        verdict_at = max(lease_until, unchanged_since + spans.dead_s)
+        verdict_at = max(lease_until, unchanged_since + timings.dead_s)
         if verdict_at <= effect:
             return verdict_at
         if channel == "redis":
-            lease_until = max(lease_until, effect + spans.lease_s)
+            lease_until = max(lease_until, effect + timings.lease_s)
         else:
             unchanged_since = effect
-    return max(lease_until, unchanged_since + spans.dead_s)
+    return max(lease_until, unchanged_since + timings.dead_s)

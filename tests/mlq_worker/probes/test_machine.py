@@ -138,7 +138,7 @@ def test_a_gpu_without_memory_of_its_own_is_given_whole_to_one_job() -> None:
     for request in (Request(gpus=1), Request(gpus=1, vram_mib=6000)):
         fit = place(request, offer)
         assert isinstance(fit, Fit)
-        assert isinstance(place(request, offer.minus(request, fit)), Misfit)
+        assert isinstance(place(request, offer.after(request, fit)), Misfit)
     assert isinstance(place(Request(gpus=1, vram_mib=65000), offer), Misfit)
     held = [Promise((300,), 1, 0, (GPU.uuid,), 6000)]
     desktop, neighbour = GpuProcess(5000, None, computes=False), GpuProcess(5001, None)

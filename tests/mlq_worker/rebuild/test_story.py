@@ -17,14 +17,15 @@ from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import parse_result
 from mlq_worker.agent.outcomes import Patience
+from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.job_file import Signed, parse_job_file, verified
 from mlq_worker.rebuild.plan import GAP, Terms, plan
-from mlq_worker.rebuild.survey import Found, JobOnRoot, Place
+from mlq_worker.rebuild.survey import Found, JobOnRoot
 
 KEY = b"k" * 32
 NOW_S = time.time()
 AT = utc_iso(NOW_S)
-THERE = Place("lab01", "boot", "supervisor")
+THERE = Holder("lab01", "boot", "supervisor")
 
 
 def signed(at: str = AT, **options: Any) -> Any:
@@ -65,7 +66,7 @@ def rebuilt(
     copy: CopiedJob | None,
     attempts: tuple[int, ...] = (),
     results: tuple[Any, ...] = (),
-    beats: dict[int, Place] | None = None,
+    beats: dict[int, Holder] | None = None,
     job: Any = None,
 ) -> JobToRestore:
     job = job or signed()

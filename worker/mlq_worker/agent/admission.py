@@ -119,7 +119,7 @@ def admit(
         if isinstance(fit, Fit):
             gpus = tuple(gpu for gpu in offer.gpus if gpu.uuid in fit.gpu_uuids)
             accepted.append(_Accepted(claim, spec, gpus, fits=True))
-            offer = offer.minus(spec.request, fit)
+            offer = offer.after(spec.request, fit)
         elif short and not spec.request.gpus and spec.request.allows(offer.machine):
             accepted.append(_Accepted(claim, spec, (), fits=False))
         else:

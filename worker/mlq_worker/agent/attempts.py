@@ -86,7 +86,7 @@ class AttemptTable:
             for one in self.occupying()
         ]
 
-    def occupants(self, now_s: float) -> list[RunningAttempt]:
+    def running(self, now_s: float) -> list[RunningAttempt]:
         """Return what runs, and in how many seconds each surely ends."""
         return [
             RunningAttempt(

@@ -74,7 +74,7 @@ class Backlog:
         return PlanInput(
             waiting=self._waiting,
             offer=offer,
-            occupants=attempts.occupants(now_s),
+            running=attempts.running(now_s),
             waited_s={
                 head.id: utc_s - parse_iso(since)
                 for head in self.heads

@@ -104,7 +104,7 @@ class MachineContext:
                 machine=self.machine,
                 root=settings.root,
                 mark_prefix=self.mark_prefix,
-                spans=LivenessTimings(
+                timings=LivenessTimings(
                     settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s
                 ),
                 queue_id=self.queue_id,

@@ -175,7 +175,7 @@ class Waker:
         return self._here.fileno()
 
     @property
-    def told_to_leave(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether the operator wants the worker to end, one way or another."""
         return self.mode is not Mode.RUN
 

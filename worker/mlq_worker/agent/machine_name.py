@@ -42,7 +42,7 @@ class Waits(Protocol):
     """What the worker waits with."""
 
     @property
-    def told_to_leave(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether the worker was told to end."""
 
     def ring(self) -> None:
@@ -142,7 +142,7 @@ def own_name(
     name = MachineName(context, store, waits.ring)
     began_s = time.monotonic()
     while (refusal := name.take()) is not None:
-        if waits.told_to_leave or (refusal.for_sure and not keep_trying):
+        if waits.stop_requested or (refusal.for_sure and not keep_trying):
             raise refusal.error
         if time.monotonic() - began_s > _FIRST_LOOK_S:
             tell(str(refusal.error))

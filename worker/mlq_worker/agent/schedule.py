@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlq.jobs.placement import Misfit, Offer, RunningAttempt, how_many, place
+from mlq.jobs.placement import Misfit, Offer, RunningAttempt, capacity, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.reservations import Contender, admitted, could_use, kept_for
 from mlq.store.replies import Head, Waiting
@@ -47,7 +47,7 @@ class PlanInput:
     Args:
         waiting: the heads of the classes, and the reservations in force.
         offer: what this machine has free.
-        occupants: what runs on it.
+        running: what runs on it.
         short: the classes of short jobs, by name.
         waited_s: how long each head has waited, by job id.
         lacks: words of what is missing here; a job that needs one of these reserves nothing.
@@ -55,7 +55,7 @@ class PlanInput:
 
     waiting: Waiting
     offer: Offer
-    occupants: Sequence[RunningAttempt]
+    running: Sequence[RunningAttempt]
     waited_s: Mapping[str, float]
     short: Mapping[str, ShortClass] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ def plan(plan_input: PlanInput, patience_s: float, default_mem_mib: int) -> Plan
     starving = reserved or _starving(plan_input, jobs.values(), patience_s)
     if starving is None:
         return Plan(tuple(_fits(plan_input, heads, jobs)))
-    ahead = {job.id for job in admitted(jobs.values(), starving, offer, plan_input.occupants)}
+    ahead = {job.id for job in admitted(jobs.values(), starving, offer, plan_input.running)}
     fits = _fits(plan_input, [head for head in heads if head.id in ahead], jobs)
     return Plan(tuple((name, 1) for name, _ in fits), starving.id, frozenset(ahead))
 
@@ -85,7 +85,7 @@ def _fits(
     found = []
     for head in heads:
         request = jobs[head.id].request
-        room = how_many(request, plan_input.offer, min(head.length, CLAIM_MOST))
+        room = capacity(request, plan_input.offer, min(head.length, CLAIM_MOST))
         short = plan_input.short.get(head.class_name, ShortClass())
         wanted = room if request.gpus else room + short.refill(room)
         if wanted:

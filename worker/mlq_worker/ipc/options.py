@@ -19,7 +19,7 @@ class Options:
         machine: the machine's name in the queue.
         root: the results root, usually on NFS.
         mark_prefix: with what the marks of this machine's attempts start, and no others.
-        spans: the settings of liveness.
+        timings: the settings of liveness.
         queue_id: of the queue whose root that must be, each time that it is used; "": anybody's.
         host_id: of this host; "": not known.
         dead_beat: a beat of another host that is nobody's any more (`BeatGuard`); "": none.
@@ -29,7 +29,7 @@ class Options:
     machine: str
     root: Path
     mark_prefix: str
-    spans: LivenessTimings
+    timings: LivenessTimings
     queue_id: str = ""
     host_id: str = ""
     dead_beat: str = ""
@@ -49,10 +49,10 @@ class Options:
             f"--host-id={self.host_id}",
             f"--dead-beat={self.dead_beat}",
             f"--mark-prefix={self.mark_prefix}",
-            f"--beat-s={self.spans.beat_s}",
-            f"--lease-s={self.spans.lease_s}",
-            f"--fence-s={self.spans.fence_s}",
-            f"--dead-s={self.spans.dead_s}",
+            f"--beat-s={self.timings.beat_s}",
+            f"--lease-s={self.timings.lease_s}",
+            f"--fence-s={self.timings.fence_s}",
+            f"--dead-s={self.timings.dead_s}",
         ]
 
 
@@ -68,13 +68,13 @@ def parse(arguments: list[str]) -> Options:
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
     found = parser.parse_args(arguments)
-    spans = LivenessTimings(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
+    timings = LivenessTimings(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
     return Options(
         found.runtime,
         found.machine,
         found.root,
         found.mark_prefix,
-        spans,
+        timings,
         found.queue_id,
         found.host_id,
         found.dead_beat,

@@ -2,7 +2,7 @@
 
 See `keeper`. Everything below a keeper belongs to its attempt. Only when a keeper itself is killed
 do processes come to the launcher, its next subreaper; nobody can say whose they are, but it is an
-attempt whose keeper was killed, and that attempt is over. Invariant: such strays are killed, and
+attempt whose keeper was killed, and that attempt is over. Invariant: such orphans are killed, and
 until none is left no such attempt counts as ended.
 """
 
@@ -121,7 +121,7 @@ class Keepers:
         found, self._unread = self._unread[:whole], self._unread[whole:]
         return [Leader(*report) for report in REPORT.iter_unpack(found)]
 
-    def end_strays(self) -> bool:
+    def end_orphans(self) -> bool:
         """Kill what killed keepers have lost; whether there may be something left."""
         if self._has_strays:
             self._has_strays = processes.kill_all(self._host, self._strays)

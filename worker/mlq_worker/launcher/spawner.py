@@ -209,10 +209,10 @@ class Spawner:
         if not self._leaving:
             return float("inf")
         now = self._host.boottime()
-        strays = self.keepers.end_strays()
+        orphans = self.keepers.end_orphans()
         remaining: list[LaunchedAttempt] = []
         for attempt in self._leaving:
-            if attempt.keeper is None or (strays and os.WIFSIGNALED(attempt.keeper.status)):
+            if attempt.keeper is None or (orphans and os.WIFSIGNALED(attempt.keeper.status)):
                 self._sweep(attempt, now)
                 remaining.append(attempt)
             elif (notes := self._aftermath.notes(attempt.id)) is None:

@@ -51,14 +51,14 @@ class Contact:
     beat_at: float = _NEVER
 
 
-def run_until(contact: Contact, spans: LivenessTimings) -> float:
+def run_until(contact: Contact, timings: LivenessTimings) -> float:
     """The boot time up to which the attempt may run unless there is news."""
-    return max(contact.redis_at + spans.lease_trust_s, contact.beat_at + spans.fence_s)
+    return max(contact.redis_at + timings.lease_trust_s, contact.beat_at + timings.fence_s)
 
 
-def may_run(contact: Contact, now: float, spans: LivenessTimings) -> bool:
+def may_run(contact: Contact, now: float, timings: LivenessTimings) -> bool:
     """Whether the attempt may run now; if not, it is paused until this holds again."""
-    return now <= run_until(contact, spans)
+    return now <= run_until(contact, timings)
 
 
 def confirmed(contact: Contact, sent_at: float) -> Contact:
@@ -66,19 +66,19 @@ def confirmed(contact: Contact, sent_at: float) -> Contact:
     return replace(contact, redis_at=max(contact.redis_at, sent_at))
 
 
-def beaten(contact: Contact, began_at: float, ended_at: float, spans: LivenessTimings) -> Contact:
+def beaten(contact: Contact, began_at: float, ended_at: float, timings: LivenessTimings) -> Contact:
     """The contact after a beat that was written from `began_at` to `ended_at`.
 
     Unchanged if, before the beat was there for sure, a reaper may already have given its verdict.
     """
-    if not can_be_beaten(contact, ended_at, spans):
+    if not can_be_beaten(contact, ended_at, timings):
         return contact
     return replace(contact, beat_at=max(contact.beat_at, began_at))
 
 
-def can_be_beaten(contact: Contact, ended_at: float, spans: LivenessTimings) -> bool:
+def can_be_beaten(contact: Contact, ended_at: float, timings: LivenessTimings) -> bool:
     """Whether a beat that is there at `ended_at` comes before any reaper's verdict."""
     protected_until = max(
-        contact.redis_at + spans.lease_trust_s, contact.beat_at + spans.beat_trust_s
+        contact.redis_at + timings.lease_trust_s, contact.beat_at + timings.beat_trust_s
     )
     return ended_at < protected_until

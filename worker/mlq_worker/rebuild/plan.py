@@ -14,9 +14,10 @@ from mlq.jobs.spec import JobSpec
 from mlq.store.restoring import JobToRestore
 from mlq.units import utc_iso
 from mlq_worker.agent.outcomes import Patience
+from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.job_file import Signed, verified
 from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
-from mlq_worker.rebuild.survey import Found, Place
+from mlq_worker.rebuild.survey import Found
 
 _DAY_S = 86400.0
 # Numbers that were given out after the copy, to jobs that left no trace yet, must not be given to
@@ -69,7 +70,7 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
     """Return the queue as it is to be."""
     copied: Mapping[str, CopiedJob] = {} if copy is None else copy.jobs
     made = Plan(left_out=[*found.strange, *(copy.damaged if copy else ())])
-    held: defaultdict[str, dict[int, Place]] = defaultdict(dict)
+    held: defaultdict[str, dict[int, Holder]] = defaultdict(dict)
     for (job_id, number), where in found.beats.items():
         held[job_id][number] = where
     stories: dict[str, Story] = {}
@@ -170,7 +171,7 @@ def _to_restore(
     if story.state not in ENDED and story.state != State.STARTED:
         fields[RESTORED] = 1
     ended_s = _ended_s(story) if story.has_ended else 0.0
-    place = story.place if story.state == State.STARTED else None
+    holder = story.holder if story.state == State.STARTED else None
     return JobToRestore(
         id=story.id,
         order=order_of(story, last),
@@ -182,7 +183,7 @@ def _to_restore(
         due_s=(now_s if due_s is None else due_s) if story.state == State.SCHEDULED else None,
         ended_s=ended_s,
         results=tuple(story.results),
-        attempt=story.attempt if place else 0,
-        machine=place.machine if place else "",
+        attempt=story.attempt if holder else 0,
+        machine=holder.machine if holder else "",
         heard_s=now_s,
     )

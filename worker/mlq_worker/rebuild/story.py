@@ -26,7 +26,8 @@ from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.outcomes import History, Patience, ending
-from mlq_worker.rebuild.survey import JobOnRoot, Place
+from mlq_worker.launcher.holder import Holder
+from mlq_worker.rebuild.survey import JobOnRoot
 
 _OF_AN_ATTEMPT = (
     "ended_at",
@@ -60,7 +61,7 @@ class Story:
         state: where it is.
         fields: of its hash.
         attempt: the number of its last attempt.
-        place: where that runs, if it does.
+        holder: where that runs, if it does.
         results: entries of rq's result stream: unix time, fields.
     """
 
@@ -68,7 +69,7 @@ class Story:
     state: str
     fields: dict[str, Any]
     attempt: int
-    place: Place | None = None
+    holder: Holder | None = None
     results: list[tuple[float, tuple[str | int, ...]]] = field(default_factory=list)
 
     @property
@@ -96,7 +97,7 @@ class Story:
         if self.has_ended:
             self.drop(*_OF_EARLIER_RUNS)  # its user ran it again
         self.drop(*_OF_AN_ATTEMPT)
-        self.state, self.attempt, self.place = State.STARTED, attempt, None
+        self.state, self.attempt, self.holder = State.STARTED, attempt, None
         self.fields["mlq_attempt"] = attempt
 
     def drop(self, *names: str) -> None:
@@ -109,7 +110,7 @@ def tell(
     spec: JobSpec | None,
     copied: CopiedJob | None,
     on_root: JobOnRoot | None,
-    beats: Mapping[int, Place],
+    beats: Mapping[int, Holder],
     patience: Patience,
 ) -> Story:
     """Return what became of a job.
@@ -136,7 +137,7 @@ def tell(
         if number in results:
             _end(story, results[number], retries, patience)
         elif number == later[-1]:
-            noted = on_root.place if on_root is not None and number in folders[-1:] else None
+            noted = on_root.holder if on_root is not None and number in folders[-1:] else None
             _leave_open(story, beats.get(number) or noted)
     if on_root is not None and on_root.progress and story.state != State.QUEUED:
         story.fields["mlq_progress"] = on_root.progress
@@ -155,7 +156,7 @@ def _as_copied(copied: CopiedJob) -> Story:
     state = state if state in set(State) else State.QUEUED
     story = Story(copied.id, state, fields, max(0, int_or(fields.get("mlq_attempt", ""))))
     if state == State.STARTED and fields.get("mlq_machine"):
-        story.place = Place(
+        story.holder = Holder(
             fields["mlq_machine"],
             fields.get("mlq_boot_id", ""),
             fields.get("mlq_supervisor_id", ""),
@@ -188,7 +189,7 @@ def _as_submitted(spec: JobSpec | None, on_root: JobOnRoot | None) -> Story:
 
 def _end(story: Story, result: AttemptResult, retries: int, patience: Patience) -> None:
     move = ending(result, story.history(retries), patience)
-    story.state, story.place = target(move.event), None
+    story.state, story.holder = target(move.event), None
     story.fields |= move.fields
     story.drop(*move.clear)
     if move.avoid:
@@ -204,17 +205,17 @@ def _end(story: Story, result: AttemptResult, retries: int, patience: Patience) 
         story.results.append((seconds(result.ended_at), move.result))
 
 
-def _leave_open(story: Story, place: Place | None) -> None:
+def _leave_open(story: Story, holder: Holder | None) -> None:
     """Of this attempt no end is known: it runs where a beat or the copy says, or the job waits."""
-    story.place = place or story.place
-    if story.place is None:
+    story.holder = holder or story.holder
+    if story.holder is None:
         story.state = State.QUEUED
         return
     story.fields |= {
-        "worker_name": story.place.machine,
-        "mlq_machine": story.place.machine,
-        "mlq_boot_id": story.place.boot_id,
-        "mlq_supervisor_id": story.place.supervisor_id,
+        "worker_name": story.holder.machine,
+        "mlq_machine": story.holder.machine,
+        "mlq_boot_id": story.holder.boot_id,
+        "mlq_supervisor_id": story.holder.supervisor_id,
     }
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mlq.errors import StorageError
 from mlq.files.layout import Layout
@@ -21,20 +21,12 @@ from mlq.ids import is_job_id, is_number, is_valid_id
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.nfs import read_beats, read_progress, read_results
-from mlq_worker.launcher.holder import read_holder
+from mlq_worker.launcher.holder import Holder, read_holder
 from mlq_worker.liveness.verdicts import Beat
 from mlq_worker.rebuild.job_file import Signed, parse_job_file
 
 _READERS = 16  # NFS answers many questions in the time of one
 _ATTEMPT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
-
-
-class Place(NamedTuple):
-    """Where an attempt runs, as its machine's beat says."""
-
-    machine: str
-    boot_id: str
-    supervisor_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +38,7 @@ class JobOnRoot:
         signed: its `job.json`.
         attempts: the numbers of attempts that have a folder.
         results: how those ended of which that is known.
-        place: where the last one ran, as is noted beside it.
+        holder: where the last one ran, as is noted beside it.
         progress: how far that was.
     """
 
@@ -54,7 +46,7 @@ class JobOnRoot:
     signed: Signed
     attempts: tuple[int, ...] = ()
     results: dict[int, AttemptResult] = field(default_factory=dict)
-    place: Place | None = None
+    holder: Holder | None = None
     progress: str = ""
 
 
@@ -63,7 +55,7 @@ class Found:
     """All that was found; `strange` says of everything else what it is."""
 
     jobs: dict[str, JobOnRoot] = field(default_factory=dict)
-    beats: dict[Attempt, Place] = field(default_factory=dict)
+    beats: dict[Attempt, Holder] = field(default_factory=dict)
     largest: int = 0
     strange: list[str] = field(default_factory=list)
 
@@ -77,7 +69,7 @@ class Root(Protocol):
     def read_job(self, job_id: str) -> JobOnRoot | str | None:
         """Return a job, what is wrong with its folder, or None if it holds nothing yet."""
 
-    def beats(self, strange: list[str]) -> dict[Attempt, Place]:
+    def beats(self, strange: list[str]) -> dict[Attempt, Holder]:
         """Return which attempts the machines say they hold."""
 
 
@@ -184,10 +176,11 @@ class RealRoot:
         last = [(job_id, attempts[-1])] if attempts else []
         progress = read_progress(self._layout, last)
         holder = read_holder(self._layout, folder.attempt_dir(attempts[-1])) if attempts else None
-        place = Place(*holder) if holder is not None and all(holder) else None
-        return JobOnRoot(job_id, signed, attempts, results, place, *progress.values())
+        if holder is not None and not all(holder):
+            holder = None
+        return JobOnRoot(job_id, signed, attempts, results, holder, *progress.values())
 
-    def beats(self, strange: list[str]) -> dict[Attempt, Place]:
+    def beats(self, strange: list[str]) -> dict[Attempt, Holder]:
         """See `Root`."""
         machines = []
         for name, _ in _entries(str(self._layout.workers_dir)):
@@ -197,9 +190,9 @@ class RealRoot:
         return beats_of(self._layout, machines, strange)
 
 
-def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dict[Attempt, Place]:
+def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dict[Attempt, Holder]:
     """Return which attempts these machines say they hold; names those of which it is unknown."""
-    found: dict[Attempt, Place] = {}
+    found: dict[Attempt, Holder] = {}
     for machine in sorted(machines):
         look = read_beats(layout, [machine], lambda: 0.0)
         beat = look.beats.get(machine)
@@ -207,7 +200,7 @@ def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dic
             strange.append(f"workers/{machine}.beat: it cannot be read")
             continue
         for attempt in beat.attempts:
-            found[attempt] = Place(machine, beat.boot_id, beat.supervisor_id)
+            found[attempt] = Holder(machine, beat.boot_id, beat.supervisor_id)
     return found
 
 

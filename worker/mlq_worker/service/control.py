@@ -29,7 +29,7 @@ from mlq_worker.service.status import doing
 
 _SAY_EVERY_S = 0.5
 _EXIT_DEADLINE_S = 30.0
-_JOBS_HELD = re.compile(r"\b[1-9]\d* jobs? held")  # as `Supervised.summary` has it
+_JOBS_HELD = re.compile(r"\b[1-9]\d* jobs? held")  # as `SupervisorSession.summary` has it
 _SIGNALS = {"keep": signal.SIGTERM, "drain": signal.SIGUSR1, "now": signal.SIGUSR2}
 
 How = Literal["keep", "drain", "now"]

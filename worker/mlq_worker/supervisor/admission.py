@@ -42,12 +42,12 @@ class Admission:
     """All lanes, by name; None is the name of no lane.
 
     Args:
-        spans: the settings of liveness.
+        timings: the settings of liveness.
         ahead: how many orders of a lane the launcher is given beyond those that run.
     """
 
-    def __init__(self, spans: fence.LivenessTimings, ahead: int = AHEAD) -> None:
-        self._spans, self._ahead = spans, ahead
+    def __init__(self, timings: fence.LivenessTimings, ahead: int = AHEAD) -> None:
+        self._timings, self._ahead = timings, ahead
         self._lanes: dict[str | None, _Lane] = {}
 
     def join(self, attempt: HeldAttempt) -> None:
@@ -66,7 +66,7 @@ class Admission:
                 attempt = lane.line.popleft()
                 if attempt.phase is not Phase.WAITING:
                     continue  # it ended while it waited
-                until = fence.run_until(attempt.contact, self._spans)
+                until = fence.run_until(attempt.contact, self._timings)
                 if at > until:
                     fenced.append(attempt)
                     continue

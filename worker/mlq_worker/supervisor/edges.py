@@ -46,7 +46,7 @@ class Edges:
     Args:
         host: the machine.
         poll: what the loop waits with.
-        door: where the worker comes in.
+        listener: where the worker comes in.
         wakes: on which `beats` and signals wake the loop.
         beats: the thread that beats, not yet started.
         launch: starts a launcher.
@@ -55,7 +55,7 @@ class Edges:
 
     host: Host
     poll: Poll
-    door: WorkerListener
+    listener: WorkerListener
     wakes: Wakes
     beats: HeartbeatWriter
     launch: Callable[[], Launcher]

@@ -51,7 +51,7 @@ class HeartbeatWriter:
     ) -> None:
         self._host, self._layout = host, options.layout
         self._identity = identity
-        self._beat_s = options.spans.beat_s
+        self._beat_s = options.timings.beat_s
         self._wake, self._guard = wake, guard_of(options, identity["supervisor_id"])
         self._stop = threading.Event()
         self._counter = 0
@@ -127,9 +127,9 @@ class HeartbeatWriter:
 
 def guard_of(options: Options, supervisor_id: str) -> BeatGuard:
     """Return what keeps a supervisor from overwriting another host's beat."""
-    spans = options.spans
+    timings = options.timings
     return BeatGuard(
-        supervisor_id, options.host_id, options.dead_beat, spans.dead_s, 3 * spans.beat_s
+        supervisor_id, options.host_id, options.dead_beat, timings.dead_s, 3 * timings.beat_s
     )
 
 

@@ -67,9 +67,9 @@ class Supervisor:
 
     def __init__(self, options: Options, edges: Edges, identity: dict[str, str]) -> None:
         self._options, self._identity = options, identity
-        self._host, self._poll, self._door = edges.host, edges.poll, edges.door
+        self._host, self._poll, self._listener = edges.host, edges.poll, edges.listener
         self._wakes, self._beats, self._launch = edges.wakes, edges.beats, edges.launch
-        self._state = Attempts(options.spans, options.machine, identity["boot_id"])
+        self._state = Attempts(options.timings, options.machine, identity["boot_id"])
         self._todo = Instructions()
         self._launcher: Launcher | None = None
         self._dead_launcher: Launcher | None = None
@@ -78,7 +78,7 @@ class Supervisor:
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll.register(self._wakes, select.POLLIN)
         self._now = moment(self._host)
-        self._standing = Standing(options.spans, self._now.at)
+        self._standing = Standing(options.timings, self._now.at)
         self._redis_at = self._beat_at = self._busy_at = self._now.at
         self._contact_at = self._listed_at = 0.0
         self._told: tuple[bool, bool] | None = None
@@ -92,7 +92,7 @@ class Supervisor:
             self._wait()
             self._turn()
         self._beats.stop()
-        self._door.close()
+        self._listener.close()
         if self._launcher is not None:
             self._launcher.channel.close()  # that ends it
 
@@ -104,27 +104,27 @@ class Supervisor:
             return False
         if self._shutdown:
             return True
-        if self._door.occupied:
+        if self._listener.occupied:
             self._busy_at = self._now.at
         return self._now.at - self._busy_at > _IDLE_S
 
     # --- the turn ---------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        self._door.watch()
+        self._listener.watch()
         if self._launcher is not None:
             self._launcher.channel.watch(self._poll)
         due_at = min(self._state.due_at(), self._contact_at)
         if self._launcher is None:
             due_at = min(due_at, self._launch_at)
-        longest_s = min(_TURN_S, self._options.spans.beat_s / 2)
+        longest_s = min(_TURN_S, self._options.timings.beat_s / 2)
         wait_s = max(0.0, min(due_at - self._host.boottime(), longest_s))
         if self._now.at >= self._listed_at + longest_s:
             self._listed_at = self._now.at
             self._look_at_standing()
             self._beats.attempts = tuple(attempt.id for attempt in self._state.held)
             self._beats.paused = self._state.paused
-            self._beats.worker = self._door.occupied
+            self._beats.worker = self._listener.occupied
             if self._launcher is not None:
                 self._launcher.keep_going()
         wait_s = min(wait_s, self._notices.wait_s)
@@ -172,9 +172,9 @@ class Supervisor:
             processes.signal_each(self._host, self._finder(do.resume)().values(), SIGCONT)
             self._host.note(f"resumed {len(do.resume)} attempts")
         if do.started:
-            self._door.tell(HaveStarted(tuple(do.started)))
+            self._listener.tell(HaveStarted(tuple(do.started)))
         if do.ended:
-            self._door.tell(HaveEnded(tuple(do.ended)))
+            self._listener.tell(HaveEnded(tuple(do.ended)))
 
     def _instruct_launcher(self, do: Instructions) -> None:
         self._unrecorded += do.record
@@ -202,7 +202,7 @@ class Supervisor:
             self._happened(Beaten(beat.began_at, beat.ended_at))
 
     def _look_at_standing(self) -> None:
-        held, has_worker = self._state.held, self._door.occupied
+        held, has_worker = self._state.held, self._listener.occupied
         silent_because = self._standing.look(held, self._now.at, has_worker=has_worker)
         if silent_because != self._beats.silent_because:
             self._host.note(
@@ -247,18 +247,18 @@ class Supervisor:
 
     def _hear_worker(self, turn_before_at: float) -> None:
         try:
-            for message in self._door.messages():
+            for message in self._listener.messages():
                 self._obey(worker_message(message), turn_before_at)
         except (KeyError, TypeError, ValueError) as error:
-            self._door.refuse(error)
-        self._door.change()
+            self._listener.refuse(error)
+        self._listener.change()
 
     def _obey(self, message: WorkerMessage, turn_before_at: float) -> None:
         for event in worker_events(message, turn_before_at, self._now):
             self._happened(event)
         match message:
             case Hello():
-                self._door.greet(self._greeting())
+                self._listener.greet(self._greeting())
                 self._told = None
             case Confirm(at, displaced=displaced):
                 self._redis_at = max(self._redis_at, at)
@@ -277,6 +277,6 @@ class Supervisor:
         if self._now.at < self._contact_at and self._told == (paused, bool(error)):
             return
         self._told = (paused, bool(error))
-        self._contact_at = self._now.at + self._options.spans.beat_s
+        self._contact_at = self._now.at + self._options.timings.beat_s
         silent_s = self._now.at - self._redis_at, self._now.at - self._beat_at
-        self._door.tell(ContactNews(*silent_s, paused, error, self._beats.wrong_root))
+        self._listener.tell(ContactNews(*silent_s, paused, error, self._beats.wrong_root))

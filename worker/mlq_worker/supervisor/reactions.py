@@ -43,12 +43,12 @@ class Reactions:
     """How attempts answer to events.
 
     Args:
-        spans: the settings of liveness.
+        timings: the settings of liveness.
         place: machine and boot id, for results made here.
     """
 
-    def __init__(self, spans: fence.LivenessTimings, place: tuple[str, str]) -> None:
-        self._spans, self._place = spans, place
+    def __init__(self, timings: fence.LivenessTimings, place: tuple[str, str]) -> None:
+        self._timings, self._place = timings, place
 
     def react(self, attempt: HeldAttempt, event: Event, out: Instructions) -> Phase:
         """Return the phase into which an event brings an attempt; it is possible there."""
@@ -109,7 +109,7 @@ class Reactions:
             case SignalUnheeded():
                 attempt.unheeded = True
             case Beaten(began_at, ended_at):
-                attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._spans)
+                attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._timings)
 
     # --- time: asked of all that live in each turn ------------------------------------------------
 
@@ -118,7 +118,7 @@ class Reactions:
         if (
             attempt.paused_at is None
             and attempt.phase is Phase.RUNNING
-            and not fence.may_run(attempt.contact, now.at, self._spans)
+            and not fence.may_run(attempt.contact, now.at, self._timings)
         ):
             attempt.paused_at = now.at
             out.pause.append(attempt.target)
@@ -127,7 +127,7 @@ class Reactions:
     def tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
         """Pause, resume, time out or kill an attempt, whatever is due."""
         self.fence(attempt, now, out)
-        if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._spans):
+        if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._timings):
             self._resume(attempt, attempt.paused_at, now.at, out)
         termination.signal_ahead(attempt, now.at, out)
         if termination.is_over_limit(attempt, now.at):

@@ -28,12 +28,12 @@ class Standing:
     """What decides whether a supervisor beats.
 
     Args:
-        spans: the settings of liveness.
+        timings: the settings of liveness.
         now: boot time.
     """
 
-    def __init__(self, spans: fence.LivenessTimings, now: float) -> None:
-        self._spans, self._worker_at = spans, now
+    def __init__(self, timings: fence.LivenessTimings, now: float) -> None:
+        self._timings, self._worker_at = timings, now
         self._is_displaced = self._is_alone = False
 
     def renewed(self, *, displaced: bool) -> None:
@@ -44,7 +44,7 @@ class Standing:
         """Return why it must not beat now, "" if it may."""
         if has_worker:
             self._worker_at = now
-        elif now - self._worker_at >= self._spans.dead_s:
+        elif now - self._worker_at >= self._timings.dead_s:
             self._is_alone = self._is_alone or all(self._is_past_help(one, now) for one in held)
         if self._is_displaced:
             return DISPLACED
@@ -54,4 +54,4 @@ class Standing:
         if attempt.phase is Phase.ENDED:
             return not (attempt.result and attempt.result.unwritten)
         is_still = attempt.phase is Phase.WAITING or attempt.paused_at is not None
-        return is_still and not fence.can_be_beaten(attempt.contact, now, self._spans)
+        return is_still and not fence.can_be_beaten(attempt.contact, now, self._timings)

@@ -46,20 +46,20 @@ class Attempts:
     """All attempts of this machine; `handle` alone changes them.
 
     Args:
-        spans: the settings of liveness.
+        timings: the settings of liveness.
         machine: the machine's name, for results made here.
         boot_id: this boot's id, for results made here.
         ahead: how many orders of a lane the launcher is given beyond those that run.
     """
 
     def __init__(
-        self, spans: fence.LivenessTimings, machine: str, boot_id: str, ahead: int = AHEAD
+        self, timings: fence.LivenessTimings, machine: str, boot_id: str, ahead: int = AHEAD
     ) -> None:
-        self._spans = spans
-        self._reactions = Reactions(spans, (machine, boot_id))
+        self._timings = timings
+        self._reactions = Reactions(timings, (machine, boot_id))
         self._held: dict[AttemptId, HeldAttempt] = {}
         self._live: dict[AttemptId, HeldAttempt] = {}
-        self._admission = Admission(spans, ahead)
+        self._admission = Admission(timings, ahead)
         self._at = 0.0
         self._beat_at = float("-inf")
         self._has_launcher = False
@@ -97,7 +97,7 @@ class Attempts:
         for attempt in self._live.values():
             times.append(termination.due_at(attempt))
             if attempt.paused_at is None:
-                times.append(fence.run_until(attempt.contact, self._spans))
+                times.append(fence.run_until(attempt.contact, self._timings))
         return min(times)
 
     # --- the one mutator ------------------------------------------------------------------------
