@@ -190,3 +190,13 @@ def parse_start(text: str, now_s: float) -> float:
     if at_s <= now_s:
         raise InvalidInputError(f"{text!r} is over", why=f"it is {now:%Y-%m-%d %H:%M} now")
     return at_s
+
+
+def format_bytes(count: int) -> str:
+    """Return a number of bytes as a person reads it: `340`, `1.2K`, `48M`, `1.5G`."""
+    size, unit = float(count), ""
+    for larger in "KMGT":
+        if size < 1000:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.1f}".removesuffix(".0") + unit if unit and size < 10 else f"{size:.0f}{unit}"

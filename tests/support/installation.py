@@ -17,4 +17,5 @@ def private_settings(folder: Path, machine: str = "lab01") -> Settings:
         password_file=folder / "config" / "redis.password",
         key_file=folder / "config" / "signing.key",
         machine=machine,
+        snapshot=False,
     )

@@ -46,6 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_variables(parser)
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
     parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
+    parser.add_argument(
+        "--in-place",
+        action="store_true",
+        default=None,
+        help="run in the live folder, not in a copy of the project as it is now",
+    )
     parser.add_argument("--shell", metavar="'CMD'", help="run this by /bin/sh -c, not COMMAND")
     parser.add_argument("--wait", action="store_true", help="wait until it has ended")
     add_json(parser)
@@ -158,6 +164,7 @@ def run(args: argparse.Namespace) -> int:
         secrets=args.secret,
         capture_env=False if args.clean_env else None,
         cwd=folder,
+        in_place=args.in_place,
     )
     (job,) = queue.submit([submission], typed=True)
     return _report(queue, job.view(), folder, args)

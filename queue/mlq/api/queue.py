@@ -100,7 +100,7 @@ class Queue:
 
         Raises:
             InvalidInputError: an option cannot be used.
-            StorageError: there are secrets, and the results root cannot be written from here.
+            StorageError: the results root, where code and secrets go, cannot be written from here.
             JobNotFoundError: `after` names a job that does not exist.
         """
         from mlq.submit.submission import Submission, argv_of
@@ -139,6 +139,7 @@ class Queue:
         # Before numbers are drawn: what cannot be used shall not use them up.
         placed = with_parents(self.store, submissions, self._tell_once)
         prepared = prepare(placed, at, self.settings, self._environ, self._key, typed=typed)
+        prepared = prepared.with_code(self.settings, self.store.client)
         prepared.keep_secrets(self.layout, self.store.client)
         signed = store_all(self.store, prepared.checked, self._key, at)
         if acknowledge(self.settings, [job.spec.id for job in signed]):

@@ -55,6 +55,7 @@ class Settings(NamedTuple):
         forget_machines_days: a machine not heard of for so long leaves the list.
         default_mem_mib: main memory of a job that does not say.
         capture_env: whether jobs are given the variables of the shell they are enqueued from.
+        snapshot: whether jobs run the code as it was when they were enqueued.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
         yield_to_others: whether cores that other people keep busy count as taken.
         cuda_devices: how jobs are told their GPUs; `index`: for programs that want numbers.
@@ -91,6 +92,7 @@ class Settings(NamedTuple):
     forget_machines_days: Annotated[int, Ge(1), Le(10**5)] = 30
     default_mem_mib: Annotated[int, Ge(1), Le(2**30)] = 2048
     capture_env: bool = True
+    snapshot: bool = True
     allow_unsigned: bool = False
     yield_to_others: bool = True
     cuda_devices: Literal["uuid", "index"] = "uuid"

@@ -1,14 +1,14 @@
 """What jobs are given of the process that enqueues them: its variables, and secrets by files.
 
 Joins what `submission`, `environment` and `job_secrets` each decide, so that a command and the
-Python API do the same, in the same order: check everything, write the secrets, and only then does
-the queue hear of the jobs.
+Python API do the same, in the same order: check everything, write code and secrets, and only then
+does the queue hear of the jobs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
@@ -28,11 +28,20 @@ class Prepared:
         checked: the submissions, ready to be numbered and signed.
         caller: whose they are.
         captured: what of its variables they are given, and what not.
+        notes: what the user should know of their code.
     """
 
     checked: list[Checked]
     caller: Caller
     captured: Captured = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def with_code(self, settings: Settings, client: Client) -> Prepared:
+        """Take their code, and put it on the results root; raises what `snapshots` does."""
+        from mlq.submit.snapshots import with_code
+
+        taken = with_code(self.checked, settings, self.caller.environ, client)
+        return replace(self, checked=taken.checked, notes=tuple(taken.notes))
 
     def keep_secrets(self, layout: Layout, client: Client) -> None:
         """Write the secrets that are asked for; raises what `job_secrets.keep` does."""
@@ -43,7 +52,7 @@ class Prepared:
 
     def notices(self) -> list[str]:
         """Return what the user should know: what went along in clear, and what was left out."""
-        found: dict[str, None] = {}
+        found: dict[str, None] = dict.fromkeys(self.notes)
         for submission in self._different():
             found[in_clear(submission.env)] = None
             if submission.captures(self.caller.capture_env):

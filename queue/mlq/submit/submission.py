@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     capture_env: bool | None
     cwd: str | None
     python_env: str | None
+    in_place: bool | None
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class Submission:
         cwd: the folder to run in; None is the present one.
         python_env: a virtual or conda environment to put first in PATH; None takes those that are
             active (VIRTUAL_ENV, CONDA_PREFIX), "" none.
+        in_place: whether to run in the live folder, not in a copy of its project as it is now; None
+            does what `[tool.mlq] snapshot` in its pyproject.toml says, else the setting snapshot.
         function: a Python function to call, instead of argv.
     """
 
@@ -114,6 +117,7 @@ class Submission:
     capture_env: bool | None = None
     cwd: str | None = None
     python_env: str | None = None
+    in_place: bool | None = None
     function: FunctionCall | None = None
 
     def with_argv(self, argv: tuple[str, ...]) -> Submission:

@@ -1,0 +1,143 @@
+"""Runs git, several commands side by side, and reads what each says.
+
+Git alone knows which files are a project's, so every snapshot asks it; what a snapshot costs is
+mostly these processes. They are started by `posix_spawn`: the import of subprocess takes longer
+than git does.
+
+Invariant: git looks at the folder that it is given. Variables by which a hook of git names another
+repository do not reach it, and it writes nothing (`GIT_OPTIONAL_LOCKS`).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mlq.errors import InvalidInputError
+
+_PIECE_BYTES = 1 << 16
+# Of `git rev-parse --local-env-vars`, those that name a repository.
+_OF_ANOTHER_REPOSITORY = frozenset(
+    (
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
+        *("GIT_IMPLICIT_WORK_TREE", "GIT_INTERNAL_SUPER_PREFIX"),
+    )
+)
+
+
+class Ran(NamedTuple):
+    """How a command of git ended, and what it wrote."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+class Git:
+    """Git in one folder after another.
+
+    Args:
+        environ: the variables of whoever asks.
+    """
+
+    def __init__(self, environ: dict[str, str] | None = None) -> None:
+        found = dict(os.environ if environ is None else environ)
+        for name in _OF_ANOTHER_REPOSITORY:
+            found.pop(name, None)
+        self._environ = found | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+    def run(self, folder: str, *commands: Sequence[str]) -> list[Ran]:
+        """Run commands of git side by side and wait for all of them.
+
+        Args:
+            folder: where they look.
+            commands: the words after `git`.
+
+        Raises:
+            InvalidInputError: there is no git here.
+        """
+        return self.run_each([(folder, command) for command in commands])
+
+    def run_each(self, commands: Sequence[tuple[str, Sequence[str]]]) -> list[Ran]:
+        """Run commands, each in a folder of its own; otherwise like `run`."""
+        children = []
+        try:
+            for folder, words in commands:
+                children.append(self._start(["git", "-C", folder, *words]))
+            _read_to_the_end(children)
+        finally:
+            for child in children:
+                child.end()
+        return [child.ran() for child in children]
+
+    def _start(self, argv: list[str]) -> _Child:
+        out, theirs_out = os.pipe()
+        err, theirs_err = os.pipe()
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, theirs_out, 1),
+            (os.POSIX_SPAWN_DUP2, theirs_err, 2),
+        ]
+        try:
+            pid = os.posix_spawnp("git", argv, self._environ, file_actions=actions)
+        except OSError as error:
+            os.close(out)
+            os.close(err)
+            raise InvalidInputError(
+                "the code of this project cannot be listed",
+                why=f"it is in git, and git cannot be started: {error.strerror}",
+                fix="install git, or run the job in the live folder: --in-place",
+            ) from None
+        finally:
+            os.close(theirs_out)
+            os.close(theirs_err)
+        return _Child(pid, out, err)
+
+
+class _Child:
+    def __init__(self, pid: int, out: int, err: int) -> None:
+        self._pid, self.pipes = pid, {out: bytearray(), err: bytearray()}
+        self._open = {out, err}
+        self._status = 0
+
+    def read(self, pipe: int) -> bool:
+        """Read once; returns whether there may be more."""
+        piece = os.read(pipe, _PIECE_BYTES)
+        self.pipes[pipe] += piece
+        if not piece:
+            os.close(pipe)
+            self._open.discard(pipe)
+        return bool(piece)
+
+    def end(self) -> None:
+        """Wait for its end; if it was not read to its end, it finds a closed pipe."""
+        for pipe in self._open:
+            os.close(pipe)
+        _, self._status = os.waitpid(self._pid, 0)
+
+    def ran(self) -> Ran:
+        out, err = self.pipes.values()
+        return Ran(
+            os.waitstatus_to_exitcode(self._status), bytes(out), err.decode(errors="replace")
+        )
+
+
+def _read_to_the_end(children: Sequence[_Child]) -> None:
+    whose = {pipe: child for child in children for pipe in child.pipes}
+    poll = select.poll()
+    for pipe in whose:
+        poll.register(pipe, select.POLLIN)
+    while whose:
+        for pipe, _ in poll.poll():
+            if not whose[pipe].read(pipe):
+                poll.unregister(pipe)
+                del whose[pipe]
+
+
+def said(ran: Ran) -> str:
+    """Return in one line why a command of git failed."""
+    lines = [line.strip() for line in ran.err.splitlines() if line.strip()]
+    return lines[0].removeprefix("fatal: ") if lines else f"exit {ran.code}"

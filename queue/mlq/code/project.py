@@ -1,0 +1,73 @@
+"""Which project a folder is of: what a snapshot begins with.
+
+The root of a git repository, else the folder itself; never a home folder or `/`. Paths stay as
+their user types them, because a link may lead elsewhere on another machine; where a typed path
+crosses a link out of the project, git follows the link, and so do we.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+_GIT = ".git"
+
+
+class Project(NamedTuple):
+    """Where code is taken.
+
+    Args:
+        folder: the live folder, absolute.
+        subfolder: where the job starts, relative to it; "" is the project itself.
+        has_git: whether the folder is the root of a git repository.
+    """
+
+    folder: str
+    subfolder: str
+    has_git: bool
+
+    @property
+    def start(self) -> str:
+        """The live folder in which the job was enqueued."""
+        return f"{self.folder}/{self.subfolder}" if self.subfolder else self.folder
+
+    def alone(self) -> Project:
+        """The folder in which the job starts, as a project of its own."""
+        return Project(self.start, "", has_git=False)
+
+
+def project_of(folder: str, home: str) -> Project:
+    """Return the project that a folder is of, as far as names tell.
+
+    Args:
+        folder: absolute, as typed.
+        home: the user's home; it is never a project because of a `.git` in it.
+    """
+    real = os.path.realpath(folder)
+    plain = os.path.normpath(folder)
+    if os.path.realpath(plain) != real:
+        plain = real  # `..` behind a link
+    for one in (plain, real):
+        root = _root_above(one)
+        subfolder = one[len(root) :].strip("/")
+        if not root or os.path.realpath(root) != real[: len(real) - len(subfolder)].rstrip("/"):
+            continue  # a link on the way leads out of it
+        if is_too_much(root, home):
+            break
+        return Project(root, subfolder, has_git=True)
+    return Project(plain, "", has_git=False)
+
+
+def is_too_much(folder: str, home: str) -> bool:
+    """Return whether a folder is a home folder, `/`, or holds the home folder."""
+    found = os.path.realpath(folder)
+    return f"{os.path.realpath(home)}/".startswith(f"{found.rstrip('/')}/")
+
+
+def _root_above(folder: str) -> str:
+    """Return the nearest folder, from this one upwards, that has a `.git`; "" if none has."""
+    while not os.path.lexists(f"{folder}/{_GIT}"):
+        if folder in ("/", ""):
+            return ""
+        folder = os.path.dirname(folder)  # noqa: PTH120 - as typed
+    return folder

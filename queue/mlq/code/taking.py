@@ -1,0 +1,151 @@
+"""What of a project's files goes into its pack, and what a job sees through links: pure.
+
+A pack holds code. Never `.git`, never what Python compiles, never an environment: that is used
+where it lies. What git ignores is data, weights and secrets, and is used live, too; so is a large
+file that nobody has told git of, because it is more likely a result than code.
+
+Invariant: each path is in `files`, or below one of `links`, or is a cache that nobody misses.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from mlq.code.listing import Listing
+
+LARGE_BYTES = 10 << 20
+GIT_FOLDER, CACHE = ".git", "__pycache__"
+
+_NEVER = frozenset((GIT_FOLDER, CACHE))
+# Of an environment that was made in the project's own folder.
+_TOP_OF_ENVIRONMENT = frozenset(
+    ("bin", "lib", "lib64", "include", "share", "etc", "conda-meta", "pyvenv.cfg")
+)
+
+
+class Seen(NamedTuple):
+    """A file or link as it was looked at.
+
+    Args:
+        mode: of `lstat`.
+        size: in bytes.
+        target: of a link.
+    """
+
+    mode: int
+    size: int
+    target: str = ""
+
+
+class Choice(NamedTuple):
+    """What becomes of a project's files; paths in order.
+
+    Args:
+        files: regular files of the pack.
+        kept: symbolic links of the pack, with their targets.
+        links: what a job sees live.
+        large: those of `links` that are untracked files of more than `LARGE_BYTES`.
+    """
+
+    files: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    links: tuple[str, ...]
+    large: tuple[str, ...]
+
+
+def is_environment(names: Collection[str]) -> bool:
+    """Return whether a folder with these entries is an environment of Python."""
+    return "pyvenv.cfg" in names or "conda-meta" in names
+
+
+def choose(listing: Listing, seen: Mapping[str, Seen], subfolder: str = "") -> Choice:
+    """Return what of a project is taken.
+
+    Args:
+        listing: what git says of it.
+        seen: its files as they were looked at; those that are missing are left out.
+        subfolder: where the job starts: its folder is never a link.
+    """
+    untracked = frozenset(listing.untracked)
+    environments = _environments(listing)
+    files, kept, live, large = [], [], [], []
+    for path in listing.files:
+        if not _NEVER.isdisjoint(path.split("/")):
+            continue
+        environment = _above(path, environments)
+        if environment:
+            live.append(environment)
+        elif (found := seen.get(path)) is None:
+            continue
+        elif stat.S_ISLNK(found.mode):
+            # A relative link to beside the project would lead nowhere from the copy.
+            if leads_out(path, found.target):
+                live.append(path)
+            else:
+                kept.append((path, found.target))
+        elif stat.S_ISREG(found.mode):
+            if found.size > LARGE_BYTES and path in untracked:
+                large.append(path)
+            else:
+                files.append(path)
+    folders = _folders([*files, *(path for path, _ in kept), *live, *large])
+    folders |= _folders([f"{subfolder}/."]) if subfolder else frozenset()
+    ignored = (one for one in listing.ignored if _NEVER.isdisjoint(one.split("/")))
+    links = {*_highest(ignored, folders), *live, *large}
+    return Choice(tuple(files), tuple(kept), tuple(sorted(links)), tuple(large))
+
+
+def leads_out(path: str, target: str) -> bool:
+    """Return whether a relative link at this path leads out of the project."""
+    if target.startswith("/"):
+        return False
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).startswith("..")
+
+
+def _environments(listing: Listing) -> frozenset[str]:
+    found = set()
+    for path in (*listing.tracked, *listing.untracked):
+        if path.endswith("pyvenv.cfg") or "conda-meta/" in path:
+            folder, _, name = path.rpartition("/")
+            if name == "pyvenv.cfg":
+                found.add(folder)
+            elif posixpath.basename(folder) == "conda-meta":
+                found.add(posixpath.dirname(folder))
+    if "" in found:
+        found |= _TOP_OF_ENVIRONMENT
+    return frozenset(found - {""})
+
+
+def _above(path: str, environments: Collection[str]) -> str:
+    """Return the environment that a path is in, "" if it is in none."""
+    if environments:
+        for one in environments:
+            if path == one or path.startswith(f"{one}/"):
+                return one
+    return ""
+
+
+def _folders(paths: Iterable[str]) -> frozenset[str]:
+    """Return all folders above these paths, the project itself ("") among them."""
+    found = {""}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(found)
+
+
+def _highest(ignored: Iterable[str], folders: Collection[str]) -> set[str]:
+    """Return what is ignored as high as it goes: a folder without code in it, not its parts."""
+    found = set()
+    for one in ignored:
+        top = one
+        while (above := top.rpartition("/")[0]) not in folders:
+            top = above
+        if top not in folders:  # a folder that was ignored, with code in it all the same
+            found.add(top)
+    return found
