@@ -36,7 +36,7 @@ def check_choice(args: argparse.Namespace, command: str, eligible: Collection[st
 
 
 def chosen(queue: Queue, args: argparse.Namespace, eligible: Collection[str] = ()) -> list[str]:
-    """Return the ids of the jobs that were typed; raises JobNotFoundError if they mean none."""
+    """Return the ids of the jobs that were typed; raise JobNotFoundError if they mean none."""
     return queue.select(args.ids, args.state or (), eligible)
 
 

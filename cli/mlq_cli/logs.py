@@ -33,7 +33,7 @@ class Sink(Protocol):
         """Take the next piece."""
 
     def finish(self) -> None:
-        """The log of this attempt is over."""
+        """Note that the log of this attempt is over."""
 
 
 class RawSink:
@@ -48,7 +48,7 @@ class RawSink:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is held back."""
 
 
 class TerminalSink:
@@ -94,7 +94,7 @@ class Copy:
         return self._mark.offset
 
     def go_on(self, files: RootFiles) -> bool:
-        """Hand on what was not yet; returns whether there is such a file.
+        """Hand on what was not yet; return whether there is such a file.
 
         Raises:
             StorageError: it cannot be read.

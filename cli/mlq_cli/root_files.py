@@ -39,7 +39,7 @@ class FilesHere:
         return open_log(self._root, str(path), offset)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to let go of."""
 
 
 def root_files(settings: Settings) -> RootFiles:

@@ -55,7 +55,7 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
 
 
 def say_bad_ends(jobs: Sequence[JobView]) -> None:
-    """Tell which jobs did not finish, and why; of many, the first."""
+    """Say which jobs did not finish, and why; of many, the first."""
     bad = [job for job in jobs if job.state != State.FINISHED]
     for job in bad[:_TOLD_AT_MOST]:
         why = f": {job.reason}" if job.reason and job.reason != job.state else ""

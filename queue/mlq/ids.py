@@ -39,17 +39,17 @@ class Selection(NamedTuple):
 
 
 def is_job_id(text: str) -> bool:
-    """Whether this is an id of ours: a number, or that of a sweep and its member."""
+    """Return whether this is an id of ours: a number, or that of a sweep and its member."""
     return _JOB_ID.fullmatch(text) is not None
 
 
 def is_number(text: str) -> bool:
-    """Whether this is a number that a job can have been given."""
+    """Return whether this is a number that a job can have been given."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def is_valid_id(text: str) -> bool:
-    """Whether this can be the id of any job, also of one enqueued with plain rq."""
+    """Return whether this can be the id of any job, also of one enqueued with plain rq."""
     return _RQ_ID.fullmatch(text) is not None
 
 

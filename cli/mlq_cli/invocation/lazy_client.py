@@ -38,7 +38,7 @@ class LazyClient:
         return self.call_many([command])[0]
 
     def call_many(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one go and return their replies; raises the first refusal."""
+        """Send commands in one go and return their replies; raise the first refusal."""
         if self._client is not None:
             return self._client.call_many(commands)
         return through(self._settings, lambda path: self._ask_at(path, commands))

@@ -86,7 +86,7 @@ def out_style() -> Style:
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal something that is no result: one line on standard error."""
+    """Show the user something that is no result: one line on standard error."""
     print(f"mlq: {clean(text)}", file=sys.stderr, flush=True)
 
 

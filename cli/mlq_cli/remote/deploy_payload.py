@@ -117,7 +117,7 @@ def _build(software: Path, label: str, wheel_name: str, wheel: bytes) -> bool:
 
 
 def _switch(software: Path, label: str) -> str:
-    """Make a version the one in use; returns the one before, "" if there was none."""
+    """Make a version the one in use; return the one before, "" if there was none."""
     link = software / "current"
     before = str(link.readlink()) if link.is_symlink() else ""
     (software / label / RETIRED).unlink(missing_ok=True)
@@ -192,7 +192,7 @@ def _without_mlq(why: str) -> DeployError:
 
 
 def say(text: str) -> None:
-    """Tell how far it is."""
+    """Say how far it is."""
     tell({"say": text})
 
 

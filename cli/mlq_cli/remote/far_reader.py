@@ -55,7 +55,7 @@ def open_log(root: str, path: str, offset: int) -> Log | Missing:
 
 
 def _is_listed(path: str, root: str) -> bool:
-    """Whether the file exists, going by the listings of its folders from the root down.
+    """Return whether the file exists, going by the listings of its folders from the root down.
 
     To an NFS client a name that it looked up too early stays unknown for up to a minute.
     """

@@ -136,7 +136,7 @@ def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
 
 
 def exist(ssh: Ssh, host: str, *paths: str) -> list[bool]:
-    """Tell which files are there."""
+    """Say which files are there."""
     ran = ssh.run(host, ["sh", "-c", _SECRETS, "sh", *paths], timeout_s=_LOOK_S)
     return [line == "yes" for line in ran.out.split()]
 

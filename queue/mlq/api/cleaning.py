@@ -102,7 +102,7 @@ _STARTED = "has been started again"
 
 
 def _remove(store: Store, layout: Layout, job_id: str, at: str) -> str:
-    """Remove one folder; returns why it stays, "" if it is gone."""
+    """Remove one folder; return why it stays, "" if it is gone."""
     folder = layout.job_dir(job_id)
     try:
         found = folder.lstat()

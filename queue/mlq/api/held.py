@@ -24,7 +24,7 @@ def held_jobs(store: Store) -> list[str]:
 
 
 def hold_waiting(store: Store, word: str, reason: str, now_s: float) -> list[str]:
-    """Hold all jobs of a command that wait; returns their ids.
+    """Hold all jobs of a command that wait; return their ids.
 
     Args:
         store: the queue.
@@ -59,7 +59,7 @@ def release(
     now_s: float,
     progress: Progress = lambda _done, _of: None,
 ) -> tuple[list[str], list[str]]:
-    """Let held jobs go, back to their place in the queue; returns those, and those not held."""
+    """Let held jobs go, back to their place in the queue; return those, and those not held."""
     needs = store.reads.rows(("status", "mlq_needs"), ids)
     # First: what is let go must not be held by the same finding again.
     store.let_go({word for row in needs if (word := word_of(row[2], "s"))})

@@ -63,7 +63,7 @@ def cancel(
 def _cancel_waiting(
     store: Store, ids: Sequence[str], reason: str, clock: Callable[[], float]
 ) -> tuple[list[str], list[str]]:
-    """Cancel those that wait; returns these, and the others."""
+    """Cancel those that wait; return these, and the others."""
     now_s = clock()
     fields: dict[str, str | int | float] = {"ended_at": utc_iso(now_s), "mlq_reason": reason}
     moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in ids]

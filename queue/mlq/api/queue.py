@@ -169,7 +169,7 @@ class Queue:
         return select(self.store, words, states, eligible, self._tell_once)
 
     def views(self, ids: Sequence[str]) -> list[JobView]:
-        """Return these jobs as they are now; raises JobNotFoundError if one does not exist."""
+        """Return these jobs as they are now; raise JobNotFoundError if one does not exist."""
         rows = self.store.reads.rows(FIELDS, python_arguments.ids(ids))
         missing = set(ids) - {row[0] for row in rows}
         if missing:
@@ -245,7 +245,7 @@ class Queue:
         return views
 
     def result(self, job: JobView) -> JobResult:
-        """Return how an ended job ended; raises InvalidInputError if it has not."""
+        """Return how an ended job ended; raise InvalidInputError if it has not."""
         if not isinstance(job, JobView):
             raise InvalidInputError(
                 f"a job as `views` returns it is needed, not {job!r}",
@@ -258,7 +258,7 @@ class Queue:
         return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
 
     def cancel(self, ids: Sequence[str], reason: str = "canceled") -> tuple[list[str], list[str]]:
-        """Cancel jobs; returns those canceled at once, and those that run and are being stopped.
+        """Cancel jobs; return those canceled at once, and those that run and are being stopped.
 
         Jobs that have ended already are in neither list.
         """

@@ -68,7 +68,7 @@ class Collected(NamedTuple):
         return packed(header_lines(self.header)) + self.body
 
     def is_like(self, other: Collected | None) -> bool:
-        """Whether the other holds the same."""
+        """Return whether the other holds the same."""
         if other is None or other.body != self.body:
             return False
         return other.header._replace(at_s=0.0) == self.header._replace(at_s=0.0)
@@ -170,7 +170,7 @@ def _block_of(job_id: str) -> int:
 
 
 def _needs_copy(row: Row) -> bool:
-    """Whether the results on the root do not tell all of how a job ended."""
+    """Return whether the results on the root do not tell all of how a job ended."""
     one = dict(zip(("id", *_VERSION), row, strict=True))
     told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1" and not one["mlq_unwritten"]
     return not told or int_or(one["mlq_losses"]) > 0 or int_or(one["mlq_failures"]) > 1

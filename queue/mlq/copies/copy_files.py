@@ -85,7 +85,7 @@ def _keep_previous(folder: Path) -> None:
 
 
 def confirm_copy(layout: Layout, size: int) -> bool:
-    """Note that the latest copy is still right; returns False if it is not there any more.
+    """Note that the latest copy is still right; return False if it is not there any more.
 
     Args:
         layout: of the results root.

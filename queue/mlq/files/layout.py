@@ -53,23 +53,23 @@ class JobFolder(NamedTuple):
         return f"{self.path}/attempts"
 
     def attempt_dir(self, attempt: int) -> str:
-        """The folder of one attempt."""
+        """Return the folder of one attempt."""
         return f"{self.path}/attempts/{attempt}"
 
     def log_file(self, attempt: int) -> str:
-        """What the attempt wrote."""
+        """Return the file of what the attempt wrote."""
         return f"{self.path}/attempts/{attempt}/output.log"
 
     def result_file(self, attempt: int) -> str:
-        """How the attempt ended."""
+        """Return the file that says how the attempt ended."""
         return f"{self.path}/attempts/{attempt}/result.json"
 
     def progress_file(self, attempt: int) -> str:
-        """How far the attempt is."""
+        """Return the file that says how far the attempt is."""
         return f"{self.path}/attempts/{attempt}/progress.jsonl"
 
     def return_file(self, attempt: int) -> str:
-        """What a Python function returned."""
+        """Return the file of what a Python function returned."""
         return f"{self.path}/attempts/{attempt}/return.json"
 
 
@@ -105,11 +105,11 @@ class Layout(NamedTuple):
         return self.root / "secrets"
 
     def beat_file(self, machine: str) -> Path:
-        """The heartbeat of a machine's supervisor."""
+        """Return the heartbeat file of a machine's supervisor."""
         return self.workers_dir / f"{checked_machine(machine)}.beat"
 
     def folder(self, job_id: str) -> JobFolder:
-        """The folder of a job, with the paths in it as plain strings.
+        """Return the folder of a job, with the paths in it as plain strings.
 
         Raises:
             InvalidInputError: the id could lead out of the root.
@@ -120,7 +120,7 @@ class Layout(NamedTuple):
         return JobFolder(f"{self.root}/jobs/{place}")  # not jobs_dir: see JobFolder
 
     def job_dir(self, job_id: str) -> Path:
-        """The folder of a job: jobs/1042, and jobs/1042/7 for member 7 of sweep 1042.
+        """Return the folder of a job: jobs/1042, and jobs/1042/7 for member 7 of sweep 1042.
 
         Raises:
             InvalidInputError: the id could lead out of the root.
@@ -128,43 +128,43 @@ class Layout(NamedTuple):
         return Path(self.folder(job_id).path)
 
     def job_file(self, job_id: str) -> Path:
-        """The job as submitted."""
+        """Return the file of the job as submitted."""
         return Path(self.folder(job_id).job_file)
 
     def checkpoint_dir(self, job_id: str) -> Path:
-        """What the job keeps from attempt to attempt, to go on from."""
+        """Return the folder of what the job keeps from attempt to attempt."""
         return Path(self.folder(job_id).checkpoint_dir)
 
     def output_dir(self, job_id: str) -> Path:
-        """What the job made; kept from attempt to attempt."""
+        """Return the folder of what the job made, kept from attempt to attempt."""
         return Path(self.folder(job_id).output_dir)
 
     def attempt_dir(self, job_id: str, attempt: int) -> Path:
-        """The folder of one attempt; only its supervisor and its processes write there."""
+        """Return the folder of one attempt; only its supervisor and its processes write there."""
         return Path(self.folder(job_id).attempt_dir(attempt))
 
     def log_file(self, job_id: str, attempt: int) -> Path:
-        """What the attempt wrote to standard output and standard error."""
+        """Return the file of what the attempt wrote to standard output and standard error."""
         return Path(self.folder(job_id).log_file(attempt))
 
     def result_file(self, job_id: str, attempt: int) -> Path:
-        """How the attempt ended."""
+        """Return the file that says how the attempt ended."""
         return Path(self.folder(job_id).result_file(attempt))
 
     def progress_file(self, job_id: str, attempt: int) -> Path:
-        """Lines in which the attempt tells how far it is."""
+        """Return the file in which the attempt says how far it is."""
         return Path(self.folder(job_id).progress_file(attempt))
 
     def usage_file(self, job_id: str, attempt: int) -> Path:
-        """What the attempt used, sample after sample."""
+        """Return the file of what the attempt used, sample after sample."""
         return self.attempt_dir(job_id, attempt) / "usage.jsonl"
 
     def return_file(self, job_id: str, attempt: int) -> Path:
-        """What a Python function returned, as JSON."""
+        """Return the file of what a Python function returned, as JSON."""
         return Path(self.folder(job_id).return_file(attempt))
 
     def code_dir(self, code_hash: str) -> Path:
-        """A snapshot of code, shared by the jobs that were submitted with it."""
+        """Return the folder of a snapshot of code, shared by the jobs submitted with it."""
         if not is_valid_id(code_hash):
             raise InvalidInputError(f"{code_hash!r} cannot be the name of a code snapshot")
         return self.root / "code" / code_hash

@@ -11,7 +11,7 @@ _RETRY_S = 0.02
 
 
 def is_locked(lock_file: Path) -> bool:
-    """Tell whether some process holds a lock file; raises OSError if it cannot be looked at."""
+    """Return whether some process holds a lock file; raise OSError if it cannot be looked at."""
     try:
         descriptor = os.open(lock_file, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -24,7 +24,7 @@ def is_locked(lock_file: Path) -> bool:
 
 
 def is_at(path: Path, descriptor: int) -> bool:
-    """Tell whether a path still leads to what a descriptor has open."""
+    """Return whether a path still leads to what a descriptor has open."""
     try:
         there = path.lstat()
     except OSError:
@@ -43,7 +43,7 @@ def identity_of(path: Path) -> tuple[int, int] | None:
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock what a descriptor has open; returns whether that was possible at once."""
+    """Lock what a descriptor has open; return whether that was possible at once."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -73,7 +73,7 @@ class PathLock:
         self._descriptor: int | None = None
 
     def take(self, patience_s: float) -> bool:
-        """Lock it; returns whether it is ours.
+        """Lock it; return whether it is ours.
 
         Args:
             patience_s: how long to try; `is_locked` looks by taking the lock for an instant.
@@ -94,7 +94,7 @@ class PathLock:
             time.sleep(_RETRY_S)
 
     def is_in_place(self) -> bool:
-        """Tell whether the lock that we hold is that of the file at the path."""
+        """Return whether the lock that we hold is that of the file at the path."""
         return self._descriptor is not None and is_at(self.path, self._descriptor)
 
     def retake(self) -> bool:

@@ -121,7 +121,7 @@ class Residence:
         self._pid = ""
 
     def take(self, patience_s: float = 1.0) -> bool:
-        """Become the one; returns whether we are.
+        """Become the one; return whether we are.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -135,7 +135,7 @@ class Residence:
         return True
 
     def settle(self) -> None:
-        """Tell that it is this process; after a fork it is the child that settles."""
+        """Publish that it is this process; after a fork it is the child that settles."""
         if self._name is not None:
             self._name.say_who()
         self._pid = f"{os.getpid()}\n"

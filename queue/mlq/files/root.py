@@ -222,7 +222,7 @@ def absurd_folders(layout: Layout) -> list[str]:
 
 
 def _is_of_job(folder: str) -> bool:
-    """Whether something of an attempt, or of a sweep's member, is in a folder."""
+    """Return whether something of an attempt, or of a sweep's member, is in a folder."""
     try:
         with os.scandir(folder) as entries:
             return any(

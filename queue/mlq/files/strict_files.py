@@ -142,7 +142,7 @@ class _Ended(Exception):  # noqa: N818 - an answer, not an error
 
 
 def _opened(root: Path | str, folders: list[str], name: str, *, any_owner: bool) -> int:
-    """Open step by step; raises FileNotFoundError only for what may be there at the next try."""
+    """Open step by step; raise FileNotFoundError only for what may be there at the next try."""
     # The last folder is listed, and so is opened for reading.
     flags = [_PASSED] * (len(folders) - 1) + [_FOLDER] if folders else []
     try:
@@ -191,7 +191,7 @@ def _kind(folder: int, name: str) -> str:
 
 
 def _denied(root: Path | str, folder: int, name: str, error: OSError) -> Missing:
-    """Tell what was closed for good from a storage that refuses for now."""
+    """Distinguish what was closed for good from a storage that refuses for now."""
     found = os.fstat(folder)  # the folder may be closed, or the entry
     with suppress(OSError):
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -204,7 +204,7 @@ def _denied(root: Path | str, folder: int, name: str, error: OSError) -> Missing
 
 
 def _strangers(root: Path | str, found: os.stat_result) -> Refused | Unreadable:
-    """Tell a stranger's file from a storage that takes us for somebody else, root and all."""
+    """Distinguish a stranger's file from a storage that takes us for another user, even as root."""
     with suppress(OSError):
         if os.stat(root).st_uid == os.geteuid():  # noqa: PTH116 - like all around it
             return Refused(f"belongs to user {found.st_uid}")

@@ -98,7 +98,7 @@ def parse_pythons(data: bytes | str) -> Any:
 
 
 def is_deeper(data: bytes, depth: int) -> bool:
-    """Whether a JSON text is nested more than `depth` deep; it need not be valid."""
+    """Return whether a JSON text is nested more than `depth` deep; it need not be valid."""
     if data.count(b"[") + data.count(b"{") <= depth:
         return False
     level = 0

@@ -27,7 +27,7 @@ class ClassName(NamedTuple):
     machine: str
 
     def __str__(self) -> str:
-        """The name, for example `p0.c4.m8192.g1.v6000@gpu*`."""
+        """Return the name, for example `p0.c4.m8192.g1.v6000@gpu*`."""
         glob = f"@{self.machine}" if self.machine else ""
         return f"p{self.priority}.c{self.cores}.m{self.mem_mib}.g{self.gpus}.v{self.vram_mib}{glob}"
 

@@ -23,7 +23,7 @@ class Sieve(NamedTuple):
 
 
 def is_glob(text: str) -> bool:
-    """Whether this is a glob and not only a name."""
+    """Return whether this is a glob and not only a name."""
     return any(one in text for one in "*?[")
 
 
@@ -42,7 +42,7 @@ def only(name: str) -> str:
 
 
 def matches(name: str, glob: str) -> bool:
-    """Whether the glob matches the name."""
+    """Return whether the glob matches the name."""
     return _compiled(glob).fullmatch(name) is not None
 
 

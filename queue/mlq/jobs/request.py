@@ -44,7 +44,7 @@ class Request:
             raise ValueError(f"a job can ask for no more than {LARGEST} of anything")
 
     def allows(self, machine: str) -> bool:
-        """Whether the job may run on a machine of this name."""
+        """Return whether the job may run on a machine of this name."""
         return not self.machine or fnmatchcase(machine, self.machine)
 
 

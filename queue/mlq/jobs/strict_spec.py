@@ -35,12 +35,12 @@ class NotStrictError(ValueError):
 
 
 def parse_spec(text: str | bytes) -> JobSpec:
-    """Return the job of a JSON text; raises NotStrictError if it is none."""
+    """Return the job of a JSON text; raise NotStrictError if it is none."""
     return _checked(lambda: STRICT.validate_json(text))
 
 
 def check_spec(spec: JobSpec) -> JobSpec:
-    """Return a job that Python code made, once it is certain that it is one; raises likewise."""
+    """Return a job that Python code made, once it is certain that it is one; raise likewise."""
     return _checked(lambda: STRICT.validate_python(spec))
 
 

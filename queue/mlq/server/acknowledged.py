@@ -20,7 +20,7 @@ _DIGITS = 20
 
 
 def acknowledge(settings: Settings, job_ids: Sequence[str]) -> bool:
-    """Note that these jobs are in the queue; returns whether they are its first.
+    """Note that these jobs are in the queue; return whether they are its first.
 
     It is a help and no duty: where it cannot be written, nothing happens.
 

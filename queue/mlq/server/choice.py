@@ -49,7 +49,7 @@ def with_writers_own(programs: Programs, writer: Writer | None) -> Programs:
 
 
 def can_read(program: Program, writer: Writer) -> bool:
-    """Tell whether a program reads what the writer wrote."""
+    """Return whether a program reads what the writer wrote."""
     if program.kind == writer.kind:
         return program.number >= writer.number
     return program.kind == "Valkey" and writer.kind == "Redis" and writer.number <= _FORK

@@ -102,7 +102,7 @@ def damaged(folder: Path, why: str) -> LostDataError:
 
 
 def set_aside(folder: Path) -> list[Path]:
-    """Give the queue's data other names, so that a server begins without; returns these.
+    """Give the queue's data other names, so that a server begins without; return these.
 
     Raises:
         OSError: they cannot be renamed.

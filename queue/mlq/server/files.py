@@ -83,7 +83,7 @@ class ServerFiles:
             os.close(descriptor)
 
     def is_running(self) -> bool:
-        """Whether a server, or somebody who starts one just now, holds the lock."""
+        """Return whether a server, or somebody who starts one just now, holds the lock."""
         try:
             return is_locked(self.lock) or server_in(self.folder) is not None
         except OSError as error:

@@ -39,7 +39,7 @@ def explained(error: QueueUnreachableError, settings: Settings) -> QueueUnreacha
 
 
 def has_lost_socket(socket: Path, is_running: Callable[[], bool]) -> bool:
-    """Tell whether a server runs without its socket; one that only starts has it in a moment."""
+    """Return whether a server runs without its socket; one that only starts has it in a moment."""
     until_s = time.monotonic() + _APPEARS_S
     while is_running():
         if socket.exists():

@@ -182,7 +182,7 @@ def _line(data: Data, at: int) -> tuple[int, bytes]:
 
 
 def _is_half(rest: bytes) -> bool:
-    """Tell whether this is the beginning of a command, or nothing."""
+    """Return whether this is the beginning of a command, or nothing."""
     if not rest:
         return True
     try:

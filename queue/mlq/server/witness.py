@@ -90,7 +90,7 @@ class Witness:
         return Count(**known)
 
     def is_untouched(self, data: DataFiles) -> bool:
-        """Tell whether the files are just as the last orderly stop left them."""
+        """Return whether the files are just as the last orderly stop left them."""
         return data.exist and self._read().get("files") == data.fingerprint()
 
     def note(

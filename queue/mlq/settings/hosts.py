@@ -18,10 +18,10 @@ _NOT_IN_GATEWAYS = re.compile(r"[\s'\"\\$`;|&<>%*?!#]")
 
 
 def is_host(text: str) -> bool:
-    """Tell whether a text can be a host on the command line of `ssh`, and nothing but one."""
+    """Return whether a text can be a host on the command line of `ssh`, and nothing but one."""
     return bool(text) and not text.startswith("-") and not _NOT_IN_HOSTS.search(text)
 
 
 def is_gateway(text: str) -> bool:
-    """Tell whether a text can be what follows `ssh -J`."""
+    """Return whether a text can be what follows `ssh -J`."""
     return bool(text) and not text.startswith("-") and not _NOT_IN_GATEWAYS.search(text)

@@ -43,7 +43,7 @@ class Client(Protocol):
         """Send one command."""
 
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """Send several commands in one round trip; raises the first refusal after all replies."""
+        """Send several commands in one round trip; raise the first refusal after all replies."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -55,7 +55,7 @@ class RedisClient:
         return self.call_many([command])[0]
 
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """Send commands in one go and return their replies; raises the first refusal."""
+        """Send commands in one go and return their replies; raise the first refusal."""
         try:
             if len(commands) == 1:
                 return [self._send(*commands[0])]

@@ -55,7 +55,7 @@ def queue_and_root(client: Client) -> tuple[str, str]:
 
 
 def make_queue(client: Client, new_id: str) -> str:
-    """Give the queue this id, unless it has one; returns the one that it has."""
+    """Give the queue this id, unless it has one; return the one that it has."""
     client.call("SET", keys.QUEUE_ID, new_id, "NX")
     return queue_id(client)
 

@@ -32,7 +32,7 @@ class MachineRoles:
         self._shown: dict[str, tuple[str, float]] = {}
 
     def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:
-        """Take or keep a role that one machine has at a time; returns the machine that has it.
+        """Take or keep a role that one machine has at a time; return the machine that has it.
 
         Args:
             role: its name.
@@ -59,7 +59,7 @@ class MachineRoles:
         return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
 
     def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
-        """Take a machine's name if it is still held as `expected`; returns who has it now."""
+        """Take a machine's name if it is still held as `expected`; return who has it now."""
         from mlq.store.machine_names import NameHolder
 
         args: dict[str, Any] = {"record": who._asdict()}

@@ -137,7 +137,7 @@ def restore(
     *,
     in_line: bool = False,
 ) -> tuple[int, list[str]]:
-    """Put jobs in place, those submitted last first; returns how many, and which were there.
+    """Put jobs in place, those submitted last first; return how many, and which were there.
 
     Args:
         store: the queue.
@@ -183,7 +183,7 @@ def missing(store: Store, ids: Sequence[str]) -> set[str]:
 
 
 def end(store: Store, queue_id: str, root: str, pause_s: float) -> tuple[int, float]:
-    """Give the queue its id; returns how many jobs it has, and when the first is given out.
+    """Give the queue its id; return how many jobs it has, and when the first is given out.
 
     Raises:
         ServerError: the server was emptied meanwhile, or holds another queue.

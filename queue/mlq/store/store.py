@@ -189,7 +189,7 @@ class Store:
         return dict(reply)
 
     def hold_command(self, word: str, reason: str) -> float:
-        """Let no job of a command go back to the queue; returns up to which order that counts."""
+        """Let no job of a command go back to the queue; return up to which order that counts."""
         (reply,) = self.runner.run(Operation("hold_command", {"word": word, "reason": reason}))
         return float(reply["upto"])
 
@@ -229,7 +229,7 @@ class Store:
         return Renewal.from_reply(reply)
 
     def reinstate(self, attempt: tuple[str, int], found: int, who: Claimant, now_s: float) -> bool:
-        """Put a job back to an attempt that the queue has forgotten; returns whether it was done.
+        """Put a job back to an attempt that the queue has forgotten; return whether it was done.
 
         Args:
             attempt: the caller's, claimed under a number that the results root knows already.
@@ -247,7 +247,7 @@ class Store:
         return bool(reply["reinstated"])
 
     def ask_to_stop(self, ids: Iterable[str], reason: str) -> list[str]:
-        """Ask the workers of these running jobs to stop them; returns those that do run."""
+        """Ask the workers of these running jobs to stop them; return those that do run."""
         args = {"ids": list(ids), "reason": reason}
         (reply,) = self.runner.run(Operation("ask_to_stop", args))
         return list(reply["asked"] or ())
@@ -260,7 +260,7 @@ class Store:
         return Waiting.from_reply(reply)
 
     def reserve_machine(self, job_id: str, machine: str, ttl_s: float) -> str:
-        """Reserve the machine for a starving job; returns the machine that holds it, or ""."""
+        """Reserve the machine for a starving job; return the machine that holds it, or ""."""
         args = {"id": job_id, "machine": machine, "ttl_s": ttl_s}
         (reply,) = self.runner.run(Operation("reserve_machine", args))
         return str(reply["holder"])
@@ -297,7 +297,7 @@ class Store:
         return [HeldAttempt(machine=machine, **raw) for raw in reply["attempts"] or ()]
 
     def forget(self, age_s: float, limit: int = PAGE) -> list[str]:
-        """Delete jobs that ended longer ago, at most `limit`; returns their ids.
+        """Delete jobs that ended longer ago, at most `limit`; return their ids.
 
         Args:
             age_s: by the server's clock: that of a worker may be months ahead.

@@ -110,5 +110,5 @@ def _expanded(raw: Raw, parts: Mapping[str, Sequence[str]]) -> str:
 
 
 def is_short(spec: str) -> bool:
-    """Tell whether a spec lacks its template."""
+    """Return whether a spec lacks its template."""
     return _SHORT.fullmatch(spec) is not None

@@ -68,7 +68,7 @@ class UnixClient:
         return self.call_many([command])[0]
 
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """Send commands in one go and return their replies; raises the first refusal.
+        """Send commands in one go and return their replies; raise the first refusal.
 
         The password goes with the first of them: through a tunnel, a round trip of its own would
         take as long as the question.
@@ -161,7 +161,7 @@ class Subscription:
         return self._wire.socket.fileno()
 
     def messages(self) -> list[str]:
-        """Return the messages that have arrived; raises QueueUnreachableError if it broke."""
+        """Return the messages that have arrived; raise QueueUnreachableError if it broke."""
         return [
             text_of(reply[2])
             for reply in self._wire.arrived()

@@ -21,7 +21,7 @@ _TRIES = 20
 
 
 def store_all(store: Store, checked: Sequence[Checked], key: bytes, at: str) -> list[SignedJob]:
-    """Number, sign and store submissions; returns the jobs as they are in the queue.
+    """Number, sign and store submissions; return the jobs as they are in the queue.
 
     Args:
         store: the queue.

@@ -44,7 +44,7 @@ class Prepared:
         return replace(self, checked=taken.checked, notes=tuple(taken.notes))
 
     def keep_secrets(self, layout: Layout, client: Client) -> None:
-        """Write the secrets that are asked for; raises what `job_secrets.keep` does."""
+        """Write the secrets that are asked for; raise what `job_secrets.keep` does."""
         for submission in self._different():
             if submission.secrets:
                 secrets = chosen(submission.secrets, self.caller.environ)

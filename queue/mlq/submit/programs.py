@@ -22,7 +22,7 @@ _OF_THE_MACHINE = frozenset(
 
 
 def is_program(path: str) -> bool:
-    """Tell whether this is a file that may be executed."""
+    """Return whether this is a file that may be executed."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)  # noqa: PTH116
     except (OSError, ValueError):

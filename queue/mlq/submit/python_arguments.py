@@ -30,12 +30,12 @@ def texts(what: str, given: object, example: str) -> tuple[str, ...]:
 
 
 def ids(given: object) -> tuple[str, ...]:
-    """Return ids of jobs as they were given; raises InvalidInputError like `texts`."""
+    """Return ids of jobs as they were given; raise InvalidInputError like `texts`."""
     return texts("the ids of jobs", given, '["1042"]')
 
 
 def timeout(given: object) -> float | None:
-    """Return a timeout in seconds; raises InvalidInputError if it is none."""
+    """Return a timeout in seconds; raise InvalidInputError if it is none."""
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
@@ -44,7 +44,7 @@ def timeout(given: object) -> float | None:
 
 
 def mapping(what: str, given: object) -> Mapping[str, str]:
-    """Return names and values as they were given; raises InvalidInputError if they are none."""
+    """Return names and values as they were given; raise InvalidInputError if they are none."""
     if not isinstance(given, Mapping):
         raise InvalidInputError(
             f"{what} must be names with values, not {given!r}", fix=f'write {what}={{"SEED": "1"}}'

@@ -56,7 +56,7 @@ _SHAPES = re.compile(
 
 
 def looks_like_secret(name: str, value: str) -> bool:
-    """Tell whether a variable looks like a secret."""
+    """Return whether a variable looks like a secret."""
     return bool(value) and (_by_name(_in_words(name), value) or bool(_SHAPES.search(value)))
 
 

@@ -103,7 +103,7 @@ def file_name(key: bytes, name: str, value: str) -> str:
 
 
 def keep(layout: Layout, key: bytes, secrets: Mapping[str, str], queue_id: str) -> dict[str, str]:
-    """Put secrets where the machines find them; returns the file name of each.
+    """Put secrets where the machines find them; return the file name of each.
 
     A file that is there already is kept, and touched: its time says when a job was last given it.
 

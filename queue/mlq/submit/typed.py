@@ -7,7 +7,7 @@ from mlq.jobs.request import LARGEST
 
 
 def check_texts(*texts: object) -> None:
-    """Make sure that a process can be given these; raises InvalidInputError if not."""
+    """Make sure that a process can be given these; raise InvalidInputError if not."""
     for text in texts:
         if not isinstance(text, str):
             raise InvalidInputError(f"{text!r} is not text")

@@ -62,7 +62,7 @@ class Tunnel(Protocol):
         """Close it and all connections through it."""
 
     def nudge(self) -> None:
-        """Somebody wants it now: connect without delay; if it is up, make sure that it works."""
+        """Connect without delay, for a user who waits; if it is up, make sure that it works."""
 
     def wait_up(self, timeout_s: float) -> None:
         """Wait until it is up.

@@ -218,7 +218,7 @@ class OpensshLink:
         self._reader.start()
 
     def lost(self, timeout_s: float) -> str:
-        """Wait so long for its end; returns why it ended, "" while it holds."""
+        """Wait so long for its end; return why it ended, "" while it holds."""
         # `Popen.wait` with a timeout looks twenty times a second; this sleeps.
         self._silent.wait(timeout_s)
         if self._process.poll() is None:

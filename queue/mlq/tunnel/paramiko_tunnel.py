@@ -220,7 +220,7 @@ class ParamikoLink:
         threading.Thread(target=self._ask, name="ssh alive", daemon=True).start()
 
     def lost(self, timeout_s: float) -> str:
-        """Wait so long for its end; returns why it ended, "" while it holds."""
+        """Wait so long for its end; return why it ended, "" while it holds."""
         self._ended.wait(timeout_s)
         if not self._transports[-1].is_active():
             return "the ssh connection ended"

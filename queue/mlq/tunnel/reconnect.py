@@ -42,7 +42,7 @@ class Link(Protocol):
     """One connection to the queue's host that forwards a socket."""
 
     def lost(self, timeout_s: float) -> str:
-        """Wait so long for its end; returns why it ended, "" while it holds."""
+        """Wait so long for its end; return why it ended, "" while it holds."""
 
     def close(self) -> None:
         """End it."""
@@ -122,7 +122,7 @@ class SupervisedTunnel:
             self._thread.join(_STOP_S)
 
     def nudge(self) -> None:
-        """Somebody wants it now: connect without delay; if it is up, make sure that it works."""
+        """Connect without delay, for a user who waits; if it is up, make sure that it works."""
         self._wanted.set()
 
     def wait_up(self, timeout_s: float) -> None:
@@ -154,7 +154,7 @@ class SupervisedTunnel:
             self._wanted.wait(delay_s(failures - 1, self._chance()))
 
     def _one_connection(self, tried_s: float) -> TunnelError | None:
-        """Connect and watch over it to its end; returns why it ended, None if asked to stop."""
+        """Connect and watch over it to its end; return why it ended, None if asked to stop."""
         try:
             self._folders.renew()
             link = self._connect(self._halt)

@@ -56,7 +56,7 @@ class Rendezvous:
         return self.folder / "log"
 
     def lock(self) -> int | None:
-        """Become the keeper; returns the descriptor that holds the lock, None if there is one."""
+        """Become the keeper; return the descriptor that holds the lock, None if there is one."""
         descriptor = self.retake_lock()
         if descriptor is not None and self._is_named():
             os.close(descriptor)
@@ -80,7 +80,7 @@ class Rendezvous:
         return owner(self.name) is not None
 
     def is_kept(self) -> bool:
-        """Tell whether a keeper lives."""
+        """Return whether a keeper lives."""
         descriptor = _locked(self.folder / "lock", shared=True)
         if descriptor is None:
             return True
@@ -139,7 +139,7 @@ class UseLocks:
         return max(os.fstat(one).st_mtime_ns for one in self._known)
 
     def take_if_unused(self) -> bool:
-        """Keep commands out; returns whether that is done, False if one uses the tunnel."""
+        """Keep commands out; return whether that is done, False if one uses the tunnel."""
         self._look()
         *old, latest = self._known
         self._known = [one for one in old if not self._drop_if_free(one)] + [latest]

@@ -119,7 +119,7 @@ class Absences:
         return left_to_others(self.words, request, self._others)
 
     def is_judged(self, ended: LocalAttempt) -> bool:
-        """Whether it is known what to do with an attempt that ended."""
+        """Return whether it is known what to do with an attempt that ended."""
         return not _missing_word(ended) or _missing_word(ended) in self._compared
 
     def nowhere(self, ended: LocalAttempt) -> str:

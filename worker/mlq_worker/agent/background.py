@@ -49,7 +49,7 @@ class BackgroundReader(Generic[T]):
         return not self._answers.empty()
 
     def ask(self, question: Callable[[], T]) -> bool:
-        """Ask, unless the reader is busy; returns whether it was asked."""
+        """Ask, unless the reader is busy; return whether it was asked."""
         if self._busy:
             return False
         self._busy = True

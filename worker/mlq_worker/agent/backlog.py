@@ -30,12 +30,12 @@ class Backlog:
         return self._waiting.heads
 
     def call(self) -> None:
-        """Something waits that did not wait before: look at once."""
+        """Note that something waits that did not wait before: look at once."""
         self.due_s = 0.0
         self._in_vain = False
 
     def freed(self) -> None:
-        """Something here ended: what did not fit before may fit now."""
+        """Note that something here ended: what did not fit before may fit now."""
         self._in_vain = False
 
     def show(self, waiting: Waiting, now_s: float, *, tried: bool, brought: bool) -> None:

@@ -32,12 +32,12 @@ class Backoff(Generic[K]):
         self._pauses: dict[K, _Pause] = {}
 
     def is_due(self, key: K, now_s: float) -> bool:
-        """Whether this may be tried now."""
+        """Return whether this may be tried now."""
         pause = self._pauses.get(key)
         return pause is None or now_s >= pause.until_s
 
     def failed(self, key: K, now_s: float) -> float:
-        """Note that this failed just now; returns for how long it has been failing."""
+        """Note that this failed just now; return for how long it has been failing."""
         before = self._pauses.get(key)
         since_s = now_s if before is None else before.since_s
         length_s = self._first_s if before is None else 2 * before.length_s

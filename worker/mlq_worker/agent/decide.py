@@ -272,7 +272,7 @@ def _commit_last(facts: Facts) -> list[Action]:
 
 
 def _is_done(facts: Facts) -> bool:
-    """Whether a worker that was told to leave after its jobs has nothing left."""
+    """Return whether a worker that was told to leave after its jobs has nothing left."""
     is_told = facts.mode in (Mode.DRAIN, Mode.RELEASE)
     return is_told and not facts.attempts.active() and not commit(facts)
 

@@ -73,7 +73,7 @@ class MachineName:
         self._noted = False
 
     def take(self) -> Refusal | None:
-        """Take the name if that may be; returns why not, None once it is ours."""
+        """Take the name if that may be; return why not, None once it is ours."""
         self._look = self._reader.answer() or self._look
         asked_s = self._clock()
         if asked_s - self._asked_at_s >= self._beat_s / 2 and self._reader.ask(self._read):
@@ -127,7 +127,7 @@ def own_name(
     *,
     keep_trying: bool,
 ) -> MachineContext:
-    """Wait until this machine's name is ours; returns the context with what that brought.
+    """Wait until this machine's name is ours; return the context with what that brought.
 
     Args:
         context: this machine.

@@ -94,7 +94,7 @@ class Memory:
         return replies
 
     def renewed(self, reply: RenewalReply, clock_off_s: float | None) -> None:
-        """The queue answered a renewal; None: it did not say how late it is."""
+        """Note that the queue answered a renewal; None: it did not say how late it is."""
         self.queue.renewed(reply.renewal)
         self.replies.renewal = reply
         self.renew_due_s = reply.sent_s + self._settings.beat_s
@@ -102,7 +102,7 @@ class Memory:
             self.clock_off_s = round(clock_off_s, 1)
 
     def moved(self, moves: Sequence[Move], refused: Collection[Refusal], now_s: float) -> None:
-        """The queue was sent moves, and refused some; the others are made or stale."""
+        """Note that the queue was sent moves, and refused some; the others are made or stale."""
         self.refused.sent(moves, refused, now_s)
         keys = {one.key for one in refused}
         done = [key for move in moves if (key := (move.id, move.attempt)) not in keys]
@@ -111,14 +111,14 @@ class Memory:
         self.conduct.ended(ended)
 
     def committed(self, done: Sequence[Attempt]) -> None:
-        """The queue has what became of these attempts."""
+        """Note that the queue has what became of these attempts."""
         if done:
             self._drop_pending(done)
             self.backlog.freed()
             self.session.forget(done)
 
     def claimed(self, claimed: Claimed) -> None:
-        """The queue gave these claims."""
+        """Note that the queue gave these claims."""
         if claimed.claims:
             # Told of an attempt of this number before, it was of one that the queue has forgotten.
             self._drop_pending(claimed.keys)
@@ -128,6 +128,6 @@ class Memory:
         self.pending = [one for one in self.pending if (one.id, one.attempt) not in done]
 
     def queue_failed(self, error: MlqError) -> None:
-        """The queue did not answer; leave it alone for a moment, and begin with a renewal then."""
+        """Leave a queue that did not answer alone for a moment, and begin with a renewal then."""
         self.queue.failed(error, self._clock())
         self.renew_due_s = 0.0

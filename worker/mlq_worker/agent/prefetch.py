@@ -79,7 +79,7 @@ class Prefetch:
         self._means_s[class_name] = waited_s
 
     def is_short(self, class_name: str) -> bool:
-        """Whether the jobs of this class lasted so short that they are claimed ahead."""
+        """Return whether the jobs of this class lasted so short that they are claimed ahead."""
         return self._means_s.get(class_name, PREFETCH_S + 1) <= PREFETCH_S
 
     def classes(self, active: Iterable[LocalAttempt]) -> dict[str, ShortClass]:

@@ -53,7 +53,7 @@ class QueueState:
         self._absences = self._raised = 0
 
     def failed(self, error: MlqError, now_s: float) -> None:
-        """It did not answer, or something else did; leave it alone for a moment."""
+        """Leave a queue that did not answer, or is another one, alone for a moment."""
         if str(error) != self._told:
             self._told = str(error)
             log.warning("%s", error)
@@ -64,7 +64,7 @@ class QueueState:
             self._absences += 1
 
     def renewed(self, renewal: Renewal) -> None:
-        """It answered a renewal."""
+        """Note that it answered a renewal."""
         self._told = self._other = ""
         self._unknown = tuple(job_id for job_id, _ in renewal.unknown)
         if renewal.adopted:
@@ -89,7 +89,7 @@ class QueueState:
         return largest if self.are_numbers_unsure and asked == self._absences else None
 
     def raised(self) -> None:
-        """Its numbers are above those of the results root."""
+        """Note that its numbers are above those of the results root."""
         self._raised = self._absences
 
     def _largest(self) -> int | None:

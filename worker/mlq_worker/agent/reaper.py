@@ -34,7 +34,7 @@ class Evidence:
     results: Mapping[Attempt, End]
 
     def lacks_result(self, key: Attempt) -> bool:
-        """Whether it is known that the attempt has left no result."""
+        """Return whether it is known that the attempt has left no result."""
         return isinstance(self.results.get(key), Absent | Refused)
 
     @property
@@ -235,7 +235,7 @@ def sightings(judged: Judged) -> dict[str, dict[str, Any]]:
 
 
 def _is_restarted(attempt: HeldAttempt, beats: BeatSnapshot) -> bool:
-    """Whether the attempt's machine runs again, under another boot or supervisor."""
+    """Return whether the attempt's machine runs again, under another boot or supervisor."""
     beat = beats.beats.get(attempt.machine)
     own = (attempt.boot_id, attempt.supervisor_id)
     return isinstance(beat, Beat) and (beat.boot_id, beat.supervisor_id) != own

@@ -106,7 +106,7 @@ def command_fails(starts: Sequence[Start], living: Collection[str]) -> tuple[Sta
 
 
 def machine_fails(row: Sequence[OwnStart], machine: str, seen: Seen) -> bool:
-    """Whether this machine is to be set aside.
+    """Return whether this machine is to be set aside.
 
     Args:
         row: its bad starts in a row, the newest last.

@@ -117,12 +117,12 @@ class Worker:
         return "; ".join(filter(None, parts))
 
     def woken(self, messages: set[str]) -> None:
-        """The queue called: there is work, or a user wants a job stopped."""
+        """Note that the queue called: there is work, or a user wants a job stopped."""
         if "work" in messages:
             self._memory.backlog.call()
         if "stop" in messages:
             self._memory.renew_due_s = 0.0
 
     def queue_failed(self, error: MlqError) -> None:
-        """The queue did not answer the loop."""
+        """Note that the queue did not answer the loop."""
         self._memory.queue_failed(error)

@@ -34,7 +34,7 @@ class Channel:
         self.closed = False
 
     def fileno(self) -> int:
-        """The descriptor to wait on."""
+        """Return the descriptor to wait on."""
         return self._socket.fileno()
 
     @property
@@ -62,7 +62,7 @@ class Channel:
             self.closed = True  # what was received before is still read; then `closed` tells
 
     def receive(self) -> list[Message]:
-        """The messages that have arrived whole since the last call; sets `closed` at the end.
+        """Return the messages that have arrived whole since then; set `closed` at the end.
 
         Raises:
             ValueError: a line is no JSON object: the other side does not speak this protocol.

@@ -63,7 +63,7 @@ class Host(Protocol):
         """
 
     def killpg(self, group: int, number: int) -> None:
-        """Signal a process group; raises as `kill` does."""
+        """Signal a process group; raise as `kill` does."""
 
     def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
         """Open the results root and make sure whose it is; see `mlq.files.root.pinned`."""

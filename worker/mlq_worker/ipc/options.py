@@ -40,7 +40,7 @@ class Options:
         return Layout(self.root, self.queue_id)
 
     def arguments(self) -> list[str]:
-        """The command line from which `parse` makes the same options."""
+        """Return the command line from which `parse` makes the same options."""
         return [
             f"--runtime={self.runtime}",
             f"--machine={self.machine}",
@@ -57,7 +57,7 @@ class Options:
 
 
 def parse(arguments: list[str]) -> Options:
-    """The options on a command line; leaves with a usage message if it is wrong."""
+    """Return the options on a command line; exit with a usage message if it is wrong."""
     parser = argparse.ArgumentParser(prog="mlq-supervisor", description=__doc__)
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--machine", required=True)

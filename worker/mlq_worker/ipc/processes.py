@@ -26,7 +26,7 @@ def members(
 
 
 def waits(host: Host, target: Target) -> bool:
-    """Whether a keeper sleeps or is stopped. If not, it is about to do something, or has ended."""
+    """Return whether a keeper sleeps or is stopped; one that does neither acts, or has ended."""
     seen = host.look_at(target.pid or 0)
     return seen is not None and seen.state not in "RZX"
 
@@ -34,7 +34,7 @@ def waits(host: Host, target: Target) -> bool:
 def marked(
     host: Host, prefix: str, spare: Collection[int], table: dict[int, Process] | None = None
 ) -> dict[int, Process]:
-    """The processes whose mark starts with `prefix`, and all below them.
+    """Return the processes whose mark starts with `prefix`, and all below them.
 
     For what an earlier supervisor left: a keeper shows its mark to everybody.
     """
@@ -73,7 +73,7 @@ def stop_all(host: Host, find: Callable[[], dict[int, Process]]) -> dict[int, Pr
 
 
 def kill_all(host: Host, find: Callable[[], dict[int, Process]]) -> bool:
-    """SIGKILL what `find` finds; whether there was anything. Repeat until there is nothing."""
+    """SIGKILL what `find` finds; return whether there was any. Repeat until there is none."""
     found = stop_all(host, find)
     signal_each(host, found.values(), signal.SIGKILL)
     return bool(found)

@@ -38,7 +38,7 @@ class Target(NamedTuple):
 
 
 def look_at(pid: int) -> Process | None:
-    """One process, or None if there is no such process."""
+    """Return one process, or None if there is no such process."""
     line = read(f"/proc/{pid}/stat")
     if line is None:
         return None
@@ -48,7 +48,7 @@ def look_at(pid: int) -> Process | None:
 
 
 def read(path: str) -> bytes | None:
-    """A file of /proc, or None if the process is gone; `open` would cost five times as much."""
+    """Return a file of /proc, None if the process is gone; `open` would cost five times that."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
@@ -65,7 +65,7 @@ def read(path: str) -> bytes | None:
 
 
 def look() -> dict[int, Process]:
-    """All processes but zombies, by pid."""
+    """Return all processes but zombies, by pid."""
     found = (look_at(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names only, ten times a second
     return {
         process.pid: process for process in found if process and process.state not in _ZOMBIE_STATES
@@ -73,7 +73,7 @@ def look() -> dict[int, Process]:
 
 
 def mark_of(pid: int) -> str:
-    """The mark in a process's environment; "" if it has none or is not ours to read.
+    """Return the mark in a process's environment; "" if it has none or is not ours to read.
 
     A keeper that sweeps has none, and shows its mark as the name of its script.
     """
@@ -94,7 +94,7 @@ def mark_of(pid: int) -> str:
 def below(
     table: dict[int, Process], roots: Collection[int], spare: Collection[int] = ()
 ) -> dict[int, Process]:
-    """The processes of the table below the roots, by pid: without the roots.
+    """Return the processes of the table below the roots, by pid: without the roots.
 
     Args:
         table: the process table.
@@ -115,13 +115,13 @@ def below(
 
 
 def lives(target: Target, table: dict[int, Process]) -> bool:
-    """Whether the number still is this keeper's."""
+    """Return whether the number still is this keeper's."""
     seen = table.get(target.pid or 0)
     return seen is not None and target.pid_start in (None, seen.start)
 
 
 def leader_of(target: Target, table: dict[int, Process]) -> Process | None:
-    """The first process that the job started with, the oldest child of its keeper.
+    """Return the first process that the job started with, the oldest child of its keeper.
 
     What became a child later, an orphan, is younger.
     """
@@ -132,7 +132,7 @@ def leader_of(target: Target, table: dict[int, Process]) -> Process | None:
 
 
 def signal_name(number: int) -> str:
-    """The name of a signal."""
+    """Return the name of a signal."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -52,7 +52,7 @@ class SupervisorResidence:
         self._bound: tuple[int, int] | None = None
 
     def take(self) -> str:
-        """Become the only supervisor; returns why that cannot be, "" if we are."""
+        """Become the only supervisor; return why that cannot be, "" if we are."""
         if not self._residence.take():
             return "another supervisor of this machine lives"
         other = living_supervisor(self._options.mark_prefix)
@@ -62,11 +62,11 @@ class SupervisorResidence:
         return ""
 
     def settle(self) -> None:
-        """Tell others that it is this process, the one that stays."""
+        """Publish that it is this process, the one that stays."""
         self._residence.settle()
 
     def listen(self) -> list[socket.socket]:
-        """Open the door; returns the sockets to listen on."""
+        """Open the door; return the sockets to listen on."""
         self._listener = self._bind()
         self._door = hold(door_name(self._options.mark_prefix))
         by_name = self._door.listener if self._door is not None else None

@@ -56,7 +56,7 @@ done
 
 
 def code(machine: str) -> bytes | None:
-    """The instructions for an architecture as `platform.machine()` names it, else None."""
+    """Return the instructions for an architecture as `platform.machine()` names it, else None."""
     if machine not in _MACHINES:
         return None
     lines = _MACHINES[machine][1].LISTING.split("\n")
@@ -64,7 +64,7 @@ def code(machine: str) -> bytes | None:
 
 
 def elf(machine: str) -> bytes | None:
-    """The whole program for an architecture, else None.
+    """Return the whole program for an architecture, else None.
 
     The layout is that of elf(5): the file header, one program header that maps the file readable
     and executable, the code.
@@ -104,7 +104,7 @@ class Keeper:
                 return
 
     def keep(self, name: str, cwd: str, argv: Sequence[str]) -> tuple[str, list[str]]:
-        """What this process has to execute, and with which arguments, to run `argv` in `cwd`.
+        """Return what this process must execute, and with which arguments, to run `argv` in `cwd`.
 
         Args:
             name: how the keeper is called in lists of processes.
@@ -114,7 +114,7 @@ class Keeper:
         return self._path, [*self._prefix, name, str(os.getpid()), cwd, *argv]
 
     def become(self, argv: Sequence[str]) -> tuple[str, list[str]]:
-        """The same for a command that has no keeper, is to die with this process, and runs in /."""
+        """Do the same for a command without a keeper that dies with this process and runs in /."""
         return self._path, [*self._prefix, "mlq", "0", "/", *argv]
 
 
@@ -124,7 +124,7 @@ def _portable() -> list[str]:
 
 
 def above_reports(descriptor: int) -> int:
-    """The same file under a number that is no standard stream's and not that of reports."""
+    """Return the same file under a number that is no standard stream's and not that of reports."""
     try:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, REPORT_FD + 1)
     finally:
@@ -155,7 +155,7 @@ def _in_folder(folder: Path, program: bytes) -> str | None:
 
 
 def _runs(path: str) -> bool:
-    """Whether the kernel runs the program from this place (noexec mounts and sandboxes refuse)."""
+    """Return whether the kernel runs the program from here (noexec mounts and sandboxes refuse)."""
     try:
         pid = os.posix_spawn(path, ["mlq", "0", "/", "/proc/self/mlq-not-there"], {})
     except OSError:

@@ -63,7 +63,7 @@ def _drain(deaths: socket.socket) -> None:
 
 
 def _watch_deaths() -> socket.socket:
-    """A socket that is readable after a child has died."""
+    """Return a socket that is readable after a child has died."""
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(False)

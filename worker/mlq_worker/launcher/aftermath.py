@@ -54,7 +54,7 @@ class Aftermath:
         self._is_running = False
 
     def started(self, attempt: AttemptId, before: frozenset[int]) -> None:
-        """An attempt runs.
+        """Note that an attempt runs.
 
         Args:
             attempt: it.
@@ -72,7 +72,7 @@ class Aftermath:
                 threading.Thread(target=run, daemon=True, name=look.__name__).start()
 
     def killed(self, attempt: AttemptId, target: Target) -> None:
-        """It will be killed, or was: see what its processes hold in /dev/shm while they live."""
+        """Note what the processes of a doomed attempt hold in /dev/shm, while they live."""
         watched = self._watched.get(attempt)
         if watched is not None and watched.target is None:
             watched.target = target

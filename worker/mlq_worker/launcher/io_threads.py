@@ -44,7 +44,7 @@ class Pool:
             threading.Thread(target=self._run, name=f"files-{number}", daemon=True).start()
 
     def fileno(self) -> int:
-        """A descriptor that is readable when something is done."""
+        """Return a descriptor that is readable when something is done."""
         return self._event
 
     def submit(self, call: Call) -> None:

@@ -61,7 +61,7 @@ class Keepers:
         self._has_strays = False
 
     def fileno(self) -> int:
-        """A descriptor that is readable when a leader has ended."""
+        """Return a descriptor that is readable when a leader has ended."""
         return self._reports
 
     def start(
@@ -93,7 +93,7 @@ class Keepers:
         return pid
 
     def hear(self) -> tuple[list[Leader], list[Gone]]:
-        """The leaders and the keepers that have ended since the last call.
+        """Return the leaders and the keepers that have ended since the last call.
 
         A keeper reports its leader before it ends, so it is never in the second list before its
         leader is in the first, unless it was killed or had no leader.

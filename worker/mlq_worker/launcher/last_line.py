@@ -25,7 +25,7 @@ _ESCAPES = re.compile(
 
 
 def tells_last_line(result: Result) -> bool:
-    """Whether the reason of such an end is told together with the last line of the log."""
+    """Return whether the reason of such an end is told together with the last line of the log."""
     return result.outcome in _FAILED and result.exit_code != 0
 
 

@@ -37,7 +37,7 @@ class Failure(Exception):  # noqa: N818 - as much an answer as an error
 
 
 def check_folder(cwd: str) -> None:
-    """Make sure that a job can run in a folder; raises Failure if not."""
+    """Make sure that a job can run in a folder; raise Failure if not."""
     try:
         mode = Path(cwd).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -52,7 +52,7 @@ def check_folder(cwd: str) -> None:
 
 
 def check_environment(path: str) -> None:
-    """Make sure that the programs of a Python environment can be used; raises Failure if not.
+    """Make sure that the programs of a Python environment can be used; raise Failure if not.
 
     Without this a job would find its `python` further down in PATH, and run another one.
     """
@@ -79,7 +79,7 @@ def check_environment(path: str) -> None:
 
 
 def find(order: Order) -> str:
-    """Return the path of a job's command, looked up as execvp(3) does; raises Failure."""
+    """Return the path of a job's command, looked up as execvp(3) does; raise Failure."""
     name = order.argv[0]
     if "/" in name:
         return _direct(name, Path(order.cwd, name), order.called)

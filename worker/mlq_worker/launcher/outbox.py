@@ -30,19 +30,19 @@ class Outbox:
         self._send_at = 0.0
 
     def started(self, started: Started) -> None:
-        """Tell that a job runs."""
+        """Report that a job runs."""
         self._add(News(started=(started,)))
 
     def late(self, attempt: AttemptId) -> None:
-        """Tell that an attempt was not started in time."""
+        """Report that an attempt was not started in time."""
         self._add(News(late=(attempt,)))
 
     def gone(self, result: Result) -> None:
-        """Tell that no process of an attempt is left."""
+        """Report that no process of an attempt is left."""
         self._add(News(gone=(result,)))
 
     def recorded(self, recorded: Recorded) -> None:
-        """Tell that a result is dealt with."""
+        """Report that a result is dealt with."""
         self._add(News(recorded=(recorded,)))
 
     def _add(self, news: News) -> None:

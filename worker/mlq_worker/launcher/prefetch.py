@@ -47,7 +47,7 @@ class Lanes(Generic[M]):
         lane.line.append(member)
 
     def next(self, name: str) -> M | None:
-        """The next member that may start, if any; it counts as running until `leave`."""
+        """Return the next member that may start, if any; it counts as running until `leave`."""
         lane = self._lanes.get(name)
         if lane is None or not lane.line or lane.running >= lane.width:
             return None
@@ -57,7 +57,7 @@ class Lanes(Generic[M]):
         return lane.line.popleft()
 
     def leave(self, name: str) -> None:
-        """One that `next` gave does not run, or no more."""
+        """Note that one that `next` gave does not run, or no longer."""
         lane = self._lanes[name]
         lane.running -= 1
         if not lane.running and not lane.line:

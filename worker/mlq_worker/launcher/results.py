@@ -17,7 +17,7 @@ from mlq_worker.launcher.lookup import Failure
 
 
 def classify(wait_status: int) -> tuple[Outcome, int | None, int | None, str]:
-    """The outcome, exit code, signal and reason behind a status of wait(2)."""
+    """Return the outcome, exit code, signal and reason behind a status of wait(2)."""
     code = os.waitstatus_to_exitcode(wait_status)
     if code >= 0:
         return "exited", code, None, f"exit {code}"
@@ -29,7 +29,7 @@ def classify(wait_status: int) -> tuple[Outcome, int | None, int | None, str]:
 
 
 def spawn_fault(error: OSError | ValueError) -> Failure:
-    """Why a command was not started by the kernel."""
+    """Return why a command was not started by the kernel."""
     if isinstance(error, ValueError):
         return Failure("unstartable", 126, f"cannot start: {error}")  # a NUL byte in an argument
     if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
@@ -39,7 +39,7 @@ def spawn_fault(error: OSError | ValueError) -> Failure:
 
 
 def usage(used: resource.struct_rusage) -> tuple[float, int]:
-    """CPU seconds and largest resident set in MiB of a job and the children it waited for.
+    """Return the CPU seconds and largest resident set in MiB of a job and its awaited children.
 
     The set is never reported below the launcher's own, in which the job's life began (vfork).
     """

@@ -52,22 +52,22 @@ class Contact:
 
 
 def run_until(contact: Contact, timings: LivenessTimings) -> float:
-    """The boot time up to which the attempt may run unless there is news."""
+    """Return the boot time up to which the attempt may run unless there is news."""
     return max(contact.redis_at + timings.lease_trust_s, contact.beat_at + timings.fence_s)
 
 
 def may_run(contact: Contact, now: float, timings: LivenessTimings) -> bool:
-    """Whether the attempt may run now; if not, it is paused until this holds again."""
+    """Return whether the attempt may run now; if not, it is paused until this holds again."""
     return now <= run_until(contact, timings)
 
 
 def confirmed(contact: Contact, sent_at: float) -> Contact:
-    """The contact after a renewal sent at `sent_at` found that the attempt is ours."""
+    """Return the contact after a renewal sent at `sent_at` found that the attempt is ours."""
     return replace(contact, redis_at=max(contact.redis_at, sent_at))
 
 
 def beaten(contact: Contact, began_at: float, ended_at: float, timings: LivenessTimings) -> Contact:
-    """The contact after a beat that was written from `began_at` to `ended_at`.
+    """Return the contact after a beat that was written from `began_at` to `ended_at`.
 
     Unchanged if, before the beat was there for sure, a reaper may already have given its verdict.
     """
@@ -77,7 +77,7 @@ def beaten(contact: Contact, began_at: float, ended_at: float, timings: Liveness
 
 
 def can_be_beaten(contact: Contact, ended_at: float, timings: LivenessTimings) -> bool:
-    """Whether a beat that is there at `ended_at` comes before any reaper's verdict."""
+    """Return whether a beat that is there at `ended_at` comes before any reaper's verdict."""
     protected_until = max(
         contact.redis_at + timings.lease_trust_s, contact.beat_at + timings.beat_trust_s
     )

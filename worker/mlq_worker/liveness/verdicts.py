@@ -161,7 +161,7 @@ class BeatMonitor:
         return at_s - watch.since_s if watch else 0.0
 
     def _end(self, attempt: HeldAttempt, beat: Beat | Garbled | None) -> str:
-        """Whether the attempt has ended for sure, whatever its lease says."""
+        """Return whether the attempt has ended for sure, whatever its lease says."""
         watch = self._machines[attempt.machine]
         if watch.began_s == watch.seen_s:
             self._first[attempt.key] = beat
@@ -175,7 +175,7 @@ class BeatMonitor:
         return f"the supervisor on {attempt.machine} was restarted"
 
     def _silence(self, attempt: HeldAttempt, beat: Beat | Garbled | None, at_s: float) -> str:
-        """Whether nothing was heard of the attempt for so long that it must have stopped."""
+        """Return whether nothing was heard of the attempt for so long that it must have stopped."""
         machine = attempt.machine
         watch = self._machines[machine]
         if at_s - watch.since_s >= self._dead_s:
@@ -189,7 +189,7 @@ class BeatMonitor:
         return ""
 
     def _is_stranger(self, attempt: HeldAttempt, beat: Beat) -> bool:
-        """Whether the beat is of another boot or supervisor, and moved since the lease ran out.
+        """Return whether the beat is that of another boot or supervisor, and moved since the lapse.
 
         A beat that only stands there may be the last of an earlier boot: the attempt may be the
         later one, whose own beat is not to be seen yet.

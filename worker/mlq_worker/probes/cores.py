@@ -139,7 +139,7 @@ def _by_user(
 
 
 def _own_ticks(last: _Sample, now: _Sample) -> int:
-    """CPU time our processes spent between two samples.
+    """Return the CPU time that our processes spent between two samples.
 
     What ended processes had spent is subtracted, for their parents' sums now hold it. A process
     that has only now become ours (an adopted supervisor) starts from what it had spent before.

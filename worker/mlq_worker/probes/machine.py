@@ -154,7 +154,7 @@ def _free_cores(
 
 
 def _free_mem_mib(report: MemoryReport, promises: Sequence[Promise], limit_mib: int | None) -> int:
-    """Whichever is less: what is available beyond our promises, or what the limit leaves us."""
+    """Return the lesser of what is available beyond our promises and what the limit leaves us."""
     unused = ours = 0
     for promise in promises:
         used = sum(report.used_by.get(pid, 0) for pid in promise.leader_pids)

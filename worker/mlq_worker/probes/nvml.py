@@ -100,7 +100,7 @@ class GpuSelection:
         return cls(frozenset(str(int(part)) if part.isdecimal() else part for part in parts))
 
     def allows(self, index: int, uuid: str | None) -> bool:
-        """Tell whether this GPU is selected; one whose UUID cannot be read (None) may be."""
+        """Return whether this GPU is selected; one whose UUID cannot be read (None) may be."""
         if self.chosen is None or str(index) in self.chosen:
             return True
         if uuid is None:

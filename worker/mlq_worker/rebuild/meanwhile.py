@@ -33,7 +33,7 @@ def renumber(
     known: Mapping[str, str],
     tell: Callable[[str], None],
 ) -> dict[str, str]:
-    """Give each such job a new number; returns old id -> new id.
+    """Give each such job a new number; return old id -> new id.
 
     Args:
         store: the queue.

@@ -93,7 +93,7 @@ class Story:
         return max(0, int_or(self.fields.get(name, "")))
 
     def begins(self, attempt: int) -> None:
-        """An attempt was begun, of which nothing more is known yet."""
+        """Note that an attempt was begun, of which nothing more is known yet."""
         if self.has_ended:
             self.drop(*_OF_EARLIER_RUNS)  # its user ran it again
         self.drop(*_OF_AN_ATTEMPT)
@@ -206,7 +206,7 @@ def _end(story: Story, result: AttemptResult, retries: int, patience: Patience) 
 
 
 def _leave_open(story: Story, holder: Holder | None) -> None:
-    """Of this attempt no end is known: it runs where a beat or the copy says, or the job waits."""
+    """Leave the attempt running where a beat or the copy says, or let the job wait."""
     story.holder = holder or story.holder
     if story.holder is None:
         story.state = State.QUEUED

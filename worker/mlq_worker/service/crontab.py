@@ -86,7 +86,7 @@ def without_line(crontab: str, machine: str) -> str:
 
 
 def has_line(crontab: str, machine: str) -> bool:
-    """Tell whether our line for the machine is there."""
+    """Return whether our line for the machine is there."""
     return without_line(crontab, machine) != crontab
 
 

@@ -111,7 +111,7 @@ def _start_unit(unit: str, settings: Settings, deadline_s: float) -> str:
 
 
 def outlives_logout(settings: Settings) -> bool:
-    """Tell whether the worker of this machine goes on when its user logs out."""
+    """Return whether the worker of this machine goes on when its user logs out."""
     pid = status(settings).pid
     try:
         cgroup = Path(f"/proc/{pid}/cgroup").read_text()
@@ -125,7 +125,7 @@ def outlives_logout(settings: Settings) -> bool:
 
 
 def spawn(argv: list[str], environ: dict[str, str], log: Path) -> int:
-    """Start a program of the worker's in the background; returns its process id."""
+    """Start a program of the worker's in the background; return its process id."""
     # Its own session, no terminal, and none of the dispositions that a `nohup` would pass on.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawn(

@@ -24,12 +24,12 @@ _KILL_USER_PROCESSES = (
 
 
 def works() -> bool:
-    """Tell whether this user has a systemd that answers."""
+    """Return whether this user has a systemd that answers."""
     return _run("systemctl", "--user", "show", "--property=Version").returncode == 0
 
 
 def lingers() -> bool:
-    """Tell whether this user's units start at boot, without a login."""
+    """Return whether this user's units start at boot, without a login."""
     answer = _run("loginctl", "show-user", user_name(), "--property=Linger", "--value")
     return answer.returncode == 0 and answer.stdout.strip() == "yes"
 
@@ -42,13 +42,13 @@ def make_linger() -> bool:
 
 
 def kills_at_logout() -> bool | None:
-    """Tell whether a logout ends all that its session started; None: there is no logind to ask."""
+    """Return whether a logout ends all that its session started; None if there is no logind."""
     answer = _run("busctl", "get-property", *_KILL_USER_PROCESSES).stdout.split()
     return answer[1] == "true" if len(answer) == 2 else None
 
 
 def ends_at_logout(cgroup: str, *, lingers: Callable[[], bool], kills: Callable[[], bool]) -> bool:
-    """Tell whether a process ends when its user logs out: logind.conf(5), KillUserProcesses.
+    """Return whether a process ends when its user logs out: logind.conf(5), KillUserProcesses.
 
     Args:
         cgroup: its /proc/PID/cgroup.

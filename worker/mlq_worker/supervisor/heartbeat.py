@@ -74,7 +74,7 @@ class HeartbeatWriter:
         self._stop.set()
 
     def error(self, now: float) -> str:
-        """What is wrong with the channel; "" if nothing is."""
+        """Return what is wrong with the channel; "" if nothing is."""
         since = self._writing_since
         if since is not None and now - since > self._beat_s:
             return f"no answer from {self._layout.workers_dir} for {now - since:.0f} s"

@@ -31,7 +31,7 @@ class LaunchPause:
         self._length_s = 0.0
 
     def began(self, at: float) -> None:
-        """One was started."""
+        """Note that one was started."""
         self._began_at = at
 
     def until(self, died_at: float) -> float:
@@ -90,7 +90,7 @@ class LauncherProcess:
             processes.send(self._host, seen, signal.SIGCONT)
 
     def buried(self) -> bool:
-        """Whether it is dead and nothing is left of what it started; kills what is left."""
+        """Return whether it is dead and nothing is left of what it started; kill what is left."""
         left = processes.kill_all(self._host, lambda: below(self._host.look(), [os.getpid()]))
         while True:
             try:

@@ -39,7 +39,7 @@ def end_leftovers(host: Host, mark_prefix: str) -> None:
 
 
 def left(host: Host, mark_prefix: str) -> dict[int, Process]:
-    """The processes that no living supervisor holds: launchers, marked ones, and all below them."""
+    """Return the processes that no living supervisor holds: launchers, marked, all below them."""
     table = host.look()
     launchers = {pid for pid in table if is_module(pid, LAUNCHERS, f"--mark-prefix={mark_prefix}")}
     held = {pid for pid in launchers if is_module(table[pid].parent, (SUPERVISOR,))}
@@ -51,7 +51,7 @@ def left(host: Host, mark_prefix: str) -> dict[int, Process]:
 
 
 def is_module(pid: int, modules: Collection[str], argument: str = "") -> bool:
-    """Whether a process is Python running one of these modules, with this argument if any."""
+    """Return whether a process is Python running one of these modules, with this argument."""
     try:
         with Path(f"/proc/{pid}/cmdline").open("rb", buffering=0) as file:
             words = os.fsdecode(file.readall()).split("\0")

@@ -56,7 +56,7 @@ class WorkerListener:
         self.tell(greeting)
 
     def messages(self) -> list[Message]:
-        """What the worker has sent."""
+        """Return what the worker has sent."""
         worker = self._worker
         if worker is None:
             return []

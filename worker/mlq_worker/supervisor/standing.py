@@ -37,7 +37,7 @@ class Standing:
         self._is_displaced = self._is_alone = False
 
     def renewed(self, *, displaced: bool) -> None:
-        """The queue answered a renewal: that the name is another's, or that it is ours."""
+        """Note what the queue answered to a renewal: whether the name is ours or another's."""
         self._is_displaced, self._is_alone = displaced, self._is_alone and displaced
 
     def look(self, held: Iterable[HeldAttempt], now: float, *, has_worker: bool) -> str:

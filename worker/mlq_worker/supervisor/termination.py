@@ -34,7 +34,7 @@ def begin(
 
 
 def notify(attempt: HeldAttempt, at: float, out: Instructions) -> None:
-    """Tell it to end; the grace begins."""
+    """Ask it to end; the grace begins."""
     attempt.rest_at = at + attempt.order.stop_grace_s
     attempt.kill_at = attempt.rest_at + _last_s(attempt)
     runs_again = attempt.ending is not None and attempt.ending[0] == "released"
@@ -77,7 +77,7 @@ def signal_ahead(attempt: HeldAttempt, at: float, out: Instructions) -> None:
 
 
 def is_over_limit(attempt: HeldAttempt, at: float) -> bool:
-    """Whether its time is up."""
+    """Return whether its time is up."""
     return (
         attempt.limit_at is not None
         and at >= attempt.limit_at
