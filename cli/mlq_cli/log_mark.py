@@ -1,8 +1,8 @@
 """How far a log was read, and whether it still is the log that was read.
 
 A job that says `echo x > /dev/stderr` empties its own log: standard error is that file, and the
-shell opens it anew and cuts it off. Whoever goes on at the old offset shows nothing, or the middle
-of a line. So the last bytes that were shown are read again each time, and compared.
+shell opens it anew and cuts it off. A reader that goes on at the old offset shows nothing, or the
+middle of a line. So the last bytes that were shown are read again each time, and compared.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _held(settings: Settings, wanted: str) -> int | None:
 def _agrees(holds: int | None) -> bool:
     if not sys.stdin.isatty():
         raise InvalidInputError(
-            "nobody can be asked here", fix="say `mlq server restore --yes` if it is right"
+            "there is no terminal to ask on", fix="say `mlq server restore --yes` if it is right"
         )
     return Asker(wanted=True).yes(
         "make the queue anew from this" if holds is None else "add these jobs to the queue"

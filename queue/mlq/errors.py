@@ -40,7 +40,7 @@ class SettingsError(MlqError):
 
 
 class UnsafePathError(MlqError):
-    """A folder or file that must be private to us belongs to, or is open to, somebody else."""
+    """A folder or file that must be private to us belongs to, or is open to, another user."""
 
 
 class JobNotFoundError(MlqError):
@@ -60,7 +60,7 @@ class TunnelError(QueueUnreachableError):
 
 
 class UnsafeSocketError(UnsafePathError, QueueUnreachableError):
-    """The folder of the queue's socket is not ours alone: whoever answers there may be anybody."""
+    """The folder of the queue's socket is not ours alone: any user may answer there."""
 
 
 class OtherQueueError(QueueUnreachableError):

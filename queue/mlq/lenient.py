@@ -1,7 +1,7 @@
-"""What stands in Redis, read so that nothing found there can break whoever reads it.
+"""What stands in Redis, read so that nothing found there can break its reader.
 
 Only descriptions of jobs are signed. All other values may have been written by another version, by
-rq's tools, or by somebody with a stolen password. A value that is not what it should be counts as
+rq's tools, or by a person with a stolen password. A value that is not what it should be counts as
 missing: one spoilt job must neither hide the others from `mlq ls` nor stop a worker. What may be
 run is not decided here.
 """

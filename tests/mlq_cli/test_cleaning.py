@@ -49,7 +49,7 @@ def test_it_says_what_would_go_and_deletes_nothing(rooted: Sandbox) -> None:
 
 def test_what_is_deleted_is_told_by_show_and_logs(rooted: Sandbox) -> None:
     refused = rooted.run("clean", "--state", "failed", "--delete")
-    assert (refused.code, "nobody can be asked" in refused.err) == (2, True)
+    assert (refused.code, "no terminal to ask on" in refused.err) == (2, True)
     done = rooted.run("clean", "1-4", "--delete", "--yes")
     assert done.code == 0, done
     assert done.out.endswith("deleted: 2 folders\n")

@@ -63,7 +63,7 @@ def test_retry_leaves_finished_jobs_alone_unless_agreed_to(installation: Sandbox
     assert done.err == "mlq: not queued again: 1, 2 finished (--finished runs such, too)\n"
     asked = installation.run("retry", "--finished", "1")
     assert (asked.code, asked.out) == (2, "")
-    assert "1 job finished, and nobody can be asked here" in asked.err
+    assert "1 job finished, and there is no terminal to ask on" in asked.err
     assert installation.ok("retry", "--finished", "--yes", "1") == "queued again: 1\n"
     assert [job.state for job in installation.queue().every()] == ["queued", "finished", "queued"]
 

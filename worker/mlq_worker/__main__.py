@@ -3,7 +3,7 @@
 `mlq worker start` starts it (`background.start`) and is its only caller, so there is nothing to
 parse: the machine's name and `WorkerOptions` as JSON. (`control.drain` starts it too, with
 `drained` for options: that process waits for the end of a worker that drains.) What goes wrong is
-told to whoever listens for readiness, and is the last line of the log.
+told to the process that listens for readiness, and is the last line of the log.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _agrees(total: str, args: argparse.Namespace) -> bool:
         return True
     if not sys.stdin.isatty():
         raise InvalidInputError(
-            f"{total} would go, and nobody can be asked here",
+            f"{total} would go, and there is no terminal to ask on",
             fix="say --delete --yes if it is right",
         )
     from mlq_cli.invocation.prompts import Asker

@@ -253,7 +253,7 @@ def misleading(job: JobView) -> str:
 def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
     """Return a warning if no known machine could ever run the job, else "".
 
-    The largest that is named is one that is `heard`: nobody asks for less because of a dead one.
+    The largest that is named is one that is `heard`: a dead one is no reason to ask for less.
     """
     job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
     fits = [place(job_class.request, offer.when_idle()) for offer in offers]

@@ -83,7 +83,7 @@ def _agrees(finished: Sequence[str]) -> bool:
         return True
     if not sys.stdin.isatty():
         raise InvalidInputError(
-            f"{count(len(finished), 'job')} finished, and nobody can be asked here",
+            f"{count(len(finished), 'job')} finished, and there is no terminal to ask on",
             why="a second run may overwrite results",
             fix="say `mlq retry --finished --yes ...` if it is right",
         )

@@ -49,7 +49,7 @@ class GpuFacts:
         names: of those that answer, with their free and total memory in MiB.
         fault: why NVML does not answer, "" if it does.
         note: a remark of a single GPU.
-        processes: how many run on them, anybody's.
+        processes: how many run on them, of all users.
         silent: whether the driver does not answer at all.
     """
 
@@ -127,7 +127,7 @@ class QueueFacts:
         version: of its server.
         user: as whom we are let in.
         confined: whether this user has no power over the server, only over the queue.
-        default_off: whether somebody without a password is kept out.
+        default_off: whether a client without a password is kept out.
         aof: whether the server's log is on disk and whole.
         took_s: the time of a question and its answer.
         missing: what is not in its data although it was acknowledged, "" if nothing is known of.

@@ -47,7 +47,7 @@ def machine(facts: MachineFacts) -> Iterator[Check]:
     if facts.batch_systems:
         says = f"{' and '.join(facts.batch_systems)} may run jobs here too"
         yield ok("others' jobs", f"{says}; mlq takes what they leave free")
-    yield ok("people", f"also logged in: {who}" if who else "nobody else is logged in")
+    yield ok("people", f"also logged in: {who}" if who else "no other user is logged in")
 
 
 def _reboots(facts: MachineFacts) -> Iterator[Check]:
@@ -126,7 +126,7 @@ def root(facts: RootFacts) -> Iterator[Check]:
             )
         return
     if not facts.ours:
-        yield problem("root", f"{facts.path} belongs to somebody else", "set another root")
+        yield problem("root", f"{facts.path} belongs to another user", "set another root")
         return
     if facts.mode & 0o077:
         says = f"{facts.path} is open to others: its mode is {facts.mode:04o}"

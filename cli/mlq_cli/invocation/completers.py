@@ -1,6 +1,6 @@
 """What the shell offers when the Tab key is pressed.
 
-Completion runs while somebody types: it answers fast or not at all, and says nothing about errors,
+Completion runs while the user types: it answers fast or not at all, and says nothing about errors,
 because a message would land in the middle of the line being typed.
 """
 

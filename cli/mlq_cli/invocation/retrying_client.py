@@ -44,7 +44,7 @@ class RetryingClient:
         """Send commands in one go and return their replies, however long that takes.
 
         Raises:
-            UnsafePathError: somebody else may answer in the queue's place.
+            UnsafePathError: another user may answer in the queue's place.
             QueueRefusedError: the server answered with an error.
         """
         try:

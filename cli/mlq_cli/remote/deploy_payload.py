@@ -2,7 +2,8 @@
 
 Standard library only, and nothing of ours: there is no mlq there yet. Each version has a folder
 and a virtual environment of its own, and the link `current` is replaced in one step once that
-works. So whoever runs another version goes on undisturbed, and an interrupted attempt is no harm.
+works. So a process that runs another version goes on undisturbed, and an interrupted attempt is no
+harm.
 
 Its input is this text, then the wheel. It prints a JSON object a line: {"say": …} on its way, at
 last {"done": …} or {"error": [what, why, what to do]}.
@@ -60,7 +61,7 @@ def deploy(root: Path, label: str, wheel_name: str, data: BinaryIO) -> dict[str,
         lock.mkdir(mode=0o700)
     except FileExistsError:
         raise DeployError(
-            "somebody deploys right now",
+            "another deploy is under way",
             f"there is {lock}",
             f"wait for it; if it was interrupted: rmdir {lock}",
         ) from None
@@ -80,7 +81,7 @@ def _check_ours_alone(root: Path) -> None:
         raise DeployError(
             f"the results root {root} is open to others",
             f"it belongs to user {found.st_uid}, its mode is {found.st_mode & 0o7777:04o}",
-            f"if nobody else has used it: chmod 700 {root}",
+            f"if no other user has used it: chmod 700 {root}",
         )
 
 

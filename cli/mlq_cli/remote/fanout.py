@@ -2,7 +2,8 @@
 
 Each machine has a thread that mostly waits for its `ssh`. Only so many are on their way in at one
 time, because an sshd turns away newcomers beyond ten that have not logged in yet (`MaxStartups`),
-and a gateway is one sshd for all of them. Who is in makes room, so a slow machine holds up nobody.
+and a gateway is one sshd for all of them. A machine that is done makes room, so a slow one holds up
+no other.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class _Slot:
         self.let_go()
 
     def let_go(self) -> None:
-        """Leave it to somebody else."""
+        """Leave it to another thread."""
         with self._lock:
             held, self._held = self._held, False
         if held:

@@ -120,7 +120,7 @@ def _refuse_missing(machine: str, root: Path, code: int) -> None:
         raise UnsafePathError(
             f"the results root {root} is open to others",
             why="they could have put another mlq there",
-            fix=f"if nobody else has used it: chmod 700 {root}",
+            fix=f"if no other user has used it: chmod 700 {root}",
         )
     if code == _NO_MLQ:
         raise MlqError(f"there is no mlq in {root / SOFTWARE}", fix="`mlq deploy` puts it there")

@@ -51,7 +51,7 @@ class FarShell(NamedTuple):
     Args:
         stdin: it reads that.
         stdout: it writes that.
-        why_ended: returns what to tell of its end, which nobody expected.
+        why_ended: returns what to tell of its unexpected end.
         close: ends it.
     """
 
@@ -88,7 +88,7 @@ def _by_ssh(settings: Settings, line: str) -> FarShell:
     master = master_folder(settings)
     options = ("-S", "./ctl") if master else ()
     with ExitStack() as stack:
-        said = stack.enter_context(tempfile.TemporaryFile())  # a pipe nobody reads could fill up
+        said = stack.enter_context(tempfile.TemporaryFile())  # an unread pipe could fill up
         child = subprocess.Popen(
             [*ssh.argv(host, *options), line],
             cwd=master,  # a unix socket has a short path

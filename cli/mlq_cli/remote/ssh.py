@@ -1,9 +1,9 @@
 """Runs one command on one machine, by the user's own `ssh`.
 
 As for the tunnel, a small configuration of our own includes the user's and says what must hold on
-the way, through jump hosts too: nobody is asked, host keys are checked. The far shell may be any,
-so a command is one word list, quoted once, that starts `sh` itself. The mark that this `sh` writes
-first tells apart what came from the machine and what a login script or ssh had to say.
+the way, through jump hosts too: no password is asked for, host keys are checked. The far shell may
+be any, so a command is one word list, quoted once, that starts `sh` itself. The mark that this `sh`
+writes first tells apart what came from the machine and what a login script or ssh had to say.
 """
 
 from __future__ import annotations

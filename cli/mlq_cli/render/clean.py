@@ -14,7 +14,7 @@ import re
 from mlq_cli.render.style import COLOURS
 
 # Escape sequences by ECMA-48: control sequences (CSI), strings (OSC, DCS, PM, APC, SOS) with their
-# terminator, and the short ones. A string nobody terminates ends at its line, or after 4096
+# terminator, and the short ones. An unterminated string ends at its line, or after 4096
 # characters, so that it cannot swallow the rest of a log.
 SEQUENCE = (
     r"\x1b\[[0-?]*[ -/]*[@-~]"

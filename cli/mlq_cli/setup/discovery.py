@@ -1,6 +1,6 @@
 """What is found on the queue's host, by ssh: who we are there, the socket, the secrets, the root.
 
-All that is asked of it is `sh`, since mlq may not be there yet.
+All that is asked of it is `sh`, since mlq might not be there yet.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
         raise UnsafePathError(
             f"the results root {root} is open to others on {host}",
             why="its owner or its mode",
-            fix=f"choose another, or if nobody else has used it: chmod 700 {root}",
+            fix=f"choose another, or if no other user has used it: chmod 700 {root}",
         )
     if ran.code == _NO_ROOT:
         lines = ran.err.strip().splitlines()

@@ -134,7 +134,7 @@ def _written(loaded: Loaded, values: Mapping[str, Value], environ: Mapping[str, 
     """Write the config file, keeping what is there."""
     from mlq.settings.check import check
 
-    # A config file may be a link into somebody's collection of dotfiles: that is what is replaced.
+    # A config file may be a link into the user's collection of dotfiles: that is what is replaced.
     path = Path(os.path.realpath(loaded.config_file))
     before = path.read_bytes() if path.exists() else b""
     text = with_values(before.decode(), values)

@@ -2,7 +2,7 @@
 
 A folder goes only after the queue has noted that, and only if its job has not been started again by
 then: it is put aside first, the queue is asked once more, and what was started again gets it back.
-Whoever is interrupted between the two leaves it aside; the next cleaning goes on from there. The
+A command interrupted between the two leaves it aside; the next cleaning goes on from there. The
 folder of the largest number stays: by it a queue that lost its data knows which numbers are taken.
 """
 

@@ -78,7 +78,7 @@ def value_of(job_id: str, text: bytes | str) -> Any:
     """Return what a Python function returned.
 
     Raises:
-        QueueRefusedError: somebody put something else in its place.
+        QueueRefusedError: something else is in its place.
     """
     from mlq.files.strict_json import parse_pythons
 

@@ -169,7 +169,7 @@ def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | 
         return found
     latest, of = store.reads.latest_named(choice.name)
     if latest and of > 1:
-        # Nobody could type what is not printable, and its brackets would tear a sequence apart.
+        # What is not printable cannot be typed, and its brackets would tear a sequence apart.
         every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
         tell(f"{choice.name} is job {latest}, the latest of {of} of that name{every}")
     if latest:

@@ -43,7 +43,7 @@ _VERSION = (
 )
 _BLOCK = 256  # job numbers of a block
 _READ_AT_ONCE = 64  # jobs
-_PAGE = 250  # the server answers nobody else while it puts a page together
+_PAGE = 250  # the server answers no other client while it puts a page together
 _OVERLAP_S = 120.0  # the server's clock may have been set back since the last copy
 
 Row = Sequence[str]

@@ -1,6 +1,6 @@
-"""A name that the kernel keeps for one living process, and that nobody can delete.
+"""A name that the kernel keeps for one living process, and that cannot be deleted.
 
-Cleaners of /tmp delete lock files, pid files and sockets, and whoever comes next takes a lock file
+Cleaners of /tmp delete lock files, pid files and sockets, and the next process takes a lock file
 of the same name for free. A unix socket in Linux's abstract namespace is no file: it is there as
 long as its process is, and not an instant longer. It is seen by all processes of one network
 namespace. So it decides who is the one process of its kind, and tells which one that is.
@@ -112,7 +112,7 @@ def connect(name: str) -> socket.socket | None:
         if _peer(connection)[1] == os.getuid():
             return connection
     except OSError:
-        pass  # nobody; or one who takes no more, whom its lock file shows as well
+        pass  # none; or one that takes no more, whom its lock file shows as well
     connection.close()
     return None
 

@@ -173,7 +173,7 @@ class Layout(NamedTuple):
 def write_atomically(
     path: Path | str, data: bytes, mode: int = 0o600, *, flush: bool = True
 ) -> None:
-    """Put a file in place whole: whoever reads it sees the old content or the new.
+    """Put a file in place whole: a reader sees the old content or the new.
 
     Args:
         path: where.

@@ -62,7 +62,7 @@ def unlock(descriptor: int) -> None:
 
 
 class PathLock:
-    """A lock file that its holder can take again after somebody deleted it.
+    """A lock file that its holder can take again after it was deleted.
 
     Args:
         path: of the file.

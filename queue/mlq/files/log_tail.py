@@ -1,4 +1,4 @@
-"""What a log of ours says last: for whoever asks why a process of ours ended."""
+"""What a log of ours says last: for the user who asks why a process of ours ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders, sockets and secrets that nobody else may touch.
+"""Folders, sockets and secrets that no other user may touch.
 
 Who can write to the queue's socket, password or key can run code as its owner. So before mlq uses
 such a path it is looked at without following links, and refused if it is not ours alone; it is
@@ -73,7 +73,7 @@ def check_ours_alone(path: Path) -> None:
     """Make sure that a folder is ours alone; unlike `private_dir` it may be reached by a link.
 
     Raises:
-        UnsafePathError: somebody else owns it, or can use it.
+        UnsafePathError: another user owns it, or can use it.
         OSError: it cannot be looked at.
     """
     _check_ours(path, path.stat(), "folder", 0o700)
@@ -127,7 +127,7 @@ def check_socket_path(path: Path) -> Path:
 def check_socket_folder(path: Path) -> None:
     """Make sure that only we can have put a socket there, before the password is sent through it.
 
-    Anybody can make a folder of our name in /tmp, or make it anew once it was cleaned up, and
+    Any user can make a folder of our name in /tmp, or make it anew once it was cleaned up, and
     listen there. No folder at all is fine: then there is no socket either.
 
     Raises:
@@ -188,7 +188,7 @@ def read_password(path: Path) -> str:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Make a new file that only we can read; nobody ever sees half of it.
+    """Make a new file that only we can read; no reader ever sees half of it.
 
     Raises:
         FileExistsError: there is one already; it is not touched.
@@ -230,7 +230,7 @@ def _check_ours(path: Path, found: os.stat_result, kind: str, mode: int) -> None
         raise UnsafePathError(
             f"the {kind} {path} is open to others",
             why=f"its mode is {stat.S_IMODE(found.st_mode):04o} instead of {mode:04o}",
-            fix=_ELSEWHERE if shared else f"if nobody else has used it: chmod {mode:o} {path}",
+            fix=_ELSEWHERE if shared else f"if no other user has used it: chmod {mode:o} {path}",
         )
 
 

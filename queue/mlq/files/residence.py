@@ -1,10 +1,10 @@
 """What a process keeps in its runtime folder while it lives there, whatever cleaners do.
 
-Runtime folders may lie in /tmp. Some cleaners leave a folder alone that somebody holds a lock on
+Runtime folders may lie in /tmp. Some cleaners leave a folder alone that a process holds a lock on
 (systemd-tmpfiles), some leave young files alone (tmpreaper), some nothing at all (`find -delete`).
 So the folders are locked, the times of the files are kept young, and what is lost is noticed and
 made anew. Invariant: who is the one process of its kind is decided by `mlq.files.kernel_names` and
-by the lock file together, so a deleted lock file lets nobody in.
+by the lock file together, so a deleted lock file lets no other process in.
 
 Those who only look (`mlq worker status`) find what they look for within `EVERY_S` again.
 """

@@ -2,9 +2,9 @@
 
 Two queues on one root would write into each other's jobs, since both count from 1. And a folder in
 the root's place is not the root: the share may not be mounted, or the path may be a local disk on
-one machine. There nobody else sees a beat or a result. So the first worker of a queue that has no
-root yet leaves the queue's id in its root (`queue.json`), the queue remembers that it has one, and
-from then on nothing under the root counts unless the id is there, on the same opened folder.
+one machine. There no other machine sees a beat or a result. So the first worker of a queue that has
+no root yet leaves the queue's id in its root (`queue.json`), the queue remembers that it has one,
+and from then on nothing under the root counts unless the id is there, on the same opened folder.
 
 Who can write in the root can put other folders in the place of ours: results, and the mlq that
 machines run. So it has to be ours alone.
@@ -203,7 +203,7 @@ def claim_root(layout: Layout, queue_id: str, known_root: str = "") -> None:
 def largest_number(layout: Layout) -> int:
     """Return the largest job number that has a folder in the root, 0 if there is none.
 
-    A folder in which no job ever began is none: somebody made it, and it would use up all numbers.
+    A folder in which no job ever began is none: it was made by hand, and would use up all numbers.
     """
     names = os.listdir(layout.jobs_dir)  # noqa: PTH208 - names, not paths
     for number in sorted((int(name) for name in names if is_number(name)), reverse=True):

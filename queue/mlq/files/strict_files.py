@@ -1,7 +1,7 @@
 """Reading what lies below the results root: the one way, for every file that others may write.
 
 Jobs run as the same user as mlq, so anything below the root may be anything: a FIFO, a folder, a
-link to /dev/zero, 3 GB, a million brackets. None of that may hang, stop or swell whoever reads it.
+link to /dev/zero, 3 GB, a million brackets. None of that must hang, stop or swell its reader.
 So a file is opened without following a link and without waiting, it must be a regular file of our
 own, and no more of it is read than its kind can have. Each folder below the root is opened from the
 one above it, so that none of them leads elsewhere; the root itself may be a link.

@@ -1,8 +1,8 @@
-"""JSON that somebody else wrote, taken apart so that no text can do harm.
+"""JSON that other hands wrote, taken apart so that no text can do harm.
 
 Python's own parser recurses once for each bracket, takes NaN for a number, reads 1e999 as infinity
 and keeps the last of two equal names. A text is looked at before it is parsed, and what is parsed
-has no surprises left: whoever reads it need only look at types and ranges.
+has no surprises left: its reader need only look at types and ranges.
 """
 
 from __future__ import annotations

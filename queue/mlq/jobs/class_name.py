@@ -36,7 +36,7 @@ class ClassName(NamedTuple):
     def parse(cls, name: str, *, default_mem_mib: int) -> ClassName:
         """Take a name apart.
 
-        A queue that somebody made with plain rq has any name: its jobs ask for one core and
+        A queue that was made with plain rq has any name: its jobs ask for one core and
         `default_mem_mib`, at priority 0.
         """
         match = _NAME.fullmatch(name)

@@ -166,7 +166,7 @@ def _short(job: AskedJob, machine: MachineState) -> tuple[Short | NameMismatch, 
 
 
 def _counts_gpus(reason: Short | NameMismatch) -> bool:
-    """Return whether it is a number of GPUs, which nobody knows while the driver is at fault."""
+    """Return whether it is a number of GPUs, which is unknown while the driver is at fault."""
     return isinstance(reason, Short) and reason.resource is Resource.GPUS
 
 

@@ -1,8 +1,8 @@
 """How far a machine's clock is off the queue's: for people only, nothing is decided by it.
 
 Ages are told by the server's clock and spans are measured by clocks that only count, so no job
-suffers from a clock that is off. But times in logs and in `mlq show` would mislead, and whoever
-reads them must know.
+suffers from a clock that is off. But times in logs and in `mlq show` would mislead, and their
+reader must know.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The queue knows when it last heard a machine. The reaper knows what the machine's beat on NFS says
 meanwhile, and leaves that in the queue as a sighting. Together they tell a cut tunnel, whose jobs
-go on, from a machine whose jobs are paused, and that from one of which nobody knows anything. Words
+go on, from a machine whose jobs are paused, and that from one of which nothing is known. Words
 for people only: whether an attempt is dead is decided by the reaper
 (`mlq_worker.liveness.verdicts`).
 """
@@ -55,7 +55,7 @@ def in_words(
         heard: by the queue.
         sighting: by the reaper; None if there is none.
         lease_s: a machine not heard for longer holds no lease any more.
-        fence_s: without a beat for half as long, nobody can say that it is alive.
+        fence_s: without a beat for half as long, it is not certain that it is alive.
         dead_s: without a beat for so long, its jobs are queued again.
     """
     if heard.heard_s <= lease_s:
@@ -70,7 +70,7 @@ def in_words(
 def _as_seen(heard: LastHeard, sighting: LastSeen, fence_s: float, dead_s: float) -> str:
     silence = _whole(heard.heard_s)
     if sighting.silent_s >= fence_s / 2:
-        # It may be off, or cut off with its jobs paused: from here nobody can tell.
+        # It may be off, or cut off with its jobs paused: from here it cannot be told.
         silent_s = min(heard.heard_s, sighting.silent_s)
         when = f"at {_whole(dead_s)}" if silent_s < dead_s else "now"
         return f"not heard of for {_whole(silent_s)}; its jobs are queued again {when}"

@@ -1,7 +1,7 @@
-"""The highest job number that somebody on the queue's host was told is in the queue.
+"""The highest job number that a command on the queue's host was told is in the queue.
 
 It stands beside the queue's data, so that data which know fewer jobs are noticed when the server
-starts. Whoever enqueues on that host writes it after the queue has answered; that costs some
+starts. A command that enqueues on that host writes it after the queue has answered; that costs some
 microseconds and no flush, so only the standard library is used here.
 """
 

@@ -1,6 +1,6 @@
 """A process that starts a server again which has lost its socket (`server_watch` asks for it).
 
-What it has to say goes into the server's own log: nobody sees its output.
+What it has to say goes into the server's own log: its output is not seen.
 """
 
 from __future__ import annotations

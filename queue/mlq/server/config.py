@@ -24,9 +24,9 @@ REACH = "resetchannels ~rq:* ~mlq:* &rq:* &mlq:*"
 def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
     """Return the file of users: `default` off, the queue's user, and whatever else is asked for.
 
-    `default` is off, so nobody can be it, but it has every right: most servers replay their log as
-    `default`, and drop in silence what `default` may not do (Redis 7.0, Valkey 9.0 to 9.1.1 do so
-    with all that a script wrote).
+    `default` is off, so no client can be it, but it has every right: most servers replay their log
+    as `default`, and drop in silence what `default` may not do (Redis 7.0, Valkey 9.0 to 9.1.1 do
+    so with all that a script wrote).
 
     Args:
         user: the queue's user.

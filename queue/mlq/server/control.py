@@ -1,10 +1,10 @@
 """The queue's own Redis server: started, found and stopped without root.
 
 One rule tells whether it runs: `server.lock` in its data folder is locked. The server inherits the
-lock from whoever started it, so the kernel drops it with the server's last process, whatever ended
-it; a pid file or a socket left behind by `kill -9` therefore fools nobody, and of two commands that
-start it at once one gets the lock and the other waits for the same server. A cleaner may delete the
-files of a server that lives: see `lost_files`.
+lock from the command that started it, so the kernel drops it with the server's last process,
+whatever ended it; a pid file or a socket left behind by `kill -9` therefore misleads no command,
+and of two commands that start it at once one gets the lock and the other waits for the same server.
+A cleaner may delete the files of a server that lives: see `lost_files`.
 
 `appendfsync always` is the default because it is affordable. Measured on two busy cores and a
 virtual disk (Valkey 9.1, ext4): one enqueue takes 0.8 ms (everysec: 0.35 ms), ten thousand in one
@@ -65,7 +65,7 @@ def start(
         say: told, in words, what else the user should know.
 
     Returns:
-        True if it was started, False if it ran already (or somebody else started it just now).
+        True if it was started, False if it ran already (or another command started it just now).
 
     Raises:
         ServerError: it cannot be started; names the log file if the server said why.
@@ -194,7 +194,7 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
         except QueueUnreachableError as error:
             why = error.why
         except UnsafePathError as error:
-            # Whoever starts the server for the first time makes its password just before.
+            # The command that starts the server for the first time makes its password just before.
             if files.pid() is not None:
                 raise
             why = error.why

@@ -45,7 +45,7 @@ class DataFiles:
         return self.files[-1] if self.files else None
 
     def fingerprint(self) -> dict[str, list[int]]:
-        """Return what tells whether somebody wrote to them since."""
+        """Return what tells whether they were written to since."""
         named = [*self.files, *([self.manifest] if self.manifest else [])]
         states = [(path.name, path.stat()) for path in named]
         return {name: [state.st_size, state.st_mtime_ns] for name, state in states}

@@ -66,7 +66,7 @@ class ServerFiles:
 
     @contextmanager
     def locked(self) -> Iterator[int | None]:
-        """Hold the lock; gives its descriptor, or None if somebody else holds it.
+        """Hold the lock; gives its descriptor, or None if another process holds it.
 
         Raises:
             ServerError: the folder cannot be written to.
@@ -76,14 +76,14 @@ class ServerFiles:
         except OSError as error:
             raise ServerError(f"cannot write in {self.folder}", why=error.strerror or "") from None
         try:
-            # Somebody may have deleted the file that a living server has locked.
+            # A cleaner may have deleted the file that a living server has locked.
             free = try_lock(descriptor) and server_in(self.folder) is None
             yield descriptor if free else None
         finally:
             os.close(descriptor)
 
     def is_running(self) -> bool:
-        """Return whether a server, or somebody who starts one just now, holds the lock."""
+        """Return whether a server, or a command that starts one just now, holds the lock."""
         try:
             return is_locked(self.lock) or server_in(self.folder) is not None
         except OSError as error:

@@ -63,8 +63,8 @@ def refuse_second(settings: Settings) -> None:
 def copied(settings: Settings, queue_id: str) -> list[Expected]:
     """Return what the copy of the queue's jobs on the results root tells of its numbers.
 
-    The copy is at most a minute old, so this notices what was lost although nobody on the queue's
-    host ever enqueued.
+    The copy is at most a minute old, so this notices what was lost although no command on the
+    queue's host ever enqueued.
     """
     path = copies_dir(Layout(settings.root)) / LATEST
     header = _bounded(lambda: _first_line(settings.root, path))
@@ -117,7 +117,7 @@ def _bounded(ask: Callable[[], bytes]) -> bytes:
         with suppress(OSError, EOFError, zlib.error):
             read.append(ask())
 
-    # A daemon: nobody waits for a thread that hangs in NFS, not even the end of the program.
+    # A daemon: nothing waits for a thread that hangs in NFS, not even the end of the program.
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(_ROOT_S)

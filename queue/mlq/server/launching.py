@@ -1,9 +1,10 @@
 """Bringing the server up on its data: by the right program, after a look at what is there.
 
 The order keeps two promises. Nothing is opened by a program that would lose it: each is tried
-first, and one that is older than the data is not used. And nobody meets a queue that is less than
-it was: unless the files are just as the last orderly stop left them, the server is first started
-where nobody finds it, and asked what it has. What fails leaves the data as they were found.
+first, and one that is older than the data is not used. And no client meets a queue that is less
+than it was: unless the files are just as the last orderly stop left them, the server is first
+started where no client finds it, and asked what it has. What fails leaves the data as they were
+found.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def _mended(told: Launch, data: DataFiles) -> Iterator[None]:
 
 
 def _look(told: Launch, program: Program) -> Count:
-    """Start the server where nobody finds it, and return what it holds."""
+    """Start the server where no client finds it, and return what it holds."""
     settings, files = told.settings, told.files
     socket = settings.redis_socket.with_name(_HIDDEN)
     said_before = files.log_size()

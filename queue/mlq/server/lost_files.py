@@ -1,4 +1,4 @@
-"""A running server whose lock, pid file or socket somebody deleted, cleaners of /tmp for example.
+"""A running server whose lock, pid file or socket was deleted, by cleaners of /tmp for example.
 
 Without the lock file a second server would write into the same data. So what decides in the end is
 whether a server lives in the data folder: it is its working directory. A socket cannot be given

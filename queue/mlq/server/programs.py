@@ -50,7 +50,7 @@ class Program:
         """Return when it must flush its log.
 
         A worker waits for the disk before it acts on a claim. Where a server flushes once a second
-        and cannot be asked what is on its disk (before 7.2), nobody could wait: there each reply
+        and cannot be asked what is on its disk (before 7.2), no client could wait: there each reply
         has to wait instead.
         """
         return wanted if self.number >= _WAITS_FOR_DISK else "always"

@@ -39,7 +39,7 @@ class Count:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody has used it yet."""
+        """Whether it was never used."""
         return not self.last_number and not self.queue_id
 
 

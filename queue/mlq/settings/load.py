@@ -78,7 +78,7 @@ def config_path(environ: Mapping[str, str]) -> Path:
 
 
 def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
-    """Return the settings if nobody sets anything."""
+    """Return the settings that hold where nothing is set."""
     data = _base(environ, "XDG_DATA_HOME", ".local/share") / "mlq"
     user = user_name(environ)
     volume = _LAB_VOLUME / user
@@ -173,7 +173,7 @@ def _memory_file(environ: Mapping[str, str], defaults: Settings, made_from: str)
     try:
         folder = private_dir(private_dir(runtime) / "settings")
     except UnsafePathError:
-        return None  # whoever needs the folder for more than speed will say so
+        return None  # what needs the folder for more than speed will say so
     # Not hashlib: its import takes longer than all the rest of this module. The name only keeps
     # several memories apart; whether one fits is told by what it holds.
     return folder / f"{zlib.crc32(made_from.encode()):08x}.json"

@@ -19,7 +19,7 @@ class ScriptMissingError(QueueRefusedError):
 
 
 class QueueBusyError(QueueUnreachableError):
-    """The server is at one long script and answers nobody else until it is over."""
+    """The server is at one long script and answers no other client until it is over."""
 
 
 def busy() -> QueueBusyError:

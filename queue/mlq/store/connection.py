@@ -119,7 +119,7 @@ def open_redis(settings: Settings) -> redis.Redis:
         SecretMissingError: there is none, so there never was a queue here.
         TunnelError: the queue's host cannot be reached.
 
-    Each use of it raises UnsafeSocketError if somebody else may answer at the socket.
+    Each use of it raises UnsafeSocketError if another user may answer at the socket.
     """
     password = read_password(settings.password_file)
     resends = _RESENDS_THROUGH_TUNNEL if settings.is_remote else _RESENDS

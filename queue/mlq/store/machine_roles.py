@@ -52,7 +52,7 @@ class MachineRoles:
         return str(reply["holder"])
 
     def name_holder(self, machine: str) -> NameHolder | None:
-        """Return who has a machine's name; None if nobody ever had, as far as the queue knows."""
+        """Return who has a machine's name; None if no worker had, as far as the queue knows."""
         from mlq.store.machine_names import NameHolder
 
         (reply,) = self._runner.run(Operation("name_holder", {"machine": machine}))

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 # What rq writes for "no end" and "none".
 _FOR_EVER = -1
 _COMMAND = "mlq.store.record.run_command"
-# What is shown or looked at of a spec, with its default: nobody has to read it for that.
+# What is shown or looked at of a spec, with its default: it need not be read for that.
 _ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": None}
 
 

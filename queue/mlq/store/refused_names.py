@@ -1,7 +1,7 @@
 """Workers that were refused their machine's name: noted, so that two of one name can be shown.
 
-The one that is refused says it where nobody may look: in its own log. So the queue keeps the last
-one of each machine, and `mlq doctor` tells it from anywhere.
+The one that is refused says it where the user may never look: in its own log. So the queue keeps
+the last one of each machine, and `mlq doctor` tells it from anywhere.
 """
 
 from __future__ import annotations

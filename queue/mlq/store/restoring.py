@@ -2,7 +2,7 @@
 
 `begin`, then jobs, then `end`: only that gives the queue its id, without which no worker takes a
 job from it. Each job is made whole in one step or not at all, and one that exists is left as it is.
-So whoever was interrupted just does all of it again.
+So a command that was interrupted just does all of it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlq.store.store import Store
 
 _ASKED = 1000
-_BATCH = 100  # jobs of one step; the server answers nobody else meanwhile
+_BATCH = 100  # jobs of one step; the server answers no other client meanwhile
 
 
 class JobToRestore(NamedTuple):

@@ -82,7 +82,7 @@ class ScriptRunner:
             if error.why.startswith(_OTHER_WORKER):
                 raise name_taken(json.loads(error.why.removeprefix(_OTHER_WORKER))) from None
             raise
-        # A job that somebody altered may hold any bytes; it is refused by its signature, not here.
+        # A job that was altered may hold any bytes; it is refused by its signature, not here.
         last = replies[len(operations) :]
         replies = replies[: len(operations)]
         return [*(json.loads(reply.decode(errors="replace")) for reply in replies), *last]

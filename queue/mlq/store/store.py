@@ -76,7 +76,7 @@ class Store:
         if "first" not in reply:
             raise QueueRefusedError(
                 "the queue has no job numbers left",
-                why=f"{reply['last']:.0f} counts as given out; somebody set mlq:last_number",
+                why=f"{reply['last']:.0f} counts as given out; mlq:last_number was set by hand",
                 fix="delete that key with redis-cli: numbers then go on above those of all jobs",
             )
         return int(reply["first"])
@@ -145,7 +145,7 @@ class Store:
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
         """Make moves, in slices; those that are stale change nothing.
 
-        Whoever comes after a job that ends is told before this returns. If this does not return,
+        What comes after a job that ends is told before this returns. If this does not return,
         the reaper goes on telling.
         """
         from mlq.store.replies import Moved

@@ -3,8 +3,8 @@
 A sweep of 10,000 jobs has one environment, one folder and one request, in a kilobyte or more. So a
 job is stored as the digest of its template and its command (`lua/_templates.lua`); the template is
 its spec without the command, the id and the time of submission. What is signed, copied to the
-results root and run is the whole text; nothing but the store knows of the short one. Whoever puts
-another template there breaks the signature.
+results root and run is the whole text; nothing but the store knows of the short one. A client that
+puts another template there breaks the signature.
 """
 
 from __future__ import annotations

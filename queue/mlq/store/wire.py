@@ -35,8 +35,8 @@ class UnixClient:
         slow: called once, when a reply has taken `SLOW_S`.
 
     Raises:
-        QueueUnreachableError: nobody listens there.
-        UnsafeSocketError: somebody else may answer there.
+        QueueUnreachableError: no process listens there.
+        UnsafeSocketError: another user may answer there.
 
     Every question may raise `QueueUnreachableError`, the first also `QueueRefusedError` for a wrong
     password.

@@ -187,8 +187,8 @@ def in_clear(env: Mapping[str, str]) -> str:
     asked = " ".join(f"--env {name}" for name in names)
     instead = " ".join(f"--secret {name}" for name in names)
     return (
-        f"warning: {asked}: {_they(names, 'looks', 'look')} like a secret, and whoever reads the "
-        f"queue reads it; {instead} keeps it out of the queue"
+        f"warning: {asked}: {_they(names, 'looks', 'look')} like a secret, and those who read the "
+        f"queue read it; {instead} keeps it out of the queue"
     )
 
 

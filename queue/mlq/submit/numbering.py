@@ -1,6 +1,6 @@
 """From checked submissions to stored jobs, each under a number that no other job has.
 
-The queue gives numbers out once. But its counter may have been put back, by a backup or by somebody
+The queue gives numbers out once. But its counter may have been put back, by a backup or by a person
 with the password. A job under a number that is taken would be dropped, or drop another; so the
 queue refuses it, and it is signed anew under the next number. Its user is told the one that stands.
 """

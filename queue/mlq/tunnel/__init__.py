@@ -18,7 +18,7 @@ def reach(settings: Settings) -> Path:
 
     Raises:
         TunnelError: the queue's host cannot be reached; says why and what to do.
-        UnsafePathError: somebody else has, or can use, the folder of the socket.
+        UnsafePathError: another user has, or can use, the folder of the socket.
     """
     if not settings.is_remote:
         return settings.redis_socket

@@ -155,7 +155,7 @@ class OpensshConnector:
             raise self._explained(done.stderr + link.said())
         if ask(self._folder / "new", CONNECT_S) is Answer.CLOSED:
             self._check_forwarding(link)
-        # Whoever sees it may use it: it is only now known to lead somewhere.
+        # A command that sees it may use it: it is only now known to lead somewhere.
         (self._folder / "new").rename(self._folder / "sock")
 
     def _check_forwarding(self, link: OpensshLink) -> None:

@@ -85,7 +85,7 @@ def changed_key(host: str, offered_key: str, place: str) -> TunnelError:
     return TunnelError(
         f"the ssh host key of {host} has changed: connecting is refused",
         why=f"it offers {offered_key or 'another key'}, which is not the one in {place}: the host "
-        "was set up anew, or somebody sits between you and it",
+        "was set up anew, or another machine sits between you and it",
         fix=f"ask its administrator for the right fingerprint; if it is this one: ssh-keygen -R "
         f"'{host}' and then connect once by hand",
     )

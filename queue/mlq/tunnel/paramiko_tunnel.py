@@ -165,11 +165,11 @@ class _Server(sshtunnel._ThreadingStreamForwardServer):  # type: ignore[misc] # 
 
     def server_bind(self) -> None:
         super().server_bind()
-        # The folder is ours alone, so nobody came in between.
+        # The folder is ours alone, so no other user came in between.
         Path(self.server_address).chmod(0o600)
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever connected sees the connection end."""
+        """Say nothing: the client sees the connection end."""
 
 
 class _Handler(sshtunnel._ForwardHandler):  # type: ignore[misc] # noqa: SLF001 - its base

@@ -15,7 +15,7 @@ class Answer(Enum):
 
     YES = "the server answered"
     CLOSED = "the connection was closed: the way is fine, but no server is at its end"
-    NOBODY = "nobody listens at the socket"
+    NONE = "no process listens at the socket"
     SILENCE = "nothing came back in time: the way is broken"
 
 
@@ -26,7 +26,7 @@ def ask(path: Path, timeout_s: float) -> Answer:
         try:
             probe.connect(str(path))
         except OSError:
-            return Answer.NOBODY
+            return Answer.NONE
         try:
             probe.sendall(b"PING\r\n")
             return Answer.YES if probe.recv(64) else Answer.CLOSED

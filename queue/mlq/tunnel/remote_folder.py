@@ -1,6 +1,6 @@
 """The folder of the queue's socket on its own host: only we may have put a socket there.
 
-After a reboot /tmp is empty, and whoever is first makes the folder of our name and listens in it. A
+After a reboot /tmp is empty, and the first user makes the folder of our name and listens in it. A
 tunnel would lead there, and the next command would tell it the password. So the folder is looked at
 before a tunnel is used, by the same rules as here (`mlq.files.paths.check_socket_folder`). A host
 that runs no commands cannot be asked; there it is the choice of `remote_socket` that counts.
@@ -33,8 +33,8 @@ def not_ours(target: Target) -> UnsafePathError:
     folder = posixpath.dirname(target.socket)
     return UnsafePathError(
         f"the folder {folder} on {target.host} is not yours alone",
-        why="whoever made it, or can write to it, could take the queue's place and be told the "
-        "password",
-        fix=f"look at it there (`ls -ld {folder}`); if it is somebody else's, set redis_socket "
+        why="the user who made it, or can write to it, could take the queue's place and be told "
+        "the password",
+        fix=f"look at it there (`ls -ld {folder}`); if it is another user's, set redis_socket "
         "there and remote_socket here to a folder elsewhere",
     )

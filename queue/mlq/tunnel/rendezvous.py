@@ -1,7 +1,7 @@
 """The folder in which commands and the keeper of their shared tunnel meet.
 
-Two locks of the kernel say all that must be true, so that nothing left behind by `kill -9` fools
-anybody: `lock` is held by the keeper as long as it lives, `use` is held, shared, by every command
+Two locks of the kernel say all that must be true, so that nothing left behind by `kill -9`
+misleads: `lock` is held by the keeper as long as it lives, `use` is held, shared, by every command
 as long as it lives. The keeper leaves only with `use` to itself, so a command is never cut off.
 A cleaner may delete both files: then the kernel's name tells that there is a keeper, which makes
 `lock` anew, and it remembers each `use` that it has seen (`UseLocks`). What the state file says is
@@ -64,7 +64,7 @@ class Rendezvous:
         return descriptor
 
     def retake_lock(self) -> int | None:
-        """Lock the file that is there now, for the keeper whose own somebody deleted."""
+        """Lock the file that is there now, for the keeper whose own was deleted."""
         return _locked(self.folder / "lock")
 
     @property
@@ -154,7 +154,7 @@ class UseLocks:
             self._known.append(_open(self._path))
 
     def _drop_if_free(self, descriptor: int) -> bool:
-        # Of a deleted file: nobody can come to it any more.
+        # Of a deleted file: no command can come to it any more.
         free = try_lock(descriptor)
         if free:
             os.close(descriptor)

@@ -23,7 +23,8 @@ from mlq.tunnel.rendezvous import Rendezvous, UseLocks
 from mlq.tunnel.target import Target
 
 _LOOK_S = 0.5
-# A tunnel that is down and that nobody waits for is not kept; the next command tells its reason.
+# A tunnel that is down and that no command waits for is not kept; the next command tells its
+# reason.
 _IDLE_DOWN_S = 1.0
 
 
@@ -49,7 +50,7 @@ class Again:
         """Make anew what is lost.
 
         Raises:
-            UnsafePathError: somebody else has the folder now.
+            UnsafePathError: another user has the folder now.
         """
         self._folders.renew()
         # Held to our end; while the file is in place it is ours already, and nothing happens.
@@ -92,7 +93,7 @@ def main(folder: str, target: str, idle_s: str) -> int:
     place = Rendezvous(Path(folder))
     name = hold(place.name)
     if name is None:
-        return 0  # another keeper lives, whose lock file somebody deleted
+        return 0  # another keeper lives, whose lock file was deleted
     try:
         tunnel = new_tunnel(Target.from_json(target), place.folder, on_change=place.tell)
         tunnel.start()

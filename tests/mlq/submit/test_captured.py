@@ -137,7 +137,7 @@ def test_it_never_sends_a_secret_or_too_much_and_names_all_it_leaves(
 def test_a_secret_given_in_clear_is_warned_about() -> None:
     assert in_clear({"A": "1", "LR": "0.1"}) == ""
     assert in_clear({"HF_TOKEN": "abc", "A": "1"}) == (
-        "warning: --env HF_TOKEN: it looks like a secret, and whoever reads the queue reads it;"
+        "warning: --env HF_TOKEN: it looks like a secret, and those who read the queue read it;"
         " --secret HF_TOKEN keeps it out of the queue"
     )
     assert "abc" not in in_clear({"HF_TOKEN": "abc"})

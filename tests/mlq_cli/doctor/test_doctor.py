@@ -162,4 +162,4 @@ def test_a_root_of_somebody_else(installation: Sandbox) -> None:
     os.chown(installation.folder / "root", 65534, 65534)
     found = by_topic(installation.run("doctor", "--json"))
     assert found["root"]["level"] == "problem"
-    assert "belongs to somebody else" in found["root"]["says"]
+    assert "belongs to another user" in found["root"]["says"]

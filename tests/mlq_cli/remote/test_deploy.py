@@ -91,7 +91,7 @@ def test_two_at_once_do_not_meet(machine: FarLab) -> None:
     (machine.root / "software" / ".deploying").mkdir(parents=True)
     done = run_deploy(machine)
     assert done.code == 1
-    assert "somebody deploys right now" in done.err
+    assert "another deploy is under way" in done.err
     assert "rmdir" in done.err
 
 

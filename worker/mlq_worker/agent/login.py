@@ -1,6 +1,6 @@
 """What a login on this machine gives a process: the variables that every job here begins with.
 
-A worker is started from somebody's shell, from a conda environment, with a password or an ssh agent
+A worker is started from a user's shell, from a conda environment, with a password or an ssh agent
 in its variables. None of that is the job's. So a job begins with what the files of the machine say
 (pam_env's and login's own), who the user is, and a few variables of the worker that a login would
 have set alike. Invariant: what is not named here reaches no job from the worker.

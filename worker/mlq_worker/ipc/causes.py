@@ -1,4 +1,4 @@
-"""Why an attempt could not start, as a type: nobody reads it out of the words of a reason.
+"""Why an attempt could not start, as a type: it is never read out of the words of a reason.
 
 The launcher writes it as `cause` into the result (`{"kind": ..., "what": ...}`); a result without
 one, or with one of another version of mlq, has none. What is missing on one machine may be there on

@@ -20,9 +20,10 @@ class Options:
         root: the results root, usually on NFS.
         mark_prefix: with what the marks of this machine's attempts start, and no others.
         timings: the settings of liveness.
-        queue_id: of the queue whose root that must be, each time that it is used; "": anybody's.
+        queue_id: of the queue whose root that must be, each time that it is used; "": any queue.
         host_id: of this host; "": not known.
-        dead_beat: a beat of another host that is nobody's any more (`BeatGuard`); "": none.
+        dead_beat: a beat of another host that belongs to no supervisor any more (`BeatGuard`); "":
+            none.
     """
 
     runtime: Path

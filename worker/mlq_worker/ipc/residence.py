@@ -77,7 +77,7 @@ class SupervisorResidence:
         self._residence.renew(now_s)
         if self._listener is not None and identity_of(self._path) != self._bound:
             self._say(f"{self._path} was removed; made anew")
-            # In place of the old one, under its number: whoever waits on it notices nothing.
+            # In place of the old one, under its number: what waits on it notices nothing.
             with self._bind() as fresh:
                 os.dup2(fresh.fileno(), self._listener.fileno(), inheritable=False)
 

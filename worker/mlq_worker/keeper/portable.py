@@ -45,7 +45,7 @@ def keep(leader: int, parent: int) -> None:
             os._exit(0)
         if pid == leader:
             leader = 0
-            with suppress(OSError):  # nobody listens any more
+            with suppress(OSError):  # the launcher listens no more
                 os.write(_REPORT_FD, struct.pack("=ii", os.getpid(), status))
         elif pid == 0:
             signal.sigwaitinfo(signal.valid_signals())

@@ -1,7 +1,7 @@
 """What is to be said of an attempt beside its result: an emptied log, what is left in /dev/shm.
 
 To find it out takes looks at the disk and at other processes, and either may hang. So two threads
-look, one for each, and nobody waits for them longer than `_PATIENCE_S`: then it is not said. Jobs
+look, one for each, and nothing waits for them longer than `_PATIENCE_S`: then it is not said. Jobs
 that lasted less than a second and were not killed cost nothing here.
 """
 

@@ -1,9 +1,9 @@
 """The launcher's children: a keeper for each job that runs, and what a killed keeper lost.
 
 See `keeper`. Everything below a keeper belongs to its attempt. Only when a keeper itself is killed
-do processes come to the launcher, its next subreaper; nobody can say whose they are, but it is an
-attempt whose keeper was killed, and that attempt is over. Invariant: such orphans are killed, and
-until none is left no such attempt counts as ended.
+do processes come to the launcher, its next subreaper; it cannot be told whose they are, but it is
+an attempt whose keeper was killed, and that attempt is over. Invariant: such orphans are killed,
+and until none is left no such attempt counts as ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The last line of a job's log, for the reason of its failure (`exit 1: CUDA out of memory`).
 
 It is read once, at the end of the attempt, in the launcher's thread that writes `result.json` and
-that may hang in NFS; so whoever commits the end, the worker or the reaper, has it. Only the tail of
+that may hang in NFS; so the worker or the reaper that commits the end has it. Only the tail of
 the log is read. The line goes into the queue and onto terminals: it is one printable line, bounded,
 and the values of the job's secrets are not in it.
 """

@@ -37,7 +37,7 @@ class Lanes(Generic[M]):
 
     @property
     def crowded(self) -> bool:
-        """Whether somebody waits in a lane: then there is work without any news from outside."""
+        """Whether an order waits in a lane: then there is work without any news from outside."""
         return any(lane.line for lane in self._lanes.values())
 
     def join(self, name: str, width: int, member: M) -> None:

@@ -1,7 +1,7 @@
 """Reading the secrets of a job, in the launcher, when its attempt starts.
 
 A secret comes by a file under the results root (`mlq.submit.secrets` writes it), and goes
-nowhere but into the environment of the job. A file that somebody else could have put there or read
+nowhere but into the environment of the job. A file that another user could have put there or read
 is refused: no link is followed, file and folder must be ours and closed to all others. Messages and
 results name the variable and never its value.
 """

@@ -1,4 +1,4 @@
-"""What a killed job leaves in /dev/shm: its segments are removed, what may be anybody's is named.
+"""What a killed job leaves in /dev/shm: its segments are removed, what may be another's is named.
 
 Python and PyTorch remove their segments in a helper process, which is killed with the job; then
 they take memory until the next reboot. Invariant: a file is removed only if a process of the job
@@ -122,7 +122,7 @@ def clear(before: frozenset[int], of_the_job: set[int]) -> list[str]:
     if removed:
         notes.append(f"removed what it had left in {FOLDER}: {_named(removed)}")
     if left:
-        notes.append(f"new in {FOLDER} since it began, and used by nobody: {_named(left)}")
+        notes.append(f"new in {FOLDER} since it began, and used by no process: {_named(left)}")
     return notes
 
 

@@ -31,7 +31,7 @@ class BeatLook:
 
 
 class NameWatch:
-    """Remembers since when nothing was heard of whoever else may have the name.
+    """Remembers since when nothing was heard of another that may have the name.
 
     Args:
         me: this worker.
@@ -93,7 +93,7 @@ class NameWatch:
         return look.at_s - since_s
 
     def _unheard_s(self, holder: NameHolder | None, asked_s: float, answered_s: float) -> float:
-        # A text that shows twice was not renewed between, however long nobody looked.
+        # A text that shows twice was not renewed between, however long it was not looked at.
         renewed = holder.who.worker + holder.renewed if holder is not None else ""
         text, since_s = self._heard
         if text != renewed:

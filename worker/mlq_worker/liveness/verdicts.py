@@ -48,7 +48,7 @@ class Garbled:
     """What stands in the place of a beat and is none; `shown` differs when it has changed.
 
     A job may have put it there, or a supervisor of another version wrote it. As long as it changes
-    somebody lives there; of which attempts, nobody can tell.
+    something lives there; of which attempts, it does not say.
     """
 
     shown: str
@@ -82,7 +82,8 @@ class _Watch:
 class Leases:
     """Remembers since when each lease has not been renewed, by the reaper's own clock.
 
-    A lease that shows the same end twice was not renewed between, however long nobody looked.
+    A lease that shows the same end twice was not renewed between, however long it was not looked
+    at.
 
     Args:
         lease_s: how long a lease lasts.
@@ -166,7 +167,7 @@ class BeatMonitor:
         if watch.began_s == watch.seen_s:
             self._first[attempt.key] = beat
         if isinstance(self._first.setdefault(attempt.key, beat), Garbled):
-            # Nobody can tell of what came after it whether it was written since.
+            # It cannot be told of what came after it whether it was written since.
             self._first[attempt.key] = beat
         if not isinstance(beat, Beat) or not self._is_stranger(attempt, beat):
             return ""

@@ -41,7 +41,7 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU and its memory; `free_mib` is what nobody at all has allocated.
+    """One GPU and its memory; `free_mib` is what no process at all has allocated.
 
     An `exclusive` one takes a single process that computes; beside that, nothing of it is free.
     Without `lists_processes` the driver does not say whose the memory is. A `total_mib` of 0 means

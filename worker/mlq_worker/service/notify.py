@@ -1,4 +1,4 @@
-"""How a daemon says that it is ready, and how whoever started it listens.
+"""How a daemon says that it is ready, and how the process that started it listens.
 
 The protocol is systemd's sd_notify(3): datagrams of `KEY=value` lines to the unix socket that
 $NOTIFY_SOCKET names. systemd listens for `mlq-worker.service`; `mlq worker start` listens with
@@ -26,7 +26,7 @@ class Notifier:
     """The daemon's side.
 
     Args:
-        address: the listener's socket, `@name` for an abstract one; "" if nobody listens.
+        address: the listener's socket, `@name` for an abstract one; "" if no process listens.
         status_file: keeps the last status for `mlq worker status`.
     """
 
@@ -87,7 +87,7 @@ class Heard:
 
 
 class Listener:
-    """The side of whoever starts a daemon: a socket to be named in its $NOTIFY_SOCKET.
+    """The side of the process that starts a daemon: a socket to be named in its $NOTIFY_SOCKET.
 
     Args:
         path: where the socket is to be, in a folder that only we can enter.

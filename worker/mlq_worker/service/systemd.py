@@ -35,7 +35,7 @@ def lingers() -> bool:
 
 
 def make_linger() -> bool:
-    """Ask for units to start at boot; tell whether they do now. Nobody is asked for a password."""
+    """Ask for units to start at boot; tell whether they do now. It never asks for a password."""
     return lingers() or (
         _run("loginctl", "--no-ask-password", "enable-linger").returncode == 0 and lingers()
     )
@@ -73,7 +73,7 @@ def put(unit: str, text: str) -> None:
         WorkerError: systemd does not take it.
     """
     path = unit_path(unit)
-    # Whoever could write there would have systemd run their program as us.
+    # A user who could write there would have systemd run their program as us.
     make_private_dirs(path.parent)
     write_atomically(path, text.encode())
     _do("daemon-reload")

@@ -38,7 +38,7 @@ def main() -> None:
         note(f"supervisor {os.getpid()} leaves: {why_not}")
         sys.exit(ALREADY_RUNNING)
     if os.fork():
-        os._exit(0)  # the lock is the child's too; whoever started us has no child to wait for
+        os._exit(0)  # the lock is the child's too, and our parent has no child to wait for
     residence.settle()
     note(f"supervisor {os.getpid()} started for {options.machine}")
     host = LinuxHost()

@@ -3,8 +3,8 @@
 A signal to the whole group would also end the helpers that the program needs to save its state: the
 workers of a PyTorch data loader, the `tee` behind a pipe. So a signal goes to the first process. If
 that does not handle it, as a shell that waits for its program, those that it started are looked at
-instead, and so on downwards; below a process that handles the signal nobody is told, since what it
-has started is its own business.
+instead, and so on downwards; below a process that handles the signal no process is told, since what
+it has started is its own business.
 
 `timeout` and `make` handle it for themselves, and would pass it on to the whole group or lose it on
 the way; they are stopped and passed over.
@@ -29,7 +29,7 @@ class Manner(NamedTuple):
         heeds: it has a handler, or waits for the signal.
         may_save: it handles this signal or SIGTERM.
         is_shell: it is a shell.
-        in_background: a script started it with `&`; then a trap may tell it, or nobody.
+        in_background: a script started it with `&`; then a trap may tell it, or nothing does.
         passes_on: it signals its whole group, or only a shell below it (timeout, make).
     """
 
@@ -66,7 +66,7 @@ def audience(
         table: the processes, by pid.
         manner_of: how a process takes it, by pid.
         ends: whether it ends the job (SIGTERM): then all are told if none of them handles it.
-        first_only: whether nobody but the first process is told.
+        first_only: whether only the first process is told.
     """
     walk = _Walk(table, manner_of, ends)
     told, awaited = walk.down(first)
@@ -108,7 +108,7 @@ class _Walk:
         if not told and self._ends:  # a `sleep`: the trap runs when it has ended
             held_up = below(dict(self._table), [one.pid for one in foreground])
             told = [*foreground, *held_up.values()]
-        # The trap tells these, if anybody does, and what it told may still save its state.
+        # The trap tells these, if anything does, and what it told may still save its state.
         return [process, *told], [process, *awaited, *self._saving(apart)]
 
     def _saving(self, processes: list[Process]) -> list[Process]:

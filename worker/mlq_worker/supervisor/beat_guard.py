@@ -1,8 +1,9 @@
-"""Nobody's beat is overwritten that may be alive: two machines of one name have one beat file.
+"""Keeps beats that may be alive: two machines of one name have one beat file.
 
 A worker starts a supervisor only once the machine's name is its own. But the one that was given up
 for dead may come back, with its supervisor. A beat that another host wrote is therefore left alone
-until it has not changed for `dead_s`; whoever finds such a beat in its file has no channel to NFS.
+until it has not changed for `dead_s`; a supervisor that finds such a beat in its file has no
+channel to NFS.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class BeatGuard:
     Args:
         supervisor_id: ours.
         host_id: of this host; "": not known, and then nothing is guarded.
-        dead_beat: `<supervisor id>:<counter>` of a beat that was found to be nobody's any more.
+        dead_beat: `<supervisor id>:<counter>` of a beat that was found to belong to no supervisor
+            any more.
         dead_s: how long an unchanged beat means death.
         gap_s: looks farther apart than this prove nothing about the time between them.
     """

@@ -23,7 +23,7 @@ class Launcher(Protocol):
         """Kill it, if it is not dead yet, and wait for nothing."""
 
     def keep_going(self) -> None:
-        """Let it go on if somebody has stopped it."""
+        """Let it go on if a user has stopped it."""
 
     def buried(self) -> bool:
         """Return whether it is dead and nothing is left of what it started; kill what is left."""

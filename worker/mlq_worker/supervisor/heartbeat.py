@@ -1,9 +1,9 @@
 """The sign of life on NFS, written by a thread of its own.
 
-NFS hangs for minutes at a time; the thread that holds the clock may not. So this thread alone
+NFS hangs for minutes at a time; the thread that holds the clock must not. So this thread alone
 writes the beat and hands over when each beat began and ended. Invariant: a beat counts from the
 moment its writing began, and only once it has been completed; and only in the queue's results root,
-looked at with each beat. In another folder nobody sees it.
+looked at with each beat. In another folder no reaper sees it.
 """
 
 from __future__ import annotations

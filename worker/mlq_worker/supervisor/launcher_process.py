@@ -84,7 +84,7 @@ class LauncherProcess:
         os.kill(self.pid, signal.SIGKILL)
 
     def keep_going(self) -> None:
-        """Let it go on if somebody has stopped it: nobody could start or end a job meanwhile."""
+        """Let it go on if a user has stopped it: no job could start or end meanwhile."""
         seen = self._host.look_at(self.pid)
         if seen is not None and seen.state == "T":
             processes.send(self._host, seen, signal.SIGCONT)

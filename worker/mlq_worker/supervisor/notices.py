@@ -32,7 +32,7 @@ class Notice(NamedTuple):
         target: whose processes are meant.
         number: the signal.
         first_only: only the first process is to get it.
-        or_end: whether it announces an end; then SIGTERM goes instead if nobody handles it.
+        or_end: whether it announces an end; then SIGTERM goes instead if no process handles it.
     """
 
     target: Target
@@ -65,7 +65,7 @@ class Notices:
         """Send what is pending.
 
         Returns:
-            The jobs in which nobody handles the signal that their users asked for.
+            The jobs in which no process handles the signal that their users asked for.
         """
         if not self._pending:
             return []
@@ -98,7 +98,7 @@ class Notices:
         if notice.or_end:
             halted = {process.pid for process in found.halted}
             for process in procfs.below(table, [notice.target.pid or 0]).values():
-                if process.pid not in halted:  # somebody may have stopped it
+                if process.pid not in halted:  # a user may have stopped it
                     processes.send(self._host, process, SIGCONT)
             self._awaited[notice.target] = list(found.awaited)
 

@@ -4,7 +4,7 @@ Another host that was rightly given the name leaves alone a beat that goes on, a
 So a supervisor falls silent
 
 * while its worker is told that another holds the name, whatever still runs: those are paused at
-  `fence_s`, before anybody may call them dead;
+  `fence_s`, before a reaper may call them dead;
 * when for `dead_s` it has had no worker, and no beat could help any attempt that it holds: each has
   ended, with its result written, or is stopped by the fence for so long that only the queue can
   tell whose it is. Then it beats again once a worker's renewal has told that.

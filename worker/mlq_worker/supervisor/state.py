@@ -154,7 +154,7 @@ class Attempts:
 
     def _new(self, event: OrderReceived) -> HeldAttempt:
         # No beat has named it yet, so one after its claim does not speak for it: a worker that
-        # was frozen with the claim in its hand orders what may be somebody else's by now.
+        # was frozen with the claim in its hand orders what may be another machine's by now.
         at = event.claimed_at
         contact = fence.Contact(at, min(self._beat_at, at))
         return HeldAttempt(event.order, contact, Phase.UNHELD)

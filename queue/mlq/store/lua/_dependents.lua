@@ -5,7 +5,7 @@
 -- must not undo what a user has canceled.
 
 -- Ended jobs of which not all dependents were told are in mlq:telling. What an operation cannot
--- tell in time is told later, by whoever asks (tell.lua): so nobody is forgotten if the caller dies.
+-- tell in time is told later, by the next that asks (tell.lua): so none is forgotten if the caller dies.
 -- They are told in order of submission: those that stand together in a list enter it together, and in
 -- any other order each operation would have to rewrite most of the list. Many are sorted first.
 local TELL_AT_ONCE, SORT_FOR_ONE = 500, 5

@@ -67,7 +67,7 @@ if args.queue_id then
   end
 end
 
--- A number that stands in the queue, or `otherwise` (0 if left out). Somebody may have put anything
+-- A number that stands in the queue, or `otherwise` (0 if left out). A client may have put anything
 -- there, and what is infinite or no number at all cannot even be told.
 local function number_or(text, otherwise)
   local value = tonumber(text or '')
@@ -105,7 +105,7 @@ local function write_name(record)
 end
 
 -- Whether the worker that is recorded ran before this one on the same host: a restored backup may
--- bring it back. Whoever sends `held_by` was given the name, so that one had ended.
+-- bring it back. The sender of `held_by` was given the name, so that one had ended.
 local function is_predecessor(key, mine)
   local record = redis.call('HMGET', key, 'host_id', 'boot_id', 'pid_ns', 'pid_start')
   return record[1] == mine.host_id and (record[2] ~= mine.boot_id
@@ -190,7 +190,7 @@ local function add_row(rows, id, fields)
 end
 
 -- The last job number given out. It may have been put back, or be none at all; but no number up to
--- that of a job that exists is ever given out again. Larger ones than this are nobody's.
+-- that of a job that exists is ever given out again. Larger ones than this belong to no job.
 local LARGEST_NUMBER = 999999999999
 local function last_number()
   local text = redis.call('GET', 'mlq:last_number') or ''
@@ -232,7 +232,7 @@ local function priority_of(class)
   return number_or(string.match(class, '^p(-?%d+)%.'))
 end
 
--- Count a field of a job up. A number that somebody spoilt counts as 0: it must not keep all jobs
+-- Count a field of a job up. A number that was spoilt counts as 0: it must not keep all jobs
 -- behind it waiting for ever.
 local function count_up(key, field)
   local value = redis.call('HGET', key, field)
@@ -249,7 +249,7 @@ end
 local DELETED_TTL_S = 30 * 86400
 
 -- Note that a running attempt's job was deleted by rq's tools, which know nothing of leases: then its
--- id still stands in mlq:jobs. Return whether the job is gone, so or otherwise. Whoever meets such an
+-- id still stands in mlq:jobs. Return whether the job is gone, so or otherwise. The script that meets such an
 -- attempt drops it where it stands; its machine ends it with its next renewal.
 local function note_if_gone(id)
   if redis.call('EXISTS', job_key(id)) == 1 then
@@ -282,7 +282,7 @@ local function note_start(id, machine, how)
     return
   end
   local key, entry = 'mlq:starts:' .. word, machine .. ' ' .. how .. ' '
-  -- Thousands of short jobs that all start well are told from one alone by nobody.
+  -- Thousands of short jobs that all start well cannot be told from one alone.
   local newest = how == 'good' and redis.call('LINDEX', key, 0) or ''
   if string.sub(newest or '', 1, #entry) ~= entry then
     redis.call('LPUSH', key, entry .. id)

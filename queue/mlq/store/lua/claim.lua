@@ -76,7 +76,7 @@ local function start(id, class)
   settle_lists() -- the next head is looked for in the list
   local attempt = count_up(key, 'mlq_attempt')
   if redis.call('HDEL', key, 'mlq_restored') == 1 then
-    -- The next numbers may be those of attempts that nobody wrote down: on a full results root there
+    -- The next numbers may be those of attempts that were not written down: on a full results root there
     -- is neither a newer copy nor a result of theirs.
     attempt = redis.call('HINCRBY', key, 'mlq_attempt', UNWRITTEN)
   end

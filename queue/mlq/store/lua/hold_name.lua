@@ -1,7 +1,7 @@
 -- hold_name(record, expected?) -> {holder}
 --   record    {machine, worker, host_id, boot_id, host, pid, pid_start, pid_ns}: who wants the name
 --   expected  {worker, renewed}: who had the name when the caller made sure that it may take it;
---             left out if nobody had
+--             left out if no worker had
 --   holder    who has the name now: the caller, if nothing has changed since
 -- A machine's name has one worker at a time. Not cached: the same worker has it already.
 local key = name_key(args.record.machine)

@@ -1,5 +1,5 @@
 -- hold_role(role, machine, ttl_s, instead_of) -> {holder, shown}
---   instead_of  the role is taken from whoever showed this and shows nothing else yet, or ''
+--   instead_of  the role is taken from the machine that showed this and shows nothing else yet, or ''
 --   holder      the machine that has the role now: the caller, if it was free or the caller's already
 --   shown       text that changes with every renewal
 -- The key expires by this server's clock. If that is set back, the key stays; so others look for how

@@ -19,7 +19,7 @@
 --             again, and the others were made
 --   untold  of how many ended jobs dependents are still to be told (see tell)
 --   revived [[parent, id]]: jobs put back that were canceled because of a parent run again here
--- The one way a job changes its state after it was submitted, but for being claimed. Whoever ends
+-- The one way a job changes its state after it was submitted, but for being claimed. What ends
 -- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
 -- job that would go back to the queue is canceled instead. And a job that is run again waits for
 -- those of its parents that have not ended.

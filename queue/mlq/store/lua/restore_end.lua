@@ -2,7 +2,7 @@
 --   queue    the id of the queue that was made anew; it is this one from now on
 --   root     its results root
 --   pause_s  how long after the beginning the first job may be given out: by then each machine that
---            runs an attempt nobody wrote down has renewed it, or has paused it
+--            runs an attempt that was not written down has renewed it, or has paused it
 --   jobs     how many jobs it has; pause_s: what is left of the pause
 --   holds    the id of the queue that is here instead; then nothing was changed
 local earlier = cached_reply()

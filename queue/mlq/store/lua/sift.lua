@@ -6,7 +6,7 @@
 --   from, skip, limit   which part of the index: from this score on, without the first ones, so many
 --   found   [[id, name]] in order of submission
 --   next    {from, skip} of the next part; left out if this was the last
--- Finds jobs among many without sending all of them to whoever asks. It only sifts: what a glob means
+-- Finds jobs among many without sending all of them to the client that asks. It only sifts: what a glob means
 -- beyond its literal parts is decided by the caller. Read-only.
 local function is_wanted(state, held)
   if not next(args.wanted) then
