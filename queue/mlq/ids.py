@@ -48,6 +48,12 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def sweep_number(job_id: str) -> int:
+    """Return the number of the sweep whose member this is; 0 if it is none."""
+    match = _JOB_ID.fullmatch(job_id)
+    return int(match[1]) if match and match[2] is not None else 0
+
+
 def is_valid_id(text: str) -> bool:
     """Return whether this can be the id of any job, also of one enqueued with plain rq."""
     return _RQ_ID.fullmatch(text) is not None

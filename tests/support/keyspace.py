@@ -57,7 +57,60 @@ def problems(client: redis.Redis) -> list[str]:
         for job_id, row in zip(snapshot.jobs, snapshot.hashes(), strict=True)
         for what in _job(snapshot, job_id, *row)
     ]
-    return [*found, *_lists(snapshot), *_orphans(snapshot), *_templates(snapshot)]
+    return [
+        *found,
+        *_lists(snapshot),
+        *_orphans(snapshot),
+        *_templates(snapshot),
+        *_sweeps(snapshot),
+    ]
+
+
+def _sweeps(keys: Snapshot) -> list[str]:
+    """Return what of sweeps does not fit the jobs."""
+    numbers = {one.split(":")[2] for one in keys.keys if one.startswith("mlq:sweep:")}
+    found = []
+    for number in numbers:
+        key = f"mlq:sweep:{number}"
+        if key not in keys.keys:
+            found.append(f"{key} is missing")
+            continue
+        latest = {int(one) for one in keys.client.hvals(f"mlq:members:{number}")}
+        found += [f"{number}_{one}: {what}" for one, what in _members(keys, number, latest)]
+        if max(latest, default=-1) >= int(keys.client.hget(key, "next") or 0):
+            found.append(f"{key}: the next index is taken")
+    return found
+
+
+def _members(keys: Snapshot, number: str, latest: set[int]) -> list[tuple[int, str]]:
+    states = {state: _bits(keys, f"mlq:sweep:{number}:{state}") for state in State}
+    held, replaced = (_bits(keys, f"mlq:sweep:{number}:{one}") for one in ("held", "replaced"))
+    ended = keys.members("mlq:ended_members")
+    found = []
+    for job_id in keys.jobs:
+        owner, _, index = job_id.partition("_")
+        if owner != number or not index.isdigit():
+            continue
+        at, key = int(index), f"rq:job:{job_id}"
+        status = (keys.client.hget(key, "status") or b"").decode()
+        stands = at in latest
+        expected = {State(status)} if stands or status == State.STARTED else set()
+        marked = {state for state, bits in states.items() if at in bits}
+        if marked != expected:
+            found.append((at, f"{status}, and noted as {marked}"))
+        if (at in replaced) == stands:
+            found.append((at, f"stands for its member: {stands}, replaced: {at in replaced}"))
+        is_held = status == State.DEFERRED and keys.client.hexists(key, "mlq_held")
+        if stands and (at in held) != is_held:
+            found.append((at, f"held: {is_held}, and noted: {at in held}"))
+        if (status in ENDED) != bool(ended[job_id]):
+            found.append((at, f"{status}, and among the ended members: {ended[job_id]}"))
+    return found
+
+
+def _bits(keys: Snapshot, key: str) -> set[int]:
+    raw = keys.client.get(key) or b""
+    return {8 * at + bit for at, byte in enumerate(raw) for bit in range(8) if byte & (0x80 >> bit)}
 
 
 def _templates(keys: Snapshot) -> list[str]:

@@ -141,7 +141,7 @@ class Sandbox:
     def spec_of(self, job_id: str) -> dict[str, Any]:
         """Return the description of a job, defaults included."""
         store = self.queue().store
-        rows = store.reads.rows(("mlq_spec", "created_at"), [job_id])
+        rows = store.reads.rows(("mlq_spec", "created_at", "mlq_member"), [job_id])
         (text,) = whole_specs(store.client, [Raw(*row) for row in rows])
         found: dict[str, Any] = json.loads(json.dumps(asdict(parse_spec(text))))
         return found

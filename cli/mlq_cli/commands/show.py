@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     check_choice(args, "show")
     queue = open_queue()
     jobs = queue.with_conditions(queue.views(chosen(queue, args)))
-    rows = queue.store.reads.rows(("mlq_spec", "created_at"), [job.id for job in jobs])
-    raws = [Raw(*row) for row in rows]
+    stored = ("mlq_spec", "created_at", "mlq_member")
+    raws = [Raw(*row) for row in queue.store.reads.rows(stored, [job.id for job in jobs])]
     specs = whole_specs(queue.store.client, raws)
     found = {raw.id: given(spec) for raw, spec in zip(raws, specs, strict=True)}
     variables = {job.id: found.get(job.id) or given("") for job in jobs}

@@ -34,12 +34,14 @@ from mlq.settings.settings import Settings
 from mlq.store.job_hashes import returned
 from mlq.store.store import Store
 from mlq.submit import python_arguments
-from mlq.submit.numbering import store_all
 from mlq.units import utc_iso
 
 if TYPE_CHECKING:
     from mlq.api.many import Retried
+    from mlq.api.submitting import Submitter
+    from mlq.api.sweeps import HowSwept, SweepReport
     from mlq.submit.submission import Options, Submission
+    from mlq.sweeps.plan import SweepPlan
 
 WAIT_POLL_S = 0.25
 
@@ -128,27 +130,43 @@ class Queue:
             typed: whether a parser made them, which lets no wrong type through. Otherwise types
                 are checked, too, which takes longer than all the rest.
         """
-        from mlq.api.selecting import with_parents
+        ids = self._submitter().submit(submissions, typed=typed)
+        return [Job(job_id, self) for job_id in ids]
+
+    def submit_sweep(
+        self,
+        plan: SweepPlan,
+        submission: Submission,
+        *,
+        typed: bool = False,
+        **options: Unpack[HowSwept],
+    ) -> SweepReport:
+        """Enqueue a sweep: those of its members that are new, failed, were canceled or are missing.
+
+        Args:
+            plan: its members.
+            submission: what they have in common; its command and its name are left out of account.
+            typed: as for `submit`.
+            options: see `mlq.api.sweeps.SweepOptions`.
+
+        Raises:
+            InvalidInputError: an option cannot be used; nothing was enqueued.
+            JobNotFoundError: `after` names a job that does not exist.
+        """
+        from mlq.api.sweeps import SweepOptions
+
+        how = SweepOptions(**options)
+        submitter = self._submitter()
+        return submitter.submit_sweep(plan, submission, how, self.progress, typed=typed)
+
+    def _submitter(self) -> Submitter:
+        from mlq.api.submitting import Submitter
         from mlq.jobs.signing import load_key
-        from mlq.server.acknowledged import acknowledge
-        from mlq.submit.passing import prepare
 
         if self._key is None:
             self._key = load_key(self.settings.key_file)
         at = utc_iso(self._clock())
-        # Before numbers are drawn: what cannot be used shall not use them up.
-        placed = with_parents(self.store, submissions, self._tell_once)
-        prepared = prepare(placed, at, self.settings, self._environ, self._key, typed=typed)
-        prepared = prepared.with_code(self.settings, self.store.client)
-        prepared.keep_secrets(self.layout, self.store.client)
-        signed = store_all(self.store, prepared.checked, self._key, at)
-        if acknowledge(self.settings, [job.spec.id for job in signed]):
-            from mlq.server import known  # it costs a fifth of `mlq enqueue`, and once is enough
-
-            known.remember(self.settings)
-        for text in prepared.notices():
-            self._tell_once(text)
-        return [Job(job.spec.id, self) for job in signed]
+        return Submitter(self.store, self.settings, self._environ, self._key, at, self._tell_once)
 
     def select(
         self, typed: Iterable[str], states: Collection[str] = (), eligible: Collection[str] = ()

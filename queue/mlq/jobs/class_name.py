@@ -11,13 +11,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _NAME = re.compile(
-    r"p(-?\d{1,15})\.c([1-9]\d{0,14})\.m([1-9]\d{0,14})\.g(\d{1,15})\.v(\d{1,15})(?:@(.+))?",
+    r"p(-?\d{1,15})\.c([1-9]\d{0,14})\.m([1-9]\d{0,14})\.g(\d{1,15})\.v(\d{1,15})(?:\.s([1-9]\d{0,11}))?(?:@(.+))?",
     re.ASCII | re.DOTALL,
 )
 
 
 class ClassName(NamedTuple):
-    """A name taken apart: the priority, then the fields of `mlq.jobs.request.Request`."""
+    """A name taken apart: the priority, then the fields of `mlq.jobs.request.Request`.
+
+    `sweep` is the number of the sweep whose members alone are in the class; 0 for none. So a sweep
+    can be held, or have only so many members running, however many wait.
+    """
 
     priority: int
     cores: int
@@ -25,11 +29,14 @@ class ClassName(NamedTuple):
     gpus: int
     vram_mib: int
     machine: str
+    sweep: int = 0
 
     def __str__(self) -> str:
-        """Return the name, for example `p0.c4.m8192.g1.v6000@gpu*`."""
+        """Return the name, for example `p0.c4.m8192.g1.v6000.s1042@gpu*`."""
         glob = f"@{self.machine}" if self.machine else ""
-        return f"p{self.priority}.c{self.cores}.m{self.mem_mib}.g{self.gpus}.v{self.vram_mib}{glob}"
+        sweep = f".s{self.sweep}" if self.sweep else ""
+        asked = f"c{self.cores}.m{self.mem_mib}.g{self.gpus}.v{self.vram_mib}"
+        return f"p{self.priority}.{asked}{sweep}{glob}"
 
     @classmethod
     @lru_cache(maxsize=256)  # thousands of jobs have few classes
@@ -43,4 +50,4 @@ class ClassName(NamedTuple):
         if match is None:
             return cls(0, 1, default_mem_mib, 0, 0, "")
         priority, cores, mem_mib, gpus, vram_mib = (int(part) for part in match.groups()[:5])
-        return cls(priority, cores, mem_mib, gpus, vram_mib, match[6] or "")
+        return cls(priority, cores, mem_mib, gpus, vram_mib, match[7] or "", int(match[6] or 0))

@@ -1,8 +1,8 @@
 """What a job asks of a machine, and the class of jobs that ask the same.
 
-A job class is priority + resource request. Each class is one rq queue, whose name spells the
-request out (`mlq.jobs.class_name`), so a claim looks at one head a class however many jobs wait
-behind it.
+A job class is priority + resource request, and the sweep if there is one. Each class is one rq
+queue, whose name spells that out (`mlq.jobs.class_name`), so a claim looks at one head a class
+however many jobs wait behind it.
 """
 
 from __future__ import annotations
@@ -50,21 +50,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class JobClass:
-    """Jobs of one priority (larger first) that ask for the same."""
+    """Jobs of one priority (larger first) that ask for the same, of one sweep or of none (0)."""
 
     priority: int
     request: Request
+    sweep: int = 0
 
     @property
     def name(self) -> str:
         """The name of its rq queue; see `mlq.jobs.class_name`."""
         ask = self.request
         return str(
-            ClassName(self.priority, ask.cores, ask.mem_mib, ask.gpus, ask.vram_mib, ask.machine)
+            ClassName(
+                self.priority,
+                ask.cores,
+                ask.mem_mib,
+                ask.gpus,
+                ask.vram_mib,
+                ask.machine,
+                self.sweep,
+            )
         )
 
     @classmethod
     def parse(cls, name: str, *, default_mem_mib: int) -> JobClass:
         """Read a queue's name back; `default_mem_mib` is for queues made with plain rq."""
         asked = ClassName.parse(name, default_mem_mib=default_mem_mib)
-        return cls(asked.priority, Request(*asked[1:]))
+        return cls(asked.priority, Request(*asked[1:6]), asked.sweep)

@@ -14,6 +14,7 @@ import shlex
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from mlq.ids import sweep_number
 from mlq.jobs.request import LARGEST, JobClass, Request
 from mlq.jobs.stop_signal import LONGEST_GRACE_S, PLAIN
 
@@ -143,7 +144,8 @@ class JobSpec:
     @property
     def job_class(self) -> JobClass:
         """The class the job waits in."""
-        return JobClass(self.priority, self.request)
+        sweep = 0 if self.member is None else sweep_number(self.id)
+        return JobClass(self.priority, self.request, sweep)
 
     @property
     def command(self) -> str:

@@ -14,6 +14,8 @@ JOBS = "mlq:jobs"
 UNENDED = "mlq:unended"
 ENDED = "mlq:ended"
 DELETED = "mlq:deleted"
+PAUSED = "mlq:paused"
+SWEEPS = "mlq:sweeps"
 REFUSED_NAMES = "mlq:refused_names"
 RESTORING = "mlq:restoring"
 RESTORED = "mlq:restored"
@@ -49,6 +51,11 @@ def job(job_id: str) -> str:
 def dependencies(job_id: str) -> str:
     """Return the key of the set of jobs that a job waits for."""
     return f"rq:job::{job_id}:dependencies"
+
+
+def members(number: int | str) -> str:
+    """Return the key of the hash of a sweep's members."""
+    return f"mlq:members:{number}"
 
 
 def template(digest: str) -> str:

@@ -8,6 +8,7 @@ the two on the installed rq, field by field.
 Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
 
     mlq_spec, mlq_signature   the job as submitted (`mlq.store.templates`), and its signature
+    mlq_member                what it is in its sweep, JSON
     mlq_name                  its name
     mlq_time_limit_s, mlq_retries, mlq_grace_s, mlq_signal   what its user asked for, to be shown
     mlq_needs                 what it needs of a machine, in words (`mlq.jobs.needs`)
@@ -40,6 +41,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlq.errors import WorkerError
 from mlq.jobs.needs import needs_of
+from mlq.store.templates import member_text
 
 if TYPE_CHECKING:
     from mlq.jobs.spec import JobSpec
@@ -56,13 +58,15 @@ _ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": No
 class SignedJob:
     """A job ready to be stored: its description, the canonical text and the text's signature.
 
-    `template` is what it has in common with other jobs, if it is a command's.
+    `template` is what it has in common with other jobs, if it is a command's; `member` what it is
+    in its sweep, if that is at hand as text.
     """
 
     spec: JobSpec
     text: str
     signature: str
     template: Template | None = None
+    member: str = ""
 
 
 def run_command(*argv: str) -> NoReturn:
@@ -112,6 +116,9 @@ def job_fields(job: SignedJob, template: Template | None = None) -> list[str | i
     ]
     if spec.name:
         fields += ["mlq_name", spec.name]
+    if spec.member:
+        of = spec.member
+        fields += ["mlq_member", job.member or member_text(of.name, of.key, of.params)]
     for name, default in _ALSO_SHOWN.items():
         if (value := getattr(spec, name)) != default:
             fields += [f"mlq_{name}", value]

@@ -70,6 +70,7 @@ class JobToRestore(NamedTuple):
         if template is not None:
             argv = dict_or_empty(str(fields["mlq_spec"]))["argv"]
             fields = {**fields, "mlq_spec": template.stored(argv)}
+        member = dict_or_empty(str(fields.get("mlq_member", "")))
         return {
             "id": self.id,
             "order": self.order,
@@ -85,6 +86,8 @@ class JobToRestore(NamedTuple):
             "attempt": self.attempt,
             "machine": self.machine,
             "heard": self.heard_s,
+            "sweep": str(member.get("name", "")),
+            "key": str(member.get("key", "")),
         }
 
 

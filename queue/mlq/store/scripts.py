@@ -23,7 +23,15 @@ except ImportError:
 
 # Not importlib.resources, whose import takes longer than all the rest of `mlq ls`.
 _FOLDER = Path(__file__).with_name("lua")
-_SHARED = ("_prelude", "_templates", "_waiting", "_states", "_dependents")
+_SHARED = (
+    "_prelude",
+    "_templates",
+    "_sweeps",
+    "_waiting",
+    "_states",
+    "_dependents",
+    "_new_jobs",
+)
 
 
 @cache

@@ -57,6 +57,12 @@ SIGNATURES: dict[str, Signature] = {
     "reserve_numbers": _once("count", "first", "last"),
     "raise_numbers": _repeatable("least", "last"),
     "submit": _once("common jobs templates at", "submitted", "unknown", "taken"),
+    # sweeps come
+    "open_sweep": _once("name options at", "number next held"),
+    "look_members": _repeatable("number keys", "members next"),
+    "submit_members": _once(
+        "number first common jobs templates at", "submitted", "unknown", "next"
+    ),
     # jobs move
     "claim": _once(f"fits {_CLAIMANT} lease_s lacks only?", "claims"),
     "move": _once("moves at avoid_s", "moved stale refused untold revived"),

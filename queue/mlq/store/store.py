@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mlq.store.machine_names import WorkerIdentity
     from mlq.store.record import SignedJob
     from mlq.store.replies import Claim, Expired, HeldAttempt, Moved, Renewal, Waiting
+    from mlq.store.templates import Template
 
 SUBMIT_BATCH = 500
 # Moves in one operation: few enough to hold the server for some milliseconds only.
@@ -96,7 +97,7 @@ class Store:
             JobNotFoundError: one of them comes after a job that does not exist; none is stored
                 of its batch of 500.
         """
-        from mlq.store.record import common_fields, job_fields
+        from mlq.store.record import common_fields
         from mlq.store.templates import as_args
 
         common = common_fields(at)
@@ -105,16 +106,7 @@ class Store:
             # The time of submission is put back from the job's own field.
             templates = [job.template if job.spec.submitted_at == at else None for job in some]
             batch = [
-                {
-                    "id": job.spec.id,
-                    "class": job.spec.job_class.name,
-                    "name": job.spec.name,
-                    "after": job.spec.after,
-                    "after_any": job.spec.after_any,
-                    "template": template.digest if template else "",
-                    "fields": job_fields(job, template),
-                }
-                for job, template in zip(some, templates, strict=True)
+                job_as_args(job, template) for job, template in zip(some, templates, strict=True)
             ]
             args = {"common": common, "jobs": batch, "at": at}
             args["templates"] = as_args(templates)
@@ -306,3 +298,23 @@ class Store:
         args = {"age_s": age_s, "limit": limit}
         (reply,) = self.runner.run(Operation("forget", args))
         return list(reply["forgotten"] or ())
+
+
+def job_as_args(job: SignedJob, template: Template | None) -> dict[str, Any]:
+    """Return a job that is to be stored as the Lua operations want it.
+
+    Args:
+        job: the job.
+        template: the one of which its spec is stored apart.
+    """
+    from mlq.store.record import job_fields
+
+    return {
+        "id": job.spec.id,
+        "class": job.spec.job_class.name,
+        "name": job.spec.name,
+        "after": job.spec.after,
+        "after_any": job.spec.after_any,
+        "template": template.digest if template else "",
+        "fields": job_fields(job, template),
+    }

@@ -2,9 +2,10 @@
 
 A sweep of 10,000 jobs has one environment, one folder and one request, in a kilobyte or more. So a
 job is stored as the digest of its template and its command (`lua/_templates.lua`); the template is
-its spec without the command, the id and the time of submission. What is signed, copied to the
-results root and run is the whole text; nothing but the store knows of the short one. A client that
-puts another template there breaks the signature.
+its spec without the command, the id and the time of submission, and for a member of a sweep without
+what it is there (`mlq_member`). What is signed, copied to the results root and run is the whole
+text; nothing but the store knows of the short one. A client that puts another template there breaks
+the signature.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.lenient import dict_or_empty, list_or_empty, text_of
 from mlq.store import keys
@@ -20,27 +21,34 @@ from mlq.store import keys
 if TYPE_CHECKING:
     from mlq.store.client import Client
 
-_PARTS = 4
+_PARTS = (4, 5)
 _DIGITS = 20
 _SHORT = re.compile(r"([0-9a-f]{16,}) (\[.*\])", re.DOTALL)
 # No text of a user's has a NUL: no process could be given it.
-_COMMAND, _ID, _TIME = "\0command", "\0id", "\0time"
+_COMMAND, _ID, _MEMBER, _TIME = "\0command", "\0id", "\0member", "\0time"
 
 
 class Template(NamedTuple):
-    """The four texts around command, id and time of submission in a spec that is signed.
+    """The texts around command, id, member if there is one, and time in a spec that is signed.
 
     Args:
-        parts: these texts.
+        parts: these texts: four, or five of a member of a sweep.
         digest: by which they are known.
     """
 
-    parts: tuple[str, str, str, str]
+    parts: tuple[str, ...]
     digest: str
 
-    def text(self, argv: Sequence[str], job_id: str, at: str) -> str:
-        """Return the signed text of a job that has this template."""
-        return _whole(self.parts, _json(argv), job_id, at)
+    def text(self, argv: Sequence[str], job_id: str, at: str, member: str = "") -> str:
+        """Return the signed text of a job that has this template.
+
+        Args:
+            argv: its command.
+            job_id: its id.
+            at: its time of submission, ISO.
+            member: what it is in its sweep (`member_text`).
+        """
+        return _whole(self.parts, _json(argv), job_id, at, member)
 
     def stored(self, argv: Sequence[str]) -> str:
         """Return what is stored as the spec of a job that has this template."""
@@ -53,23 +61,36 @@ def template_of(spec: str) -> Template | None:
     argv, job_id, at = (fields.get(name) for name in ("argv", "id", "submitted_at"))
     if not argv or not isinstance(argv, list) or "function" in fields:
         return None
-    marked = _json({**fields, "argv": [_COMMAND], "id": _ID, "submitted_at": _TIME})
-    before, _, rest = marked.partition(_json([_COMMAND]))
-    between, _, rest = rest.partition(_json(_ID))
-    after, _, tail = rest.partition(_json(_TIME))
-    parts = before, between, after, tail
-    if _whole(parts, _json(argv), str(job_id), str(at)) != spec:
+    holes = {"argv": [_COMMAND], "id": _ID, "member": _MEMBER, "submitted_at": _TIME}
+    if "member" not in fields:
+        del holes["member"]
+    rest, found = _json({**fields, **holes}), []
+    for hole in holes.values():
+        part, _, rest = rest.partition(_json(hole))
+        found.append(part)
+    parts = (*found, rest)
+    member = _json(fields["member"]) if "member" in fields else ""
+    if _whole(parts, _json(argv), str(job_id), str(at), member) != spec:
         return None  # an older mlq wrote it
     import hashlib  # `mlq show` only reads, and this takes as long as an empty Python
 
     return Template(parts, hashlib.sha256(_json(parts).encode()).hexdigest()[:_DIGITS])
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def _whole(parts: Sequence[str], command: str, job_id: str, at: str) -> str:
+def member_text(name: str, key: str, params: Mapping[str, str]) -> str:
+    """Return what a job is in its sweep (`mlq.jobs.spec.Member`), as its signed text has it."""
+    fields: dict[str, object] = {"key": key, "name": name}
+    return _json({**fields, "params": dict(params)} if params else fields)
+
+
+def _whole(parts: Sequence[str], command: str, job_id: str, at: str, member: str) -> str:
+    if len(parts) == max(_PARTS):
+        return (
+            f'{parts[0]}{command}{parts[1]}"{job_id}"{parts[2]}{member}{parts[3]}"{at}"{parts[4]}'
+        )
     return f'{parts[0]}{command}{parts[1]}"{job_id}"{parts[2]}"{at}"{parts[3]}'
 
 
@@ -80,11 +101,12 @@ def as_args(templates: Iterable[Template | None]) -> dict[str, str]:
 
 
 class Raw(NamedTuple):
-    """A spec as it was found: the job's id, `mlq_spec` and `created_at`."""
+    """A spec as it was found: the job's id, `mlq_spec`, `created_at` and `mlq_member`."""
 
     id: str
     spec: str
     created_at: str
+    member: str = ""
 
 
 def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
@@ -92,21 +114,39 @@ def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
     digests = sorted({match[1] for one in found if (match := _SHORT.fullmatch(one.spec))})
     if not digests:
         return [one.spec for one in found]
+    parts = _parts(client, digests)
+    return [_expanded(one, parts) for one in found]
+
+
+def shared_fields(client: Client, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what the jobs of each of these templates have in common; one that is gone is left out.
+
+    Args:
+        client: of the queue.
+        digests: of the templates.
+    """
+    return {
+        digest: dict_or_empty(_whole(parts, "[]", "", "", "{}"))
+        for digest, parts in (_parts(client, digests).items() if digests else ())
+        if len(parts) in _PARTS
+    }
+
+
+def _parts(client: Client, digests: Sequence[str]) -> dict[str, tuple[str, ...]]:
     replies = client.call("MGET", *map(keys.template, digests))
-    parts = {
+    return {
         digest: tuple(map(str, list_or_empty(text_of(reply))))
         for digest, reply in zip(digests, replies, strict=True)
         if reply is not None
     }
-    return [_expanded(one, parts) for one in found]
 
 
 def _expanded(raw: Raw, parts: Mapping[str, Sequence[str]]) -> str:
     match = _SHORT.fullmatch(raw.spec)
     template = parts.get(match[1], ()) if match else ()
-    if match is None or len(template) != _PARTS:
+    if match is None or len(template) not in _PARTS:
         return raw.spec
-    return _whole(template, match[2], raw.id, raw.created_at)
+    return _whole(template, match[2], raw.id, raw.created_at, raw.member)
 
 
 def is_short(spec: str) -> bool:

@@ -1,7 +1,7 @@
 -- Shared by every operation. The loader (scripts.py) puts in front of each of them the words of the
 -- life cycle (State, Target, ENDED, REGISTRY), then this file, then _templates.lua (what jobs have in
--- common), _waiting.lua (the lists of jobs that wait), _states.lua (where each state keeps its jobs)
--- and _dependents.lua (who waits for whom).
+-- common), _sweeps.lua (members of sweeps), _waiting.lua (the lists of jobs that wait), _states.lua
+-- (where each state keeps its jobs), _dependents.lua (who waits for whom) and _new_jobs.lua.
 --
 -- Calling convention of every operation:
 --   header   the comment at the top of a script says what it is sent and what it replies, as
@@ -53,6 +53,9 @@
 --              mlq:restoring          while the queue is made anew from the results root, JSON: how far
 --              mlq:restoring:renumbered   hash: old id -> new id of what was enqueued meanwhile
 --              mlq:restored           it was made anew just now: nothing is given out yet; expires
+--              mlq:paused             the queue gives nothing out, as its user wants: why
+--              mlq:sweeps  mlq:sweep:<number>  mlq:sweep:<number>:<state>  mlq:members:<number>
+--              mlq:ended_members      see _sweeps.lua
 --              mlq:copier             the machine that keeps the copy on the results root; expires
 --              mlq:wake               channel: 'work' (a job waits) or 'stop' (one is to be stopped)
 

@@ -2,6 +2,7 @@
 
 -- Take a job out of wherever its state keeps it.
 local function leave(id, state, class)
+  unnote_state(id, state)
   if state == State.QUEUED then
     leave_list(class, id)
     redis.call('HDEL', 'mlq:reservations', id)
@@ -42,6 +43,7 @@ local function enter(id, state, class, fresh, due)
   elseif state ~= State.STARTED then
     redis.call('ZADD', 'mlq:unended', order_of(id), id)
   end
+  note_state(id, state)
   redis.call('HSET', job_key(id), 'status', state)
 end
 

@@ -1,20 +1,26 @@
 -- What jobs have in common is kept once: their template, which is their spec without the command, the
 -- id and the time of submission. In the hash of such a job `mlq_spec` is "<digest> <command, JSON>".
+-- Of a member of a sweep what it is there is left out, too; that stands in `mlq_member`.
 --
---   mlq:template:<digest>  JSON: the four texts around command, id and time
+--   mlq:template:<digest>  JSON: the four texts around command, id and time, or the five around
+--                          command, id, member and time
 --   mlq:template_uses      digest -> how many jobs have it; without any, it goes. (A job that rq's
 --                          tools delete is counted for ever.)
 
 -- The spec as it was signed; as it is if it has no template, or that is gone or a stranger's.
-local function whole_spec(id, spec, created_at)
+local function whole_spec(id, spec, created_at, member)
   local digest, command = string.match(spec, '^(%x+) (%[.*%])$')
   local template = digest and redis.pcall('GET', 'mlq:template:' .. digest)
   local readable, part = pcall(cjson.decode, template)
-  if not readable or type(part) ~= 'table' or #part ~= 4 then
+  if not readable or type(part) ~= 'table' or #part ~= 4 and #part ~= 5 then
     return spec
   end
+  local rest = { part[3], '"', created_at, '"', part[4] }
+  if #part == 5 then
+    rest = { part[3], member, part[4], '"', created_at, '"', part[5] }
+  end
   local made, whole = pcall(table.concat,
-    { part[1], command, part[2], '"', id, '"', part[3], '"', created_at, '"', part[4] })
+    { part[1], command, part[2], '"', id, '"', unpack(rest) })
   return made and whole or spec
 end
 

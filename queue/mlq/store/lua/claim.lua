@@ -13,8 +13,9 @@
 local earlier = cached_reply()
 if earlier then return earlier end
 
--- While the queue is made anew, and until all that may still run have said so (restore_end).
-if redis.call('EXISTS', 'mlq:restoring', 'mlq:restored') > 0 then
+-- While the queue is made anew, and until all that may still run have said so (restore_end); and
+-- while its user lets it give nothing out.
+if redis.call('EXISTS', 'mlq:restoring', 'mlq:restored', 'mlq:paused') > 0 then
   return reply({ claims = {} })
 end
 
@@ -36,6 +37,9 @@ end
 -- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
 -- Where jobs are passed over because the machine lacks something, it looks farther.
 local function head_of(class)
+  if is_blocked(class) then
+    return nil
+  end
   local key = list_key(class)
   local lacks = args.lacks[class]
   for _, id in ipairs(redis.call('LRANGE', key, 0, (lacks and LOOK_PAST or LOOK_AHEAD) - 1)) do
@@ -87,9 +91,9 @@ local function start(id, class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)
   enter(id, Target.CLAIM, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
-    'mlq_failures', 'mlq_folder_faults', 'created_at')
+    'mlq_failures', 'mlq_folder_faults', 'created_at', 'mlq_member')
   return { id = id, attempt = attempt, class = class, signature = job[2] or '',
-    spec = whole_spec(id, job[1] or '', job[6] or ''), losses = number_or(job[3]),
+    spec = whole_spec(id, job[1] or '', job[6] or '', job[7] or ''), losses = number_or(job[3]),
     failures = number_or(job[4]), folder_faults = number_or(job[5]) }
 end
 

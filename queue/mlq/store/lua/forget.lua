@@ -26,6 +26,7 @@ for _, id in ipairs(ids) do
   redis.call('ZREM', 'mlq:jobs', id)
   redis.call('ZREM', 'mlq:unended', id)
   redis.call('ZREM', 'mlq:ended', id)
+  forget_member(id, job[1])
 end
 
 local function is_empty(class)

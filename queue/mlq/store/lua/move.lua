@@ -115,6 +115,7 @@ local function make(move)
     if ENDED[to] then
       redis.call('HSETNX', key, 'ended_at', args.at)
       has_ended(move.id, to)
+      note_end(move.id, to)
     end
     moved[#moved + 1] = move.id
   else

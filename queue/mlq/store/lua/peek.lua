@@ -1,11 +1,14 @@
 -- peek() -> {heads, reservations}
 --   heads         [{class, id, length, enqueued_at, order, timeout_s, needs}]: the first job of each non-empty class
+--                 that may be claimed at all: none while the queue is paused, none of a sweep that is
+--                 held or of which as many run as may
 --   reservations  {id: machine}
 -- Read-only but for one thing: a job that came by plain rq gets its place in line.
 local heads = {}
+local paused = redis.call('EXISTS', 'mlq:paused') == 1
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
-  local id = redis.call('LINDEX', key, 0)
-  if id then
+  local id = not paused and redis.call('LINDEX', key, 0)
+  if id and not is_blocked(class_of(key)) then
     local job = redis.call('HMGET', job_key(id), 'enqueued_at', 'timeout', 'mlq_needs')
     heads[#heads + 1] = {
       class = class_of(key),

@@ -1,6 +1,7 @@
 -- restore_jobs(jobs, templates, drop, renumbered, in_line) -> {restored, kept}
 --   jobs      [{id, order, class, name, state, template, fields, pending, due?, ended, results, attempt,
---             machine, heard}], those submitted last first
+--             machine, heard, sweep, key}], those submitted last first
+--               sweep, key   the name of its sweep and what it is known by there; '' if it is of none
 --               template   digest of what it has in common with others, or ''
 --               fields   flat list of all hash fields
 --               pending  ids of the jobs it waits for
@@ -34,6 +35,33 @@ local function drop(id)
   for _, index in ipairs({ 'mlq:jobs', 'mlq:unended', 'mlq:ended' }) do
     redis.call('ZREM', index, id)
   end
+  forget_member(id, job[1])
+end
+
+-- Let a job stand for its member, unless a later one does.
+local function join_sweep(job)
+  local number, index = string.match(job.id, '^([1-9]%d*)_(%d+)$')
+  if job.sweep == '' or not number or tonumber(index) >= MEMBERS_AT_MOST then
+    return
+  end
+  local key, members = sweep_key(number), members_key(number)
+  redis.call('HSETNX', key, 'name', job.sweep)
+  known_sweeps[number] = true
+  redis.call('HSET', key, 'next', math.max(number_or(redis.call('HGET', key, 'next')), index + 1))
+  local named = number_or(redis.call('HGET', 'mlq:sweeps', job.sweep))
+  if tonumber(number) > named then
+    redis.call('HSET', 'mlq:sweeps', job.sweep, number)
+  end
+  local other = redis.call('HGET', members, job.key)
+  if other and tonumber(other) > tonumber(index) then
+    replace_member(number, index)
+  else
+    redis.call('HSET', members, job.key, index)
+    if other and other ~= index then
+      replace_member(number, other)
+    end
+  end
+  note_state(job.id, job.state)
 end
 
 local function run(job)
@@ -96,6 +124,7 @@ for _, job in ipairs(args.jobs) do
       redis.call('XADD', stream, string.format('%.0f-%d', at, i), unpack(result[2]))
     end
     place(job, old or args.in_line)
+    join_sweep(job)
     if old then
       drop(old)
       redis.call('HSET', 'mlq:restoring:renumbered', old, job.id)

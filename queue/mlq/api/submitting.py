@@ -1,0 +1,93 @@
+"""How jobs and sweeps get into the queue: checked, with their code, numbered, signed and stored.
+
+Everything that can be refused is refused before a number is drawn, and code and secrets are on the
+results root before the queue hears of a job that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlq.api.selecting import with_parents
+from mlq.errors import InvalidInputError
+from mlq.files.layout import Layout
+from mlq.settings.settings import Settings
+from mlq.store.store import Store
+from mlq.submit.numbering import store_all
+from mlq.submit.passing import Prepared, prepare
+
+if TYPE_CHECKING:
+    from mlq.api.sweeps import SweepOptions, SweepReport
+    from mlq.submit.submission import Submission
+    from mlq.sweeps.plan import SweepPlan
+
+
+class Submitter(NamedTuple):
+    """Puts submissions into a queue.
+
+    Args:
+        store: the queue.
+        settings: of this installation.
+        environ: the caller's variables.
+        key: the signing key.
+        at: the time of submission, ISO.
+        tell: hears what the user should know.
+    """
+
+    store: Store
+    settings: Settings
+    environ: Mapping[str, str]
+    key: bytes
+    at: str
+    tell: Callable[[str], None]
+
+    def submit(self, submissions: Sequence[Submission], *, typed: bool) -> list[str]:
+        """Submit jobs; see `mlq.api.queue.Queue.submit`. Returns their ids."""
+        prepared = self._prepared(submissions, typed=typed)
+        signed = store_all(self.store, prepared.checked, self.key, self.at)
+        ids = [job.spec.id for job in signed]
+        self._acknowledge(ids, prepared)
+        return ids
+
+    def submit_sweep(
+        self,
+        plan: SweepPlan,
+        submission: Submission,
+        options: SweepOptions,
+        progress: Callable[[int, int], None],
+        *,
+        typed: bool,
+    ) -> SweepReport:
+        """Submit a sweep; see `mlq.api.queue.Queue.submit_sweep`."""
+        from mlq.api.sweeps import CheckedPlan, SweepSubmitter
+        from mlq.submit.members import CheckedMember, submissions_of
+
+        options.check()
+        if not plan.members:
+            raise InvalidInputError(f"sweep {plan.name} has no members", why="nothing would run")
+        prepared = self._prepared(submissions_of(plan, submission), typed=typed)
+        members = [*map(CheckedMember, plan.members, prepared.checked)]
+        checked = CheckedPlan(plan.name, members, plan.varying, self.at)
+        layout = Layout(self.settings.root)
+        report = SweepSubmitter(self.store, layout, checked, self.key, progress).submit(options)
+        self._acknowledge([str(report.number)], prepared)
+        return report
+
+    def _prepared(self, submissions: Sequence[Submission], *, typed: bool) -> Prepared:
+        placed = with_parents(self.store, submissions, self.tell)
+        prepared = prepare(
+            placed, self.at, self.settings, self.environ, self.key, typed=typed
+        ).with_code(self.settings, self.store.client)
+        prepared.keep_secrets(Layout(self.settings.root), self.store.client)
+        return prepared
+
+    def _acknowledge(self, ids: Sequence[str], prepared: Prepared) -> None:
+        from mlq.server.acknowledged import acknowledge
+
+        if acknowledge(self.settings, ids):
+            from mlq.server import known  # it costs a fifth of `mlq enqueue`, and once is enough
+
+            known.remember(self.settings)
+        for text in prepared.notices():
+            self.tell(text)

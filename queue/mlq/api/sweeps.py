@@ -1,0 +1,275 @@
+"""What the queue does with a sweep that is enqueued, for the first time or again.
+
+A sweep is a set with a name: of its members only those are made that are new, failed, were
+canceled or are missing (`mlq.sweeps.standing`). How each member stands is looked at first; then
+they are made a batch at a time. A batch of which a member does not stand as it was seen is refused,
+so two shells that enqueue the same sweep make each member once. A client that is killed in between
+has made some of them; enqueueing the sweep again makes the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypedDict
+
+from mlq.code.changes import changed_files
+from mlq.errors import InvalidInputError, QueueRefusedError
+from mlq.files.layout import Layout
+from mlq.jobs.spec import Code
+from mlq.lenient import dict_or_empty
+from mlq.store.store import Store
+from mlq.store.sweeps import MADE, Made, Opened, look_members, open_sweep, submit_members
+from mlq.store.templates import shared_fields
+from mlq.submit.members import CheckedMember, MemberSigner
+from mlq.sweeps.standing import AGAIN, DONE, ORDER, Again, Seen, Standing
+
+_TRIES = 1000
+_NAMED = 4
+
+Progress = Callable[[int, int], None]
+Packs = tuple[str, ...]
+"""The packs of a job's code, the project's first; none if it runs in the live folder."""
+
+
+class SweepReport(NamedTuple):
+    """What became of a sweep that was enqueued.
+
+    Args:
+        number: its job number.
+        name: its name.
+        members: how its members stood: `new`, `done`, `failed`, ... -> how many.
+        ids: of the jobs that were made.
+        other_code: how many of the done ran other code than is enqueued now, and were left alone.
+        changed: the files in which that code differs, as far as that can be told.
+        let_go: why the sweep was held until now, since its first members failed; "" if it was not.
+    """
+
+    number: int
+    name: str
+    members: Mapping[str, int]
+    ids: tuple[str, ...]
+    other_code: int = 0
+    changed: tuple[str, ...] = ()
+    let_go: str = ""
+
+    @property
+    def enqueued(self) -> int:
+        """How many jobs were made."""
+        return len(self.ids)
+
+    def lines(self) -> list[str]:
+        """Return what a person is told."""
+        total = sum(self.members.values())
+        parts = ", ".join(f"{self.members[one]} {one}" for one in ORDER if self.members.get(one))
+        noun = "member" if total == 1 else "members"
+        head = f"sweep {self.number} {self.name}: {total} {noun}: {parts}"
+        lines = [f"{head}; {self.enqueued} enqueued"]
+        if self.other_code:
+            lines.append(
+                f"  {self.other_code} of the done ran other code{self._which()}: "
+                "--again code runs them"
+            )
+        if self.let_go:
+            lines.append(f"  it was held ({self.let_go}), and is let go")
+        return lines
+
+    def _which(self) -> str:
+        if not self.changed:
+            return ""
+        named, more = self.changed[:_NAMED], len(self.changed) - _NAMED
+        also = f" and {more} more" if more > 0 else ""
+        return f" ({', '.join(named)}{also} changed)"
+
+
+class HowSwept(TypedDict, total=False):
+    """What `Queue.submit_sweep` takes beside a sweep; see `SweepOptions`."""
+
+    again: Again
+    max_running: int | None
+    max_fails: int | None
+
+
+class SweepOptions(NamedTuple):
+    """How a sweep is enqueued.
+
+    Args:
+        again: which members that are done run again: "" none, "code" those that ran other code,
+            "all" all of them.
+        max_running: how many members may run at once; 0: any number; None: as it was.
+        max_fails: if the first so many ends are failures, the rest is held; 0: never; None: as it
+            was, 5 of a new one.
+    """
+
+    again: Again = ""
+    max_running: int | None = None
+    max_fails: int | None = None
+
+    def check(self) -> None:
+        """Check them; raises InvalidInputError."""
+        if self.again not in AGAIN:
+            raise InvalidInputError(
+                f"--again {self.again} is not known", fix="--again code, or --again all"
+            )
+        for name, value in (("max-running", self.max_running), ("max-fails", self.max_fails)):
+            if value is not None and not 0 <= value < 10**6:
+                raise InvalidInputError(
+                    f"--{name} {value} cannot be used", why="it is a number of members, or 0"
+                )
+
+    def as_fields(self) -> dict[str, str]:
+        """Return what is noted of them with the sweep."""
+        fields = {}
+        if self.max_running is not None:
+            fields["max_running"] = str(self.max_running)
+        if self.max_fails is not None:
+            fields["max_fails"] = str(self.max_fails)
+        return fields
+
+
+class CheckedPlan(NamedTuple):
+    """A sweep that can be enqueued.
+
+    Args:
+        name: of the sweep.
+        members: in their order.
+        varying: the names of the parameters of which there is more than one value.
+        at: the time of submission, ISO.
+    """
+
+    name: str
+    members: Sequence[CheckedMember]
+    varying: tuple[str, ...]
+    at: str
+
+
+class SweepSubmitter:
+    """Enqueues one sweep.
+
+    Args:
+        store: the queue.
+        layout: of its results root, to name files of code that changed.
+        checked: the sweep.
+        key: the signing key.
+        progress: is told how many members of how many are made.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        layout: Layout,
+        checked: CheckedPlan,
+        key: bytes,
+        progress: Progress = lambda _done, _of: None,
+    ) -> None:
+        self._store, self._layout, self._key, self._progress = store, layout, key, progress
+        self._checked = checked
+        self._packs = packs_of(checked.members[0].checked[1].code)
+        self._theirs: dict[str, Packs | None] = {}
+
+    def submit(self, options: SweepOptions) -> SweepReport:
+        """Make the members that are to run; when this returns, they are on the queue's disk.
+
+        Raises:
+            JobNotFoundError: they come after a job that does not exist.
+            QueueRefusedError: others change the sweep all the time.
+        """
+        noted = {**options.as_fields(), "varying": json.dumps(self._checked.varying)}
+        opened = open_sweep(self._store, self._checked.name, noted, self._checked.at)
+        standings, free = self._look(opened.number, self._checked.members)
+        made = self._make(opened, options, standings, free)
+        others = self._left_with_other_code(standings, options)
+        return SweepReport(
+            opened.number,
+            self._checked.name,
+            Counter(one.word for one in standings),
+            tuple(made),
+            len(others),
+            changed_files(self._layout, self._packs, self._distinct(others)),
+            opened.held,
+        )
+
+    def _left_with_other_code(
+        self, standings: Sequence[Standing], options: SweepOptions
+    ) -> list[Standing]:
+        if options.again:
+            return []
+        return [one for one in standings if one.word == DONE and one.other_code]
+
+    def _distinct(self, standings: Iterable[Standing]) -> list[Packs]:
+        found = dict.fromkeys(self._theirs.get(one.seen.spec) for one in standings)
+        return [packs for packs in found if packs]
+
+    def _make(
+        self,
+        opened: Opened,
+        options: SweepOptions,
+        standings: Sequence[Standing],
+        free: int,
+    ) -> list[str]:
+        signer = MemberSigner(opened.number, self._checked.name, self._key)
+        left = list(zip(self._checked.members, standings, strict=True))
+        was_held, done, tries = bool(opened.held), list[str](), 0
+
+        def wanted() -> list[tuple[CheckedMember, Standing]]:
+            return [one for one in left if one[1].is_run(options.again, was_held=was_held)]
+
+        left = wanted()
+        of = len(left)
+        while left:
+            batch = left[:MADE]
+            jobs = signer.sign([one for one, _ in batch], free)
+            made = [
+                Made(job, one.member.key, standing.seen)
+                for job, (one, standing) in zip(jobs, batch, strict=True)
+            ]
+            now_free = submit_members(self._store, opened.number, free, made, self._checked.at)
+            if now_free is None:
+                left, free = left[MADE:], free + len(batch)
+                done += [job.spec.id for job in jobs]
+                self._progress(len(done), of)
+                continue
+            tries += 1
+            if tries > _TRIES:
+                raise QueueRefusedError(
+                    f"sweep {opened.number} could not be enqueued whole",
+                    why=f"others change it all the time; {len(done)} members were made",
+                    fix="enqueue it again: what is there is not made twice",
+                )
+            members = [one for one, _ in left]
+            anew, free = self._look(opened.number, members)
+            left = list(zip(members, anew, strict=True))
+            left = wanted()
+        return done
+
+    def _look(self, number: int, members: Sequence[CheckedMember]) -> tuple[list[Standing], int]:
+        seen, free = look_members(self._store, number, [one.member.key for one in members])
+        self._learn(seen)
+        return [Standing(one, self._has_other_code(one.spec)) for one in seen], free
+
+    def _learn(self, seen: Sequence[Seen]) -> None:
+        """Learn which packs these jobs have; those of one template have the same."""
+        specs = {one.spec for one in seen if one.spec} - set(self._theirs)
+        found = shared_fields(self._store.client, [one for one in specs if not one.startswith("{")])
+        for one in specs:
+            fields = dict_or_empty(one) if one.startswith("{") else found.get(one)
+            self._theirs[one] = None if fields is None else _packs_in(fields)
+
+    def _has_other_code(self, spec: str) -> bool:
+        theirs = self._theirs.get(spec)
+        return theirs is not None and theirs != self._packs
+
+
+def packs_of(code: Code | None) -> Packs:
+    """Return the packs of a job's code."""
+    return () if code is None else (code.pack, *(one.pack for one in code.also))
+
+
+def _packs_in(fields: Mapping[str, object]) -> Packs:
+    code = fields.get("code")
+    if not isinstance(code, dict):
+        return ()
+    also = code.get("also")
+    packs = [code, *(also if isinstance(also, list) else ())]
+    return tuple(str(one.get("pack", "")) for one in packs if isinstance(one, dict))

@@ -1,0 +1,113 @@
+"""The operations on sweeps, typed; see `lua/_sweeps.lua` for what is kept of them.
+
+Who makes a member is decided by `submit_members.lua` alone: a batch says what its caller saw of
+each member, and is refused as a whole if that is not so any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlq.errors import JobNotFoundError
+from mlq.store.operations import Operation
+from mlq.store.store import job_as_args
+from mlq.sweeps.standing import Seen
+
+if TYPE_CHECKING:
+    from mlq.store.record import SignedJob
+    from mlq.store.store import Store
+
+LOOKED_AT = 1000
+"""Members that are looked at in one operation: a few milliseconds of the server."""
+MADE = 300
+"""Members that are made in one operation: some twenty milliseconds."""
+
+
+class Opened(NamedTuple):
+    """A sweep that is about to be enqueued.
+
+    Args:
+        number: its job number.
+        held: why it was held, for its first members had failed; it is held no longer. "" if not.
+    """
+
+    number: int
+    held: str
+
+
+class Made(NamedTuple):
+    """A member that is to be made.
+
+    Args:
+        job: signed, under the next free index.
+        key: by which the sweep knows the member.
+        seen: how the member stood when that was decided.
+    """
+
+    job: SignedJob
+    key: str
+    seen: Seen
+
+
+def open_sweep(store: Store, name: str, options: Mapping[str, str], at: str) -> Opened:
+    """Give a sweep its number, if it has none, and change its options; those not named stay."""
+    args = {"name": name, "options": dict(options), "at": at}
+    (reply,) = store.runner.run(Operation("open_sweep", args))
+    return Opened(int(reply["number"]), reply["held"])
+
+
+def look_members(store: Store, number: int, keys: Sequence[str]) -> tuple[list[Seen], int]:
+    """Return how these members stand, and the next free index."""
+    found: list[Seen] = []
+    free = 0
+    for start in range(0, max(1, len(keys)), LOOKED_AT):
+        args = {"number": str(number), "keys": keys[start : start + LOOKED_AT]}
+        (reply,) = store.runner.run(Operation("look_members", args))
+        found += [Seen(*one) for one in reply["members"] or ()]
+        free = int(reply["next"])
+    return found, free
+
+
+def submit_members(
+    store: Store, number: int, first: int, made: Sequence[Made], at: str
+) -> int | None:
+    """Make members, at most `MADE` of them; when this returns they are in the queue for good.
+
+    Args:
+        store: the queue.
+        number: of the sweep.
+        first: the index of the first.
+        made: the members, in the order of their indices.
+        at: the time of submission, ISO.
+
+    Returns:
+        None; or the next free index, if the sweep is not as it was seen. Then nothing was made.
+
+    Raises:
+        JobNotFoundError: one of them comes after a job that does not exist; nothing was made.
+    """
+    from mlq.store.record import common_fields
+    from mlq.store.templates import as_args
+
+    templates = [one.job.template for one in made]
+    jobs = [
+        {
+            **job_as_args(one.job, one.job.template),
+            "key": one.key,
+            "instead": one.seen.job_index,
+            "seen": one.seen.state,
+        }
+        for one in made
+    ]
+    for one in jobs:
+        del one["name"]  # a sweep is found by its own
+    args = {"number": str(number), "first": first, "common": common_fields(at), "jobs": jobs}
+    args |= {"templates": as_args(templates), "at": at}
+    (reply,) = store.runner.run(Operation("submit_members", args))
+    if "unknown" in reply:
+        raise JobNotFoundError(
+            f"no job {reply['unknown']} to come after",
+            fix="`mlq ls -a` lists the jobs that exist",
+        )
+    return int(reply["next"]) if "next" in reply else None
