@@ -94,6 +94,7 @@ def installation(
         "XDG_RUNTIME_DIR": str(folder / "run"),
         "MLQ_ROOT": str(folder / "root"),
         "MLQ_MACHINE": MACHINE,
+        "MLQ_SNAPSHOT": "false",  # what it costs is measured by itself
         **{f"MLQ_{name.upper()}": value for name, value in settings.items()},
     }
     for name in ("home", "config", "data", "run", "root"):

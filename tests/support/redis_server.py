@@ -30,6 +30,7 @@ def installation(folder: Path, **variables: str) -> dict[str, str]:
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_RUNTIME_DIR": str(folder / "run"),
         "MLQ_ROOT": str(folder / "root"),
+        "MLQ_SNAPSHOT": "false",
         **variables,
     }
 

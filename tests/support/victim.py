@@ -39,6 +39,7 @@ def home_of(person: Person, folder: Path, mlq: Path, **variables: str) -> Sandbo
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
         "MLQ_MACHINE": "desk",
+        "MLQ_SNAPSHOT": "false",
         **SHORT,
         **variables,
     }

@@ -7,7 +7,6 @@ a part of a large repository can have one. A file that does not mention it is no
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,6 +69,8 @@ def _checked(path: Path, table: Any) -> ProjectOptions:
         raise InvalidInputError(f"{path}: tool.mlq is no table", fix="[tool.mlq]")
     for name, value in table.items():
         if name not in ProjectOptions._fields:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, ProjectOptions._fields, n=1)
             fix = f"did you mean {near[0]}?" if near else "there are snapshot, live and env"
             raise InvalidInputError(f"{path}: [tool.mlq] has no {name!r}", fix=fix)
