@@ -24,6 +24,8 @@ COMMANDS = {
         "ls",
         "show",
         "logs",
+        "diff",
+        "code",
         "wait",
         "cancel",
         "retry",

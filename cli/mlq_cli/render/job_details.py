@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from mlq.jobs.view import JobView
 from mlq.submit.masked import Given
@@ -14,6 +16,7 @@ from mlq_cli.render.style import Style, kind_of
 from mlq_cli.render.words import about, count, elapsed, moment, percent
 
 _LABEL_WIDTH = 11
+_COMMIT_DIGITS = _PACK_DIGITS = 12
 
 
 def details(job: JobView, variables: Given, log: str, now: datetime, style: Style) -> list[str]:
@@ -33,6 +36,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         "reason": job.reason,
         "command": job.command,
         "program": variables.program,
+        "code": _code(variables.code),
         "asks for": _in_words(job),
         "used": _used(job),
         "to stop": _stopping(job),
@@ -57,6 +61,16 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
     told = [*facts.items(), *(("note", note) for note in job.notes)]
     lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in told if text]
     return lines
+
+
+def _code(code: Mapping[str, Any]) -> str:
+    if not code:
+        return ""
+    commit = code["commit"][:_COMMIT_DIGITS]
+    branch = f" of {code['branch']}" if code["branch"] else ""
+    changed = ", and what was not committed" if code["dirty"] else ""
+    of_git = f"commit {commit}{branch}{changed}" if commit else "in no commit"
+    return f"{code['pack'][:_PACK_DIGITS]} of {code['project']}: {of_git}"
 
 
 def _captured(variables: Given) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from mlq.code.manifest import Manifest, PackedFile, PackedLink
@@ -45,35 +45,58 @@ def pack(manifest: Manifest, content_of: Callable[[str], bytes]) -> bytes:
     return b"".join(pieces)
 
 
+class DamagedPackError(Exception):
+    """An archive was cut short, or holds something else than its manifest says."""
+
+
 def is_pack_of(file: IO[bytes], manifest: Manifest) -> bool:
     """Return whether an archive is whole and holds what the manifest says.
 
     Raises:
         OSError: it cannot be read.
     """
+    try:
+        for _ in contents(file, manifest):
+            pass
+    except DamagedPackError:
+        return False
+    return True
+
+
+def contents(file: IO[bytes], manifest: Manifest) -> Iterator[tuple[str, bytes]]:
+    """Return the path and the content of each file in an archive.
+
+    Raises:
+        DamagedPackError: it is not what the manifest says; also after the last file.
+        OSError: it cannot be read.
+    """
     import gzip
     import tarfile
 
-    left: dict[str, tuple[object, ...]] = {one.path: one for one in manifest.files}
+    left: dict[str, PackedFile | PackedLink] = {one.path: one for one in manifest.files}
     left |= {one.path: one for one in manifest.links}
     try:
         whole = gzip.GzipFile(fileobj=file)
         with tarfile.open(fileobj=whole, mode="r|", errors="surrogateescape") as archive:
             for member in archive:
-                found: tuple[object, ...] = (member.name, member.linkname)
-                if member.isreg():
-                    digest = hashlib.sha256()
-                    content = archive.extractfile(member)
-                    while content and (piece := content.read(1 << 20)):
-                        digest.update(piece)
-                    found = (member.name, member.mode, member.size, digest.hexdigest())
-                if left.pop(member.name, None) != found:
-                    return False
+                wanted = left.pop(member.name, None)
+                if isinstance(wanted, PackedFile) and member.isreg():
+                    inside = archive.extractfile(member)
+                    # No more than is wanted: what an archive says of itself is believed of nobody.
+                    content = inside.read(wanted.size + 1) if inside else b""
+                    digest = hashlib.sha256(content).hexdigest()
+                    found = PackedFile(member.name, member.mode, len(content), digest)
+                    if found != wanted:
+                        raise DamagedPackError
+                    yield member.name, content
+                elif wanted != PackedLink(member.name, member.linkname) or not member.issym():
+                    raise DamagedPackError
         while whole.read(1 << 20):
             pass  # to the end, where gzip compares its sum
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error):
-        return False
-    return not left
+        raise DamagedPackError from None
+    if left:
+        raise DamagedPackError
 
 
 def _entry(path: str, kind: bytes, mode: int, size: int, target: str = "") -> bytes:

@@ -1,0 +1,105 @@
+"""`mlq diff`: by what the code of a job differs from that of now, or from another job's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from mlq.api.queue import Queue
+from mlq.code.git import Git, said
+from mlq.code.project import Project
+from mlq.code.reading import read_whole
+from mlq.code.snapshot import InPlace, Taker
+from mlq.code.tree import Tree, differing
+from mlq.errors import InvalidInputError, MlqError
+from mlq.settings.people import home
+from mlq_cli.invocation.parser import add_ids
+from mlq_cli.invocation.session import open_queue, out_style, print_painted, say
+from mlq_cli.packs import JobCode, Packs, code_of
+from mlq_cli.render.differences import changes_of, painted, stat_lines
+from mlq_cli.root_files import root_files
+
+HELP = "show by what the code of a job differs from that of now, or of another job"
+EXAMPLES = """\
+  mlq diff 1042                   what was changed since 1042 was enqueued
+  mlq diff 1042 1043              from the code of 1042 to that of 1043
+  mlq diff 1042 --stat            only which files, and by how much"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add_ids(parser, "one job: compare with now; two: the first with the second")
+    parser.add_argument("--stat", action="store_true", help="only which files, and by how much")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the differences; git makes them."""
+    queue = open_queue()
+    ids = queue.select(args.ids)
+    if len(ids) > 2:
+        raise InvalidInputError(
+            "diff compares one job with now, or two jobs", why=f"{len(ids)} given"
+        )
+    jobs = [code_of(queue, one) for one in ids]
+    files = root_files(queue.settings)
+    try:
+        packs = Packs(files, queue.settings.root)
+        trees = [packs.tree(one.code["pack"]) for one in jobs]
+        if len(trees) == 1:
+            trees.append(_now(queue, jobs[0]))
+        text = _compared(trees[0], trees[1], stat=args.stat)
+    finally:
+        files.close()
+    if not text:
+        say("the code is the same")
+    elif args.stat:
+        print_painted(stat_lines(changes_of(text), out_style()))
+    elif sys.stdout.isatty():
+        print_painted(painted(text.decode(errors="replace"), out_style()))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text)  # byte for byte, so that `git apply` takes it
+    return 0
+
+
+def _now(queue: Queue, job: JobCode) -> Tree:
+    """Return the project of a job as it is now."""
+    folder = job.code["project"]
+    has_git = os.path.lexists(f"{folder}/.git")
+    if not Path(folder).is_dir():
+        raise InvalidInputError(
+            f"the project of {job.job_id} is not here",
+            why=f"there is no {folder}",
+            fix="type it where that is; two jobs can be compared anywhere",
+        )
+    taker = Taker(str(home(os.environ)), queue.settings.runtime_dir)
+    taken = taker.take(Project(folder, job.code["subfolder"] if has_git else "", has_git))
+    if isinstance(taken, InPlace):
+        raise InvalidInputError(f"{folder} cannot be compared", why=taken.why)
+    taken.memory.keep()
+
+    def content_of(path: str) -> bytes:
+        found = taken.contents.get(path)
+        return read_whole(folder, path)[0] if found is None else found
+
+    return Tree.of(taken.manifest, content_of)
+
+
+def _compared(old: Tree, new: Tree, *, stat: bool) -> bytes:
+    """Return git's diff of two trees, or its numbers; empty if they are the same."""
+    paths = differing(old.entries, new.entries)
+    if not paths:
+        return b""
+    with tempfile.TemporaryDirectory(prefix="mlq-diff-") as name:
+        folder = Path(name)
+        for tree, inside in ((old, "a"), (new, "b")):
+            (folder / inside).mkdir()
+            tree.write(folder / inside, [path for path in paths if path in tree.entries])
+        words = ["diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff"]
+        (ran,) = Git().run(name, [*words, *(["--numstat", "-z"] if stat else []), "a", "b"])
+    if ran.code not in (0, 1):
+        raise MlqError("git cannot compare the two", why=said(ran))
+    return ran.out

@@ -1,0 +1,114 @@
+"""The code of jobs as commands read it: from the results root, wherever that is.
+
+What lies there is checked against its name, so a pack that was cut short or swapped is told, and
+never shown as what a job ran.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlq.api.queue import Queue
+from mlq.code.manifest import Manifest, parse_links, parse_manifest
+from mlq.code.packing import DamagedPackError, contents
+from mlq.code.tree import Tree
+from mlq.errors import InvalidInputError, StorageError
+from mlq.files.strict_files import MIB, Absent, Missing
+from mlq.store.templates import Raw, whole_specs
+from mlq.submit.masked import given
+from mlq_cli.root_files import RootFiles
+
+_MOST_BYTES = 256 * MIB
+
+
+class JobCode(NamedTuple):
+    """What a job says of its code; the fields are those of `mlq.jobs.spec.Code`."""
+
+    job_id: str
+    code: dict[str, Any]
+
+
+def code_of(queue: Queue, job_id: str) -> JobCode:
+    """Return what a job says of its code.
+
+    Raises:
+        InvalidInputError: it runs in the live folder.
+    """
+    (row,) = queue.store.reads.rows(("mlq_spec", "created_at"), [job_id])
+    (spec,) = whole_specs(queue.store.client, [Raw(*row)])
+    code = given(spec).code
+    if not code:
+        raise InvalidInputError(
+            f"job {job_id} has no code of its own",
+            why="it was enqueued to run in the live folder",
+        )
+    return JobCode(job_id, code)
+
+
+class Packs:
+    """Reads packs.
+
+    Args:
+        files: the results root.
+        root: its folder, as the machines call it.
+    """
+
+    def __init__(self, files: RootFiles, root: Path) -> None:
+        self._files, self._folder = files, root / "code"
+
+    def manifest(self, digest: str) -> Manifest:
+        """Return what a pack holds.
+
+        Raises:
+            StorageError: it is not there, cannot be read, or is damaged.
+        """
+        try:
+            return parse_manifest(self._bytes(f"{digest}.manifest"), digest)
+        except InvalidInputError as error:
+            raise _damaged(f"{self._folder}/{digest}.manifest", error.why) from None
+
+    def tree(self, digest: str) -> Tree:
+        """Return a pack's files; their contents are read with the first that is wanted."""
+        manifest = self.manifest(digest)
+        read: dict[str, bytes] = {}
+
+        def content_of(path: str) -> bytes:
+            if not read:
+                name = f"{digest}.tgz"
+                try:
+                    read.update(contents(io.BytesIO(self._bytes(name)), manifest))
+                except DamagedPackError:
+                    raise _damaged(
+                        f"{self._folder}/{name}", "it was cut short, or changed"
+                    ) from None
+            return read[path]
+
+        return Tree.of(manifest, content_of)
+
+    def links(self, digest: str) -> tuple[str, ...]:
+        """Return the paths that were live; none if there is no list of them."""
+        if not digest:
+            return ()
+        try:
+            return parse_links(self._bytes(f"{digest}.links"), digest)
+        except InvalidInputError as error:
+            raise _damaged(f"{self._folder}/{digest}.links", error.why) from None
+
+    def _bytes(self, name: str) -> bytes:
+        path = self._folder / name
+        found = self._files.open_log(path, 0)
+        if isinstance(found, Missing):
+            gone = "it is not there; `mlq clean` deletes code that no listed job needs"
+            why = gone if isinstance(found, Absent) else f"it {found.why}"
+            raise StorageError(f"cannot read {path}", why=why)
+        if found.size > _MOST_BYTES:
+            raise StorageError(f"cannot read {path}", why=f"it has {found.size} bytes")
+        return b"".join(found.pieces)
+
+
+def _damaged(path: str, why: str) -> StorageError:
+    return StorageError(
+        f"the code in {path} is damaged", why=why, fix="enqueue the job again: that mends it"
+    )
