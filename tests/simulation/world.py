@@ -114,6 +114,7 @@ class World:
             password_file=nowhere,
             key_file=nowhere,
             machine=machine.queue_name,
+            cache_dir=nowhere,
             poll_s=5,
             patience_s=300,
         )

@@ -18,4 +18,5 @@ def private_settings(folder: Path, machine: str = "lab01") -> Settings:
         key_file=folder / "config" / "signing.key",
         machine=machine,
         snapshot=False,
+        cache_dir=folder / "cache",
     )

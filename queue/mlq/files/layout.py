@@ -48,6 +48,15 @@ class JobFolder(NamedTuple):
         return f"{self.path}/output"
 
     @property
+    def work_dir(self) -> str:
+        """Its copy of the project, in which it runs."""
+        return f"{self.path}/work"
+
+    def beside_dir(self, number: int) -> str:
+        """Its copy of another project, which its environment has installed editable."""
+        return f"{self.path}/code/{number}"
+
+    @property
     def attempts_dir(self) -> str:
         """The folder of all attempts."""
         return f"{self.path}/attempts"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlq.jobs.machine_state import NO_OTHERS, Lack, MachineState, OthersLoad, left_to_others
+from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.placement import Misfit, NameMismatch, Resource, RunningAttempt, Short, place
 from mlq.jobs.reservations import Contender, admitted, kept_for
 
@@ -187,7 +188,8 @@ def _about_machine(job: AskedJob, machine: MachineState, situation: Situation) -
     needed = [one for one in machine.lacks if one.word in job.contender.needs.split()]
     others = _others_heard(machine, situation)
     left = left_to_others((one.word for one in needed), job.contender.request, others)
-    return [*found, *(Lacks(one) for one in needed if one.word in left)]
+    # A machine tries by itself what no other could offer, but for what its supervisor cannot do.
+    return [*found, *(Lacks(one) for one in needed if one.word in {*left, COPIES_CODE})]
 
 
 def _about_gpus(machine: MachineState, short: Sequence[Short | NameMismatch]) -> list[Reason]:

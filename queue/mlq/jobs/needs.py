@@ -34,6 +34,8 @@ _PROGRAM_FOLLOWS = frozenset({"-m", "-c", "-e"})
 def needs_of(spec: JobSpec) -> str:
     """Return the words of a job: folder, environment if it has one, command, and script."""
     words = [_word("f", spec.cwd)]
+    if spec.code is not None:
+        words.append(COPIES_CODE)
     if spec.python_env:
         words.append(_word("e", spec.python_env))
     if spec.function is not None:
@@ -82,6 +84,10 @@ def _shell_words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         return []
+
+
+COPIES_CODE = "kcode"
+"""The word of jobs that run a copy of their code: a supervisor of an older mlq makes none."""
 
 
 def word_of(needs: str, letter: str) -> str:

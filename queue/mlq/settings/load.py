@@ -91,6 +91,7 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
         password_file=config_dir / "redis.password",
         key_file=config_dir / "signing.key",
         machine=os.uname().nodename.split(".")[0],
+        cache_dir=Path(f"/var/tmp/mlq-{os.getuid()}"),  # noqa: S108 - as above
     )
 
 

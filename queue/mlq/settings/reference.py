@@ -31,6 +31,7 @@ _COMPUTED = {
     "password_file": "`redis.password` beside the config file",
     "key_file": "`signing.key` beside the config file",
     "machine": "the host name up to its first dot",
+    "cache_dir": "`/var/tmp/mlq-UID`",
 }
 _UNITS = {"_s": "s", "_mib": "MiB", "_days": "days"}
 _MEANING = re.compile(r"^ {4}(?: {4})?(\w+): (.*?\.)$", re.MULTILINE)

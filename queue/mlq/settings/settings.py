@@ -21,6 +21,8 @@ JOB_VARIABLES = frozenset(
         "MLQ_PROGRESS_FILE",
         "MLQ_JOB_FILE",
         "MLQ_RETURN_FILE",
+        "MLQ_CODE",
+        "MLQ_CODE_SAID",
     )
 )
 PARAMETERS = "MLQ_PARAM_"
@@ -40,6 +42,7 @@ class Settings(NamedTuple):
         password_file: the password of `redis_user`.
         key_file: the key that signs jobs.
         machine: the name of this machine.
+        cache_dir: packs of code, so that a machine's jobs read NFS once; local, and may be deleted.
         redis_user: the ACL user of the queue.
         redis_fsync: when the server flushes its log: before each reply, or once a second.
         beat_s: between two heartbeats on NFS and two renewals of leases.
@@ -77,6 +80,7 @@ class Settings(NamedTuple):
     password_file: Path
     key_file: Path
     machine: str
+    cache_dir: Path
     redis_user: str = "mlq"
     redis_fsync: Literal["always", "everysec"] = "always"
     beat_s: Annotated[float, Gt(0), Le(86400)] = 10

@@ -39,6 +39,8 @@ def commit_and_claim(facts: Facts) -> list[Action]:
 def _round_trip(facts: Facts, moves: tuple[Move, ...], wanted: Plan) -> CommitAndClaim:
     names = [name for name, _ in wanted.fits]
     lacks = facts.absences.to_leave(names, facts.context.settings.default_mem_mib)
+    if facts.unable:
+        lacks = {name: lacks.get(name, frozenset()) | facts.unable for name in names}
     return CommitAndClaim(moves, wanted.fits, wanted.only, tuple(lacks.items()))
 
 

@@ -67,6 +67,7 @@ class Facts:
         pending: moves that the queue has not made yet, beside those of ended attempts.
         refused: which moves the queue has refused.
         absences: what is missing here, and elsewhere.
+        unable: words (`mlq.jobs.needs`) of what the supervisor cannot do: such jobs are not taken.
         conduct: how the last jobs started here.
         are_numbers_unsure: whether the queue may have forgotten numbers that it gave out.
         largest_number: how far the results root's jobs are numbered, if that is known and unsaid.
@@ -101,6 +102,7 @@ class Facts:
     refused: RefusedMoves
     absences: Absences
     conduct: Conduct
+    unable: frozenset[str] = frozenset()
     are_numbers_unsure: bool = False
     largest_number: int | None = None
     renewal: RenewalReply | None = None

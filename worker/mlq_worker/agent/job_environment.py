@@ -39,7 +39,7 @@ def environment(
     if spec.python_env and "VIRTUAL_ENV" not in env and "CONDA_PREFIX" not in env:
         env["VIRTUAL_ENV"] = spec.python_env  # a job of an mlq that recorded only the folder
     env["PATH"] = _path(spec, login)
-    env["PWD"] = spec.cwd
+    env["PWD"] = start_folder(spec, folder)
     env.update(dict.fromkeys(_THREAD_VARIABLES, str(spec.request.cores)))
     env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
@@ -59,6 +59,13 @@ def environment(
         MLQ_MARK=mark,
     )
     return env
+
+
+def start_folder(spec: JobSpec, folder: JobFolder) -> str:
+    """Return where a job starts: in its copy of the project, or in the live folder."""
+    if spec.code is None:
+        return spec.cwd
+    return f"{folder.work_dir}/{spec.code.subfolder}".rstrip("/")
 
 
 def _path(spec: JobSpec, login: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.request import Request
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult
@@ -49,6 +50,11 @@ class LocalAttempt:
     signature: str = ""
     start_noted: bool = False
     result: AttemptResult | None = None
+
+    @property
+    def copies_code(self) -> bool:
+        """Whether its job runs a copy of its code."""
+        return COPIES_CODE in self.needs.split()
 
     @property
     def lacks_value(self) -> bool:

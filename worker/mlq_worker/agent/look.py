@@ -16,7 +16,8 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
     now_s, utc_s = context.clocks.boot_s(), context.clocks.utc_s()
     _take_in(memory, context, now_s)
     replies, offer = memory.take_replies(), memory.offer()
-    lacks = memory.absences.words
+    unable = memory.session.unable
+    lacks = memory.absences.words | unable
     return Facts(
         now_s=now_s,
         utc_s=utc_s,
@@ -38,6 +39,7 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         refused=memory.refused,
         absences=memory.absences,
         conduct=memory.conduct,
+        unable=unable,
         are_numbers_unsure=memory.queue.are_numbers_unsure,
         largest_number=memory.queue.largest_number,
         renewal=replies.renewal,

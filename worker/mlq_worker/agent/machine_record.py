@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import pwd
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,14 @@ class WorkerHealth:
     refused_moves: str = ""
     aside: Mapping[str, Any] = field(default_factory=dict)
     clock_off_s: float | None = None
+
+
+OLD_SUPERVISOR = "its supervisor is of an older mlq and makes no copies of code; its jobs end first"
+
+
+def cannot_do(words: Iterable[str]) -> list[dict[str, str | float]]:
+    """Return what a supervisor cannot do, like what is missing on a machine."""
+    return [{"word": word, "reason": OLD_SUPERVISOR, "missed_s_ago": 0.0} for word in sorted(words)]
 
 
 def machine_record(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlq.errors import MlqError
+from mlq.jobs.lifecycle import ENDED, TRANSITIONS
 from mlq.jobs.placement import Offer
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, HeldAttempt, Refusal
@@ -29,6 +30,8 @@ from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper_role import ReaperRole
 from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.agent.supervisor_session import SupervisorSession
+
+_OVER = frozenset(event for (_, event), to in TRANSITIONS.items() if to in ENDED)
 
 
 @dataclass(slots=True)
@@ -107,15 +110,18 @@ class Memory:
         keys = {one.key for one in refused}
         done = [key for move in moves if (key := (move.id, move.attempt)) not in keys]
         ended = [self.attempts.by_key[key] for key in done if key in self.attempts.by_key]
-        self.committed(done)
+        over = {(move.id, move.attempt) for move in moves if move.event in _OVER}
+        self.committed(
+            done, [one.attempt for one in ended if one.copies_code and one.attempt in over]
+        )
         self.conduct.ended(ended)
 
-    def committed(self, done: Sequence[Attempt]) -> None:
-        """Note that the queue has what became of these attempts."""
+    def committed(self, done: Sequence[Attempt], over: Collection[Attempt] = ()) -> None:
+        """Note that the queue has these ends; the jobs of those in `over` ended for good."""
         if done:
             self._drop_pending(done)
             self.backlog.freed()
-            self.session.forget(done)
+            self.session.forget(done, over)
 
     def claimed(self, claimed: Claimed) -> None:
         """Note that the queue gave these claims."""

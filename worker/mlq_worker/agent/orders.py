@@ -26,8 +26,9 @@ from mlq.settings.settings import Settings
 from mlq.store.replies import Claim
 from mlq.store.templates import is_short
 from mlq_worker.agent.context import MachineContext
-from mlq_worker.agent.job_environment import environment
+from mlq_worker.agent.job_environment import environment, start_folder
 from mlq_worker.agent.prefetch import NOT_PREFETCHED, order_fields
+from mlq_worker.ipc.values import CodeOrder, Copied
 
 
 def read_spec(
@@ -137,12 +138,13 @@ def order(
         "argv": argv,
         "env": environment(claim, spec, context.login, folder, mark, devices),
         "secrets": spec.secrets,
-        "cwd": spec.cwd,
+        "cwd": start_folder(spec, folder),
         "python_env": spec.python_env,
         "called": spec.argv[0] if spec.program else "",
         "job_dir": folder.path,
         "job_json": _job_json(text, claim.signature, spec),
         "time_limit_s": spec.time_limit_s,
+        **_code(spec, context.settings),
         **stopping(spec, context.settings),
         **(NOT_PREFETCHED if width is None else order_fields(claim.class_name, width)),
         "tag": {
@@ -159,6 +161,16 @@ def _job_json(text: str, signature: str, spec: JobSpec) -> str:
     """Return what MLQ_JOB_FILE holds; a member of a sweep finds its parameters at the top."""
     params = "" if spec.member is None else f',\n "params": {json.dumps(spec.member.params)}'
     return f'{{"spec": {text},\n "signature": {json.dumps(signature)}{params}}}\n'
+
+
+def _code(spec: JobSpec, settings: Settings) -> dict[str, Any]:
+    """Return the field of an order that says of which code the job runs a copy."""
+    if spec.code is None:
+        return {}
+    projects = tuple(
+        Copied(one.pack, one.links, one.project) for one in (spec.code, *spec.code.also)
+    )
+    return {"code": CodeOrder(projects, spec.code.subfolder, str(settings.cache_dir)).as_json()}
 
 
 def stopping(spec: JobSpec, settings: Settings) -> dict[str, Any]:

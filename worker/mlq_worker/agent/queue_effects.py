@@ -39,7 +39,7 @@ from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
 from mlq_worker.agent.histories import histories
-from mlq_worker.agent.machine_record import WorkerHealth, machine_record, rq_worker
+from mlq_worker.agent.machine_record import WorkerHealth, cannot_do, machine_record, rq_worker
 from mlq_worker.agent.memory import Memory
 from mlq_worker.agent.reaper import RoleAction
 from mlq_worker.agent.starts import Seen
@@ -142,7 +142,7 @@ class QueueEffects:
             note,
             "; ".join(filter(None, troubles)),
             self._context.tunnel,
-            memory.absences.as_json(),
+            [*memory.absences.as_json(), *cannot_do(self._session.unable)],
             refused,
             memory.conduct.probation.as_json(),
             memory.clock_off_s,

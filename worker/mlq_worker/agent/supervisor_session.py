@@ -8,10 +8,11 @@ still believes to be here is found again as orphans.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlq.errors import SupervisorError
+from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
@@ -21,10 +22,12 @@ from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.supervisor_client import SupervisorLink
+from mlq_worker.ipc.messages import CODE
 
 log = logging.getLogger(__name__)
 
 _STORAGE_PAUSE_BEATS = 3
+OLD_SUPERVISOR = "its supervisor is of an older mlq, and goes when its jobs have ended"
 
 
 class SupervisorSession:
@@ -77,6 +80,8 @@ class SupervisorSession:
         message = {"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost}
         # An older supervisor does not know the last word, and passes over it.
         self._send({**message, "displaced": renewal.holder is not None})
+        if self._is_to_be_replaced:
+            self._send({"op": "shutdown"})
 
     def stop(self, attempts: Iterable[Attempt], outcome: str, reason: str) -> None:
         """End attempts; their ends are heard like any other."""
@@ -85,10 +90,11 @@ class SupervisorSession:
             message = {"op": "stop", "id": job_id, "attempt": number}
             self._send({**message, "outcome": outcome, "reason": reason})
 
-    def forget(self, attempts: Sequence[Attempt]) -> None:
-        """Drop attempts whose end the queue has."""
+    def forget(self, attempts: Sequence[Attempt], over: Collection[Attempt] = ()) -> None:
+        """Drop attempts whose end the queue has; the jobs of those in `over` ended for good."""
         self.attempts.drop(attempts)
-        self._send({"op": "forget", "attempts": attempts})
+        # An older supervisor does not know the last word, and passes over it.
+        self._send({"op": "forget", "attempts": attempts, "over": list(over)})
 
     def hang_up(self) -> None:
         """Hang up; a supervisor that holds nothing has no more to do."""
@@ -97,11 +103,23 @@ class SupervisorSession:
                 self._send({"op": "shutdown"})
             self.link.close()
 
+    @property
+    def unable(self) -> frozenset[str]:
+        """The words (`mlq.jobs.needs`) of what the supervisor cannot do."""
+        features = () if self.link is None else self.link.hello.get("features", ())
+        return frozenset() if self.link is None or CODE in features else frozenset({COPIES_CODE})
+
+    @property
+    def _is_to_be_replaced(self) -> bool:
+        return bool(self.unable) and not self.attempts.by_key
+
     def obstacle(self, now_s: float) -> str:
         """Return why no jobs are to be taken now, "" if they may be."""
         reason, until_s = self._storage_fault
         if now_s < until_s:
             return reason
+        if self._is_to_be_replaced:
+            return OLD_SUPERVISOR
         if self._contact.get("wrong_root"):
             return self.unwell()
         # A job could not begin without NFS, and would wait here while it could begin elsewhere.

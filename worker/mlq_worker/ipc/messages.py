@@ -24,6 +24,9 @@ from mlq_worker.ipc.values import (
 )
 
 PROTOCOL = 2
+CODE = "code"
+"""A feature: a supervisor without it would run the live folder instead of an order's `code`."""
+FEATURES = (CODE,)
 
 
 def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:
@@ -71,9 +74,10 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The ends of these are committed."""
+    """The ends of these are committed; the jobs of those in `over` have ended for good."""
 
     attempts: tuple[AttemptId, ...]
+    over: frozenset[AttemptId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ def worker_message(raw: Mapping[str, Any]) -> WorkerMessage:
             alive, lost = attempt_ids(raw["alive"]), attempt_ids(raw["lost"])
             return Confirm(raw["at"], alive, lost, raw.get("displaced", False))
         case "forget":
-            return Forget(attempt_ids(raw["attempts"]))
+            over = frozenset(attempt_ids(raw.get("over", ())))
+            return Forget(attempt_ids(raw["attempts"]), over)
         case "shutdown":
             return Shutdown()
         case other:
@@ -126,6 +131,7 @@ class Greeting:
         return {
             "event": "hello",
             "protocol": PROTOCOL,
+            "features": FEATURES,
             "supervisor_id": self.supervisor_id,
             "boot_id": self.boot_id,
             "pid": self.pid,
@@ -199,12 +205,14 @@ class Commands:
         forget: results that the queue has, and that need not be written any more.
         record: results to write.
         spawn: orders to start.
+        tidy: attempts whose jobs have ended for good: their copies of code can go.
     """
 
     end: tuple[Termination, ...] = ()
     forget: tuple[AttemptId, ...] = ()
     record: tuple[Result, ...] = ()
     spawn: tuple[Spawn, ...] = ()
+    tidy: tuple[AttemptId, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is sent; empty if there is nothing to do."""
@@ -213,6 +221,7 @@ class Commands:
             "forget": list(self.forget),
             "record": [to_json(one) for one in self.record],
             "spawn": [[to_json(one.order), one.start_by] for one in self.spawn],
+            "tidy": list(self.tidy),
         }
         return {name: items for name, items in raw.items() if items}
 
@@ -224,6 +233,7 @@ class Commands:
             attempt_ids(raw.get("forget", ())),
             tuple(from_json(Result, one) for one in raw.get("record", ())),
             tuple(Spawn(from_json(Order, one), by) for one, by in raw.get("spawn", ())),
+            attempt_ids(raw.get("tidy", ())),
         )
 
 

@@ -49,6 +49,35 @@ class StopSignal(NamedTuple):
     first_only: bool
 
 
+class Copied(NamedTuple):
+    """A project that a job runs a copy of: `mlq.jobs.spec.Pack`."""
+
+    pack: str
+    links: str
+    project: str
+
+
+class CodeOrder(NamedTuple):
+    """The code that a job runs, as it was.
+
+    `projects`: its own, which goes into `work` of the job's folder, then those beside it.
+    `subfolder` of its own is where it starts. `cache_dir`: where the machine keeps packs.
+    """
+
+    projects: tuple[Copied, ...]
+    subfolder: str
+    cache_dir: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {**self._asdict(), "projects": [one._asdict() for one in self.projects]}
+
+
+def _code(raw: Mapping[str, Any]) -> CodeOrder:
+    projects = tuple(Copied(**one) for one in raw["projects"])
+    return CodeOrder(projects, raw["subfolder"], raw["cache_dir"])
+
+
 class Found(NamedTuple):
     """The last attempt that the results root knows of a job; all but the number "" if unknown."""
 
@@ -66,7 +95,8 @@ class Order:
     `secrets` whose content it is. At most `width` orders of a `lane` run at once; `lane` None
     starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
     gets back in `Held`. `python_env` is the environment that it needs. `called` is
-    the name by which its user called the program whose path is `argv[0]`, "" if a path.
+    the name by which its user called the program whose path is `argv[0]`, "" if a path. `code` is
+    what it runs a copy of; None if it runs in a live folder.
 
     Raises:
         ValueError: its id cannot be the id of a job.
@@ -88,6 +118,7 @@ class Order:
     called: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     signal: StopSignal | None = None
+    code: CodeOrder | None = None
 
     def __post_init__(self) -> None:
         if not is_valid_id(self.attempt.job_id):
@@ -208,7 +239,7 @@ def _as_it_is(raw: Any) -> Any:
 
 
 _FIELDS: Mapping[type[Value], tuple[_Field, ...]] = {
-    Order: _fields_of(Order, argv=tuple, signal=lambda raw: StopSignal(**raw)),
+    Order: _fields_of(Order, argv=tuple, signal=lambda raw: StopSignal(**raw), code=_code),
     Started: _fields_of(Started),
     Termination: _fields_of(Termination),
     Result: _fields_of(Result, cause=parse_cause, found=lambda raw: Found(**raw), notes=tuple),
@@ -229,6 +260,8 @@ def to_json(value: Value) -> dict[str, Any]:
 def _plain(item: Any) -> Any:
     if isinstance(item, Result):
         return to_json(item)
+    if isinstance(item, CodeOrder):
+        return item.as_json()
     return item._asdict() if isinstance(item, StopSignal | Found | Cause) else item
 
 

@@ -33,6 +33,7 @@ from mlq_worker.launcher.spawner import Spawner
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _POOL_SIZE = 4
+_COPYING_SIZE = 4
 _SWITCH_S = 0.0002  # the threads do little between two system calls; 5 ms would be ten jobs
 
 
@@ -42,6 +43,7 @@ def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -
     poll.register(deaths, select.POLLIN)
     poll.register(spawner.keepers, select.POLLIN)
     poll.register(spawner.pool, select.POLLIN)
+    poll.register(spawner.copying, select.POLLIN)
     while not channel.closed:
         channel.watch(poll)
         wait_s = spawner.tick() - host.boottime()
@@ -53,6 +55,7 @@ def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -
         for message in channel.receive():
             spawner.handle(Commands.from_json(message))
         spawner.pool.collect()
+        spawner.copying.collect()
 
 
 def _drain(deaths: socket.socket) -> None:
@@ -102,7 +105,10 @@ def main() -> None:
         host,
         Keepers(host, options.runtime),
         Pool(_POOL_SIZE, host.boottime),
-        RootFiles(layout, Holder(options.machine, options.boot_id, options.supervisor_id)),
+        Pool(_COPYING_SIZE, host.boottime),
+        RootFiles(
+            layout, Holder(options.machine, options.boot_id, options.supervisor_id), host.note
+        ),
         Aftermath(host, layout),
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)

@@ -1,11 +1,12 @@
 """Everything outside of itself that a launcher touches, given to it as one argument.
 
-What may hang in NFS is in `Files`: only the threads of `pool` call it.
+What may hang in NFS is in `Files`: only the threads of `pool` and `copying` call it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +43,9 @@ class Files(Protocol):
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""
 
+    def tidy(self, attempt: AttemptId) -> str:
+        """Remove the code of a job that has ended for good; return what went wrong."""
+
 
 class RootFiles:
     """The results root.
@@ -49,12 +53,14 @@ class RootFiles:
     Args:
         layout: where jobs have their folders, and whose root that must be.
         holder: who holds the attempts; noted beside each.
+        note: writes a line into the machine's log.
     """
 
-    def __init__(self, layout: Layout, holder: Holder) -> None:
+    def __init__(self, layout: Layout, holder: Holder, note: Callable[[str], None]) -> None:
         self._layout, self._last_look = layout, LastLook()
-        preparation = Preparation(layout, holder, last_look=self._last_look)
+        preparation = Preparation(layout, holder, last_look=self._last_look, note=note)
         self.prepare, self.expect = preparation.prepare, preparation.expect
+        self.tidy = preparation.tidy
         self.close = os.close
 
     def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
@@ -74,6 +80,7 @@ class Edges:
         host: the machine.
         keepers: how jobs are executed, and their ends heard.
         pool: threads for what may hang.
+        copying: more of them, for what takes long: copies of code.
         files: the results root.
         aftermath: what is to be said of attempts beside their results.
     """
@@ -81,5 +88,6 @@ class Edges:
     host: Host
     keepers: Keepers
     pool: Pool
+    copying: Pool
     files: Files
     aftermath: Aftermath

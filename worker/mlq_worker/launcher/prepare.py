@@ -1,4 +1,4 @@
-"""What has to be true on disk before a job can start: its folders, log, command and secrets.
+"""What has to be true on disk before a job can start: its folders, log, code, command and secrets.
 
 Runs in a thread of the launcher, since all of it may hang in NFS. Faults of the job (no such
 command) are told apart from faults of the disk: the first are the user's to mend, after the second
@@ -30,6 +30,7 @@ from mlq_worker.launcher.lookup import (
     find,
 )
 from mlq_worker.launcher.secrets import SecretError, read_secrets
+from mlq_worker.launcher.workspace import Workspaces
 
 # Ends of attempts whose folder is not theirs: nothing may be written there.
 FOREIGN: frozenset[Outcome] = frozenset({"reused", "foreign"})
@@ -66,6 +67,7 @@ class Preparation:
         holder: who holds what is prepared here.
         clock: seconds that only run forward.
         last_look: at the root.
+        note: writes a line into the machine's log.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Preparation:
         holder: Holder = _NOBODY,
         clock: Callable[[], float] = time.monotonic,
         last_look: LastLook | None = None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._workspaces = Workspaces(note, holder.boot_id)
         self._layout, self._holder, self._last_look = layout, holder, last_look
         self._again: set[AttemptId] = set()
         self._clock = clock
@@ -82,7 +86,7 @@ class Preparation:
         self._found_at = clock()
 
     def prepare(self, order: Order) -> Ready | Failure:
-        """Make the folders and the log of an attempt, find its command and read its secrets.
+        """Make folders, log and code of an attempt, find its command and read its secrets.
 
         Returns:
             `Ready`, whose log the caller closes, or the `Failure`.
@@ -92,6 +96,7 @@ class Preparation:
         try:
             with pinned(self._layout, self._last_look) as root:
                 log = _open_log(order, root, self._holder, again=again)
+                self._fill(order, root, log)
         except Failure as failure:
             return failure
         except WrongRootError as error:
@@ -102,6 +107,27 @@ class Preparation:
             cause = Cause(Kind.JOB_FOLDER, order.job_dir) if own else None
             return Failure("storage", None, reason, cause)
         return _with_command(order, log, self._command, self._secrets)
+
+    def tidy(self, attempt: AttemptId) -> str:
+        """Remove the code of a job that has ended for good; return what went wrong, "" if nothing.
+
+        What the job changed or made stays.
+        """
+        try:
+            with pinned(self._layout, self._last_look) as root:
+                self._workspaces.tidy(attempt, root)
+        except OSError as error:
+            return f"the code of job {attempt.job_id} stays: {error.filename}: {error.strerror}"
+        return ""
+
+    def _fill(self, order: Order, root: Layout, log: int) -> None:
+        if order.code is None:
+            return
+        try:
+            self._workspaces.fill(order, root)
+        except BaseException:
+            os.close(log)
+            raise
 
     def expect(self, attempt: AttemptId) -> None:
         """Expect an attempt once more: it was prepared, and then it was too late to start it."""

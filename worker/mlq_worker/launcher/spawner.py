@@ -46,6 +46,7 @@ class Spawner:
     def __init__(self, channel: Channel, place: tuple[str, str], edges: Edges) -> None:
         self._place, self._host, self._files = place, edges.host, edges.files
         self.keepers, self.pool, self._aftermath = edges.keepers, edges.pool, edges.aftermath
+        self.copying = edges.copying
         self._attempts: dict[AttemptId, LaunchedAttempt] = {}
         self._by_pid: dict[int, LaunchedAttempt] = {}
         self._lanes: Lanes[LaunchedAttempt] = Lanes()
@@ -62,13 +63,20 @@ class Spawner:
             attempt = self._attempts[order.attempt] = LaunchedAttempt(order, start_by)
             if order.lane is not None:
                 self._lanes.join(order.lane, order.width, attempt)
-            self.pool.submit(partial(self._prepare, attempt))
+            pool = self.pool if order.code is None else self.copying
+            pool.submit(partial(self._prepare, attempt))
         for termination in commands.end:
             self._condemn(termination)
         for result in commands.record:
             self._writer.put(result)
         for attempt_id in commands.forget:
             self._writer.forget(attempt_id)
+        for attempt_id in commands.tidy:
+            self.copying.submit(partial(self._tidy, attempt_id))
+
+    def _tidy(self, attempt_id: AttemptId) -> Callable[[], None]:
+        trouble = self._files.tidy(attempt_id)
+        return partial(self._host.note, trouble) if trouble else _nothing
 
     def _condemn(self, termination: Termination) -> None:
         attempt = self._attempts.get(termination.attempt)
@@ -265,8 +273,13 @@ class Spawner:
     def tick(self) -> float:
         """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
-        return min(self.clear(), self._writer.tick(now), self.pool.tick(now), self._send(now))
+        pools = self.pool.tick(now), self.copying.tick(now)
+        return min(self.clear(), self._writer.tick(now), *pools, self._send(now))
 
     def _send(self, now: float) -> float:
         # While there are jobs to go on with, news can wait a moment for more.
         return self._outbox.send(now, at_once=not self._lanes.crowded)
+
+
+def _nothing() -> None:
+    """There is nothing to be said."""

@@ -132,6 +132,7 @@ class Instructions:
     notify: list[Notice] = field(default_factory=list)
     resume: list[Target] = field(default_factory=list)
     forget: list[AttemptId] = field(default_factory=list)
+    tidy: list[AttemptId] = field(default_factory=list)
     record: list[Result] = field(default_factory=list)
     spawn: list[Spawn] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)

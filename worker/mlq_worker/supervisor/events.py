@@ -63,9 +63,10 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class ForgetAsked:
-    """The end of the attempt is committed in the queue."""
+    """The end of the attempt is committed in the queue; `over`: its job has ended for good."""
 
     attempt: AttemptId
+    over: bool = False
 
 
 # --- the launcher says ----------------------------------------------------------------------------

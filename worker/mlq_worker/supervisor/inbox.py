@@ -45,8 +45,8 @@ def worker_events(message: WorkerMessage, turn_before_at: float, now: Moment) ->
         case Confirm(at, alive, lost):
             renewed = [Renewed(attempt, at) for attempt in alive]
             return [*renewed, *(GivenUp(attempt, now) for attempt in lost)]
-        case Forget(attempts):
-            return [ForgetAsked(attempt) for attempt in attempts]
+        case Forget(attempts, over):
+            return [ForgetAsked(attempt, attempt in over) for attempt in attempts]
         case Hello() | Shutdown():
             return []
 

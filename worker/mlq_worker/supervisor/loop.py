@@ -181,7 +181,7 @@ class Supervisor:
         if self._launcher is None:
             return
         end, forget, spawn = tuple(do.announce), tuple(do.forget), tuple(do.spawn)
-        message = Commands(end, forget, tuple(self._unrecorded), spawn).to_json()
+        message = Commands(end, forget, tuple(self._unrecorded), spawn, tuple(do.tidy)).to_json()
         if message:
             self._launcher.channel.send(message)
             self._unrecorded = []

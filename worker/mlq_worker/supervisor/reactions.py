@@ -72,8 +72,10 @@ class Reactions:
                 return self._end(attempt, _GIVEN_UP, now, out)
             case Renewed(_, sent_at):
                 attempt.contact = fence.confirmed(attempt.contact, sent_at)
-            case ForgetAsked(attempt_id):
+            case ForgetAsked(attempt_id, over):
                 out.forget.append(attempt_id)
+                if over and attempt.order.code is not None:
+                    out.tidy.append(attempt_id)
                 return Phase.UNHELD
         return attempt.phase
 

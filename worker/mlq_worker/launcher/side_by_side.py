@@ -1,0 +1,71 @@
+"""Does many small things on a disk: one after the other on a quick one, side by side on NFS.
+
+An operation on NFS is a wait of some milliseconds, and waits can overlap; on a local disk handing
+over costs more than the work. So the first few are done here, and others help only if they waited.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+HELPERS = 15
+_TRIED, _SLOW_S = 3, 0.001  # helpers come if the first few took so long each
+
+
+def each(items: Iterable[T], do: Callable[[T], object]) -> None:
+    """Call `do` with each item, in no order.
+
+    Args:
+        items: taken by one thread at a time.
+        do: called by several at once.
+
+    Raises:
+        the first error of either; what has begun is finished before.
+    """
+    work = _Work(iter(items), do)
+    work.run(until_slow=True)
+    if not work.is_slow:
+        return work.check()
+    helpers = [threading.Thread(target=work.run, daemon=True) for _ in range(HELPERS)]
+    for helper in helpers:
+        helper.start()
+    work.run()
+    for helper in helpers:
+        helper.join()
+    return work.check()
+
+
+class _Work:
+    def __init__(self, items: Iterable[T], do: Callable[[T], object]) -> None:
+        self._items, self._do = iter(items), do
+        self._one_at_a_time = threading.Lock()
+        self._errors: list[BaseException] = []
+        self._done, self._took_s = 0, 0.0
+
+    @property
+    def is_slow(self) -> bool:
+        return self._done >= _TRIED and self._took_s > self._done * _SLOW_S
+
+    def run(self, *, until_slow: bool = False) -> None:
+        """Do items until there are none; an error of one ends all."""
+        try:
+            while not self._errors and not (until_slow and self.is_slow):
+                with self._one_at_a_time:
+                    item = next(self._items)
+                began_s = time.monotonic()
+                self._do(item)
+                self._took_s += time.monotonic() - began_s
+                self._done += 1
+        except StopIteration:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised again by `check`
+            self._errors.append(error)
+
+    def check(self) -> None:
+        for error in self._errors:
+            raise error
