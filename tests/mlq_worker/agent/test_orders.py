@@ -12,6 +12,7 @@ import pytest
 
 from mlq.errors import SignatureError
 from mlq.jobs.lifecycle import Event
+from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.placement import GpuOffer, Offer
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import FunctionCall, Member
@@ -415,3 +416,30 @@ def test_a_job_that_asks_for_more_than_a_class_can_say_is_refused(context: Machi
     claim = altered(claimed(), grow, KEY)
     with pytest.raises(SignatureError, match="no more than"):
         read_spec(claim, context, b"")
+
+
+# --- code as it was -------------------------------------------------------------------------------
+
+CODE = {
+    "pack": "a" * 64,
+    "links": "b" * 64,
+    "project": "/home/ann/proj",
+    "subfolder": "exp/one",
+    "also": [{"pack": "c" * 64, "project": "/home/ann/lib"}],
+}
+
+
+def test_a_job_with_code_starts_in_its_copy(context: MachineContext) -> None:
+    claim = altered(claimed(), lambda spec: spec.update(code=CODE), KEY)
+    made = order(claim, read_spec(claim, context, b""), context, ())
+    assert made["cwd"] == made["env"]["PWD"] == "/results/jobs/7/work/exp/one"
+    assert made["code"] == {
+        "projects": [
+            {"pack": "a" * 64, "links": "b" * 64, "project": "/home/ann/proj"},
+            {"pack": "c" * 64, "links": "", "project": "/home/ann/lib"},
+        ],
+        "subfolder": "exp/one",
+        "cache_dir": str(context.settings.cache_dir),
+    }
+    assert COPIES_CODE in made["tag"]["needs"].split()
+    assert "code" not in ordered(context)

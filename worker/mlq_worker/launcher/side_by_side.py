@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 HELPERS = 15
-_TRIED, _SLOW_S = 3, 0.001  # helpers come if the first few took so long each
+_TRIED, _SLOW_S = 3, 0.002  # helpers come if the first few took so long each
 
 
 def each(items: Iterable[T], do: Callable[[T], object]) -> None:

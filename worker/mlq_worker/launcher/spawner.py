@@ -273,8 +273,8 @@ class Spawner:
     def tick(self) -> float:
         """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
-        pools = self.pool.tick(now), self.copying.tick(now)
-        return min(self.clear(), self._writer.tick(now), *pools, self._send(now))
+        due = min(self.clear(), self._writer.tick(now))  # first: they give the threads work
+        return min(due, self.pool.tick(now), self.copying.tick(now), self._send(now))
 
     def _send(self, now: float) -> float:
         # While there are jobs to go on with, news can wait a moment for more.

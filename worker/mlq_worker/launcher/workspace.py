@@ -3,9 +3,10 @@
 `jobs/<id>/work` and, for projects beside it, `jobs/<id>/code/<n>`; next to each lies a marker
 (`work.json`) that says how far it is. `unpacking` names what was the job's own before, so that an
 interrupted unpacking can begin again and touch none of it. `whole` is never touched again. After
-`removing` a later attempt removes what is left, and unpacks anew. Invariant: while a later attempt
-may run, nothing is removed: it makes its folder before it reads the marker, and whoever removes
-writes the marker before it looks for that folder. So one of the two sees the other.
+`removing` a later attempt removes what is left, and unpacks anew; after `removed` only the job's
+own is left. Invariant: while a later attempt may run, nothing is removed: it makes its folder
+before it reads the marker, and whoever removes writes the marker before it looks for that folder.
+So one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from mlq_worker.launcher.pack_cache import PackCache, PackError, read_list
 from mlq_worker.launcher.unchanged import remove_unchanged, torn
 from mlq_worker.launcher.unpacking import Tree, checked, existing, unpack
 
-UNPACKING, WHOLE, REMOVING = "unpacking", "whole", "removing"
+UNPACKING, WHOLE, REMOVING, REMOVED = "unpacking", "whole", "removing", "removed"
 _MARKER_BYTES = 64 * MIB
 
 
@@ -47,7 +48,9 @@ class Marker(NamedTuple):
     def write(self, path: str) -> None:
         """Put it in place."""
         raw = {**self._asdict(), "copied": self.copied._asdict()}
-        write_atomically(path, json.dumps(raw).encode("ascii"))
+        # If a power cut takes that it was begun, there is none, which means the same.
+        flush = self.state != UNPACKING or bool(self.kept)
+        write_atomically(path, json.dumps(raw).encode("ascii"), flush=flush)
 
 
 _NONE = Marker("", Copied("", "", ""))
@@ -117,7 +120,7 @@ class Workspaces:
             remove_unchanged(tree, folder)
         is_new = _made(folder)
         if marker.state != UNPACKING:
-            kept = frozenset(() if is_new else existing(tree, folder))
+            kept = frozenset(existing(tree, folder) if marker.state and not is_new else ())
             if is_whole:  # and its machine may have lost power before all was on its disk
                 broken = torn(tree, folder, marker_path)
                 if not broken:
@@ -174,7 +177,10 @@ class Workspaces:
                 if _runs_again(job, attempt.number):
                     return
                 remove_unchanged(tree, folder)
-                os.unlink(f"{folder}.json")  # noqa: PTH108 - speed
+                if os.path.lexists(folder):
+                    marker._replace(state=REMOVED).write(f"{folder}.json")
+                else:
+                    os.unlink(f"{folder}.json")  # noqa: PTH108 - speed
         with suppress(OSError):
             os.rmdir(f"{job.path}/code")  # noqa: PTH106 - speed
 
