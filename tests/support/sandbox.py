@@ -210,6 +210,7 @@ def new_sandbox() -> Iterator[Sandbox]:
         "MLQ_ROOT": str(folder / "root"),
         "MLQ_MACHINE": "desk",
         "MLQ_SNAPSHOT": "false",  # what is tested here is another thing
+        "MLQ_CACHE_DIR": str(folder / "cache"),
     }
     for name in ("home", "config", "data", "run", "root"):
         (folder / name).mkdir(mode=0o700)

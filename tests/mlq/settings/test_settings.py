@@ -72,8 +72,9 @@ def test_two_installations_share_no_path(tmp_path: Path) -> None:
         load({name: str(tmp_path / side / end) for name, end in kinds.items()}).settings
         for side in ("one", "other")
     )
-    for mine, yours in zip(one, other, strict=True):
-        if isinstance(mine, Path):
+    for name, mine, yours in zip(one._fields, one, other, strict=True):
+        # What packs are called follows from what is in them: installations may share them.
+        if isinstance(mine, Path) and name != "cache_dir":
             assert mine.is_relative_to(tmp_path / "one")
             assert yours.is_relative_to(tmp_path / "other")
 
