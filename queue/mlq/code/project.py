@@ -31,6 +31,10 @@ class Project(NamedTuple):
         """The live folder in which the job was enqueued."""
         return f"{self.folder}/{self.subfolder}" if self.subfolder else self.folder
 
+    def whole(self) -> Project:
+        """The same project, started in its own folder."""
+        return self._replace(subfolder="")
+
     def alone(self) -> Project:
         """The folder in which the job starts, as a project of its own."""
         return Project(self.start, "", has_git=False)
@@ -48,7 +52,7 @@ def project_of(folder: str, home: str) -> Project:
     if os.path.realpath(plain) != real:
         plain = real  # `..` behind a link
     for one in (plain, real):
-        root = _root_above(one)
+        root = root_above(one)
         subfolder = one[len(root) :].strip("/")
         if not root or os.path.realpath(root) != real[: len(real) - len(subfolder)].rstrip("/"):
             continue  # a link on the way leads out of it
@@ -64,7 +68,7 @@ def is_too_much(folder: str, home: str) -> bool:
     return f"{os.path.realpath(home)}/".startswith(f"{found.rstrip('/')}/")
 
 
-def _root_above(folder: str) -> str:
+def root_above(folder: str) -> str:
     """Return the nearest folder, from this one upwards, that has a `.git`; "" if none has."""
     while not os.path.lexists(f"{folder}/{_GIT}"):
         if folder in ("/", ""):

@@ -6,52 +6,48 @@ names a pack finds it whole on the root, and its command names no live file of t
 
 from __future__ import annotations
 
-import hashlib
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlq.code.editable import editable_folders, prefixes_of
+from mlq.code.keeping import Keeper
 from mlq.code.options import options_of
 from mlq.code.project import Project, project_of
-from mlq.code.provenance import diff_name, uncommitted
-from mlq.code.reading import changes, read_whole
 from mlq.code.rewrite import Rewriter
 from mlq.code.snapshot import InPlace, Snapshot, Taker
-from mlq.code.storing import Shelf
-from mlq.errors import StorageError
+from mlq.errors import InvalidInputError, StorageError
 from mlq.files.layout import Layout
 from mlq.files.paths import check_ours_alone, make_private_dirs
 from mlq.files.root import WrongRootError, pinned, read_owner
-from mlq.jobs.spec import Code
+from mlq.jobs.spec import Code, Pack
 from mlq.settings.people import home
 from mlq.store import identity
 
 if TYPE_CHECKING:
+    from mlq.jobs.spec import JobSpec
     from mlq.settings.settings import Settings
     from mlq.store.client import Client
     from mlq.submit.batch import Checked
+    from mlq.submit.submission import Submission
 
-_TRIES = 3
 _IN_PLACE = "or run the job in the live folder: --in-place"
 
 
 class Kept(NamedTuple):
-    """Code that is on the results root, or why it is not taken.
+    """Code that is on the results root.
 
     Args:
         code: what a job's signed text says of it; None if the job runs in place.
         cwd: the live folder of the job.
         rewriter: makes its command name the copy.
-        note: what its user should know; "" if nothing.
     """
 
     code: Code | None
     cwd: str
     rewriter: Rewriter | None
-    note: str
 
 
 class WithCode(NamedTuple):
@@ -77,11 +73,11 @@ def with_code(
         StorageError: a file cannot be read, or the root cannot be written from here.
         UnsafePathError: the folder of packs is open to others.
     """
-    keeper = _Keeper(settings, environ, client)
+    projects = _Projects(settings, environ, client)
     found: list[Checked] = []
     like: dict[tuple[int, str], Checked] = {}
     for submission, template in checked:
-        kept = keeper.kept(template.cwd, submission.in_place)
+        kept = projects.kept(submission, template)
         if kept.code is None or kept.rewriter is None:
             found.append((submission, template))
             continue
@@ -96,100 +92,95 @@ def with_code(
             like[known] = submission, spec
         asked = submission if argv == submission.argv else submission.with_argv(argv)
         found.append((asked, like[known][1]))
-    return WithCode(found, keeper.notes)
+    return WithCode(found, [note for note in projects.notes if note])
 
 
-class _Keeper:
-    """Takes each project once."""
+class _Projects:
+    """Takes the project of each folder once."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], client: Client) -> None:
-        self._settings, self._client = settings, client
+        self._settings = settings
         self._home = str(home(environ))
-        self._taker = Taker(self._home, settings.runtime_dir)
-        self._found: dict[tuple[str, bool | None], Kept] = {}
+        taker = Taker(self._home, settings.runtime_dir)
+        self._keeper = Keeper(taker, lambda: _root(settings, client))
+        self._of_template: dict[tuple[int, str], Kept] = {}
+        self._found: dict[tuple[str, bool | None, tuple[str, ...]], Kept] = {}
         self.notes: list[str] = []
 
-    def kept(self, cwd: str, in_place: bool | None) -> Kept:
-        """Return the code of jobs that run in a folder."""
-        asked = cwd, in_place
-        if asked not in self._found:
-            found = self._keep(cwd, in_place)
-            self._found[asked] = found
-            if found.note:
-                self.notes.append(found.note)
-        return self._found[asked]
+    def kept(self, submission: Submission, template: JobSpec) -> Kept:
+        """Return the code of a job; `template` is like it, and lives as long as this."""
+        program = submission.argv[0] if submission.argv else ""
+        like = id(template), program
+        if like not in self._of_template:
+            programs = (template.program, program)
+            prefixes = prefixes_of(template.python_env, programs, template.cwd, self._home)
+            asked = template.cwd, submission.in_place, prefixes
+            if asked not in self._found:
+                self._found[asked] = self._kept(*asked)
+            self._of_template[like] = self._found[asked]
+        return self._of_template[like]
 
-    def _keep(self, cwd: str, in_place: bool | None) -> Kept:
+    def _kept(self, cwd: str, in_place: bool | None, prefixes: tuple[str, ...]) -> Kept:
         project = project_of(cwd, self._home)
         if in_place or (in_place is None and not self._is_wanted(project)):
-            return Kept(None, cwd, None, "")
+            return Kept(None, cwd, None)
         if self._settings.is_remote and not (self._settings.root / "queue.json").is_file():
-            return Kept(None, cwd, None, "")
-        changed = ""
-        for _ in range(_TRIES):
-            snapshot = self._taker.take(project)
-            if isinstance(snapshot, InPlace):
-                return Kept(None, cwd, None, snapshot.why)
-            try:
-                return self._stored(snapshot)
-            except _ChangedError as error:
-                changed = error.path
-                snapshot.memory.files.pop(changed, None)
-            finally:
-                snapshot.memory.keep()
-        raise changes(project.folder, changed, _TRIES)
+            return Kept(None, cwd, None)
+        kept = self._keeper.keep(project)
+        if isinstance(kept, InPlace):
+            self.notes.append(kept.why)
+            return Kept(None, cwd, None)
+        snapshot, project = kept.snapshot, kept.snapshot.project
+        self.notes.append(snapshot.note)
+        code = Code(
+            pack=kept.pack,
+            links=kept.links,
+            project=project.folder,
+            subfolder=project.subfolder,
+            also=tuple(self._also(snapshot, prefixes)),
+            commit=snapshot.commit,
+            branch=snapshot.branch,
+            dirty=kept.dirty,
+        )
+        names = {project.folder, os.path.realpath(project.folder)}
+        files = frozenset(one.path for one in snapshot.manifest.files)
+        return Kept(code, project.start, Rewriter(names, project.subfolder, files))
 
     def _is_wanted(self, project: Project) -> bool:
         said = options_of(project).snapshot
         return self._settings.snapshot if said is None else said
 
-    def _stored(self, snapshot: Snapshot) -> Kept:
-        memory, project = snapshot.memory, snapshot.project
-        with _root(self._settings, self._client) as root:
-            shelf = Shelf(root, memory.packs, time.time)
-            digest, links = shelf.keep(
-                snapshot.manifest, snapshot.links_text, _contents_of(snapshot)
+    def _also(self, main: Snapshot, prefixes: Sequence[str]) -> Iterator[Pack]:
+        """Take the other projects that these environments import live."""
+        folders = {
+            folder
+            for prefix in prefixes
+            for folder in editable_folders(prefix, self._settings.runtime_dir)
+        }
+        others = {project_of(one, self._home).whole() for one in folders}
+        for other in sorted(others):
+            if _is_of(main, other.folder):
+                continue
+            why = ""
+            try:
+                kept = self._keeper.keep(other)
+                if not isinstance(kept, InPlace):
+                    yield Pack(pack=kept.pack, links=kept.links, project=other.folder)
+                    continue
+            except (InvalidInputError, StorageError) as error:
+                why = f": {error.why or error.what}"
+            self.notes.append(
+                f"note: {other.folder} is installed editable, and is used live, not as now{why}"
             )
-            commit = snapshot.commit
-            name = diff_name(digest, commit)
-            if commit and name not in memory.dirty:
-                if text := uncommitted(self._taker.git, snapshot):
-                    shelf.keep_text(name, text)
-                memory.dirty[name] = bool(text)
-        code = Code(
-            pack=digest,
-            links=links,
-            project=project.folder,
-            subfolder=project.subfolder,
-            commit=commit,
-            branch=snapshot.branch,
-            dirty=snapshot.has_untracked or memory.dirty.get(name, False),
-        )
-        names = {project.folder, os.path.realpath(project.folder)}
-        files = frozenset(one.path for one in snapshot.manifest.files)
-        rewriter = Rewriter(names, project.subfolder, files)
-        return Kept(code, project.start, rewriter, snapshot.note)
 
 
-class _ChangedError(Exception):
-    def __init__(self, path: str) -> None:
-        self.path = path
-        super().__init__(path)
-
-
-def _contents_of(snapshot: Snapshot) -> Callable[[str], bytes]:
-    """Return what gives the content of a file; what was not read then is read now."""
-    digests = {one.path: one.sha256 for one in snapshot.manifest.files}
-
-    def content_of(path: str) -> bytes:
-        content = snapshot.contents.get(path)
-        if content is None:
-            content, _ = read_whole(snapshot.project.folder, path)
-            if hashlib.sha256(content).hexdigest() != digests[path]:
-                raise _ChangedError(path)
-        return content
-
-    return content_of
+def _is_of(main: Snapshot, folder: str) -> bool:
+    """Return whether a folder is packed with the project, or is it."""
+    top, real = os.path.realpath(main.project.folder), os.path.realpath(folder)
+    inside = real.removeprefix(f"{top}/")
+    if real in (top, inside):
+        return real == top
+    return not any(f"{inside}/".startswith(f"{one}/") for one in main.links)
 
 
 @contextmanager

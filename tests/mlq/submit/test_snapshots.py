@@ -1,5 +1,6 @@
 """The code of jobs is on the root before the queue hears of them, or one message says why not."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -257,3 +258,41 @@ def test_jobs_of_one_submit_share_a_pack(desk: Desk, project: Path) -> None:
     checked = check_all(asked, utc_iso(0), 100, caller, typed=True)
     found = with_code(checked, desk.settings, desk.environ, desk.client)  # type: ignore[arg-type]
     assert len({id(spec) for _, spec in found.checked}) == 1
+
+
+@pytest.fixture
+def editable(project: Path) -> Path:
+    """The environment of the project, which has another repository installed editable."""
+    library = repository(project.parent / "library", {"src/lib/a.py": ""})
+    site = ".venv/lib/python3.12/site-packages"
+    url = {"url": f"file://{library}", "dir_info": {"editable": True}}
+    write(
+        project,
+        {
+            ".venv/pyvenv.cfg": "",
+            ".venv/.gitignore": "*",
+            f"{site}/lib-1.dist-info/direct_url.json": json.dumps(url),
+            f"{site}/own.pth": f"{project}/sub\n",
+        },
+    )
+    return project / ".venv"
+
+
+def test_other_projects_that_are_installed_editable_go_along(desk: Desk, editable: Path) -> None:
+    code = desk.enqueue(editable.parent, python_env=str(editable)).code
+    assert code is not None
+    (also,) = code.also
+    assert also.project == str(editable.parent.parent / "library")
+    text = (desk.root / "code" / f"{also.pack}.manifest").read_bytes()
+    assert [one.path for one in parse_manifest(text, also.pack).files] == ["src/lib/a.py"]
+    assert f"{also.pack}.tgz" in desk.packs()
+    assert desk.notes == []
+
+
+def test_one_that_cannot_be_taken_is_named(desk: Desk, editable: Path) -> None:
+    library = editable.parent.parent / "library"
+    write(library, {f"out/{number}": "" for number in range(10_001)})
+    code = desk.enqueue(editable.parent, ".venv/bin/python", "train.py").code
+    assert code is not None
+    assert code.also == ()
+    assert f"{library} is installed editable, and is used live, not as now: " in desk.notes[0]

@@ -1,0 +1,108 @@
+"""Takes a project and puts its pack on the results root, as one.
+
+What was read and what is packed must be the same, though the files are read twice if most of them
+were known: a file that changed in between is read anew, three times, and then named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from mlq.code.project import Project
+from mlq.code.provenance import diff_name, uncommitted
+from mlq.code.reading import changes, read_whole
+from mlq.code.snapshot import InPlace, Snapshot, Taker
+from mlq.code.storing import Shelf
+from mlq.files.layout import Layout
+
+_TRIES = 3
+
+
+class KeptPack(NamedTuple):
+    """A project that is on the root.
+
+    Args:
+        snapshot: what was taken.
+        pack, links: the hashes of its manifest and of its list of links; "" for no links.
+        dirty: whether it differs from the commit.
+    """
+
+    snapshot: Snapshot
+    pack: str
+    links: str
+    dirty: bool
+
+
+class _ChangedError(Exception):
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(path)
+
+
+class Keeper:
+    """Takes projects and keeps them.
+
+    Args:
+        taker: takes them.
+        open_root: opens the results root.
+    """
+
+    def __init__(
+        self, taker: Taker, open_root: Callable[[], AbstractContextManager[Layout]]
+    ) -> None:
+        self._taker, self._open_root = taker, open_root
+
+    def keep(self, project: Project) -> KeptPack | InPlace:
+        """Take a project as it is now, and have it on the root.
+
+        Raises:
+            InvalidInputError: it holds too much, or git does not list it.
+            StorageError: a file cannot be read, or the root cannot be written.
+            UnsafePathError: the folder of packs is open to others.
+        """
+        changed = ""
+        for _ in range(_TRIES):
+            snapshot = self._taker.take(project)
+            if isinstance(snapshot, InPlace):
+                return snapshot
+            try:
+                return self._stored(snapshot)
+            except _ChangedError as error:
+                changed = error.path
+                snapshot.memory.files.pop(changed, None)
+            finally:
+                snapshot.memory.keep()
+        raise changes(project.folder, changed, _TRIES)
+
+    def _stored(self, snapshot: Snapshot) -> KeptPack:
+        known, commit = snapshot.memory, snapshot.commit
+        with self._open_root() as root:
+            shelf = Shelf(root, known.packs, time.time)
+            content_of = _contents_of(snapshot)
+            pack, links = shelf.keep(snapshot.manifest, snapshot.links_text, content_of)
+            name = diff_name(pack, commit)
+            if commit and name not in known.dirty:
+                if text := uncommitted(self._taker.git, snapshot):
+                    shelf.keep_text(name, text)
+                known.dirty[name] = bool(text)
+        dirty = snapshot.has_untracked or known.dirty.get(name, False)
+        return KeptPack(snapshot, pack, links, dirty)
+
+
+def _contents_of(snapshot: Snapshot) -> Callable[[str], bytes]:
+    """Return what gives the content of a file; what was not read then is read now."""
+    digests = {one.path: one.sha256 for one in snapshot.manifest.files}
+
+    def content_of(path: str) -> bytes:
+        content = snapshot.contents.get(path)
+        if content is None:
+            content, _ = read_whole(snapshot.project.folder, path)
+            if hashlib.sha256(content).hexdigest() != digests[path]:
+                raise _ChangedError(path)
+        return content
+
+    return content_of
