@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forked_mlq
+
 from mlq.api.queue import Queue
 from mlq.files.paths import read_secret
 from mlq.jobs.lifecycle import Event
@@ -69,18 +71,29 @@ class Sandbox:
         self, *words: str | bytes, environ: Mapping[str, str] | None = None, timeout_s: float = 60
     ) -> Completed:
         """Run `mlq` with these words, its output into pipes."""
-        done = subprocess.run(
-            [self.program, *words],
-            env={**self.environ, **(environ or {})},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            **self.identity,
-        )
+        given = {**self.environ, **(environ or {})}
+        done: subprocess.CompletedProcess[bytes]
+        if self._can_be_forked(given):
+            done = forked_mlq.run([self.program, *words], given, self.folder, timeout_s)
+        else:
+            done = subprocess.run(
+                [self.program, *words],
+                env=given,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+                **self.identity,
+            )
         out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
         return Completed(done.returncode, out, err)
+
+    def _can_be_forked(self, environ: Mapping[str, str]) -> bool:
+        """Whether it makes no difference to run it in a fork (`forked_mlq`)."""
+        if self.program != MLQ or self.identity or environ.get("LANG") != "C.UTF-8":
+            return False
+        return not any(name.startswith(("PYTHON", "LC_")) for name in environ)
 
     def ok(self, *words: str, environ: Mapping[str, str] | None = None) -> str:
         """Run `mlq`, make sure that all went well, and return what it printed."""
@@ -105,10 +118,18 @@ class Sandbox:
         """Run `mlq` on a terminal so many columns wide; `out` is everything it showed there."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        with self.started(*words, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        streams = (theirs, theirs, theirs)
+        if self._can_be_forked(self.environ):
+            forked = forked_mlq.start([self.program, *words], self.environ, self.folder, streams)
             os.close(theirs)
             shown = _read_to_end(ours)
-            code = process.wait(timeout_s)
+            code = forked.wait(timeout_s)
+        else:
+            named = dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))
+            with self.started(*words, **named) as process:
+                os.close(theirs)
+                shown = _read_to_end(ours)
+                code = process.wait(timeout_s)
         os.close(ours)
         return Completed(code, shown.decode(errors="replace").replace("\r\n", "\n"), "")
 
