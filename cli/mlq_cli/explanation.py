@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from mlq.jobs.explain import (
@@ -9,6 +10,7 @@ from mlq.jobs.explain import (
     BeingRestored,
     Closed,
     Conclusion,
+    Fits,
     GpuFault,
     GpuNote,
     Judgement,
@@ -26,6 +28,8 @@ from mlq.jobs.machine_state import NO_OTHERS, OthersLoad
 from mlq.jobs.placement import NameMismatch, Resource, Short
 from mlq.units import format_mib
 from mlq_cli.render.machines import gpus_withdrawn, not_heard, not_taking
+from mlq_cli.render.style import Style
+from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import count
 
 _HEAVY_LOAD = 0.5
@@ -128,3 +132,17 @@ def conclusion_in_words(conclusion: Conclusion) -> str:  # noqa: PLR0911
             return "It starts when what is short becomes free."
         case _:
             assert_never(conclusion)
+
+
+_COLUMNS = (Column("MACHINE"), Column("FITS"), Column("WHY NOT NOW", 90, least=30))
+_KINDS = {Fits.NOW: "good", Fits.LATER: "waiting", Fits.NEVER: "bad"}
+
+
+def judgement_table(judgements: Sequence[Judgement], style: Style) -> list[str]:
+    """Return the lines: one reason a line, so that none is cut short."""
+    rows = []
+    for one in judgements:
+        first, *others = why_not_now(one) or [""]
+        rows.append([Cell(one.machine), Cell(one.fits, _KINDS[one.fits]), Cell(first)])
+        rows += [[Cell(""), Cell(""), Cell(reason)] for reason in others]
+    return table(_COLUMNS, rows, style) if rows else []

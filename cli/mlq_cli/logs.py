@@ -20,7 +20,7 @@ from mlq.files.strict_files import Absent, Refused, Unreadable
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import JobView
 from mlq_cli.log_mark import EMPTIED, Mark
-from mlq_cli.render.log_cleaner import LogCleaner
+from mlq_cli.render.clean import LogCleaner
 from mlq_cli.root_files import RootFiles
 
 POLL_S = 0.3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ci import require
 
-from mlq_worker.service.unit_files import filled_in, template
+from mlq_worker.service.systemd import filled_in, template
 
 UNITS = Path(__file__).parents[2] / "systemd"
 NAMES = ["mlq-server.service", "mlq-worker.service"]

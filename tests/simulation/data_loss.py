@@ -23,9 +23,8 @@ from mlq_worker.agent.attempt_result import AttemptResult, parse_result
 from mlq_worker.agent.outcomes import Patience
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
-from mlq_worker.rebuild.job_file import parse_job_file
 from mlq_worker.rebuild.plan import Plan, Terms, plan
-from mlq_worker.rebuild.survey import Found, JobOnRoot
+from mlq_worker.rebuild.survey import Found, JobOnRoot, parse_job_file
 from simulation.engine import Violation
 
 if TYPE_CHECKING:

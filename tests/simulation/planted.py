@@ -31,8 +31,8 @@ from mlq_worker.launcher.spawner import Spawner
 from mlq_worker.liveness import fence
 from mlq_worker.liveness.verdicts import BeatMonitor, BeatSnapshot, Leases
 from mlq_worker.supervisor.attempt import Instructions
-from mlq_worker.supervisor.beat_guard import BeatGuard
 from mlq_worker.supervisor.events import Event, GivenUp, OrderReceived
+from mlq_worker.supervisor.heartbeat import BeatGuard
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.state import Attempts
 from simulation import channel_faults, faults, machine_faults, placing_faults, server_faults

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlq.errors import MlqError, SupervisorError
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
-from mlq_worker.agent.clocks import Clocks
-from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.context import Clocks, MachineContext
 from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.machine_name import MachineName
 from mlq_worker.agent.supervisor_client import SupervisorLink

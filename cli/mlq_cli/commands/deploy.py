@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError
-from mlq.settings.hosts import HOST_RULE, is_host
+from mlq.settings.check import HOST_RULE, is_host
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
 from mlq_cli.invocation.parser import add_json

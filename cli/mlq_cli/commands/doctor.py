@@ -33,9 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine; 0 unless there is a problem."""
-    from mlq_cli.doctor.check import Level
+    from mlq_cli.doctor.check import Level, check_table
     from mlq_cli.doctor.runner import examine, probes
-    from mlq_cli.doctor.table import check_table
     from mlq_cli.render.progress import Progress
 
     loaded = load(os.environ)

@@ -11,8 +11,7 @@ from mlq.api.queue import Queue
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.needs import word_of
 from mlq.jobs.view import JobView
-from mlq_cli.explanation import as_json, conclusion_in_words
-from mlq_cli.explanation_table import judgement_table
+from mlq_cli.explanation import as_json, conclusion_in_words, judgement_table
 from mlq_cli.invocation.parser import add_ids, add_json
 from mlq_cli.invocation.session import (
     local_now,

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Set up, or show."""
     loaded = load(os.environ)
     if args.show:
-        from mlq_cli.setup.snippet import instructions
+        from mlq_cli.setup.config_text import instructions
 
         print_lines(instructions(loaded.settings))
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mlq.store.templates import Raw, whole_specs
-from mlq.submit.masked import given
+from mlq.submit.secrecy import given
 from mlq_cli.choosing import check_choice, chosen
 from mlq_cli.invocation.parser import add_choice, add_json
 from mlq_cli.invocation.session import local_now, open_queue, out_style, print_json, print_painted

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from mlq.errors import InvalidInputError
-from mlq.settings.hosts import HOST_RULE, is_host
+from mlq.settings.check import HOST_RULE, is_host
 from mlq.settings.settings import Settings
 from mlq_cli.remote.outcome import Outcome
 
@@ -75,7 +75,7 @@ def run_on(
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> int:
     """Print how it went on each machine; 0 if all went well."""
     from mlq_cli.invocation.session import out_style, print_json, print_painted
-    from mlq_cli.remote.outcome_table import outcome_table
+    from mlq_cli.remote.outcome import outcome_table
 
     if as_json:
         print_json(one.as_json() for one in outcomes)

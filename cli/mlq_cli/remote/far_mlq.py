@@ -13,7 +13,7 @@ from typing import Any
 
 from mlq.errors import MlqError, UnsafePathError
 from mlq.files.layout import CURRENT, SOFTWARE
-from mlq.tunnel.remote_folder import OURS_ALONE
+from mlq.tunnel.target import OURS_ALONE
 from mlq_cli.remote.fanout import Task, Way
 from mlq_cli.remote.outcome import Outcome
 from mlq_cli.remote.ssh import Ran, Ssh

@@ -1,12 +1,14 @@
-"""How a command went on one machine; what the table, `--json` and the exit code are made of."""
+"""How a command went on one machine, and on all of them as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlq.errors import MlqError
+from mlq_cli.render.style import Style
+from mlq_cli.render.table import Cell, Column, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,17 @@ class Outcome:
         """Return it as one object of `--json`."""
         plain = {"machine": self.machine, "ok": self.ok, "says": self.says, "fix": self.fix}
         return {**self.details, **plain}
+
+
+_COLUMNS = (Column("MACHINE"), Column("RESULT"), Column("", 90, least=30))
+
+
+def outcome_table(outcomes: Sequence[Outcome], style: Style) -> list[str]:
+    """Return the lines; what to do stands below what went wrong, and nothing is cut short."""
+    rows = []
+    for one in outcomes:
+        result = Cell("ok", "good") if one.ok else Cell("failed", "bad")
+        rows.append([Cell(one.machine, "strong"), result, Cell(one.says)])
+        if one.fix:
+            rows.append([Cell(""), Cell(""), Cell(one.fix, "faint")])
+    return table(_COLUMNS, rows, Style(None, style.colour)) if rows else []

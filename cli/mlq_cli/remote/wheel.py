@@ -20,7 +20,7 @@ import mlq
 import mlq_cli
 import mlq_worker
 from mlq.errors import MlqError
-from mlq_worker.service import unit_files
+from mlq_worker.service import systemd
 
 _DISTRIBUTION = "mlq-lab"
 _TAG = "py3-none-any"
@@ -84,7 +84,7 @@ def _packages() -> Iterator[tuple[str, bytes]]:
             below = path.relative_to(folder.parent)
             if path.is_file() and not _LEFT_OUT & set(below.parts):
                 yield below.as_posix(), path.read_bytes()
-    for path in unit_files.templates().iterdir():
+    for path in systemd.templates().iterdir():
         yield f"mlq_worker/service/units/{path.name}", path.read_bytes()
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mlq.jobs.view import JobView
-from mlq.submit.masked import Given
+from mlq.submit.secrecy import Given
 from mlq.units import format_duration, format_mib
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import seconds_of, state_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlq.errors import MlqError, StorageError, UnsafePathError
 from mlq.files.layout import CURRENT, SOFTWARE
-from mlq.tunnel.remote_folder import OURS_ALONE
+from mlq.tunnel.target import OURS_ALONE
 from mlq_cli.remote.ssh import Ssh
 
 _LOOK_S = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlq.errors import InvalidInputError, StorageError
 from mlq.files.layout import write_atomically
 from mlq.files.paths import check_ours_alone, make_private_dirs
-from mlq.settings.hosts import HOST_RULE, is_gateway, is_host
+from mlq.settings.check import HOST_RULE, is_gateway, is_host
 from mlq.settings.load import Loaded, default_settings
 from mlq.settings.settings import Settings
 from mlq_cli.invocation.prompts import Asker

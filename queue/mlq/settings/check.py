@@ -1,6 +1,9 @@
 """Reads and checks what a user has set; imported only if it was not checked before.
 
 Every complaint names the place to correct: the file and line, or the variable.
+
+The name of a host comes from a file, a variable or a flag and ends in the command line of `ssh` and
+in a line of its configuration. Invariant: it is one word there, and never an option.
 """
 
 from __future__ import annotations
@@ -20,9 +23,27 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlq.errors import InvalidInputError, SettingsError
 from mlq.files.paths import checked_machine
-from mlq.settings.hosts import HOST_RULE, is_gateway, is_host
 from mlq.settings.people import home
 from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, PARAMETERS, Settings, variable
+
+HOST_RULE = "it is a host as one types it after `ssh`, such as gpu01 or me@gpu01"
+
+# Quotes, white space, and what a shell or an ssh configuration gives a meaning of its own. Commas
+# stand between hosts where several may be given.
+_NOT_IN_HOSTS = re.compile(r"[\s'\"\\$`;|&<>,%*?!#]")
+# A gateway may be a chain of several, with commas, as for `ssh -J`.
+_NOT_IN_GATEWAYS = re.compile(r"[\s'\"\\$`;|&<>%*?!#]")
+
+
+def is_host(text: str) -> bool:
+    """Return whether a text can be a host on the command line of `ssh`, and nothing but one."""
+    return bool(text) and not text.startswith("-") and not _NOT_IN_HOSTS.search(text)
+
+
+def is_gateway(text: str) -> bool:
+    """Return whether a text can be what follows `ssh -J`."""
+    return bool(text) and not text.startswith("-") and not _NOT_IN_GATEWAYS.search(text)
+
 
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 

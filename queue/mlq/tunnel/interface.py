@@ -1,8 +1,14 @@
-"""What a tunnel is, whatever speaks ssh underneath."""
+"""What a tunnel is, whatever speaks ssh underneath, and whether its far end gives a sign of life.
+
+To ask for that needs no right to be there: a server that wants a password first says so at once,
+and that is an answer too.
+"""
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -70,3 +76,29 @@ class Tunnel(Protocol):
         Raises:
             TunnelError: an attempt that began since then has failed, or time is up.
         """
+
+
+class Answer(Enum):
+    """What came back."""
+
+    YES = "the server answered"
+    CLOSED = "the connection was closed: the way is fine, but no server is at its end"
+    NONE = "no process listens at the socket"
+    SILENCE = "nothing came back in time: the way is broken"
+
+
+def ask(path: Path, timeout_s: float) -> Answer:
+    """Ask the server behind a socket for a sign of life; takes up to `timeout_s`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(timeout_s)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return Answer.NONE
+        try:
+            probe.sendall(b"PING\r\n")
+            return Answer.YES if probe.recv(64) else Answer.CLOSED
+        except TimeoutError:
+            return Answer.SILENCE
+        except OSError:
+            return Answer.CLOSED

@@ -28,11 +28,10 @@ from pathlib import Path
 
 from mlq.errors import TunnelError
 from mlq.files.layout import write_atomically
-from mlq.tunnel import remote_folder
+from mlq.tunnel.interface import Answer, ask
 from mlq.tunnel.offered_key import Offered, ask_for_key
 from mlq.tunnel.openssh_errors import explained, not_forwarded
-from mlq.tunnel.probe import Answer, ask
-from mlq.tunnel.target import Target
+from mlq.tunnel.target import NOT_OURS, Target, ask_folder, not_ours
 
 CONNECT_S = 10
 ALIVE_S = 8
@@ -147,9 +146,9 @@ class OpensshConnector:
                 )
 
     def _forward(self, link: OpensshLink) -> None:
-        asked = None if self._target.port else [remote_folder.command(self._target)]
-        if asked and self._ask_master(command=asked).returncode == remote_folder.NOT_OURS:
-            raise remote_folder.not_ours(self._target)
+        asked = None if self._target.port else [ask_folder(self._target)]
+        if asked and self._ask_master(command=asked).returncode == NOT_OURS:
+            raise not_ours(self._target)
         done = self._ask_master("-O", "forward", "-L", f"./new:{self._target.remote}")
         if done.returncode != 0:
             raise self._explained(done.stderr + link.said())

@@ -22,11 +22,10 @@ import paramiko
 import sshtunnel
 
 from mlq.errors import TunnelError
-from mlq.tunnel import remote_folder
 from mlq.tunnel.hops import hops
 from mlq.tunnel.openssh_errors import not_forwarded
 from mlq.tunnel.python_ssh import TIMEOUT_S, Transport, close_all, connected
-from mlq.tunnel.target import LOOPBACK, Target
+from mlq.tunnel.target import LOOPBACK, NOT_OURS, Target, ask_folder, not_ours
 
 BEAT_S = 8.0
 SILENCE_S = 24.0
@@ -75,9 +74,9 @@ class ParamikoConnector:
             return ParamikoLink(forwarder, transports, self._beat_s, self._silence_s)
 
     def _try_forwarding(self, transport: Transport) -> None:
-        asked = "" if self._target.port else remote_folder.command(self._target)
-        if asked and _exit_code(transport, asked) == remote_folder.NOT_OURS:
-            raise remote_folder.not_ours(self._target)
+        asked = "" if self._target.port else ask_folder(self._target)
+        if asked and _exit_code(transport, asked) == NOT_OURS:
+            raise not_ours(self._target)
         try:
             open_remote(transport, self._target).close()
         except paramiko.ChannelException as error:

@@ -22,8 +22,7 @@ from mlq.errors import MlqError, TunnelError
 from mlq.files.locks import identity_of
 from mlq.files.paths import check_socket_path, private_dir
 from mlq.files.residence import EVERY_S, YOUNG_S, FolderLocks, keep_young, our_folders
-from mlq.tunnel.interface import TunnelState
-from mlq.tunnel.probe import Answer, ask
+from mlq.tunnel.interface import Answer, TunnelState, ask
 
 log = logging.getLogger(__name__)
 

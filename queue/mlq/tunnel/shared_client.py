@@ -52,7 +52,7 @@ def proven_tunnel(settings: Settings) -> Path:
         TunnelError: it cannot be brought up.
         UnsafePathError: its folder is not ours alone.
     """
-    from mlq.tunnel.probe import Answer, ask
+    from mlq.tunnel.interface import Answer, ask
 
     began_s = time.monotonic()
     while True:

@@ -21,9 +21,10 @@ from mlq.settings.load import load
 from mlq.settings.settings import Settings
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
-from mlq_worker.agent.histories import histories
+from mlq_worker.agent.backoff import RefusedMoves
 from mlq_worker.agent.nfs import ROOT_FILES
 from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.queue_effects import histories
 from mlq_worker.agent.reaper import (
     ApplyVerdicts,
     Judged,
@@ -34,7 +35,6 @@ from mlq_worker.agent.reaper import (
     verdict_moves,
 )
 from mlq_worker.agent.reaper_role import ReaperRole
-from mlq_worker.agent.refused_moves import RefusedMoves
 
 
 class AtOnce:

@@ -21,7 +21,7 @@ from waiting import wait_for
 
 from mlq.errors import TunnelError
 from mlq.files.paths import read_secret
-from mlq.tunnel.probe import Answer, ask
+from mlq.tunnel.interface import Answer, ask
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from ssh_world import SshHost, SshWorld
 from tunnels import UP_S, Tunnels
 from waiting import wait_for
 
-from mlq.tunnel.probe import Answer, ask
+from mlq.tunnel.interface import Answer, ask
 from mlq.tunnel.reconnect import SupervisedTunnel
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]

@@ -11,7 +11,7 @@ from mlq.errors import MlqError, TunnelError, UnsafePathError
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.refused_names import RefusedName
 from mlq_cli.doctor import judge, judge_machines, look
-from mlq_cli.doctor.check import Check, Level
+from mlq_cli.doctor.check import Check, Level, check_table
 from mlq_cli.doctor.cross_check import disagreements
 from mlq_cli.doctor.facts import (
     FileFacts,
@@ -22,7 +22,6 @@ from mlq_cli.doctor.facts import (
     SshFacts,
 )
 from mlq_cli.doctor.look_machines import AsideFacts, CopyFacts, MachinesFacts
-from mlq_cli.doctor.table import check_table
 from mlq_cli.render.style import Style
 
 LAB = MachineFacts(

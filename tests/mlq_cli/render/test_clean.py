@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlq_cli.render.clean import clean
-from mlq_cli.render.log_cleaner import LogCleaner
+from mlq_cli.render.clean import LogCleaner, clean
 
 SGR = re.compile(r"\x1b\[[0-9;:]*m")
 # Text in which escape sequences, whole and torn, are likely.

@@ -53,6 +53,7 @@ from mlq_worker.agent.actions import (
 from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempt_result import AttemptResult, FoundAttempt
 from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.backoff import RefusedMoves
 from mlq_worker.agent.conduct import Conduct, HoldCommand, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.decide import decide, next_turn_s
@@ -74,7 +75,6 @@ from mlq_worker.agent.reaper import (
     TellDependents,
     WatchBeats,
 )
-from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.agent.schedule import PlanInput
 from mlq_worker.agent.starts import OwnStart, Seen, Start
 from mlq_worker.ipc.causes import Cause, Kind

@@ -21,7 +21,7 @@ PAST_THE_HOST = {
     ("mlq_worker.ipc.clock", "now"),
     ("mlq_worker.ipc", "clock"),
     ("mlq_worker.ipc", "log"),
-    ("mlq_worker.ipc.log", "note"),
+    ("mlq_worker.ipc.host", "note"),
     ("mlq_worker.ipc.procfs", "look"),
     ("mlq_worker.ipc.procfs", "look_at"),
     ("mlq_worker.ipc.procfs", "mark_of"),

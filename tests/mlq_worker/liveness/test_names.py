@@ -10,7 +10,7 @@ import pytest
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq_worker.liveness.names import BeatLook, NameWatch
 from mlq_worker.liveness.verdicts import Beat
-from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError
+from mlq_worker.supervisor.heartbeat import BeatGuard, ForeignBeatError
 
 LEASE_S, DEAD_S, GAP_S = 45.0, 90.0, 30.0
 ME = WorkerIdentity("m1", "mine", "here", "boot2", "alpha", 7, 70, "pid:[1]")

@@ -18,9 +18,8 @@ from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import parse_result
 from mlq_worker.agent.outcomes import Patience
 from mlq_worker.launcher.holder import Holder
-from mlq_worker.rebuild.job_file import Signed, parse_job_file, verified
 from mlq_worker.rebuild.plan import GAP, Terms, plan
-from mlq_worker.rebuild.survey import Found, JobOnRoot
+from mlq_worker.rebuild.survey import Found, JobOnRoot, Signed, parse_job_file, verified
 
 KEY = b"k" * 32
 NOW_S = time.time()

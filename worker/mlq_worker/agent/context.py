@@ -1,36 +1,92 @@
-"""This machine, and everything that belongs to it: what stays the same while a worker runs."""
+"""This machine, and everything that belongs to it: what stays the same while a worker runs.
+
+It is all that the agent touches: clocks, files and background readers are handed in, so that a
+simulation can hand in its own.
+
+A queue's id is made once, and so is its root: by the first worker, if neither the queue nor the
+folder has an id. The queue's own comes first, then `queue.json`, then the queue's memory that it
+has a root; so a first worker that died between them is simply followed by another, and a queue
+that has a root is never given an empty folder for it.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlq.copies.keeper import ROOT_COPY_FILES, CopyFiles
-from mlq.errors import MlqError
+from mlq.errors import EmptiedQueueError, MlqError, StorageError
 from mlq.files.layout import Layout
 from mlq.files.paths import machine_dir
-from mlq.files.root import largest_number
+from mlq.files.root import claim_root, largest_number, read_owner
 from mlq.jobs.signing import load_key
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
+from mlq.store import identity
 from mlq.store.client import Client
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader, NewReader
-from mlq_worker.agent.clocks import Clocks
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
 from mlq_worker.agent.login import login_environment, look
 from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
-from mlq_worker.agent.root_claim import belong
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
 from mlq_worker.ipc import clock
+from mlq_worker.ipc.clock import boottime
 from mlq_worker.ipc.options import Options
 from mlq_worker.liveness.fence import LivenessTimings
 from mlq_worker.probes.machine import Limits, MachineProbe
+
+
+def belong(client: Client, root: Path) -> str:
+    """Return the id of the queue that answers, after its results root was claimed.
+
+    Raises:
+        StorageError: the root cannot be used, or is not the queue's.
+        EmptiedQueueError: the root has a queue, and the queue that answers has no data.
+        UnsafePathError: the root is open to others.
+    """
+    try:
+        return _belong(client, root)
+    except (EmptiedQueueError, StorageError):
+        # Another first worker may have been half-way: what it does is done in this order.
+        return _belong(client, root)
+
+
+def _belong(client: Client, root: Path) -> str:
+    queue_id, known_root = identity.queue_and_root(client)
+    with suppress(OSError):  # told by claim_root
+        if not queue_id and read_owner(root) is None:
+            queue_id = identity.make_queue(client, secrets.token_hex(8))
+    claim_root(Layout(root), queue_id, known_root)
+    if not known_root:
+        identity.give_root(client, str(root))
+    return queue_id
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Three clocks, each in seconds.
+
+    Args:
+        boot_s: since the machine booted, suspension included; shared with the supervisor. The
+            worker's clock.
+        monotonic_s: only while the machine is awake; by it the reaper sees how long a beat stands
+            still, so a machine that slept accuses no other.
+        utc_s: unix time; for the record only, nothing is decided by it.
+    """
+
+    boot_s: Callable[[], float] = boottime
+    monotonic_s: Callable[[], float] = time.monotonic
+    utc_s: Callable[[], float] = time.time
+
 
 _NO_IDENTITY = WorkerIdentity("", "", "", "", "")
 

@@ -16,13 +16,13 @@ from mlq.store.replies import HeldAttempt, Renewal
 from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.backoff import RefusedMoves
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierFacts
 from mlq_worker.agent.nfs_reads import Orphans
 from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.reaper import ReaperFacts
-from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.agent.schedule import PlanInput
 
 

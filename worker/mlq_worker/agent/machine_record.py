@@ -29,7 +29,7 @@ class WorkerHealth:
         why it takes no jobs; "" if it does. unwell: what is wrong but not fatal, such as "NFS not
         answering"; "" if nothing. tunnel: whether a tunnel leads from it to the queue. lacks: what
         jobs did not find on the machine (`mlq_worker.agent.absences`). refused_moves: which moves
-        the queue refuses, in words (`mlq_worker.agent.refused_moves`); "" if none. aside: why it
+        the queue refuses, in words (`mlq_worker.agent.backoff`); "" if none. aside: why it
         was set aside (`mlq_worker.agent.probation`). clock_off_s: how far its clock is ahead of the
         queue's; None if unknown.
     """

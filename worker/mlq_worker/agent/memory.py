@@ -19,6 +19,7 @@ from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backlog import Backlog
+from mlq_worker.agent.backoff import RefusedMoves
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierRole
@@ -28,7 +29,6 @@ from mlq_worker.agent.nfs_reads import NfsReads
 from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper_role import ReaperRole
-from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.agent.supervisor_session import SupervisorSession
 
 _OVER = frozenset(event for (_, event), to in TRANSITIONS.items() if to in ENDED)

@@ -11,6 +11,7 @@ from functools import singledispatchmethod
 from typing import Any
 
 from mlq.api.held import hold_waiting
+from mlq.lenient import dict_or_empty, int_or
 from mlq.machines.clock_offset import offset_s
 from mlq.store.job_hashes import stock_call
 from mlq.store.operations import Claimant, Operation, claim_operation, move_operation
@@ -38,11 +39,34 @@ from mlq_worker.agent.conduct import HoldCommand, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
-from mlq_worker.agent.histories import histories
 from mlq_worker.agent.machine_record import WorkerHealth, cannot_do, machine_record, rq_worker
 from mlq_worker.agent.memory import Memory
+from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.reaper import RoleAction
 from mlq_worker.agent.starts import Seen
+
+_FIELDS = (
+    "status",
+    "mlq_spec",
+    "mlq_retries",
+    "mlq_failures",
+    "mlq_losses",
+    "mlq_stop",
+    "mlq_folder_faults",
+)
+
+
+def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
+    """Return the past of these jobs, by id; an empty one of a job that the queue does not know."""
+    found = {job_id: History() for job_id in ids}
+    for job_id, _, spec, retries, failures, losses, stop, faults in store.reads.rows(
+        _FIELDS, list(found)
+    ):
+        # Of a job that an older mlq enqueued only the description says it.
+        asked = int_or(retries) or int_or(dict_or_empty(spec).get("retries", 0))
+        found[job_id] = History(asked, int_or(failures), int_or(losses), stop, int_or(faults))
+    return found
+
 
 log = logging.getLogger(__name__)
 

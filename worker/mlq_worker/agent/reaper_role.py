@@ -11,6 +11,7 @@ from collections.abc import Callable
 from mlq.store.replies import Attempt, HeldAttempt
 from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader
+from mlq_worker.agent.backoff import RefusedMoves
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.nfs import read_beats, read_results
 from mlq_worker.agent.reaper import (
@@ -27,7 +28,6 @@ from mlq_worker.agent.reaper import (
     TellDependents,
     WatchBeats,
 )
-from mlq_worker.agent.refused_moves import RefusedMoves
 from mlq_worker.liveness.verdicts import BeatMonitor, Leases
 
 _FORGET_EVERY_S = 3600.0

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook, pinned
-from mlq_worker.ipc import clock, log, procfs
-from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc import clock, procfs
+from mlq_worker.ipc.clock import Moment, utc_now
 from mlq_worker.ipc.procfs import Process
 
 
@@ -72,6 +73,12 @@ class Host(Protocol):
         """Return something to wait with."""
 
 
+def note(text: str) -> None:
+    """Write a line with the time of day to standard error, which is the log."""
+    sys.stderr.write(f"{utc_now()} {text}\n")
+    sys.stderr.flush()
+
+
 class LinuxHost:
     """The machine that this process runs on.
 
@@ -81,7 +88,7 @@ class LinuxHost:
 
     boottime = staticmethod(clock.boottime)
     utc_now = staticmethod(clock.utc_now)
-    note = staticmethod(log.note)
+    note = staticmethod(note)
     look = staticmethod(procfs.look)
     look_at = staticmethod(procfs.look_at)
     mark_of = staticmethod(procfs.mark_of)

@@ -19,10 +19,9 @@ from mlq_worker.launcher.aftermath import Aftermath
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.keepers import Keepers
-from mlq_worker.launcher.last_line import read_last_line
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.prepare import Preparation, Ready
-from mlq_worker.launcher.results import write_result
+from mlq_worker.launcher.results import read_last_line, write_result
 
 
 class Files(Protocol):

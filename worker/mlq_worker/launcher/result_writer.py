@@ -15,7 +15,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import Recorded
 from mlq_worker.ipc.values import Result
 from mlq_worker.launcher.edges import Edges
-from mlq_worker.launcher.last_line import tells_last_line
+from mlq_worker.launcher.results import tells_last_line
 
 _PATIENCE_S = 10.0
 _RETRY_S = 2.0  # the first pause after an error; doubled each time

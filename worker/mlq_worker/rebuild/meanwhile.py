@@ -22,8 +22,8 @@ from mlq.store.job_hashes import whole_jobs
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.restoring import JobToRestore
 from mlq.store.store import Store
-from mlq_worker.rebuild.job_file import Signed, verified
 from mlq_worker.rebuild.story import seconds
+from mlq_worker.rebuild.survey import Signed, verified
 
 
 def renumber(

@@ -15,9 +15,8 @@ from mlq.store.restoring import JobToRestore
 from mlq.units import utc_iso
 from mlq_worker.agent.outcomes import Patience
 from mlq_worker.launcher.holder import Holder
-from mlq_worker.rebuild.job_file import Signed, verified
 from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
-from mlq_worker.rebuild.survey import Found
+from mlq_worker.rebuild.survey import Found, Signed, verified
 
 _DAY_S = 86400.0
 # Numbers that were given out after the copy, to jobs that left no trace yet, must not be given to

@@ -1,29 +1,73 @@
 """What lies on the results root of a queue that was lost: jobs, how their attempts ended, beats.
 
 Jobs can write there. What is no job is named and left alone; nothing found there stops the survey.
+
+A `job.json` counts only if it was signed with this queue's key.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from mlq.errors import StorageError
+from mlq.errors import SignatureError, StorageError
 from mlq.files.layout import Layout
 from mlq.files.paths import MACHINE_NAME
 from mlq.files.root import pinned
 from mlq.files.strict_files import JOB_BYTES, Absent, Content, Unreadable, read_file
 from mlq.ids import is_job_id, is_number, is_valid_id
+from mlq.jobs.signing import verify
+from mlq.jobs.spec import JobSpec
+from mlq.jobs.strict_spec import NotStrictError, parse_spec
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.nfs import read_beats, read_progress, read_results
 from mlq_worker.launcher.holder import Holder, read_holder
 from mlq_worker.liveness.verdicts import Beat
-from mlq_worker.rebuild.job_file import Signed, parse_job_file
+
+
+class Signed(NamedTuple):
+    """A job's text and its signature, as they were submitted."""
+
+    text: str
+    signature: str
+
+
+def parse_job_file(raw: bytes) -> Signed:
+    """Return what a `job.json` holds.
+
+    Raises:
+        ValueError: it is none; the message reads after "it".
+    """
+    try:
+        value = json.loads(raw)
+        spec, signature = value["spec"], value["signature"]
+        text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError("is damaged") from None
+    return Signed(text, str(signature))
+
+
+def verified(signed: Signed, job_id: str, key: bytes) -> JobSpec:
+    """Return a job that this queue's key has signed.
+
+    Raises:
+        SignatureError: it has not, or not under this id.
+    """
+    verify(key, signed.text.encode(errors="replace"), signed.signature)
+    try:
+        spec = parse_spec(signed.text)
+    except NotStrictError as error:
+        raise SignatureError("the job cannot be read", why=f"{error}; is this mlq older?") from None
+    if spec.id != job_id:
+        raise SignatureError("the job is a copy", why=f"it was signed as {spec.id}")
+    return spec
+
 
 _READERS = 16  # NFS answers many questions in the time of one
 _ATTEMPT = re.compile(r"[1-9]\d{0,8}", re.ASCII)

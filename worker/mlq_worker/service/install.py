@@ -17,7 +17,7 @@ from mlq.files.layout import CURRENT, SOFTWARE
 from mlq.files.paths import machine_dir
 from mlq.settings.settings import CONFIG_VARIABLE, Settings, variable
 from mlq_worker.agent.options import WorkerOptions
-from mlq_worker.service import crontab, systemd, unit_files
+from mlq_worker.service import crontab, systemd
 from mlq_worker.service.lock import holder
 
 _LOGIN_FOLDERS = Path("/run/user")
@@ -156,8 +156,8 @@ def _unit_text(settings: Settings, options: WorkerOptions) -> str:
         "--name",
         settings.machine,
     ]
-    return unit_files.filled_in(
-        unit_files.template("mlq-worker.service"),
+    return systemd.filled_in(
+        systemd.template("mlq-worker.service"),
         socket.gethostname(),
         [*command, *options.flags()],
         _environment(settings),

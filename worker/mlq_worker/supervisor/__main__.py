@@ -13,8 +13,7 @@ from types import FrameType
 
 from mlq.files.residence import Caretaker
 from mlq_worker.ipc import clock
-from mlq_worker.ipc.host import Host, LinuxHost
-from mlq_worker.ipc.log import note
+from mlq_worker.ipc.host import Host, LinuxHost, note
 from mlq_worker.ipc.options import Options, parse
 from mlq_worker.ipc.residence import ALREADY_RUNNING, SupervisorResidence
 from mlq_worker.keeper.start import Keeper

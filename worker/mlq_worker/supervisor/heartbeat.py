@@ -4,6 +4,11 @@ NFS hangs for minutes at a time; the thread that holds the clock must not. So th
 writes the beat and hands over when each beat began and ended. Invariant: a beat counts from the
 moment its writing began, and only once it has been completed; and only in the queue's results root,
 looked at with each beat. In another folder no reaper sees it.
+
+A worker starts a supervisor only once the machine's name is its own. But the one that was given up
+for dead may come back, with its supervisor. A beat that another host wrote is therefore left alone
+until it has not changed for `dead_s` (`BeatGuard`); a supervisor that finds such a beat in its file
+has no channel to NFS.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlq.files.layout import Layout, write_atomically
 from mlq.files.root import WrongRootError
@@ -22,7 +27,69 @@ from mlq.files.strict_files import BEAT_BYTES, Content, Unreadable, read_file
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.options import Options
-from mlq_worker.supervisor.beat_guard import BeatGuard, ForeignBeatError, SilentError
+
+
+class ForeignBeatError(OSError):
+    """Another host beats in this machine's name."""
+
+
+class SilentError(OSError):
+    """The supervisor must not beat in its machine's name (`standing`)."""
+
+
+class BeatGuard:
+    """Looks at what lies in the beat file before it is replaced.
+
+    Args:
+        supervisor_id: ours.
+        host_id: of this host; "": not known, and then nothing is guarded.
+        dead_beat: `<supervisor id>:<counter>` of a beat that was found to belong to no supervisor
+            any more.
+        dead_s: how long an unchanged beat means death.
+        gap_s: looks farther apart than this prove nothing about the time between them.
+    """
+
+    def __init__(
+        self, supervisor_id: str, host_id: str, dead_beat: str, dead_s: float, gap_s: float
+    ) -> None:
+        self._supervisor_id, self._host_id, self._dead_beat = supervisor_id, host_id, dead_beat
+        self._dead_s, self._gap_s = dead_s, gap_s
+        self._seen: tuple[str, float, float] = ("", 0.0, 0.0)
+
+    def check(self, raw: bytes | None, now: float) -> None:
+        """Return if the file may be replaced.
+
+        Args:
+            raw: what lies there; None: nothing.
+            now: boot time.
+
+        Raises:
+            ForeignBeatError: another host wrote that, and may be alive.
+        """
+        beat = _read(raw)
+        if not self._host_id or beat.get("supervisor_id") == self._supervisor_id:
+            return
+        # What has no host was written by an older mlq, or is no beat.
+        if beat.get("host_id", "") in ("", self._host_id):
+            return
+        shown = f"{beat.get('supervisor_id')}:{beat.get('counter')}"
+        text, since, last = self._seen
+        if text != shown or now - last > self._gap_s:
+            since = now
+        self._seen = (shown, since, now)
+        if shown != self._dead_beat and now - since < self._dead_s:
+            host = str(beat.get("host", ""))[:64]
+            raise ForeignBeatError(
+                errno.EBUSY, f"host {host!r} beats in its name: two machines have one name"
+            )
+
+
+def _read(raw: bytes | None) -> dict[str, Any]:
+    try:
+        found = json.loads(raw or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Beat(NamedTuple):

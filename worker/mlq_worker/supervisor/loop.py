@@ -45,8 +45,9 @@ from mlq_worker.supervisor.events import (
     SignalUnheeded,
     StopAsked,
     Ticked,
+    launcher_events,
+    worker_events,
 )
-from mlq_worker.supervisor.inbox import launcher_events, worker_events
 from mlq_worker.supervisor.launcher_process import LaunchPause
 from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.standing import Standing

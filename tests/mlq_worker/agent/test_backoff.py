@@ -5,8 +5,7 @@ from __future__ import annotations
 from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
 from mlq.store.replies import Refusal
-from mlq_worker.agent.backoff import Backoff
-from mlq_worker.agent.refused_moves import RefusedMoves
+from mlq_worker.agent.backoff import Backoff, RefusedMoves
 
 BAD, GOOD = Move("7", Event.FAIL, 2), Move("8", Event.SUCCEED, 1)
 

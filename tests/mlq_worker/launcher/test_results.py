@@ -8,7 +8,7 @@ import pytest
 from supervising import Bench
 
 from mlq_worker.ipc.values import LAST_LINE_CHARS
-from mlq_worker.launcher.last_line import last_line
+from mlq_worker.launcher.results import last_line
 
 
 @pytest.mark.parametrize(
