@@ -17,7 +17,7 @@ from mlq.code.tree import Tree
 from mlq.errors import InvalidInputError, StorageError
 from mlq.files.strict_files import MIB, Absent, Missing
 from mlq.store.templates import Raw, whole_specs
-from mlq.submit.masked import given
+from mlq.submit.secrecy import given
 from mlq_cli.root_files import RootFiles
 
 _MOST_BYTES = 256 * MIB
