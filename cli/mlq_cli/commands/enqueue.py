@@ -1,30 +1,24 @@
-"""`mlq enqueue`: a job into the queue."""
+"""`mlq enqueue`: a job, or a sweep of them, into the queue."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
-from mlq.ids import expand
-from mlq.jobs.placement import Misfit, Offer, place
-from mlq.jobs.request import JobClass
-from mlq.jobs.view import JobView
-from mlq.machines.said import offer_of
-from mlq.settings.settings import Settings
 from mlq.submit.present_folder import present_folder
+from mlq_cli import sweep_options
+from mlq_cli.enqueue_warnings import warn
 from mlq_cli.invocation.parser import add_json, check_text
-from mlq_cli.invocation.session import open_queue, print_json, print_lines, say
-from mlq_cli.render.clean import clean
-from mlq_cli.render.jobs import asks
-from mlq_cli.render.words import about, count
+from mlq_cli.invocation.session import open_queue, print_json, print_lines
 from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
-HELP = "put a job in the queue and print its id"
+HELP = "put a job or a sweep of jobs in the queue and print its id"
 EXAMPLES = """\
   mlq enqueue -- python train.py --lr 0.1
   mlq enqueue -c 4 -m 8G --gpus 1 --vram 6G -t 2h -n baseline python train.py
@@ -32,6 +26,9 @@ EXAMPLES = """\
   mlq enqueue --shell 'python train.py | tee all.txt'
   mlq enqueue --wait -- make test && echo passed
   HF_HOME=/vol/me/hf mlq enqueue --secret WANDB_API_KEY python train.py
+  mlq enqueue --param lr=1e-3,1e-4 --seeds 5 -- python train.py {args}
+  mlq enqueue --sweep -- python train.py -m lr=1e-3,1e-4 'seed=range(5)'
+  mlq enqueue --commands jobs.txt --max-running 4
 
 The job runs in the present folder, with the present virtual or conda
 environment. Options after COMMAND belong to the command."""
@@ -44,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_order(parser)
     _configure_end(parser)
     _configure_variables(parser)
+    sweep_options.configure(parser)
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
     parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
     parser.add_argument(
@@ -136,15 +134,15 @@ def _configure_order(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enqueue; with --wait the exit code is the job's."""
+    """Enqueue; with --wait the exit code is that of the job, or of the first that went wrong."""
     from mlq.submit.submission import Submission
 
-    argv = command_of(args)
+    is_sweep = sweep_options.is_sweep(args)
+    argv = () if is_sweep and not _has_command(args) else command_of(args)
     if args.after_any and args.after is None:
         raise InvalidInputError("--after-any needs --after", fix="add --after ID")
     env = variables(args.env, os.environ)
     folder = _folder(args.cwd)
-    queue = open_queue(patient=args.wait)
     submission = Submission(
         argv=argv,
         name=args.name,
@@ -166,38 +164,34 @@ def run(args: argparse.Namespace) -> int:
         cwd=folder,
         in_place=args.in_place,
     )
+    if is_sweep:
+        from mlq_cli.sweeping import enqueue_sweep, read_sweep
+
+        sweep = read_sweep(args, argv, folder, env)
+        return enqueue_sweep(sweep, submission, args, partial(_report, folder=folder, args=args))
+    queue = open_queue(patient=args.wait)
     (job,) = queue.submit([submission], typed=True)
-    return _report(queue, job.view(), folder, args)
-
-
-def _report(queue: Queue, job: JobView, folder: str, args: argparse.Namespace) -> int:
     if not args.json:
         print_lines([job.id])
         sys.stdout.flush()
-    known = queue.store.reads.machines().values()
-    offers = [offer_of(record) for _, record in known]
-    heard = [offer_of(record) for heard_s, record in known if heard_s <= queue.settings.lease_s]
-    for warning in (
-        misleading(job),
-        too_large(job, offers, heard),
-        _missing(queue.settings, folder),
-    ):
-        if warning:
-            say(warning)
-    jobs = wait_for(queue, [job.id]) if args.wait else [job]
+    return _report(queue, [job.id], folder, args)
+
+
+def _has_command(args: argparse.Namespace) -> bool:
+    return args.shell is not None or args.command not in ([], ["--"])
+
+
+def _report(queue: Queue, ids: Sequence[str], folder: str, args: argparse.Namespace) -> int:
+    """Warn of what was enqueued, jobs that are alike, and wait for them if that was asked for."""
+    jobs = queue.views(ids if args.json or args.wait else ids[:1])
+    warn(queue, jobs[0], folder)
+    if args.wait:
+        jobs = wait_for(queue, ids)
     if args.json:
         print_json(one.as_json() for one in jobs)
     elif args.wait:
         say_bad_ends(jobs)
     return exit_code_of(jobs) if args.wait else 0
-
-
-def _missing(settings: Settings, folder: str) -> str:
-    if not settings.is_remote:
-        return ""
-    from mlq_cli.remote.folder_there import missing_there
-
-    return missing_there(settings, folder)
 
 
 def command_of(args: argparse.Namespace) -> tuple[str, ...]:
@@ -238,44 +232,6 @@ def variables(typed: list[str], environ: Mapping[str, str]) -> dict[str, str]:
         found[name] = value if assigned else environ[name]
         check_text(found[name])
     return found
-
-
-def misleading(job: JobView) -> str:
-    """Return a warning if the job's name, where an id is taken, means other jobs; else ""."""
-    try:
-        if not job.name or expand(job.name).kind == "name":
-            return ""
-    except InvalidInputError:
-        pass  # a range that runs backwards is no name either
-    return f"warning: {clean(job.name)!r} means jobs by their ids; this one is found by its own"
-
-
-def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
-    """Return a warning if no known machine could ever run the job, else "".
-
-    The largest that is named is one that is `heard`: a dead one is no reason to ask for less.
-    """
-    job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
-    fits = [place(job_class.request, offer.when_idle()) for offer in offers]
-    if not offers or not all(isinstance(fit, Misfit) for fit in fits):
-        return ""
-    allowed = [offer for offer in offers if job_class.request.allows(offer.machine)]
-    if not allowed:
-        return (
-            f"warning: job {job.id} waits, for the name of no known machine is"
-            f" {clean(job_class.request.machine)} (see: mlq machines)"
-        )
-    living = [offer for offer in heard if job_class.request.allows(offer.machine)]
-    if not living:
-        return f"warning: job {job.id} waits, for no known machine can run it ({asks(job)})"
-    largest = max(living, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
-    has = [count(largest.total_cores, "core"), f"{about(largest.total_mem_mib)} of memory"]
-    if largest.gpus:
-        has.append(f"{count(len(largest.gpus), 'GPU')} of {about(largest.gpus[0].total_mib)}")
-    return (
-        f"warning: job {job.id} waits, for no known machine can run it ({asks(job)});"
-        f" the largest, {largest.machine}, has {', '.join(has)}"
-    )
 
 
 def _folder(typed: str | None) -> str:

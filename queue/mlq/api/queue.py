@@ -39,6 +39,7 @@ from mlq.units import utc_iso
 if TYPE_CHECKING:
     from mlq.api.many import Retried
     from mlq.api.submitting import Submitter
+    from mlq.api.sweep_arguments import SweepArguments
     from mlq.api.sweeps import HowSwept, SweepReport
     from mlq.submit.submission import Options, Submission
     from mlq.sweeps.plan import SweepPlan
@@ -121,6 +122,24 @@ class Queue:
                 f"a list of commands is needed, not {commands!r}", fix='[["python", "train.py"]]'
             )
         return self.submit([template.with_argv(argv_of(command)) for command in commands])
+
+    def sweep(self, command: Sequence[str], **options: Unpack[SweepArguments]) -> SweepReport:
+        """Enqueue a sweep: one command, and the values that its parameters take.
+
+        Those of its members run that are new, failed, were canceled or are missing.
+
+        Args:
+            command: the program and its arguments; `{lr}` stands for the parameter `lr`.
+            options: `grid` has names with values, `rows` lists members; for the others see
+                `mlq.sweeps.planning.Wanted`, `mlq.api.sweeps.SweepOptions` and `enqueue`.
+
+        Raises:
+            InvalidInputError: something cannot be used; nothing was enqueued.
+        """
+        from mlq.api.sweep_arguments import Asked
+
+        asked = Asked(command, self._environ, options)
+        return self.submit_sweep(asked.plan, asked.submission, **asked.how)
 
     def submit(self, submissions: Sequence[Submission], *, typed: bool = False) -> list[Job]:
         """Number, sign and store submissions (`mlq.submit.submission.Submission`).

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from mlq.errors import InvalidInputError
 
-LARGEST = 1_000_000
-"""As many members a sweep can have: `mlq.ids.place_in_line` counts up to there."""
+LARGEST = 250_000
+"""As many members a sweep can have: half of the jobs it can have, so that each can run again."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,60}(?:\.\d{0,60})?|\.\d{1,60})(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _PADDED = re.compile(r"[+-]?0\d", re.ASCII)

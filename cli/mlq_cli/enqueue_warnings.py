@@ -1,0 +1,76 @@
+"""What a person is warned of who has just enqueued a job."""
+
+from __future__ import annotations
+
+from mlq.api.queue import Queue
+from mlq.errors import InvalidInputError
+from mlq.ids import expand
+from mlq.jobs.placement import Misfit, Offer, place
+from mlq.jobs.request import JobClass
+from mlq.jobs.view import JobView
+from mlq.machines.said import offer_of
+from mlq.settings.settings import Settings
+from mlq_cli.invocation.session import say
+from mlq_cli.render.clean import clean
+from mlq_cli.render.jobs import asks
+from mlq_cli.render.words import about, count
+
+
+def warn(queue: Queue, job: JobView, folder: str) -> None:
+    """Tell what may surprise the person who enqueued this job, to run in this folder."""
+    known = queue.store.reads.machines().values()
+    offers = [offer_of(record) for _, record in known]
+    heard = [offer_of(record) for heard_s, record in known if heard_s <= queue.settings.lease_s]
+    for warning in (
+        misleading(job),
+        too_large(job, offers, heard),
+        _missing(queue.settings, folder),
+    ):
+        if warning:
+            say(warning)
+
+
+def misleading(job: JobView) -> str:
+    """Return a warning if the job's name, where an id is taken, means other jobs; else ""."""
+    try:
+        if not job.name or expand(job.name).kind == "name":
+            return ""
+    except InvalidInputError:
+        pass  # a range that runs backwards is no name either
+    return f"warning: {clean(job.name)!r} means jobs by their ids; this one is found by its own"
+
+
+def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
+    """Return a warning if no known machine could ever run the job, else "".
+
+    The largest that is named is one that is `heard`: a dead one is no reason to ask for less.
+    """
+    job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
+    fits = [place(job_class.request, offer.when_idle()) for offer in offers]
+    if not offers or not all(isinstance(fit, Misfit) for fit in fits):
+        return ""
+    allowed = [offer for offer in offers if job_class.request.allows(offer.machine)]
+    if not allowed:
+        return (
+            f"warning: job {job.id} waits, for the name of no known machine is"
+            f" {clean(job_class.request.machine)} (see: mlq machines)"
+        )
+    living = [offer for offer in heard if job_class.request.allows(offer.machine)]
+    if not living:
+        return f"warning: job {job.id} waits, for no known machine can run it ({asks(job)})"
+    largest = max(living, key=lambda one: (len(one.gpus), one.total_cores, one.total_mem_mib))
+    has = [count(largest.total_cores, "core"), f"{about(largest.total_mem_mib)} of memory"]
+    if largest.gpus:
+        has.append(f"{count(len(largest.gpus), 'GPU')} of {about(largest.gpus[0].total_mib)}")
+    return (
+        f"warning: job {job.id} waits, for no known machine can run it ({asks(job)});"
+        f" the largest, {largest.machine}, has {', '.join(has)}"
+    )
+
+
+def _missing(settings: Settings, folder: str) -> str:
+    if not settings.is_remote:
+        return ""
+    from mlq_cli.remote.folder_there import missing_there
+
+    return missing_there(settings, folder)
