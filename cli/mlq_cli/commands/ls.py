@@ -1,4 +1,4 @@
-"""`mlq ls`: the jobs, one a line."""
+"""`mlq ls`: the jobs and the sweeps, one a line."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mlq_cli.invocation.session import (
     print_lines,
     print_painted,
 )
+from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import (
     counts_of,
     ended_of,
@@ -27,14 +28,16 @@ from mlq_cli.render.jobs import (
     summary,
     total,
 )
-from mlq_cli.render.words import count
+from mlq_cli.render.words import count, paused
 
-HELP = "list jobs: those that run, wait, or ended in the last 24 hours (of many: 50 each)"
+HELP = "list jobs and sweeps that run, wait, or ended in the last 24 hours (of many: 50 each)"
 EXAMPLES = """\
   mlq ls
   watch mlq ls
+  mlq ls lr --sort -lr
   mlq ls -a --state failed,canceled
   mlq ls 'lr-*' --state failed
+  mlq ls --machine 'gpu*' --since 2h --sort time
   mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
 
 _RECENT_S = 86400
@@ -46,38 +49,99 @@ _WAITING_SHOWN = 50
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_ids(parser, "id, range, name or glob ('lr-*'): only these, whenever they ended", nargs="*")
+    what = "id, range, sweep, name or glob ('lr-*'): only these, whenever they ended"
+    add_ids(parser, what, nargs="*")
     parser.add_argument("-a", "--all", action="store_true", help="all there ever were")
     add_state(parser)
+    parser.add_argument("--name", metavar="GLOB", help="only jobs of such a name")
+    parser.add_argument("--machine", metavar="GLOB", help="only jobs that run or ran there")
+    parser.add_argument(
+        "--since", metavar="DURATION", help="only jobs submitted or ended in the last 2h, 3d, ..."
+    )
+    parser.add_argument(
+        "--sort",
+        metavar="KEY",
+        help="by id, name, state, machine, time, submitted, ended, or a parameter; -KEY turns it",
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the jobs."""
     queue = open_queue()
-    counts: dict[str, int] | None = None
-    if args.json or args.all or args.state or args.ids:
+    filters = (args.name, args.machine, args.since, args.sort)
+    if args.json or args.all or args.state or args.ids or any(one is not None for one in filters):
         gc.disable()  # of a hundred thousand jobs nothing is garbage, and looking takes seconds
-        if args.ids:
-            ids = queue.select(args.ids, args.state or ())
-            jobs = queue.with_conditions(queue.views(ids))
-        else:
-            jobs = _listed(queue, everything=args.all, states=args.state)
+        _print_chosen(queue, args)
     else:
-        jobs, counts = queue.glance(time.time() - _RECENT_S, _ENDED_SHOWN)
+        _print_glance(queue)
+    return 0
+
+
+def _print_glance(queue: Queue) -> None:
+    seen = queue.glance(time.time() - _RECENT_S, _ENDED_SHOWN)
+    lines = []
+    if seen.paused:
+        lines += [out_style().paint(clean(paused(seen.paused)), "bad"), ""]
+    counts = seen.counts or counts_of(seen.jobs)
+    if seen.sweeps:
+        from mlq_cli.render.sweeps import sweep_table
+
+        lines += [*sweep_table(seen.sweeps, out_style()), ""]
+    if seen.jobs:
+        shown = _latest(_first(seen.jobs))
+        lines += [*job_table(shown, local_now(), out_style()), "", summary(counts)]
+        lines += _left_out(shown, counts, by_state=False)
+    elif seen.sweeps:
+        lines.pop()
+    else:
+        lines.append(_nothing(everything=False, states=None))
+    print_painted(lines)
+    _hint(seen.jobs)
+
+
+def _print_chosen(queue: Queue, args: argparse.Namespace) -> None:
+    sweep = None
+    if args.ids:
+        from mlq.api.selecting import sweep_meant
+
+        sweep = sweep_meant(queue.store, args.ids)
+        ids = queue.select(args.ids, args.state or ())
+        jobs = queue.with_conditions(queue.views(ids))
+    else:
+        jobs = _listed(queue, args)
+    if any(one is not None for one in (args.name, args.machine, args.since, args.sort)):
+        jobs = _filtered(jobs, args)
     if args.json:
         print_json(job.as_json() for job in jobs)
-    elif jobs:
-        counts = counts or counts_of(jobs)
-        shown = jobs
-        if not args.all:
-            shown = _latest(jobs if args.state else _first(jobs))
-        lines = [*job_table(shown, local_now(), out_style()), "", summary(counts)]
-        print_painted([*lines, *_left_out(shown, counts, by_state=bool(args.state))])
-        _hint(jobs)
-    else:
+        return
+    if not jobs:
         print_lines([_nothing(everything=args.all, states=args.state)])
-    return 0
+        return
+    counts = counts_of(jobs)
+    shown = jobs if args.all else _latest(jobs if args.state else _first(jobs))
+    if sweep is None:
+        lines = [*job_table(shown, local_now(), out_style()), "", summary(counts)]
+    else:
+        from mlq_cli.render.members import member_table
+        from mlq_cli.render.sweeps import summary_line
+
+        lines = [clean(summary_line(sweep))]
+        if sweep.held:
+            lines.append(clean(f"It is held: {sweep.held}. Let it go: mlq release {sweep.number}"))
+        lines += ["", *member_table(shown, sweep.varying, local_now(), out_style())]
+    print_painted([*lines, *_left_out(shown, counts, by_state=bool(args.state))])
+    _hint(jobs)
+
+
+def _filtered(jobs: list[JobView], args: argparse.Namespace) -> list[JobView]:
+    from mlq.units import parse_duration
+    from mlq_cli.filtering import Filter, ordered
+
+    now_s = time.time()
+    since_s = now_s - parse_duration(args.since) if args.since is not None else float("-inf")
+    wanted = Filter(args.name or "", args.machine or "", since_s)
+    return ordered([job for job in jobs if wanted.admits(job)], args.sort or "", now_s)
 
 
 def _left_out(shown: list[JobView], counts: dict[str, int], *, by_state: bool) -> list[str]:
@@ -100,11 +164,12 @@ def _first(jobs: list[JobView]) -> list[JobView]:
     return [job for job in jobs if job.id not in dropped]
 
 
-def _listed(queue: Queue, *, everything: bool, states: list[str] | None) -> list[JobView]:
-    if everything:
+def _listed(queue: Queue, args: argparse.Namespace) -> list[JobView]:
+    if args.all or args.since is not None:
         jobs = queue.with_conditions(queue.every())
     else:
         jobs = queue.recent(time.time() - _RECENT_S)
+    states = args.state
     return [job for job in jobs if not states or {job.state, state_of(job)} & set(states)]
 
 

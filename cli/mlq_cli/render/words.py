@@ -51,6 +51,11 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def paused(why: str) -> str:
+    """Return what is told of a queue that gives nothing out."""
+    return f"The queue is paused: {why}. Jobs that run go on; no other starts until: mlq resume"
+
+
 def listed(ids: Sequence[str]) -> str:
     """Return ids in few words: `1040-1044, 1050`.
 

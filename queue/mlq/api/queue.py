@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from mlq.api import many
 from mlq.api.conditions import in_words, with_conditions
+from mlq.api.glanced import Glanced, alone
 from mlq.api.job import Job, JobResult, value_of
 from mlq.errors import (
     InvalidInputError,
@@ -227,21 +228,18 @@ class Queue:
         jobs = sorted(latest.values(), key=lambda job: order_key(job.id))
         return with_conditions(jobs, in_words(conditions, self.settings))
 
-    def glance(self, since_s: float, ended: int) -> tuple[list[JobView], dict[str, int] | None]:
+    def glance(self, since_s: float, ended: int) -> Glanced:
         """Return what `mlq ls` shows of the jobs that have not ended, or since this unix time.
-
-        Of a long queue that is not all: then with it comes how many there are of each unended
-        state, how many of these are `held`, and how many `ended`. Otherwise None.
 
         Args:
             since_s: unix time.
-            ended: how many of those that ended last are enough.
+            ended: how many of those that ended last are enough, if there are many.
         """
         seen = self.store.reads.glance(FIELDS, since_s, ended)
         latest = {row[0]: row for row in seen.rows}
         jobs = [self._view(latest[one]) for one in sorted(latest, key=order_key)]
-        counts = None if seen.counts is None else {**seen.counts, "ended": seen.ended}
-        return with_conditions(jobs, in_words(seen.conditions, self.settings)), counts
+        jobs = with_conditions(jobs, in_words(seen.conditions, self.settings))
+        return Glanced(jobs, seen.sweeps, seen.paused, alone(seen))
 
     def every(self) -> list[JobView]:
         """Return all jobs, in order of submission."""

@@ -1,8 +1,8 @@
 """Which jobs typed words mean: ids, ranges, names and globs, perhaps only those in some states.
 
 The rule is one, for every command and for the Python API. An id is an id. A name that was used
-again means its latest job that has not ended, else its latest. A glob means all jobs whose names
-match it.
+again means its latest job that has not ended, else its latest. A sweep, by its number or its name,
+means its members, each by the job that stands for it now. A glob means all jobs whose names match.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mlq.store.store import Store
 from mlq.submit.python_arguments import texts
 
 if TYPE_CHECKING:
+    from mlq.store.reads import SweepSeen
     from mlq.submit.submission import Submission
 
 _LONGEST_CHAIN = 20
@@ -163,11 +164,20 @@ def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | 
     """
     choice = expand(word)
     found = [row[0] for row in store.reads.rows(("status",), choice.ids)]
+    if choice.kind == "range":
+        first, last = int(choice.ids[0]), int(choice.ids[-1])
+        sweeps = store.reads.sweeps_between(first, last)
+        found = sorted(
+            [*found, *(one for n in sweeps for one in _members(store, n))], key=order_key
+        )
     if found or not choice.name:
         if not found:
             raise _unknown(word)
         return found
     latest, of = store.reads.latest_named(choice.name)
+    sweep = next(iter(store.reads.sweeps([choice.name])), None)
+    if sweep and (not latest or sweep.number > order_key(latest)[0]):
+        return _members(store, sweep.number)
     if latest and of > 1:
         # What is not printable cannot be typed, and its brackets would tear a sequence apart.
         every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
@@ -177,6 +187,23 @@ def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | 
     if not is_glob(choice.name):
         raise _unknown(word)
     return None
+
+
+def sweep_meant(store: Store, typed: Sequence[str]) -> SweepSeen | None:
+    """Return the sweep that a single word means, if it was the only one and means one."""
+    if len(typed) != 1 or is_glob(typed[0]):
+        return None
+    choice = expand(typed[0])
+    sweep = next(iter(store.reads.sweeps([choice.name])), None) if choice.name else None
+    if sweep is None or store.reads.rows(("status",), choice.ids):
+        return None
+    latest, _ = store.reads.latest_named(choice.name)
+    return sweep if not latest or sweep.number > order_key(latest)[0] else None
+
+
+def _members(store: Store, number: int) -> list[str]:
+    ids = store.reads.members(number)
+    return [row[0] for row in store.reads.rows(("status",), ids)]
 
 
 def _unknown(word: str) -> JobNotFoundError:

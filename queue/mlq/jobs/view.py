@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mlq.files.layout import Layout
-from mlq.ids import is_valid_id
+from mlq.ids import is_valid_id, sweep_number
 from mlq.jobs.class_name import ClassName
-from mlq.lenient import int_or, iso_or_none, list_or_empty
+from mlq.lenient import dict_or_empty, int_or, iso_or_none, list_or_empty
 
 OF_A_RUN = (
     "started_at",
@@ -47,6 +47,7 @@ FIELDS = (
     "mlq_usage",
     "mlq_notes",
     "mlq_cleaned",
+    "mlq_member",
 )
 
 
@@ -59,7 +60,8 @@ class JobView(NamedTuple):
     tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
     its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
     and `signal` are what its user asked for. `notes` say what to know beside its end.
-    `cleaned_at` is when its folder was deleted.
+    `cleaned_at` is when its folder was deleted. `sweep` is the number of the sweep that it is a
+    member of, None if of none; `params` are its parameters there.
     """
 
     id: str
@@ -94,6 +96,8 @@ class JobView(NamedTuple):
     signal: str | None = None
     notes: tuple[str, ...] = ()
     cleaned_at: str | None = None
+    sweep: int | None = None
+    params: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -139,7 +143,15 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         signal=values["mlq_signal"] or None,
         notes=tuple(values["mlq_notes"].splitlines()),
         cleaned_at=iso_or_none(values["mlq_cleaned"]),
+        sweep=sweep_number(job_id) or None if values["mlq_member"] else None,
+        params=_params(values["mlq_member"]) if values["mlq_member"] else {},
     )
+
+
+def _params(member: str) -> dict[str, str]:
+    found = dict_or_empty(member).get("params")
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def _span_s(text: str) -> float | None:

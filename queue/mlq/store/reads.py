@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.lenient import dict_or_empty
+from mlq.lenient import dict_or_empty, int_or, text_of
 from mlq.machines.health import LastHeard, LastSeen, read_sightings
+from mlq.store import keys
 from mlq.store.keys import INDEXES
 from mlq.store.operations import Operation
 from mlq.store.sending import ScriptRunner
@@ -26,12 +27,47 @@ Conditions = dict[str, tuple[LastHeard, LastSeen | None]]
 """Machine -> how it was last heard by the queue, and seen by the reaper."""
 
 
+class SweepSeen(NamedTuple):
+    """A sweep, as the queue counts it.
+
+    Args:
+        number: its job number.
+        name: its name.
+        at: when it was enqueued last, ISO; "" if that is not known.
+        held: why it gives nothing out; "" if it does.
+        members: how many it has.
+        counts: how many of them are in each state; `held`, which `deferred` counts, too.
+        max_running: how many may run at once; 0: any number.
+        max_fails: after how many failures from the first on the rest is held; 0: never.
+        took: how many finished; took_s: in how many seconds together.
+        varying: JSON list of the names of its parameters that vary.
+        ended: when a member ended last, unix time; 0 if none has.
+        word: by which it was asked for.
+    """
+
+    number: int
+    name: str
+    at: str
+    held: str
+    members: int
+    counts: dict[str, int]
+    max_running: int
+    max_fails: int
+    took: int
+    took_s: float
+    varying: str
+    ended: float
+    word: str = ""
+
+
 class Glance(NamedTuple):
     """What is shown of a queue at a glance.
 
     Args:
-        rows: of jobs; of one that moved meanwhile there may be two, of which the later one counts.
+        rows: of jobs of no sweep; of one there may be two, of which the later one counts.
         conditions: of the machines that hold jobs.
+        sweeps: in order of submission.
+        paused: why the queue gives nothing out, as its user wants; "" if it does.
         counts: how many jobs there are of each unended state, and how many are `held`, which
             `deferred` counts, too; None if `rows` has all jobs.
         ended: how many have ended, if `counts` is given.
@@ -39,6 +75,8 @@ class Glance(NamedTuple):
 
     rows: list[list[str]]
     conditions: Conditions
+    sweeps: list[SweepSeen]
+    paused: str = ""
     counts: dict[str, int] | None = None
     ended: int = 0
 
@@ -106,24 +144,44 @@ class Reads:
     def glance(self, fields: Sequence[str], since_s: float, ended: int) -> Glance:
         """Return what is to be shown of all jobs that have not ended, or since then.
 
-        Whole in one round trip if there are no more than a page of each; otherwise a page of those
-        that have not ended, all that run and those that ended last, in two: a short command must
-        stay one however much waits.
+        In one round trip: all jobs of no sweep if there are no more than a page of each; otherwise
+        a page of those that have not ended, all that run and those that ended last. A short
+        command must stay one however much waits. Of a sweep only its counts.
 
         Args:
             fields: as for `pages`.
             since_s: unix time.
             ended: how many of those that ended last, if not all.
         """
-        asked = [_page(fields, "unended", 0, 0), _page(fields, "ended", since_s, 0)]
-        first, last, told = self._runner.run(*asked, _CONDITIONS)
-        rows = [*(first["rows"] or ()), *(last["rows"] or ())]
-        if not first["next"] and not last["next"]:
-            return Glance(rows, _conditions(told))
         args = {"fields": fields, "since": since_s, "ended": ended, "most": PAGE}
-        (more,) = self._runner.run(Operation("glance", args))
-        rows = [*(first["rows"] or ()), *(more["rows"] or ())]
-        return Glance(rows, _conditions(told), more["counts"], more["ended_since"])
+        seen, told = self._runner.run(Operation("glance", args), _CONDITIONS)
+        counts = None if seen["whole"] else seen["counts"]
+        sweeps = sorted((SweepSeen(**one) for one in seen["sweeps"] or ()), key=lambda one: one[0])
+        return Glance(
+            list(seen["rows"] or ()),
+            _conditions(told),
+            sweeps,
+            seen["paused"],
+            counts,
+            seen["ended_since"],
+        )
+
+    def sweeps(self, words: Sequence[str]) -> list[SweepSeen]:
+        """Return the sweeps of these names and numbers, as far as there are such."""
+        (reply,) = self._runner.run(Operation("look_sweeps", {"words": list(words)}))
+        return [SweepSeen(**one) for one in reply["sweeps"] or ()]
+
+    def members(self, number: int) -> list[str]:
+        """Return the jobs that stand for the members of a sweep, in order."""
+        found = self._runner.client.call("HVALS", keys.members(number))
+        indices = sorted(int_or(text_of(one), -1) for one in found)
+        return [f"{number}_{one}" for one in indices if one >= 0]
+
+    def sweeps_between(self, first: int, last: int) -> list[int]:
+        """Return the numbers of sweeps from `first` to `last`."""
+        found = self._runner.client.call("HVALS", keys.SWEEPS)
+        numbers = (int_or(text_of(one)) for one in found)
+        return sorted(one for one in numbers if first <= one <= last)
 
     def latest_named(self, name: str) -> tuple[str, int]:
         """Return the latest job of a name that has not ended, else its latest; and of how many.

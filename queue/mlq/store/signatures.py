@@ -88,7 +88,8 @@ SIGNATURES: dict[str, Signature] = {
     "starts": _repeatable("words lease_s", "starts last living"),
     # what people see
     "list": _repeatable("fields ids index? from_score? after? limit?", "rows next"),
-    "glance": _repeatable("fields since ended most", "counts ended_since rows"),
+    "glance": _repeatable("fields since ended most", "whole counts ended_since rows sweeps paused"),
+    "look_sweeps": _repeatable("words", "sweeps"),
     "latest_named": _repeatable("name", "id of"),
     "sift": _repeatable("index wanted starts has ends from skip limit", "found next?"),
     "conditions": _repeatable("", "machines sightings"),

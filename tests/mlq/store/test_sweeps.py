@@ -317,3 +317,56 @@ def test_an_id_that_looks_like_a_members_is_nobodys(store: Store, enqueue: Enque
     enqueue(1)
     (reply,) = store.runner.run(Operation("look_members", {"number": "1", "keys": []}))
     assert reply["next"] == 0
+
+
+def test_a_sweep_is_meant_by_its_number_and_its_name(
+    store: Store, queue: Queue, enqueue: Enqueue
+) -> None:
+    (alone,) = enqueue(1)
+    submit(queue, "a", "b")
+    queue.cancel(["2_0"])
+    submit(queue, "a", "b")
+    for word in ("2", "lr", "1-2", "l*"):
+        assert [one for one in queue.select([word]) if one != alone] == ["2_1", "2_2"]
+    assert queue.select(["2_0"]) == ["2_0"]
+    assert queue.select(["lr"], ["queued"]) == ["2_1", "2_2"]
+    (later,) = enqueue(1, name="lr")
+    assert queue.select(["lr"]) == [later]
+
+
+def test_a_glance_shows_of_sweeps_their_counts_and_of_other_jobs_each(
+    store: Store, queue: Queue, enqueue: Enqueue
+) -> None:
+    before = enqueue(2)
+    submit(queue, "a", "b", "c", max_running=7)
+    after = enqueue(2)
+    ended = enqueue(1)
+    queue.cancel(ended)
+    end(store, claim_members(store, 3, 1), Event.SUCCEED)
+    claim_members(store, 3, 1)
+    seen = queue.glance(NOW_S - 99, 50)
+    assert [job.id for job in seen.jobs] == [*before, *after, *ended]
+    (sweep,) = seen.sweeps
+    assert (sweep.number, sweep.name, sweep.members, sweep.max_running) == (3, "lr", 3, 7)
+    counts = {state: number for state, number in sweep.counts.items() if number}
+    assert counts == {"finished": 1, "started": 1, "queued": 1}
+    assert seen.counts is None
+    assert queue.glance(time.time() + 99, 50).sweeps == seen.sweeps
+
+
+def test_of_many_others_a_glance_counts_none_that_is_a_member(
+    store: Store, queue: Queue, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlq.store.reads.PAGE", 3)
+    submit(queue, *"abcdefgh")
+    enqueue(5)
+    seen = queue.glance(NOW_S - 99, 50)
+    assert [job.id for job in seen.jobs] == ["2", "3", "4"]
+    assert seen.counts is not None
+    assert (seen.counts["queued"], seen.counts["ended"]) == (5, 0)
+
+
+def test_a_member_shows_its_parameters(store: Store, queue: Queue) -> None:
+    submit(queue, "a")
+    (job,) = queue.views(["1_0"])
+    assert (job.sweep, job.name, job.params) == (1, "lr", {"lr": "a"})

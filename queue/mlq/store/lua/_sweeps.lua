@@ -6,7 +6,8 @@
 --   mlq:sweeps                  hash: name -> number of the latest sweep of that name
 --   mlq:sweep:<number>          hash: name, at, next (free index), max_running, max_fails, held (why),
 --                               fails and good (ends since it was enqueued last), took and took_s (how
---                               many members finished, and their seconds), varying (JSON)
+--                               many members finished, and their seconds), ended (when one did last),
+--                               varying (JSON)
 --   mlq:members:<number>        hash: member's key -> index of its job
 --   mlq:sweep:<number>:<state>  bitmap by index: the jobs of that state that stand for a member; `held`
 --                               are among the deferred ones
@@ -57,6 +58,7 @@ local function note_state(id, state)
   end
   if ENDED[state] then
     redis.call('ZADD', 'mlq:ended_members', now(), id)
+    redis.call('HSET', sweep_key(number), 'ended', now())
   end
   if state ~= State.STARTED and is_replaced(number, index) then
     return
@@ -171,4 +173,24 @@ local function is_blocked(class)
   local most = number_or(sweep[2])
   return sweep[1] and true
     or most > 0 and redis.call('BITCOUNT', bits_key(number, State.STARTED)) >= most
+end
+
+-- What is told of a sweep: see look_sweeps.lua. Nil if there is none of this number.
+local function sweep_info(number)
+  local sweep = redis.call('HMGET', sweep_key(number), 'name', 'at', 'held', 'max_running',
+    'max_fails', 'took', 'took_s', 'varying', 'ended')
+  if not sweep[1] then
+    return nil
+  end
+  local counts = { held = redis.call('BITCOUNT', bits_key(number, 'held')) }
+  for state in pairs(REGISTRY) do
+    counts[state] = redis.call('BITCOUNT', bits_key(number, state))
+  end
+  return {
+    number = tonumber(number), name = sweep[1], at = sweep[2] or '', held = sweep[3] or '',
+    members = redis.call('HLEN', members_key(number)), counts = counts,
+    max_running = number_or(sweep[4]), max_fails = number_or(sweep[5], MAX_FAILS),
+    took = number_or(sweep[6]), took_s = number_or(sweep[7]), varying = sweep[8] or '[]',
+    ended = number_or(sweep[9]),
+  }
 end

@@ -7,7 +7,8 @@
 --   found   [[id, name]] in order of submission
 --   next    {from, skip} of the next part; left out if this was the last
 -- Finds jobs among many without sending all of them to the client that asks. It only sifts: what a glob means
--- beyond its literal parts is decided by the caller. Read-only.
+-- beyond its literal parts is decided by the caller. A job of a sweep that was replaced is left out.
+-- Read-only.
 local function is_wanted(state, held)
   if not next(args.wanted) then
     return true
@@ -36,7 +37,9 @@ local ids = redis.call('ZRANGEBYSCORE', args.index, args.from, '+inf', 'WITHSCOR
 local found = {}
 for at = 1, #ids, 2 do
   local job = redis.call('HMGET', job_key(ids[at]), 'status', 'mlq_name', 'mlq_held')
-  if job[1] and is_wanted(job[1], job[3]) and may_be(job[2] or '') then
+  local number, index = sweep_of(ids[at])
+  local stands = not number or not is_replaced(number, index)
+  if job[1] and stands and is_wanted(job[1], job[3]) and may_be(job[2] or '') then
     found[#found + 1] = { ids[at], job[2] or '' }
   end
 end

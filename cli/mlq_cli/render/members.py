@@ -1,0 +1,60 @@
+"""Members of a sweep as a table: a column for each parameter that varies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mlq.jobs.lifecycle import ENDED, WAITING, State
+from mlq.jobs.view import JobView
+from mlq.lenient import list_or_empty
+from mlq_cli.render.jobs import seconds_of, state_of
+from mlq_cli.render.style import Style, kind_of
+from mlq_cli.render.table import Cell, Column, table
+from mlq_cli.render.words import elapsed, percent
+
+
+def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: Style) -> list[str]:
+    """Return the lines of `mlq ls SWEEP`.
+
+    Args:
+        jobs: the members.
+        varying: JSON list of the parameters that vary, in their order.
+        now: the present.
+        style: how to render.
+    """
+    names = _varying(jobs, varying)
+    columns = (
+        Column("ID"),
+        Column("STATE"),
+        *(Column(name, 75 - at % 20, least=6) for at, name in enumerate(names)),
+        Column("DONE", 90, right=True),
+        Column("TIME", 80, right=True),
+        Column("MACHINE", 50, least=8),
+        Column("ATTEMPT", 45, right=True),
+        Column("REASON", 85, least=18),
+    )
+    return table(columns, [_row(job, names, now) for job in jobs], style)
+
+
+def _varying(jobs: Sequence[JobView], varying: str) -> list[str]:
+    """Return the parameters of which the jobs have several values; of a single job all."""
+    told = [one for one in list_or_empty(varying) if isinstance(one, str)]
+    every = dict.fromkeys([*told, *(name for job in jobs for name in job.params)])
+    several = [one for one in every if len({job.params.get(one) for job in jobs}) > 1]
+    return several or [one for one in told if any(one in job.params for job in jobs)]
+
+
+def _row(job: JobView, names: Sequence[str], now: datetime) -> list[Cell]:
+    kind = kind_of(state_of(job))
+    said = "; ".join(one for one in (job.reason, job.condition) if one)
+    return [
+        Cell(job.id, "strong" if job.state == State.STARTED else ""),
+        Cell(state_of(job), kind),
+        *(Cell(job.params.get(name, "")) for name in names),
+        Cell(percent(job.progress) if job.state == State.STARTED else ""),
+        Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
+        Cell(job.machine or "" if job.state not in WAITING else ""),
+        Cell(str(job.attempt) if job.attempt > 1 else ""),
+        Cell(said, kind if job.state in ENDED else "waiting" if job.condition else ""),
+    ]
