@@ -51,7 +51,12 @@ class Known(NamedTuple):
 
     def fits(self, found: os.stat_result) -> bool:
         """Return whether a file is still the one that was read."""
-        return self == Known.of(found, self.sha256)
+        return (
+            self.mtime_ns == found.st_mtime_ns
+            and self.ctime_ns == found.st_ctime_ns
+            and self.size == found.st_size
+            and self.inode == found.st_ino
+        )
 
 
 def is_racy(found: os.stat_result, now_ns: int) -> bool:
@@ -72,7 +77,7 @@ class Memory:
         self.files: dict[str, Known] = {}
         self.packs: dict[str, list[Any]] = {}
         self.dirty: dict[str, bool] = {}
-        self._was = ""
+        self._was: tuple[object, ...] = ()
 
     @classmethod
     def of(cls, folder: str, runtime_dir: Path) -> Memory:
@@ -95,10 +100,10 @@ class Memory:
         """Remember what is known now, if that is something new."""
         if self._path is None:
             return
-        text = json.dumps([_FORMAT, self._folder, self.files, _last(self.packs), _last(self.dirty)])
-        if text != self._was:
+        if self._was != (self.files, self.packs, self.dirty):
+            known = [_FORMAT, self._folder, self.files, _last(self.packs), _last(self.dirty)]
             with suppress(OSError):  # a full disk costs the next snapshot its speed
-                write_atomically(self._path, text.encode(), flush=False)
+                write_atomically(self._path, json.dumps(known).encode(), flush=False)
 
     def _recall(self) -> None:
         if self._path is None:
@@ -108,7 +113,8 @@ class Memory:
             kind, folder, files, packs, dirty = json.loads(text)
             if (kind, folder) == (_FORMAT, self._folder):
                 self.files = {path: Known(*one) for path, one in files.items()}
-                self.packs, self.dirty, self._was = dict(packs), dict(dirty), text
+                self.packs, self.dirty = packs, dirty
+                self._was = (self.files, dict(packs), dict(dirty))
         except (UnsafePathError, ValueError, TypeError, AttributeError):
             return  # there is none, or it is not one of ours: made anew
 

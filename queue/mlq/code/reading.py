@@ -10,7 +10,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
 from mlq.code.limits import shown
@@ -40,11 +39,12 @@ def look_at(folder: str, paths: Iterable[str]) -> dict[str, os.stat_result]:
     """Return the files that are there, links as links."""
     found = {}
     for path in paths:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            try:
-                found[path] = os.lstat(f"{folder}/{path}")
-            except PermissionError as error:
-                raise unreadable(folder, path, error) from None
+        try:
+            found[path] = os.lstat(f"{folder}/{path}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # git knows of it all the same
+        except OSError as error:
+            raise unreadable(folder, path, error) from None
     return found
 
 
