@@ -25,6 +25,7 @@ from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.orders import order, read_spec
 from mlq_worker.probes.machine import Limits
+from mlq_worker.startup.sitecustomize import pairs_of
 
 KEY = b"k" * 32
 AT = "2026-11-23T22:15:01.123456Z"
@@ -443,3 +444,25 @@ def test_a_job_with_code_starts_in_its_copy(context: MachineContext) -> None:
     }
     assert COPIES_CODE in made["tag"]["needs"].split()
     assert "code" not in ordered(context)
+
+
+def test_a_job_with_code_imports_its_copy(context: MachineContext) -> None:
+    def change(spec: dict[str, Any]) -> None:
+        spec["code"] = CODE | {"commit": "abc123", "project": "/home/ann/100%"}
+        spec["python_env"] = "/home/ann/100%/.venv"
+        spec["env"] = {"PYTHONPATH": "/home/ann/100%/src:/opt/x:/home/ann/lib", "UV_NO_SYNC": "0"}
+
+    claim = altered(claimed(), change, KEY)
+    env = order(claim, read_spec(claim, context, b""), context, ())["env"]
+    job = "/results/jobs/7"
+    first, *paths = env["PYTHONPATH"].split(":")
+    assert Path(first, "sitecustomize.py").is_file()
+    assert paths == [f"{job}/work/src", "/opt/x", f"{job}/code/1"]
+    assert pairs_of(env["MLQ_CODE"]) == [
+        ("/home/ann/100%", f"{job}/work"),
+        ("/home/ann/lib", f"{job}/code/1"),
+    ]
+    assert env["UV_NO_SYNC"] == "0"
+    assert env["UV_PROJECT_ENVIRONMENT"] == "/home/ann/100%/.venv"
+    assert env["WANDB_GIT_COMMIT"] == "abc123"
+    assert not {"MLQ_CODE", "UV_NO_SYNC", "WANDB_GIT_COMMIT"} & ordered(context)["env"].keys()

@@ -12,6 +12,7 @@ from mlq.files.layout import JobFolder
 from mlq.jobs.spec import JobSpec
 from mlq.store.replies import Claim
 from mlq.sweeps.names import variables_of
+from mlq_worker.agent.copied_code import code_variables, start_folder
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -44,6 +45,7 @@ def environment(
     env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
     env.update(spec.env)
+    env.update(code_variables(spec, folder, env))
     if devices and devices[0].isdecimal() and "CUDA_VISIBLE_DEVICES" not in spec.env:
         env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # in another order they are other GPUs' numbers
     if spec.member is not None:
@@ -59,13 +61,6 @@ def environment(
         MLQ_MARK=mark,
     )
     return env
-
-
-def start_folder(spec: JobSpec, folder: JobFolder) -> str:
-    """Return where a job starts: in its copy of the project, or in the live folder."""
-    if spec.code is None:
-        return spec.cwd
-    return f"{folder.work_dir}/{spec.code.subfolder}".rstrip("/")
 
 
 def _path(spec: JobSpec, login: Mapping[str, str]) -> str:

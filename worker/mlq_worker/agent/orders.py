@@ -26,7 +26,8 @@ from mlq.settings.settings import Settings
 from mlq.store.replies import Claim
 from mlq.store.templates import is_short
 from mlq_worker.agent.context import MachineContext
-from mlq_worker.agent.job_environment import environment, start_folder
+from mlq_worker.agent.copied_code import start_folder
+from mlq_worker.agent.job_environment import environment
 from mlq_worker.agent.prefetch import NOT_PREFETCHED, order_fields
 from mlq_worker.ipc.values import CodeOrder, Copied
 

@@ -1,0 +1,67 @@
+"""What a job is told of the copy of its code: its programs use that, and not the live folder.
+
+Pure. Python is told by `mlq_worker.startup.sitecustomize`, whose folder comes first in PYTHONPATH.
+uv would bring the environment up to date with the copy, and then the user's environment would name
+a job's folder: it must not. Invariant: what the user has set stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import mlq_worker
+from mlq.files.layout import JobFolder
+from mlq.jobs.spec import JobSpec
+
+STARTUP = str(Path(mlq_worker.__file__).parent / "startup")
+PAIRS = "MLQ_CODE"
+"""The variable that holds live projects and their copies, a line each."""
+
+
+def start_folder(spec: JobSpec, folder: JobFolder) -> str:
+    """Return where a job starts: in its copy of the project, or in the live folder."""
+    if spec.code is None:
+        return spec.cwd
+    return f"{folder.work_dir}/{spec.code.subfolder}".rstrip("/")
+
+
+def code_variables(spec: JobSpec, folder: JobFolder, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a job that runs a copy of its code.
+
+    Args:
+        spec: the job.
+        folder: its folder.
+        env: its environment so far.
+    """
+    code = spec.code
+    if code is None:
+        return {}
+    beside = enumerate((one.project for one in code.also), 1)
+    copies = {code.project: folder.work_dir}
+    copies |= {project: folder.beside_dir(number) for number, project in beside}
+    paths = [_moved(one, copies) for one in env.get("PYTHONPATH", "").split(":") if one]
+    wanted = {
+        PAIRS: "\n".join(map(_escaped, (one for pair in copies.items() for one in pair))),
+        "PYTHONPATH": ":".join([STARTUP, *paths]),
+    }
+    usual = {"UV_NO_SYNC": "1", "WANDB_GIT_COMMIT": code.commit}
+    if spec.python_env.startswith(f"{code.project}/"):
+        usual["UV_PROJECT_ENVIRONMENT"] = spec.python_env
+    return wanted | {name: one for name, one in usual.items() if one and name not in env}
+
+
+def _moved(path: str, copies: Mapping[str, str]) -> str:
+    """Return where in the copies a path is; the same if it is in no project."""
+    for live in _longest_first(copies):
+        if path == live or path.startswith(f"{live}/"):
+            return f"{copies[live]}{path[len(live) :]}"
+    return path
+
+
+def _longest_first(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=len, reverse=True)
+
+
+def _escaped(path: str) -> str:
+    return path.replace("%", "%25").replace("\n", "%0A")
