@@ -136,7 +136,8 @@ def test_the_next_ones_error_is_told_as_python_tells_it(tmp_path: Path) -> None:
 def test_an_error_of_ours_breaks_no_job(tmp_path: Path) -> None:
     # A file in the place of what .pth files and finders hold.
     (tmp_path / "broken.py").write_text(
-        "import sys\nclass F:\n    __module__ = '__editable___x'\n    def find_spec(*_): return None\n"
+        "import sys\nclass F:\n    __module__ = '__editable___x'\n"
+        "    def find_spec(*_): return None\n"
         "class M(dict):\n    def items(self): raise RuntimeError('odd')\n"
         "sys.modules['__editable___x'] = m = type(sys)('__editable___x')\n"
         "m.MAPPING = M(); sys.meta_path.append(F())\n"
