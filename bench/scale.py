@@ -19,8 +19,7 @@ import redis
 
 from bench.installation import MLQ, Installation, installation
 from bench.report import Row
-from mlq.copies.copy_files import root_of_queue
-from mlq.copies.keeper import CopyKeeper
+from mlq.copies.keeper import CopyKeeper, root_of_queue
 from mlq.jobs.lifecycle import Event
 from mlq.server import control as server
 from mlq.settings.load import load

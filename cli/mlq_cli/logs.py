@@ -19,9 +19,8 @@ from mlq.errors import StorageError, TunnelError
 from mlq.files.strict_files import Absent, Refused, Unreadable
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import JobView
-from mlq_cli.log_mark import EMPTIED, Mark
 from mlq_cli.render.clean import LogCleaner
-from mlq_cli.root_files import RootFiles
+from mlq_cli.root_files import EMPTIED, Mark, RootFiles
 
 POLL_S = 0.3
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from mlq.copies.copy_files import FoundCopy, find_copy, root_of_queue
+from mlq.copies.keeper import FoundCopy, find_copy, root_of_queue
 from mlq.errors import InvalidInputError, LostDataError, ServerError
 from mlq.files.layout import Layout
 from mlq.jobs.signing import load_key

@@ -16,7 +16,7 @@ from local_lab import PATIENT, Lab, alive, new_lab
 from sandbox import Completed
 from waiting import wait_for
 
-from mlq.copies.copy_files import LATEST, copies_dir
+from mlq.copies.keeper import LATEST, copies_dir
 from mlq.server.files import ServerFiles
 from mlq.settings.load import load
 from mlq.store.connection import open_redis
@@ -75,7 +75,7 @@ def differences(lab: Lab, before: dict[str, dict[str, Any]]) -> list[str]:
 
 def copied(lab: Lab, **states: str) -> None:
     """Wait until a copy holds these jobs in these states."""
-    from mlq.copies.copy_files import find_copy
+    from mlq.copies.keeper import find_copy
 
     def holds() -> bool:
         found = find_copy(lab.layout, lambda _: None)

@@ -14,8 +14,8 @@ from server_programs import names, only, program
 from waiting import wait_for
 
 from mlq.api.queue import Queue
-from mlq.copies.copy_files import write_copy
 from mlq.copies.copy_format import Header, header_lines, packed
+from mlq.copies.keeper import write_copy
 from mlq.errors import LostDataError, ServerError
 from mlq.files.layout import Layout
 from mlq.server import control as server

@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from mlq.copies.copy_files import LATEST, copies_dir
 from mlq.copies.copy_format import Copy, parsed
+from mlq.copies.keeper import LATEST, copies_dir
 from mlq.files.layout import Layout
 from mlq.files.strict_json import parse
 from mlq.store.replies import Attempt

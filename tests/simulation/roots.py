@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from mlq.copies.copy_files import LATEST, copies_dir
+from mlq.copies.keeper import LATEST, copies_dir
 from mlq.files.layout import Layout
 from mlq.files.root import WrongRootError
 from mlq.files.strict_files import Absent, Found

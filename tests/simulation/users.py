@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlq.api.held import held_jobs, release
+from mlq.api.many import held_jobs, release
 from mlq.api.queue import Queue
 from mlq.errors import JobNotFoundError, QueueUnreachableError
 from mlq.store.store import Store

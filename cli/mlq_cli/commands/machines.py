@@ -9,7 +9,6 @@ from typing import Any
 
 from mlq.api.root_and_queue import look
 from mlq.errors import InvalidInputError
-from mlq.store.forgetting import forget_machine
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import (
     open_queue,
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     queue = open_queue()
     if args.action:
         for name in args.names:
-            forget_machine(queue.store, name, queue.settings.lease_s)
+            queue.store.roles.forget_machine(name, queue.settings.lease_s)
             say(f"{name} is forgotten")
         return 0
     machines = queue.store.reads.machines()

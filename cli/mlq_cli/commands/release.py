@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from mlq.api.held import held_jobs, release
+from mlq.api.many import held_jobs, release
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import HELD
 from mlq_cli.invocation.parser import add_ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlq.errors import TunnelError
-from mlq.machines.clock_offset import in_words
+from mlq.machines.health import clock_in_words
 from mlq.settings.settings import Settings
 from mlq.units import format_duration
 from mlq_cli.doctor.check import Check, Level, of_error, ok, problem, warning
@@ -219,7 +219,7 @@ def queue(facts: QueueFacts) -> Iterator[Check]:
         if slow
         else ok("queue", says)
     )
-    if off := in_words(facts.clock_off_s):
+    if off := clock_in_words(facts.clock_off_s):
         remedy = "mlq decides nothing by it, but times you read will be off: is NTP on?"
         yield warning("queue's clock", f"this machine: {off}", remedy)
     holes = [

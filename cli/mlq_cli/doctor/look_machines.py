@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mlq.copies.copy_files import LATEST, PREVIOUS, copies_dir
+from mlq.copies.keeper import LATEST, PREVIOUS, copies_dir
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
 from mlq.store import identity

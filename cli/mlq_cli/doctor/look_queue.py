@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.paths import read_password
-from mlq.machines.clock_offset import offset_s
-from mlq.server.lost_files import explained
+from mlq.machines.health import offset_s
+from mlq.server.files import explained
 from mlq.settings.settings import Settings
 from mlq.store.client import Client
 from mlq.store.identity import server_time

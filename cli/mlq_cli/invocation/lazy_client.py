@@ -76,7 +76,7 @@ def through(settings: Settings, open_at: Callable[[Path], T]) -> T:
         try:
             return open_at(settings.redis_socket)
         except QueueUnreachableError as error:
-            from mlq.server.lost_files import explained
+            from mlq.server.files import explained
 
             raise explained(error, settings) from None
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlq.jobs.placement import GpuOffer
 from mlq.lenient import finite_or_zero
-from mlq.machines.clock_offset import told_by
+from mlq.machines.health import told_by
 from mlq.machines.said import listed, offer_of
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table

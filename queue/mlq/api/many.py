@@ -1,23 +1,87 @@
-"""What a user asks for many jobs at once: cancel them, run them again.
+"""What a user asks for many jobs at once: cancel them, run them again, let held ones go.
 
 The server does one thing at a time, so a hundred thousand jobs go to it in slices of some
-milliseconds each; others are answered between two of them. Each slice is an operation of its own
-with a request id of its own: sent again, it changes nothing twice, and if the command dies, what is
-done is done and asking for the same again does the rest.
+milliseconds each; others are answered between two of them. What a job costs differs between
+machines by a factor, and with the length of the list that a job goes back into; so each slice is
+sized by how long the one before took (`Pace`). Each slice is an operation of its own with a request
+id of its own: sent again, it changes nothing twice, and if the command dies, what is done is done
+and asking for the same again does the rest.
+
+A held job is `deferred`, with the reason in `mlq_held`, because its command fails wherever it is
+tried. Workers hold it, a slice of what waits at a time; its user lets it go, and then it is not
+held again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
-from mlq.api.pace import Pace
 from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, WAITING, Event, State
+from mlq.jobs.needs import word_of
 from mlq.jobs.view import OF_A_RUN
+from mlq.store.client import Client
 from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.units import utc_iso
+
+LEAST, FIRST, MOST = 150, 200, 500
+AIM_S = 0.035
+
+T = TypeVar("T")
+
+
+class Pace:
+    """Yields items in slices that the server does in about `AIM_S` each.
+
+    Args:
+        client: the way to the server, asked for nothing once, to know how long the way takes.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._clock = client, clock
+        self._way_s: float | None = None
+        self._took_s = 0.0
+        self._measures = False
+
+    def slices(self, items: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
+        """Yield the items in slices, each with how many are done after it."""
+        size, at = FIRST, 0
+        self._measures = len(items) > size
+        while at < len(items):
+            part = items[at : at + size]
+            at += len(part)
+            self._took_s = 0.0
+            yield at, part
+            size = _next_size(len(part), self._took_s)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Measure an operation on the current slice."""
+        if not self._measures:
+            yield
+            return
+        if self._way_s is None:
+            self._way_s = self._seconds(lambda: self._client.call("PING"))
+        began = self._clock()
+        yield
+        self._took_s = max(self._took_s, self._clock() - began - self._way_s)
+
+    def _seconds(self, act: Callable[[], object]) -> float:
+        began = self._clock()
+        act()
+        return self._clock() - began
+
+
+def _next_size(size: int, took_s: float) -> int:
+    if took_s <= 0:
+        return MOST
+    return max(LEAST, min(MOST, round(size * AIM_S / took_s)))
+
 
 Progress = Callable[[int, int], None]
 """Is told after each slice how many jobs of how many are done."""
@@ -119,3 +183,66 @@ def retry(
                 done.unended.append(job_id)
         progress(so_far, len(ids))
     return done
+
+
+def held_jobs(store: Store) -> list[str]:
+    """Return the ids of all held jobs, in order of submission."""
+    pages = store.reads.pages(("status", "mlq_held"), "unended")
+    return [row[0] for page in pages for row in page if row[2]]
+
+
+def hold_waiting(store: Store, word: str, reason: str, now_s: float) -> list[str]:
+    """Hold all jobs of a command that wait; return their ids.
+
+    Args:
+        store: the queue.
+        word: of the command (`mlq.jobs.needs`).
+        reason: why.
+        now_s: unix time, for the record.
+    """
+    upto = store.hold_command(word, reason)
+    fields: dict[str, str | int | float] = {"mlq_held": reason, "mlq_reason": reason}
+    found: list[str] = []
+    pace = Pace(store.client)
+    for ids in _pages(store, word, upto):
+        moves = [Move(one, Event.HOLD, fields=fields) for one in ids]
+        for _, part in pace.slices(moves):
+            with pace.timed():
+                found += store.move(part, now_s).moved
+    return found
+
+
+def _pages(store: Store, word: str, upto: float) -> Iterator[list[str]]:
+    for page in store.reads.pages(("status", "mlq_needs", "mlq_released", "mlq_order"), "unended"):
+        yield [
+            job_id
+            for job_id, _state, needs, released, _order in page
+            if word_of(needs, "s") == word and not released and order_key(job_id)[0] <= upto
+        ]
+
+
+def release(
+    store: Store,
+    ids: Sequence[str],
+    now_s: float,
+    progress: Progress = lambda _done, _of: None,
+) -> tuple[list[str], list[str]]:
+    """Let held jobs go, back to their place in the queue; return those, and those not held."""
+    needs = store.reads.rows(("status", "mlq_needs"), ids)
+    # First: what is let go must not be held by the same finding again.
+    store.let_go({word for row in needs if (word := word_of(row[2], "s"))})
+    fields: dict[str, str | int | float] = {"mlq_released": 1, "mlq_reason": "let go by its user"}
+    moves = [
+        Move(one, Event.LET_GO, fields=fields, having="mlq_held")
+        for one in sorted(ids, key=order_key)
+    ]
+    moved: list[str] = []
+    stale: list[str] = []
+    pace = Pace(store.client)
+    for so_far, part in pace.slices(moves):
+        with pace.timed():
+            done = store.move(part, now_s)
+        moved += done.moved
+        stale += done.stale
+        progress(so_far, len(moves))
+    return moved, stale

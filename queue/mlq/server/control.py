@@ -4,7 +4,7 @@ One rule tells whether it runs: `server.lock` in its data folder is locked. The 
 lock from the command that started it, so the kernel drops it with the server's last process,
 whatever ended it; a pid file or a socket left behind by `kill -9` therefore misleads no command,
 and of two commands that start it at once one gets the lock and the other waits for the same server.
-A cleaner may delete the files of a server that lives: see `lost_files`.
+A cleaner may delete the files of a server that lives: see `files`.
 
 `appendfsync always` is the default because it is affordable. Measured on two busy cores and a
 virtual disk (Valkey 9.1, ext4): one enqueue takes 0.8 ms (everysec: 0.35 ms), ten thousand in one
@@ -30,9 +30,8 @@ from mlq.files.mounts import network_file_system
 from mlq.files.paths import check_socket_path, private_dir
 from mlq.server import known
 from mlq.server.data import find_data
-from mlq.server.files import ServerFiles
+from mlq.server.files import ServerFiles, has_lost_socket
 from mlq.server.launching import Launch, launch, settle
-from mlq.server.lost_files import has_lost_socket
 from mlq.server.status import connect
 from mlq.server.witness import Count, Witness, count
 from mlq.settings.settings import Settings

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from mlq.copies.copy_files import LATEST, copies_dir
+from mlq.copies.keeper import LATEST, copies_dir
 from mlq.errors import LostDataError
 from mlq.files.layout import Layout, write_atomically
 from mlq.files.strict_files import QUEUE_FILE_BYTES, Content, open_file, read_file

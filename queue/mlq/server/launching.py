@@ -26,8 +26,7 @@ from mlq.jobs.signing import create_key
 from mlq.server import choice, known, torn
 from mlq.server.config import acl_text, config_text
 from mlq.server.data import DataFiles, damaged, find_data, set_aside
-from mlq.server.files import ServerFiles
-from mlq.server.lost_files import kept
+from mlq.server.files import ServerFiles, kept
 from mlq.server.programs import Program, find_programs
 from mlq.server.trial import Trials
 from mlq.server.witness import Count, Expected, Witness, count, shortfall

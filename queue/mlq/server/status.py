@@ -9,8 +9,7 @@ from typing import Any
 
 from mlq.errors import QueueRefusedError, QueueUnreachableError, ServerError, UnsafePathError
 from mlq.files.paths import read_password
-from mlq.server.files import ServerFiles
-from mlq.server.lost_files import explained
+from mlq.server.files import ServerFiles, explained
 from mlq.server.trial import Trials
 from mlq.server.witness import Witness, count, shortfall
 from mlq.settings.settings import Settings

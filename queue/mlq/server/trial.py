@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
-from mlq.files.layout import write_atomically
-from mlq.files.log_tail import last_line
+from mlq.files.layout import last_line, write_atomically
 from mlq.jobs.lifecycle import State
 from mlq.server.config import acl_text, config_text
 from mlq.server.programs import Program

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mlq.errors import InvalidInputError, QueueRefusedError
 from mlq.store.operations import Operation
 from mlq.store.sending import ScriptRunner
+from mlq.units import format_duration
 
 if TYPE_CHECKING:
     from mlq.store.machine_names import NameHolder, WorkerIdentity
@@ -101,3 +103,24 @@ class MachineRoles:
         """Publish what the reaper saw on NFS of silent machines; without news it expires."""
         args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}
         self._runner.run(Operation("record_sightings", args))
+
+    def forget_machine(self, machine: str, quiet_s: float) -> None:
+        """Forget a machine that is gone for good; if a worker starts there again, it is known again.
+
+        Raises:
+            InvalidInputError: there is no such machine.
+            QueueRefusedError: it was heard within `quiet_s`, or jobs may still run there.
+        """
+        args = {"machine": machine, "quiet_s": quiet_s}
+        (reply,) = self._runner.run(Operation("forget_machine", args))
+        if reply["forgotten"]:
+            return
+        if reply["heard_s"] < 0:
+            raise InvalidInputError(f"there is no machine {machine}", fix="see: mlq machines")
+        if reply["holds"]:
+            why = "jobs of the queue may still run there"
+            fix = "once it is known to be dead, they are queued again, and it can be forgotten"
+        else:
+            why = f"it was heard {format_duration(max(0, int(reply['heard_s'])))} ago"
+            fix = "stop its worker first: mlq worker stop"
+        raise QueueRefusedError(f"machine {machine} is not forgotten", why=why, fix=fix)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlq.machines.clock_offset import in_words, offset_s, told_by
+from mlq.machines.health import clock_in_words, offset_s, told_by
 
 DAY_S = 86400.0
 
@@ -26,9 +26,9 @@ def test_the_offset_is_taken_at_the_middle_of_the_round_trip(
 
 
 def test_it_is_told_in_words_from_half_a_minute_on() -> None:
-    assert in_words(30) == in_words(-30) == ""
-    assert in_words(100 * DAY_S) == "its clock is 100d ahead of the queue's"
-    assert in_words(-31) == "its clock is 31s behind the queue's"
+    assert clock_in_words(30) == clock_in_words(-30) == ""
+    assert clock_in_words(100 * DAY_S) == "its clock is 100d ahead of the queue's"
+    assert clock_in_words(-31) == "its clock is 31s behind the queue's"
 
 
 @pytest.mark.parametrize(

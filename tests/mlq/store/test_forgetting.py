@@ -10,7 +10,6 @@ from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim, dump
 
 from mlq.errors import QueueRefusedError
 from mlq.jobs.lifecycle import Event
-from mlq.store.forgetting import forget_machine
 from mlq.store.operations import Move, Operation
 from mlq.store.store import Store
 
@@ -96,8 +95,8 @@ def test_a_machine_that_may_still_run_jobs_is_not_forgotten(store: Store, enqueu
     store.renew("lab01", [(mine.id, mine.attempt, "")], 45, 0.0)
     store.client.call("ZADD", "mlq:machines", 1, "lab01")
     with pytest.raises(QueueRefusedError, match="lab01 is not forgotten") as refused:
-        forget_machine(store, "lab01", 45)
+        store.roles.forget_machine("lab01", 45)
     assert refused.value.why == "jobs of the queue may still run there"
     store.move([Move(job, Event.FAIL, mine.attempt)], NOW_S)
-    forget_machine(store, "lab01", 45)
+    store.roles.forget_machine("lab01", 45)
     assert store.reads.machines() == {}

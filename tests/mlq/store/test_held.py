@@ -8,7 +8,7 @@ from rq import Queue as RqQueue
 from rq.registry import DeferredJobRegistry, ScheduledJobRegistry, clean_registries
 from store_fixtures import CLASS, LAB02, NOW_S, Enqueue, claim, fields
 
-from mlq.api.held import held_jobs, hold_waiting, release
+from mlq.api.many import held_jobs, hold_waiting, release
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import word_of
 from mlq.store.operations import Move

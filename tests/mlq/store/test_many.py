@@ -59,7 +59,7 @@ def test_the_lists_are_sound_after_each_slice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("LEAST", "FIRST", "MOST"):
-        monkeypatch.setattr(f"mlq.api.pace.{name}", 7)
+        monkeypatch.setattr(f"mlq.api.many.{name}", 7)
     ids = enqueue(40)
     (child,) = enqueue(1, after=ids[:3])
     done: list[int] = []

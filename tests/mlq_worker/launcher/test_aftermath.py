@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from supervising import Bench
 
-from mlq_worker.launcher.log_watch import KEPT_BYTES, LogWatch
+from mlq_worker.launcher.aftermath import KEPT_BYTES, LogWatch
 from mlq_worker.launcher.shared_memory import Segment, choose
 
 # Holds a segment of Python's, a file of its own, one of its user's and one that it shares, and

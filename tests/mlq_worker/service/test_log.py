@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlq.files.log_tail import last_line
+from mlq.files.layout import last_line
 from mlq_worker.service import log as worker_log
 from mlq_worker.service.log import log_to
 

@@ -34,7 +34,7 @@ from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader, NewReader
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
-from mlq_worker.agent.login import login_environment, look
+from mlq_worker.agent.job_environment import login_environment, look
 from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import singledispatchmethod
 from typing import Any
 
-from mlq.api.held import hold_waiting
+from mlq.api.many import hold_waiting
 from mlq.lenient import dict_or_empty, int_or
-from mlq.machines.clock_offset import offset_s
+from mlq.machines.health import offset_s
 from mlq.store.job_hashes import stock_call
 from mlq.store.operations import Claimant, Operation, claim_operation, move_operation
 from mlq.store.replies import Claim, Moved, Waiting

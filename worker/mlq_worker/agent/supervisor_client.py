@@ -17,7 +17,7 @@ from typing import Any
 
 from mlq.errors import SupervisorError
 from mlq.files.kernel_names import connect
-from mlq.files.log_tail import last_line
+from mlq.files.layout import last_line
 from mlq_worker.ipc.channel import Channel, Message
 from mlq_worker.ipc.messages import PROTOCOL
 from mlq_worker.ipc.options import Options

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlq.errors import WorkerError
-from mlq.files.log_tail import last_line
+from mlq.files.layout import last_line
 from mlq.files.paths import machine_dir
 from mlq.settings.settings import Settings
 from mlq_worker.agent.options import WorkerOptions

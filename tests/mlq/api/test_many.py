@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlq.api.pace import AIM_S, FIRST, LEAST, MOST, Pace
+from mlq.api.many import AIM_S, FIRST, LEAST, MOST, Pace
 
 
 class Server:

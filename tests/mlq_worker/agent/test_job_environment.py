@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlq_worker.agent.login import Machine, login_environment, look
+from mlq_worker.agent.job_environment import Machine, login_environment, look
 
 ANN = {"HOME": "/home/ann", "USER": "ann", "LOGNAME": "ann", "SHELL": "/bin/bash"}
 DEFS = "# a comment\nENV_SUPATH\tPATH=/sbin:/bin\nENV_PATH\tPATH=/usr/local/bin:/usr/bin:/bin\n"
