@@ -105,7 +105,7 @@ class MachineRoles:
         self._runner.run(Operation("record_sightings", args))
 
     def forget_machine(self, machine: str, quiet_s: float) -> None:
-        """Forget a machine that is gone for good; if a worker starts there again, it is known again.
+        """Forget a machine that is gone for good; a worker that starts there makes it known again.
 
         Raises:
             InvalidInputError: there is no such machine.
