@@ -10,7 +10,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.api.queue import Queue
-from mlq.errors import InvalidInputError
+from mlq.errors import InvalidInputError, QueueUnreachableError
+from mlq.files.paths import SecretMissingError
 from mlq.jobs.spec import command_line
 from mlq.submit.present_folder import present_folder
 from mlq.sweeps import array, commands, rows
@@ -87,11 +88,11 @@ def enqueue_sweep(
         finish: warns of the jobs that were made, and waits for them.
     """
     if args.dry_run:
-        _show(typed, args)
+        _show(typed, submission, args)
         return 0
     queue = open_queue(patient=args.wait)
     queue.progress = show_progress("enqueued")
-    report = queue.submit_sweep(typed.plan, submission, **typed.how)
+    report = queue.submit_sweep(typed.plan, submission, typed=True, **typed.how)
     if args.json:
         for line in report.lines():
             say(line.strip())
@@ -105,7 +106,7 @@ def enqueue_sweep(
     return 0
 
 
-def _show(typed: Typed, args: argparse.Namespace) -> None:
+def _show(typed: Typed, submission: Submission, args: argparse.Namespace) -> None:
     """Print what `--dry-run` shows of a sweep: as JSON, as CSV, or in short."""
     made = typed.plan
     if args.json:
@@ -121,12 +122,17 @@ def _show(typed: Typed, args: argparse.Namespace) -> None:
     more = len(words) - _FIRST - 1
     if more > 0:
         shown.append(f"  ... {more:,} more")
-    print_lines([*_counts(typed), *shown, *(f"  {one}" for one in words[_FIRST:][-1:])])
+    print_lines([*_counts(typed, submission), *shown, *(f"  {one}" for one in words[_FIRST:][-1:])])
 
 
-def _counts(typed: Typed) -> list[str]:
+def _counts(typed: Typed, submission: Submission) -> list[str]:
     """Return how many members there are, and how they stand, if the queue can be asked."""
-    return [f"sweep {typed.plan.name}: {count(len(typed.plan.members), 'member')}"]
+    try:
+        queue = open_queue()
+        return queue.look_at_sweep(typed.plan, submission, typed=True, **typed.how).lines()
+    except (QueueUnreachableError, SecretMissingError) as error:
+        say(f"{error.what}; how the members stand is not known")
+        return [f"sweep {typed.plan.name}: {count(len(typed.plan.members), 'member')}"]
 
 
 def _print_table(text: str) -> None:

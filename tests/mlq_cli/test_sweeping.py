@@ -91,6 +91,7 @@ def test_a_dry_run_shows_the_first_three_and_the_last(capsys: pytest.CaptureFixt
         "  ... 6 more",
         "  python train.py --lr=2 --seed=4",
     ]
+    assert "is not known" in said.err  # there is no queue
     few = shown(capsys, "--param", "a=1..4", "x", "{a}").splitlines()
     assert few == ["sweep x: 4 members", "  x 1", "  x 2", "  x 3", "  x 4"]
     assert shown(capsys, "--repeat", "1", "x").splitlines() == ["sweep x: 1 member", "  x"]

@@ -23,6 +23,16 @@ def test_a_sweep_is_enqueued_and_again_and_larger(installation: Sandbox) -> None
     assert installation.ok("enqueue", *again) == (
         "sweep 1 lr: 6 members: 2 new, 4 queued; 2 enqueued\n"
     )
+    dry = installation.ok("enqueue", "--dry-run", *again).splitlines()
+    assert dry[0] == "sweep 1 lr: 6 members: 6 queued; 0 would be enqueued"
+    assert dry[1] == "  python train.py --seed=0 --lr=0.0001"
+
+
+def test_a_dry_run_changes_nothing(installation: Sandbox) -> None:
+    installation.start_server()
+    out = installation.ok("enqueue", "--dry-run", *LR, *TRAIN)
+    assert out.splitlines()[0] == "sweep lr: 2 members: 2 new; 2 would be enqueued"
+    assert installation.ok("enqueue", *LR, *TRAIN).startswith("sweep 1 lr: 2 members: 2 new;")
 
 
 def test_what_cannot_be_used_enqueues_nothing(installation: Sandbox) -> None:

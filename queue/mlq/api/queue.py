@@ -179,6 +179,20 @@ class Queue:
         submitter = self._submitter()
         return submitter.submit_sweep(plan, submission, how, self.progress, typed=typed)
 
+    def look_at_sweep(
+        self,
+        plan: SweepPlan,
+        submission: Submission,
+        *,
+        typed: bool = False,
+        **options: Unpack[HowSwept],
+    ) -> SweepReport:
+        """Return what `submit_sweep` would do; nothing is changed, and nothing written."""
+        from mlq.api.sweeps import SweepOptions
+
+        how = SweepOptions(**options)
+        return self._submitter().look_at_sweep(plan, submission, how, typed=typed)
+
     def _submitter(self) -> Submitter:
         from mlq.api.submitting import Submitter
         from mlq.jobs.signing import load_key

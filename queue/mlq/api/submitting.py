@@ -45,6 +45,7 @@ class Submitter(NamedTuple):
     def submit(self, submissions: Sequence[Submission], *, typed: bool) -> list[str]:
         """Submit jobs; see `mlq.api.queue.Queue.submit`. Returns their ids."""
         prepared = self._prepared(submissions, typed=typed)
+        prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         signed = store_all(self.store, prepared.checked, self.key, self.at)
         ids = [job.spec.id for job in signed]
         self._acknowledge(ids, prepared)
@@ -67,6 +68,7 @@ class Submitter(NamedTuple):
         if not plan.members:
             raise InvalidInputError(f"sweep {plan.name} has no members", why="nothing would run")
         prepared = self._prepared(submissions_of(plan, submission), typed=typed)
+        prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         members = [*map(CheckedMember, plan.members, prepared.checked)]
         checked = CheckedPlan(plan.name, members, plan.varying, self.at)
         layout = Layout(self.settings.root)
@@ -74,13 +76,28 @@ class Submitter(NamedTuple):
         self._acknowledge([str(report.number)], prepared)
         return report
 
-    def _prepared(self, submissions: Sequence[Submission], *, typed: bool) -> Prepared:
+    def look_at_sweep(
+        self, plan: SweepPlan, submission: Submission, options: SweepOptions, *, typed: bool
+    ) -> SweepReport:
+        """Return what would become of a sweep; see `mlq.api.queue.Queue.look_at_sweep`."""
+        from mlq.api.sweeps import CheckedPlan, SweepSubmitter
+        from mlq.submit.members import CheckedMember, submissions_of
+
+        options.check()
+        first = submissions_of(plan._replace(members=plan.members[:1]), submission)
+        (like,) = self._prepared(first, typed=typed, dry=True).checked
+        members = [CheckedMember(one, like) for one in plan.members]
+        checked = CheckedPlan(plan.name, members, plan.varying, self.at)
+        return SweepSubmitter(self.store, Layout(self.settings.root), checked, self.key).look(
+            options
+        )
+
+    def _prepared(
+        self, submissions: Sequence[Submission], *, typed: bool, dry: bool = False
+    ) -> Prepared:
         placed = with_parents(self.store, submissions, self.tell)
-        prepared = prepare(
-            placed, self.at, self.settings, self.environ, self.key, typed=typed
-        ).with_code(self.settings, self.store.client)
-        prepared.keep_secrets(Layout(self.settings.root), self.store.client)
-        return prepared
+        prepared = prepare(placed, self.at, self.settings, self.environ, self.key, typed=typed)
+        return prepared.with_code(self.settings, self.store.client, dry=dry)
 
     def _acknowledge(self, ids: Sequence[str], prepared: Prepared) -> None:
         from mlq.server.acknowledged import acknowledge

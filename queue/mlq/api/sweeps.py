@@ -20,7 +20,15 @@ from mlq.files.layout import Layout
 from mlq.jobs.spec import Code
 from mlq.lenient import dict_or_empty
 from mlq.store.store import Store
-from mlq.store.sweeps import MADE, Made, Opened, look_members, open_sweep, submit_members
+from mlq.store.sweeps import (
+    MADE,
+    Made,
+    Opened,
+    find_sweep,
+    look_members,
+    open_sweep,
+    submit_members,
+)
 from mlq.store.templates import shared_fields
 from mlq.submit.members import CheckedMember, MemberSigner
 from mlq.sweeps.standing import AGAIN, DONE, ORDER, Again, Seen, Standing
@@ -34,16 +42,17 @@ Packs = tuple[str, ...]
 
 
 class SweepReport(NamedTuple):
-    """What became of a sweep that was enqueued.
+    """What became of a sweep that was enqueued, or would.
 
     Args:
-        number: its job number.
+        number: its job number; 0 if it has none yet.
         name: its name.
         members: how its members stood: `new`, `done`, `failed`, ... -> how many.
         ids: of the jobs that were made.
         other_code: how many of the done ran other code than is enqueued now, and were left alone.
         changed: the files in which that code differs, as far as that can be told.
         let_go: why the sweep was held until now, since its first members failed; "" if it was not.
+        would_make: how many jobs would be made, if it was only looked at; else None.
     """
 
     number: int
@@ -53,6 +62,7 @@ class SweepReport(NamedTuple):
     other_code: int = 0
     changed: tuple[str, ...] = ()
     let_go: str = ""
+    would_make: int | None = None
 
     @property
     def enqueued(self) -> int:
@@ -64,15 +74,19 @@ class SweepReport(NamedTuple):
         total = sum(self.members.values())
         parts = ", ".join(f"{self.members[one]} {one}" for one in ORDER if self.members.get(one))
         noun = "member" if total == 1 else "members"
-        head = f"sweep {self.number} {self.name}: {total} {noun}: {parts}"
-        lines = [f"{head}; {self.enqueued} enqueued"]
+        which = f"{self.number} {self.name}" if self.number else self.name
+        would = self.would_make is not None
+        made = f"{self.would_make} would be" if would else str(self.enqueued)
+        lines = [f"sweep {which}: {total} {noun}: {parts}; {made} enqueued"]
         if self.other_code:
             lines.append(
                 f"  {self.other_code} of the done ran other code{self._which()}: "
                 "--again code runs them"
             )
         if self.let_go:
-            lines.append(f"  it was held ({self.let_go}), and is let go")
+            lines.append(
+                f"  it was held ({self.let_go}), and {'would be' if would else 'is'} let go"
+            )
         return lines
 
     def _which(self) -> str:
@@ -188,6 +202,23 @@ class SweepSubmitter:
             len(others),
             changed_files(self._layout, self._packs, self._distinct(others)),
             opened.held,
+        )
+
+    def look(self, options: SweepOptions) -> SweepReport:
+        """Return what `submit` would do, and do nothing."""
+        opened = find_sweep(self._store, self._checked.name) or Opened(0, "")
+        standings, _ = self._look(opened.number, self._checked.members)
+        held = bool(opened.held)
+        others = self._left_with_other_code(standings, options)
+        return SweepReport(
+            opened.number,
+            self._checked.name,
+            Counter(one.word for one in standings),
+            (),
+            len(others),
+            changed_files(self._layout, self._packs, self._distinct(others)),
+            opened.held,
+            sum(one.is_run(options.again, was_held=held) for one in standings),
         )
 
     def _left_with_other_code(

@@ -93,6 +93,26 @@ class Keeper:
         return KeptPack(snapshot, pack, links, dirty)
 
 
+class Looker:
+    """Takes projects as a `Keeper` does, and writes nothing: for who wants to know what would be.
+
+    Args:
+        taker: takes them.
+    """
+
+    def __init__(self, taker: Taker) -> None:
+        self._taker = taker
+
+    def keep(self, project: Project) -> KeptPack | InPlace:
+        """Take a project as it is now; raises what `Keeper.keep` does."""
+        snapshot = self._taker.take(project)
+        if isinstance(snapshot, InPlace):
+            return snapshot
+        links = snapshot.links_text
+        digest = hashlib.sha256(links).hexdigest() if links else ""
+        return KeptPack(snapshot, snapshot.manifest.digest, digest, snapshot.has_untracked)
+
+
 def _contents_of(snapshot: Snapshot) -> Callable[[str], bytes]:
     """Return what gives the content of a file; what was not read then is read now."""
     digests = {one.path: one.sha256 for one in snapshot.manifest.files}

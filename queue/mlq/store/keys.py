@@ -53,6 +53,11 @@ def dependencies(job_id: str) -> str:
     return f"rq:job::{job_id}:dependencies"
 
 
+def sweep(number: int | str) -> str:
+    """Return the key of the hash of a sweep."""
+    return f"mlq:sweep:{number}"
+
+
 def members(number: int | str) -> str:
     """Return the key of the hash of a sweep's members."""
     return f"mlq:members:{number}"

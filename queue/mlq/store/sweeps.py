@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.errors import JobNotFoundError
+from mlq.store import keys
 from mlq.store.operations import Operation
 from mlq.store.store import job_as_args
 from mlq.sweeps.standing import Seen
@@ -55,6 +56,19 @@ def open_sweep(store: Store, name: str, options: Mapping[str, str], at: str) -> 
     args = {"name": name, "options": dict(options), "at": at}
     (reply,) = store.runner.run(Operation("open_sweep", args))
     return Opened(int(reply["number"]), reply["held"])
+
+
+def find_sweep(store: Store, name: str) -> Opened | None:
+    """Return what `open_sweep` would, and change nothing; None if there is no such sweep."""
+    number = store.client.call("HGET", keys.SWEEPS, name)
+    fields = ("name", "held", "fails")
+    found: list[bytes | None] = [None]
+    if number:
+        found = store.client.call("HMGET", keys.sweep(int(number)), *fields)
+    if found[0] is None:
+        return None
+    held = (found[1] or b"") if found[2] else b""
+    return Opened(int(number), held.decode(errors="replace"))
 
 
 def look_members(store: Store, number: int, keys: Sequence[str]) -> tuple[list[Seen], int]:

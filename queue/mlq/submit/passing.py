@@ -36,11 +36,11 @@ class Prepared:
     captured: Captured = field(repr=False)
     notes: tuple[str, ...] = ()
 
-    def with_code(self, settings: Settings, client: Client) -> Prepared:
-        """Take their code, and put it on the results root; raises what `snapshots` does."""
+    def with_code(self, settings: Settings, client: Client, *, dry: bool = False) -> Prepared:
+        """Take their code, and unless `dry` put it on the root; raises what `snapshots` does."""
         from mlq.submit.snapshots import with_code
 
-        taken = with_code(self.checked, settings, self.caller.environ, client)
+        taken = with_code(self.checked, settings, self.caller.environ, client, dry=dry)
         return replace(self, checked=taken.checked, notes=tuple(taken.notes))
 
     def keep_secrets(self, layout: Layout, client: Client) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.code.editable import editable_folders, prefixes_of
-from mlq.code.keeping import Keeper
+from mlq.code.keeping import Keeper, Looker
 from mlq.code.options import options_of
 from mlq.code.project import Project, project_of
 from mlq.code.rewrite import Rewriter
@@ -58,7 +58,12 @@ class WithCode(NamedTuple):
 
 
 def with_code(
-    checked: Sequence[Checked], settings: Settings, environ: Mapping[str, str], client: Client
+    checked: Sequence[Checked],
+    settings: Settings,
+    environ: Mapping[str, str],
+    client: Client,
+    *,
+    dry: bool = False,
 ) -> WithCode:
     """Take the code of submissions and put it on the results root.
 
@@ -67,13 +72,16 @@ def with_code(
         settings: of this installation.
         environ: of who enqueues.
         client: of the queue, whose root it must be.
+        dry: whether nothing is to be written, and nothing will run.
 
     Raises:
         InvalidInputError: a project holds too much, or git does not list it.
         StorageError: a file cannot be read, or the root cannot be written from here.
         UnsafePathError: the folder of packs is open to others.
     """
-    projects = _Projects(settings, environ, client)
+    taker = Taker(str(home(environ)), settings.runtime_dir)
+    keeper = Looker(taker) if dry else Keeper(taker, lambda: _root(settings, client))
+    projects = _Projects(settings, str(home(environ)), keeper)
     found: list[Checked] = []
     like: dict[tuple[int, str], Checked] = {}
     for submission, template in checked:
@@ -98,11 +106,8 @@ def with_code(
 class _Projects:
     """Takes the project of each folder once."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], client: Client) -> None:
-        self._settings = settings
-        self._home = str(home(environ))
-        taker = Taker(self._home, settings.runtime_dir)
-        self._keeper = Keeper(taker, lambda: _root(settings, client))
+    def __init__(self, settings: Settings, home: str, keeper: Keeper | Looker) -> None:
+        self._settings, self._home, self._keeper = settings, home, keeper
         self._of_template: dict[tuple[int, str], Kept] = {}
         self._found: dict[tuple[str, bool | None, tuple[str, ...]], Kept] = {}
         self.notes: list[str] = []
