@@ -27,6 +27,7 @@ from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.procfs import Target
 from mlq_worker.launcher import shared_memory
+from mlq_worker.launcher.hint import read_hint
 
 KEPT_BYTES = 1 << 18
 _FILE_BYTES = 1 << 20
@@ -44,7 +45,7 @@ class LogWatch:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self._size = 0
         self._kept = b""
         self._is_emptied = self._is_saved = False
@@ -57,7 +58,7 @@ class LogWatch:
     def look(self) -> None:
         """Keep what is new, and save what is gone; may wait for the disk."""
         with suppress(OSError):
-            log = os.open(self._path, _READ)
+            log = os.open(self.path, _READ)
             try:
                 status = os.fstat(log)
                 if stat.S_ISREG(status.st_mode):
@@ -77,7 +78,7 @@ class LogWatch:
         self._size = start + len(new)
 
     def _save(self, text: bytes) -> bool:
-        beside = os.open(self._path + SUFFIX, _WRITE, 0o600)
+        beside = os.open(self.path + SUFFIX, _WRITE, 0o600)
         try:
             status = os.fstat(beside)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _FILE_BYTES:
@@ -92,7 +93,7 @@ class LogWatch:
         if not self._is_emptied:
             return []
         where = (
-            f"what was in it a second before is in {os.path.basename(self._path)}{SUFFIX}"  # noqa: PTH119 - a name
+            f"what was in it a second before is in {os.path.basename(self.path)}{SUFFIX}"  # noqa: PTH119 - a name
             if self._is_saved
             else "what was in it is lost"
         )
@@ -157,6 +158,12 @@ class Aftermath:
             watched.target = target
             self._memory.put(self._look_at_new)
 
+    def failed_in_copy(self, attempt: AttemptId) -> None:
+        """It ran in a copy of its code and failed soon: see whether its log tells why."""
+        watched = self._watched.get(attempt)
+        if watched is not None:
+            self._ask(watched, self._logs, _say_of_copy)
+
     def notes(self, attempt: AttemptId) -> list[str] | None:
         """Return what is to be said of an attempt that has ended; None: ask again soon."""
         watched = self._watched.get(attempt)
@@ -218,6 +225,11 @@ def _look_at_logs(watched: list[_Watched]) -> None:
 
 def _say_of_log(watched: _Watched) -> list[str]:
     return watched.log.say()
+
+
+def _say_of_copy(watched: _Watched) -> list[str]:
+    hint = read_hint(watched.log.path)
+    return [hint] if hint else []
 
 
 def _say_of_memory(watched: _Watched) -> list[str]:

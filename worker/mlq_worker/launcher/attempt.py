@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.procfs import Target
 from mlq_worker.ipc.values import Order, Result, Started, Termination
+from mlq_worker.launcher.hint import SOON_S
 from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.prepare import Ready
 
@@ -49,6 +50,11 @@ class LaunchedAttempt:
         if self.result is None:
             raise RuntimeError("an attempt without a result cannot be finished")
         return self.result
+
+    def failed_soon(self, now_at: float) -> bool:
+        """Whether it runs a copy of its code and has not run for long, at this boot time."""
+        started = self.started
+        return self.order.code is not None and started is not None and now_at < started.at + SOON_S
 
     @property
     def target(self) -> Target:

@@ -187,6 +187,8 @@ class Spawner:
             cpu_s=0.0,
             max_rss_mib=0,
         )
+        if exit_code and attempt.failed_soon(self._host.boottime()):
+            self._aftermath.failed_in_copy(attempt.id)
         # Its keeper ends at once if nothing is left, and a look at all processes is dear.
         attempt.sweep_at = self._host.boottime() + attempt.sweep_s
         if number is not None:
