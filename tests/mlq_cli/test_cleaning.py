@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+from packs import write_pack
 from sandbox import Sandbox
 from typed_shell import typed_shell
 
@@ -106,3 +108,22 @@ def test_where_the_root_is_not_it_says_so(rooted: Sandbox) -> None:
     done = rooted.run("clean", "1", "--delete", "--yes")
     assert (done.code, folder(rooted, "1").is_dir()) == (1, True), done
     assert done.err.startswith("mlq: the results root is not here")
+
+
+def test_code_that_no_listed_job_needs_goes_too(rooted: Sandbox) -> None:
+    project = rooted.folder / "project"
+    project.mkdir()
+    (project / "train.py").write_text("1")
+    rooted.environ["MLQ_SNAPSHOT"] = "true"
+    rooted.ok("enqueue", "--cwd", str(project), "--", "python3", "train.py")
+    code = rooted.folder / "root" / "code"
+    kept = {one.name for one in code.iterdir()}
+    assert kept
+    write_pack(code.parent, {"gone.py": b"x"})
+    for one in code.iterdir():
+        os.utime(one, (1e9, 1e9))
+    assert "1 pack of code that no listed job needs with" in rooted.ok("clean")
+    assert rooted.ok("clean", "--delete", "--yes") == (
+        "deleted: 1 pack of code that no listed job needs\n"
+    )
+    assert {one.name for one in code.iterdir()} == kept

@@ -1,4 +1,4 @@
-"""`mlq clean`: the folders of ended jobs, which otherwise stay for ever."""
+"""`mlq clean`: the folders of ended jobs and packs of code, which otherwise stay for ever."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from mlq.api.cleaning import Cleaned, clean, sizes
+from mlq.api.pack_cleaning import UnneededPack, needed, remove, unneeded
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError, JobNotFoundError, MlqError, StorageError
 from mlq.files.layout import Layout
@@ -31,14 +33,15 @@ from mlq_cli.invocation.session import (
 from mlq_cli.render.cleaning import folder_table, size
 from mlq_cli.render.words import count
 
-HELP = "delete the folders of ended jobs; without --delete it says what would go"
+HELP = "delete folders of ended jobs, and unneeded code; without --delete it says what would go"
 EXAMPLES = """\
   mlq clean                             those that ended over 30 days ago
   mlq clean --older-than 7d --state failed
   mlq clean 'lr-*' --delete
 
 With a folder go logs, output and checkpoint. The queue goes on listing the
-job for as long as it would have."""
+job for as long as it would have. If no jobs are named, the code that no listed
+job needs goes, too."""
 
 _DEFAULT_AGE = "30d"
 
@@ -67,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
         with pinned(Layout(queue.layout.root, queue_id or "-")) as layout:
             found = sizes(layout, [job.id for job in jobs], show_progress("measured"))
             jobs = [job for job in jobs if job.id in found]
-            return _carry_out(queue, layout, jobs, found, args)
+            packs: list[UnneededPack] = []
+            if not (args.ids or args.state):
+                packs = unneeded(layout, partial(needed, queue.store), time.time())
+            return _carry_out(queue, layout, (jobs, packs), found, args)
     except WrongRootError as error:
         raise StorageError(
             "the results root is not here",
@@ -106,21 +112,23 @@ def _chosen(queue: Queue, args: argparse.Namespace) -> list[JobView]:
 def _carry_out(
     queue: Queue,
     layout: Layout,
-    jobs: Sequence[JobView],
+    chosen: tuple[Sequence[JobView], Sequence[UnneededPack]],
     found: dict[str, int],
     args: argparse.Namespace,
 ) -> int:
-    total = f"{count(len(jobs), 'folder')} with {size(sum(found.values()))}"
-    done = Cleaned([], [])
+    jobs, packs = chosen
+    total = _total(f"{count(len(jobs), 'folder')} with {size(sum(found.values()))}", jobs, packs)
+    done, gone = Cleaned([], []), 0
     if not args.json and jobs:
         print_painted(folder_table(jobs, found, local_now(), out_style()))
-    if args.delete and jobs and _agrees(total, args):
+    if args.delete and total and _agrees(total, args):
         try:
             ids = [job.id for job in jobs]
             done = clean(queue.store, layout, ids, utc_iso(time.time()), show_progress("deleted"))
+            gone = sum(remove(layout, pack, time.time()) for pack in packs)
         except OSError as error:
             raise MlqError(
-                "not all folders could be deleted", why=f"{error.filename}: {error.strerror}"
+                "not all could be deleted", why=f"{error.filename}: {error.strerror}"
             ) from None
     for one in done.kept:
         say(f"the folder of job {one.id} stays: it {one.why}")
@@ -137,14 +145,26 @@ def _carry_out(
             }
             for job in jobs
         )
-    elif done.removed:
-        print_lines([f"deleted: {count(len(done.removed), 'folder')}"])
-    elif not jobs:
+    elif done.removed or gone:
+        packed = [_packs(gone)] if gone else []
+        folders = [count(len(done.removed), "folder")] if done.removed else []
+        print_lines([f"deleted: {' and '.join([*folders, *packed])}"])
+    elif not total:
         ended = f"ended over {age} ago" if (age := _age(args)) else "of these has ended"
         print_lines([f"nothing would go: no job {ended}, or their folders are gone"])
     elif not args.delete:
         print_lines([f"{total} would go; nothing is deleted yet (--delete)"])
     return 1 if done.kept else 0
+
+
+def _total(folders: str, jobs: Sequence[JobView], packs: Sequence[UnneededPack]) -> str:
+    """Return in words all that would go, "" if nothing would."""
+    packed = f"{_packs(len(packs))} with {size(sum(one.size_bytes for one in packs))}"
+    return " and ".join(([folders] if jobs else []) + ([packed] if packs else []))
+
+
+def _packs(number: int) -> str:
+    return f"{count(number, 'pack')} of code that no listed job needs"
 
 
 def _agrees(total: str, args: argparse.Namespace) -> bool:
