@@ -164,8 +164,8 @@ def order_counts_from_its_arrival(patch: Any) -> None:
 def lost_attempts_run_on(patch: Any) -> None:
     real = Attempts.handle
 
-    def handle(self: Attempts, event: Event) -> Instructions:
-        return Instructions() if isinstance(event, GivenUp) else real(self, event)
+    def handle(self: Attempts, event: Event, out: Any = None) -> Instructions:
+        return Instructions() if isinstance(event, GivenUp) else real(self, event, out)
 
     patch.setattr(Attempts, "handle", handle)
 

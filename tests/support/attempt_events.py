@@ -80,7 +80,7 @@ class Supervised:
 
     def happen(self, *events: Event) -> None:
         for event in events:
-            self.out.add(self.state.handle(event))
+            self.state.handle(event, self.out)
 
     def take(self) -> Instructions:
         """What is to be done since the last call."""

@@ -108,6 +108,8 @@ def lasting(active: Iterable[LocalAttempt], now_s: float) -> tuple[LocalAttempt,
 
 def unwanted(conduct: Conduct, active: Iterable[LocalAttempt]) -> list[LocalAttempt]:
     """Return what was claimed ahead and would most likely fail like those before it."""
+    if not conduct.probation.reason and not conduct.held_words:
+        return []
     return [
         one
         for one in waiting(active)

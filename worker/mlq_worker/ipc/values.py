@@ -252,9 +252,13 @@ def to_json(value: Value) -> dict[str, Any]:
     raw: dict[str, Any] = {"id": value.attempt.job_id, "attempt": value.attempt.number}
     for name, default, _ in _FIELDS[type(value)]:
         item = getattr(value, name)
-        if default is MISSING or item != default:
-            raw[name] = _plain(item)
+        if default is MISSING or (item is not default and item != default):
+            raw[name] = item if type(item) in _PLAIN else _plain(item)
     return raw
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None), tuple, list, dict})
+"""Types that JSON has: most of what a message holds, sent thousands of times a second."""
 
 
 def _plain(item: Any) -> Any:

@@ -70,8 +70,10 @@ class HeldAttempt:
     """When all that is left of it is told to end."""
     kill_at: float | None = None
     kill_again_s: float = KILL_AGAIN_S
-    events: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    """The last things that happened to it, in words."""
+    events: deque[tuple[float, str, Phase | None, Phase | None]] = field(
+        default_factory=lambda: deque(maxlen=_REMEMBERED)
+    )
+    """The last things that happened to it: when, what, and from which phase into which."""
 
     @property
     def id(self) -> AttemptId:
@@ -85,13 +87,19 @@ class HeldAttempt:
             return Target()
         return Target(self.started.pid, self.started.pid_start)
 
-    def remember(self, what: str) -> None:
-        """Add to its story."""
-        self.events.append(what)
+    def remember(
+        self, at: float, what: str, before: Phase | None = None, then: Phase | None = None
+    ) -> None:
+        """Add to its story, which is put in words only if it is told."""
+        self.events.append((at, what, before, then))
 
     def story(self) -> str:
         """Return its last events, the latest last."""
-        return "; ".join(self.events) or "nothing has happened to it"
+        told = (
+            f"{at:.1f} {what}" + (f" {before.name} -> {then.name}" if before and then else "")
+            for at, what, before, then in self.events
+        )
+        return "; ".join(told) or "nothing has happened to it"
 
     def held(self) -> Held:
         """Return the attempt as a worker that connects is told."""
@@ -137,9 +145,3 @@ class Instructions:
     spawn: list[Spawn] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)
     ended: list[Result] = field(default_factory=list)
-
-    def add(self, more: Instructions) -> None:
-        """Add what is to be done besides, after the like."""
-        for name in self.__slots__:
-            if items := getattr(more, name):
-                getattr(self, name).extend(items)

@@ -150,7 +150,7 @@ class Supervisor:
         self._tell_contact()
 
     def _happened(self, event: Event) -> None:
-        self._todo.add(self._state.handle(event))
+        self._state.handle(event, self._todo)
 
     def _act(self) -> None:
         do, self._todo = self._todo, Instructions()

@@ -124,7 +124,7 @@ class Reactions:
         ):
             attempt.paused_at = now.at
             out.pause.append(attempt.target)
-            attempt.remember(f"{now.at:.1f} it is paused")
+            attempt.remember(now.at, "it is paused")
 
     def tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
         """Pause, resume, time out or kill an attempt, whatever is due."""
@@ -151,7 +151,7 @@ class Reactions:
     def _resume(self, attempt: HeldAttempt, paused_at: float, at: float, out: Instructions) -> None:
         attempt.paused_at = None
         out.resume.append(attempt.target)
-        attempt.remember(f"{at:.1f} it is resumed")
+        attempt.remember(at, "it is resumed")
         if attempt.limit_at is not None:
             attempt.limit_at += at - paused_at  # a pause is not the job's time
         if attempt.ending is not None and attempt.kill_at is None:
@@ -164,7 +164,7 @@ class Reactions:
             return self._end_unstarted(attempt, why, now, out)
         if attempt.phase in (Phase.STARTING, Phase.RUNNING):
             termination.begin(attempt, *why, now.at, out)
-            attempt.remember(f"{now.at:.1f} it is to end: {why[0]}")
+            attempt.remember(now.at, f"it is to end: {why[0]}")
         return attempt.phase
 
     def _stored(self, attempt: HeldAttempt, event: Stored, out: Instructions) -> Phase:

@@ -102,9 +102,9 @@ class Attempts:
 
     # --- the one mutator ------------------------------------------------------------------------
 
-    def handle(self, event: Event) -> Instructions:
-        """Take note of an event; return what is to be done about it."""
-        out = Instructions()
+    def handle(self, event: Event, out: Instructions | None = None) -> Instructions:
+        """Take note of an event; return what is to be done about it, added to `out` if given."""
+        out = Instructions() if out is None else out
         if isinstance(event, TimeEvent):
             self._pass_time(event, out)
             return out
@@ -180,7 +180,7 @@ class Attempts:
         elif phase is Phase.UNHELD:
             del self._held[attempt.id]
         if before is not phase or not isinstance(event, _FREQUENT):
-            attempt.remember(f"{self._at:.1f} {_name(event)} {before.name} -> {phase.name}")
+            attempt.remember(self._at, _name(event), before, phase)
 
     def _admit(self, event: Ticked, out: Instructions) -> None:
         for attempt, start_by, width in self._admission.admit(event.now.at):
