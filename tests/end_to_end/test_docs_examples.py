@@ -39,11 +39,13 @@ def test_the_page_about_python_is_one_program_that_runs(lab: Lab) -> None:
     environ = {**lab.environ, "VIRTUAL_ENV": sys.prefix}
     printed = run([sys.executable, str(program)], environ, lab.folder).splitlines()
     assert printed[0].startswith("1 finished 0 ")
-    assert [line.split()[1:] for line in printed[1:4]] == [
-        ["finished", rate] for rate in ("0.1", "0.01", "0.001")
+    assert printed[1] == "sweep 2 sweep: 4 members: 4 new; 4 enqueued"
+    assert printed[2:6] == [
+        f"2_{at} finished {rate} {seed}"
+        for at, (rate, seed) in enumerate([("0.1", 0), ("0.1", 1), ("0.01", 0), ("0.01", 1)])
     ]
-    assert printed[4] == "finished finished"
-    assert printed[5].startswith("--vram needs --gpus")
+    assert printed[6] == "finished finished"
+    assert printed[7].startswith("--vram needs --gpus")
     assert "5.0" in printed
     assert printed[-1].startswith("True p0.c1.m64")
 

@@ -74,7 +74,7 @@ def _check_can_be_zipped(typed: str, name: str, dimensions: Sequence[Dimension])
         names = [one for dimension in dimensions for one in dimension.names]
         raise InvalidInputError(
             f"{typed} names {name}, which is no parameter with values of its own",
-            why=f"there is {', '.join(names) or 'none'}",
+            why=f"the parameters are {', '.join(names) or 'all in tables'}",
             fix=nearest(name, names).replace("{", "").replace("}", "").strip(),
         )
     if len(home.names) > 1:

@@ -133,7 +133,7 @@ def _place(
             f"{what} in the command is no parameter"
             if name is not None
             else f"{what} has a brace that is not closed",
-            why=f"there is {', '.join(names)}" if name is not None else "",
+            why=f"the parameters are {', '.join(names)}" if name is not None else "",
             fix=f"{nearest(name or '', [*names, *REST])}For a brace itself write {{{{",
         )
     if name in REST and shell is None and match[0] != word:
