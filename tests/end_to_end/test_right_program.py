@@ -114,7 +114,8 @@ def test_a_job_without_its_callers_variables_has_their_python_and_nothing_of_the
     _, job = both(lab, conda.activation, "--clean-env", HF_HOME="/hf")
     assert job.splitlines()[0] == f"{conda.path}/bin/python"
     told = set(job.splitlines()[3:])
-    assert told == {f"CONDA_PREFIX={conda.path}", "CONDA_SHLVL=1"}
+    activated = f"GDAL_DATA={conda.path}/share/gdal"
+    assert told == {f"CONDA_PREFIX={conda.path}", "CONDA_SHLVL=1", activated}
     job_id = lab.sh("env", capture_env=False)
     lab.until(job_id, "finished")
     env = dict(line.split("=", 1) for line in lab.log(job_id).decode().splitlines())

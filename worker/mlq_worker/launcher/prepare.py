@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.values import Order, Outcome
 from mlq_worker.launcher import shared_memory
+from mlq_worker.launcher.activation import Activation, activation_of
 from mlq_worker.launcher.holder import Holder, is_of_another, last_attempt
 from mlq_worker.launcher.lookup import (
     NOT_USABLE,
@@ -50,13 +51,15 @@ _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLL
 class Ready:
     """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets.
 
-    `shared_memory` is what lay in /dev/shm before.
+    `shared_memory` is what lay in /dev/shm before. `variables` are those of its environment, for
+    what is not set otherwise.
     """
 
     log: int
     argv: list[str]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     shared_memory: frozenset[int] = frozenset()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Preparation:
@@ -82,7 +85,7 @@ class Preparation:
         self._layout, self._holder, self._last_look = layout, holder, last_look
         self._again: set[AttemptId] = set()
         self._clock = clock
-        self._found: dict[tuple[str, ...], str] = {}
+        self._found: dict[tuple[str, ...], tuple[str, Activation]] = {}
         self._found_at = clock()
 
     def prepare(self, order: Order) -> Ready | Failure:
@@ -143,31 +146,32 @@ class Preparation:
         except SecretError as error:
             raise Failure("unstartable", NOT_USABLE, str(error)) from None
 
-    def _command(self, order: Order) -> str:
-        """The path of the command; what was found is believed for `_BELIEF_S`."""
+    def _command(self, order: Order) -> tuple[str, Activation]:
+        """The path of the command, and what activates its environment; believed for `_BELIEF_S`."""
         now = self._clock()
         if now - self._found_at > _BELIEF_S:
             self._found, self._found_at = {}, now
         found = self._found
         path = order.env.get("PATH", os.defpath)  # it begins with the environment's own folder
         python_env = order.python_env
-        name = (order.cwd, path, python_env, order.argv[0])
+        name = (order.cwd, path, python_env, order.env.get("CONDA_PREFIX", ""), order.argv[0])
         if name not in found:
             check_folder(order.cwd)
             check_environment(python_env)
-            found[name] = find(order)
+            found[name] = find(order), activation_of(order.env)
         return found[name]
 
 
 def _with_command(
     order: Order,
     log: int,
-    command: Callable[[Order], str],
+    command: Callable[[Order], tuple[str, Activation]],
     secrets: Callable[[Order], dict[str, str]],
 ) -> Ready | Failure:
     try:
-        argv = [command(order), *order.argv[1:]]
-        return Ready(log, argv, secrets(order), shared_memory.present())
+        path, activation = command(order)
+        argv = activation.wrapped([path, *order.argv[1:]])
+        return Ready(log, argv, secrets(order), shared_memory.present(), activation.variables)
     except Failure as failure:
         os.close(log)
         return failure

@@ -133,7 +133,8 @@ class Spawner:
             self._files.expect(attempt.id)
             self._outbox.late(attempt.id)
             return
-        env, attempt.hidden = {**order.env, **ready.secrets}, tuple(ready.secrets.values())
+        env = {**ready.variables, **order.env, **ready.secrets}
+        attempt.hidden = tuple(ready.secrets.values())
         try:
             pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.log)
         except (OSError, ValueError) as error:
