@@ -13,7 +13,7 @@ from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError, QueueUnreachableError
 from mlq.files.paths import SecretMissingError
 from mlq.jobs.spec import command_line
-from mlq.submit.present_folder import present_folder
+from mlq.submit.programs import present_folder
 from mlq.sweeps import array, commands, rows
 from mlq.sweeps.files import Files
 from mlq.sweeps.plan import SweepPlan

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
-from mlq.submit.present_folder import present_folder
+from mlq.submit.programs import present_folder
 from mlq_cli import sweep_options
 from mlq_cli.enqueue_warnings import warn
 from mlq_cli.invocation.parser import add_json, check_text

@@ -9,7 +9,7 @@ from typing import Any, cast
 from mlq.api.sweeps import HowSwept
 from mlq.errors import InvalidInputError
 from mlq.submit import python_arguments
-from mlq.submit.present_folder import present_folder
+from mlq.submit.programs import present_folder
 from mlq.submit.submission import Options, Submission, argv_of
 from mlq.sweeps import python_values
 from mlq.sweeps.files import Files

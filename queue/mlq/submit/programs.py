@@ -1,16 +1,20 @@
-"""Which program a shell means by a name, so that a job runs that one and no other.
+"""Which program a shell means by a name, and in which folder its user is: a job gets just those.
 
 Invariant: what the shell finds in a folder of the user's own (an environment, `~/bin`, pyenv's
 shims, a loaded module) is asked for by its path, and where that is missing the job does not start.
 What it finds among the programs of its machine (`/usr/bin`) is asked for by name: every machine has
 its own.
+
+The folder is named as its user knows it: `/vol/me`, a link to `/mnt/disk3/me` here, may lead
+elsewhere on another machine; so the path that was typed is what a job is given.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 _OF_THE_MACHINE = frozenset(
     (
@@ -48,3 +52,19 @@ def program_of(
         if is_one(found):
             return "" if place.rstrip("/") in _OF_THE_MACHINE else found
     return ""
+
+
+def present_folder(environ: Mapping[str, str]) -> str:
+    """Return the present folder: $PWD if that is it, else its path without links, as `pwd -L` does.
+
+    Raises:
+        OSError: there is no present folder.
+    """
+    typed = environ.get("PWD", "")
+    if typed.startswith("/") and not {".", ".."} & set(typed.split("/")):
+        try:
+            if os.path.samestat(os.stat(typed), os.stat(".")):  # noqa: PTH116 - speed
+                return typed
+        except (OSError, ValueError):
+            pass  # PWD names nothing: an older shell's
+    return str(Path.cwd())

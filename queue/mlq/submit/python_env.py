@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from mlq.submit.present_folder import present_folder
+from mlq.submit.programs import present_folder
 from mlq.submit.secrecy import looks_like_secret
 
 _VENV = re.compile(r"VIRTUAL_ENV(_PROMPT)?")

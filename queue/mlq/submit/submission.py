@@ -15,8 +15,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs.request import LARGEST, Request
 from mlq.jobs.spec import FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
-from mlq.submit.present_folder import present_folder
-from mlq.submit.programs import program_of
+from mlq.submit.programs import present_folder, program_of
 from mlq.submit.python_arguments import mapping, texts
 from mlq.submit.python_env import PythonEnv, python_env_of
 from mlq.submit.secrets import chosen, file_name
