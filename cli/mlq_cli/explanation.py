@@ -19,9 +19,12 @@ from mlq.jobs.explain import (
     MayStart,
     NeverFits,
     NoMachine,
+    Paused,
     Reason,
     Reserved,
     Silent,
+    SweepFull,
+    SweepHeld,
     WaitsForRoom,
 )
 from mlq.jobs.machine_state import NO_OTHERS, OthersLoad
@@ -30,7 +33,7 @@ from mlq.units import format_mib
 from mlq_cli.render.machines import gpus_withdrawn, not_heard, not_taking
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
-from mlq_cli.render.words import count
+from mlq_cli.render.words import count, paused
 
 _HEAVY_LOAD = 0.5
 
@@ -117,6 +120,15 @@ def conclusion_in_words(conclusion: Conclusion) -> str:  # noqa: PLR0911
     match conclusion:
         case BeingRestored():
             return "The queue is being restored: no job starts until all machines have told theirs."
+        case Paused(why):
+            return paused(why)
+        case SweepHeld(number, why):
+            return f"Its sweep is held: {why}. Let it go: mlq release {number}"
+        case SweepFull(number, running, most):
+            return (
+                f"{running} of sweep {number} run, and no more than {most} may at once."
+                " To change that, enqueue it again with --max-running."
+            )
         case NoMachine():
             return "No machine works for this queue. Start one there with: mlq worker start"
         case KeptFree(machine):

@@ -133,6 +133,7 @@ class QueueFacts:
         missing: what is not in its data although it was acknowledged, "" if nothing is known of.
         passed_over: server programs of this machine that failed their trial, and why.
         clock_off_s: how far this machine's clock is ahead of the server's; 0 if unknown.
+        paused: why it gives nothing out, as its user wants; "" if it does.
     """
 
     where: str
@@ -146,6 +147,7 @@ class QueueFacts:
     missing: str = ""
     passed_over: tuple[str, ...] = ()
     clock_off_s: float = 0.0
+    paused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

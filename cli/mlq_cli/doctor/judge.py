@@ -219,6 +219,8 @@ def queue(facts: QueueFacts) -> Iterator[Check]:
         if slow
         else ok("queue", says)
     )
+    if facts.paused:
+        yield warning("paused", f"it gives nothing out: {facts.paused}", "let it go on: mlq resume")
     if off := clock_in_words(facts.clock_off_s):
         remedy = "mlq decides nothing by it, but times you read will be off: is NTP on?"
         yield warning("queue's clock", f"this machine: {off}", remedy)

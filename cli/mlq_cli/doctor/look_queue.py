@@ -8,9 +8,11 @@ from pathlib import Path
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.paths import read_password
+from mlq.lenient import text_of
 from mlq.machines.health import offset_s
 from mlq.server.files import explained
 from mlq.settings.settings import Settings
+from mlq.store import keys
 from mlq.store.client import Client
 from mlq.store.identity import server_time
 from mlq.store.wire import UnixClient
@@ -31,6 +33,7 @@ def queue(settings: Settings) -> QueueFacts:
         answer_s = time.monotonic() - asked_s
         info = str(wire.call("INFO"), errors="replace")
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+        paused = wire.call("GET", keys.PAUSED)
         missing = "" if settings.is_remote else _missing(settings, wire)
     except MlqError as error:
         if isinstance(error, QueueUnreachableError) and not settings.is_remote:
@@ -47,6 +50,7 @@ def queue(settings: Settings) -> QueueFacts:
         aof=fields.get("aof_enabled") == "1" and set(statuses) == {"ok"},
         took_s=took_s,
         missing=missing,
+        paused=text_of(paused or b""),
         clock_off_s=offset_s(asked_utc_s, answer_s, server_s) or 0.0,
         passed_over=_passed_over(settings),
     )

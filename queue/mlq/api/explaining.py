@@ -5,11 +5,23 @@ The edge of that module: it reads machines, heads, reservations and ties, and de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlq.files.layout import Layout
-from mlq.jobs.explain import AskedJob, Conclusion, Judgement, Situation, conclude, judge
+from mlq.ids import sweep_number
+from mlq.jobs.explain import (
+    AskedJob,
+    Blocked,
+    Conclusion,
+    Judgement,
+    Paused,
+    Situation,
+    SweepFull,
+    SweepHeld,
+    conclude,
+    judge,
+)
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.placement import RunningAttempt
 from mlq.jobs.request import JobClass
@@ -58,7 +70,9 @@ def explain(
     situation = _situation(store, settings, waiting, now_s)
     tied = ties(store, [job.id for job in asked])
     ahead = _ahead(store, waiting, asked, tied)
-    restoring = is_being_restored(store)
+    restoring, why = is_being_restored(store), store.reads.paused()
+    paused = Paused(why) if why else None
+    blocked = _blocked(store, {sweep_number(job.id) for job in asked if job.sweep})
     found: dict[str, Explanation] = {}
     for job in asked:
         one = tied[job.id]
@@ -66,11 +80,28 @@ def explain(
         contender = Contender.of(job.id, job_class, job.time_limit_s, one.needs)
         judgements = judge(AskedJob(contender, one.avoids, one.avoids_for_s), situation)
         if job.state == State.QUEUED:
-            conclusion = conclude(judgements, ahead[job.id], restoring=restoring)
+            conclusion = conclude(
+                judgements,
+                ahead[job.id],
+                restoring=restoring,
+                blocked=paused or blocked.get(job_class.sweep),
+            )
             found[job.id] = Explanation(judgements, ahead[job.id], conclusion)
         else:
             found[job.id] = Explanation(judgements)
     return [found.get(job.id, Explanation()) for job in jobs]
+
+
+def _blocked(store: Store, numbers: Collection[int]) -> dict[int, Blocked]:
+    """Return what keeps members of these sweeps waiting, wherever there is room."""
+    found: dict[int, Blocked] = {}
+    for one in store.reads.sweeps([str(number) for number in numbers]) if numbers else ():
+        running = one.counts.get(State.STARTED, 0)
+        if one.held:
+            found[one.number] = SweepHeld(one.number, one.held)
+        elif 0 < one.max_running <= running:
+            found[one.number] = SweepFull(one.number, running, one.max_running)
+    return found
 
 
 def _situation(store: Store, settings: Settings, waiting: Waiting, now_s: float) -> Situation:

@@ -185,6 +185,10 @@ def retry(
     return done
 
 
+# What waits for its parents has not been tried, and may be mended by then.
+_IN_LINE = (State.QUEUED, State.SCHEDULED)
+
+
 def held_jobs(store: Store) -> list[str]:
     """Return the ids of all held jobs, in order of submission."""
     pages = store.reads.pages(("status", "mlq_held"), "unended")
@@ -205,7 +209,7 @@ def hold_waiting(store: Store, word: str, reason: str, now_s: float) -> list[str
     found: list[str] = []
     pace = Pace(store.client)
     for ids in _pages(store, word, upto):
-        moves = [Move(one, Event.HOLD, fields=fields) for one in ids]
+        moves = [Move(one, Event.HOLD, fields=fields, only=_IN_LINE) for one in ids]
         for _, part in pace.slices(moves):
             with pace.timed():
                 found += store.move(part, now_s).moved
@@ -236,6 +240,13 @@ def release(
         Move(one, Event.LET_GO, fields=fields, having="mlq_held")
         for one in sorted(ids, key=order_key)
     ]
+    return move_all(store, moves, now_s, progress)
+
+
+def move_all(
+    store: Store, moves: Sequence[Move], now_s: float, progress: Progress
+) -> tuple[list[str], list[str]]:
+    """Make moves a slice at a time; return the jobs that were moved, and the others."""
     moved: list[str] = []
     stale: list[str] = []
     pace = Pace(store.client)

@@ -40,6 +40,7 @@ _VERSION = (
     "mlq_reason",
     "mlq_held",
     "mlq_unwritten",
+    "mlq_edits",
 )
 _BLOCK = 256  # job numbers of a block
 _READ_AT_ONCE = 64  # jobs

@@ -256,19 +256,53 @@ class WaitsForRoom:
     """The job starts when what is short becomes free."""
 
 
-Conclusion = BeingRestored | NoMachine | KeptFree | NeverFits | MayStart | WaitsForRoom
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The queue gives nothing out, as its user wants, and why."""
+
+    why: str
 
 
-def conclude(judgements: Sequence[Judgement], ahead: int, *, restoring: bool = False) -> Conclusion:
+@dataclass(frozen=True, slots=True)
+class SweepHeld:
+    """Nothing of the job's sweep starts, and why."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFull:
+    """As many members of the job's sweep run as may at once."""
+
+    number: int
+    running: int
+    most: int
+
+
+Blocked = Paused | SweepHeld | SweepFull
+Conclusion = Blocked | BeingRestored | NoMachine | KeptFree | NeverFits | MayStart | WaitsForRoom
+
+
+def conclude(
+    judgements: Sequence[Judgement],
+    ahead: int,
+    *,
+    restoring: bool = False,
+    blocked: Blocked | None = None,
+) -> Conclusion:
     """Return what a queued job waits for.
 
     Args:
         judgements: what each known machine is to the job.
         ahead: how many queued jobs come before it.
         restoring: whether the queue is being made anew.
+        blocked: what keeps it from being given out at all, wherever there is room.
     """
     if restoring:
         return BeingRestored()
+    if blocked is not None:
+        return blocked
     if not judgements:
         return NoMachine()
     for one in judgements:

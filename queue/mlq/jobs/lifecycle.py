@@ -21,8 +21,9 @@ Three things the table makes true:
 * A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
   process is gone. Until then the job holds its lease, so no second attempt can begin beside it.
   If its attempt ends otherwise before that, `move.lua` cancels it where it would queue it again.
-* A job whose command fails wherever it is tried is held: DEFERRED too, with the reason in
-  `mlq_held`, until its user lets it go. `move.lua` turns a way back to the queue into a `HOLD`,
+* A job whose command fails wherever it is tried is held, and one that its user holds: DEFERRED too,
+  with the reason in `mlq_held`, until its user lets it go. If it came after others, it then waits
+  for those of them that have not ended. `move.lua` turns a way back to the queue into a `HOLD`,
   since only there is known that the command was held meanwhile.
 * A job that its user runs again waits for those of its parents that are run again too: `move.lua`
   turns a `RERUN` into a `RERUN_LATER`, since only there is known how they are at that moment.
@@ -78,9 +79,13 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DEFERRED, Event.PARENT_FAILED): State.CANCELED,
     (State.DEFERRED, Event.CANCEL): State.CANCELED,
     (State.DEFERRED, Event.LET_GO): State.QUEUED,
+    (State.DEFERRED, Event.HOLD): State.DEFERRED,
+    (State.DEFERRED, Event.RERUN_LATER): State.DEFERRED,
     (State.SCHEDULED, Event.HOLD): State.DEFERRED,
     (State.SCHEDULED, Event.DUE): State.QUEUED,
     (State.SCHEDULED, Event.CANCEL): State.CANCELED,
+    (State.SCHEDULED, Event.PARENT_FAILED): State.CANCELED,
+    (State.SCHEDULED, Event.RERUN_LATER): State.DEFERRED,
     (State.QUEUED, Event.CLAIM): State.STARTED,
     (State.QUEUED, Event.CANCEL): State.CANCELED,
     (State.QUEUED, Event.HOLD): State.DEFERRED,

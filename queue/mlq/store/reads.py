@@ -177,6 +177,10 @@ class Reads:
         indices = sorted(int_or(text_of(one), -1) for one in found)
         return [f"{number}_{one}" for one in indices if one >= 0]
 
+    def paused(self) -> str:
+        """Return why the queue gives nothing out, as its user wants; "" if it does."""
+        return text_of(self._runner.client.call("GET", keys.PAUSED) or b"")
+
     def sweeps_between(self, first: int, last: int) -> list[int]:
         """Return the numbers of sweeps from `first` to `last`."""
         found = self._runner.client.call("HVALS", keys.SWEEPS)

@@ -63,6 +63,9 @@ SIGNATURES: dict[str, Signature] = {
     "submit_members": _once(
         "number first common jobs templates at", "submitted", "unknown", "next"
     ),
+    "hold_sweeps": _once("numbers reason", "held"),
+    "release_sweeps": _once("numbers", "released"),
+    "pause": _once("reason", "before"),
     # jobs move
     "claim": _once(f"fits {_CLAIMANT} lease_s lacks only?", "claims"),
     "move": _once("moves at avoid_s", "moved stale refused untold revived"),
@@ -77,6 +80,7 @@ SIGNATURES: dict[str, Signature] = {
     "note_starts": _once("machine starts", "noted"),
     "hold_command": _once("word reason", "upto"),
     "let_go": _once("words", "dropped"),
+    "edit": _once("edits templates", "edited stale"),
     # jobs go
     "forget": _once("age_s limit", "forgotten"),
     "clean": _once("ids at", "marked"),

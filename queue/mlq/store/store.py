@@ -189,6 +189,11 @@ class Store:
         """Hold these commands no longer."""
         self.runner.run(Operation("let_go", {"words": list(words)}))
 
+    def pause(self, reason: str) -> str:
+        """Give nothing out from now on, and why; "" goes on. Return the reason until now."""
+        (reply,) = self.runner.run(Operation("pause", {"reason": reason}))
+        return str(reply["before"])
+
     def renew(
         self,
         machine: str,

@@ -125,3 +125,17 @@ def submit_members(
             fix="`mlq ls -a` lists the jobs that exist",
         )
     return int(reply["next"]) if "next" in reply else None
+
+
+def hold_sweeps(store: Store, numbers: Sequence[int], reason: str) -> list[int]:
+    """Let sweeps give nothing out; return those that were not held before."""
+    args = {"numbers": [str(one) for one in numbers], "reason": reason}
+    (reply,) = store.runner.run(Operation("hold_sweeps", args))
+    return list(reply["held"] or ())
+
+
+def release_sweeps(store: Store, numbers: Sequence[int]) -> list[int]:
+    """Hold sweeps no longer, and not again for their failures; return those that were held."""
+    args = {"numbers": [str(one) for one in numbers]}
+    (reply,) = store.runner.run(Operation("release_sweeps", args))
+    return list(reply["released"] or ())

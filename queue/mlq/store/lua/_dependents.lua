@@ -112,7 +112,7 @@ local function tell_one(child, parent, parent_state, at)
   local pending = 'rq:job::' .. child .. ':dependencies'
   if parent_state == State.FINISHED or seen[3] == '1' then
     redis.call('SREM', pending, parent)
-    if redis.call('SCARD', pending) == 0 then
+    if redis.call('SCARD', pending) == 0 and redis.call('HEXISTS', job_key(child), 'mlq_held') == 0 then
       leave(child, seen[1], seen[2])
       redis.call('HSET', job_key(child), 'enqueued_at', at)
       enter(child, Target.PARENTS_ENDED, seen[2])

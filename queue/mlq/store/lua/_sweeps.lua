@@ -5,7 +5,7 @@
 --
 --   mlq:sweeps                  hash: name -> number of the latest sweep of that name
 --   mlq:sweep:<number>          hash: name, at, next (free index), max_running, max_fails, held (why),
---                               fails and good (ends since it was enqueued last), took and took_s (how
+--                               failing (if that is why), fails and good (ends since it was enqueued last), took and took_s (how
 --                               many members finished, and their seconds), ended (when one did last),
 --                               varying (JSON)
 --   mlq:members:<number>        hash: member's key -> index of its job
@@ -157,7 +157,7 @@ local function note_end(id, state)
     local sweep = redis.call('HMGET', key, 'good', 'max_fails', 'held')
     local most = number_or(sweep[2], MAX_FAILS)
     if not sweep[1] and not sweep[3] and most > 0 and fails >= most then
-      redis.call('HSET', key, 'held', 'the first ' .. fails .. ' to end were failures, the last: '
+      redis.call('HSET', key, 'failing', 1, 'held', 'the first ' .. fails .. ' to end were failures, the last: '
         .. (job[3] or ''))
     end
   end

@@ -36,6 +36,15 @@ local function why_held(id)
   return hold and order_of(id) <= hold.upto and hold.reason or nil
 end
 
+-- Whether the job may have to wait for parents: if it is run again, held while it waited for them or
+-- let go after that, or due for its first start.
+local function may_have_parents(id, from, to)
+  return to == State.QUEUED and (ENDED[from] or from == State.DEFERRED)
+    or from == State.DEFERRED and to == State.DEFERRED
+    or from == State.SCHEDULED and to == State.QUEUED
+    and redis.call('HEXISTS', job_key(id), 'mlq_attempt') == 0
+end
+
 -- Where an event leads in fact, by what only the queue knows at this moment; with it the fields that
 -- say why it leads elsewhere, and the parents that the job has to wait for. Writes nothing.
 local function destination(id, from, to, stop)
@@ -49,7 +58,13 @@ local function destination(id, from, to, stop)
       return Target.HOLD, { 'mlq_held', why, 'mlq_reason', why }, {}
     end
   end
-  local pending = to == State.QUEUED and ENDED[from] and parents_of(id) or {}
+  if not may_have_parents(id, from, to) then
+    return to, {}, {}
+  end
+  local pending, bad, how = parents_of(id)
+  if bad and to == State.QUEUED and not ENDED[from] then
+    return Target.PARENT_FAILED, { 'mlq_reason', 'parent ' .. bad .. ' ' .. how }, {}
+  end
   return #pending > 0 and Target.RERUN_LATER or to, {}, pending
 end
 

@@ -17,12 +17,12 @@ if not number or redis.call('EXISTS', sweep_key(number)) == 0 then
   redis.call('HSET', sweep_key(number), 'name', args.name, 'next', 0)
 end
 local key = sweep_key(number)
-local sweep = redis.call('HMGET', key, 'held', 'fails', 'next')
+local sweep = redis.call('HMGET', key, 'held', 'failing', 'next')
 redis.call('HSET', key, 'at', args.at)
 for field, value in pairs(args.options) do
   redis.call('HSET', key, field, value)
 end
-redis.call('HDEL', key, 'fails', 'good')
+redis.call('HDEL', key, 'fails', 'good', 'failing')
 -- What its user holds by hand stays held.
 local held = sweep[1] and sweep[2] and sweep[1] or ''
 if held ~= '' then

@@ -1,0 +1,167 @@
+"""What a user changes of jobs that wait: priority, memory, GPU memory, cores, time limit.
+
+A job is signed, so what is changed is its text: it is read, verified, changed and signed anew here,
+with the key, and swapped in by the server only if the same text still waits. A job that was claimed
+in between runs as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from mlq.api.many import Progress
+from mlq.api.pace import Pace
+from mlq.errors import InvalidInputError, SignatureError
+from mlq.jobs.request import LARGEST
+from mlq.jobs.signing import sign, verify
+from mlq.jobs.spec import JobSpec
+from mlq.jobs.stop_signal import parse_stop_signal
+from mlq.jobs.strict_spec import NotStrictError, read_spec
+from mlq.store.operations import Operation
+from mlq.store.record import SignedJob, job_fields
+from mlq.store.store import Store
+from mlq.store.templates import Raw, Template, as_args, template_of, whole_specs
+from mlq.submit.typed import within
+from mlq.units import parse_duration, parse_size
+
+_OPTIONAL = ("mlq_time_limit_s",)
+NEVER = "never"
+"""What is typed to take a time limit away."""
+
+
+class Changes(NamedTuple):
+    """What is to be changed, as typed; None leaves it as it is."""
+
+    priority: int | None = None
+    cores: int | None = None
+    mem: str | None = None
+    vram: str | None = None
+    time: str | None = None
+
+    def changed(self, spec: JobSpec) -> JobSpec:
+        """Return a job with these changes.
+
+        Raises:
+            InvalidInputError: one cannot be used.
+        """
+        asked = spec.request
+        if self.vram is not None and not asked.gpus:
+            raise InvalidInputError(
+                f"job {spec.id} asks for no GPU", why="--vram is the memory wanted on each GPU"
+            )
+        sizes: dict[str, int] = {}
+        if self.cores is not None:
+            sizes["cores"] = within("cores", self.cores, 1)
+        if self.mem is not None:
+            sizes["mem_mib"] = parse_size(self.mem)
+        if self.vram is not None:
+            sizes["vram_mib"] = parse_size(self.vram)
+        fields: dict[str, Any] = {"request": replace(asked, **sizes)}
+        if self.priority is not None:
+            fields["priority"] = within("priority", self.priority, -LARGEST)
+        if self.time is not None:
+            limit_s = None if self.time == NEVER else parse_duration(self.time)
+            if spec.signal is not None:
+                parse_stop_signal(spec.signal, limit_s)
+            fields["time_limit_s"] = limit_s
+        return replace(spec, **fields)
+
+
+class Edited(NamedTuple):
+    """What became of jobs.
+
+    Args:
+        jobs: those that were changed.
+        same: those that were like that already.
+        others: those that wait no longer, or came by plain rq.
+    """
+
+    jobs: list[str]
+    same: list[str]
+    others: list[str]
+
+
+def edit(
+    store: Store,
+    key: bytes,
+    ids: Sequence[str],
+    changes: Changes,
+    progress: Progress = lambda _done, _of: None,
+) -> Edited:
+    """Change jobs that wait; what runs or has ended stays as it is.
+
+    Args:
+        store: the queue.
+        key: the signing key.
+        ids: the jobs.
+        changes: to each of them.
+        progress: is told how many of how many are done.
+
+    Raises:
+        InvalidInputError: a change cannot be made; then none was made of its slice.
+        SignatureError: a job is not as it was signed.
+    """
+    done = Edited([], [], [])
+    pace = Pace(store.client)
+    for so_far, part in pace.slices(ids):
+        edits: list[dict[str, Any]] = []
+        templates: list[Template | None] = []
+        for job_id, raw, signature in _read(store, part):
+            if not signature:
+                done.others.append(job_id)
+                continue
+            spec = _verified(raw, signature, job_id, key)
+            new = changes.changed(spec)
+            if new == spec:
+                done.same.append(job_id)
+                continue
+            text = new.canonical()
+            template = template_of(text)
+            signed = SignedJob(new, text, sign(key, text.encode()), template)
+            edits.append(_edit(signed, template, signature))
+            templates.append(template)
+        if edits:
+            args = {"edits": edits, "templates": as_args(templates)}
+            with pace.timed():
+                (reply,) = store.runner.run(Operation("edit", args))
+            done.jobs.extend(reply["edited"] or ())
+            done.others.extend(reply["stale"] or ())
+        progress(so_far, len(ids))
+    return done
+
+
+def _read(store: Store, ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return id, whole text and signature of each job."""
+    names = ("status", "mlq_spec", "created_at", "mlq_member", "mlq_signature")
+    rows = store.reads.rows(names, ids)
+    raws = [Raw(row[0], *row[2:5]) for row in rows]
+    specs = whole_specs(store.client, raws)
+    return [(row[0], spec, row[5]) for row, spec in zip(rows, specs, strict=True)]
+
+
+def _verified(text: str, signature: str, job_id: str, key: bytes) -> JobSpec:
+    verify(key, text.encode(errors="replace"), signature)
+    try:
+        spec = read_spec(text)
+    except NotStrictError as error:
+        raise SignatureError(f"job {job_id} cannot be read", why=error.why) from None
+    if spec.id != job_id:
+        raise SignatureError(f"job {job_id} is a copy", why=f"it was signed as {spec.id}")
+    return spec
+
+
+def _edit(job: SignedJob, template: Template | None, before: str) -> dict[str, Any]:
+    flat = job_fields(job, template)
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    spec = fields.pop("mlq_spec")
+    return {
+        "id": job.spec.id,
+        "signature": before,
+        "class": job.spec.job_class.name,
+        "template": template.digest if template else "",
+        "spec": spec,
+        "fields": [part for pair in fields.items() for part in pair],
+        "clear": [name for name in _OPTIONAL if name not in fields],
+    }

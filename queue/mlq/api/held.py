@@ -1,0 +1,78 @@
+"""Jobs and sweeps that are held, and how they are let go.
+
+A held job is `deferred`, with the reason in `mlq_held`. Workers hold it if its command fails
+wherever it is tried, a slice of what waits at a time; or its user holds it. Its user lets it go,
+and then it is not held again. A sweep is held as a whole: its members stay where they are, and
+nothing of it is given out, so that it costs the same for ten of them and for fifty thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mlq.api.many import Progress, move_all
+from mlq.api.selecting import sweep_meant
+from mlq.ids import LARGEST_NUMBER, order_key
+from mlq.jobs.lifecycle import WAITING, Event
+from mlq.store.operations import Move
+from mlq.store.store import Store
+from mlq.store.sweeps import hold_sweeps
+
+BY_HAND = "held by its user"
+
+
+class Done(NamedTuple):
+    """What became of jobs and sweeps that were held or let go.
+
+    Args:
+        jobs: those of which it changed anything.
+        others: the other jobs.
+        sweeps: numbers of the sweeps of which it changed anything.
+        other_sweeps: numbers of the others.
+    """
+
+    jobs: list[str]
+    others: list[str]
+    sweeps: list[int]
+    other_sweeps: list[int]
+
+
+def sorted_out(store: Store, typed: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Return the numbers of the sweeps among typed words, and the other words."""
+    sweeps = {word: sweep_meant(store, [word]) for word in typed}
+    numbers = [one.number for one in sweeps.values() if one is not None]
+    return numbers, [word for word, one in sweeps.items() if one is None]
+
+
+def held_sweeps(store: Store) -> list[int]:
+    """Return the numbers of all sweeps that are held."""
+    numbers = store.reads.sweeps_between(0, LARGEST_NUMBER)
+    return [one.number for one in store.reads.sweeps(list(map(str, numbers))) if one.held]
+
+
+def hold(
+    store: Store,
+    ids: Sequence[str],
+    sweeps: Sequence[int],
+    reason: str,
+    now_s: float,
+    progress: Progress = lambda _done, _of: None,
+) -> Done:
+    """Hold jobs that wait, and sweeps; what runs goes on.
+
+    Args:
+        store: the queue.
+        ids: jobs.
+        sweeps: numbers; of these nothing starts, however many members wait.
+        reason: why.
+        now_s: unix time, for the record.
+        progress: is told how many jobs of how many are done.
+    """
+    fields: dict[str, str | int | float] = {"mlq_held": reason, "mlq_reason": reason}
+    held = {row[0] for row in store.reads.rows(("status", "mlq_held"), ids) if row[2]}
+    moves = [Move(one, Event.HOLD, fields=fields, only=tuple(WAITING)) for one in ids if one not in held]
+    moved, stale = move_all(store, moves, now_s, progress)
+    found = hold_sweeps(store, sweeps, reason) if sweeps else []
+    others = [one for one in sweeps if one not in found]
+    return Done(moved, [*sorted(held, key=order_key), *stale], found, others)
