@@ -19,6 +19,7 @@ from mlq_cli.render.table import shorten
 from mlq_cli.render.words import elapsed, listed, percent
 
 POLL_S = 0.25
+_ASKED_A_SECOND = 4000
 _TOLD_AT_MOST = 5
 _HIGHEST_EXIT_CODE = 255
 _SIGNALED = 128
@@ -45,7 +46,7 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
             if not left or waited_s >= timeout_s:
                 return jobs
             show(progress_line(jobs, waited_s))
-            time.sleep(min(POLL_S, timeout_s - waited_s))
+            time.sleep(min(max(POLL_S, len(left) / _ASKED_A_SECOND), timeout_s - waited_s))
     except KeyboardInterrupt:
         clear()
         say(f"no longer waiting; {listed(left)} {'goes' if len(left) == 1 else 'go'} on")

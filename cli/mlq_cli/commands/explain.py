@@ -34,7 +34,7 @@ EXAMPLES = """\
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_ids(parser, "id, range (1040-1050) or name")
+    add_ids(parser, "id, range (1040-1050), sweep or name")
     add_json(parser)
 
 

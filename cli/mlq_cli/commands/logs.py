@@ -6,25 +6,28 @@ import argparse
 import sys
 
 from mlq.api.queue import Queue
+from mlq.api.selecting import sweep_meant
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import State
 from mlq.jobs.view import JobView
 from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, print_lines, say
 from mlq_cli.logs import Sink, follow, out_sink, show_once
+from mlq_cli.logs_together import follow_together
 from mlq_cli.root_files import RootFiles, root_files
 
 HELP = "print what jobs have written (stdout and stderr)"
 EXAMPLES = """\
   mlq logs 1042
   mlq logs -f 1042                follow until the job ends, across machines
+  mlq logs -f lr                  of a sweep: each line says which member wrote it
   mlq logs 1042 --attempt 1
   mlq logs 1042 | grep accuracy   into a pipe: byte for byte as written"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    add_ids(parser, "id, range (1040-1050) or name; several are shown one after the other")
+    add_ids(parser, "id, range (1040-1050), sweep or name; several one after the other")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
     parser.add_argument(
         "--attempt", type=int, metavar="N", help="of this attempt (default: the last)"
@@ -34,7 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the logs; 1 if one of them does not exist yet."""
     queue = open_queue(patient=args.follow)
-    jobs = queue.views(queue.select(args.ids))
+    ids = queue.select(args.ids)
+    if args.follow and args.attempt is None and len(ids) > 1 and sweep_meant(queue.store, args.ids):
+        follow_together(queue, root_files(queue.settings), ids, out_sink(), _remark)
+        return 0
+    jobs = queue.views(ids)
     sink, files = out_sink(), root_files(queue.settings)
     shown = True
     for job in jobs:

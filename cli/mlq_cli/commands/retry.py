@@ -25,6 +25,7 @@ EXAMPLES = """\
   mlq retry 1042
   mlq retry 1040-1050
   mlq retry 'lr-*'
+  mlq retry lr --failed
   mlq retry --state failed
 
 Jobs keep their place. Those that were canceled because a job that they come
@@ -41,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="finished jobs, too; asks before, as they have results",
     )
+    parser.add_argument(
+        "--failed", action="store_true", help="only those that failed, none that was canceled"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="with --finished: do not ask")
 
 
@@ -48,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
     """Run again; 0 if that changed anything."""
     if args.yes and not args.finished:
         raise InvalidInputError("--yes needs --finished", why="nothing else is asked")
+    if args.failed:
+        if args.state or args.finished:
+            raise InvalidInputError("--failed goes neither with --state nor with --finished")
+        args.state = [str(State.FAILED)]
     states = (State.FAILED, State.CANCELED, *([State.FINISHED] if args.finished else []))
     if State.FINISHED in (args.state or ()) and not args.finished:
         raise InvalidInputError(

@@ -107,7 +107,8 @@ def add_ids(parser: argparse.ArgumentParser, what: str, nargs: str = "+") -> Non
 
 def add_choice(parser: argparse.ArgumentParser, doing: str) -> None:
     """Add the jobs a command is about: ids, ranges, names and globs, and --state."""
-    add_ids(parser, f"id, range (1040-1050), name or glob ('lr-*') of jobs to {doing}", nargs="*")
+    what = f"id, range (1040-1050), sweep, name or glob ('lr-*') of jobs to {doing}"
+    add_ids(parser, what, nargs="*")
     add_state(parser)
 
 

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mlq.api.many import Progress
-from mlq.api.pace import Pace
+from mlq.api.many import Pace, Progress
 from mlq.errors import InvalidInputError, SignatureError
 from mlq.jobs.request import LARGEST
 from mlq.jobs.signing import sign, verify
 from mlq.jobs.spec import JobSpec
 from mlq.jobs.stop_signal import parse_stop_signal
-from mlq.jobs.strict_spec import NotStrictError, read_spec
+from mlq.jobs.strict_spec import NotStrictError, parse_spec
 from mlq.store.operations import Operation
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.store import Store
@@ -51,7 +50,7 @@ class Changes(NamedTuple):
             raise InvalidInputError(
                 f"job {spec.id} asks for no GPU", why="--vram is the memory wanted on each GPU"
             )
-        sizes: dict[str, int] = {}
+        sizes: dict[str, Any] = {}
         if self.cores is not None:
             sizes["cores"] = within("cores", self.cores, 1)
         if self.mem is not None:
@@ -144,7 +143,7 @@ def _read(store: Store, ids: Sequence[str]) -> list[tuple[str, str, str]]:
 def _verified(text: str, signature: str, job_id: str, key: bytes) -> JobSpec:
     verify(key, text.encode(errors="replace"), signature)
     try:
-        spec = read_spec(text)
+        spec = parse_spec(text)
     except NotStrictError as error:
         raise SignatureError(f"job {job_id} cannot be read", why=error.why) from None
     if spec.id != job_id:

@@ -42,7 +42,7 @@ def sorted_out(store: Store, typed: Sequence[str]) -> tuple[list[int], list[str]
     """Return the numbers of the sweeps among typed words, and the other words."""
     sweeps = {word: sweep_meant(store, [word]) for word in typed}
     numbers = [one.number for one in sweeps.values() if one is not None]
-    return numbers, [word for word, one in sweeps.items() if one is None]
+    return list(dict.fromkeys(numbers)), [word for word, one in sweeps.items() if one is None]
 
 
 def held_sweeps(store: Store) -> list[int]:
@@ -71,7 +71,8 @@ def hold(
     """
     fields: dict[str, str | int | float] = {"mlq_held": reason, "mlq_reason": reason}
     held = {row[0] for row in store.reads.rows(("status", "mlq_held"), ids) if row[2]}
-    moves = [Move(one, Event.HOLD, fields=fields, only=tuple(WAITING)) for one in ids if one not in held]
+    left, only = [one for one in ids if one not in held], tuple(WAITING)
+    moves = [Move(one, Event.HOLD, fields=fields, only=only) for one in left]
     moved, stale = move_all(store, moves, now_s, progress)
     found = hold_sweeps(store, sweeps, reason) if sweeps else []
     others = [one for one in sweeps if one not in found]

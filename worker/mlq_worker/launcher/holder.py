@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mlq.files.layout import JobFolder, Layout
 from mlq.files.strict_files import JOB_BYTES, Content, read_file
@@ -76,20 +76,30 @@ def last_attempt(root: Layout, folder: JobFolder, at_least: int) -> Found | None
     return Found(last, *holder)
 
 
-def is_of_another(root: Layout, folder: JobFolder, job_json: str) -> bool:
-    """Return whether the folder's `job.json` is that of another job.
+def whose(root: Layout, folder: JobFolder, job_json: str) -> Literal["ours", "edited", "other"]:
+    """Return whether the folder's `job.json` is that of this job, or of another one.
 
-    By the signature: what else a job's text says may be written anew. What cannot be read, or came
-    without one, tells nothing.
+    By the signature: what else a job's text says may be written anew. A text of the same moment of
+    submission is the job before its user edited it: `edited`. What cannot be read, or came without
+    a signature, tells nothing.
     """
-    ours, found = _signature(job_json), read_file(root.root, folder.job_file, JOB_BYTES)
-    theirs = _signature(found.data) if isinstance(found, Content) else ""
-    return bool(ours and theirs and ours != theirs)
+    found = read_file(root.root, folder.job_file, JOB_BYTES)
+    ours, theirs = _signed(job_json), _signed(found.data if isinstance(found, Content) else "")
+    if not ours.signature or not theirs.signature or ours.signature == theirs.signature:
+        return "ours"
+    return "edited" if ours.submitted_at and ours[1:] == theirs[1:] else "other"
 
 
-def _signature(text: str | bytes) -> str:
+class _Signed(NamedTuple):
+    signature: str = ""
+    submitted_at: str = ""
+    id: str = ""
+
+
+def _signed(text: str | bytes) -> _Signed:
     try:
-        signature = json.loads(text)["signature"]
+        job = json.loads(text)
+        found = job["signature"], job["spec"]["submitted_at"], job["spec"]["id"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return signature if isinstance(signature, str) else ""
+        return _Signed()
+    return _Signed(*found) if all(isinstance(one, str) for one in found) else _Signed()

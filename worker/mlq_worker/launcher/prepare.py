@@ -22,7 +22,7 @@ from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.values import Order, Outcome
 from mlq_worker.launcher import shared_memory
 from mlq_worker.launcher.activation import Activation, activation_of
-from mlq_worker.launcher.holder import Holder, is_of_another, last_attempt
+from mlq_worker.launcher.holder import Holder, last_attempt, whose
 from mlq_worker.launcher.lookup import (
     NOT_USABLE,
     Failure,
@@ -187,9 +187,8 @@ def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int
     """Make what an attempt needs below the pinned root; raises Failure if it is not its own."""
     folder, attempt = root.folder(order.attempt.job_id), order.attempt.number
     is_new = _make_job_folder(folder.path)
-    if not is_new and not again:
-        _check_unused(order, root)
-    if is_new or not _has_content(folder.job_file):
+    was_edited = not is_new and not again and _was_edited(order, root)
+    if is_new or was_edited or not _has_content(folder.job_file):
         # Not flushed: the queue has the same text, and the next attempt finds it lost.
         write_atomically(folder.job_file, order.job_json.encode("utf-8"), flush=False)
     attempt_dir = folder.attempt_dir(attempt)
@@ -212,16 +211,21 @@ def _is_of_the_job(error: OSError, layout: Layout) -> bool:
     return True
 
 
-def _check_unused(order: Order, root: Layout) -> None:
-    """Make sure that a queue that forgot did not give out anew what the root knows already."""
+def _was_edited(order: Order, root: Layout) -> bool:
+    """Make sure that a queue that forgot did not give out anew what the root knows already.
+
+    Return whether the root has the job as it was before its user edited it.
+    """
     folder = root.folder(order.attempt.job_id)
-    if is_of_another(root, folder, order.job_json):
+    owner = whose(root, folder, order.job_json)
+    if owner == "other":
         reason = f"job {order.attempt.job_id} was another job before: {JOB_NUMBER_REUSED}"
         raise Failure("foreign", None, reason)
     found = last_attempt(root, folder, order.attempt.number)
     if found is not None:
         reason = f"attempt {found.attempt} is in the results root, and the queue forgot it"
         raise Failure("reused", None, reason, found=found)
+    return owner == "edited"
 
 
 def _make_job_folder(path: str) -> bool:
