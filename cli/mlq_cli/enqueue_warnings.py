@@ -9,7 +9,6 @@ from mlq.jobs.placement import Misfit, Offer, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.view import JobView
 from mlq.machines.said import offer_of
-from mlq.settings.settings import Settings
 from mlq_cli.invocation.session import say
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import asks
@@ -24,7 +23,7 @@ def warn(queue: Queue, job: JobView, folder: str) -> None:
     for warning in (
         misleading(job),
         too_large(job, offers, heard),
-        _missing(queue.settings, folder),
+        _missing(queue, job, folder),
     ):
         if warning:
             say(warning)
@@ -68,9 +67,11 @@ def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
     )
 
 
-def _missing(settings: Settings, folder: str) -> str:
-    if not settings.is_remote:
+def _missing(queue: Queue, job: JobView, folder: str) -> str:
+    if not queue.settings.is_remote:
         return ""
+    from mlq_cli.packs import has_code
     from mlq_cli.remote.folder_there import missing_there
 
-    return missing_there(settings, folder)
+    # The folders that a job with code needs were looked for before it was enqueued.
+    return "" if has_code(queue, job.id) else missing_there(queue.settings, folder)

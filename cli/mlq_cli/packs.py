@@ -30,21 +30,30 @@ class JobCode(NamedTuple):
     code: dict[str, Any]
 
 
+def has_code(queue: Queue, job_id: str) -> bool:
+    """Return whether a job runs code of its own."""
+    return bool(_code(queue, job_id))
+
+
 def code_of(queue: Queue, job_id: str) -> JobCode:
     """Return what a job says of its code.
 
     Raises:
         InvalidInputError: it runs in the live folder.
     """
-    (row,) = queue.store.reads.rows(("mlq_spec", "created_at"), [job_id])
-    (spec,) = whole_specs(queue.store.client, [Raw(*row)])
-    code = given(spec).code
+    code = _code(queue, job_id)
     if not code:
         raise InvalidInputError(
             f"job {job_id} has no code of its own",
             why="it was enqueued to run in the live folder",
         )
     return JobCode(job_id, code)
+
+
+def _code(queue: Queue, job_id: str) -> dict[str, Any]:
+    (row,) = queue.store.reads.rows(("mlq_spec", "created_at"), [job_id])
+    (spec,) = whole_specs(queue.store.client, [Raw(*row)])
+    return given(spec).code
 
 
 class Packs:

@@ -1,4 +1,4 @@
-"""Where a command reads the logs of jobs: in the results root if it is here, else over ssh.
+"""Where commands find the results root: here if it is mounted, else through the queue's host.
 
 A laptop that does not mount the root reaches the queue's host by ssh; that host has the root.
 
@@ -12,11 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlq.files.strict_files import Missing
 from mlq.settings.settings import Settings
 from mlq_cli.remote.far_reader import Log, open_log
+
+if TYPE_CHECKING:
+    from mlq.api.queue import Queue
+    from mlq.code.keeping import Elsewhere
 
 
 class RootFiles(Protocol):
@@ -92,3 +96,21 @@ class Mark:
         while len(start) < len(self._tail) and (piece := next(pieces, b"")):
             start += piece
         return start[len(self._tail) :] if start.startswith(self._tail) else None
+
+
+def give_root(queue: Queue) -> None:
+    """Let a queue reach the results root through its host, to put the code of jobs there."""
+    settings = queue.settings
+    if not settings.is_remote:
+        return
+
+    def elsewhere() -> Elsewhere:
+        from mlq.store import identity
+        from mlq_cli.remote.far_shelf import FarShelf
+        from mlq_cli.remote.far_shell import open_far_shell
+
+        shell = partial(open_far_shell, settings)
+        asked = partial(identity.queue_and_root, queue.store.client)
+        return FarShelf(settings.root, settings.queue_host, shell, asked)
+
+    queue.elsewhere = elsewhere

@@ -22,6 +22,7 @@ from mlq.sweeps.rows import Table
 from mlq.sweeps.table import as_csv
 from mlq_cli.invocation.session import open_queue, print_json, print_lines, say, show_progress
 from mlq_cli.render.words import count
+from mlq_cli.root_files import give_root
 
 if TYPE_CHECKING:
     from mlq.api.sweeps import HowSwept
@@ -91,6 +92,7 @@ def enqueue_sweep(
         _show(typed, submission, args)
         return 0
     queue = open_queue(patient=args.wait)
+    give_root(queue)
     queue.progress = show_progress("enqueued")
     report = queue.submit_sweep(typed.plan, submission, typed=True, **typed.how)
     if args.json:

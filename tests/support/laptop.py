@@ -68,6 +68,7 @@ def new_laptop(home: Sandbox, world: SshWorld, **variables: str) -> Iterator[Lap
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_RUNTIME_DIR": str(folder / "run"),
         "MLQ_ROOT": str(home.folder / "root"),
+        "MLQ_SNAPSHOT": "false",
         "MLQ_QUEUE_HOST": "queue",
         "MLQ_GATEWAY": "gate",
         "MLQ_REMOTE_SOCKET": str(home.folder / "run" / "mlq" / "redis.sock"),

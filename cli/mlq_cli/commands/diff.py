@@ -16,6 +16,8 @@ from mlq.code.snapshot import InPlace, Taker
 from mlq.code.tree import Tree, differing
 from mlq.errors import InvalidInputError, MlqError
 from mlq.settings.people import home
+from mlq.submit.in_lab import LabPaths
+from mlq.submit.programs import present_folder
 from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, out_style, print_painted, say
 from mlq_cli.packs import JobCode, Packs, code_of
@@ -67,15 +69,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _now(queue: Queue, job: JobCode) -> Tree:
     """Return the project of a job as it is now."""
-    folder = job.code["project"]
+    home_folder = str(home(os.environ))
+    here = LabPaths.of(present_folder(os.environ), home_folder)
+    # From a laptop that calls it otherwise.
+    folder = here.project.folder if here.live == job.code["project"] else job.code["project"]
     has_git = os.path.lexists(f"{folder}/.git")
     if not Path(folder).is_dir():
         raise InvalidInputError(
             f"the project of {job.job_id} is not here",
             why=f"there is no {folder}",
-            fix="type it where that is; two jobs can be compared anywhere",
+            fix="type it in the project; two jobs can be compared anywhere",
         )
-    taker = Taker(str(home(os.environ)), queue.settings.runtime_dir)
+    taker = Taker(home_folder, queue.settings.runtime_dir)
     taken = taker.take(Project(folder, job.code["subfolder"] if has_git else "", has_git))
     if isinstance(taken, InPlace):
         raise InvalidInputError(f"{folder} cannot be compared", why=taken.why)

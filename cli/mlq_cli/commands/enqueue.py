@@ -16,6 +16,7 @@ from mlq_cli import sweep_options
 from mlq_cli.enqueue_warnings import warn
 from mlq_cli.invocation.parser import add_json, check_text
 from mlq_cli.invocation.session import open_queue, print_json, print_lines
+from mlq_cli.root_files import give_root
 from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 HELP = "put a job or a sweep of jobs in the queue and print its id"
@@ -170,6 +171,7 @@ def run(args: argparse.Namespace) -> int:
         sweep = read_sweep(args, argv, folder, env)
         return enqueue_sweep(sweep, submission, args, partial(_report, folder=folder, args=args))
     queue = open_queue(patient=args.wait)
+    give_root(queue)
     (job,) = queue.submit([submission], typed=True)
     if not args.json:
         print_lines([job.id])

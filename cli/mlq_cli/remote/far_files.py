@@ -8,30 +8,18 @@ next look; what was handed on already is not asked for again, since each request
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mlq.errors import MlqError, StorageError, TunnelError
-from mlq.files.layout import CURRENT, SOFTWARE
+from mlq.errors import StorageError, TunnelError
 from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
+from mlq_cli.remote.far_python import BROKEN, Open, exactly, line, program_text, start_program
 from mlq_cli.remote.far_reader import Log
 from mlq_cli.remote.far_shell import FarShell
 
-Open = Callable[[Sequence[str]], FarShell]
-
 _MODULES = ("mlq.files.strict_files", "mlq_cli.remote.far_reader")
-_NO_PYTHON = {"python": False}
-_CHECK = "import sys; sys.exit(sys.version_info < (3, 10))"
-_LOAD = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
-_SCRIPT = (
-    f'for p in "$1/{SOFTWARE}/{CURRENT}/bin/python" python3 python3.14 python3.13 python3.12 '
-    f"python3.11 python3.10; do \"$p\" -c '{_CHECK}' 2>/dev/null && exec \"$p\" -Ic '{_LOAD}'; "
-    f"done; echo '{json.dumps(_NO_PYTHON)}'"
-)
-_BROKEN = (OSError, ValueError, EOFError, KeyError)
 
 
 class FarFiles:
@@ -95,8 +83,8 @@ class FarFiles:
             try:
                 shell.stdin.write(json.dumps(request).encode() + b"\n")
                 shell.stdin.flush()
-                return _line(shell)
-            except _BROKEN:
+                return line(shell)
+            except BROKEN:
                 # One that was there may have died meanwhile; one that was made now should not.
                 why = shell.why_ended() if anew or not again else None
                 self.close()
@@ -107,27 +95,10 @@ class FarFiles:
     def _started(self) -> FarShell:
         if self._shell is not None:
             return self._shell
-        shell = self._open(["sh", "-c", _SCRIPT, "sh", str(self._root)])
-        try:
-            text = _program(str(self._root))
-            with suppress(BrokenPipeError):  # then it has said why
-                shell.stdin.write(b"%d\n%b" % (len(text), text))
-                shell.stdin.flush()
-            first = _line(shell)
-            if first == _NO_PYTHON:
-                raise MlqError(
-                    f"{self._host} cannot read files for us",
-                    why="it has no Python 3.10 or newer in its PATH",
-                    fix="`mlq deploy` puts one there; or mount the results root here",
-                )
-            self._has_root = bool(first["root"])
-        except _BROKEN:
-            why = shell.why_ended()
-            shell.close()
-            raise why from None
-        except BaseException:
-            shell.close()
-            raise
+        root = str(self._root)
+        text = program_text(_MODULES, f"last.serve({root!r}, sys.stdin.buffer, sys.stdout.buffer)")
+        shell, first = start_program(self._open, root, self._host, text)
+        self._has_root = bool(first.get("root"))
         self._shell = shell
         return shell
 
@@ -135,52 +106,15 @@ class FarFiles:
         shell = self._started()
         whole = False
         try:
-            while (head := _line(shell))["bytes"]:
-                yield _exactly(shell, int(head["bytes"]))
+            while (head := line(shell))["bytes"]:
+                yield exactly(shell, int(head["bytes"]))
             whole = True
             if "why" in head:
                 raise StorageError(f"cannot read {path} on {self._host}", why=str(head["why"]))
-        except _BROKEN:
+        except BROKEN:
             raise TunnelError(
                 f"the connection to {self._host} broke while {path} was read"
             ) from None
         finally:
             if not whole:
                 self.close()  # what is left of the reply must not be taken for the next one
-
-
-def _line(shell: FarShell) -> dict[str, Any]:
-    line = shell.stdout.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    found = json.loads(line)
-    if isinstance(found, dict):
-        return found
-    raise EOFError  # whatever speaks there is not our reader
-
-
-def _exactly(shell: FarShell, length: int) -> bytes:
-    data = shell.stdout.read(length)
-    if len(data) != length:
-        raise EOFError
-    return data
-
-
-def _program(root: str) -> bytes:
-    """Return what the Python there runs: our modules, whatever mlq it may have, and `serve`."""
-    texts = {name: _text_of(name) for name in _MODULES}
-    parents = ("mlq", "mlq_cli", "mlq_cli.remote")
-    lines = [
-        "import sys, types",
-        f"for name in {parents!r}: sys.modules[name] = types.ModuleType(name)",
-        f"for name, text in {texts!r}.items():",
-        "    sys.modules[name] = types.ModuleType(name)",
-        "    exec(compile(text, name, 'exec'), sys.modules[name].__dict__)",
-        f"sys.modules[{_MODULES[-1]!r}].serve({root!r}, sys.stdin.buffer, sys.stdout.buffer)",
-    ]
-    return "\n".join(lines).encode()
-
-
-def _text_of(module: str) -> str:
-    package, _, name = module.rpartition(".")
-    return files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")

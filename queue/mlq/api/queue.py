@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mlq.api.submitting import Submitter
     from mlq.api.sweep_arguments import SweepArguments
     from mlq.api.sweeps import HowSwept, SweepReport
+    from mlq.code.keeping import Elsewhere
     from mlq.submit.submission import Options, Submission
     from mlq.sweeps.plan import SweepPlan
 
@@ -59,8 +60,9 @@ class Queue:
         clock: unix time.
         sleep: waits so many seconds.
 
-    Two methods may be replaced: `tell` is called with what the user should know, each text once;
-    `progress` with how many jobs of how many are done, after each slice of them.
+    Three methods may be replaced: `tell` is called with what the user should know, each text once;
+    `progress` with how many jobs of how many are done, after each slice of them. `elsewhere`
+    returns the results root where the queue's host has it, if it is not mounted here.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Queue:
         self._environ, self._told = environ or {}, set[str]()
         self.tell: Callable[[str], None] = lambda _: None
         self.progress: Callable[[int, int], None] = lambda _done, _of: None
+        self.elsewhere: Callable[[], Elsewhere] | None = None
 
     @classmethod
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
@@ -200,7 +203,15 @@ class Queue:
         if self._key is None:
             self._key = load_key(self.settings.key_file)
         at = utc_iso(self._clock())
-        return Submitter(self.store, self.settings, self._environ, self._key, at, self._tell_once)
+        return Submitter(
+            self.store,
+            self.settings,
+            self._environ,
+            self._key,
+            at,
+            self._tell_once,
+            self.elsewhere,
+        )
 
     def select(
         self, typed: Iterable[str], states: Collection[str] = (), eligible: Collection[str] = ()

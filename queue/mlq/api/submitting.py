@@ -19,6 +19,7 @@ from mlq.submit.passing import Prepared, prepare
 
 if TYPE_CHECKING:
     from mlq.api.sweeps import SweepOptions, SweepReport
+    from mlq.code.keeping import Elsewhere
     from mlq.submit.submission import Submission
     from mlq.sweeps.plan import SweepPlan
 
@@ -33,6 +34,8 @@ class Submitter(NamedTuple):
         key: the signing key.
         at: the time of submission, ISO.
         tell: hears what the user should know.
+        elsewhere: returns the results root where the queue's host has it; None if it cannot be
+            reached so.
     """
 
     store: Store
@@ -41,6 +44,7 @@ class Submitter(NamedTuple):
     key: bytes
     at: str
     tell: Callable[[str], None]
+    elsewhere: Callable[[], Elsewhere] | None = None
 
     def submit(self, submissions: Sequence[Submission], *, typed: bool) -> list[str]:
         """Submit jobs; see `mlq.api.queue.Queue.submit`. Returns their ids."""
@@ -97,7 +101,7 @@ class Submitter(NamedTuple):
     ) -> Prepared:
         placed = with_parents(self.store, submissions, self.tell)
         prepared = prepare(placed, self.at, self.settings, self.environ, self.key, typed=typed)
-        return prepared.with_code(self.settings, self.store.client, dry=dry)
+        return prepared.with_code(self.settings, self.store.client, self.elsewhere, dry=dry)
 
     def _acknowledge(self, ids: Sequence[str], prepared: Prepared) -> None:
         from mlq.server.acknowledged import acknowledge

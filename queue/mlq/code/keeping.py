@@ -7,17 +7,15 @@ were known: a file that changed in between is read anew, three times, and then n
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from mlq.code.manifest import Manifest
 from mlq.code.project import Project
 from mlq.code.provenance import diff_name, uncommitted
 from mlq.code.reading import changes, read_whole
 from mlq.code.snapshot import InPlace, Snapshot, Taker
-from mlq.code.storing import Shelf
-from mlq.files.layout import Layout
 
 _TRIES = 3
 
@@ -43,18 +41,45 @@ class _ChangedError(Exception):
         super().__init__(path)
 
 
+class Shelves(Protocol):
+    """The packs on a results root, wherever that is (`mlq.code.storing.Shelf`)."""
+
+    def keep(
+        self, manifest: Manifest, links: bytes, content_of: Callable[[str], bytes]
+    ) -> tuple[str, str]:
+        """Have a pack there, and return the hashes of its manifest and of its list of links."""
+
+    def keep_text(self, name: str, text: bytes) -> None:
+        """Have a file there that is only to be read."""
+
+
+class Elsewhere(Protocol):
+    """A results root that is not mounted here, reached through the queue's host."""
+
+    def opened(self, known: dict[str, list[Any]]) -> AbstractContextManager[Shelves]:
+        """Open the packs there, given what is remembered of them; what is found is added."""
+
+    def missing_folders(self, known: dict[str, list[Any]], folders: Sequence[str]) -> list[str]:
+        """Return which of these are no folders there."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+OpenShelf = Callable[[dict[str, list[Any]]], AbstractContextManager[Shelves]]
+"""Opens the packs on the root, given what is remembered of them; what is found is added to that."""
+
+
 class Keeper:
     """Takes projects and keeps them.
 
     Args:
         taker: takes them.
-        open_root: opens the results root.
+        open_shelf: opens the packs on the results root.
     """
 
-    def __init__(
-        self, taker: Taker, open_root: Callable[[], AbstractContextManager[Layout]]
-    ) -> None:
-        self._taker, self._open_root = taker, open_root
+    def __init__(self, taker: Taker, open_shelf: OpenShelf) -> None:
+        self._taker, self._open_shelf = taker, open_shelf
 
     def keep(self, project: Project) -> KeptPack | InPlace:
         """Take a project as it is now, and have it on the root.
@@ -80,8 +105,7 @@ class Keeper:
 
     def _stored(self, snapshot: Snapshot) -> KeptPack:
         known, commit = snapshot.memory, snapshot.commit
-        with self._open_root() as root:
-            shelf = Shelf(root, known.packs, time.time)
+        with self._open_shelf(known.packs) as shelf:
             content_of = _contents_of(snapshot)
             pack, links = shelf.keep(snapshot.manifest, snapshot.links_text, content_of)
             name = diff_name(pack, commit)

@@ -7,15 +7,17 @@ does the queue hear of the jobs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mlq.code.keeping import Elsewhere
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
 from mlq.store import identity
 from mlq.store.client import Client
 from mlq.submit.batch import Checked, check_all
 from mlq.submit.captured import Captured, capture, in_clear
+from mlq.submit.in_lab import is_elsewhere, with_lab_env
 from mlq.submit.secrets import chosen, keep
 from mlq.submit.submission import Caller, Submission
 
@@ -36,11 +38,18 @@ class Prepared:
     captured: Captured = field(repr=False)
     notes: tuple[str, ...] = ()
 
-    def with_code(self, settings: Settings, client: Client, *, dry: bool = False) -> Prepared:
-        """Take their code, and unless `dry` put it on the root; raises what `snapshots` does."""
+    def with_code(
+        self,
+        settings: Settings,
+        client: Client,
+        elsewhere: Callable[[], Elsewhere] | None = None,
+        *,
+        dry: bool = False,
+    ) -> Prepared:
+        """Take their code, and unless `dry` put it on the root; raise what `snapshots` does."""
         from mlq.submit.snapshots import with_code
 
-        taken = with_code(self.checked, settings, self.caller.environ, client, dry=dry)
+        taken = with_code(self.checked, settings, self.caller.environ, client, elsewhere, dry=dry)
         return replace(self, checked=taken.checked, notes=tuple(taken.notes))
 
     def keep_secrets(self, layout: Layout, client: Client) -> None:
@@ -79,6 +88,8 @@ def prepare(
     Raises:
         InvalidInputError: see `Submission.spec`.
     """
+    if is_elsewhere(settings):
+        submissions = with_lab_env(submissions, settings, environ)
     captured = capture(environ)
     caller = Caller(environ, captured.env, settings.capture_env, key)
     checked = check_all(submissions, at, settings.default_mem_mib, caller, typed=typed)

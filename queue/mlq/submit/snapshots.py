@@ -7,24 +7,25 @@ names a pack finds it whole on the root, and its command names no live file of t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.code.editable import editable_folders, prefixes_of
-from mlq.code.keeping import Keeper, Looker
-from mlq.code.options import options_of
-from mlq.code.project import Project, project_of
+from mlq.code.keeping import Elsewhere, Keeper, KeptPack, Looker, Shelves
+from mlq.code.memory import Memory
+from mlq.code.project import is_too_much, project_of
 from mlq.code.rewrite import Rewriter
 from mlq.code.snapshot import InPlace, Snapshot, Taker
+from mlq.code.storing import Shelf, opened_root
 from mlq.errors import InvalidInputError, StorageError
-from mlq.files.layout import Layout
-from mlq.files.paths import check_ours_alone, make_private_dirs
-from mlq.files.root import WrongRootError, pinned, read_owner
 from mlq.jobs.spec import Code, Pack
 from mlq.settings.people import home
 from mlq.store import identity
+from mlq.submit.in_lab import LabPaths, is_elsewhere
 
 if TYPE_CHECKING:
     from mlq.jobs.spec import JobSpec
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from mlq.store.client import Client
     from mlq.submit.batch import Checked
     from mlq.submit.submission import Submission
-
-_IN_PLACE = "or run the job in the live folder: --in-place"
 
 
 class Kept(NamedTuple):
@@ -43,11 +42,22 @@ class Kept(NamedTuple):
         code: what a job's signed text says of it; None if the job runs in place.
         cwd: the live folder of the job.
         rewriter: makes its command name the copy.
+        has_programs: whether the machines have the programs that are found here.
     """
 
     code: Code | None
     cwd: str
     rewriter: Rewriter | None
+    has_programs: bool = True
+
+
+class _Asked(NamedTuple):
+    """What tells the code of one job from that of another."""
+
+    cwd: str
+    in_place: bool | None
+    python_env: str
+    prefixes: tuple[str, ...]
 
 
 class WithCode(NamedTuple):
@@ -62,6 +72,7 @@ def with_code(
     settings: Settings,
     environ: Mapping[str, str],
     client: Client,
+    elsewhere: Callable[[], Elsewhere] | None = None,
     *,
     dry: bool = False,
 ) -> WithCode:
@@ -72,22 +83,34 @@ def with_code(
         settings: of this installation.
         environ: of who enqueues.
         client: of the queue, whose root it must be.
+        elsewhere: returns that root where the queue's host has it.
         dry: whether nothing is to be written, and nothing will run.
 
     Raises:
-        InvalidInputError: a project holds too much, or git does not list it.
+        InvalidInputError: the lab lacks a folder that a job needs; or a project holds too much, or
+            git does not list it.
         StorageError: a file cannot be read, or the root cannot be written from here.
         UnsafePathError: the folder of packs is open to others.
     """
     taker = Taker(str(home(environ)), settings.runtime_dir)
-    keeper = Looker(taker) if dry else Keeper(taker, lambda: _root(settings, client))
-    projects = _Projects(settings, str(home(environ)), keeper)
-    found: list[Checked] = []
-    like: dict[tuple[int, str], Checked] = {}
+    far = elsewhere() if elsewhere and is_elsewhere(settings) and not dry else None
+    shelf = far.opened if far else partial(_shelf_here, settings, client)
+    keeper = Looker(taker) if dry else Keeper(taker, shelf)
+    projects = _Projects(settings, str(home(environ)), keeper, far)
+    try:
+        found = list(_each(checked, projects))
+    finally:
+        if far:
+            far.close()
+    return WithCode(found, [note for note in projects.notes if note])
+
+
+def _each(checked: Sequence[Checked], projects: _Projects) -> Iterator[Checked]:
+    like: dict[tuple[int, str], JobSpec] = {}
     for submission, template in checked:
         kept = projects.kept(submission, template)
         if kept.code is None or kept.rewriter is None:
-            found.append((submission, template))
+            yield submission, template
             continue
         argv = kept.rewriter.argv(submission.argv)
         program = kept.rewriter.program(template.program) if template.program else ""
@@ -95,21 +118,22 @@ def with_code(
             argv = (program, *argv[1:])
         known = (id(template), program)
         if known not in like:
-            called = "" if program else template.program
-            spec = replace(template, code=kept.code, cwd=kept.cwd, program=called)
-            like[known] = submission, spec
+            called = "" if program or not kept.has_programs else template.program
+            like[known] = replace(template, code=kept.code, cwd=kept.cwd, program=called)
         asked = submission if argv == submission.argv else submission.with_argv(argv)
-        found.append((asked, like[known][1]))
-    return WithCode(found, [note for note in projects.notes if note])
+        yield asked, like[known]
 
 
 class _Projects:
     """Takes the project of each folder once."""
 
-    def __init__(self, settings: Settings, home: str, keeper: Keeper | Looker) -> None:
+    def __init__(
+        self, settings: Settings, home: str, keeper: Keeper | Looker, far: Elsewhere | None
+    ) -> None:
         self._settings, self._home, self._keeper = settings, home, keeper
+        self._is_here, self._far = not is_elsewhere(settings), far
         self._of_template: dict[tuple[int, str], Kept] = {}
-        self._found: dict[tuple[str, bool | None, tuple[str, ...]], Kept] = {}
+        self._found: dict[_Asked, Kept] = {}
         self.notes: list[str] = []
 
     def kept(self, submission: Submission, template: JobSpec) -> Kept:
@@ -119,41 +143,62 @@ class _Projects:
         if like not in self._of_template:
             programs = (template.program, program)
             prefixes = prefixes_of(template.python_env, programs, template.cwd, self._home)
-            asked = template.cwd, submission.in_place, prefixes
+            asked = _Asked(template.cwd, submission.in_place, template.python_env, prefixes)
             if asked not in self._found:
-                self._found[asked] = self._kept(*asked)
+                self._found[asked] = self._kept(asked)
             self._of_template[like] = self._found[asked]
         return self._of_template[like]
 
-    def _kept(self, cwd: str, in_place: bool | None, prefixes: tuple[str, ...]) -> Kept:
-        project = project_of(cwd, self._home)
-        if in_place or (in_place is None and not self._is_wanted(project)):
-            return Kept(None, cwd, None)
-        if self._settings.is_remote and not (self._settings.root / "queue.json").is_file():
-            return Kept(None, cwd, None)
-        kept = self._keeper.keep(project)
+    def _kept(self, asked: _Asked) -> Kept:
+        live = Kept(None, asked.cwd, None)
+        paths = LabPaths.of(asked.cwd, self._home)
+        said = paths.options.snapshot
+        wanted = self._settings.snapshot if said is None else said
+        if asked.in_place or (asked.in_place is None and not wanted):
+            return live
+        if not self._is_here and isinstance(self._keeper, Keeper) and self._far is None:
+            self.notes.append(
+                "note: the job runs in the live folder, for the results root is not mounted here;"
+                " `mlq enqueue` sends the code over ssh"
+            )
+            return live
+        is_project = not is_too_much(paths.project.folder, self._home)
+        if self._far and is_project and os.path.lexists(asked.cwd):
+            self._check_there(self._far, paths, asked.python_env)
+        kept = self._keeper.keep(paths.project)
         if isinstance(kept, InPlace):
             self.notes.append(kept.why)
-            return Kept(None, cwd, None)
+            return live
+        self.notes.append(kept.snapshot.note)
+        return self._coded(kept, paths, asked.prefixes)
+
+    def _check_there(self, far: Elsewhere, paths: LabPaths, python_env: str) -> None:
+        """Make sure that the lab has what the job needs beside its code."""
+        memory = Memory.of(paths.project.folder, self._settings.runtime_dir)
+        needed = [one for one in (paths.live, python_env) if one]
+        missing = far.missing_folders(memory.packs, needed)
+        memory.keep()
+        paths.check_there(missing, self._settings.queue_host)
+
+    def _coded(self, kept: KeptPack, paths: LabPaths, prefixes: Sequence[str]) -> Kept:
         snapshot, project = kept.snapshot, kept.snapshot.project
-        self.notes.append(snapshot.note)
+        # What the lab's environment has installed editable is there, not to be seen from here.
+        also = tuple(self._also(snapshot, prefixes)) if self._is_here else ()
         code = Code(
             pack=kept.pack,
             links=kept.links,
-            project=project.folder,
+            project=project.folder if self._is_here else paths.folder(project.folder),
             subfolder=project.subfolder,
-            also=tuple(self._also(snapshot, prefixes)),
+            also=also,
             commit=snapshot.commit,
             branch=snapshot.branch,
             dirty=kept.dirty,
         )
-        names = {project.folder, os.path.realpath(project.folder)}
+        names = {project.folder, os.path.realpath(project.folder), code.project}
         files = frozenset(one.path for one in snapshot.manifest.files)
-        return Kept(code, project.start, Rewriter(names, project.subfolder, files))
-
-    def _is_wanted(self, project: Project) -> bool:
-        said = options_of(project).snapshot
-        return self._settings.snapshot if said is None else said
+        cwd = f"{code.project}/{code.subfolder}" if code.subfolder else code.project
+        rewriter = Rewriter(names, project.subfolder, files)
+        return Kept(code, cwd, rewriter, has_programs=self._is_here)
 
     def _also(self, main: Snapshot, prefixes: Sequence[str]) -> Iterator[Pack]:
         """Take the other projects that these environments import live."""
@@ -189,28 +234,9 @@ def _is_of(main: Snapshot, folder: str) -> bool:
 
 
 @contextmanager
-def _root(settings: Settings, client: Client) -> Iterator[Layout]:
-    """Open the results root that this queue's workers use, or will use."""
-    root = settings.root
-    try:
-        queue_id, known_root = identity.queue_and_root(client)
-        if not known_root and read_owner(root) is None:
-            # No worker has started yet: the first will make this folder the queue's root.
-            make_private_dirs(root)
-            check_ours_alone(root)
-            queue_id = ""
-        with pinned(Layout(root, queue_id)) as opened:
-            yield opened
-    except WrongRootError as error:
-        raise StorageError(
-            f"the code of the job cannot be put on the results root {root}",
-            why=str(error.strerror),
-            fix=f"enqueue where the root is mounted; if root is wrong, set it (`mlq config`); "
-            f"{_IN_PLACE}",
-        ) from None
-    except OSError as error:
-        raise StorageError(
-            f"the code of the job cannot be written to {root}",
-            why=error.strerror or str(error),
-            fix=f"make room there; {_IN_PLACE}",
-        ) from None
+def _shelf_here(
+    settings: Settings, client: Client, known: dict[str, list[Any]]
+) -> Iterator[Shelves]:
+    queue_id, known_root = identity.queue_and_root(client)
+    with opened_root(settings.root, queue_id, known_root) as root:
+        yield Shelf(root, known, time.time)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from ci import require
+from git_projects import repository, write
 from laptop import Laptop, new_laptop
 from sandbox import Sandbox, new_sandbox
 from ssh_world import new_ssh_world
@@ -113,3 +114,47 @@ def test_a_folder_that_the_queues_host_lacks_is_said_at_enqueue(
     done = laptop.run("enqueue", "--cwd", "/home/me/laptop only", "true")
     assert done.code == 0
     assert "queue has no folder /home/me/laptop only;" in done.err
+
+
+@pytest.mark.parametrize("laptop", ["openssh"], indirect=True)
+def test_a_day_at_a_laptop(home: Sandbox, laptop: Laptop) -> None:
+    """Edit, enqueue, edit again, read what was run; nothing is copied by hand."""
+    desk, real = laptop.folder / "desk", laptop.folder / "real"
+    desk.mkdir()
+    lab = home.folder / "lab"
+    write(lab, {"data/x": "datum"})
+    repository(real, {".gitignore": "data/\n", "train.py": "print(1)\n", "sub/b.py": ""})
+    write(real, {"data/x": "of the laptop"})
+    # The project is on the laptop only: elsewhere its folder is empty.
+    seen = shlex.quote(str(desk))
+    text = laptop.program.read_text().replace(
+        " && exec", f" && mount -t tmpfs none {seen} && cp -a {real} {seen}/project && exec"
+    )
+    laptop.program.write_text(text)
+    project = desk / "project"
+    words = ("enqueue", "--cwd", str(project / "sub"), "python", str(project / "train.py"))
+    wanted = {"MLQ_SNAPSHOT": "true"}
+
+    refused = laptop.run(*words, environ=wanted)
+    assert refused.code == 2
+    assert f"queue has no folder {project}" in refused.err
+    assert f"say in {project}/pyproject.toml, under [tool.mlq]" in refused.err
+    assert not (home.folder / "root" / "code").exists()
+
+    write(real, {"pyproject.toml": f'[tool.mlq]\nlive = "{lab}"\n'})
+    done = laptop.run(*words, environ=wanted)
+    assert (done.code, done.out, done.err) == (0, "1\n", "")
+    spec = home.spec_of("1")
+    assert (spec["cwd"], spec["argv"]) == (f"{lab}/sub", ["python", "../train.py"])
+    assert (spec["code"]["project"], spec["code"]["subfolder"]) == (str(lab), "sub")
+    assert spec["program"] == ""
+    assert f"{spec['code']['pack']}.tgz" in os.listdir(home.folder / "root" / "code")  # noqa: PTH208
+
+    write(real, {"train.py": "print(2)\n"})
+    assert laptop.run(*words, environ=wanted).code == 0
+    compared = laptop.run("diff", "1", "2")
+    assert "-print(1)\n+print(2)\n" in compared.out
+    written = laptop.run("code", "1", str(laptop.folder / "old"))
+    assert written.code == 0, written
+    assert (laptop.folder / "old/train.py").read_text() == "print(1)\n"
+    assert (laptop.folder / "old/data/x").read_text() == "datum"

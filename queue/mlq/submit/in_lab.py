@@ -1,0 +1,110 @@
+"""What a laptop's folders are called in the lab: `[tool.mlq] live` and `env` of a project.
+
+A laptop that does not mount the results root has folders that no machine has. The code of a job
+goes along; its data, and the Python environment that it needs, are in the lab, where the project
+says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlq.code.options import ProjectOptions, options_of
+from mlq.code.project import Project, project_of
+from mlq.errors import InvalidInputError
+from mlq.settings.people import home
+from mlq.submit.programs import present_folder
+from mlq.submit.python_env import python_env_of
+
+if TYPE_CHECKING:
+    from mlq.settings.settings import Settings
+    from mlq.submit.submission import Submission
+
+
+class LabPaths(NamedTuple):
+    """Where a project and its Python environment are in the lab.
+
+    Args:
+        project: the project here.
+        options: what it says.
+    """
+
+    project: Project
+    options: ProjectOptions
+
+    @classmethod
+    def of(cls, folder: str, home_folder: str) -> LabPaths:
+        """Return where the project of a folder is in the lab."""
+        project = project_of(folder, home_folder)
+        return cls(project, options_of(project))
+
+    @property
+    def live(self) -> str:
+        """The project's folder there."""
+        return self.options.live.rstrip("/") or self.project.folder
+
+    def folder(self, path: str) -> str:
+        """Return what a folder here is called there: the same, if it is not in the project."""
+        inside = f"{path.rstrip('/')}/".removeprefix(f"{self.project.folder}/")
+        if f"{path.rstrip('/')}/" == inside:
+            return path
+        return f"{self.live}/{inside}".rstrip("/")
+
+    def env(self, prefix: str) -> str:
+        """Return the Python environment there for one that is active here; "" for none."""
+        return self.options.env.rstrip("/") or (prefix and self.folder(prefix))
+
+    def check_there(self, missing: Sequence[str], host: str) -> None:
+        """Make sure that the lab has its folders.
+
+        Args:
+            missing: those that it has not.
+            host: who says so.
+
+        Raises:
+            InvalidInputError: the lab lacks one; says what to write.
+        """
+        if not missing:
+            return
+        name, what = (
+            ("live", "the data that its job uses")
+            if self.live in missing
+            else (
+                "env",
+                "the Python environment that its job uses",
+            )
+        )
+        raise InvalidInputError(
+            f"{host} has no folder {missing[0]}",
+            why="no machine of the lab can run the job without it",
+            fix=f"say in {self.project.folder}/pyproject.toml, under [tool.mlq], where {what} is in"
+            f' the lab: {name} = "/vol/...", as the machines see it',
+        )
+
+
+def is_elsewhere(settings: Settings) -> bool:
+    """Return whether the results root is not mounted here, and the queue's host may have it."""
+    return settings.is_remote and not (settings.root / "queue.json").is_file()
+
+
+def with_lab_env(
+    submissions: Sequence[Submission], settings: Settings, environ: Mapping[str, str]
+) -> list[Submission]:
+    """Return submissions with the environment of the lab for that which is active here."""
+    found: dict[str, str | None] = {}
+    changed = []
+    for submission in submissions:
+        folder = submission.cwd or present_folder(environ)
+        if submission.in_place or submission.python_env is not None:
+            changed.append(submission)
+            continue
+        if folder not in found:
+            paths = LabPaths.of(folder, str(home(environ)))
+            active = python_env_of(None, environ).prefix
+            env = paths.env(active)
+            wanted = settings.snapshot if paths.options.snapshot is None else paths.options.snapshot
+            found[folder] = env if env != active and wanted else None
+        changed.append(replace(submission, python_env=found[folder]))
+    return changed
