@@ -38,34 +38,31 @@ class Filter(NamedTuple):
         return latest >= self.since_s
 
 
-def ordered(jobs: Sequence[JobView], by: str, now_s: float) -> list[JobView]:
+def ordered(
+    jobs: Sequence[JobView], by: str, now_s: float, *, reverse: bool = False
+) -> list[JobView]:
     """Return jobs in an order; what has no value comes last.
 
     Args:
         jobs: the jobs.
-        by: one of `SORTS` or the name of a parameter; `-` before it turns the order round; "": as
-            they are.
+        by: one of `SORTS` or the name of a parameter.
         now_s: unix time.
+        reverse: whether the largest comes first.
 
     Raises:
         InvalidInputError: it is neither.
     """
-    if not by:
-        return list(jobs)
-    word = by.removeprefix("-")
-    key = _keys(now_s).get(word)
+    key = _keys(now_s).get(by)
     if key is None:
         params = {name for job in jobs for name in job.params}
-        if jobs and word not in params:
+        if jobs and by not in params:
             raise InvalidInputError(
-                f"--sort {word}: there is nothing of this name to sort by",
+                f"--sort {by}: there is nothing of this name to sort by",
                 why=f"there is {', '.join((*SORTS, *sorted(params)))}",
             )
-        key = _by_param(word)
+        key = _by_param(by)
     found = [(key(job), job) for job in jobs]
-    known = sorted(
-        (one for one in found if one[0] is not None), key=_first, reverse=by.startswith("-")
-    )
+    known = sorted((one for one in found if one[0] is not None), key=_first, reverse=reverse)
     return [job for _, job in (*known, *(one for one in found if one[0] is None))]
 
 

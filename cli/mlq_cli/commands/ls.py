@@ -34,10 +34,10 @@ HELP = "list jobs and sweeps that run, wait, or ended in the last 24 hours (of m
 EXAMPLES = """\
   mlq ls
   watch mlq ls
-  mlq ls lr --sort -lr
+  mlq ls lr --sort lr
   mlq ls -a --state failed,canceled
   mlq ls 'lr-*' --state failed
-  mlq ls --machine 'gpu*' --since 2h --sort time
+  mlq ls --machine 'gpu*' --since 2h --sort time -r
   mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
 
 _RECENT_S = 86400
@@ -61,8 +61,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sort",
         metavar="KEY",
-        help="by id, name, state, machine, time, submitted, ended, or a parameter; -KEY turns it",
+        help="by id, name, state, machine, time, submitted, ended, or a parameter",
     )
+    parser.add_argument("-r", "--reverse", action="store_true", help="with --sort: largest first")
     add_json(parser)
 
 
@@ -141,7 +142,8 @@ def _filtered(jobs: list[JobView], args: argparse.Namespace) -> list[JobView]:
     now_s = time.time()
     since_s = now_s - parse_duration(args.since) if args.since is not None else float("-inf")
     wanted = Filter(args.name or "", args.machine or "", since_s)
-    return ordered([job for job in jobs if wanted.admits(job)], args.sort or "", now_s)
+    found = [job for job in jobs if wanted.admits(job)]
+    return found if args.sort is None else ordered(found, args.sort, now_s, reverse=args.reverse)
 
 
 def _left_out(shown: list[JobView], counts: dict[str, int], *, by_state: bool) -> list[str]:
