@@ -12,6 +12,7 @@ from pathlib import Path
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
 from mlq.submit.programs import present_folder
+from mlq.units import parse_duration
 from mlq_cli import sweep_options
 from mlq_cli.enqueue_warnings import warn
 from mlq_cli.invocation.parser import add_json, check_text
@@ -126,12 +127,25 @@ def _configure_order(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--after-any", action="store_true", help="with --after: they need only end, not finish"
     )
+    start = group.add_mutually_exclusive_group()
+    start.add_argument(
+        "--after-time", metavar="DURATION", help="start no earlier than in 30m, 2h, 1d12h"
+    )
+    start.add_argument(
+        "--at", metavar="TIME", help="start no earlier than at 18:00, '2026-12-01 09:00'"
+    )
     group.add_argument(
         "--retries", type=int, default=0, metavar="N", help="start again when it fails (0 times)"
     )
     from mlq_cli.invocation.completers import complete_jobs
 
     after.completer = complete_jobs  # type: ignore[attr-defined]
+
+
+def _start(args: argparse.Namespace) -> str | float | None:
+    if args.after_time is not None:
+        return parse_duration(args.after_time)
+    return str(args.at) if args.at is not None else None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -164,6 +178,7 @@ def run(args: argparse.Namespace) -> int:
         capture_env=False if args.clean_env else None,
         cwd=folder,
         in_place=args.in_place,
+        start=_start(args),
     )
     if is_sweep:
         from mlq_cli.sweeping import enqueue_sweep, read_sweep

@@ -73,7 +73,9 @@ def _explained(queue: Queue, job: JobView, explanation: Explanation) -> list[str
     elif job.state == State.DEFERRED:
         lines += _parents(queue, job)
     elif job.state == State.SCHEDULED and job.due_at:
-        lines.append(f"It is tried again at {moment(job.due_at, now)}: {clean(job.reason)}")
+        when = moment(job.due_at, now)
+        again = f"It is tried again at {when}: {clean(job.reason)}"
+        lines.append(again if job.attempt else f"It may start at {when}, as its user wants.")
     elif explanation.conclusion is not None:
         lines.append(f"{count(explanation.ahead, 'job')} before it in line.")
         lines.append(clean(conclusion_in_words(explanation.conclusion)))

@@ -51,7 +51,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         "attempt": _attempts(job),
         "exit code": "" if job.exit_code is None else str(job.exit_code),
         "submitted": _time(job.submitted_at, now),
-        "tried again": _time(job.due_at, now),
+        "tried again" if job.attempt else "may start": _time(job.due_at, now),
         "started": _time(job.started_at, now),
         "ended": _time(job.ended_at, now),
         "took" if job.ended_at else "time": elapsed(seconds_of(job, now)),

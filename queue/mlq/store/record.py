@@ -26,7 +26,7 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
                               not be written by then, its user had asked for its end,
                               or no machine has what it needs
     mlq_held, mlq_released    why it is held; that its user let it go, so that it is not held again
-    mlq_due                   when it is tried again
+    mlq_due                   when it is tried again, or may start first
     mlq_cleaned               when its folder was deleted (`mlq clean`)
     mlq_order                 place in line of a job that came by plain rq
 """
@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mlq.errors import WorkerError
 from mlq.jobs.needs import needs_of
 from mlq.store.templates import member_text
+from mlq.units import parse_iso, utc_iso
 
 if TYPE_CHECKING:
     from mlq.jobs.spec import JobSpec
@@ -60,7 +61,7 @@ class SignedJob:
     """A job ready to be stored: its description, the canonical text and the text's signature.
 
     `template` is what it has in common with other jobs, if it is a command's; `member` what it is
-    in its sweep, if that is at hand as text.
+    in its sweep, if that is at hand as text; `delay_s` for how long it must not start.
     """
 
     spec: JobSpec
@@ -68,6 +69,7 @@ class SignedJob:
     signature: str
     template: Template | None = None
     member: str = ""
+    delay_s: float = 0.0
 
 
 def run_command(*argv: str) -> NoReturn:
@@ -123,6 +125,8 @@ def job_fields(job: SignedJob, template: Template | None = None) -> list[str | i
     for name, default in _ALSO_SHOWN.items():
         if (value := getattr(spec, name)) != default:
             fields += [f"mlq_{name}", value]
+    if job.delay_s:
+        fields += ["mlq_due", utc_iso(parse_iso(spec.submitted_at) + job.delay_s)]
     if spec.after:
         fields += ["dependency_id", spec.after[0], "dependency_ids", json.dumps(spec.after)]
         if spec.after_any:

@@ -322,4 +322,5 @@ def job_as_args(job: SignedJob, template: Template | None) -> dict[str, Any]:
         "after_any": job.spec.after_any,
         "template": template.digest if template else "",
         "fields": job_fields(job, template),
+        "delay": job.delay_s,
     }

@@ -82,5 +82,7 @@ def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJ
             if template is None
             else template.text(spec.argv, spec.id, spec.submitted_at)
         )
-        signed.append(SignedJob(spec, text, sign(key, text.encode()), template))
+        delay_s = submission.delay_s(spec.submitted_at)
+        signature = sign(key, text.encode())
+        signed.append(SignedJob(spec, text, signature, template, delay_s=delay_s))
     return signed

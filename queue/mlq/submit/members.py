@@ -76,4 +76,6 @@ class MemberSigner:
             text = spec.canonical()
         else:
             text = template.text(spec.argv, spec.id, spec.submitted_at, of_member)
-        return SignedJob(spec, text, sign(self._key, text.encode()), template, of_member)
+        delay_s = submission.delay_s(spec.submitted_at)
+        signature = sign(self._key, text.encode())
+        return SignedJob(spec, text, signature, template, of_member, delay_s)

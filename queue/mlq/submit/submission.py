@@ -20,7 +20,7 @@ from mlq.submit.python_arguments import mapping, texts
 from mlq.submit.python_env import PythonEnv, python_env_of
 from mlq.submit.secrets import chosen, file_name
 from mlq.submit.typed import check_texts, within
-from mlq.units import checked_duration, parse_duration, parse_size
+from mlq.units import checked_duration, parse_duration, parse_iso, parse_size, parse_start
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     cwd: str | None
     python_env: str | None
     in_place: bool | None
+    start: str | float | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Submission:
             active (VIRTUAL_ENV, CONDA_PREFIX), "" none.
         in_place: whether to run in the live folder, not in a copy of its project as it is now; None
             does what `[tool.mlq] snapshot` in its pyproject.toml says, else the setting snapshot.
+        start: when it may start: "2h" from now, "18:00", "2026-12-01 09:00"; a number is seconds
+            from now. None: at once.
         function: a Python function to call, instead of argv.
     """
 
@@ -117,7 +120,24 @@ class Submission:
     cwd: str | None = None
     python_env: str | None = None
     in_place: bool | None = None
+    start: str | float | None = None
     function: FunctionCall | None = None
+
+    def delay_s(self, at: str) -> float:
+        """Return for how long it must not start.
+
+        Args:
+            at: the time of submission, ISO.
+
+        Raises:
+            InvalidInputError: `start` is no time, or is over.
+        """
+        if self.start is None:
+            return 0.0
+        if isinstance(self.start, int | float) and not isinstance(self.start, bool):
+            return checked_duration(float(self.start), self.start)
+        now_s = parse_iso(at)
+        return parse_start(str(self.start), now_s) - now_s
 
     def with_argv(self, argv: tuple[str, ...]) -> Submission:
         """Return the same submission of another command."""
@@ -155,6 +175,7 @@ class Submission:
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = self._time_limit_s()
+        self.delay_s(at)
         python = python_env_of(self.python_env, caller.environ)
         return JobSpec(
             id=job_id,

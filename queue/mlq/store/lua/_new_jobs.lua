@@ -42,10 +42,15 @@ local function make_job(job, common, templates, at)
     redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
   local state, pending, parent, how = first_state(job)
+  local due
+  if job.delay > 0 and not parent then
+    -- Whether it waits for others is looked at when it is due (move.lua).
+    state, pending, due = State.SCHEDULED, {}, now() + job.delay
+  end
   wait_for(job.id, pending)
   if parent then
     redis.call('HSET', key, 'ended_at', at)
     refuse_because(job.id, parent, how)
   end
-  enter(job.id, state, job.class, true)
+  enter(job.id, state, job.class, true, due)
 end
