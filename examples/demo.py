@@ -1,9 +1,10 @@
-"""The demonstration behind `make demo`: an experiment survives a power cut, before your eyes.
+"""The demonstration behind `make demo`: a sweep survives a power cut, before your eyes.
 
 It types the commands that a user would type, against a queue of its own in a temporary folder, and
 shortens the times after which silence counts as death, by settings. The power cut is SIGKILL to
-every process of one machine at once. What it promises it also checks: if the experiment does not
-finish on the other machine from its checkpoint, the exit code is 1.
+every process of one machine at once. Later the sweep grows, is canceled, and is enqueued again.
+What it promises it also checks: if a job does not finish on the other machine from its checkpoint,
+or what was done runs again, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from demo_lab import LIVENESS, Job, Lab, PromiseBrokenError, kill
 
 HERE = Path(__file__).resolve().parent
 TRAIN = HERE / "digits" / "train.py"
+NAME = "digits"
 MACHINES = ("lab01", "lab02")
 LEARNING_RATES = ("0.001", "0.01", "0.1", "1")
-EPOCHS, PACE_S = 24, 0.5
+MORE_LEARNING_RATES = (*LEARNING_RATES, "0.03", "0.3")
+EPOCHS, PACE_S = 20, 0.3
 CUT_AFTER_EPOCH = 4
 DEADLINE_S = 110
 
@@ -44,6 +47,7 @@ class Watch:
         Raises:
             PromiseBrokenError: it took too long.
         """
+        began_s = time.monotonic()
         while True:
             jobs = self._lab.jobs()
             for job in jobs:
@@ -51,7 +55,7 @@ class Watch:
             answer = condition(jobs)
             if answer:
                 return answer
-            if time.monotonic() - self._began_s > DEADLINE_S:
+            if time.monotonic() - began_s > DEADLINE_S:
                 raise PromiseBrokenError(f"waited {DEADLINE_S} s in vain until {what}")
             time.sleep(0.25)
 
@@ -67,11 +71,11 @@ class Watch:
         reason = f" ({job['reason']})" if job["reason"] else ""
         if self._last.get(job["id"]) != (now, reason):
             self._last[job["id"]] = (now, reason)
-            self.say(f"job {job['id']} {job['name']}: {now}{reason}")
+            self.say(f"{label(job)}: {now}{reason}")
         quarter = int((job["progress"] or 0) * 4)
         if job["state"] == "started" and quarter > self._quarters.get(job["id"], 0):
             self._quarters[job["id"]] = quarter
-            self.say(f"job {job['id']} {job['name']}: {25 * quarter} %")
+            self.say(f"{label(job)}: {25 * quarter} %")
 
 
 def demonstrate(lab: Lab) -> None:
@@ -88,11 +92,7 @@ results lie in {lab.results} and stay.
         lab.type("worker", "start", "--name", machine, "--cores", "2", "--gpus", "none")
 
     print("\n2. An experiment: the same training with four learning rates.")
-    for rate in LEARNING_RATES:
-        options = ["--name", f"digits-{rate}", "--mem", "400M"]
-        training = ["python", str(TRAIN.relative_to(HERE.parent)), "--lr", rate]
-        length = ["--epochs", str(EPOCHS), "--pace", str(PACE_S)]
-        lab.type("enqueue", *options, "--", *training, *length)
+    sweep(lab, LEARNING_RATES, "4 members: 4 new; 4 enqueued")
 
     print("\n3. They run. (From here on, `mlq ls` is asked a few times a second.)\n")
     watch = Watch(lab)
@@ -110,11 +110,44 @@ results lie in {lab.results} and stay.
     print()
     watch.until(all_ended, "all jobs have ended")
 
-    print("\n5. What came of it.")
+    print("\n5. Two more learning rates: what is done is not run again.")
+    sweep(lab, MORE_LEARNING_RATES, "6 members: 2 new, 4 done; 2 enqueued")
+    print()
+    watch.until(lambda jobs: any(job["state"] == "started" for job in jobs), "one of them runs")
+    print("\n   Or better not.")
+    lab.type("cancel", NAME)
+    print()
+    watch.until(all_ended, "the two have stopped")
+    print("\n   After all, yes: the same command again runs what was canceled, and nothing else.")
+    sweep(lab, MORE_LEARNING_RATES, "6 members: 4 done, 2 canceled; 2 enqueued")
+    print()
+    watch.until(all_ended, "all jobs have ended")
+
+    print("\n6. What came of it.")
     lab.type("ls")
+    lab.type("ls", NAME)
     check(lab, victim, survivor)
     lab.type("worker", "stop", "--drain", "--name", survivor)
     lab.type("server", "stop")
+
+
+def sweep(lab: Lab, rates: Sequence[str], promised: str) -> None:
+    """Enqueue the training with these learning rates.
+
+    Raises:
+        PromiseBrokenError: another number of them is new or done than promised.
+    """
+    options = ["--name", NAME, "--mem", "400M", "--param", f"lr={','.join(rates)}"]
+    training = ["python", str(TRAIN.relative_to(HERE.parent)), "--lr", "{lr}"]
+    length = ["--epochs", str(EPOCHS), "--pace", str(PACE_S)]
+    said = lab.type("enqueue", *options, "--", *training, *length)
+    if promised not in said:
+        raise PromiseBrokenError(f"the sweep has other members than these: {promised}")
+
+
+def label(job: Job) -> str:
+    """Return a job's id and parameters."""
+    return " ".join([job["id"], *(f"{name}={value}" for name, value in job["params"].items())])
 
 
 def far_enough(jobs: list[Job]) -> Job | None:
@@ -140,9 +173,10 @@ def check(lab: Lab, victim: Job, survivor: str) -> None:
         PromiseBrokenError: it was not.
     """
     print()
-    for job in lab.jobs():
-        if job["state"] != "finished":
-            raise PromiseBrokenError(f"job {job['id']} ended as {job['state']}: {job['reason']}")
+    finished = [job for job in lab.jobs() if job["state"] == "finished"]
+    if sorted(job["params"]["lr"] for job in finished) != sorted(MORE_LEARNING_RATES):
+        raise PromiseBrokenError(f"not each member finished once: {finished}")
+    for job in sorted(finished, key=lambda job: float(job["params"]["lr"])):
         result = json.loads((Path(job["directory"]) / "output" / "metrics.json").read_text())
         print(f"    learning rate {result['lr']:<6g} accuracy {result['accuracy']:.3f}")
         if job["id"] == victim["id"]:
