@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import command, gateway, idle, noop, queueing, report, scale, snapshot
+from bench import command, copying, gateway, idle, noop, queueing, report, scale, snapshot
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, command, snapshot, gateway or idle",
+        help="noop, enqueue, claim, scale, command, snapshot, copy, gateway or idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -32,6 +32,7 @@ def main() -> None:
         "idle": ("Idle", lambda: idle.measure(args.idle_s)),
         "command": ("A short command", lambda: command.measure(10 * args.rounds)),
         "snapshot": ("The code goes along", lambda: snapshot.measure(3 * args.rounds)),
+        "copy": ("A job's own copy of its code", lambda: copying.measure(5 * args.rounds)),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),

@@ -107,9 +107,10 @@ def _rows(text: bytes, digest: str) -> list[object]:
             f"{digest} is the name of another content", why="it was cut short, or changed"
         )
     try:
-        return [json.loads(line) for line in text.splitlines()]
+        found: list[object] = json.loads(b"[" + b",".join(text.splitlines()) + b"]")
     except ValueError as error:
         raise InvalidInputError(f"{digest} cannot be read", why=str(error)) from None
+    return found
 
 
 def _inside(path: str) -> str:

@@ -98,8 +98,10 @@ def unpack(
         folders |= {subfolder, *above(subfolder)} - set(tree.links())
     closed = _make_folders(folder, folders)
 
+    is_new = not kept and not closed
+
     def is_ours(path: str) -> bool:
-        return path not in kept and closed.isdisjoint(above(path))
+        return is_new or (path not in kept and closed.isdisjoint(above(path)))
 
     def write(found: tuple[PackedFile, bytes]) -> None:
         file, data = found
