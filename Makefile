@@ -7,9 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := queue worker cli tests bench examples
-# Tests of one package run side by side; the others start whole laboratories, one after the other.
 OF_A_PACKAGE := tests/mlq tests/mlq_worker tests/mlq_cli
-AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
+# Every test has folders, servers and names of its own, so files run side by side.
+# But for those marked `alone`, which are in these.
+WITH_ALONE := tests/end_to_end tests/lab
+AT_ONCE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test quick simulate chaos lab lint bench docs clean
@@ -34,8 +36,8 @@ demo: venv ## watch an experiment survive a power cut (about a minute)
 
 test: venv ## run all tests
 	@failed=0; \
-	$(BIN)/python -m pytest $(AT_ONCE) $(OF_A_PACKAGE) || failed=1; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(OF_A_PACKAGE)) || failed=1; \
+	$(BIN)/python -m pytest $(AT_ONCE) -m 'not alone and not lab' || failed=1; \
+	$(BIN)/python -m pytest -m 'alone and not lab' $(WITH_ALONE) || failed=1; \
 	exit $$failed
 
 quick: venv ## run the tests that take no two minutes together

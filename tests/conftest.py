@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from redis_server import RedisServer, private_server
 from server_programs import REPOSITORY, names, program
 
@@ -23,10 +25,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-s", type=float, default=30.0, help="how long faults happen in a soak")
 
 
+# A machine that is busy with other tests is no reason to fail.
+settings.register_profile(
+    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
+
+
 def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start: what a shell runs in the background ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three tests on two cores: many of them wait for most of their time."""
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2)
+
+
+# Of these, single files take minutes.
+_LONG = (
+    *("tests/simulation/", "tests/lab/", "tests/chaos/", "tests/security/", "tests/end_to_end/"),
+    *("tests/mlq/tunnel/", "tests/mlq_cli/remote/"),
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest where files run side by side, so that none is left at the end.
+
+    Otherwise what is quick comes first, as its failures tell more.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 # What these tests are about differs between server programs; all others run on one of them.

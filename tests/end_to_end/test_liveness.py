@@ -272,6 +272,7 @@ def test_with_both_channels_down_no_two_attempts_ever_run_at_once(lab: Lab, link
     assert max(ticks(lab, 1)) < min(ticks(lab, 2))
 
 
+@pytest.mark.alone
 def test_with_both_channels_down_for_a_moment_the_job_goes_on(lab: Lab, link: Link) -> None:
     alone = lab.machine("lab01", redis_socket=link.path, own_mounts=True)
     job = ticking(lab)

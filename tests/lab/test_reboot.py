@@ -43,6 +43,11 @@ def tree(say: Say) -> Path:
         raise
 
 
+def test_a_debian_can_be_built(tree: Path) -> None:
+    # A test of its own, for it takes a minute and the others wait until nothing else runs.
+    assert (tree / "usr/bin/python3").exists()
+
+
 @pytest.fixture
 def campus(tree: Path) -> Iterator[Campus]:
     """A queue's host and a laptop; the only machine for jobs is `desk`."""
@@ -103,6 +108,7 @@ def switched_off_and_on(desk: BootedMachine) -> None:
     desk.power_on()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "install", "strike"),
     [

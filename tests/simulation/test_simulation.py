@@ -12,7 +12,7 @@ from simulation.campaign import run
 from simulation.planted import BUGS, Bug
 from simulation.world import simulate
 
-SEEDS = 90
+SEEDS = 40
 QUICKLY = 60
 # What each of these seeds found is mended:
 #   1577  a queue that forgot a claim gave its number out again, and the worker handed the second
