@@ -38,7 +38,6 @@ def test_a_seed_tells_the_faults() -> None:
         assert all(one.end_s < other.begin_s for one, other in pairwise(faults))
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(0)  # as long as one likes; each wait in it has a deadline of its own
 def test_a_soak(
     campus: Campus, scenario: NewScenario, request: pytest.FixtureRequest, say: Say

@@ -19,7 +19,6 @@ def ran_without_a_pause(cut: Scenario) -> bool:
     return all(other - one < LEASE_S / 2 for each in ticks for one, other in pairwise(each))
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     ("length", "cut_s"),
     [
