@@ -193,10 +193,11 @@ def parse_start(text: str, now_s: float) -> float:
 
 
 def format_bytes(count: int) -> str:
-    """Return a number of bytes as a person reads it: `340`, `1.2K`, `48M`, `1.5G`."""
-    size, unit = float(count), ""
+    """Return a number of bytes as a person reads it: `340B`, `1.2K`, `48M`, `1.5G`."""
+    size, unit = float(count), "B"
     for larger in "KMGT":
         if size < 1000:
             break
         size, unit = size / 1024, larger
-    return f"{size:.1f}".removesuffix(".0") + unit if unit and size < 10 else f"{size:.0f}{unit}"
+    fine = unit != "B" and size < 10
+    return (f"{size:.1f}".removesuffix(".0") if fine else f"{size:.0f}") + unit

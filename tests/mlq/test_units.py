@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlq.errors import InvalidInputError
 from mlq.units import (
+    format_bytes,
     format_duration,
     format_mib,
     parse_duration,
@@ -207,3 +208,11 @@ def test_what_is_no_start_is_refused(typed: str, parts: list[str]) -> None:
     with pytest.raises(InvalidInputError) as refused:
         parse_start(typed, parse_iso(NOW))
     assert all(part in str(refused.value) for part in parts), str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0B"), (999, "999B"), (1000, "1K"), (1300, "1.3K"), (48 << 20, "48M"), (3 << 39, "1.5T")],
+)
+def test_bytes_as_a_person_reads_them(count: int, text: str) -> None:
+    assert format_bytes(count) == text

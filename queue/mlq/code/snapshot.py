@@ -20,6 +20,7 @@ from mlq.code.manifest import Manifest, PackedLink, links_text
 from mlq.code.memory import Memory
 from mlq.code.project import Project, is_too_much
 from mlq.code.reading import look_at, read_files
+from mlq.code.run_folders import with_runs
 from mlq.code.taking import Choice, Seen, choose
 from mlq.code.walking import MOST_BYTES, MOST_FILES, list_folder
 from mlq.units import format_bytes
@@ -145,7 +146,7 @@ class Taker:
         return Snapshot(
             project,
             manifest,
-            choice.links,
+            with_runs(folder, choice.links),
             read.contents,
             listing.commit,
             listing.branch,

@@ -68,19 +68,14 @@ class LabPaths(NamedTuple):
         """
         if not missing:
             return
-        name, what = (
-            ("live", "the data that its job uses")
-            if self.live in missing
-            else (
-                "env",
-                "the Python environment that its job uses",
-            )
-        )
+        name, what = "env", "the Python environment of the job"
+        if self.live in missing:
+            name, what = "live", "the folder of the project, with its data,"
         raise InvalidInputError(
             f"{host} has no folder {missing[0]}",
             why="no machine of the lab can run the job without it",
-            fix=f"say in {self.project.folder}/pyproject.toml, under [tool.mlq], where {what} is in"
-            f' the lab: {name} = "/vol/...", as the machines see it',
+            fix=f"say where {what} is in the lab, in {self.project.folder}/pyproject.toml, under"
+            f' [tool.mlq]: {name} = "/vol/...", as the machines see it',
         )
 
 

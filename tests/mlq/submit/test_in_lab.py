@@ -51,7 +51,7 @@ def test_a_missing_folder_says_what_to_write(project: Path) -> None:
     found.check_there([], "far")
     with pytest.raises(InvalidInputError, match="far has no folder /vol/me/p") as caught:
         found.check_there(["/vol/me/p"], "far")
-    assert f"{project}/pyproject.toml, under [tool.mlq]" in caught.value.fix
+    assert f"in {project}/pyproject.toml, under [tool.mlq]" in caught.value.fix
     assert 'live = "/vol/' in caught.value.fix
     with pytest.raises(InvalidInputError) as caught:
         found.check_there(["/opt/conda"], "far")

@@ -138,7 +138,7 @@ def test_a_day_at_a_laptop(home: Sandbox, laptop: Laptop) -> None:
     refused = laptop.run(*words, environ=wanted)
     assert refused.code == 2
     assert f"queue has no folder {project}" in refused.err
-    assert f"say in {project}/pyproject.toml, under [tool.mlq]" in refused.err
+    assert f"in {project}/pyproject.toml, under [tool.mlq]: live = " in refused.err
     assert not (home.folder / "root" / "code").exists()
 
     write(real, {"pyproject.toml": f'[tool.mlq]\nlive = "{lab}"\n'})
