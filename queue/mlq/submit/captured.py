@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mlq.submit.secrecy import looks_like_secret
 
@@ -99,8 +100,20 @@ _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOTEBOOK_BACKEND = "module://"
 
 
-def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(word).replace(r"\*", ".*") for word in words.split()))
+class _Names(NamedTuple):
+    """Names of variables, and beginnings of names; a pattern of them all takes long to compile."""
+
+    whole: frozenset[str]
+    beginnings: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> _Names:
+        words = text.split()
+        beginnings = tuple(word[:-1] for word in words if word.endswith("*"))
+        return cls(frozenset(words), beginnings)
+
+    def has(self, name: str) -> bool:
+        return name in self.whole or name.startswith(self.beginnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +210,12 @@ def _they(names: Collection[str], one: str, many: str) -> str:
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    left_out = _pattern(" ".join(NOT_CAPTURED.values()))
-    own = _pattern(CAPTURED_ALL_THE_SAME)
+    left_out = _Names.parse(" ".join(NOT_CAPTURED.values()))
+    own = _Names.parse(CAPTURED_ALL_THE_SAME)
     for name, value in environ.items():
         if name == "MPLBACKEND" and value.startswith(_NOTEBOOK_BACKEND):
             continue
-        if left_out.fullmatch(name) and not own.fullmatch(name):
+        if left_out.has(name) and not own.has(name):
             continue
         if _EXPORTABLE.fullmatch(name):
             yield name, value
