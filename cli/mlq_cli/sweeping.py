@@ -13,6 +13,8 @@ from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError, QueueUnreachableError
 from mlq.files.paths import SecretMissingError
 from mlq.jobs.spec import command_line
+from mlq.settings.load import load
+from mlq.submit.in_lab import folder_there
 from mlq.submit.programs import present_folder
 from mlq.sweeps import array, commands, rows
 from mlq.sweeps.files import Files
@@ -59,7 +61,7 @@ def read_sweep(
     table = _table(args, here)
     wanted = Wanted(
         command=command,
-        folder=folder,
+        folder=folder_there(folder, load(os.environ).settings, os.environ),
         env=env,
         name=args.name or _stem(args, command),
         params=[_param(one) for one in args.param],
@@ -101,8 +103,10 @@ def enqueue_sweep(
     else:
         print_lines(report.lines())
         sys.stdout.flush()
-    if report.ids:
-        return finish(queue, report.ids)
+    # Who waits does so for the sweep, not only for those of its jobs that are new.
+    ids = queue.select([str(report.number)]) if args.wait else report.ids
+    if ids:
+        return finish(queue, ids)
     if args.json:
         print_json([])
     return 0

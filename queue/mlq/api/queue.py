@@ -142,7 +142,7 @@ class Queue:
         """
         from mlq.api.sweep_arguments import Asked
 
-        asked = Asked(command, self._environ, options)
+        asked = Asked(command, self._environ, options, self.settings)
         return self.submit_sweep(asked.plan, asked.submission, **asked.how)
 
     def submit(self, submissions: Sequence[Submission], *, typed: bool = False) -> list[Job]:

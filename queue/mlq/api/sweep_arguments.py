@@ -8,12 +8,13 @@ from typing import Any, cast
 
 from mlq.api.sweeps import HowSwept
 from mlq.errors import InvalidInputError
+from mlq.settings.settings import Settings
 from mlq.submit import python_arguments
+from mlq.submit.in_lab import folder_there
 from mlq.submit.programs import present_folder
 from mlq.submit.submission import Options, Submission, argv_of
 from mlq.sweeps import python_values
 from mlq.sweeps.files import Files
-from mlq.sweeps.plan import SweepPlan
 from mlq.sweeps.planning import Wanted, plan
 
 _OF_THE_QUEUE = ("again", "max_running", "max_fails")
@@ -40,6 +41,7 @@ class Asked:
         command: with `{lr}` in the place of a parameter.
         environ: the caller's variables.
         given: the rest.
+        settings: of this installation.
 
     Raises:
         InvalidInputError: something in it cannot be used.
@@ -50,22 +52,22 @@ class Asked:
         command: Sequence[str],
         environ: Mapping[str, str],
         given: SweepArguments,
+        settings: Settings,
     ) -> None:
         argv = argv_of(command)
         of_jobs = {name: given[name] for name in Options.__annotations__ if name in given}  # type: ignore[literal-required]
         self.how = cast(HowSwept, {name: given[name] for name in _OF_THE_QUEUE if name in given})  # type: ignore[literal-required]
         self.submission = Submission(**cast(Options, of_jobs), argv=argv)
-        self.plan = self._plan(argv, environ, given)
-
-    def _plan(
-        self, argv: tuple[str, ...], environ: Mapping[str, str], given: SweepArguments
-    ) -> SweepPlan:
         folder = str(Path(present_folder(environ)) / (self.submission.cwd or ""))
+        there = folder_there(folder, settings, environ)
+        self.plan = plan(self._wanted(argv, there, given), Files(folder, lambda _: b""))
+
+    def _wanted(self, argv: tuple[str, ...], folder: str, given: SweepArguments) -> Wanted:
         zips = [
             python_arguments.texts("names that walk together", one, 'zips=[["lr", "wd"]]')
             for one in given.get("zips", ())
         ]
-        wanted = Wanted(
+        return Wanted(
             argv,
             folder,
             env=python_arguments.mapping("env", self.submission.env),
@@ -80,7 +82,6 @@ class Asked:
             unused_ok=given.get("unused_ok", False),
             yes=given.get("yes", False),
         )
-        return plan(wanted, Files(folder, lambda _: b""))
 
 
 def _whole(name: str, given: object) -> int | None:

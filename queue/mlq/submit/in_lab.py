@@ -84,6 +84,13 @@ def is_elsewhere(settings: Settings) -> bool:
     return settings.is_remote and not (settings.root / "queue.json").is_file()
 
 
+def folder_there(folder: str, settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return what a folder here is called in the lab, by which members of sweeps are known."""
+    if not is_elsewhere(settings):
+        return folder
+    return LabPaths.of(folder, str(home(environ))).folder(folder)
+
+
 def with_lab_env(
     submissions: Sequence[Submission], settings: Settings, environ: Mapping[str, str]
 ) -> list[Submission]:

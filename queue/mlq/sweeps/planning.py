@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
     Args:
         command: as typed, `{lr}` in the place of a parameter; for a shell, `/bin/sh -c TEXT`. None
             at all if the table has a column `command`: one line for the shell in each row.
-        folder: the folder that the jobs run in.
+        folder: the folder that the jobs run in, as the machines of the lab know it.
         env: the variables that their user sets for them.
         name: of the sweep; "" takes the script's.
         params: name and values, in the notation of `mlq.sweeps.values`, or as a list.

@@ -9,7 +9,7 @@ from git_projects import write
 from installation import private_settings
 
 from mlq.errors import InvalidInputError
-from mlq.submit.in_lab import LabPaths, is_elsewhere, with_lab_env
+from mlq.submit.in_lab import LabPaths, folder_there, is_elsewhere, with_lab_env
 from mlq.submit.submission import Submission
 
 LIVE = '[tool.mlq]\nlive = "/vol/me/p/"\n'
@@ -89,3 +89,12 @@ def test_a_root_that_is_mounted_is_here(tmp_path: Path) -> None:
     assert not is_elsewhere(far._replace(queue_host=os.uname().nodename))
     write(settings.root, {"queue.json": "{}"})
     assert not is_elsewhere(far)
+
+
+def test_members_of_sweeps_are_known_by_the_folder_in_the_lab(project: Path) -> None:
+    write(project, {"pyproject.toml": LIVE})
+    settings, folder = private_settings(project.parent), f"{project}/sub"
+    environ = {"HOME": "/home/me"}
+    assert folder_there(folder, settings, environ) == folder
+    far = settings._replace(queue_host="me@far")
+    assert folder_there(folder, far, environ) == "/vol/me/p/sub"
