@@ -75,7 +75,7 @@ class JobToRestore(NamedTuple):
             "id": self.id,
             "order": self.order,
             "class": self.job_class,
-            "name": self.name,
+            "name": "" if member else self.name,  # a sweep is found by its own
             "state": self.state,
             "template": template.digest if template else "",
             "fields": [part for pair in fields.items() for part in pair],

@@ -7,13 +7,13 @@ place in line behind all that was there before. Jobs that come after others of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mlq.copies.copy_format import CopiedJob
 from mlq.errors import ServerError, SignatureError
-from mlq.ids import is_job_id, order_key
+from mlq.ids import is_job_id, order_key, place_in_line
 from mlq.jobs.lifecycle import State
 from mlq.jobs.signing import sign
 from mlq.lenient import text_of
@@ -57,11 +57,12 @@ def renumber(
             restoring.drop(store, old)
         else:
             jobs.append(job)
-    first = store.reserve_numbers(len(jobs)) if jobs else 0
-    for number, there in enumerate(jobs, first):
+    numbers = _new_numbers(store, [job.id for job in jobs], new_ids)
+    for there in jobs:
         old = there.id
+        number, member, index = old.partition("_")
         try:
-            new = _renumbered(there, str(number), key, new_ids)
+            new = _renumbered(there, f"{numbers[number]}{member}{index}", key, new_ids)
         except SignatureError as error:
             tell(f"job {old}, enqueued meanwhile, is left out: {error.why}")
             continue
@@ -69,6 +70,15 @@ def renumber(
         new_ids[old] = new.id
     restoring.renumbered(store)
     return new_ids
+
+
+def _new_numbers(store: Store, ids: Sequence[str], new_ids: Mapping[str, str]) -> dict[str, str]:
+    """Return old number -> new number; a sweep stays together, also one that is renumbered half."""
+    known = {old.partition("_")[0]: new.partition("_")[0] for old, new in new_ids.items()}
+    numbers = [one.partition("_")[0] for one in ids]
+    left = list(dict.fromkeys(one for one in numbers if one not in known))
+    first = store.reserve_numbers(len(left)) if left else 0
+    return known | {old: str(new) for new, old in enumerate(left, first)}
 
 
 def _read(store: Store, job_id: str) -> CopiedJob:
@@ -96,10 +106,11 @@ def _renumbered(
     flat = job_fields(SignedJob(spec, text, sign(key, text.encode())))
     fields |= dict(zip(map(str, flat[::2]), flat[1::2], strict=True))
     ended_s = seconds(fields.get("ended_at"))
+    origin = str(fields.pop("origin", spec.job_class.name))
     return JobToRestore(
         id=new_id,
-        order=float(new_id),
-        job_class=str(fields.pop("origin", spec.job_class.name)),
+        order=place_in_line(new_id),
+        job_class=spec.job_class.name if spec.member else origin,
         name=spec.name,
         state=state,
         fields=fields,
