@@ -20,10 +20,12 @@ from mlq.settings.load import load
 from mlq.store.replies import Claim
 from mlq.submit.batch import check_all, sign_all
 from mlq.submit.submission import Caller, Submission
+from mlq_worker.agent import orders
 from mlq_worker.agent.admission import Claimed, admit
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
-from mlq_worker.agent.orders import order, read_spec
+from mlq_worker.agent.orders import read_spec
+from mlq_worker.ipc.values import to_json
 from mlq_worker.probes.machine import Limits
 from mlq_worker.startup.sitecustomize import pairs_of
 
@@ -205,6 +207,12 @@ def test_what_is_no_json_function_is_refused_never_unpickled(
 
 
 # --- what it gets -------------------------------------------------------------------------------
+
+
+def order(*of: Any) -> dict[str, Any]:
+    """Return the order as it is sent."""
+    made: dict[str, Any] = json.loads(json.dumps(to_json(orders.order(*of))))
+    return made
 
 
 def ordered(

@@ -14,6 +14,7 @@ from mlq_worker.agent.copying import CopierAction, TakeCopierRole
 from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.reaper import RoleAction, WatchBeats
+from mlq_worker.ipc.values import Outcome
 
 # --- with the supervisor, or in the worker's own memory: they need no queue ----------------------
 
@@ -38,7 +39,7 @@ class Stop:
     """Tell the supervisor to end attempts."""
 
     attempts: tuple[Attempt, ...]
-    outcome: str
+    outcome: Outcome
     reason: str
 
 

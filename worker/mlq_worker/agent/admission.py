@@ -26,6 +26,7 @@ from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.orders import order, read_spec
 from mlq_worker.agent.outcomes import History, refusal
+from mlq_worker.ipc.values import Order
 from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Admitted:
     """
 
     attempts: tuple[LocalAttempt, ...]
-    orders: tuple[Mapping[str, Any], ...]
+    orders: tuple[Order, ...]
     refused: tuple[Move, ...]
     width: int | None = None
 

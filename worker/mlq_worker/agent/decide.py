@@ -61,6 +61,7 @@ from mlq_worker.agent.reaper import (
     sightings,
     verdict_moves,
 )
+from mlq_worker.ipc.values import Outcome
 
 # Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.
 _NOTES = {
@@ -151,7 +152,7 @@ def _stop(facts: Facts) -> list[Action]:
     return []
 
 
-def _stop_action(attempts: Iterable[LocalAttempt], outcome: str, reason: str) -> Stop:
+def _stop_action(attempts: Iterable[LocalAttempt], outcome: Outcome, reason: str) -> Stop:
     return Stop(tuple(one.attempt for one in attempts), outcome, reason)
 
 

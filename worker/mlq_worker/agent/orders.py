@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import sys
 import zlib
-from typing import Any
 
 from mlq.errors import SignatureError
 from mlq.files.layout import Layout
 from mlq.files.strict_files import JOB_BYTES
 from mlq.ids import is_valid_id
+from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import needs_of
 from mlq.jobs.placement import GpuOffer
 from mlq.jobs.request import JobClass
@@ -28,8 +28,7 @@ from mlq.store.templates import is_short
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copied_code import start_folder
 from mlq_worker.agent.job_environment import environment
-from mlq_worker.agent.prefetch import NOT_PREFETCHED, order_fields
-from mlq_worker.ipc.values import CodeOrder, Copied
+from mlq_worker.ipc.values import CodeOrder, Copied, Order, StopSignal
 
 
 def read_spec(
@@ -114,7 +113,7 @@ def order(
     context: MachineContext,
     gpus: tuple[GpuOffer, ...],
     width: int | None = None,
-) -> dict[str, Any]:
+) -> Order:
     """Return the supervisor's order for a claimed, verified job.
 
     Args:
@@ -132,30 +131,32 @@ def order(
     text = claim.spec or spec.canonical()
     by_number = context.settings.cuda_devices == "index"
     devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
-    return {
-        "id": claim.id,
-        "attempt": claim.attempt,
-        "mark": mark,
-        "argv": argv,
-        "env": environment(claim, spec, context.login, folder, mark, devices),
-        "secrets": spec.secrets,
-        "cwd": start_folder(spec, folder),
-        "python_env": spec.python_env,
-        "called": spec.argv[0] if spec.program else "",
-        "job_dir": folder.path,
-        "job_json": _job_json(text, claim.signature, spec),
-        "time_limit_s": spec.time_limit_s,
-        **_code(spec, context.settings),
-        **stopping(spec, context.settings),
-        **(NOT_PREFETCHED if width is None else order_fields(claim.class_name, width)),
-        "tag": {
+    grace_s = context.settings.stop_grace_s if spec.grace_s is None else spec.grace_s
+    return Order(
+        AttemptId(claim.id, claim.attempt),
+        mark,
+        tuple(argv),
+        environment(claim, spec, context.login, folder, mark, devices),
+        start_folder(spec, folder),
+        folder.path,
+        _job_json(text, claim.signature, spec),
+        spec.time_limit_s,
+        grace_s,
+        lane=None if width is None else claim.class_name,
+        width=width or 0,
+        tag={
             "class": claim.class_name,
             "signature": claim.signature,
             "gpu_uuids": [gpu.uuid for gpu in gpus],
             "returns": spec.function is not None,
             "needs": needs_of(spec),
         },
-    }
+        python_env=spec.python_env,
+        called=spec.argv[0] if spec.program else "",
+        secrets=spec.secrets,
+        signal=_signal(spec),
+        code=_code(spec, context.settings),
+    )
 
 
 def _job_json(text: str, signature: str, spec: JobSpec) -> str:
@@ -164,26 +165,19 @@ def _job_json(text: str, signature: str, spec: JobSpec) -> str:
     return f'{{"spec": {text},\n "signature": {json.dumps(signature)}{params}}}\n'
 
 
-def _code(spec: JobSpec, settings: Settings) -> dict[str, Any]:
-    """Return the field of an order that says of which code the job runs a copy."""
+def _signal(spec: JobSpec) -> StopSignal | None:
+    """Return the signal that the job's user asked for; None if there is none."""
+    if not spec.signal:
+        return None
+    asked = read_stop_signal(spec.signal)
+    return StopSignal(asked.number, asked.ahead_s, asked.first_only)
+
+
+def _code(spec: JobSpec, settings: Settings) -> CodeOrder | None:
+    """Return of which code the job runs a copy; None if it runs in the live folder."""
     if spec.code is None:
-        return {}
+        return None
     projects = tuple(
         Copied(one.pack, one.links, one.project) for one in (spec.code, *spec.code.also)
     )
-    return {"code": CodeOrder(projects, spec.code.subfolder, str(settings.cache_dir)).as_json()}
-
-
-def stopping(spec: JobSpec, settings: Settings) -> dict[str, Any]:
-    """Return the fields of an order that say how the job is stopped."""
-    fields: dict[str, Any] = {
-        "stop_grace_s": settings.stop_grace_s if spec.grace_s is None else spec.grace_s
-    }
-    if spec.signal:
-        asked = read_stop_signal(spec.signal)
-        fields["signal"] = {
-            "number": asked.number,
-            "ahead_s": asked.ahead_s,
-            "first_only": asked.first_only,
-        }
-    return fields
+    return CodeOrder(projects, spec.code.subfolder, str(settings.cache_dir))

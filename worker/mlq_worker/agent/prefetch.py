@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import AttemptResult
@@ -140,12 +139,3 @@ def stalled(active: Iterable[LocalAttempt], now_s: float) -> list[LocalAttempt]:
     another machine, or in their place in the queue.
     """
     return [one for one in waiting(active) if now_s - one.started_s > STALLED_S]
-
-
-def order_fields(class_name: str, width: int) -> dict[str, Any]:
-    """Return the fields of an order by which supervisor and launcher know a short job."""
-    return {"lane": class_name, "width": width}
-
-
-NOT_PREFETCHED: dict[str, Any] = {"lane": None, "width": 0}
-"""The same fields of any other job."""

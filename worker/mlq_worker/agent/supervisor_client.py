@@ -19,7 +19,7 @@ from mlq.errors import SupervisorError
 from mlq.files.kernel_names import connect
 from mlq.files.layout import last_line
 from mlq_worker.ipc.channel import Channel, Message
-from mlq_worker.ipc.messages import PROTOCOL
+from mlq_worker.ipc.messages import PROTOCOL, Hello
 from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.procfs import MARK_VARIABLE
 from mlq_worker.ipc.residence import ALREADY_RUNNING, LOG_NAME, SOCKET_NAME, door_name
@@ -131,7 +131,7 @@ def _connect(options: Options, give_up_at: float) -> SupervisorLink | None:
     if connection is None:
         return None
     channel = Channel(connection)
-    channel.send({"op": "hello", "protocol": PROTOCOL})
+    channel.send(Hello().to_json())
     while not channel.closed and time.monotonic() < give_up_at:
         select.select([channel], [], [], max(0.0, give_up_at - time.monotonic()))
         events = channel.receive()

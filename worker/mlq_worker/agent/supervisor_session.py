@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlq.errors import SupervisorError
+from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.placement import Offer
 from mlq.store.replies import Attempt, Renewal
@@ -22,7 +23,17 @@ from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.supervisor_client import SupervisorLink
-from mlq_worker.ipc.messages import CODE
+from mlq_worker.ipc.messages import (
+    CODE,
+    Confirm,
+    Forget,
+    Shutdown,
+    Start,
+    Stop,
+    WorkerMessage,
+    attempt_ids,
+)
+from mlq_worker.ipc.values import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -73,34 +84,31 @@ class SupervisorSession:
             self.attempts.add(local)
         if admitted.width is not None:
             self.attempts.prefetch.set_width(admitted.attempts[0].class_name, admitted.width)
-        self._send({"op": "start", "at": claimed_s, "orders": admitted.orders})
+        self._send(Start(admitted.orders, claimed_s))
 
     def confirm(self, renewal: Renewal, sent_s: float) -> None:
         """Pass on what a renewal sent at `sent_s` found."""
-        message = {"op": "confirm", "at": sent_s, "alive": renewal.alive, "lost": renewal.lost}
-        # An older supervisor does not know the last word, and passes over it.
-        self._send({**message, "displaced": renewal.holder is not None})
+        alive, lost = attempt_ids(renewal.alive), attempt_ids(renewal.lost)
+        self._send(Confirm(sent_s, alive, lost, displaced=renewal.holder is not None))
         if self._is_to_be_replaced:
-            self._send({"op": "shutdown"})
+            self._send(Shutdown())
 
-    def stop(self, attempts: Iterable[Attempt], outcome: str, reason: str) -> None:
+    def stop(self, attempts: Iterable[Attempt], outcome: Outcome, reason: str) -> None:
         """End attempts; their ends are heard like any other."""
         for job_id, number in attempts:
             self.attempts.by_key[job_id, number].stopping = True
-            message = {"op": "stop", "id": job_id, "attempt": number}
-            self._send({**message, "outcome": outcome, "reason": reason})
+            self._send(Stop(AttemptId(job_id, number), outcome, reason))
 
     def forget(self, attempts: Sequence[Attempt], over: Collection[Attempt] = ()) -> None:
         """Drop attempts whose end the queue has; the jobs of those in `over` ended for good."""
         self.attempts.drop(attempts)
-        # An older supervisor does not know the last word, and passes over it.
-        self._send({"op": "forget", "attempts": attempts, "over": list(over)})
+        self._send(Forget(attempt_ids(attempts), frozenset(attempt_ids(over))))
 
     def hang_up(self) -> None:
         """Hang up; a supervisor that holds nothing has no more to do."""
         if self.link is not None:
             if not self.attempts.by_key:
-                self._send({"op": "shutdown"})
+                self._send(Shutdown())
             self.link.close()
 
     @property
@@ -153,9 +161,9 @@ class SupervisorSession:
         held = _count(len(self.attempts.active()), "job")
         return f"{offer.machine}: {', '.join(parts)}; {held} held"
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: WorkerMessage) -> None:
         if self.link is not None:
-            self.link.send(message)
+            self.link.send(message.to_json())
 
     def _heard(self, message: Mapping[str, Any]) -> None:
         match message["event"]:

@@ -41,6 +41,10 @@ def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:
 class Hello:
     """A worker has come; it is answered by `Greeting`."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"op": "hello", "protocol": PROTOCOL}
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -48,6 +52,10 @@ class Start:
 
     orders: tuple[Order, ...]
     at: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"op": "start", "at": self.at, "orders": [to_json(one) for one in self.orders]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,12 @@ class Stop:
     attempt: AttemptId
     outcome: Outcome
     reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        job_id, number = self.attempt
+        end = {"outcome": self.outcome, "reason": self.reason}
+        return {"op": "stop", "id": job_id, "attempt": number, **end}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,11 @@ class Confirm:
     lost: tuple[AttemptId, ...]
     displaced: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent; an older supervisor passes over the last field."""
+        found = {"alive": self.alive, "lost": self.lost, "displaced": self.displaced}
+        return {"op": "confirm", "at": self.at, **found}
+
 
 @dataclass(frozen=True, slots=True)
 class Forget:
@@ -79,10 +98,18 @@ class Forget:
     attempts: tuple[AttemptId, ...]
     over: frozenset[AttemptId] = frozenset()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent; an older supervisor passes over the last field."""
+        return {"op": "forget", "attempts": self.attempts, "over": sorted(self.over)}
+
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
     """Leave when nothing is held."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"op": "shutdown"}
 
 
 WorkerMessage = Hello | Start | Stop | Confirm | Forget | Shutdown
