@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mlq.api.environment import environments_of
 from mlq.store.templates import Raw, whole_specs
 from mlq.submit.secrecy import given
 from mlq_cli.choosing import check_choice, chosen
@@ -33,12 +34,16 @@ def run(args: argparse.Namespace) -> int:
     specs = whole_specs(queue.store.client, raws)
     found = {raw.id: given(spec) for raw, spec in zip(raws, specs, strict=True)}
     variables = {job.id: found.get(job.id) or given("") for job in jobs}
+    environments = environments_of(queue.layout, {job.id: job.attempt for job in jobs})
     if args.json:
-        print_json(job.as_json() | variables[job.id].as_json() for job in jobs)
+        print_json(
+            job.as_json() | variables[job.id].as_json() | {"environment": environments.get(job.id)}
+            for job in jobs
+        )
         return 0
     now, style = local_now(), out_style()
     for number, job in enumerate(jobs):
         log = str(queue.layout.log_file(job.id, job.attempt)) if job.attempt else ""
-        lines = details(job, variables[job.id], log, now, style)
+        lines = details(job, variables[job.id], log, now, style, environments.get(job.id))
         print_painted([*([""] if number else []), *lines])
     return 0

@@ -19,7 +19,14 @@ _LABEL_WIDTH = 11
 _COMMIT_DIGITS = _PACK_DIGITS = 12
 
 
-def details(job: JobView, variables: Given, log: str, now: datetime, style: Style) -> list[str]:
+def details(
+    job: JobView,
+    variables: Given,
+    log: str,
+    now: datetime,
+    style: Style,
+    environment: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Return everything worth knowing about one job, a line each.
 
     Args:
@@ -28,6 +35,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         log: where the log of its last attempt lies, or "".
         now: the present, in the zone to show.
         style: how to render.
+        environment: that of its last attempt, as the machine noted it; None if that is not known.
     """
     title = clean(f"{job.id} {job.name}").rstrip()
     state = state_of(job)
@@ -37,6 +45,7 @@ def details(job: JobView, variables: Given, log: str, now: datetime, style: Styl
         "command": job.command,
         "program": variables.program,
         "code": _code(variables.code),
+        "python": _python(environment or {}),
         "asks for": _in_words(job),
         "used": _used(job),
         "to stop": _stopping(job),
@@ -71,6 +80,17 @@ def _code(code: Mapping[str, Any]) -> str:
     changed = ", and what was not committed" if code["dirty"] else ""
     of_git = f"commit {commit}{branch}{changed}" if commit else "in no commit"
     return f"{code['pack'][:_PACK_DIGITS]} of {code['project']}: {of_git}"
+
+
+def _python(environment: Mapping[str, Any]) -> str:
+    if not environment:
+        return ""
+    names = ("python", "kind", "prefix")
+    version, kind, prefix = (str(environment.get(name, "")) for name in names)
+    installed = environment.get("distributions")
+    number = len(installed) if isinstance(installed, dict) else 0
+    of = f"{kind or 'environment'} {prefix}"
+    return f"{version}, {of}: {count(number, 'distribution')}".removeprefix(", ")
 
 
 def _captured(variables: Given) -> str:

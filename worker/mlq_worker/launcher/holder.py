@@ -28,8 +28,8 @@ class Holder(NamedTuple):
     boot_id: str
     supervisor_id: str
 
-    def note(self, attempt_dir: str) -> None:
-        """Leave the note beside an attempt.
+    def note(self, attempt_dir: str, environment: str = "") -> None:
+        """Leave the note beside an attempt; `environment` is the name of that one's record.
 
         Neither flushed nor renamed into place: it costs each start, and who finds half of it knows
         no less than who finds none.
@@ -40,7 +40,8 @@ class Holder(NamedTuple):
         with suppress(FileExistsError):
             file = os.open(f"{attempt_dir}/{_NAME}", _NEW, 0o600)
             try:
-                os.write(file, json.dumps(self._asdict()).encode())
+                more = {"environment": environment} if environment else {}
+                os.write(file, json.dumps({**self._asdict(), **more}).encode())
             finally:
                 os.close(file)
 

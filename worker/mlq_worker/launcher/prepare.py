@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mlq.files.layout import Layout, write_atomically
@@ -22,6 +23,7 @@ from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.values import Order, Outcome
 from mlq_worker.launcher import shared_memory
 from mlq_worker.launcher.activation import Activation, activation_of
+from mlq_worker.launcher.environments import Environments
 from mlq_worker.launcher.holder import Holder, last_attempt, whose
 from mlq_worker.launcher.lookup import (
     NOT_USABLE,
@@ -81,6 +83,7 @@ class Preparation:
         last_look: LastLook | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._environments = Environments()
         self._workspaces = Workspaces(note, holder.boot_id)
         self._layout, self._holder, self._last_look = layout, holder, last_look
         self._again: set[AttemptId] = set()
@@ -98,7 +101,9 @@ class Preparation:
         self._again.discard(order.attempt)
         try:
             with pinned(self._layout, self._last_look) as root:
-                log = _open_log(order, root, self._holder, again=again)
+                environment = self._environments.record(order.python_env, root)
+                note = partial(self._holder.note, environment=environment)
+                log = _open_log(order, root, note, again=again)
                 self._fill(order, root, log)
         except Failure as failure:
             return failure
@@ -183,7 +188,7 @@ def _with_command(
         return Failure("unstartable", NOT_USABLE, f"cannot start: {error}")
 
 
-def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int:
+def _open_log(order: Order, root: Layout, note: Callable[[str], None], *, again: bool) -> int:
     """Make what an attempt needs below the pinned root; raises Failure if it is not its own."""
     folder, attempt = root.folder(order.attempt.job_id), order.attempt.number
     is_new = _make_job_folder(folder.path)
@@ -194,7 +199,7 @@ def _open_log(order: Order, root: Layout, holder: Holder, *, again: bool) -> int
     attempt_dir = folder.attempt_dir(attempt)
     for path in (folder.attempts_dir, attempt_dir, folder.checkpoint_dir, folder.output_dir):
         make_private_dirs(path)
-    holder.note(attempt_dir)
+    note(attempt_dir)
     return os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
 
 
