@@ -60,7 +60,7 @@ class _Followed:
             self._copy.go_on(files)
 
     def finish(self) -> None:
-        """The job has ended."""
+        """Note that the job has ended."""
         self._sink.finish()
 
 

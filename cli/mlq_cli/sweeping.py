@@ -82,7 +82,7 @@ def read_sweep(
 def enqueue_sweep(
     typed: Typed, submission: Submission, args: argparse.Namespace, finish: Finish
 ) -> int:
-    """Enqueue a sweep, or show it; returns the exit code.
+    """Enqueue a sweep, or show it; return the exit code.
 
     Args:
         typed: the sweep.

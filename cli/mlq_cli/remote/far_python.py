@@ -32,7 +32,7 @@ _SCRIPT = (
 
 
 def start_program(open_shell: Open, root: str, host: str, text: bytes) -> tuple[FarShell, Any]:
-    """Start a program there; returns it and the first line that it says.
+    """Start a program there; return it and the first line that it says.
 
     Args:
         open_shell: starts a command there (`mlq_cli.remote.far_shell.open_far_shell`).
@@ -90,7 +90,7 @@ def program_text(modules: Sequence[str], call: str) -> bytes:
 
 
 def line(shell: FarShell) -> dict[str, Any]:
-    """Return the next line that the program says; raises one of `BROKEN` if there is none."""
+    """Return the next line that the program says; raise one of `BROKEN` if there is none."""
     found = shell.stdout.readline()
     if not found.endswith(b"\n"):
         raise EOFError
@@ -101,7 +101,7 @@ def line(shell: FarShell) -> dict[str, Any]:
 
 
 def exactly(shell: FarShell, length: int) -> bytes:
-    """Return so many bytes that the program writes; raises EOFError if there are fewer."""
+    """Return so many bytes that the program writes; raise EOFError if there are fewer."""
     data = shell.stdout.read(length)
     if len(data) != length:
         raise EOFError

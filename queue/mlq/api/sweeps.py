@@ -121,7 +121,7 @@ class SweepOptions(NamedTuple):
     max_fails: int | None = None
 
     def check(self) -> None:
-        """Check them; raises InvalidInputError."""
+        """Check them; raise InvalidInputError."""
         if self.again not in AGAIN:
             raise InvalidInputError(
                 f"--again {self.again} is not known", fix="--again code, or --again all"

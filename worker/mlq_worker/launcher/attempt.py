@@ -52,7 +52,7 @@ class LaunchedAttempt:
         return self.result
 
     def failed_soon(self, now_at: float) -> bool:
-        """Whether it runs a copy of its code and has not run for long, at this boot time."""
+        """Return whether it runs a copy of its code and has not run for long, at this boot time."""
         started = self.started
         return self.order.code is not None and started is not None and now_at < started.at + SOON_S
 

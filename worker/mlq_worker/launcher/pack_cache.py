@@ -172,7 +172,7 @@ def _error(name: str, found: Missing) -> PackError:
 
 
 def _own_folder(cache_dir: str) -> str:
-    """Return the folder of packs, made if it is missing; raises OSError if it is not ours alone."""
+    """Return the folder of packs, made if it is missing; raise OSError if it is not ours alone."""
     folder = cache_dir
     for one in (cache_dir, f"{cache_dir}/packs"):
         folder = one
