@@ -251,6 +251,29 @@ def test_a_job_cannot_lead_the_writer_or_the_remover_elsewhere(
     assert contents(elsewhere) == {"deep/model.py": FILES["pkg/deep/model.py"]}
 
 
+@pytest.mark.parametrize("what", ["work", "code"])
+def test_the_live_project_is_safe_from_a_job_that_links_to_it(machine: Machine, what: str) -> None:
+    pack = machine.pack()
+    work = machine.started(pack, pack)
+    live = machine.project / "1"
+    for folder in (machine.project, live):
+        for path, data in FILES.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+    before = contents(machine.project)
+    place = work.parent / what
+    place.rename(work.parent / "moved")
+    if what == "code":
+        (work.parent / "moved" / "1.json").rename(machine.project / "1.json")
+        before = contents(machine.project)
+    place.symlink_to(machine.project)
+    machine.tidy()
+    machine.started(pack, pack, attempt=2)
+    after = contents(machine.project)
+    assert after | {"1.json": b""} == before | {"1.json": b""}
+    assert contents(work) == FILES
+
+
 @pytest.mark.parametrize(
     ("files", "why"),
     [

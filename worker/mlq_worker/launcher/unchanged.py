@@ -58,6 +58,8 @@ def remove_unchanged(tree: Tree, folder: str) -> None:
     Raises:
         OSError: of the disk.
     """
+    if not _is_folder(folder) or not _is_folder(os.path.dirname(folder)):  # noqa: PTH120 - text
+        return  # the job has put a link in its place, perhaps to the live project
     removed: list[str] = []
     is_plain = _Plain(folder)
 
@@ -93,16 +95,19 @@ class _Plain:
 
     def __call__(self, path: str) -> bool:
         if path not in self._known:
-            try:
-                found = os.lstat(f"{self._folder}/{path}").st_mode
-            except OSError:
-                found = 0
-            self._known[path] = stat.S_ISDIR(found)
+            self._known[path] = _is_folder(f"{self._folder}/{path}")
         return self._known[path]
 
     def above(self, path: str) -> bool:
         """Return whether all above a path are folders."""
         return all(self(one) for one in above(path))
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _has_content(path: str, file: PackedFile) -> bool:

@@ -97,6 +97,9 @@ class Workspaces:
             return
         self._cache_dir = code.cache_dir
         job = root.folder(order.attempt.job_id)
+        for place in (job.work_dir, os.path.dirname(job.beside_dir(1))):  # noqa: PTH120 - text
+            if os.path.islink(place):  # noqa: PTH114 - the job has put it there: not through it
+                os.unlink(place)  # noqa: PTH108 - speed
         for number, copied in enumerate(code.projects):
             folder = _folder(job, number)
             try:
@@ -201,10 +204,6 @@ def _made(folder: str) -> bool:
     try:
         os.mkdir(folder, 0o700)  # noqa: PTH102 - speed
     except FileExistsError:
-        if os.path.islink(folder):  # noqa: PTH114 - the job has put it there: not through it
-            os.unlink(folder)  # noqa: PTH108 - speed
-            os.mkdir(folder, 0o700)  # noqa: PTH102 - speed
-            return True
         return False
     except FileNotFoundError:
         make_private_dirs(folder)
