@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from mlq.errors import MlqError
@@ -21,7 +20,7 @@ _DAY_S = 86400
 
 
 def complete_jobs(prefix: str, **_context: Any) -> list[str]:
-    """Return ids and names of jobs that begin like this: those `mlq ls` would show."""
+    """Return ids and names of jobs and sweeps that begin like this: those `mlq ls` would show."""
     before, comma, begun = prefix.rpartition(",")
     try:
         words = [word for word in _job_words() if word.startswith(begun)]
@@ -44,9 +43,10 @@ def _job_words() -> Iterator[str]:
     from mlq_cli.render.clean import clean
 
     store = open_store(load(os.environ).settings, timeout_s=_ANSWER_S)
-    for index, from_score in (("unended", 0.0), ("ended", time.time() - _DAY_S)):
-        pages = store.reads.pages(("status", "mlq_name"), index, from_score)
-        for job_id, _state, name in islice((row for page in pages for row in page), _MOST):
-            yield from (job_id,) if is_valid_id(job_id) else ()
-            if name and clean(name) == name:
-                yield name
+    seen = store.reads.glance(("status", "mlq_name"), time.time() - _DAY_S, _MOST)
+    found = [(str(one.number), one.name) for one in seen.sweeps]
+    found += [(job_id, name) for job_id, _state, name in seen.rows]
+    for job_id, name in found[: 2 * _MOST]:
+        yield from (job_id,) if is_valid_id(job_id) else ()
+        if name and clean(name) == name:
+            yield name

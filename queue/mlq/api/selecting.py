@@ -39,7 +39,7 @@ def select(
         store: the queue.
         typed: ids, ranges, names, globs; none with `states`: all jobs in these.
         states: only jobs in one of these; none: in any.
-        eligible: globs mean only jobs in these states, unless `states` says which.
+        eligible: globs and sweeps mean only jobs in these states, unless `states` says which.
         tell: hears which job a name means that was used several times.
 
     Raises:
@@ -55,7 +55,7 @@ def select(
         return found
     ids: dict[str, None] = {}
     for word in words:
-        meant = _meant(store, word, tell)
+        meant = _meant(store, word, states or eligible, tell)
         if meant is None:
             meant = list(_sifted(store, word, states or eligible))
             if not meant:
@@ -156,8 +156,12 @@ def _was(state: str) -> str:
     return "was canceled" if state == State.CANCELED else state
 
 
-def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | None:
+def _meant(
+    store: Store, word: str, states: Collection[str], tell: Callable[[str], None]
+) -> list[str] | None:
     """Return what a word means by id or name; None if it is a glob.
+
+    Of a sweep it is the members in these states.
 
     Raises:
         JobNotFoundError: it means no job.
@@ -177,7 +181,14 @@ def _meant(store: Store, word: str, tell: Callable[[str], None]) -> list[str] | 
     latest, of = store.reads.latest_named(choice.name)
     sweep = next(iter(store.reads.sweeps([choice.name])), None)
     if sweep and (not latest or sweep.number > order_key(latest)[0]):
-        return _members(store, sweep.number)
+        found = _members(store, sweep.number, states)
+        if not found:
+            raise JobNotFoundError(
+                f"no member of sweep {sweep.number} {sweep.name}"
+                + (f" is {' or '.join(sorted(states))}" if states else ""),
+                fix=f"`mlq ls {sweep.number}` lists them",
+            )
+        return found
     if latest and of > 1:
         # What is not printable cannot be typed, and its brackets would tear a sequence apart.
         every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
@@ -201,9 +212,13 @@ def sweep_meant(store: Store, typed: Sequence[str]) -> SweepSeen | None:
     return sweep if not latest or sweep.number > order_key(latest)[0] else None
 
 
-def _members(store: Store, number: int) -> list[str]:
-    ids = store.reads.members(number)
-    return [row[0] for row in store.reads.rows(("status",), ids)]
+def _members(store: Store, number: int, states: Collection[str] = ()) -> list[str]:
+    rows = store.reads.rows(("status", "mlq_held"), store.reads.members(number))
+    return [
+        job_id
+        for job_id, state, held in rows
+        if not states or state in states or (held and HELD in states)
+    ]
 
 
 def _unknown(word: str) -> JobNotFoundError:
