@@ -8,7 +8,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import command, copying, gateway, idle, noop, queueing, report, scale, snapshot
+from bench import (
+    command,
+    copying,
+    gateway,
+    idle,
+    noop,
+    queueing,
+    report,
+    scale,
+    snapshot,
+    sweeping,
+)
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -19,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, command, snapshot, copy, gateway or idle",
+        help="noop, enqueue, claim, scale, sweep, command, snapshot, copy, gateway or idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -37,6 +48,7 @@ def main() -> None:
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),
         "scale": ("Many jobs at once", lambda: scale.measure([n for n in sizes if n <= 100_000])),
+        "sweep": ("A large sweep", lambda: sweeping.measure(5 * args.rounds)),
         "noop": (
             f"{args.jobs:,} no-op jobs, two slots",
             lambda: noop.measure(args.jobs, args.rounds, with_peers=not args.no_peers),
