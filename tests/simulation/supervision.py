@@ -74,6 +74,7 @@ class SimLauncher:
             SimKeepers(machine, self.pid),  # type: ignore[arg-type]
             self.pool,  # type: ignore[arg-type]
             self.pool,  # type: ignore[arg-type]
+            self.pool,  # type: ignore[arg-type]
             SimFiles(layout, Holder(*place, supervisor.supervisor_id), machine, supervisor.nfs),
             NoAftermath(),  # type: ignore[arg-type]
         )

@@ -34,6 +34,7 @@ from mlq.jobs.explain import (
     judge,
 )
 from mlq.jobs.machine_state import Lack, MachineState
+from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.placement import GpuOffer, NameMismatch, Offer, Resource, RunningAttempt, Short
 from mlq.jobs.request import Request
 from mlq.jobs.reservations import Contender
@@ -171,6 +172,12 @@ def test_what_is_missing_keeps_a_job_away_only_if_another_machine_may_have_it() 
     assert reasons(SMALL, without, job=job) == ()
     assert reasons(SMALL, without, replace(LAB01, lacks=(lack,)), job=job) == ()
     assert reasons(SMALL, without, LAB01) == ()
+
+
+def test_what_a_supervisor_cannot_do_keeps_a_job_away_from_the_only_machine_too() -> None:
+    lack = Lack(COPIES_CODE, "an old supervisor")
+    job = AskedJob(Contender("7", 0, SMALL, needs=f"f1 {COPIES_CODE} c1"))
+    assert reasons(SMALL, replace(GPU07, lacks=(lack,)), job=job) == (Lacks(lack),)
 
 
 NOW, LATER, NEVER = (Judgement("gpu07", fits) for fits in (Fits.NOW, Fits.LATER, Fits.NEVER))

@@ -44,6 +44,7 @@ def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -
     poll.register(spawner.keepers, select.POLLIN)
     poll.register(spawner.pool, select.POLLIN)
     poll.register(spawner.copying, select.POLLIN)
+    poll.register(spawner.clearing, select.POLLIN)
     while not channel.closed:
         channel.watch(poll)
         wait_s = spawner.tick() - host.boottime()
@@ -56,6 +57,7 @@ def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -
             spawner.handle(Commands.from_json(message))
         spawner.pool.collect()
         spawner.copying.collect()
+        spawner.clearing.collect()
 
 
 def _drain(deaths: socket.socket) -> None:
@@ -106,6 +108,7 @@ def main() -> None:
         Keepers(host, options.runtime),
         Pool(_POOL_SIZE, host.boottime),
         Pool(_COPYING_SIZE, host.boottime),
+        Pool(1, host.boottime),
         RootFiles(
             layout, Holder(options.machine, options.boot_id, options.supervisor_id), host.note
         ),

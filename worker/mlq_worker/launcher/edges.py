@@ -1,6 +1,6 @@
 """Everything outside of itself that a launcher touches, given to it as one argument.
 
-What may hang in NFS is in `Files`: only the threads of `pool` and `copying` call it.
+What may hang in NFS is in `Files`: only the threads of the pools call it.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class Edges:
         keepers: how jobs are executed, and their ends heard.
         pool: threads for what may hang.
         copying: more of them, for what takes long: copies of code.
+        clearing: and for what nobody waits for: taking copies away.
         files: the results root.
         aftermath: what is to be said of attempts beside their results.
     """
@@ -88,5 +89,6 @@ class Edges:
     keepers: Keepers
     pool: Pool
     copying: Pool
+    clearing: Pool
     files: Files
     aftermath: Aftermath

@@ -46,7 +46,7 @@ class Spawner:
     def __init__(self, channel: Channel, place: tuple[str, str], edges: Edges) -> None:
         self._place, self._host, self._files = place, edges.host, edges.files
         self.keepers, self.pool, self._aftermath = edges.keepers, edges.pool, edges.aftermath
-        self.copying = edges.copying
+        self.copying, self.clearing = edges.copying, edges.clearing
         self._attempts: dict[AttemptId, LaunchedAttempt] = {}
         self._by_pid: dict[int, LaunchedAttempt] = {}
         self._lanes: Lanes[LaunchedAttempt] = Lanes()
@@ -72,7 +72,7 @@ class Spawner:
         for attempt_id in commands.forget:
             self._writer.forget(attempt_id)
         for attempt_id in commands.tidy:
-            self.copying.submit(partial(self._tidy, attempt_id))
+            self.clearing.submit(partial(self._tidy, attempt_id))
 
     def _tidy(self, attempt_id: AttemptId) -> Callable[[], None]:
         trouble = self._files.tidy(attempt_id)
@@ -277,7 +277,13 @@ class Spawner:
         """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
         due = min(self.clear(), self._writer.tick(now))  # first: they give the threads work
-        return min(due, self.pool.tick(now), self.copying.tick(now), self._send(now))
+        return min(
+            due,
+            self.pool.tick(now),
+            self.copying.tick(now),
+            self.clearing.tick(now),
+            self._send(now),
+        )
 
     def _send(self, now: float) -> float:
         # While there are jobs to go on with, news can wait a moment for more.
