@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import venv
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ def test_an_attempt_names_the_environment_that_it_had(tmp_path: Path) -> None:
     root.root.mkdir()
     venv.create(prefix, symlinks=True)
     (site_packages,) = prefix.glob("lib/python*/site-packages")
-    environments, holder = Environments(), Holder("m1", "b1", "s1")
+    hours = count(step=3600)
+    environments, holder = Environments(lambda: float(next(hours))), Holder("m1", "b1", "s1")
     for attempt, version in ((1, "1.0"), (2, "2.0"), (3, "2.0")):
         for one in site_packages.glob("mypkg*"):
             one.rmdir()

@@ -13,16 +13,17 @@ import hashlib
 import json
 import os
 import re
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.files.layout import Layout, write_atomically
 from mlq.files.paths import make_private_dirs
 
 _MOST_NAMES = 20_000
+_BELIEF_S = 1.0  # hundreds of short jobs may start in it
 _CONFIG_BYTES = 1 << 16
 # PEP 376 and 427; an egg's name may go on with a tag of Python.
 _INSTALLED = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
@@ -31,6 +32,14 @@ _VERSION = re.compile(r"^version(?:_info)?\s*=\s*(\S+)", re.MULTILINE)
 _UV = re.compile(r"^uv\s*=", re.MULTILINE)
 
 State = tuple[tuple[str, int], ...]
+
+
+class _Known(NamedTuple):
+    """An environment as it was looked at, the name of its record, and until when that is right."""
+
+    state: State
+    name: str
+    until_s: float
 
 
 def state_of(prefix: str) -> State:
@@ -60,11 +69,15 @@ def describe(prefix: str) -> dict[str, Any]:
 
 
 class Environments:
-    """The environments of one machine's attempts; may be used by several threads."""
+    """The environments of one machine's attempts; may be used by several threads.
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[State, str]] = {}
-        self._lock = threading.Lock()
+    Args:
+        clock: seconds that only run forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
 
     def record(self, prefix: str, root: Layout) -> str:
         """Return the name of an environment's record, written if it is new; "" if there is none.
@@ -75,11 +88,13 @@ class Environments:
         """
         if not prefix:
             return ""
+        known, now_s = self._known.get(prefix), self._clock()
+        if known is not None and now_s < known.until_s:
+            return known.name
         state = state_of(prefix)
-        with self._lock:
-            known = self._known.get(prefix)
-        if known is not None and known[0] == state:
-            return known[1]
+        if known is not None and known.state == state:
+            self._known[prefix] = known._replace(until_s=now_s + _BELIEF_S)
+            return known.name
         text = json.dumps(describe(prefix), sort_keys=True, indent=1).encode()
         name = hashlib.sha256(text).hexdigest()[:20]
         path = f"{root.root}/environments/{name}.json"
@@ -89,8 +104,7 @@ class Environments:
                 write_atomically(path, text, flush=False)
         except OSError:
             return ""
-        with self._lock:
-            self._known[prefix] = state, name
+        self._known[prefix] = _Known(state, name, now_s + _BELIEF_S)
         return name
 
 
