@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.code.editable import editable_folders, prefixes_of
-from mlq.code.keeping import Elsewhere, Keeper, KeptPack, Looker, Shelves
+from mlq.code.keeping import Elsewhere, Keeper, KeptPack, Looker
 from mlq.code.memory import Memory
 from mlq.code.project import is_too_much, project_of
 from mlq.code.rewrite import Rewriter
@@ -26,6 +26,7 @@ from mlq.jobs.spec import Code, Pack
 from mlq.settings.people import home
 from mlq.store import identity
 from mlq.submit.in_lab import LabPaths, is_elsewhere
+from mlq.submit.inherited import Inherited, inherited_code
 
 if TYPE_CHECKING:
     from mlq.jobs.spec import JobSpec
@@ -94,9 +95,9 @@ def with_code(
     """
     taker = Taker(str(home(environ)), settings.runtime_dir)
     far = elsewhere() if elsewhere and is_elsewhere(settings) and not dry else None
-    shelf = far.opened if far else partial(_shelf_here, settings, client)
-    keeper = Looker(taker) if dry else Keeper(taker, shelf)
-    projects = _Projects(settings, str(home(environ)), keeper, far)
+    here = partial(_shelf_here, settings, client)
+    keeper = Looker(taker) if dry else Keeper(taker, far.opened if far else here)
+    projects = _Projects(settings, environ, keeper, here, far)
     try:
         found = list(_each(checked, projects))
     finally:
@@ -128,9 +129,16 @@ class _Projects:
     """Takes the project of each folder once."""
 
     def __init__(
-        self, settings: Settings, home: str, keeper: Keeper | Looker, far: Elsewhere | None
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        keeper: Keeper | Looker,
+        open_here: Callable[[dict[str, list[Any]]], AbstractContextManager[Shelf]],
+        far: Elsewhere | None,
     ) -> None:
-        self._settings, self._home, self._keeper = settings, home, keeper
+        self._settings, self._environ, self._keeper = settings, environ, keeper
+        self._open_here = open_here
+        self._home = str(home(environ))
         self._is_here, self._far = not is_elsewhere(settings), far
         self._of_template: dict[tuple[int, str], Kept] = {}
         self._found: dict[_Asked, Kept] = {}
@@ -151,6 +159,8 @@ class _Projects:
 
     def _kept(self, asked: _Asked) -> Kept:
         live = Kept(None, asked.cwd, None)
+        if not asked.in_place and (inherited := inherited_code(self._environ, asked.cwd)):
+            return self._handed_down(inherited)
         paths = LabPaths.of(asked.cwd, self._home)
         said = paths.options.snapshot
         wanted = self._settings.snapshot if said is None else said
@@ -171,6 +181,21 @@ class _Projects:
             return live
         self.notes.append(kept.snapshot.note)
         return self._coded(kept, paths, asked.prefixes)
+
+    def _handed_down(self, inherited: Inherited) -> Kept:
+        """Return the code of a job whose pack is on the root, because another one runs it."""
+        code = inherited.code
+        with self._open_here({}) as shelf:
+            manifest = shelf.manifest(code.pack)
+            if manifest is None or not shelf.has(code.pack, code.links):
+                raise StorageError(
+                    "the code of this job is gone from the results root",
+                    why=f"{self._settings.root}/code/{code.pack}.tgz is not there, or damaged",
+                )
+        files = frozenset(one.path for one in manifest.files)
+        names = {inherited.work, os.path.realpath(inherited.work), code.project}
+        cwd = f"{code.project}/{code.subfolder}" if code.subfolder else code.project
+        return Kept(code, cwd, Rewriter(names, code.subfolder, files))
 
     def _check_there(self, far: Elsewhere, paths: LabPaths, python_env: str) -> None:
         """Make sure that the lab has what the job needs beside its code."""
@@ -234,9 +259,7 @@ def _is_of(main: Snapshot, folder: str) -> bool:
 
 
 @contextmanager
-def _shelf_here(
-    settings: Settings, client: Client, known: dict[str, list[Any]]
-) -> Iterator[Shelves]:
+def _shelf_here(settings: Settings, client: Client, known: dict[str, list[Any]]) -> Iterator[Shelf]:
     queue_id, known_root = identity.queue_and_root(client)
     with opened_root(settings.root, queue_id, known_root) as root:
         yield Shelf(root, known, time.time)

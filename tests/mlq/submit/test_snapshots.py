@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +297,23 @@ def test_one_that_cannot_be_taken_is_named(desk: Desk, editable: Path) -> None:
     assert code is not None
     assert code.also == ()
     assert f"{library} is installed editable, and is used live, not as now: " in desk.notes[0]
+
+
+def test_a_job_hands_its_code_down(desk: Desk, project: Path) -> None:
+    spec = desk.enqueue(project)
+    folder = desk.root / "jobs/1"
+    write(
+        folder, {"job.json": json.dumps({"spec": json.loads(spec.canonical())}), "work/sub/x": ""}
+    )
+    desk.environ["MLQ_JOB_FILE"] = str(folder / "job.json")
+    work = folder / "work"
+    below = desk.enqueue(work / "sub", "python", f"{work}/train.py", f"{work}/made.pt")
+    assert below.argv == ("python", "../train.py", f"{work}/made.pt")
+    assert (below.cwd, below.code) == (
+        f"{project}/sub",
+        replace(spec.code, subfolder="sub") if spec.code else None,
+    )
+    for path in (desk.root / "code").glob("*.tgz"):
+        path.unlink()
+    with pytest.raises(StorageError, match="the code of this job is gone"):
+        desk.enqueue(work)
