@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from mlq.code.keeping import Elsewhere
 from mlq.files.layout import Layout
 from mlq.settings.settings import Settings
 from mlq.store import identity
 from mlq.store.client import Client
 from mlq.submit.batch import Checked, check_all
 from mlq.submit.captured import Captured, capture, in_clear
-from mlq.submit.in_lab import is_elsewhere, with_lab_env
 from mlq.submit.secrets import chosen, keep
 from mlq.submit.submission import Caller, Submission
+
+if TYPE_CHECKING:
+    from mlq.code.keeping import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ def prepare(
     Raises:
         InvalidInputError: see `Submission.spec`.
     """
-    if is_elsewhere(settings):
-        submissions = with_lab_env(submissions, settings, environ)
+    if settings.is_remote:
+        from mlq.submit.in_lab import is_elsewhere, with_lab_env
+
+        if is_elsewhere(settings):
+            submissions = with_lab_env(submissions, settings, environ)
     captured = capture(environ)
     caller = Caller(environ, captured.env, settings.capture_env, key)
     checked = check_all(submissions, at, settings.default_mem_mib, caller, typed=typed)
