@@ -67,7 +67,8 @@ class MemberSigner:
         params = dict(member.params)
         of = Member(name=self._name, key=member.key, params=params)
         job_id = f"{self._number}_{index}"
-        spec = replace(like, id=job_id, argv=submission.argv, member=of)
+        spec = object.__new__(JobSpec)  # as `Submission.with_argv`
+        spec.__dict__.update(like.__dict__, id=job_id, argv=submission.argv, member=of)
         if id(like) not in self._templates:
             self._templates[id(like)] = like, template_of(spec.canonical())
         _, template = self._templates[id(like)]

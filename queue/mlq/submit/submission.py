@@ -141,7 +141,10 @@ class Submission:
 
     def with_argv(self, argv: tuple[str, ...]) -> Submission:
         """Return the same submission of another command."""
-        return replace(self, argv=argv)
+        # `replace` takes ten times as long, since it hands over each field.
+        made = object.__new__(Submission)
+        made.__dict__.update(self.__dict__, argv=argv)
+        return made
 
     def coming_after(self, parents: tuple[str, ...]) -> Submission:
         """Return the same submission, to come after these jobs."""
