@@ -37,6 +37,7 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
     began_s = time.monotonic()
     latest: dict[str, JobView] = {}
     left = list(ids)
+    told = False
     try:
         while True:
             latest.update((job.id, job) for job in queue.views(left))
@@ -45,6 +46,10 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
             waited_s = time.monotonic() - began_s
             if not left or waited_s >= timeout_s:
                 return jobs
+            if not told and all(latest[one].held for one in left):
+                told = True
+                clear()
+                say(f"all that is left is held: {latest[left[0]].held} (see: mlq release)")
             show(progress_line(jobs, waited_s))
             time.sleep(min(max(POLL_S, len(left) / _ASKED_A_SECOND), timeout_s - waited_s))
     except KeyboardInterrupt:

@@ -116,6 +116,13 @@ def test_wait_returns_when_all_have_ended(installation: Sandbox) -> None:
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
+def test_who_waits_for_what_is_held_is_told(installation: Sandbox) -> None:
+    installation.submit()
+    installation.ok("hold", "1", "--reason", "no data yet")
+    done = installation.run("wait", "1", "--timeout", "0.1s")
+    assert "mlq: all that is left is held: no data yet (see: mlq release)" in done.err
+
+
 def test_wait_tells_which_jobs_did_not_finish(installation: Sandbox) -> None:
     for number in range(8):
         installation.submit(name=f"lr-{number}")

@@ -15,6 +15,7 @@ from mlq.code.options import ProjectOptions, options_of
 from mlq.code.project import Project, project_of
 from mlq.errors import InvalidInputError
 from mlq.settings.people import home
+from mlq.submit.inherited import inherited_code
 from mlq.submit.programs import present_folder
 from mlq.submit.python_env import python_env_of
 
@@ -85,7 +86,12 @@ def is_elsewhere(settings: Settings) -> bool:
 
 
 def folder_there(folder: str, settings: Settings, environ: Mapping[str, str]) -> str:
-    """Return what a folder here is called in the lab, by which members of sweeps are known."""
+    """Return what a folder here is called in the lab, by which members of sweeps are known.
+
+    A job that enqueues from its copy does so for the live folder.
+    """
+    if inherited := inherited_code(environ, folder):
+        return f"{inherited.code.project}/{inherited.code.subfolder}".rstrip("/")
     if not is_elsewhere(settings):
         return folder
     return LabPaths.of(folder, str(home(environ))).folder(folder)

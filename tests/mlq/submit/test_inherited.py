@@ -7,6 +7,8 @@ import pytest
 
 from mlq.jobs.request import Request
 from mlq.jobs.spec import Code, JobSpec
+from mlq.settings.load import load
+from mlq.submit.in_lab import folder_there
 from mlq.submit.inherited import inherited_code
 
 CODE = Code(pack="a" * 64, project="/vol/p", subfolder="sub", commit="c", branch="main")
@@ -59,3 +61,10 @@ def test_not_of_a_job_without_code(job: Path) -> None:
     assert inherited_code(environ(job), str(job / "work")) is None
     (job / "job.json").write_text("[")
     assert inherited_code(environ(job), str(job / "work")) is None
+
+
+def test_members_of_sweeps_that_a_job_enqueues_are_known_by_the_live_folder(job: Path) -> None:
+    settings = load({"HOME": str(job)}).settings
+    assert folder_there(str(job / "work/sub"), settings, environ(job)) == "/vol/p/sub"
+    assert folder_there(str(job / "work"), settings, environ(job)) == "/vol/p"
+    assert folder_there(str(job), settings, environ(job)) == str(job)
