@@ -89,6 +89,8 @@ def _print_glance(queue: Queue) -> None:
         from mlq_cli.render.sweeps import sweep_table
 
         lines += [*sweep_table(seen.sweeps, out_style()), ""]
+        if held := [str(one.number) for one in seen.sweeps if one.held]:
+            lines[-1:] = [f"to let what is held go: mlq release {' '.join(held[:3])}", ""]
     if seen.jobs:
         shown = _latest(_first(seen.jobs))
         lines += [*job_table(shown, local_now(), out_style()), "", summary(counts)]

@@ -43,6 +43,8 @@ def details(
     facts = {
         "reason": job.reason,
         "command": job.command,
+        "sweep": str(job.sweep or ""),
+        "params": " ".join(f"{name}={shlex.quote(one)}" for name, one in job.params.items()),
         "program": variables.program,
         "code": _code(variables.code),
         "python": _python(environment or {}),

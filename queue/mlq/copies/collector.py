@@ -20,7 +20,7 @@ from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
 from mlq.lenient import int_or
 from mlq.store.identity import last_number, moment
-from mlq.store.job_hashes import whole_jobs
+from mlq.store.job_hashes import sweep_notes, whole_jobs
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -107,11 +107,12 @@ class Collector:
         parts = [*self._packed("unended", unended), *self._packed("ended", ended)]
         self._check(queue_id)
         last = int_or(last_number(self._store.client))
-        counts = [
+        unended_count, ended_count = (
             sum(block.size for key, block in self._blocks.items() if key[0] == kind)
             for kind in ("unended", "ended")
-        ]
-        header = Header(queue_id, last, at_s, self._machine, *counts)
+        )
+        sweeps = sweep_notes(self._store.client)
+        header = Header(queue_id, last, at_s, self._machine, unended_count, ended_count, sweeps)
         return Collected(header, b"".join(parts) + packed(last_line(header)))
 
     def _check(self, queue_id: str) -> float:

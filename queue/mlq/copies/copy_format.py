@@ -17,10 +17,11 @@ import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mlq.errors import StorageError
-from mlq.ids import is_valid_id
+from mlq.ids import is_number, is_valid_id
 from mlq.lenient import finite_or_zero, int_or
 
 FORMAT = 1
@@ -39,6 +40,7 @@ class Header(NamedTuple):
         machine: who made it.
         jobs: how many jobs it holds that had not ended.
         ended: how many that had, and whose end the results root alone does not tell.
+        sweeps: number -> what the queue notes of a sweep beside its members.
     """
 
     queue: str
@@ -47,6 +49,7 @@ class Header(NamedTuple):
     machine: str
     jobs: int
     ended: int
+    sweeps: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class CopiedJob(NamedTuple):
@@ -93,7 +96,8 @@ def packed(lines: bytes) -> bytes:
 
 def header_lines(header: Header) -> bytes:
     """Return the first line."""
-    value = {"mlq_copy": FORMAT, **header._asdict()}
+    sweeps = {number: dict(fields) for number, fields in header.sweeps.items()}
+    value = {"mlq_copy": FORMAT, **header._asdict(), "sweeps": sweeps}
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
@@ -163,7 +167,18 @@ def _header(value: Any, where: str) -> Header:
         str(value.get("machine", "")),
         int_or(value.get("jobs")),
         int_or(value.get("ended")),
+        _sweeps(value.get("sweeps")),
     )
+
+
+def _sweeps(value: Any) -> dict[str, dict[str, str]]:
+    """Read what is noted of sweeps; a copy of an older mlq has none."""
+    found = value.items() if isinstance(value, dict) else ()
+    return {
+        number: {name: text for name, text in fields.items() if isinstance(text, str)}
+        for number, fields in found
+        if is_number(number) and isinstance(fields, dict)
+    }
 
 
 def _end_of(line: bytes) -> int | None:

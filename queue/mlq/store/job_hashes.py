@@ -55,6 +55,16 @@ def whole_jobs(client: Client, jobs: Sequence[tuple[str, str]]) -> list[WholeJob
     ]
 
 
+def sweep_notes(client: Client) -> dict[str, dict[str, str]]:
+    """Return what is noted of each sweep beside its members: number -> field -> text."""
+    numbers = [text_of(one) for one in client.call("HVALS", keys.SWEEPS)]
+    replies = client.call_many([("HGETALL", keys.sweep(one)) for one in numbers]) if numbers else []
+    return {
+        number: {text_of(name): text_of(value) for name, value in hash_of(reply).items()}
+        for number, reply in zip(numbers, replies, strict=True)
+    }
+
+
 def returned(client: Client, job_id: str) -> bytes | None:
     """Return what a job's function returned, JSON; None if nothing is noted."""
     found: bytes | None = client.call("HGET", keys.job(job_id), "result")

@@ -7,7 +7,7 @@ So a command that was interrupted just does all of it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.errors import OtherQueueError, ServerError
@@ -163,6 +163,13 @@ def restore(
         count += int(reply["restored"])
         kept += list(reply["kept"] or ())
     return count, kept
+
+
+def restore_sweeps(store: Store, sweeps: Mapping[str, Mapping[str, str]]) -> None:
+    """Give sweeps their options again, of which members are there: number -> field -> text."""
+    if sweeps:
+        noted = {number: dict(fields) for number, fields in sweeps.items()}
+        store.runner.run(Operation("restore_sweeps", {"sweeps": noted}))
 
 
 def drop(store: Store, job_id: str) -> None:

@@ -110,6 +110,7 @@ SIGNATURES: dict[str, Signature] = {
     # a queue is made anew
     "restore_begin": _once("queue high", "holds", "queue high since renumbers"),
     "restore_jobs": _once("jobs templates drop renumbered in_line", "restored kept"),
+    "restore_sweeps": _once("sweeps", "restored"),
     "restore_renumbered": _repeatable("", ""),
     "restore_end": _once("queue root pause_s", "jobs pause_s", "holds"),
 }

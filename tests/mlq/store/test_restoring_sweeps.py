@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -40,8 +41,8 @@ def copy_of(collector: Collector) -> Copy:
     return parsed(collector.collect(QUEUE).raw, "copy")
 
 
-def submit(queue: Queue, count: int) -> tuple[dict[str, int], tuple[str, ...]]:
-    report = queue.submit_sweep(SweepPlan("s", tuple(ABC[:count]), ("a",)), COMMON)
+def submit(queue: Queue, count: int, **options: Any) -> tuple[dict[str, int], tuple[str, ...]]:
+    report = queue.submit_sweep(SweepPlan("s", tuple(ABC[:count]), ("a",)), COMMON, **options)
     return dict(report.members), report.ids
 
 
@@ -57,10 +58,12 @@ def restore(store: Store, copy: Copy) -> Restored:
 
 
 def test_each_member_stands_as_it_did(store: Store, queue: Queue, admin: redis.Redis) -> None:
-    submit(queue, 2)
+    submit(queue, 2, max_running=3)
     queue.cancel(["1_0"])
     submit(queue, 2)
     rebuild(store, Collector(store, "lab01", 86400.0), admin)
+    (sweep,) = store.reads.sweeps(["s"])
+    assert (sweep.max_running, sweep.varying) == (3, '["a"]')
     assert submit(queue, 3) == ({"queued": 2, "new": 1}, ("1_3",))
     claims = store.claim([("p0.c1.m2048.g0.v0.s1", 9)], LAB01, 45, NOW_S)
     assert [one.id for one in claims] == ["1_1", "1_2", "1_3"]

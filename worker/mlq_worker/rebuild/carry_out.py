@@ -68,6 +68,7 @@ def carry_out(
         batch = plan.jobs[start : start + _AT_ONCE]
         made += restoring.restore(store, batch)[0]
         progress(start + len(batch), len(plan.jobs))
+    restoring.restore_sweeps(store, plan.sweeps)
     jobs, left_s = restoring.end(store, owned.queue_id, str(owned.root), pause_s)
     return Restored(jobs, made, new_ids, left_s, left_out)
 

@@ -50,12 +50,14 @@ class Plan:
         high: above this, no number can have been given out.
         left_out: jobs that are not restored, and what else was found, with the reason.
         forgotten: how many ended so long ago that they are not listed any more.
+        sweeps: what a copy noted of sweeps: number -> field -> text.
     """
 
     jobs: list[JobToRestore] = field(default_factory=list)
     high: int = 0
     left_out: list[str] = field(default_factory=list)
     forgotten: int = 0
+    sweeps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def count(self) -> dict[str, int]:
         """Return how many jobs there are of each state."""
@@ -69,6 +71,7 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
     """Return the queue as it is to be."""
     copied: Mapping[str, CopiedJob] = {} if copy is None else copy.jobs
     made = Plan(left_out=[*found.strange, *(copy.damaged if copy else ())])
+    made.sweeps = {} if copy is None else copy.header.sweeps
     held: defaultdict[str, dict[int, Holder]] = defaultdict(dict)
     for (job_id, number), where in found.beats.items():
         held[job_id][number] = where
