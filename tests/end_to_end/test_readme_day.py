@@ -86,7 +86,8 @@ def clone() -> Iterator[Sandbox]:
         folder = sandbox.folder / "clone"
         shutil.copytree(ROOT / "examples", folder / "examples")
         (folder / ".venv").symlink_to(sys.prefix)
-        del sandbox.environ["MLQ_ROOT"]  # as for everyone who has set nothing
+        for name in ("MLQ_ROOT", "MLQ_SNAPSHOT"):
+            del sandbox.environ[name]  # as for everyone who has set nothing
         sandbox.environ |= {
             "MLQ_MACHINE": "lab01",
             "MLQ_YIELD_TO_OTHERS": "false",  # the tests beside this one are no reason to wait

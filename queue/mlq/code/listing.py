@@ -58,12 +58,12 @@ def list_project(git: Git, folder: str) -> Listing:
     rules = read_rules(folder)
     state, *lists = git.run(
         folder,
-        ("rev-parse", "--show-toplevel", "HEAD", "--symbolic-full-name", "HEAD"),
+        ("rev-parse", "--show-cdup", "HEAD", "--symbolic-full-name", "HEAD"),
         *_questions(rules),
     )
     lines = state.out.decode("utf-8", "surrogateescape").split("\n")
-    if not lines[0] or not Path(lines[0]).samefile(folder):
-        if "not a git repository" in state.err or lines[0]:
+    if not state.out.startswith(b"\n"):  # the way up from a repository's root is none
+        if "not a git repository" in state.err or state.out:
             raise NotARepositoryError
         raise _refused(folder, state)
     found = _answers(folder, lists)

@@ -124,3 +124,18 @@ def test_rules_are_read_as_git_reads_them(tmp_path: Path) -> None:
 def test_rules_reach_into_repositories_inside() -> None:
     rules = ("*.csv", "data/", "/third/lib/out/", "!third/lib/keep", "/third/lib/", "docs/x")
     assert rules_inside(rules, "third/lib/") == ("*.csv", "data/", "/out/", "!/keep")
+
+
+def test_a_worktree_and_a_folder_with_an_odd_name_are_repositories(tmp_path: Path) -> None:
+    project = repository(tmp_path / "odd\nname \udcff", {"a.py": ""})
+    git(project, "worktree", "add", "-q", "-b", "side", "wt")
+    worktree = list_project(Git(), f"{project}/wt")
+    assert (worktree.files, worktree.branch) == (["a.py"], "side")
+    assert set(list_project(Git(), str(project)).files) == {"a.py", "wt/a.py"}
+
+
+def test_a_repository_above_a_false_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    repository(tmp_path, {"a.py": ""})
+    write(tmp_path, {"inside/.git/nothing": ""})
+    with pytest.raises(NotARepositoryError):
+        list_project(Git(), str(tmp_path / "inside"))
