@@ -15,6 +15,7 @@ from typing import NamedTuple
 from mlq.code.limits import shown
 from mlq.code.manifest import EXECUTABLE, PLAIN, PackedFile
 from mlq.code.memory import Known, is_racy
+from mlq.code.side_by_side import each
 from mlq.errors import StorageError
 
 _TRIES = 3
@@ -37,15 +38,18 @@ class ReadFiles(NamedTuple):
 
 def look_at(folder: str, paths: Iterable[str]) -> dict[str, os.stat_result]:
     """Return the files that are there, links as links."""
-    found = {}
-    for path in paths:
-        try:
-            found[path] = os.lstat(f"{folder}/{path}")
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # git knows of it all the same
-        except OSError as error:
-            raise unreadable(folder, path, error) from None
-    return found
+    wanted = list(paths)
+    found = each(lambda path: _looked_at(folder, path), wanted)
+    return {path: one for path, one in zip(wanted, found, strict=True) if one is not None}
+
+
+def _looked_at(folder: str, path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(f"{folder}/{path}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # git knows of it all the same
+    except OSError as error:
+        raise unreadable(folder, path, error) from None
 
 
 def read_files(
@@ -66,16 +70,23 @@ def read_files(
         StorageError: one cannot be read, or does not stop changing.
     """
     read = ReadFiles([], {}, {})
+    changed = [
+        path
+        for path, found in stats.items()
+        if (remembered := known.get(path)) is None or not remembered.fits(found)
+    ]
+    new = dict(zip(changed, each(lambda path: read_whole(folder, path), changed), strict=True))
     for path, looked_at in stats.items():
-        found, remembered = looked_at, known.get(path)
-        if remembered is None or not remembered.fits(found):
-            content, found = read_whole(folder, path)
+        if path in new:
+            content, found = new[path]
             read.contents[path] = content
-            remembered = Known.of(found, hashlib.sha256(content).hexdigest())
+            now_known = Known.of(found, hashlib.sha256(content).hexdigest())
+        else:
+            found, now_known = looked_at, known[path]
         if not is_racy(found, now_ns()):
-            read.known[path] = remembered
+            read.known[path] = now_known
         mode = EXECUTABLE if found.st_mode & stat.S_IXUSR else PLAIN
-        read.files.append(PackedFile(path, mode, found.st_size, remembered.sha256))
+        read.files.append(PackedFile(path, mode, found.st_size, now_known.sha256))
     return read
 
 
