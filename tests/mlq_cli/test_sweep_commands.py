@@ -56,6 +56,10 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
     assert "Its sweep is held: no data yet. Let it go: mlq release 1" in installation.ok(
         "explain", "1_3"
     )
+    lines = installation.ok("explain", "lr").splitlines()
+    assert lines[0] == "sweep 1 lr: 6 members: 6 held; at most 4 at once"
+    assert lines[2] == "The first of them that waits:"
+    assert lines[3].startswith("1_0 lr is queued")
     assert installation.ok("release", "lr") == "released sweep 1\n"
     assert installation.run("release", "lr").err == "mlq: sweep 1 is not held\n"
     out = installation.ok("edit", "lr", "--priority", "2", "--time", "1h")

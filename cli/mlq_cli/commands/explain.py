@@ -8,7 +8,8 @@ from typing import Any
 
 from mlq.api.explaining import Explanation, explain
 from mlq.api.queue import Queue
-from mlq.jobs.lifecycle import ENDED, State
+from mlq.api.selecting import sweep_meant
+from mlq.jobs.lifecycle import ENDED, WAITING, State
 from mlq.jobs.needs import word_of
 from mlq.jobs.view import JobView
 from mlq_cli.explanation import as_json, conclusion_in_words, judgement_table
@@ -24,11 +25,13 @@ from mlq_cli.invocation.session import (
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import asks, seconds_of, state_of
 from mlq_cli.render.style import kind_of
+from mlq_cli.render.sweeps import summary_line
 from mlq_cli.render.words import count, elapsed, moment
 
 HELP = "say why a job waits: for each machine, what is short"
 EXAMPLES = """\
   mlq explain 1042
+  mlq explain lr
   mlq explain 1042 --json"""
 
 
@@ -41,7 +44,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain."""
     queue = open_queue()
-    jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
+    ids = queue.select(args.ids)
+    sweep = None if args.json else sweep_meant(queue.store, args.ids)
+    if sweep is not None:
+        # What keeps the first that waits keeps the others, too.
+        print_lines([clean(summary_line(sweep))])
+        waiting = queue.store.reads.rows(("status",), ids)
+        ids = next(([job_id] for job_id, state in waiting if state in WAITING), [])
+        print_lines(["", "The first of them that waits:"] if ids else [])
+    jobs = queue.with_conditions(queue.views(ids))
     explained = explain(queue.store, queue.settings, jobs, time.time())
     found = list(zip(jobs, explained, strict=True))
     if args.json:
