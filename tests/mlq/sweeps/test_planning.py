@@ -199,6 +199,12 @@ def test_a_member_is_known_by_what_it_runs_on_and_nothing_else() -> None:
     assert len({*base, *(keys(one)[0] for one in others)}) == 7
 
 
+def test_keys_are_what_they_were() -> None:
+    # Were they others, a new mlq would run again whatever an older one had done.
+    made = planned("python train.py {args}", "é=a b", "lr=0.001", folder="/vol/p", env={"A": "1"})
+    assert keys(made) == ["dc1aaf097085e2b0fe36385e79706ebc"]
+
+
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
