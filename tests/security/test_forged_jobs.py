@@ -278,10 +278,11 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_unwritten": (lambda _: "1", COUNTS),
     "mlq_needs": (lambda _: "nonsense", ORDER),
     "mlq_refused_by": (lambda _: "1", ORDER),
+    "mlq_edits": (lambda _: 99, COUNTS),
     "mlq_restored": (lambda _: "1", "the same signed job runs as its second attempt"),
 }
-# The time of submission is signed, and stands in a field of its own.
-SIGNED = {"mlq_spec", "mlq_signature", "created_at"}
+# When it was submitted and what it is in its sweep are signed, and stand in fields of their own.
+SIGNED = {"mlq_spec", "mlq_signature", "created_at", "mlq_member"}
 # Words of the code that begin like fields of a job and are none.
 NO_FIELDS = {"mlq_worker", "mlq_cli", "mlq_copy"}
 
