@@ -5,19 +5,26 @@ mostly these processes. They are started by `posix_spawn`: the import of subproc
 than git does.
 
 Invariant: git looks at the folder that it is given. Variables by which a hook of git names another
-repository do not reach it, and it writes nothing (`GIT_OPTIONAL_LOCKS`).
+repository do not reach it, and it writes nothing (`GIT_OPTIONAL_LOCKS`). A git that says nothing
+for `_PATIENCE_S` is ended: a filter or a file server may hang, and its user must learn that.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
 
 _PIECE_BYTES = 1 << 16
+_PATIENCE_S = 120.0
+_AT_ONCE = 48
+"""Each has two pipes, and a process may have 256 files open where few are allowed."""
+# What watches the files of a repository is not needed for a list of them, and may hang.
+_GIT = ("git", "-c", "core.fsmonitor=false")
 # Of `git rev-parse --local-env-vars`, those that name a repository.
 _OF_ANOTHER_REPOSITORY = frozenset(
     (
@@ -41,9 +48,13 @@ class Git:
 
     Args:
         environ: the variables of whoever asks.
+        patience_s: how long git may say nothing.
     """
 
-    def __init__(self, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, environ: dict[str, str] | None = None, patience_s: float = _PATIENCE_S
+    ) -> None:
+        self._patience_s = patience_s
         found = dict(os.environ if environ is None else environ)
         for name in _OF_ANOTHER_REPOSITORY:
             found.pop(name, None)
@@ -57,20 +68,34 @@ class Git:
             commands: the words after `git`.
 
         Raises:
-            InvalidInputError: there is no git here.
+            InvalidInputError: there is no git here, or it hangs.
         """
         return self.run_each([(folder, command) for command in commands])
 
     def run_each(self, commands: Sequence[tuple[str, Sequence[str]]]) -> list[Ran]:
         """Run commands, each in a folder of its own; otherwise like `run`."""
+        ran: list[Ran] = []
+        for at in range(0, len(commands), _AT_ONCE):
+            ran += self._run_some(commands[at : at + _AT_ONCE])
+        return ran
+
+    def _run_some(self, commands: Sequence[tuple[str, Sequence[str]]]) -> list[Ran]:
         children = []
         try:
             for folder, words in commands:
-                children.append(self._start(["git", "-C", folder, *words]))
-            _read_to_the_end(children)
+                children.append(self._start([*_GIT, "-C", folder, *words]))
+            silent = _read_to_the_end(children, self._patience_s)
         finally:
             for child in children:
                 child.end()
+        if silent is not None:
+            folder, words = commands[silent]
+            raise InvalidInputError(
+                f"git does not list the files of {folder}",
+                why=f"`git {words[0]}` has said nothing for {self._patience_s:.0f} s",
+                fix="try `git status` and `git diff` there, or run the job in the live folder: "
+                "--in-place",
+            )
         return [child.ran() for child in children]
 
     def _start(self, argv: list[str]) -> _Child:
@@ -113,7 +138,9 @@ class _Child:
         return bool(piece)
 
     def end(self) -> None:
-        """Wait for its end; if it was not read to its end, it finds a closed pipe."""
+        """Wait for its end, and end it if it was not read to its end."""
+        if self._open:
+            os.kill(self._pid, signal.SIGKILL)
         for pipe in self._open:
             os.close(pipe)
         _, self._status = os.waitpid(self._pid, 0)
@@ -125,16 +152,21 @@ class _Child:
         )
 
 
-def _read_to_the_end(children: Sequence[_Child]) -> None:
+def _read_to_the_end(children: Sequence[_Child], patience_s: float) -> int | None:
+    """Read all that these say; return which of them hangs, if none says anything for so long."""
     whose = {pipe: child for child in children for pipe in child.pipes}
     poll = select.poll()
     for pipe in whose:
         poll.register(pipe, select.POLLIN)
     while whose:
-        for pipe, _ in poll.poll():
+        ready = poll.poll(patience_s * 1000)
+        if not ready:
+            return children.index(next(iter(whose.values())))
+        for pipe, _ in ready:
             if not whose[pipe].read(pipe):
                 poll.unregister(pipe)
                 del whose[pipe]
+    return None
 
 
 def said(ran: Ran) -> str:

@@ -95,8 +95,9 @@ def list_by_rules(git: Git, folder: str, scratch: Path) -> Listing:
 def read_rules(folder: str) -> tuple[str, ...]:
     """Return the lines of `.mlqignore` that are patterns, as git reads such a file."""
     try:
-        with Path(folder, RULES).open("rb") as file:
-            text = file.read(_MOST_RULES_BYTES + 1)
+        opened = os.open(f"{folder}/{RULES}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(opened, "rb") as file:  # a pipe in its place must not be waited for
+            text = file.read(_MOST_RULES_BYTES + 1) or b""
     except OSError:
         return ()
     if len(text) > _MOST_RULES_BYTES or b"\0" in text:

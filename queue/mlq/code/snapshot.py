@@ -161,10 +161,22 @@ def _seen(folder: str, stats: Mapping[str, os.stat_result]) -> dict[str, Seen]:
         path: Seen(
             found.st_mode,
             found.st_size,
-            _target(f"{folder}/{path}") if stat.S_ISLNK(found.st_mode) else "",
+            _inner_target(folder, path) if stat.S_ISLNK(found.st_mode) else "",
         )
         for path, found in stats.items()
     }
+
+
+def _inner_target(folder: str, path: str) -> str:
+    """Return where a link leads; one that names its own project by an absolute path, relative.
+
+    Otherwise the job's copy of it would lead to the live file.
+    """
+    target = _target(f"{folder}/{path}")
+    for live in (folder, os.path.realpath(folder)):
+        if target == live or target.startswith(f"{live}/"):
+            return os.path.relpath(target, f"{live}/{os.path.dirname(path)}")  # noqa: PTH120 - text
+    return target
 
 
 def _target(path: str) -> str:

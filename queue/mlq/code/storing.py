@@ -117,11 +117,14 @@ class Shelf:
     def _is_there(self, name: str, is_right: Callable[[Path], bool]) -> bool:
         path = self.folder / name
         found = _looked_at(path)
-        if found is None or (self._known.get(name) != found and not is_right(path)):
-            return False
-        if found[1] / 1e9 < self._now_s() - _TOUCH_S:
-            os.utime(path)
-            found = _looked_at(path)
+        try:
+            if found is None or (self._known.get(name) != found and not is_right(path)):
+                return False
+            if found[1] / 1e9 < self._now_s() - _TOUCH_S:
+                os.utime(path)
+                found = _looked_at(path)
+        except FileNotFoundError:
+            return False  # it was cleaned away just now
         self._note(name, found)
         return True
 

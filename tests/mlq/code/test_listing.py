@@ -1,5 +1,7 @@
 """Git itself says which files are a project's, `.mlqignore` and repositories inside included."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,45 @@ def test_a_repository_above_a_false_one_is_not_taken_for_it(tmp_path: Path) -> N
     write(tmp_path, {"inside/.git/nothing": ""})
     with pytest.raises(NotARepositoryError):
         list_project(Git(), str(tmp_path / "inside"))
+
+
+def test_a_git_that_hangs_is_ended_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"bin/git": "#!/bin/sh\nexec sleep 600\n"})
+    (tmp_path / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    with pytest.raises(InvalidInputError, match="said nothing") as refused:
+        list_project(Git(patience_s=0.1), str(tmp_path))
+    assert "--in-place" in refused.value.fix
+
+
+def test_what_watches_a_repository_is_not_asked(tmp_path: Path) -> None:
+    repository(tmp_path, {"train.py": ""})
+    git(tmp_path, "config", "core.fsmonitor", "sleep 600;")
+    write(tmp_path, {"train.py": "changed"})
+    taken = Git(patience_s=5).run(str(tmp_path), ("diff", "HEAD"))
+    assert b"+changed" in taken[0].out
+
+
+def test_more_repositories_than_a_process_may_have_files_open(tmp_path: Path) -> None:
+    repository(tmp_path, {"train.py": ""})
+    few = 40
+    for number in range(few):
+        clone = tmp_path / f"clone{number}"
+        clone.mkdir()
+        git(clone, "init", "-q", "--template=")
+        write(clone, {"a.py": ""})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 3 * few, hard))
+    try:
+        found = list_project(Git(), str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(found.files) == 1 + few
+
+
+def test_a_pipe_in_the_place_of_the_rules_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".mlqignore")
+    assert read_rules(str(tmp_path)) == ()

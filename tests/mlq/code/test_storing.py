@@ -105,3 +105,17 @@ def test_a_folder_that_is_open_to_others_is_refused(stored: Stored) -> None:
     with pytest.raises(UnsafePathError, match="open to others"):
         stored.keep()
     assert not list((stored.root / "code").iterdir())
+
+
+def test_a_pack_that_is_cleaned_away_meanwhile_is_written_anew(stored: Stored) -> None:
+    stored.keep()
+
+    def cleaned() -> float:
+        for path in (stored.root / "code").iterdir():
+            path.unlink()
+        return 4e9  # so late that what is there is touched
+
+    digest, _ = Shelf(Layout(stored.root), stored.known, cleaned).keep(
+        MANIFEST, b"", lambda _: b"one"
+    )
+    assert (stored.root / "code" / f"{digest}.tgz").exists()

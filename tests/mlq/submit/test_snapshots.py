@@ -177,6 +177,16 @@ def test_a_project_that_is_a_link_keeps_its_name(desk: Desk, project: Path) -> N
     assert spec.argv == ("python", "../train.py", "../train.py")
 
 
+def test_an_absolute_link_into_the_project_leads_into_the_copy(desk: Desk, project: Path) -> None:
+    (project / "sub" / "a.py").symlink_to(project / "train.py")
+    (project / "passwd").symlink_to("/etc/passwd")
+    code = desk.enqueue(project).code
+    assert code is not None
+    text = (desk.root / "code" / f"{code.pack}.manifest").read_bytes()
+    links = dict(parse_manifest(text, code.pack).links)
+    assert links == {"sub/a.py": "../train.py", "passwd": "/etc/passwd"}
+
+
 def test_odd_names_are_taken(desk: Desk, project: Path) -> None:
     write(project, {"a\nb.py": "", "\udcff.py": ""})
     code = desk.enqueue(project).code

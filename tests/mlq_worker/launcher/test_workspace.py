@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from disks import small_disk
 from packs import tar_of, write_pack
 
 from mlq.files.layout import Layout
+from mlq.files.strict_files import Unreadable
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import Kind
 from mlq_worker.ipc.values import CodeOrder, Copied, Order
-from mlq_worker.launcher import unpacking
+from mlq_worker.launcher import unpacking, workspace
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.prepare import Preparation, Ready
@@ -376,3 +378,49 @@ def test_a_full_disk_is_the_storages_fault_and_the_next_attempt_goes_on(
         assert (failure.outcome, failure.cause) == ("storage", None)
         assert "No space left" in failure.reason
     assert contents(machine.started(pack, attempt=2)) == files
+
+
+def test_a_failing_disk_does_not_make_the_job_s_own_files_anew(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = machine.pack()
+    work = machine.started(pack)
+    (work / "train.py").write_text("changed by the job")
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace, "read_file", lambda *_: Unreadable("Input/output error"))
+        assert "Input/output error" in machine.failed(pack, attempt=2).reason
+    machine.started(pack, attempt=3)
+    assert (work / "train.py").read_text() == "changed by the job"
+
+
+@pytest.mark.parametrize("what", ["file", "pipe"])
+def test_a_job_that_puts_something_else_in_its_copy_s_place(machine: Machine, what: str) -> None:
+    pack = machine.pack()
+    work = machine.started(pack)
+    shutil.rmtree(work)
+    if what == "file":
+        work.write_text("mine")
+    else:
+        os.mkfifo(work)
+    machine.started(pack, attempt=2)
+    assert (work / "train.py").read_bytes() == FILES["train.py"]
+    assert os.path.lexists(f"{work}.before")
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "folder", "loop"])
+def test_the_removal_meets_what_a_job_left_in_place_of_files(machine: Machine, what: str) -> None:
+    pack = machine.pack()
+    work = machine.started(pack)
+    passwd = Path("/etc/passwd").read_bytes()
+    for path in (work / "train.py", work / "pkg" / "__init__.py"):
+        path.unlink()
+        {
+            "pipe": os.mkfifo,
+            "link": lambda one: one.symlink_to("/etc/passwd"),
+            "folder": Path.mkdir,
+            "loop": lambda one: one.symlink_to(one),
+        }[what](path)
+    assert machine.tidy() == ""
+    assert os.path.lexists(work / "train.py")
+    assert not (work / "run.sh").exists()
+    assert Path("/etc/passwd").read_bytes() == passwd

@@ -11,8 +11,10 @@ So one of the two sees the other.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
@@ -21,7 +23,7 @@ from mlq.code.manifest import parse_links, parse_manifest
 from mlq.errors import InvalidInputError
 from mlq.files.layout import JobFolder, Layout, write_atomically
 from mlq.files.paths import make_private_dirs
-from mlq.files.strict_files import MIB, Content, read_file
+from mlq.files.strict_files import MIB, Content, Unreadable, read_file
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.values import Copied, Order
@@ -57,8 +59,14 @@ _NONE = Marker("", Copied("", "", ""))
 
 
 def read_marker(root: Layout, path: str) -> Marker:
-    """Return the marker of a copy; one that the job has spoilt is none."""
+    """Return the marker of a copy; one that the job has spoilt is none.
+
+    Raises:
+        OSError: the storage failed. Taken for none, what the job changed would be unpacked over.
+    """
     found = read_file(root.root, path, _MARKER_BYTES)
+    if isinstance(found, Unreadable):
+        raise OSError(errno.EIO, found.why, path)
     if not isinstance(found, Content):
         return _NONE
     try:
@@ -98,8 +106,7 @@ class Workspaces:
         self._cache_dir = code.cache_dir
         job = root.folder(order.attempt.job_id)
         for place in (job.work_dir, os.path.dirname(job.beside_dir(1))):  # noqa: PTH120 - text
-            if os.path.islink(place):  # noqa: PTH114 - the job has put it there: not through it
-                os.unlink(place)  # noqa: PTH108 - speed
+            _make_way(place)
         for number, copied in enumerate(code.projects):
             folder = _folder(job, number)
             try:
@@ -197,6 +204,16 @@ def _copies(job: JobFolder) -> int:
     while os.path.lexists(f"{_folder(job, number)}.json"):
         number += 1
     return number
+
+
+def _make_way(place: str) -> None:
+    """Take away what a job has put in the place of a folder: a link, or another file."""
+    with suppress(FileNotFoundError):
+        mode = os.lstat(place).st_mode
+        if stat.S_ISLNK(mode):
+            os.unlink(place)  # noqa: PTH108 - speed
+        elif not stat.S_ISDIR(mode):
+            os.rename(place, f"{place}.before")  # noqa: PTH104 - speed
 
 
 def _made(folder: str) -> bool:
