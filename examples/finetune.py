@@ -13,7 +13,7 @@ from train import EPOCHS, train
 
 def main() -> None:
     print(f"GPU: {os.environ.get('CUDA_VISIBLE_DEVICES') or 'none'}", flush=True)
-    train(lr=0.3, epochs=10 * EPOCHS)
+    train(lr=0.3, seed=0, epochs=10 * EPOCHS)
 
 
 if __name__ == "__main__":

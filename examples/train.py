@@ -23,16 +23,18 @@ Point = tuple[float, float, int]
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small classifier.")
     parser.add_argument("--lr", type=float, required=True, help="learning rate")
-    train(parser.parse_args().lr, EPOCHS)
+    parser.add_argument("--seed", type=int, default=0, help="of the data (0)")
+    args = parser.parse_args()
+    train(args.lr, args.seed, EPOCHS)
 
 
-def train(lr: float, epochs: int) -> None:
+def train(lr: float, seed: int, epochs: int) -> None:
     """Train for so many epochs, those before the last checkpoint included; write the loss."""
     saved = folder("MLQ_CHECKPOINT_DIR") / "state.json"
     state = json.loads(saved.read_text()) if saved.exists() else {"epoch": 0, "weights": [0, 0, 0]}
     if state["epoch"]:
         print(f"resuming after epoch {state['epoch']}", flush=True)
-    data = points()
+    data = points(seed)
     for epoch in range(state["epoch"] + 1, epochs + 1):
         weights = improved(state["weights"], data, lr)
         state = {"epoch": epoch, "weights": weights, "loss": loss(weights, data)}
@@ -57,9 +59,9 @@ def report(progress: float, **values: float) -> None:
             file.write(json.dumps({"progress": progress, **values}) + "\n")
 
 
-def points() -> list[Point]:
+def points(seed: int) -> list[Point]:
     """Return points of the plane, and on which side of a line each lies."""
-    drawn = random.Random(1)  # noqa: S311 - no secret
+    drawn = random.Random(seed + 1)  # noqa: S311 - no secret
     pairs = [(drawn.uniform(-2, 2), drawn.uniform(-2, 2)) for _ in range(200)]
     return [(x, y, int(x + 2 * y > 1)) for x, y in pairs]
 
