@@ -41,10 +41,11 @@ if TYPE_CHECKING:
     from mlq.api.many import Retried
     from mlq.api.submitting import Submitter
     from mlq.api.sweep_arguments import SweepArguments
-    from mlq.api.sweeps import HowSwept, SweepReport
+    from mlq.api.sweeps import HowSwept
     from mlq.code.keeping import Elsewhere
     from mlq.submit.submission import Options, Submission
     from mlq.sweeps.plan import SweepPlan
+    from mlq.sweeps.report import SweepReport
 
 WAIT_POLL_S = 0.25
 

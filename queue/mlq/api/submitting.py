@@ -18,10 +18,11 @@ from mlq.submit.numbering import store_all
 from mlq.submit.passing import Prepared, prepare
 
 if TYPE_CHECKING:
-    from mlq.api.sweeps import SweepOptions, SweepReport
+    from mlq.api.sweeps import SweepOptions
     from mlq.code.keeping import Elsewhere
     from mlq.submit.submission import Submission
     from mlq.sweeps.plan import SweepPlan
+    from mlq.sweeps.report import SweepReport
 
 
 class Submitter(NamedTuple):

@@ -31,70 +31,14 @@ from mlq.store.sweeps import (
 )
 from mlq.store.templates import shared_fields
 from mlq.submit.members import CheckedMember, MemberSigner
-from mlq.sweeps.standing import AGAIN, DONE, ORDER, Again, Seen, Standing
+from mlq.sweeps.report import SweepReport
+from mlq.sweeps.standing import AGAIN, DONE, Again, Seen, Standing
 
 _TRIES = 1000
-_NAMED = 4
 
 Progress = Callable[[int, int], None]
 Packs = tuple[str, ...]
 """The packs of a job's code, the project's first; none if it runs in the live folder."""
-
-
-class SweepReport(NamedTuple):
-    """What became of a sweep that was enqueued, or would.
-
-    Args:
-        number: its job number; 0 if it has none yet.
-        name: its name.
-        members: how its members stood: `new`, `done`, `failed`, ... -> how many.
-        ids: of the jobs that were made.
-        other_code: how many of the done ran other code than is enqueued now, and were left alone.
-        changed: the files in which that code differs, as far as that can be told.
-        let_go: why the sweep was held until now, since its first members failed; "" if it was not.
-        would_make: how many jobs would be made, if it was only looked at; else None.
-    """
-
-    number: int
-    name: str
-    members: Mapping[str, int]
-    ids: tuple[str, ...]
-    other_code: int = 0
-    changed: tuple[str, ...] = ()
-    let_go: str = ""
-    would_make: int | None = None
-
-    @property
-    def enqueued(self) -> int:
-        """How many jobs were made."""
-        return len(self.ids)
-
-    def lines(self) -> list[str]:
-        """Return what a person is told."""
-        total = sum(self.members.values())
-        parts = ", ".join(f"{self.members[one]} {one}" for one in ORDER if self.members.get(one))
-        noun = "member" if total == 1 else "members"
-        which = f"{self.number} {self.name}" if self.number else self.name
-        would = self.would_make is not None
-        made = f"{self.would_make} would be" if would else str(self.enqueued)
-        lines = [f"sweep {which}: {total} {noun}: {parts}; {made} enqueued"]
-        if self.other_code:
-            lines.append(
-                f"  {self.other_code} of the done ran other code{self._which()}: "
-                "--again code runs them"
-            )
-        if self.let_go:
-            lines.append(
-                f"  it was held ({self.let_go}), and {'would be' if would else 'is'} let go"
-            )
-        return lines
-
-    def _which(self) -> str:
-        if not self.changed:
-            return ""
-        named, more = self.changed[:_NAMED], len(self.changed) - _NAMED
-        also = f" and {more} more" if more > 0 else ""
-        return f" ({', '.join(named)}{also} changed)"
 
 
 class HowSwept(TypedDict, total=False):

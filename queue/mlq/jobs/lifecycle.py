@@ -65,6 +65,7 @@ class Event(StrEnum):
     CANCEL = "cancel"
     HOLD = "hold"
     LET_GO = "let go"
+    POSTPONE = "let go early"
     RERUN = "rerun"
     RERUN_LATER = "rerun after parents"
 
@@ -80,6 +81,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DEFERRED, Event.CANCEL): State.CANCELED,
     (State.DEFERRED, Event.LET_GO): State.QUEUED,
     (State.DEFERRED, Event.HOLD): State.DEFERRED,
+    (State.DEFERRED, Event.POSTPONE): State.SCHEDULED,
     (State.DEFERRED, Event.RERUN_LATER): State.DEFERRED,
     (State.SCHEDULED, Event.HOLD): State.DEFERRED,
     (State.SCHEDULED, Event.DUE): State.QUEUED,

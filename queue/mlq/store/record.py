@@ -9,6 +9,7 @@ Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
 
     mlq_spec, mlq_signature   the job as submitted (`mlq.store.templates`), and its signature
     mlq_member                what it is in its sweep, JSON
+    mlq_start                 before when it must not start, by the server's clock, unix time
     mlq_edits                 how often its user changed what it asks for
     mlq_name                  its name
     mlq_time_limit_s, mlq_retries, mlq_grace_s, mlq_signal   what its user asked for, to be shown

@@ -6,6 +6,8 @@ import pytest
 import redis
 from store_fixtures import CLASS, NOW_S, Enqueue, claim, fields, time_of
 
+from mlq.api.held import hold
+from mlq.api.many import release
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import Event
 from mlq.store.operations import Move
@@ -54,6 +56,19 @@ def test_when_it_is_due_it_waits_for_its_parents(
     if not event:
         store.move([Move(parent, Event.SUCCEED, mine.attempt)], NOW_S)
         assert fields(store, child) == ["queued"]
+
+
+def test_one_that_was_held_and_let_go_waits_on(
+    store: Store, enqueue: Enqueue, admin: redis.Redis
+) -> None:
+    (job,) = enqueue(1, start="2h")
+    (before,) = admin.zrange(f"rq:scheduled:{CLASS}", 0, -1, withscores=True)
+    hold(store, [job], [], "by hand", NOW_S)
+    assert (fields(store, job), pass_on(store)) == (["deferred"], [])
+    assert release(store, [job], NOW_S)[0] == [job]
+    assert fields(store, job) == ["scheduled"]
+    ((_, due_s),) = admin.zrange(f"rq:scheduled:{CLASS}", 0, -1, withscores=True)
+    assert abs(due_s - before[1]) < 0.01
 
 
 @pytest.mark.parametrize("start", ["soon", "2020-01-01", -5, True])

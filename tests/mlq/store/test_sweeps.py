@@ -13,7 +13,6 @@ import redis
 from store_fixtures import KEY, LAB01, NOW_S, Enqueue, fields
 
 from mlq.api.queue import Queue
-from mlq.api.sweeps import SweepReport
 from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.signing import verify
@@ -26,6 +25,7 @@ from mlq.submit.batch import check_all
 from mlq.submit.members import CheckedMember, MemberSigner, submissions_of
 from mlq.submit.submission import Submission
 from mlq.sweeps.plan import PlannedMember, SweepPlan
+from mlq.sweeps.report import SweepReport
 
 AT = "2026-11-27T10:00:00.000000Z"
 COMMON = Submission(cwd="/", python_env="", in_place=True)

@@ -46,6 +46,7 @@ local function make_job(job, common, templates, at)
   if job.delay > 0 and not parent then
     -- Whether it waits for others is looked at when it is due (move.lua).
     state, pending, due = State.SCHEDULED, {}, now() + job.delay
+    redis.call('HSET', key, 'mlq_start', string.format('%.3f', due))
   end
   wait_for(job.id, pending)
   if parent then

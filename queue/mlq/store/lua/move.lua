@@ -68,6 +68,16 @@ local function destination(id, from, to, stop)
   return #pending > 0 and Target.RERUN_LATER or to, {}, pending
 end
 
+-- When a job that is let go may start, if its user delayed its start and that is not over.
+local function start_of(id, from, to)
+  if from ~= State.DEFERRED or to ~= State.QUEUED then
+    return nil
+  end
+  local job = redis.call('HMGET', job_key(id), 'mlq_start', 'mlq_attempt')
+  local start = number_or(job[1])
+  return not job[2] and start > now() and start or nil
+end
+
 local function is_renewed(id, attempt, lease)
   return lease ~= '' and redis.call('ZSCORE', 'mlq:leases', attempt_member(id, attempt)) ~= lease
 end
@@ -112,7 +122,11 @@ local function make(move)
     if move.start ~= '' then
       note_start(move.id, redis.call('HGET', key, 'mlq_machine') or '', move.start)
     end
-    local to, why, pending = destination(move.id, job[1], move.to, job[4])
+    local start = start_of(move.id, job[1], move.to)
+    local to, why, pending = Target.POSTPONE, {}, {}
+    if not start then
+      to, why, pending = destination(move.id, job[1], move.to, job[4])
+    end
     if #why > 0 then
       redis.call('HSET', key, unpack(why))
     end
@@ -123,7 +137,7 @@ local function make(move)
         redis.call('HSET', key, 'mlq_avoid_until', now() + args.avoid_s)
       end
     end
-    enter(move.id, to, class, false, to == State.SCHEDULED and now() + move.pause_s)
+    enter(move.id, to, class, false, to == State.SCHEDULED and (start or now() + move.pause_s))
     if ENDED[job[1]] and not ENDED[to] then
       has_come_back(move.id)
     end
