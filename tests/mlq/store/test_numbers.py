@@ -94,6 +94,7 @@ def test_a_batch_in_which_a_number_is_taken_is_not_stored_and_sent_again_says_th
             "after_any": False,
             "template": "",
             "fields": ["a", "b"],
+            "delay": 0,
         }
         for one in ("8", job)
     ]
