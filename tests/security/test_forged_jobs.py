@@ -279,6 +279,7 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_needs": (lambda _: "nonsense", ORDER),
     "mlq_refused_by": (lambda _: "1", ORDER),
     "mlq_edits": (lambda _: 99, COUNTS),
+    "mlq_start": (lambda _: "nonsense", ORDER),
     "mlq_restored": (lambda _: "1", "the same signed job runs as its second attempt"),
 }
 # When it was submitted and what it is in its sweep are signed, and stand in fields of their own.
