@@ -7,6 +7,7 @@ never shown as what a job ran.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from mlq.code.packing import DamagedPackError, contents
 from mlq.code.tree import Tree
 from mlq.errors import InvalidInputError, StorageError
 from mlq.files.strict_files import MIB, Absent, Missing
-from mlq.store.templates import Raw, whole_specs
+from mlq.store.templates import STORED, Raw, whole_specs
 from mlq.submit.secrecy import given
 from mlq_cli.root_files import RootFiles
 
@@ -32,28 +33,32 @@ class JobCode(NamedTuple):
 
 def has_code(queue: Queue, job_id: str) -> bool:
     """Return whether a job runs code of its own."""
-    return bool(_code(queue, job_id))
+    return bool(_codes(queue, [job_id])[0].code)
 
 
-def code_of(queue: Queue, job_id: str) -> JobCode:
-    """Return what a job says of its code.
+def codes_of(queue: Queue, ids: Sequence[str]) -> list[JobCode]:
+    """Return what jobs say of their code.
+
+    Of several jobs that have the same code only the first is returned, so a sweep counts as one.
 
     Raises:
-        InvalidInputError: it runs in the live folder.
+        InvalidInputError: one of them runs in the live folder.
     """
-    code = _code(queue, job_id)
-    if not code:
-        raise InvalidInputError(
-            f"job {job_id} has no code of its own",
-            why="it was enqueued to run in the live folder",
-        )
-    return JobCode(job_id, code)
+    found: dict[str, JobCode] = {}
+    for one in _codes(queue, ids):
+        if not one.code:
+            raise InvalidInputError(
+                f"job {one.job_id} has no code of its own",
+                why="it was enqueued to run in the live folder",
+            )
+        found.setdefault(str(one.code["pack"]), one)
+    return list(found.values())
 
 
-def _code(queue: Queue, job_id: str) -> dict[str, Any]:
-    (row,) = queue.store.reads.rows(("mlq_spec", "created_at"), [job_id])
-    (spec,) = whole_specs(queue.store.client, [Raw(*row)])
-    return given(spec).code
+def _codes(queue: Queue, ids: Sequence[str]) -> list[JobCode]:
+    raws = [Raw(*row) for row in queue.store.reads.rows(STORED, ids)]
+    specs = whole_specs(queue.store.client, raws)
+    return [JobCode(raw.id, given(spec).code) for raw, spec in zip(raws, specs, strict=True)]
 
 
 class Packs:

@@ -51,6 +51,11 @@ def test_code_of_a_job(installation: Sandbox, project: Path) -> None:
     same = installation.run("diff", "2")
     assert (same.code, same.out, same.err) == (0, "", "mlq: the code is the same\n")
 
+    sweep = ("enqueue", "-n", "s", "--seeds", "2", "--cwd", str(project), "--", "true", "{seed}")
+    installation.ok(*sweep, environ=WANTED)
+    assert installation.run("diff", "s").err == same.err
+    assert installation.ok("diff", "1", "s") == installation.ok("diff", "1", "3_1") == diff
+
     written = installation.run("code", "1", "old")
     assert written.err == "mlq: old holds the code of 1: 4 files, and 1 link to what is live\n"
     old = installation.folder / "old"

@@ -32,7 +32,7 @@ from mlq.jobs.strict_spec import parse_spec
 from mlq.settings.load import load
 from mlq.store.operations import Claimant, Move
 from mlq.store.store import Store
-from mlq.store.templates import Raw, whole_specs
+from mlq.store.templates import STORED, Raw, whole_specs
 from mlq.store.wire import UnixClient
 from mlq.submit.submission import Submission
 from mlq.units import utc_iso
@@ -162,7 +162,7 @@ class Sandbox:
     def spec_of(self, job_id: str) -> dict[str, Any]:
         """Return the description of a job, defaults included."""
         store = self.queue().store
-        rows = store.reads.rows(("mlq_spec", "created_at", "mlq_member"), [job_id])
+        rows = store.reads.rows(STORED, [job_id])
         (text,) = whole_specs(store.client, [Raw(*row) for row in rows])
         found: dict[str, Any] = json.loads(json.dumps(asdict(parse_spec(text))))
         return found

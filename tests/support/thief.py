@@ -18,7 +18,7 @@ from mlq.jobs.lifecycle import ENDED
 from mlq.jobs.spec import JobSpec
 from mlq.jobs.view import JobView
 from mlq.store.connection import open_redis
-from mlq.store.templates import Raw, whole_specs
+from mlq.store.templates import STORED, Raw, whole_specs
 from mlq.submit.submission import Submission
 
 
@@ -71,7 +71,7 @@ class Thief:
     def spec_of(self, job_id: str) -> str:
         """Return the description of a job as it was signed."""
         fields = self.hash_of(job_id)
-        raw = Raw(job_id, fields["mlq_spec"].decode(), fields["created_at"].decode())
+        raw = Raw(job_id, *(fields.get(name, b"").decode() for name in STORED))
         return whole_specs(self._lab.queue.store.client, [raw])[0]
 
     def alter(self, job_id: str, **fields: bytes | str | float | None) -> None:

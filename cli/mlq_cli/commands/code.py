@@ -10,7 +10,7 @@ from mlq.code.tree import make_links
 from mlq.errors import InvalidInputError, StorageError
 from mlq_cli.invocation.prompts import Asker
 from mlq_cli.invocation.session import open_queue, say
-from mlq_cli.packs import Packs, code_of
+from mlq_cli.packs import Packs, codes_of
 from mlq_cli.render.words import count
 from mlq_cli.root_files import root_files
 
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from mlq_cli.invocation.completers import complete_jobs
 
-    job = parser.add_argument("id", metavar="ID", help="id or name of a job")
+    job = parser.add_argument("id", metavar="ID", help="id or name of a job or sweep")
     job.completer = complete_jobs  # type: ignore[attr-defined]
     parser.add_argument("folder", metavar="DIR", help="the folder to write into; made if missing")
     parser.add_argument("-y", "--yes", action="store_true", help="write over files without asking")
@@ -35,12 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files."""
     queue = open_queue()
-    ids = queue.select([args.id])
-    if len(ids) != 1:
+    found, *others = codes_of(queue, queue.select([args.id]))
+    if others:
         raise InvalidInputError(
-            f"{args.id} means {count(len(ids), 'job')}", fix="name one, by its id"
+            f"{args.id} means jobs of {len(others) + 1} different codes",
+            fix=f"name one, by its id: mlq code {found.job_id} {args.folder}",
         )
-    found = code_of(queue, ids[0])
     files = root_files(queue.settings)
     try:
         packs = Packs(files, queue.settings.root)
@@ -51,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
         make_links(folder, links, found.code["project"])
     except OSError as error:
         raise StorageError(
-            f"cannot write the code of {ids[0]}",
+            f"cannot write the code of {found.job_id}",
             why=f"{error.filename or args.folder}: {error.strerror}",
         ) from None
     finally:
         files.close()
     live = f", and {count(len(links), 'link')} to what is live" if links else ""
-    say(f"{args.folder} holds the code of {ids[0]}: {count(len(tree.entries), 'file')}{live}")
+    say(f"{args.folder} holds the code of {found.job_id}: {count(len(tree.entries), 'file')}{live}")
     return 0
 
 

@@ -20,7 +20,7 @@ from mlq.submit.in_lab import LabPaths
 from mlq.submit.programs import present_folder
 from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, out_style, print_painted, say
-from mlq_cli.packs import JobCode, Packs, code_of
+from mlq_cli.packs import JobCode, Packs, codes_of
 from mlq_cli.render.differences import changes_of, painted, stat_lines
 from mlq_cli.root_files import root_files
 
@@ -40,12 +40,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the differences; git makes them."""
     queue = open_queue()
-    ids = queue.select(args.ids)
-    if len(ids) > 2:
-        raise InvalidInputError(
-            "diff compares one job with now, or two jobs", why=f"{len(ids)} given"
-        )
-    jobs = [code_of(queue, one) for one in ids]
+    jobs = _compared_jobs(queue, args.ids)
+    if not jobs:
+        say("the code is the same")
+        return 0
     files = root_files(queue.settings)
     try:
         packs = Packs(files, queue.settings.root)
@@ -65,6 +63,23 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(text)  # byte for byte, so that `git apply` takes it
     return 0
+
+
+def _compared_jobs(queue: Queue, typed: list[str]) -> list[JobCode]:
+    """Return the job to compare with now, or the two to compare; none if these have the same code.
+
+    Raises:
+        InvalidInputError: there are more than two, or one runs in the live folder.
+    """
+    jobs = codes_of(queue, queue.select(typed))
+    if len(jobs) > 2:
+        which = ", ".join(one.job_id for one in jobs[:4])
+        raise InvalidInputError(
+            "diff compares the code of one job or sweep with now, or that of two",
+            why=f"{len(jobs)} are meant, such as {which}",
+            fix=f"name two: mlq diff {jobs[0].job_id} {jobs[1].job_id}",
+        )
+    return [] if len(jobs) < len(typed) else jobs
 
 
 def _now(queue: Queue, job: JobCode) -> Tree:

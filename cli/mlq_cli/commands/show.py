@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mlq.api.environment import environments_of
-from mlq.store.templates import Raw, whole_specs
+from mlq.store.templates import STORED, Raw, whole_specs
 from mlq.submit.secrecy import given
 from mlq_cli.choosing import check_choice, chosen
 from mlq_cli.invocation.parser import add_choice, add_json
@@ -29,8 +29,7 @@ def run(args: argparse.Namespace) -> int:
     check_choice(args, "show")
     queue = open_queue()
     jobs = queue.with_conditions(queue.views(chosen(queue, args)))
-    stored = ("mlq_spec", "created_at", "mlq_member")
-    raws = [Raw(*row) for row in queue.store.reads.rows(stored, [job.id for job in jobs])]
+    raws = [Raw(*row) for row in queue.store.reads.rows(STORED, [job.id for job in jobs])]
     specs = whole_specs(queue.store.client, raws)
     found = {raw.id: given(spec) for raw, spec in zip(raws, specs, strict=True)}
     variables = {job.id: found.get(job.id) or given("") for job in jobs}

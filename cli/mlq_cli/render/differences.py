@@ -69,4 +69,4 @@ def stat_lines(changes: Sequence[Changed], style: Style) -> Iterator[str]:
         yield f"{name}{one.added + one.deleted:>{len(str(most))}} {''.join(bars)}".rstrip()
     added = sum(one.added or 0 for one in changes)
     deleted = sum(one.deleted or 0 for one in changes)
-    yield f" {count(len(changes), 'file')} changed, {added} lines added, {deleted} deleted"
+    yield f" {count(len(changes), 'file')} changed, {count(added, 'line')} added, {deleted} deleted"

@@ -21,7 +21,7 @@ from mlq.jobs.strict_spec import NotStrictError, parse_spec
 from mlq.store.operations import Operation
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.store import Store
-from mlq.store.templates import Raw, Template, as_args, template_of, whole_specs
+from mlq.store.templates import STORED, Raw, Template, as_args, template_of, whole_specs
 from mlq.submit.typed import within
 from mlq.units import parse_duration, parse_size
 
@@ -133,7 +133,7 @@ def edit(
 
 def _read(store: Store, ids: Sequence[str]) -> list[tuple[str, str, str]]:
     """Return id, whole text and signature of each job."""
-    names = ("status", "mlq_spec", "created_at", "mlq_member", "mlq_signature")
+    names = ("status", *STORED, "mlq_signature")
     rows = store.reads.rows(names, ids)
     raws = [Raw(row[0], *row[2:5]) for row in rows]
     specs = whole_specs(store.client, raws)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlq.jobs.lifecycle import State
 from mlq.lenient import hash_of, int_or, text_of
 from mlq.store import keys
-from mlq.store.templates import Raw, whole_specs
+from mlq.store.templates import STORED, Raw, whole_specs
 
 if TYPE_CHECKING:
     from mlq.store.client import Client
 
-_SPEC, _CREATED_AT, _MEMBER = b"mlq_spec", b"created_at", b"mlq_member"
+_SPEC = b"mlq_spec"
 
 
 class WholeJob(NamedTuple):
@@ -42,7 +42,7 @@ def whole_jobs(client: Client, jobs: Sequence[tuple[str, str]]) -> list[WholeJob
     replies = client.call_many(asked)
     hashes = [hash_of(one) for one in replies[::3]]
     raws = [
-        Raw(job_id, *(text_of(fields.get(name, b"")) for name in (_SPEC, _CREATED_AT, _MEMBER)))
+        Raw(job_id, *(text_of(fields.get(name.encode(), b"")) for name in STORED))
         for (job_id, _), fields in zip(jobs, hashes, strict=True)
     ]
     # A copy of a job needs nothing beside it.

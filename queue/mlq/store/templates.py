@@ -100,13 +100,17 @@ def as_args(templates: Iterable[Template | None]) -> dict[str, str]:
     return {digest: _json(parts) for digest, parts in found.items()}
 
 
+# Without the last, nothing is known of a member of a sweep.
+STORED = ("mlq_spec", "created_at", "mlq_member")
+
+
 class Raw(NamedTuple):
-    """A spec as it was found: the job's id, `mlq_spec`, `created_at` and `mlq_member`."""
+    """A spec as it was found: the job's id, and its fields `STORED`."""
 
     id: str
     spec: str
     created_at: str
-    member: str = ""
+    member: str
 
 
 def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:

@@ -128,7 +128,7 @@ def test_it_gives_back_any_text(argv: list[str], env: dict[str, str], name: str)
         def call(self, *_: object) -> list[bytes]:
             return [json.dumps(template.parts).encode()]
 
-    raw = Raw("7", template.stored(argv), AT)
+    raw = Raw("7", template.stored(argv), AT, "")
     assert whole_specs(Client(), [raw, raw._replace(spec="{}")]) == [job.text, "{}"]  # type: ignore[arg-type]
 
 
