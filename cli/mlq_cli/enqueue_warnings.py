@@ -17,16 +17,22 @@ from mlq_cli.render.words import about, count
 
 def warn(queue: Queue, job: JobView, folder: str) -> None:
     """Tell what may surprise the person who enqueued this job, to run in this folder."""
+    for warning in (misleading(job), _too_large(queue, job), _missing(queue, job, folder)):
+        if warning:
+            say(warning)
+
+
+def warn_too_large(queue: Queue, job_id: str) -> None:
+    """Tell if no known machine could ever run a job, now that it asks for something else."""
+    if warning := _too_large(queue, queue.views([job_id])[0]):
+        say(warning)
+
+
+def _too_large(queue: Queue, job: JobView) -> str:
     known = queue.store.reads.machines().values()
     offers = [offer_of(record) for _, record in known]
     heard = [offer_of(record) for heard_s, record in known if heard_s <= queue.settings.lease_s]
-    for warning in (
-        misleading(job),
-        too_large(job, offers, heard),
-        _missing(queue, job, folder),
-    ):
-        if warning:
-            say(warning)
+    return too_large(job, offers, heard)
 
 
 def misleading(job: JobView) -> str:

@@ -42,9 +42,7 @@ def test_a_sweep_is_one_line_and_its_members_show_what_varies(installation: Sand
         ("1_1", 1, "1"),
     ]
     assert json.loads(installation.ok("ls", "--json", "--name", "al*"))[0]["id"] == "2"
-    assert installation.ok("ls", "--machine", "x*") == (
-        "no jobs in the last 24 hours; all there ever were: mlq ls -a\n"
-    )
+    assert installation.ok("ls", "--machine", "x*") == ("no job is like that\n")
 
 
 def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox) -> None:
@@ -53,6 +51,9 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
         "held sweep 1: none of it starts\n"
     )
     assert "no data yet" in installation.ok("ls")
+    assert installation.ok("ls", "lr").splitlines()[4].split()[:2] == ["1_0", "held"]
+    assert "1_0 " in installation.ok("ls", "lr", "--state", "held")
+    assert installation.ok("ls", "lr", "--state", "queued") == "no job is like that\n"
     assert "Its sweep is held: no data yet. Let it go: mlq release 1" in installation.ok(
         "explain", "1_3"
     )
@@ -64,7 +65,10 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
     assert installation.run("release", "lr").err == "mlq: sweep 1 is not held\n"
     out = installation.ok("edit", "lr", "--priority", "2", "--time", "1h")
     assert out == "changed: 1_0, 1_1, 1_2, 1_3, 1_4, 1_5\n"
+    installation.know("lab01", cores_total=4, mem_total_mib=8192, gpus=[])
+    assert "no known machine can run it" in installation.run("edit", "1_5", "-c", "64").err
     assert installation.ok("hold", "1_5") == "held: 1_5\n"
+    assert "Let it go: mlq release 1_5" in installation.ok("explain", "1_5")
     assert installation.ok("cancel", "1_4") == "canceled 1_4\n"
     installation.claim("1_0")
     installation.move("1_0", Event.FAIL)

@@ -7,6 +7,7 @@ import argparse
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import HELD, WAITING
 from mlq_cli.choosing import check_choice, chosen, told
+from mlq_cli.enqueue_warnings import warn_too_large
 from mlq_cli.invocation.parser import add_choice
 from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import listed_briefly
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     done = edit(queue.store, key, ids, Changes(**typed), show_progress("edit"))
     if done.jobs:
         print_lines([f"changed: {told(args, done.jobs)}"])
+        warn_too_large(queue, done.jobs[0])
     if done.same:
         say(f"nothing to change: {listed_briefly(done.same)} asked for that already")
     if done.others:

@@ -9,7 +9,7 @@ from typing import Any
 from mlq.api.explaining import Explanation, explain
 from mlq.api.queue import Queue
 from mlq.api.selecting import sweep_meant
-from mlq.jobs.lifecycle import ENDED, WAITING, State
+from mlq.jobs.lifecycle import ENDED, FAILING, WAITING, State
 from mlq.jobs.needs import word_of
 from mlq.jobs.view import JobView
 from mlq_cli.explanation import as_json, conclusion_in_words, judgement_table
@@ -96,6 +96,8 @@ def _explained(queue: Queue, job: JobView, explanation: Explanation) -> list[str
 
 def _since(queue: Queue, job: JobView) -> list[str]:
     """Say how a held job is let go, and whether its command works again."""
+    if not job.held.startswith(FAILING):
+        return [f"Let it go: mlq release {job.id}"]
     ((_, _state, needs),) = queue.store.reads.rows(("status", "mlq_needs"), [job.id])
     word = word_of(needs, "s")
     told = queue.store.starts([word], queue.settings.lease_s)["starts"] or {}

@@ -8,12 +8,13 @@ import sys
 from mlq.api.queue import Queue
 from mlq.api.selecting import sweep_meant
 from mlq.errors import InvalidInputError
-from mlq.jobs.lifecycle import State
+from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import JobView
 from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, print_lines, say
 from mlq_cli.logs import Sink, follow, out_sink, show_once
 from mlq_cli.logs_together import follow_together
+from mlq_cli.render.words import count
 from mlq_cli.root_files import RootFiles, root_files
 
 HELP = "print what jobs have written (stdout and stderr)"
@@ -39,8 +40,13 @@ def run(args: argparse.Namespace) -> int:
     queue = open_queue(patient=args.follow)
     ids = queue.select(args.ids)
     if args.follow and args.attempt is None and len(ids) > 1 and sweep_meant(queue.store, args.ids):
-        follow_together(queue, root_files(queue.settings), ids, out_sink(), _remark)
-        return 0
+        jobs = queue.views(ids)
+        ended = sum(job.state in ENDED for job in jobs)
+        if ended < len(jobs):
+            if ended:
+                say(f"{count(ended, 'member')} had ended before; mlq logs shows them, too")
+            follow_together(queue, root_files(queue.settings), ids, out_sink(), _remark)
+            return 0
     jobs = queue.views(ids)
     sink, files = out_sink(), root_files(queue.settings)
     shown = True

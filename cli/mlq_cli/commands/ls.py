@@ -109,8 +109,11 @@ def _print_chosen(queue: Queue, args: argparse.Namespace) -> None:
         from mlq.api.selecting import sweep_meant
 
         sweep = sweep_meant(queue.store, args.ids)
-        ids = queue.select(args.ids, args.state or ())
-        jobs = queue.with_conditions(queue.views(ids))
+        if sweep is not None and sweep.held:
+            jobs = _members_held(queue, args, sweep.held)
+        else:
+            ids = queue.select(args.ids, args.state or ())
+            jobs = queue.with_conditions(queue.views(ids))
     else:
         jobs = _listed(queue, args)
     if any(one is not None for one in (args.name, args.machine, args.since, args.sort)):
@@ -119,7 +122,12 @@ def _print_chosen(queue: Queue, args: argparse.Namespace) -> None:
         print_json(job.as_json() for job in jobs)
         return
     if not jobs:
-        print_lines([_nothing(everything=args.all, states=args.state)])
+        chosen = args.ids or any(one is not None for one in (args.name, args.machine))
+        print_lines(
+            ["no job is like that"]
+            if chosen
+            else [_nothing(everything=args.all, states=args.state)]
+        )
         return
     counts = counts_of(jobs)
     shown = jobs if args.all else _latest(jobs if args.state else _first(jobs))
@@ -135,6 +143,13 @@ def _print_chosen(queue: Queue, args: argparse.Namespace) -> None:
         lines += ["", *member_table(shown, sweep.varying, local_now(), out_style())]
     print_painted([*lines, *_left_out(shown, counts, by_state=bool(args.state))])
     _hint(jobs)
+
+
+def _members_held(queue: Queue, args: argparse.Namespace, why: str) -> list[JobView]:
+    """Return the members of a sweep that is held as a whole: what waits of it is held."""
+    jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
+    jobs = [job._replace(held=why) if job.state in WAITING else job for job in jobs]
+    return [job for job in jobs if not args.state or state_of(job) in args.state]
 
 
 def _filtered(jobs: list[JobView], args: argparse.Namespace) -> list[JobView]:
@@ -157,7 +172,7 @@ def _left_out(shown: list[JobView], counts: dict[str, int], *, by_state: bool) -
     if more := ended_of(counts) - ended:
         lines.append(f"… and {more:,} more that ended in the last 24 hours: mlq ls -a")
     if held := counts.get(HELD, 0):
-        lines.append(f"{count(held, 'job')} held; once what failed is mended: mlq release --all")
+        lines.append(f"{count(held, 'job')} held; to let all go: mlq release --all")
     return lines
 
 

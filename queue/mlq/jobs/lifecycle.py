@@ -74,6 +74,8 @@ ENDED = frozenset({State.FINISHED, State.FAILED, State.CANCELED})
 WAITING = frozenset({State.DEFERRED, State.SCHEDULED, State.QUEUED})
 HELD = "held"
 """What people call a job that is deferred until its user lets it go."""
+FAILING = "held: "
+"""So begins why a worker holds a job; what a user says who holds one begins otherwise."""
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DEFERRED, Event.PARENTS_ENDED): State.QUEUED,

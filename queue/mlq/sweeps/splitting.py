@@ -7,6 +7,7 @@ bracket or quote that is never closed is an ordinary character: `it's`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 _CLOSE = frozenset(_OPEN.values())
@@ -63,6 +64,12 @@ def call(part: str) -> tuple[str, str] | None:
     if not match or _closed_by(part).get(match.end() - 1) != len(part) - 1:
         return None
     return match[1], part[match.end() : -1]
+
+
+def is_unclosed(part: str, functions: Collection[str]) -> bool:
+    """Return whether a part begins as a call of one of these functions that never ends."""
+    name, bracket, _ = part.partition("(")
+    return bool(bracket) and name in functions and len(name) not in _closed_by(part)
 
 
 def _closed_by(text: str) -> dict[int, int]:

@@ -123,6 +123,10 @@ def _pieces(word: str, names: Collection[str], *, by_shell: bool) -> tuple[Piece
     return _joined(found)
 
 
+def _which(names: Collection[str]) -> str:
+    return f"the parameters are {', '.join(names)}" if names else "there are no parameters"
+
+
 def _place(
     word: str, match: re.Match[str], names: Collection[str], shell: Sequence[Quoted] | None
 ) -> Place:
@@ -133,7 +137,7 @@ def _place(
             f"{what} in the command is no parameter"
             if name is not None
             else f"{what} has a brace that is not closed",
-            why=f"the parameters are {', '.join(names)}" if name is not None else "",
+            why=_which(names) if name is not None else "",
             fix=f"{nearest(name or '', [*names, *REST])}For a brace itself write {{{{",
         )
     if name in REST and shell is None and match[0] != word:

@@ -16,7 +16,7 @@ from mlq.errors import InvalidInputError
 from mlq.sweeps import decimals, distributions
 from mlq.sweeps.distributions import Distribution, distribution
 from mlq.sweeps.files import Files
-from mlq.sweeps.splitting import call, plain, split
+from mlq.sweeps.splitting import call, is_unclosed, plain, split
 
 FUNCTIONS = ("range", "choice", "linspace", "geomspace", "glob", "file")
 
@@ -56,6 +56,12 @@ def parse(name: str, text: str, files: Files) -> tuple[str, ...] | Distribution:
     for part in parts:
         if not part:
             _refuse_nothing(name, text)
+        if is_unclosed(part, FUNCTIONS):
+            raise InvalidInputError(
+                f"{name}={text} cannot be used",
+                why=f"the bracket of {part} is never closed",
+                fix="a text of that form can stand in a table: --from FILE",
+            )
         found += _expanded(name, part, files)
     if not found:
         raise InvalidInputError(f"{name}={text} has no values", why=_why_none(text))
@@ -152,7 +158,9 @@ def _range(what: str, arguments: list[str]) -> list[str]:
     found = decimals.steps(what, first, end, step, ends=False)
     if not found:
         raise InvalidInputError(
-            f"{what} has no values", why="the end of a range is not part of it, as in Python"
+            f"{what} has no values",
+            why="the end of a range is not part of it, as in Python",
+            fix="write for example range(5), or 1..5 with both ends",
         )
     return found
 
@@ -174,7 +182,9 @@ def _numbers(
     found = [decimals.number(one) for one in arguments]
     numbers = [one for one in found if one is not None]
     if arguments == [""] or (len(arguments) > 1 and arguments[1] == ""):
-        raise InvalidInputError(f"{what} has no end", why="it would never stop")
+        raise InvalidInputError(
+            f"{what} has no end", why="it would never stop", fix="write for example range(5)"
+        )
     if len(numbers) != len(found) or len(numbers) not in counts:
         raise InvalidInputError(
             f"{what} cannot be used",

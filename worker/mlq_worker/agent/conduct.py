@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from mlq.jobs.lifecycle import FAILING
 from mlq.jobs.needs import word_of
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.prefetch import waiting
@@ -138,7 +139,7 @@ def _hold_reason(row: Iterable[Start], reason: str) -> str:
     jobs = {one.job_id for one in starts}
     machines = sorted({one.machine for one in starts})
     return (
-        f"held: {len(jobs)} jobs of this command in a row failed within {START_S:.0f}s, "
+        f"{FAILING}{len(jobs)} jobs of this command in a row failed within {START_S:.0f}s, "
         f"on {' and '.join(machines)}: {reason}"
     )
 
