@@ -17,9 +17,9 @@ _INTRODUCTION = """\
 
 Written from the command line itself by `python -m mlq_cli.reference > docs/commands.md`.
 
-Wherever a command takes an `ID`, it takes several, ranges (`1040-1050`) and names. `--json` prints
-a list of objects, times in UTC. The exit code is 0 if all went well, 1 if not, 2 if the command
-line or a setting cannot be used, 130 after Ctrl-C."""
+Wherever a command takes an `ID`, it takes several, ranges (`1040-1050`, `1042_0-9`), sweeps and
+names. `--json` prints a list of objects, times in UTC. The exit code is 0 if all went well, 1 if
+not, 2 if the command line or a setting cannot be used, 130 after Ctrl-C."""
 
 
 def reference() -> str:

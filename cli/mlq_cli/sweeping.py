@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -23,6 +24,7 @@ from mlq.sweeps.planning import Wanted, plan
 from mlq.sweeps.rows import Table
 from mlq.sweeps.table import as_csv
 from mlq_cli.invocation.session import open_queue, print_json, print_lines, say, show_progress
+from mlq_cli.render.clean import clean
 from mlq_cli.render.words import count
 from mlq_cli.root_files import give_root
 
@@ -96,7 +98,12 @@ def enqueue_sweep(
     queue = open_queue(patient=args.wait)
     give_root(queue)
     queue.progress = show_progress("enqueued")
-    report = queue.submit_sweep(typed.plan, submission, typed=True, **typed.how)
+    try:
+        report = queue.submit_sweep(typed.plan, submission, typed=True, **typed.how)
+    except KeyboardInterrupt:
+        again = f"enqueue it again for the rest, or: mlq cancel {shlex.quote(typed.plan.name)}"
+        say(clean(f"what was enqueued of {typed.plan.name} until now is in the queue; {again}"))
+        raise
     if args.json:
         for line in report.lines():
             say(line.strip())

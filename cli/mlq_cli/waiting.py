@@ -16,7 +16,7 @@ from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import counts_of, summary
 from mlq_cli.render.style import style_of
 from mlq_cli.render.table import shorten
-from mlq_cli.render.words import elapsed, listed, percent
+from mlq_cli.render.words import elapsed, listed_briefly, percent
 
 POLL_S = 0.25
 _ASKED_A_SECOND = 4000
@@ -54,7 +54,7 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
             time.sleep(min(max(POLL_S, len(left) / _ASKED_A_SECOND), timeout_s - waited_s))
     except KeyboardInterrupt:
         clear()
-        say(f"no longer waiting; {listed(left)} {'goes' if len(left) == 1 else 'go'} on")
+        say(f"no longer waiting; {listed_briefly(left)} {'goes' if len(left) == 1 else 'go'} on")
         raise
     finally:
         clear()

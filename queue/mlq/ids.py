@@ -19,6 +19,7 @@ LARGEST_NUMBER = 10**12 - 1
 
 _JOB_ID = re.compile(r"([1-9]\d{0,14})(?:_(0|[1-9]\d{0,8}))?", re.ASCII)
 _NUMBER = re.compile(rf"[1-9]\d{{0,{len(str(LARGEST_NUMBER)) - 1}}}", re.ASCII)
+_RANGE = re.compile(r"([1-9]\d{0,14}_)?(\d{1,15})-(?:\1)?(\d{1,15})", re.ASCII)
 # The charset of rq 2.12 (`rq.utils.validate_job_id`).
 _RQ_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -85,7 +86,7 @@ def place_in_line(job_id: str, given: str = "") -> float:
 
 
 def expand(selection: str) -> Selection:
-    """Return what a typed argument may mean: `1042`, `1042_7`, `1040-1050` or a name.
+    """Return what a typed argument may mean: `1042`, `1042_7`, `1040-1050`, `1042_0-7` or a name.
 
     Raises:
         InvalidInputError: it is empty, or a range that runs backwards or is absurdly long.
@@ -95,16 +96,16 @@ def expand(selection: str) -> Selection:
         raise InvalidInputError("an empty job id", fix="`mlq ls -a` lists all jobs")
     if is_job_id(typed):
         return Selection("id", (typed,), typed)
-    match = re.fullmatch(r"(\d{1,15})-(\d{1,15})", typed, re.ASCII)
+    match = _RANGE.fullmatch(typed)
     if match:
-        first, last = int(match[1]), int(match[2])
+        sweep, first, last = match[1] or "", int(match[2]), int(match[3])
         if first > last:
             raise InvalidInputError(
-                f"the range {typed} runs backwards", fix=f"write {last}-{first}"
+                f"the range {typed} runs backwards", fix=f"write {sweep}{last}-{first}"
             )
         if last - first >= LARGEST_RANGE:
             raise InvalidInputError(
                 f"the range {typed} is too long", why=f"at most {LARGEST_RANGE} jobs at a time"
             )
-        return Selection("range", tuple(str(number) for number in range(first, last + 1)), "")
+        return Selection("range", tuple(f"{sweep}{one}" for one in range(first, last + 1)), "")
     return Selection("name", (typed,) if is_valid_id(typed) else (), typed)

@@ -35,6 +35,9 @@ def test_numbers_sort_as_numbers(one: int, other: int) -> None:
 
 def test_a_range_has_both_its_ends() -> None:
     assert expand("1040-1043") == Selection("range", ("1040", "1041", "1042", "1043"), "")
+    assert expand("7_9-11") == Selection("range", ("7_9", "7_10", "7_11"), "")
+    assert expand("7_9-7_10").ids == ("7_9", "7_10")
+    assert expand("7_9-8_10").kind == "name"
     assert expand("7-7").ids == ("7",)
     assert len(expand(f"1-{LARGEST_RANGE}").ids) == LARGEST_RANGE
 

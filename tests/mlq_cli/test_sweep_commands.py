@@ -64,7 +64,7 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
     assert installation.ok("release", "lr") == "released sweep 1\n"
     assert installation.run("release", "lr").err == "mlq: sweep 1 is not held\n"
     out = installation.ok("edit", "lr", "--priority", "2", "--time", "1h")
-    assert out == "changed: 1_0, 1_1, 1_2, 1_3, 1_4, 1_5\n"
+    assert out == "changed: 1_0-5\n"
     installation.know("lab01", cores_total=4, mem_total_mib=8192, gpus=[])
     assert "no known machine can run it" in installation.run("edit", "1_5", "-c", "64").err
     assert installation.ok("hold", "1_5") == "held: 1_5\n"
@@ -75,7 +75,7 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
     assert installation.ok("retry", "lr", "--failed") == "queued again: 1 job: 1_0\n"
     assert installation.ok("release", "1") == "queued again: 1_5\n"
     assert installation.run("wait", "lr", "--timeout", "0.1s").code == 124
-    assert installation.run("cancel", "lr").out == "canceled 1_0, 1_1, 1_2, 1_3, 1_5\n"
+    assert installation.run("cancel", "lr").out == "canceled 1_0-3, 1_5\n"
 
 
 def test_the_queue_is_paused_and_goes_on(installation: Sandbox) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from mlq.ids import is_job_id
 from mlq.units import format_duration, parse_iso
 
 _DAY_S = 86400
@@ -57,13 +58,13 @@ def paused(why: str) -> str:
 
 
 def listed(ids: Sequence[str]) -> str:
-    """Return ids in few words: `1040-1044, 1050`.
+    """Return ids in few words: `1040-1044, 1050, 1060_0-9`.
 
     Three or more numbers in a row become a range, as they may be typed.
     """
     parts: list[str] = []
     for run in _runs(ids):
-        parts += [f"{run[0]}-{run[-1]}"] if len(run) > 2 else run
+        parts += [f"{run[0]}-{run[-1].rpartition('_')[2]}"] if len(run) > 2 else run
     return ", ".join(parts)
 
 
@@ -76,11 +77,16 @@ def listed_briefly(ids: Sequence[str]) -> str:
     return f"{listed(shown)} and {len(ids) - len(shown)} more"
 
 
+def _follows(one: str, last: str) -> bool:
+    sweep, _, number = one.rpartition("_")
+    sweep_before, _, before = last.rpartition("_")
+    return sweep == sweep_before and int(number) == int(before) + 1
+
+
 def _runs(ids: Iterable[str]) -> list[list[str]]:
     runs: list[list[str]] = []
     for one in ids:
-        last = runs[-1][-1] if runs else ""
-        if last.isdigit() and one.isdigit() and int(one) == int(last) + 1:
+        if runs and is_job_id(runs[-1][-1]) and is_job_id(one) and _follows(one, runs[-1][-1]):
             runs[-1].append(one)
         else:
             runs.append([one])

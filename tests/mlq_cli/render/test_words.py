@@ -43,6 +43,7 @@ def test_a_job_is_whole_only_when_it_is() -> None:
 
 def test_ids_in_a_row_become_a_range() -> None:
     assert listed(["1", "2", "3", "7", "8", "1042_1", "1042_2"]) == "1-3, 7, 8, 1042_1, 1042_2"
+    assert listed(["7_9", "7_10", "7_11", "8_12", "12"]) == "7_9-11, 8_12, 12"
     assert listed([]) == ""
 
 
