@@ -63,6 +63,8 @@ def _size(folder: Path) -> int:
             if total == 0:
                 raise
             continue  # it changes meanwhile
+        except PermissionError:
+            continue  # its job has closed it; what is in it is not counted
         for entry in entries:
             with suppress(FileNotFoundError):
                 total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
@@ -108,6 +110,8 @@ def _remove(store: Store, layout: Layout, job_id: str, at: str) -> str:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             return "has something else than a folder of yours in its place"
+        if found.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            folder.chmod(stat.S_IRWXU)
         if any(is_number(one.name) for one in folder.iterdir()):
             return "has folders of other jobs in its own"
     except FileNotFoundError:
@@ -132,11 +136,27 @@ def _put_aside(layout: Layout) -> Iterator[tuple[str, Path]]:
             yield match[1], path
 
 
+def open_up(folder: Path) -> None:
+    """Give its user all rights in a folder and those below it, which its job has taken away."""
+    folders = [str(folder)]
+    while folders:
+        one = folders.pop()
+        mode = os.lstat(one).st_mode
+        if mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.chmod(one, mode | stat.S_IRWXU)  # noqa: PTH101 - text
+        with os.scandir(one) as entries:
+            folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
 def _finish(store: Store, layout: Layout, job_id: str, aside: Path) -> bool:
     """Remove what was put aside, or give it back if its job was started again."""
     ((_, state, cleaned),) = store.reads.rows(("status", "mlq_cleaned"), [job_id]) or [["", "", ""]]
     if not state or (cleaned and state in ENDED):
-        shutil.rmtree(aside)
+        try:
+            shutil.rmtree(aside)
+        except PermissionError:
+            open_up(aside)
+            shutil.rmtree(aside)
         return True
     with suppress(OSError):  # it has made itself another one already
         aside.rename(layout.job_dir(job_id))
