@@ -377,7 +377,24 @@ def test_a_full_disk_is_the_storages_fault_and_the_next_attempt_goes_on(
         failure = machine.failed(pack)
         assert (failure.outcome, failure.cause) == ("storage", None)
         assert "No space left" in failure.reason
+        assert not any((machine.root / "jobs").rglob("*.bin"))
     assert contents(machine.started(pack, attempt=2)) == files
+
+
+def test_a_full_disk_takes_nothing_of_the_jobs_own(machine: Machine) -> None:
+    files = {f"{number}.bin": os.urandom(100_000) for number in range(20)}
+    pack = machine.pack(files)
+    (machine.root / "jobs").mkdir()
+    with small_disk(machine.root / "jobs", "size=3m,mode=700"):
+        work = machine.started(pack)
+        (work / "0.bin").write_text("changed")
+        machine.tidy()
+        (work / "1.bin").write_bytes(files["1.bin"])
+        (machine.root / "jobs" / "else").write_bytes(bytes(2 << 20))
+        assert "No space left" in machine.failed(pack, attempt=2).reason
+        assert contents(work) == {"0.bin": b"changed", "1.bin": files["1.bin"]}
+        (machine.root / "jobs" / "else").unlink()
+        assert contents(machine.started(pack, attempt=3)) == {**files, "0.bin": b"changed"}
 
 
 def test_a_failing_disk_does_not_make_the_job_s_own_files_anew(

@@ -12,6 +12,7 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -40,6 +41,13 @@ class Tree(NamedTuple):
         packed = {one.path for one in self.manifest.files}
         live = {path: f"{self.project}/{path}" for path in self.live if path not in packed}
         return {**live, **{one.path: one.target for one in self.manifest.links}}
+
+    def without(self, paths: Collection[str]) -> Tree:
+        """Return the tree without these files and links."""
+        files = tuple(one for one in self.manifest.files if one.path not in paths)
+        links = tuple(one for one in self.manifest.links if one.path not in paths)
+        live = tuple(one for one in self.live if one not in paths)
+        return self._replace(manifest=Manifest(files, links), live=live)
 
     def paths(self) -> list[str]:
         """Return the paths of all that is made but folders."""
@@ -183,11 +191,16 @@ def _other(why: str) -> PackError:
 def _write(path: str, data: bytes, mode: int) -> None:
     file = os.open(path, _NEW, 0o700 if mode & stat.S_IXUSR else 0o600)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(file, left) :]
-    finally:
-        os.close(file)  # NFS may say only now that its disk is full
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(file, left) :]
+        finally:
+            os.close(file)  # NFS may say only now that its disk is full
+    except OSError:
+        with suppress(OSError):  # half a file would keep a full disk full
+            os.unlink(path)  # noqa: PTH108 - speed
+        raise
 
 
 def _replacing(make: Callable[[str], None], path: str) -> None:

@@ -33,6 +33,7 @@ from mlq_worker.launcher.unchanged import remove_unchanged, torn
 from mlq_worker.launcher.unpacking import Tree, checked, existing, unpack
 
 UNPACKING, WHOLE, REMOVING, REMOVED = "unpacking", "whole", "removing", "removed"
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _MARKER_BYTES = 64 * MIB
 
 
@@ -138,7 +139,14 @@ class Workspaces:
                 kept = frozenset(tree.paths()) - broken
             marker = Marker(UNPACKING, copied, tuple(kept), self._boot_id)
             marker.write(marker_path)
-        self._unpack(root, tree, (copied, folder, subfolder), marker)
+        try:
+            self._unpack(root, tree, (copied, folder, subfolder), marker)
+        except OSError as error:
+            if error.errno in _FULL:
+                # Others need what is left of the disk; half a copy is of no use to anybody.
+                with suppress(OSError):
+                    remove_unchanged(tree.without(frozenset(marker.kept)), folder)
+            raise
         marker._replace(state=WHOLE, kept=()).write(marker_path)
 
     def _unpack(
