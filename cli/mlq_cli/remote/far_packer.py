@@ -8,6 +8,8 @@ Requests come a line each, in JSON, some with bytes behind it, compressed by zli
 by a line:
 
 * `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of them are no folders.
+* `{"place": PATH, "inside": [PATH, ...]}`: `{"there": [PATH, ...]}`: what is in these folders of a
+  place, up to so much of each; folders end in /.
 * `{"have": PACK, "links": LINKS, "known": {...}}`: `{"whole": BOOL, "known": {...}}`: whether the
   pack is there. `known` says what was whole when it was last looked at.
 * `{"manifest": N, "links": M, "bases": [PACK, ...]}` and N + M bytes: `{"missing": [PATH, ...]}`:
@@ -30,6 +32,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +42,7 @@ from mlq.errors import MlqError
 
 _TEXT_NAME = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{12}\.diff")
 _MOST_BYTES = 64 << 20
+_MOST_LISTED = 10_000
 
 
 class Packer:
@@ -65,6 +69,8 @@ class Packer:
         """
         if "folders" in asked:
             return {"missing": [one for one in asked["folders"] if not os.path.isdir(one)]}  # noqa: PTH112
+        if "inside" in asked:
+            return {"there": [one for inside in asked["inside"] for one in _in(asked, inside)]}
         known: dict[str, list[Any]] = dict(asked.get("known", {}))
         if "have" in asked:
             with self._shelf(known) as shelf:
@@ -118,6 +124,17 @@ class Packer:
     def _shelf(self, known: dict[str, list[Any]]) -> Iterator[Shelf]:
         with opened_root(self._root, *self._queue) as opened:
             yield Shelf(opened, known, time.time)
+
+
+def _in(asked: dict[str, Any], inside: str) -> list[str]:
+    try:
+        with os.scandir(f"{asked['place']}/{inside}") as found:
+            return [
+                f"{inside}{one.name}{'/' if one.is_dir() else ''}"
+                for one in islice(found, _MOST_LISTED)
+            ]
+    except OSError:
+        return []
 
 
 def serve(root: str, queue_id: str, known_root: str, requests: BinaryIO, replies: BinaryIO) -> None:

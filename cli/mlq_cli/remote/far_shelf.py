@@ -106,6 +106,10 @@ class FarShelf:
                 self._see(one)
         return [str(one) for one in missing]
 
+    def listed(self, place: str, folders: Sequence[str]) -> list[str]:
+        """Return what is in these folders of a place there; folders end in /."""
+        return [str(one) for one in self._ask({"place": place, "inside": [*folders]})["there"]]
+
     def close(self) -> None:
         """End the connection."""
         shell, self._shell = self._shell, None

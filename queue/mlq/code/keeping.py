@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from mlq.code.git import Git
 from mlq.code.manifest import Manifest
 from mlq.code.project import Project
 from mlq.code.provenance import diff_name, uncommitted
@@ -62,12 +63,23 @@ class Elsewhere(Protocol):
     def missing_folders(self, known: dict[str, list[Any]], folders: Sequence[str]) -> list[str]:
         """Return which of these are no folders there."""
 
+    def listed(self, place: str, folders: Sequence[str]) -> list[str]:
+        """Return what is in these folders of a place there; folders end in /."""
+
     def close(self) -> None:
         """End the connection."""
 
 
 OpenShelf = Callable[[dict[str, list[Any]]], AbstractContextManager[Shelves]]
 """Opens the packs on the root, given what is remembered of them; what is found is added to that."""
+
+
+Live = Callable[[Git, Snapshot], Snapshot]
+
+
+def as_here(_git: Git, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot as it is: what is live is live here."""
+    return snapshot
 
 
 class Keeper:
@@ -81,8 +93,12 @@ class Keeper:
     def __init__(self, taker: Taker, open_shelf: OpenShelf) -> None:
         self._taker, self._open_shelf = taker, open_shelf
 
-    def keep(self, project: Project) -> KeptPack | InPlace:
+    def keep(self, project: Project, live: Live = as_here) -> KeptPack | InPlace:
         """Take a project as it is now, and have it on the root.
+
+        Args:
+            project: the project.
+            live: makes a snapshot one that sees live what is where the job runs.
 
         Raises:
             InvalidInputError: it holds too much, or git does not list it.
@@ -95,7 +111,7 @@ class Keeper:
             if isinstance(snapshot, InPlace):
                 return snapshot
             try:
-                return self._stored(snapshot)
+                return self._stored(live(self._taker.git, snapshot))
             except _ChangedError as error:
                 changed = error.path
                 snapshot.memory.files.pop(changed, None)
@@ -127,11 +143,12 @@ class Looker:
     def __init__(self, taker: Taker) -> None:
         self._taker = taker
 
-    def keep(self, project: Project) -> KeptPack | InPlace:
+    def keep(self, project: Project, live: Live = as_here) -> KeptPack | InPlace:
         """Take a project as it is now; raises what `Keeper.keep` does."""
         snapshot = self._taker.take(project)
         if isinstance(snapshot, InPlace):
             return snapshot
+        snapshot = live(self._taker.git, snapshot)
         links = snapshot.links_text
         digest = hashlib.sha256(links).hexdigest() if links else ""
         return KeptPack(snapshot, snapshot.manifest.digest, digest, snapshot.has_untracked)

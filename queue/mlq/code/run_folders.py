@@ -37,6 +37,11 @@ def with_runs(project: str, links: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def is_of_runs(path: str) -> bool:
+    """Return whether a folder of this name is one in which runs are numbered."""
+    return path.rpartition("/")[2] in _RUNS
+
+
 def _below(project: str, path: str, names: tuple[str, ...]) -> list[str]:
     place = f"{project}/{path}"
     if not names or os.path.islink(place):  # noqa: PTH114 - speed

@@ -15,7 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.code.editable import editable_folders, prefixes_of
-from mlq.code.keeping import Elsewhere, Keeper, KeptPack, Looker
+from mlq.code.keeping import Elsewhere, Keeper, KeptPack, Live, Looker, as_here
+from mlq.code.live_there import folders_of, with_live_there
 from mlq.code.memory import Memory
 from mlq.code.project import is_too_much, project_of
 from mlq.code.rewrite import Rewriter
@@ -175,12 +176,19 @@ class _Projects:
         is_project = not is_too_much(paths.project.folder, self._home)
         if self._far and is_project and os.path.lexists(asked.cwd):
             self._check_there(self._far, paths, asked.python_env)
-        kept = self._keeper.keep(paths.project)
+        kept = self._keeper.keep(paths.project, self._live(paths.live))
         if isinstance(kept, InPlace):
             self.notes.append(kept.why)
             return live
         self.notes.append(kept.snapshot.note)
         return self._coded(kept, paths, asked.prefixes)
+
+    def _live(self, place: str) -> Live:
+        """Return how a snapshot is made one that sees live what is in the lab, if that is far."""
+        far = self._far
+        if far is None:
+            return as_here
+        return lambda git, taken: with_live_there(git, taken, far.listed(place, folders_of(taken)))
 
     def _handed_down(self, inherited: Inherited) -> Kept:
         """Return the code of a job whose pack is on the root, because another one runs it."""

@@ -119,6 +119,13 @@ def test_missing_folders(host: Host, tmp_path: Path) -> None:
     assert host.started == 1
 
 
+def test_what_is_in_folders(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x").touch()
+    found = host.shelf.listed(str(tmp_path), ["", "data/", "gone/"])
+    assert {"data/", "data/x"} <= set(found)
+
+
 def test_a_root_of_another_queue_is_refused_in_words(host: Host) -> None:
     host.root.mkdir(mode=0o700)
     (host.root / "queue.json").write_text('{"queue": "other", "format": 1}')

@@ -122,9 +122,11 @@ def test_a_day_at_a_laptop(home: Sandbox, laptop: Laptop) -> None:
     desk, real = laptop.folder / "desk", laptop.folder / "real"
     desk.mkdir()
     lab = home.folder / "lab"
-    write(lab, {"data/x": "datum"})
-    repository(real, {".gitignore": "data/\n", "train.py": "print(1)\n", "sub/b.py": ""})
-    write(real, {"data/x": "of the laptop"})
+    write(lab, {"data/x": "datum", "sub/weights.pt": "", "stale.py": "", "lightning_logs/y": ""})
+    repository(
+        real, {".gitignore": "data/\n*.pt\nhere/\n", "train.py": "print(1)\n", "sub/b.py": ""}
+    )
+    write(real, {"here/x": "on the laptop only"})
     # The project is on the laptop only: elsewhere its folder is empty.
     seen = shlex.quote(str(desk))
     text = laptop.program.read_text().replace(
@@ -158,3 +160,6 @@ def test_a_day_at_a_laptop(home: Sandbox, laptop: Laptop) -> None:
     assert written.code == 0, written
     assert (laptop.folder / "old/train.py").read_text() == "print(1)\n"
     assert (laptop.folder / "old/data/x").read_text() == "datum"
+    assert (laptop.folder / "old/sub/weights.pt").is_symlink()
+    written_too = sorted(one.name for one in (laptop.folder / "old").iterdir())
+    assert written_too == [".gitignore", "data", "pyproject.toml", "sub", "train.py"]
