@@ -14,6 +14,7 @@ from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, print_lines, say
 from mlq_cli.logs import Sink, follow, out_sink, show_once
 from mlq_cli.logs_together import follow_together
+from mlq_cli.render.jobs import state_of
 from mlq_cli.render.words import count
 from mlq_cli.root_files import RootFiles, root_files
 
@@ -82,7 +83,7 @@ def _print(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sin
     elif job.attempt:
         why = f"it is {job.state}, and its log is gone"
     else:
-        why = f"it is {job.state} and has never started"
+        why = f"it is {state_of(job)} and has never started"
     say(f"no log of {job.id}: {why}")
     return False
 

@@ -1,14 +1,15 @@
 """What becomes of each member of a sweep that is enqueued, by how it stands in the queue: pure.
 
-A member that is new, failed, was canceled or is missing is run. One that waits or runs is left
-alone, and one that is done, too, unless its user wants it to run again: with today's code, or all.
+A member that is new, failed, was canceled or is missing is run, and one that is held because jobs
+of its command fail. Another one that waits or runs is left alone, and one that is done, too, unless
+its user wants it to run again: with today's code, or all.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from mlq.jobs.lifecycle import HELD, WAITING, State
+from mlq.jobs.lifecycle import FAILING, HELD, WAITING, State
 
 Again = Literal["", "code", "all"]
 AGAIN = ("", "code", "all")
@@ -77,6 +78,8 @@ class Standing(NamedTuple):
         """
         if self.seen.state == State.STARTED:
             return False
+        if self.word == HELD and self.seen.held.startswith(FAILING):
+            return True  # a worker holds it, because its command failed as it was
         if self.seen.state in WAITING:
             return self.other_code and (bool(again) or was_held)
         if self.seen.state == State.FINISHED:
