@@ -74,6 +74,9 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
     installation.move("1_0", Event.FAIL)
     assert installation.ok("retry", "lr", "--failed") == "queued again: 1 job: 1_0\n"
     assert installation.ok("release", "1") == "queued again: 1_5\n"
+    installation.ok("hold", "lr")
+    assert installation.ok("cancel", "1_5") == "canceled 1_5\n"
+    assert "mlq release 1" in installation.run("retry", "1_5").err
     assert installation.run("wait", "lr", "--timeout", "0.1s").code == 124
     assert installation.run("cancel", "lr").out == "canceled 1_0-3, 1_5\n"
 

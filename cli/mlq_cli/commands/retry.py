@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from mlq.api.many import Retried
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
-from mlq.ids import order_key
+from mlq.ids import order_key, sweep_number
 from mlq.jobs.lifecycle import State
 from mlq_cli.choosing import check_choice, chosen, told
 from mlq_cli.invocation.parser import add_choice
@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     done = queue.retry(ids, finished=args.finished)
     if done.queued:
         print_lines([f"queued again: {told(args, done.queued)}", *_put_back(done)])
+        if held := _held_sweeps(queue, done.queued):
+            say(f"they wait, for their sweep is held; let it go: mlq release {' '.join(held)}")
     if done.finished:
         which = listed_briefly(done.finished)
         say(f"not queued again: {which} finished (--finished runs such, too)")
@@ -79,6 +81,12 @@ def run(args: argparse.Namespace) -> int:
         have = "has" if len(done.unended) == 1 else "have"
         say(f"not queued again: {listed_briefly(done.unended)} {have} not ended yet")
     return 0 if done.queued else 1
+
+
+def _held_sweeps(queue: Queue, ids: Sequence[str]) -> list[str]:
+    numbers = sorted({sweep_number(one) for one in ids} - {0})
+    seen = queue.store.reads.sweeps(list(map(str, numbers))) if numbers else []
+    return [str(one.number) for one in seen if one.held]
 
 
 def _finished(queue: Queue, ids: Sequence[str]) -> list[str]:

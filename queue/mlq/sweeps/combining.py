@@ -44,7 +44,9 @@ def zipped(dimensions: Sequence[Dimension], groups: Iterable[Sequence[str]]) -> 
     for group in groups:
         typed = f"--zip {','.join(group)}"
         if len(set(group)) < 2 or len(set(group)) != len(group):
-            raise InvalidInputError(f"{typed} cannot be used", why="it takes several parameters")
+            raise InvalidInputError(
+                f"{typed} cannot be used", why="it takes several parameters", fix="--zip lr,wd"
+            )
         at = {one.names: place for place, one in enumerate(found)}
         for name in group:
             _check_can_be_zipped(typed, name, found)
@@ -75,7 +77,8 @@ def _check_can_be_zipped(typed: str, name: str, dimensions: Sequence[Dimension])
         raise InvalidInputError(
             f"{typed} names {name}, which is no parameter with values of its own",
             why=f"the parameters are {', '.join(names) or 'all in tables'}",
-            fix=nearest(name, names).replace("{", "").replace("}", "").strip(),
+            fix=nearest(name, names).replace("{", "").replace("}", "").strip()
+            or f"add --param {name}=1,2, or leave it out of --zip",
         )
     if len(home.names) > 1:
         raise InvalidInputError(

@@ -24,7 +24,9 @@ def table_of(source: str, lines: Sequence[str]) -> Table:
     """
     rows = tuple((line,) for line in lines if not line.startswith("#"))
     if not rows:
-        raise InvalidInputError(f"{source} has no commands", why="so the sweep has no members")
+        raise InvalidInputError(
+            f"{source} has no commands", why="so the sweep has no members", fix="write one a line"
+        )
     return Table(("command",), rows)
 
 

@@ -48,6 +48,7 @@ def check_names(names: Iterable[str]) -> None:
                 why="{args} and {overrides} mean all parameters"
                 if name in REST
                 else "a letter comes first, then letters, digits and any of _ . - / : @ +",
+                fix="part the columns of a table by commas" if ";" in name else "rename it",
             )
         other = variables.setdefault(variable_of(name), name)
         if other != name:
@@ -61,7 +62,7 @@ def check_names(names: Iterable[str]) -> None:
         if name in seen:
             raise InvalidInputError(
                 f"the parameter {name} is given twice",
-                fix=f"write all its values at once: {name}=1,2",
+                fix=f"write all its values at once, {name}=1,2, or in one column of a table",
             )
         seen.add(name)
 

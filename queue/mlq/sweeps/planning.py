@@ -187,6 +187,7 @@ def _filled(
             raise InvalidInputError(
                 f"the value {value!r} cannot be used",
                 why="no process can be given a NUL character",
+                fix="take it out; if a file holds it, save that as UTF-8 text",
             )
     keys = Identity(wanted.folder, template.typed, wanted.env).keys(names, members)
     made: dict[str, PlannedMember] = {}

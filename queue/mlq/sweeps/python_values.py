@@ -41,7 +41,11 @@ def table(given: object) -> Table | None:
         )
     found = rows.of_mappings("rows", [(f"row {at}", _row(one)) for at, one in enumerate(given)])
     if not found.rows or not found.names:
-        raise InvalidInputError("there are no rows", why="so the sweep would have no members")
+        raise InvalidInputError(
+            "there are no rows",
+            why="so the sweep would have no members",
+            fix='rows=[{"lr": 1e-3}]',
+        )
     return found
 
 

@@ -40,7 +40,11 @@ def parse(source: str, text: str) -> Table:
     else:
         table = _csv(source, text)
     if not table.rows or not table.names:
-        raise InvalidInputError(f"{source} has no rows", why="so the sweep would have no members")
+        raise InvalidInputError(
+            f"{source} has no rows",
+            why="so the sweep would have no members",
+            fix="a CSV file has the names in its first line, and a member in each other one",
+        )
     return table
 
 
@@ -67,6 +71,7 @@ def _refuse_columns(source: str, where: str, names: Sequence[str], given: Sequen
     raise InvalidInputError(
         f"{where} of {source} {wrong}",
         why=f"the first row has {', '.join(names) or 'nothing'}, and all rows need the same",
+        fix="give each row a value for each of them",
     )
 
 

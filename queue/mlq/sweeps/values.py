@@ -64,7 +64,11 @@ def parse(name: str, text: str, files: Files) -> tuple[str, ...] | Distribution:
             )
         found += _expanded(name, part, files)
     if not found:
-        raise InvalidInputError(f"{name}={text} has no values", why=_why_none(text))
+        raise InvalidInputError(
+            f"{name}={text} has no values",
+            why=_why_none(text),
+            fix=f"name some, such as {name}=1,2, or leave it out",
+        )
     return tuple(found)
 
 
