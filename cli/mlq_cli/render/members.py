@@ -24,6 +24,9 @@ def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: St
         style: how to render.
     """
     names = _varying(jobs, varying)
+    # A sweep may have members of several commands, as when an option was added.
+    alike = len({tuple(job.params.get(name) for name in names) for job in jobs}) < len(jobs)
+    commands = [Column("COMMAND", 70, least=16)] if alike else []
     columns = (
         Column("ID"),
         Column("STATE"),
@@ -32,9 +35,10 @@ def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: St
         Column("TIME", 80, right=True),
         Column("MACHINE", 50, least=8),
         Column("ATTEMPT", 45, right=True),
+        *commands,
         Column("REASON", 85, least=18),
     )
-    return table(columns, [_row(job, names, now) for job in jobs], style)
+    return table(columns, [_row(job, names, now, shows_command=alike) for job in jobs], style)
 
 
 def _varying(jobs: Sequence[JobView], varying: str) -> list[str]:
@@ -45,7 +49,7 @@ def _varying(jobs: Sequence[JobView], varying: str) -> list[str]:
     return several or [one for one in told if any(one in job.params for job in jobs)]
 
 
-def _row(job: JobView, names: Sequence[str], now: datetime) -> list[Cell]:
+def _row(job: JobView, names: Sequence[str], now: datetime, *, shows_command: bool) -> list[Cell]:
     kind = kind_of(state_of(job))
     said = "; ".join(one for one in (job.reason, job.condition) if one)
     return [
@@ -56,5 +60,6 @@ def _row(job: JobView, names: Sequence[str], now: datetime) -> list[Cell]:
         Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
         Cell(job.machine or "" if job.state not in WAITING else ""),
         Cell(str(job.attempt) if job.attempt > 1 else ""),
+        *([Cell(job.command)] if shows_command else []),
         Cell(said, kind if job.state in ENDED else "waiting" if job.condition else ""),
     ]
