@@ -1,9 +1,9 @@
-"""Collects what a copy holds, without holding the server up and without keeping it all in memory.
+"""Collects what a copy holds, without blocking the server and without keeping it all in memory.
 
-Jobs are copied in blocks of some hundred, in order of submission. Each time, a few short fields of
-all jobs are asked for, page by page, and only blocks in which one of these changed are read whole
-and packed anew; of the others their packed bytes are kept. So a copy of 100,000 jobs that wait
-costs the server some tens of short questions and a worker some megabytes.
+Jobs are copied in blocks of some hundred, in order of submission. Each time, the collector asks for
+a few short fields of all jobs, page by page. It reads whole and packs anew only the blocks in which
+one of these changed; of the others it keeps the packed bytes. So a copy of 100,000 waiting jobs
+costs the server some tens of short queries and a worker some megabytes.
 
 Jobs that ended are known by their results on the root. Only where these do not tell all (canceled
 before it ran, refused, lost with its machine, run again) is an ended job kept in the copy, too.
@@ -25,7 +25,7 @@ from mlq.store.job_hashes import sweep_notes, whole_jobs
 if TYPE_CHECKING:
     from mlq.store.store import Store
 
-# Whenever one of these is as it was, so is all that has to be copied of a job.
+# While none of these has changed, nothing that has to be copied of a job has changed.
 _VERSION = (
     "status",
     "origin",
@@ -58,7 +58,7 @@ class _Block(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """A copy ready to be written; `body` is all but the header, which alone holds the time."""
+    """A copy ready to be written; `body` is everything but the header, which holds the time."""
 
     header: Header
     body: bytes
@@ -69,7 +69,7 @@ class Collected(NamedTuple):
         return packed(header_lines(self.header)) + self.body
 
     def is_like(self, other: Collected | None) -> bool:
-        """Return whether the other holds the same."""
+        """Return whether the other copy holds the same jobs."""
         if other is None or other.body != self.body:
             return False
         return other.header._replace(at_s=0.0) == self.header._replace(at_s=0.0)
@@ -80,7 +80,7 @@ class Collector:
 
     Args:
         store: the queue.
-        machine: whose name stands in the copies.
+        machine: the name written into the copies.
         keep_s: how long ended jobs stay in the queue.
     """
 
@@ -172,7 +172,7 @@ def _block_of(job_id: str) -> int:
 
 
 def _needs_copy(row: Row) -> bool:
-    """Return whether the results on the root do not tell all of how a job ended."""
+    """Return whether the results on the root say too little of how a job ended."""
     one = dict(zip(("id", *_VERSION), row, strict=True))
     told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1" and not one["mlq_unwritten"]
     return not told or int_or(one["mlq_losses"]) > 0 or int_or(one["mlq_failures"]) > 1

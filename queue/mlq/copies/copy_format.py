@@ -1,13 +1,14 @@
 """What a copy of the queue's jobs looks like, so that any version can read it.
 
 A copy is a gzip file of JSON lines. The first line is the header, the last one the number of jobs,
-so a copy that was cut off is known for what it is. Between them is a line for each job:
+so a reader notices a copy that was cut off. Between them is a line for each job:
 
     {"id": "1042", "fields": {...}, "pending": ["1041"], "due": null}
 
-`fields` are all fields of the job's hash, whatever their names: what another version or rq's tools
-added to a job survives. `pending` are the jobs that it still waits for, `due` is when it is due if
-it is scheduled (unix time of the server). Bytes that are no UTF-8 stand as lone surrogates.
+`fields` are all fields of the job's hash, whatever their names, so fields that another version or
+rq's tools added to a job survive. `pending` are the jobs that it still waits for, `due` is when it
+is due if it is scheduled (unix time of the server). Bytes that are not UTF-8 are written as lone
+surrogates.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Header(NamedTuple):
         at_s: when it was made, unix time of the queue's server.
         machine: who made it.
         jobs: how many jobs it holds that had not ended.
-        ended: how many that had, and whose end the results root alone does not tell.
+        ended: how many it holds that had, because the results root alone does not tell their end.
         sweeps: number -> what the queue notes of a sweep beside its members.
     """
 
@@ -62,7 +63,7 @@ class CopiedJob(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A copy as it was read; `damaged` are lines that are no jobs, in words."""
+    """A copy as it was read; `damaged` describes the lines that are not jobs."""
 
     header: Header
     jobs: dict[str, CopiedJob]
@@ -114,7 +115,7 @@ def parsed(raw: bytes, where: str) -> Copy:
         where: its name, for messages.
 
     Raises:
-        StorageError: it is no copy, was cut off, or comes from a newer mlq.
+        StorageError: it is not a copy, was cut off, or comes from a newer mlq.
     """
     lines = _lines(raw, where)
     try:

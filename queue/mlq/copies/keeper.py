@@ -1,11 +1,12 @@
-"""Makes a copy and puts it on the results root: for the copier, and as the server stops.
+"""Makes copies and puts them on the results root: for the copier, and when the server stops.
 
-What the server holds replaces a copy only if it is the queue of that root, whole. So neither an
-emptied server nor another queue's root can cost the copy that would mend it.
+The server's data replace a copy only if they are the whole queue of that root. So neither an
+emptied server nor another queue's server can destroy the copy that would restore it.
 
-There are two copies: the latest, and one made up to an hour before it. Each is written beside its
-place, flushed and renamed, so that one of them is whole at any instant. A copy that would hold the
-same as the latest is not written; the latest gets the time instead, so its age is always known.
+There are two copies: the latest, and one made up to an hour before it. Each is written under a
+temporary name, flushed and renamed, so that at least one of them is whole at any instant. A copy
+that would hold the same as the latest is not written; the time of the latest is updated instead, so
+its age is always known.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def root_of_queue(root: Path) -> Layout:
     """Return the layout of a results root, with the id of the queue that it belongs to.
 
     Raises:
-        StorageError: it belongs to none, or cannot be read.
+        StorageError: it belongs to no queue, or cannot be read.
     """
     try:
         owner = read_owner(root)
@@ -70,7 +71,7 @@ def write_copy(layout: Layout, raw: bytes) -> None:
     """Put a copy in place; the one before it stays, too.
 
     Raises:
-        OSError: it cannot be written; what was there stands.
+        OSError: it cannot be written; the copies that were there remain.
     """
     folder = copies_dir(layout)
     make_private_dirs(folder)
@@ -117,7 +118,7 @@ def find_copy(layout: Layout, tell: Callable[[str], None]) -> FoundCopy | None:
 
     Args:
         layout: of the results root.
-        tell: is told of a copy that cannot be read.
+        tell: is called with a message about each copy that cannot be read.
     """
     for name in (LATEST, PREVIOUS):
         path = copies_dir(layout) / name
@@ -139,7 +140,7 @@ AT_STOP_S = 20.0  # how long stopping the server waits for it
 
 
 class Kept(NamedTuple):
-    """What came of making a copy: how many jobs it holds, or why there is none."""
+    """The outcome of making a copy: how many jobs it holds, or why there is none."""
 
     jobs: int
     trouble: str = ""
@@ -149,7 +150,7 @@ class CopyFiles(Protocol):
     """How copies are kept on the results root; `RootCopyFiles` is the real thing. It may hang."""
 
     def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
-        """Open the root and make sure whose it is, as `mlq.files.root.pinned` does."""
+        """Open the root and check which queue it belongs to, as `mlq.files.root.pinned` does."""
 
     def write(self, root: Layout, raw: bytes) -> None:
         """Put a copy in place, as `write_copy` does."""
@@ -173,8 +174,8 @@ class CopyKeeper:
 
     Args:
         store: the queue.
-        layout: of the results root, and whose it must be.
-        machine: whose name stands in the copies.
+        layout: of the results root, with the queue that it must belong to.
+        machine: the name written into the copies.
         keep_days: how long ended jobs stay in the queue.
         files: how copies are kept.
     """
@@ -215,7 +216,7 @@ class CopyKeeper:
 def kept_at_stop(
     open_store: Callable[[], Store], root: Path, machine: str, keep_days: float
 ) -> Kept:
-    """Make a copy as the server is stopped, but wait no longer than `AT_STOP_S`: NFS may hang.
+    """Make a copy when the server is stopped; wait at most `AT_STOP_S` seconds, since NFS may hang.
 
     Args:
         open_store: reaches the queue.

@@ -1,1 +1,1 @@
-"""What a machine said of itself, and what is said of it when it is silent."""
+"""What a machine says of itself, and what the reaper says of it when it is silent."""

@@ -1,14 +1,14 @@
 """The condition of a machine that holds jobs, in plain words.
 
 The queue knows when it last heard a machine. The reaper knows what the machine's beat on NFS says
-meanwhile, and leaves that in the queue as a sighting. Together they tell a cut tunnel, whose jobs
-go on, from a machine whose jobs are paused, and that from one of which nothing is known. Words
-for people only: whether an attempt is dead is decided by the reaper
+meanwhile, and leaves that in the queue as a sighting. Together they distinguish a machine whose
+tunnel is cut and whose jobs go on, a machine whose jobs are paused, and a machine of which nothing
+is known. These words are for people only: whether an attempt is dead is decided by the reaper
 (`mlq_worker.liveness.verdicts`).
 
-How far a machine's clock is off the queue's is for people only: ages are told by the server's clock
-and spans are measured by clocks that only count, so no job suffers from a clock that is off. But
-times in logs and in `mlq show` would mislead, and their reader must know.
+The difference between a machine's clock and the queue's is for people only, too: ages are measured
+by the server's clock and spans by monotonic clocks, so no job suffers from a wrong clock. But times
+in logs and in `mlq show` would mislead their readers, who must know.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LastSeen(NamedTuple):
 
     Args:
         silent_s: for how long it has seen the beat unchanged.
-        worker: whether a worker is at the supervisor, by the latest beat.
+        worker: whether a worker is connected to the supervisor, by the latest beat.
         paused: how many attempts the supervisor has paused, by the latest beat.
         unreadable: why the beat could not be read at all; "" if it could.
     """
@@ -41,7 +41,7 @@ class LastHeard(NamedTuple):
 
     Args:
         heard_s: how long ago that was.
-        condition: what was wrong with it, by its own words; "" if nothing.
+        condition: what was wrong with it, in its own words; "" if nothing.
         tunnel: whether a tunnel leads from it to the queue.
     """
 
@@ -58,9 +58,9 @@ def in_words(
     Args:
         heard: by the queue.
         sighting: by the reaper; None if there is none.
-        lease_s: a machine not heard for longer holds no lease any more.
-        fence_s: without a beat for half as long, it is not certain that it is alive.
-        dead_s: without a beat for so long, its jobs are queued again.
+        lease_s: after this long without contact a machine holds no lease.
+        fence_s: after half this long without a beat, the machine may be dead.
+        dead_s: after this long without a beat, its jobs are queued again.
     """
     if heard.heard_s <= lease_s:
         return heard.condition
@@ -74,7 +74,7 @@ def in_words(
 def _as_seen(heard: LastHeard, sighting: LastSeen, fence_s: float, dead_s: float) -> str:
     silence = _whole(heard.heard_s)
     if sighting.silent_s >= fence_s / 2:
-        # It may be off, or cut off with its jobs paused: from here it cannot be told.
+        # It may be off, or cut off with its jobs paused: the two look the same from here.
         silent_s = min(heard.heard_s, sighting.silent_s)
         when = f"at {_whole(dead_s)}" if silent_s < dead_s else "now"
         return f"not heard of for {_whole(silent_s)}; its jobs are queued again {when}"
@@ -105,9 +105,9 @@ def _whole(seconds: float) -> str:
 
 
 OFF_S = 30.0
-"""More than that is told."""
+"""A larger offset is reported."""
 
-_SLOW_S = 10.0  # an answer that took longer says too little
+_SLOW_S = 10.0  # a slower answer would make the offset too uncertain
 
 
 def offset_s(sent_utc_s: float, took_s: float, server_s: float) -> float | None:
@@ -115,8 +115,8 @@ def offset_s(sent_utc_s: float, took_s: float, server_s: float) -> float | None:
 
     Args:
         sent_utc_s: by this clock, when the server was asked.
-        took_s: how long its answer took, by a clock that only counts.
-        server_s: what it answered; 0 if nothing.
+        took_s: how long its answer took, by a monotonic clock.
+        server_s: the time that it answered; 0 if none.
     """
     if server_s <= 0 or not 0 <= took_s <= _SLOW_S:
         return None
@@ -124,7 +124,7 @@ def offset_s(sent_utc_s: float, took_s: float, server_s: float) -> float | None:
 
 
 def clock_in_words(ahead_s: float) -> str:
-    """Return what is to be said of such an offset; "" if it is small."""
+    """Return a description of such an offset; "" if it is small."""
     if abs(ahead_s) <= OFF_S:
         return ""
     way = "ahead of" if ahead_s > 0 else "behind"
@@ -132,5 +132,5 @@ def clock_in_words(ahead_s: float) -> str:
 
 
 def told_by(record: Mapping[str, Any]) -> str:
-    """Return what a machine's record says of its clock, in words; "" if it is right."""
+    """Return what a machine's record says of its clock, in words; "" if the clock is right."""
     return clock_in_words(finite_or_zero(record.get("clock_off_s")))

@@ -1,9 +1,9 @@
 """What a machine said of itself, read back as typed values.
 
-A worker publishes a record (`Store.machines`). From it `offer_of` rebuilds the `Offer`, for
-`placement.place`, which the worker itself asks, and `state_of` all that decides whether a job may
-start there. A record may come from another version of mlq, or be missing: what it does not say
-counts as nothing offered.
+A worker publishes a record (`Store.machines`). From it `offer_of` rebuilds the `Offer` for
+`placement.place`, which the worker itself calls, and `state_of` rebuilds everything that decides
+whether a job may start there. A record may come from another version of mlq, or be missing: a
+resource that it does not name counts as not offered.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The highest job number that a command on the queue's host was told is in the queue.
 
-It stands beside the queue's data, so that data which know fewer jobs are noticed when the server
-starts. A command that enqueues on that host writes it after the queue has answered; that costs some
-microseconds and no flush, so only the standard library is used here.
+The number is kept beside the queue's data, so that the server notices at its start if the data have
+lost jobs. A command that enqueues on that host writes it after the queue has answered. That must
+cost only microseconds, so the file is not flushed and this module uses only the standard library.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DIGITS = 20
 def acknowledge(settings: Settings, job_ids: Sequence[str]) -> bool:
     """Note that these jobs are in the queue; return whether they are its first.
 
-    It is a help and no duty: where it cannot be written, nothing happens.
+    The note is optional: if it cannot be written, nothing happens.
 
     Args:
         settings: of this installation; a queue on another host has its note there.
@@ -33,7 +33,7 @@ def acknowledge(settings: Settings, job_ids: Sequence[str]) -> bool:
         return False
     before = None
     with suppress(OSError):
-        # Not made here: a folder without it holds no queue of this machine.
+        # The file is not created here: a folder without it holds no queue of this machine.
         path = settings.server_dir / _NAME
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -56,7 +56,7 @@ def acknowledged(server_dir: Path) -> int:
 
 
 def begin(server_dir: Path, number: int) -> None:
-    """Make the note; the number is what the queue's data know.
+    """Create the note with the last number that the queue's data know.
 
     Raises:
         OSError: it cannot be written.

@@ -1,6 +1,6 @@
-"""A process that starts a server again which has lost its socket (`server_watch` asks for it).
+"""A process that restarts a server that has lost its socket (`server_watch` starts it).
 
-What it has to say goes into the server's own log: its output is not seen.
+Its messages go into the server's own log, because nobody sees its output.
 """
 
 from __future__ import annotations

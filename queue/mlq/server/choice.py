@@ -2,8 +2,8 @@
 
 A program reads what older ones of its kind wrote; Valkey, which grew out of Redis 7.2, also reads
 what Redis wrote until then. Nothing else is tried: a program that cannot read the data would at
-best refuse them. So who wrote the data is noted beside them, and the same program is kept to as
-long as it is there, even if another now comes first in PATH.
+best refuse them. So a note beside the data says which program wrote them, and mlq keeps using that
+program as long as it is there, even if another now comes first in PATH.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlq.errors import ServerError
 from mlq.files.layout import write_atomically
 from mlq.server.programs import Number, Program, Programs, ask_version, number_of
 
-_FORK: Number = (7, 2, 99)  # until then Redis writes what every Valkey reads
+_FORK: Number = (7, 2, 99)  # every Valkey reads what Redis wrote up to this version
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Writer:
     Args:
         kind: `Redis` or `Valkey`.
         number: its version.
-        path: where it was; "" if only the data tell of it.
+        path: where it was; "" if only the data name the program.
     """
 
     kind: str
@@ -36,12 +36,12 @@ class Writer:
 
     @property
     def version(self) -> str:
-        """For people."""
+        """The name and version, for people."""
         return f"{self.kind} {'.'.join(map(str, self.number))}"
 
 
 def with_writers_own(programs: Programs, writer: Writer | None) -> Programs:
-    """Return the programs with that of the writer, which need not be in this PATH."""
+    """Return the programs and the writer's own, which need not be in this PATH."""
     own = ask_version(Path(writer.path)) if writer and writer.path else None
     if own is None or own.path.resolve() in {one.path.resolve() for one in programs.usable}:
         return programs
@@ -56,11 +56,11 @@ def can_read(program: Program, writer: Writer) -> bool:
 
 
 def in_order(programs: Sequence[Program], writer: Writer | None) -> list[Program]:
-    """Return the programs that may open the data, the one to use first."""
+    """Return the programs that may open the data, the preferred one first."""
     if writer is None:
         return list(programs)
     able = [program for program in programs if can_read(program, writer)]
-    # Stable: else in the order of preference.
+    # The sort is stable: the others stay in the order of preference.
     return sorted(able, key=lambda program: _distance(program, writer))
 
 
@@ -94,7 +94,7 @@ def none_left(
 
 
 def read_writer(path: Path) -> Writer | None:
-    """Return who wrote the data, as far as the note beside them says."""
+    """Return which program wrote the data, if the note beside them says."""
     try:
         note = json.loads(path.read_bytes())
         return Writer(str(note["kind"]), number_of(str(note["version"])), str(note["path"]))
@@ -112,7 +112,7 @@ def note_writer(path: Path, program: Program) -> None:
     if before and (before.kind, before.number) == (program.kind, program.number):
         if before.path == str(program.path):
             return
-    elif before:  # an upgrade: who wrote them until now stays known
+    elif before:  # an upgrade: the program that wrote them so far stays known
         earlier = path.with_name(f"{path.stem}.before{path.suffix}")
         write_atomically(earlier, path.read_bytes())
     note = {

@@ -1,7 +1,7 @@
-"""What the queue's Redis server is told: its configuration and its users.
+"""The configuration of the queue's Redis server, and its users.
 
-Pure text from settings, so that all of it can be read and tested in one place. It keeps to what
-Redis 6.2 knows, so a machine's own server will do.
+Pure text from settings, so that all of it can be read and tested in one place. It uses only what
+Redis 6.2 knows, so an older server installed on the machine is enough.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-# The queue's user reads and writes the keys of rq and of mlq, and that is all. Redis counts as
-# dangerous what looks past its keys or reaches the server: KEYS, FLUSHALL, CONFIG, MIGRATE, CLIENT
-# KILL. Of these rq's own tools need INFO (its version check) and CLIENT LIST (which workers live).
+# The queue's user reads and writes the keys of rq and of mlq, and that is all. Redis classes as
+# dangerous the commands that look past the user's keys or affect the server: KEYS, FLUSHALL,
+# CONFIG, MIGRATE, CLIENT KILL. Of these, rq's own tools need INFO (a version check) and CLIENT LIST
+# (which workers are alive).
 RIGHTS = (
     "-@all +@read +@write +@connection +@transaction +@pubsub +@blocking -@dangerous -@scripting "
     "+eval +evalsha +script|load +script|exists +time +info "
@@ -22,11 +23,11 @@ REACH = "resetchannels ~rq:* ~mlq:* &rq:* &mlq:*"
 
 
 def acl_text(user: str, password: str, extra_users: Sequence[str] = ()) -> str:
-    """Return the file of users: `default` off, the queue's user, and whatever else is asked for.
+    """Return the file of users: `default` off, the queue's user, and the extra users.
 
-    `default` is off, so no client can be it, but it has every right: most servers replay their log
-    as `default`, and drop in silence what `default` may not do (Redis 7.0, Valkey 9.0 to 9.1.1 do
-    so with all that a script wrote).
+    `default` is off, so no client can log in as it, but it has every right: most servers replay
+    their log as `default`, and silently drop what `default` is not allowed to do (Redis 7.0 and
+    Valkey 9.0 to 9.1.1 so drop everything that a script wrote).
 
     Args:
         user: the queue's user.
@@ -47,16 +48,16 @@ def config_text(
 ) -> str:
     """Return the configuration of a server that keeps all it acknowledged in `folder`.
 
-    Nothing of a log is given up in silence (`aof-load-truncated`): what a crash tore off its end is
-    cut off before the start; see `mlq.server.torn`.
+    The server must not silently drop part of its log (`aof-load-truncated`): a torn end is cut off
+    before the server starts; see `mlq.server.torn`.
 
     Args:
         folder: its data, log and pid file.
-        socket: where it answers.
+        socket: the unix socket on which it answers.
         fsync: `always` or `everysec`.
-        port: the TCP port on which it answers too, to its own host only; 0: none.
-        one_log: for servers before Redis 7, which keep base and log in one file: commands only, so
-            that its end can be looked at.
+        port: a TCP port on which it answers too, to its own host only; 0: none.
+        one_log: for servers before Redis 7, which keep base and log in one file: the file then
+            holds only commands, so that its end can be examined.
     """
     lines = {
         "daemonize": "yes",
@@ -76,7 +77,8 @@ def config_text(
         "aof-load-truncated": "no",
         "aof-use-rdb-preamble": "no" if one_log else "yes",
         "maxmemory-policy": "noeviction",
-        # A job's hash in one piece takes a third of the memory (Redis 6.2 knows only this name).
+        # A job's hash kept in one piece takes a third of the memory (Redis 6.2 knows only this
+        # name).
         "hash-max-ziplist-value": "4096",
     }
     return "".join(f"{name} {value}\n" for name, value in lines.items())

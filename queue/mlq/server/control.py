@@ -1,10 +1,10 @@
 """The queue's own Redis server: started, found and stopped without root.
 
-One rule tells whether it runs: `server.lock` in its data folder is locked. The server inherits the
-lock from the command that started it, so the kernel drops it with the server's last process,
-whatever ended it; a pid file or a socket left behind by `kill -9` therefore misleads no command,
-and of two commands that start it at once one gets the lock and the other waits for the same server.
-A cleaner may delete the files of a server that lives: see `files`.
+The server runs if and only if `server.lock` in its data folder is locked. The server inherits the
+lock from the command that started it, so the kernel releases it when the server's last process
+ends, however it ends. A pid file or a socket left behind by `kill -9` therefore misleads no
+command, and of two commands that start the server at once, one gets the lock and the other waits
+for the same server. A cleaner may delete the files of a running server: see `files`.
 
 `appendfsync always` is the default because it is affordable. Measured on two busy cores and a
 virtual disk (Valkey 9.1, ext4): one enqueue takes 0.8 ms (everysec: 0.35 ms), ten thousand in one
@@ -56,15 +56,16 @@ def start(
 
     Args:
         settings: of this installation.
-        timeout_s: a long log takes a while to load.
+        timeout_s: how long to wait; a long log takes a while to load.
         extra_users: see `mlq.server.config.acl_text`.
-        accept_loss: start even if the data hold less than they did, or none though this
-            installation had a queue.
-        afresh: set aside what data there are, and begin without, to make the queue anew.
-        say: told, in words, what else the user should know.
+        accept_loss: start even if the data hold less than they did, or if there are none although
+            this installation had a queue.
+        afresh: set existing data aside and start without data, to make the queue anew.
+        say: called with each message that the user should see.
 
     Returns:
-        True if it was started, False if it ran already (or another command started it just now).
+        True if this call started it, False if it ran already or another command has just started
+        it.
 
     Raises:
         ServerError: it cannot be started; names the log file if the server said why.
@@ -98,14 +99,14 @@ def start(
             return lock is not None
         if lock is not None:
             raise files.why_ended(said_before)
-        # The one that held the lock is gone: now it is our turn.
+        # The process that held the lock is gone: this one may start the server.
 
 
 def stop(settings: Settings, *, timeout_s: float = STOP_TIMEOUT_S) -> bool:
     """Stop the server and wait until it has ended; all it holds is on disk.
 
     Returns:
-        True if it was stopped, False if it did not run.
+        True if it was stopped, False if it was not running.
 
     Raises:
         ServerError: it did not end in time.
@@ -193,7 +194,7 @@ def _wait_until_up(settings: Settings, files: ServerFiles, deadline_s: float) ->
         except QueueUnreachableError as error:
             why = error.why
         except UnsafePathError as error:
-            # The command that starts the server for the first time makes its password just before.
+            # The first command that starts the server makes its password just before that.
             if files.pid() is not None:
                 raise
             why = error.why

@@ -1,7 +1,7 @@
 """The files that hold the queue's data, and whether they belong together.
 
-A server since Redis 7 writes a base and a log of what came after, and a manifest that names both;
-without the manifest it would begin anew and say nothing. Older ones have one file.
+Servers since Redis 7 write a base, a log of later changes, and a manifest that names both. Without
+the manifest, such a server would silently start empty. Older servers write a single file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mlq.units import utc_stamp
 
 _FOLDER, _NAME = "appendonlydir", "appendonly.aof"
 _LINE = re.compile(r'file "?([^"\s]+)"? seq \d+ type ([bhi])')
-# As a base begins: its format, then who wrote it.
+# The beginning of a base: its format, then the program that wrote it.
 _WRITTEN_BY = re.compile(rb"^(?:REDIS|VALKEY)\d+\xfa.(redis|valkey)-ver.(\d+\.\d+\.\d+)", re.DOTALL)
 
 
@@ -28,7 +28,7 @@ class DataFiles:
 
     Args:
         files: base and logs, in the order in which they are read.
-        manifest: what names them, None before Redis 7.
+        manifest: the file that names them; None before Redis 7.
     """
 
     files: tuple[Path, ...]
@@ -45,13 +45,13 @@ class DataFiles:
         return self.files[-1] if self.files else None
 
     def fingerprint(self) -> dict[str, list[int]]:
-        """Return what tells whether they were written to since."""
+        """Return a value that changes whenever a server writes to the files."""
         named = [*self.files, *([self.manifest] if self.manifest else [])]
         states = [(path.name, path.stat()) for path in named]
         return {name: [state.st_size, state.st_mtime_ns] for name, state in states}
 
     def writer(self) -> Writer | None:
-        """Return who wrote the base, as it says itself."""
+        """Return the program that wrote the base, as the base says."""
         if not self.files:
             return None
         with self.files[0].open("rb") as file:
@@ -92,7 +92,7 @@ def find_data(folder: Path) -> DataFiles:
 
 
 def damaged(folder: Path, why: str) -> LostDataError:
-    """Return the error of data that cannot be what they were."""
+    """Return the error for damaged data."""
     return LostDataError(
         "the queue's data are damaged, and were left as they are",
         why=why,
@@ -102,7 +102,7 @@ def damaged(folder: Path, why: str) -> LostDataError:
 
 
 def set_aside(folder: Path) -> list[Path]:
-    """Give the queue's data other names, so that a server begins without; return these.
+    """Rename the queue's data, so that a server starts without them; return the new names.
 
     Raises:
         OSError: they cannot be renamed.
@@ -113,7 +113,7 @@ def set_aside(folder: Path) -> list[Path]:
 
 
 def _refuse_leftovers(inner: Path, manifest: Path) -> None:
-    # Files of a rewrite under way begin with temp-, and count for nothing.
+    # The names of files of an unfinished rewrite begin with temp-; such files do not count as data.
     left = [path for path in inner.glob(f"{_NAME}.*") if path.stat().st_size]
     if left:
         raise damaged(inner.parent, f"{manifest} is missing, but {left[0].name} is there")

@@ -1,9 +1,9 @@
-"""The files of the queue's server, and what they tell of a server that does not answer.
+"""The files of the queue's server, and what they say of a server that does not answer.
 
 Cleaners of /tmp may delete the lock, pid file or socket of a running server. Without the lock file
-a second server would write into the same data. So what decides in the end is whether a server lives
-in the data folder: it is its working directory. A socket cannot be given back to a server that
-runs; it is stopped in order and started again, which loses nothing.
+a second server would write into the same data. So the final test is whether some server process has
+the data folder as its working directory. A running server cannot get its socket back; mlq stops it
+in order and starts it again, which loses nothing.
 """
 
 from __future__ import annotations
@@ -38,42 +38,42 @@ class ServerFiles:
 
     @property
     def lock(self) -> Path:
-        """Locked as long as the server lives."""
+        """The file that is locked as long as the server runs."""
         return self.folder / "server.lock"
 
     @property
     def config(self) -> Path:
-        """What the server was started with."""
+        """The configuration that the server was started with."""
         return self.folder / "redis.conf"
 
     @property
     def users(self) -> Path:
-        """Its users and their rights."""
+        """The server's users and their rights."""
         return self.folder / "users.acl"
 
     @property
     def writer(self) -> Path:
-        """Which program writes the data."""
+        """The note of which program writes the data."""
         return self.folder / "written-by.json"
 
     @property
     def trials(self) -> Path:
-        """Which programs were tried, and how they did."""
+        """The results of the programs' trials."""
         return self.folder / "programs.json"
 
     @property
     def log(self) -> Path:
-        """What it says."""
+        """The server's log."""
         return self.folder / "redis.log"
 
     @property
     def pid_file(self) -> Path:
-        """Its process, as long as the lock is held."""
+        """The server's process id; valid only while the lock is held."""
         return self.folder / "redis.pid"
 
     @contextmanager
     def locked(self) -> Iterator[int | None]:
-        """Hold the lock; gives its descriptor, or None if another process holds it.
+        """Hold the lock; yield its descriptor, or None if another process holds it.
 
         Raises:
             ServerError: the folder cannot be written to.
@@ -83,24 +83,25 @@ class ServerFiles:
         except OSError as error:
             raise ServerError(f"cannot write in {self.folder}", why=error.strerror or "") from None
         try:
-            # A cleaner may have deleted the file that a living server has locked.
+            # A cleaner may have deleted the file that a running server has locked.
             free = try_lock(descriptor) and server_in(self.folder) is None
             yield descriptor if free else None
         finally:
             os.close(descriptor)
 
     def is_running(self) -> bool:
-        """Return whether a server, or a command that starts one just now, holds the lock."""
+        """Return whether a server, or a command that is starting one, holds the lock."""
         try:
             return is_locked(self.lock) or server_in(self.folder) is not None
         except OSError as error:
             raise ServerError(f"cannot look into {self.folder}", why=error.strerror or "") from None
 
     def pid(self) -> int | None:
-        """Return the server's process; None if it has not said so yet."""
+        """Return the server's process id; None if the server has not written it yet."""
         try:
             pid = int(self.pid_file.read_text(encoding="ascii"))
-            # A starter that holds the lock may not have removed the file of the last server yet.
+            # A command that is starting a server may hold the lock before it has removed the old
+            # pid file.
             return pid if b"-server" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
         except FileNotFoundError:
             return server_in(self.folder)
@@ -114,7 +115,7 @@ class ServerFiles:
         return found[1] if found else ""
 
     def log_size(self) -> int:
-        """Return how much the server has said so far, in bytes."""
+        """Return the size of the log so far, in bytes."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def write_log(self, text: str) -> None:
@@ -124,7 +125,7 @@ class ServerFiles:
             log.write(f"{os.getpid()}:M {at} * mlq: {text}\n")
 
     def last_words(self, said_before: int = 0) -> str:
-        """Return what it last said that matters, of what follows `said_before`; "" if nothing."""
+        """Return the last log line that matters after byte `said_before`; "" if there is none."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -132,7 +133,7 @@ class ServerFiles:
             return last_words(file.read().decode(errors="replace"))
 
     def why_ended(self, said_before: int) -> ServerError:
-        """Return the error that says why a server ended.
+        """Return the error that says why the server ended.
 
         Args:
             said_before: the size of the log before it was started.
@@ -164,7 +165,7 @@ def last_words(log: str) -> str:
 
 
 def server_in(folder: Path) -> int | None:
-    """Return the process of our own that serves the data in a folder; None if there is none."""
+    """Return this user's server process that works in a folder; None if there is none."""
     try:
         ours = folder.stat()
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
@@ -188,7 +189,7 @@ _POLL_S = 0.02
 
 
 def explained(error: QueueUnreachableError, settings: Settings) -> QueueUnreachableError:
-    """Return why the queue of this machine does not answer: the error, or what is behind it."""
+    """Return why this machine's queue does not answer: the given error, or its underlying cause."""
     files = ServerFiles(settings.server_dir)
     try:
         if settings.redis_socket.exists() or not files.is_running():
@@ -204,7 +205,7 @@ def explained(error: QueueUnreachableError, settings: Settings) -> QueueUnreacha
 
 
 def has_lost_socket(socket: Path, is_running: Callable[[], bool]) -> bool:
-    """Return whether a server runs without its socket; one that only starts has it in a moment."""
+    """Return whether a server runs without its socket, and is not merely starting."""
     until_s = time.monotonic() + _APPEARS_S
     while is_running():
         if socket.exists():
@@ -217,10 +218,10 @@ def has_lost_socket(socket: Path, is_running: Callable[[], bool]) -> bool:
 
 @contextmanager
 def kept(folder: Path) -> Iterator[list[int]]:
-    """Lock the socket's folder for the server, which inherits it: systemd-tmpfiles passes it by."""
+    """Lock the socket's folder, so that systemd-tmpfiles skips it; the server inherits the lock."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        try_lock(descriptor, shared=True)  # not possible while a cleaner is at it
+        try_lock(descriptor, shared=True)  # impossible while a cleaner holds the lock
         yield [descriptor]
     finally:
         os.close(descriptor)

@@ -1,7 +1,7 @@
-"""Whether this installation had a queue before: a server without data must not hide that.
+"""Whether this installation had a queue before: an empty server must not hide it.
 
 An empty server in the place of a full one looks like a new queue, and gives out old numbers again.
-Two things outlive its data: a note beside the settings, and the results root.
+Two things survive the loss of the server's data: a note beside the settings, and the results root.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mlq.files.strict_files import QUEUE_FILE_BYTES, Content, open_file, read_fi
 from mlq.server.witness import Expected
 from mlq.settings.settings import Settings
 
-# The root is mostly NFS, which may hang; then it tells nothing.
+# Seconds. The root is usually on NFS, which may hang; then it counts as saying nothing.
 _ROOT_S = 3.0
 _NAME = "queue.json"
 _LONGEST_HEADER = 64 * 1024
@@ -61,10 +61,10 @@ def refuse_second(settings: Settings) -> None:
 
 
 def copied(settings: Settings, queue_id: str) -> list[Expected]:
-    """Return what the copy of the queue's jobs on the results root tells of its numbers.
+    """Return what the copy on the results root says of the queue's job numbers.
 
-    The copy is at most a minute old, so this notices what was lost although no command on the
-    queue's host ever enqueued.
+    The copy is at most a minute old, so this detects a loss even if no command on the queue's host
+    ever enqueued a job.
     """
     path = copies_dir(Layout(settings.root)) / LATEST
     header = _bounded(lambda: _first_line(settings.root, path))
@@ -110,14 +110,14 @@ def _read_root(root: Path, path: Path) -> bytes:
 
 
 def _bounded(ask: Callable[[], bytes]) -> bytes:
-    """Return the answer; nothing if it fails, or does not come soon."""
+    """Return the answer; nothing if the call fails or takes too long."""
     read: list[bytes] = []
 
     def look() -> None:
         with suppress(OSError, EOFError, zlib.error):
             read.append(ask())
 
-    # A daemon: nothing waits for a thread that hangs in NFS, not even the end of the program.
+    # A daemon thread: even the end of the program must not wait for a thread that hangs in NFS.
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(_ROOT_S)

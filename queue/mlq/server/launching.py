@@ -1,10 +1,10 @@
-"""Bringing the server up on its data: by the right program, after a look at what is there.
+"""Starts the server on its data: with the right program, after a check of the data.
 
-The order keeps two promises. Nothing is opened by a program that would lose it: each is tried
-first, and one that is older than the data is not used. And no client meets a queue that is less
-than it was: unless the files are just as the last orderly stop left them, the server is first
-started where no client finds it, and asked what it has. What fails leaves the data as they were
-found.
+The order of the steps keeps two promises. First, no program that would lose data opens them: each
+program is tried first, and one older than the data is not used. Second, no client meets a queue
+that has lost jobs: unless the files are just as the last orderly stop left them, the server is
+first started where no client finds it, and asked what it holds. A start that fails leaves the data
+as they were found.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a start is told.
+    """The parameters of a start.
 
     Args:
         settings: of this installation.
         files: its server's files.
-        lock: held as long as the server lives.
+        lock: the descriptor of the lock, which the server holds as long as it lives.
         deadline_s: when to give up, on the monotonic clock.
         extra_users: see `mlq.server.config.acl_text`.
-        accept_loss: whether data that hold less than they did, or none, are good enough.
+        accept_loss: whether to accept data that hold less than they did, or none.
         afresh: whether to set aside what is there and begin without data.
-        say: told what the user should know.
+        say: called with each message that the user should see.
     """
 
     settings: Settings
@@ -101,7 +101,7 @@ def launch(told: Launch) -> None:
 
 
 def settle(settings: Settings, files: ServerFiles, found: Count, *, accept_loss: bool) -> None:
-    """Compare what a server that has just come up holds with what it must, and write it down.
+    """Check that a server that has just started holds all that it must, and note what it holds.
 
     Raises:
         ServerError: it holds less.
@@ -157,7 +157,7 @@ def _is_as_left(files: ServerFiles, data: DataFiles, program: Program, witness: 
 
 
 def _check(told: Launch, found: Count) -> None:
-    """Make sure that what was found is all that must be there."""
+    """Make sure that the server holds all that it must."""
     if told.accept_loss:
         return
     if found.is_empty:
@@ -177,7 +177,7 @@ def _refuse_to_begin_anew(settings: Settings, expected: Expected) -> None:
 
 @contextmanager
 def _mended(told: Launch, data: DataFiles) -> Iterator[None]:
-    """Cut off what a crash tore off the end of the log; put it back if what follows fails."""
+    """Cut off a torn end of the log; put it back if the body of the `with` fails."""
     log, cut = data.log, None
     verdict = torn.examine(log) if log else None
     if log and isinstance(verdict, torn.Damaged):
@@ -268,14 +268,14 @@ def _run(told: Launch, program: Program) -> None:
 
 
 def _password(path: Path) -> str:
-    # An existing one stays: it outlives the server, and other machines have a copy.
+    # An existing password stays: it outlives the server, and other machines have copies of it.
     with suppress(FileExistsError):
         write_secret(path, secrets.token_hex(32).encode() + b"\n")
     return read_password(path)
 
 
 def _refuse_foreign_server(path: Path) -> None:
-    # Of a server that was killed just now the kernel may drop the lock before the socket.
+    # When a server is killed, the kernel may release its lock before its socket.
     until_s = time.monotonic() + _DYING_S
     while _answers(path):
         if time.monotonic() >= until_s:

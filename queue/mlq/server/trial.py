@@ -1,10 +1,11 @@
-"""Whether a server program keeps what it acknowledged: tried before it gets the queue's data.
+"""Tries whether a server program keeps what it acknowledged, before it gets the queue's data.
 
-Programs differ in ways that lose a queue in silence: most replay their log as the user `default`,
-and drop what `default` may not do. No list of good versions would be right for long, so each
-program is tried once on this machine: it is given our configuration in a scratch folder, a script
-writes as the queue's user, the server is killed, and a second one has to have all of it; and no
-stranger may get in. A program that passed is not tried again until it, or what it is told, changes.
+Programs differ in ways that silently lose a queue: most replay their log as the user `default`, and
+drop what `default` is not allowed to do. No list of good versions would stay right for long, so
+each program is tried once on this machine: it gets our configuration in a scratch folder, a script
+writes as the queue's user, the server is killed, and a second server must have everything that was
+written. A client without the password must not get in. A program that passed is not tried again
+until it, or its configuration, changes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _POLL_S = 0.005
 _LONGEST_BASE = 70
 _USER = "mlq"
 _LIST = keys.registry(State.QUEUED, "trial")
-# What a script writes is in the log as one transaction; a single command is not.
+# A script, because its writes are logged as one transaction; a single command is not.
 _SCRIPT = f"""
 for number = 1, 3 do
   redis.call('HSET', '{keys.job("")}' .. number, 'status', ARGV[1])
@@ -51,7 +52,7 @@ _ASKED: tuple[tuple[str, ...], ...] = (
 
 
 class Trials:
-    """What is known of the programs that were tried here.
+    """The results of the programs that were tried on this machine.
 
     Args:
         path: the file that remembers it.
@@ -65,10 +66,10 @@ class Trials:
             self._known = known if isinstance(known, dict) else {}
 
     def fault(self, program: Program) -> str:
-        """Return why a program must not be used, "" if it passes; tries it if need be.
+        """Return why a program must not be used, "" if it passes; try it if need be.
 
         Raises:
-            OSError: there is no room for the trial, which says nothing of the program.
+            OSError: there is no room for the trial; that says nothing of the program.
         """
         name, state = str(program.path.resolve()), _state(program)
         known = self._known.get(name)
@@ -81,7 +82,7 @@ class Trials:
         return fault
 
     def faults(self) -> list[str]:
-        """Return, in words, which programs failed when they were last tried; tries nothing."""
+        """Return, in words, which programs failed when they were last tried; start no trial."""
         return [
             f"{path} ({one.get('version', '')}) is not used: {one['fault']}"
             for path, one in self._known.items()
@@ -95,7 +96,7 @@ def try_program(program: Program) -> str:
     Raises:
         OSError: the scratch folder cannot be written.
     """
-    # A socket's path may not be long.
+    # A socket's path must be short.
     base = tempfile.gettempdir()
     base = base if len(base) <= _LONGEST_BASE else "/tmp"  # noqa: S108 - made there with mode 0700
     with tempfile.TemporaryDirectory(prefix="mlq-trial-", dir=base) as name:
@@ -119,7 +120,7 @@ def try_program(program: Program) -> str:
 
 
 class _Life:
-    """One life of a server; it is killed at the end."""
+    """One run of a server; it is killed at the end."""
 
     def __init__(self, program: Program, config: Path, socket: Path, password: str) -> None:
         self._command = [str(program.path), str(config), "--daemonize", "no"]

@@ -1,8 +1,8 @@
-"""What the queue's data must hold at least, told by what stands beside them.
+"""The least that the queue's data must hold, by a count kept beside them.
 
-A log that was cut in half, or an older copy put in its place, loads without a word. So the server's
-folder also holds a count: the last job number, and after an orderly stop the state of each file,
-too. Data that know fewer are not opened: what is there stays as it is.
+A server loads a log that was cut in half, or an older copy of it, without complaint. So the
+server's folder also holds a count: the last job number, and after an orderly stop the state of each
+file, too. Data that hold fewer jobs are not opened: they stay as they are.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Count:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it was never used."""
+        """Whether the queue was never used."""
         return not self.last_number and not self.queue_id
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The least that the data must hold, and what says so.
+    """The least that the data must hold, and which file says so.
 
     Args:
         last_number: the last job number.
@@ -85,7 +85,7 @@ class Witness:
         return max((*told, *others), key=lambda one: one.last_number)
 
     def noted(self) -> Count:
-        """Return what was written down last."""
+        """Return the count that was noted last."""
         known = {name: value for name, value in self._read().items() if name in _COUNTED}
         return Count(**known)
 
@@ -96,9 +96,9 @@ class Witness:
     def note(
         self, found: Count, data: DataFiles | None = None, *, accept_loss: bool = False
     ) -> None:
-        """Write down what is there; a number that was higher stays, unless the loss is accepted.
+        """Note what the queue holds; a higher earlier number stays, unless the loss is accepted.
 
-        A note that cannot be written (disk full) is a weaker witness and no more.
+        If the note cannot be written (disk full), the old one stays; nothing else is lost.
 
         Args:
             found: what the queue holds.
@@ -121,7 +121,7 @@ class Witness:
 
 
 def shortfall(found: Count, expected: Expected, folder: Path) -> LostDataError | None:
-    """Return the error of data that hold less than they must; None if they do not."""
+    """Return the error for data that hold less than they must; None if they hold enough."""
     if found.last_number >= expected.last_number:
         return None
     missing = expected.last_number - found.last_number
