@@ -1,7 +1,7 @@
 """The name of an attempt, the same in the queue and in every process of a worker.
 
-A job is given to a machine again after a loss, so a job's id does not say which run is meant: only
-the id together with the attempt's number does. As JSON it is the pair `["1042", 3]`.
+After a loss the queue gives a job to a machine again, so the id alone does not identify a run; the
+id and the attempt's number together do. As JSON it is the pair `["1042", 3]`.
 """
 
 from __future__ import annotations

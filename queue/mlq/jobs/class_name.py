@@ -1,7 +1,7 @@
 """The name of a job class, which spells out what its jobs ask for.
 
 It is the name of an rq queue, so any tool that shows rq's queues shows what is waiting for what.
-Apart from `mlq.jobs.request`, because `mlq ls` reads nothing but names.
+This module is separate from `mlq.jobs.request` because `mlq ls` needs only the names.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ClassName(NamedTuple):
     def parse(cls, name: str, *, default_mem_mib: int) -> ClassName:
         """Take a name apart.
 
-        A queue that was made with plain rq has any name: its jobs ask for one core and
+        A queue made with plain rq may have any name: its jobs ask for one core and
         `default_mem_mib`, at priority 0.
         """
         match = _NAME.fullmatch(name)

@@ -1,9 +1,9 @@
-"""Why a job waits: for each machine all that keeps it from starting there, and what follows.
+"""Why a job waits: for each machine everything that keeps it from starting there, and a conclusion.
 
-Pure, and typed: how it is told is the command's affair. What fits is decided by `placement`, whom a
-machine is kept free for by `reservations`, and what is left to other machines by `machine_state`.
-The worker asks the same functions before it claims. The one rule that is written down twice is that
-of the machine that a job avoids, which `claim.lua` applies inside the server.
+Pure and typed; the command renders it. `placement` decides what fits, `reservations` which job a
+machine is kept free for, and `machine_state` what is left to other machines. The worker calls the
+same functions before it claims. Only one rule is written twice: that of the machine that a job
+avoids, which `claim.lua` applies inside the server.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _GPU_RESOURCES = frozenset({Resource.GPUS, Resource.GPU_MEMORY})
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The queue has not heard the machine for so long that it cannot be counted on."""
+    """The queue has not heard from the machine for too long to count on it."""
 
     heard_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The machine takes no jobs, or hardly any, and says why; "" if it does not say."""
+    """The machine takes no jobs, or hardly any; `why` is its own reason, "" if it gives none."""
 
     why: str
 
@@ -43,7 +43,7 @@ class Lacks:
 
 @dataclass(frozen=True, slots=True)
 class GpuFault:
-    """The job is short of GPUs, and a fault withdraws all of them, or `some_left`."""
+    """The job is short of GPUs, because a fault has withdrawn all or (`some_left`) some of them."""
 
     text: str
     some_left: bool
@@ -65,13 +65,13 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Avoided:
-    """The job failed or was lost there, so other machines go first for so long."""
+    """The job failed or was lost there, so other machines may take it first for this long."""
 
     for_s: float
 
 
 Reason = Silent | Closed | Lacks | GpuFault | GpuNote | Short | NameMismatch | Reserved | Avoided
-"""What keeps a job from starting on a machine now."""
+"""A reason why a job cannot start on a machine now."""
 
 
 class Fits(StrEnum):
@@ -89,7 +89,7 @@ class AskedJob:
     Args:
         contender: the job as it waits.
         avoids: the machine that lets others take it first; "" if none does.
-        avoids_for_s: for how long yet.
+        avoids_for_s: for how much longer.
     """
 
     contender: Contender
@@ -103,10 +103,10 @@ class Situation:
 
     Args:
         machines: what each machine last said.
-        lease_s: a machine that was not heard for longer is not counted on.
+        lease_s: a machine not heard from for longer is not counted on.
         heads: the first waiting job of each class.
         reservations: job -> the machine that it has reserved.
-        running: machine -> what runs there; needed only of machines that are reserved.
+        running: machine -> what runs there; needed only for machines that are reserved.
     """
 
     machines: Sequence[MachineState]
@@ -125,7 +125,7 @@ class Judgement:
         fits: whether the job fits.
         reasons: all that keeps the job from starting there now; none if it fits now.
         is_kept_free: whether the machine is kept free for this job.
-        others: what others use of the machine.
+        others: what processes outside the queue use of the machine.
     """
 
     machine: str
@@ -167,7 +167,7 @@ def _short(job: AskedJob, machine: MachineState) -> tuple[Short | NameMismatch, 
 
 
 def _counts_gpus(reason: Short | NameMismatch) -> bool:
-    """Return whether it is a number of GPUs, which is unknown while the driver is at fault."""
+    """Return whether this is a shortage of GPUs, whose number is unknown during a driver fault."""
     return isinstance(reason, Short) and reason.resource is Resource.GPUS
 
 
@@ -181,14 +181,15 @@ def _others_heard(machine: MachineState, situation: Situation) -> list[MachineSt
 
 def _about_machine(job: AskedJob, machine: MachineState, situation: Situation) -> list[Reason]:
     if not machine.is_heard(situation.lease_s):
-        return [Silent(machine.heard_s)]  # whatever else it said is old
+        return [Silent(machine.heard_s)]  # everything else that it said is old
     found: list[Reason] = []
     if machine.note or not machine.takes_jobs:
         found.append(Closed(machine.note))
     needed = [one for one in machine.lacks if one.word in job.contender.needs.split()]
     others = _others_heard(machine, situation)
     left = left_to_others((one.word for one in needed), job.contender.request, others)
-    # A machine tries by itself what no other could offer, but for what its supervisor cannot do.
+    # A machine tries a job itself if no other machine could offer what it needs, unless its own
+    # supervisor cannot run the job.
     return [*found, *(Lacks(one) for one in needed if one.word in {*left, COPIES_CODE})]
 
 
@@ -215,7 +216,7 @@ def _reserved(
 
 
 def _avoided(job: AskedJob, machine: MachineState, situation: Situation) -> list[Reason]:
-    """Apply the rule of `claim.lua`: the only machine there is takes the job all the same."""
+    """Apply the rule of `claim.lua`: a machine that is the only one takes the job all the same."""
     if job.avoids != machine.machine or job.avoids_for_s <= 0:
         return []
     return [Avoided(job.avoids_for_s)] if _others_heard(machine, situation) else []
@@ -223,7 +224,7 @@ def _avoided(job: AskedJob, machine: MachineState, situation: Situation) -> list
 
 @dataclass(frozen=True, slots=True)
 class BeingRestored:
-    """The queue is being made anew, and gives out no job meanwhile."""
+    """The queue is being restored, and gives out no job meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,7 @@ class NeverFits:
 
 @dataclass(frozen=True, slots=True)
 class MayStart:
-    """The job fits these machines now, but for the jobs ahead of it, which may go first."""
+    """The job fits these machines now; jobs ahead of it may go first."""
 
     machines: tuple[str, ...]
     ahead: int
@@ -253,19 +254,19 @@ class MayStart:
 
 @dataclass(frozen=True, slots=True)
 class WaitsForRoom:
-    """The job starts when what is short becomes free."""
+    """The job starts when enough of the short resources becomes free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The queue gives nothing out, as its user wants, and why."""
+    """The user has paused the queue, for this reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class SweepHeld:
-    """Nothing of the job's sweep starts, and why."""
+    """The job's sweep is held, for this reason: none of its members starts."""
 
     number: int
     why: str
@@ -273,7 +274,7 @@ class SweepHeld:
 
 @dataclass(frozen=True, slots=True)
 class SweepFull:
-    """As many members of the job's sweep run as may at once."""
+    """The job's sweep already has as many members running as it may."""
 
     number: int
     running: int
@@ -296,8 +297,8 @@ def conclude(
     Args:
         judgements: what each known machine is to the job.
         ahead: how many queued jobs come before it.
-        restoring: whether the queue is being made anew.
-        blocked: what keeps it from being given out at all, wherever there is room.
+        restoring: whether the queue is being restored.
+        blocked: why the queue would not give it out even if there is room.
     """
     if restoring:
         return BeingRestored()

@@ -1,8 +1,8 @@
-"""Names as globs (`lr-*`): what they match, and what can be sifted out before that is asked.
+"""Names as globs (`lr-*`): which names match, and which the server can drop first.
 
-The rules are those of the shell's names, upper and lower case apart: `*`, `?`, `[abc]`, `[!abc]`. A
+The rules are those of the shell, and case matters: `*`, `?`, `[abc]`, `[!abc]`. A
 queue may have a hundred thousand names, so the server first drops those that lack the literal parts
-of the glob. Invariant: the sieve lets everything through that the glob matches.
+of the glob. Invariant: the sieve lets through every name that the glob matches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SPECIAL = re.compile(r"\[!?\]?[^\]]*\]|[*?]")
 
 
 class Sieve(NamedTuple):
-    """What a name must begin with, hold in this order between, and end with."""
+    """What a name must begin with, contain in this order, and end with."""
 
     starts: str = ""
     has: tuple[str, ...] = ()
@@ -23,12 +23,12 @@ class Sieve(NamedTuple):
 
 
 def is_glob(text: str) -> bool:
-    """Return whether this is a glob and not only a name."""
+    """Return whether this is a glob and not a plain name."""
     return any(one in text for one in "*?[")
 
 
 def sieve_of(glob: str) -> Sieve:
-    """Return what every name has that the glob matches."""
+    """Return the literal parts that every matching name has."""
     first, *rest = _SPECIAL.split(glob)
     if not rest:
         return Sieve(first)
@@ -36,7 +36,7 @@ def sieve_of(glob: str) -> Sieve:
 
 
 def only(name: str) -> str:
-    """Return a glob that matches this name alone, even where a name means but one of its jobs."""
+    """Return a glob that matches only this name; a glob means all jobs of a name, not just one."""
     quoted = re.sub(r"[*?[]", r"[\g<0>]", name)
     return quoted if quoted != name else f"{name[:-1]}[{name[-1]}]"
 

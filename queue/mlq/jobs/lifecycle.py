@@ -1,9 +1,9 @@
 """The life of a job: one table of states and events.
 
 A job is always in exactly one of rq's own states, and only the events below move it. This is the
-one place that knows which state follows which: the Lua operations have tables that their
-loader makes of it, the worker and the command ask `after()`, and the diagram in
-docs/architecture.md is drawn from `TRANSITIONS` (a test keeps it so).
+one place that knows which state follows which: the loader of the Lua operations makes their tables
+from it, the worker and the command ask `after()`, and the diagram in docs/architecture.md is drawn
+from `TRANSITIONS` (a test keeps it so).
 
     submitted ──▶ DEFERRED ──parents ended──▶ QUEUED ──claim──▶ STARTED ──▶ FINISHED
                       │                        ▲  ▲                │  │
@@ -15,18 +15,18 @@ Three things the table makes true:
 
 * Only STARTED holds a lease, and only `CLAIM` leads there, so an attempt exists exactly while its
   job is STARTED.
-* A job that failed and may be tried again waits a while first: `RETRY` leads to SCHEDULED.
+* A failed job with retries left waits a while first: `RETRY` leads to SCHEDULED.
 * Losing a machine is no fault of the job: `LOSE` leads back to QUEUED, and only `GIVE_UP` (more
   than `max_losses` of them) leads to FAILED.
 * A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
   process is gone. Until then the job holds its lease, so no second attempt can begin beside it.
   If its attempt ends otherwise before that, `move.lua` cancels it where it would queue it again.
-* A job whose command fails wherever it is tried is held, and one that its user holds: DEFERRED too,
-  with the reason in `mlq_held`, until its user lets it go. If it came after others, it then waits
-  for those of them that have not ended. `move.lua` turns a way back to the queue into a `HOLD`,
-  since only there is known that the command was held meanwhile.
+* A held job is DEFERRED too, with the reason in `mlq_held`, until its user lets it go. Workers hold
+  a job whose command fails wherever it is tried; a user may hold any waiting job. If a released job
+  comes after others, it then waits for those of them that have not ended. `move.lua` turns a move
+  back to the queue into a `HOLD`, since only the server knows that the command was held meanwhile.
 * A job that its user runs again waits for those of its parents that are run again too: `move.lua`
-  turns a `RERUN` into a `RERUN_LATER`, since only there is known how they are at that moment.
+  turns a `RERUN` into a `RERUN_LATER`, since only the server knows their states at that moment.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class Event(StrEnum):
 ENDED = frozenset({State.FINISHED, State.FAILED, State.CANCELED})
 WAITING = frozenset({State.DEFERRED, State.SCHEDULED, State.QUEUED})
 HELD = "held"
-"""What people call a job that is deferred until its user lets it go."""
+"""The word for a job that is deferred until its user lets it go."""
 FAILING = "held: "
-"""So begins why a worker holds a job; what a user says who holds one begins otherwise."""
+"""A worker's reason for holding a job begins with this; a user's reason does not."""
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DEFERRED, Event.PARENTS_ENDED): State.QUEUED,

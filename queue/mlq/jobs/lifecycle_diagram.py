@@ -1,8 +1,8 @@
 """The state diagram of the documentation, drawn from the life cycle's table.
 
 `python -m mlq.jobs.lifecycle_diagram` rewrites the block between the two markers in
-docs/architecture.md; a test fails while the block differs from the table. So the picture cannot
-show a life that jobs do not have.
+docs/architecture.md; a test fails while the block differs from the table. So the diagram always
+shows the transitions that the table has.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def mermaid() -> str:
 
 
 def block() -> str:
-    """Return what stands in the page, markers included."""
+    """Return the block for the page, markers included."""
     return f"{BEGIN}\n```mermaid\n{mermaid()}\n```\n{END}"
 
 

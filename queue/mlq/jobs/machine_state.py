@@ -1,7 +1,7 @@
 """What a machine last said of itself, typed: what is free, what is missing, whether it takes jobs.
 
-`mlq.machines.said` reads it from the record that a worker publishes. The worker asks it what other
-machines could run, and `mlq.jobs.explain` why a job does not start there.
+`mlq.machines.said` reads it from the record that a worker publishes. The worker uses it to learn
+what other machines could run, and `mlq.jobs.explain` to learn why a job does not start there.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from mlq.jobs.placement import Fit, Offer, place
 from mlq.jobs.request import Request
 
 FRESH_S = 60.0
-"""What a machine missed longer ago, it may have again by now."""
+"""Seconds; a machine may by now have again what it lacked longer ago than this."""
 
 
 class Lack(NamedTuple):
     """Something that jobs did not find on a machine.
 
     Args:
-        word: for what is missing (`mlq.jobs.needs`).
+        word: the word for what is missing (`mlq.jobs.needs`).
         reason: what happened, for people.
-        missed_s_ago: how long before the record it was missed last.
+        missed_s_ago: how long before the record a job last missed it.
     """
 
     word: str
@@ -46,7 +46,7 @@ class MachineState:
     """What one machine last said.
 
     Args:
-        offer: what it has free, and in all.
+        offer: what it has free, and in total.
         heard_s: how long ago the queue heard it.
         takes_jobs: whether it takes jobs at all.
         note: why it does not, in its own words.
@@ -75,7 +75,7 @@ class MachineState:
         return self.heard_s <= lease_s
 
     def lacked_just_now(self, word: str) -> bool:
-        """Return whether a job missed this lately."""
+        """Return whether a job missed this recently."""
         return any(
             one.word == word and one.missed_s_ago + self.heard_s <= FRESH_S for one in self.lacks
         )
@@ -90,14 +90,14 @@ class MachineState:
 def left_to_others(
     words: Iterable[str], request: Request, others: Iterable[MachineState]
 ) -> frozenset[str]:
-    """Return which of the things that a machine lacks its jobs are to find on another machine.
+    """Return which of the things that a machine lacks its jobs should find on another machine.
 
-    What no other machine could offer either, the machine tries by itself.
+    If no other machine could offer a thing either, the machine tries the job itself.
 
     Args:
         words: for what is missing on the machine.
         request: what a job asks for.
-        others: the other machines that are heard.
+        others: the other machines that the queue still hears from.
     """
     known = list(others)
     return frozenset(word for word in words if any(one.could_run(request, word) for one in known))

@@ -1,10 +1,10 @@
-"""What a job needs of a machine beside its size, and which command it is: as short words.
+"""What a job needs of a machine besides resources, and which command it runs, as short words.
 
-Machines differ in what is there: a folder of a share, a command, an environment. A job carries a
-word for each in its hash (`mlq_needs`), so that a claim can leave out what a machine lacks without
-reading the job. A word is a letter and a digest. The last word names the command without its
-parameters: jobs with the same one stand or fall together. The words place a job and hold it back;
-what may be run is decided by its signature alone.
+Machines differ in what they have: a folder of a share, a command, an environment. A job carries a
+word for each such need in its hash (`mlq_needs`), so that a claim can skip jobs whose needs a
+machine lacks without reading the jobs. A word is a letter and a digest. The last word names the
+command without its parameters; jobs with the same last word are held together. The words only place
+a job or hold it back; its signature alone decides whether it may run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 try:
-    # What is behind hashlib where OpenSSL is not; with that it takes a tenth of `mlq ls` to import.
+    # The module behind hashlib; importing hashlib with OpenSSL takes a tenth of the time of `mlq
+    # ls`.
     from _sha1 import sha1 as _sha1  # type: ignore[import-not-found]
 except ImportError:
     from hashlib import sha1 as _sha1
@@ -48,15 +49,15 @@ def needs_of(spec: JobSpec) -> str:
 
 
 def _path(spec: JobSpec) -> str:
-    """Return the PATH the job brings along; without one it has its machine's."""
+    """Return the PATH that the job brings along; a job without one uses its machine's."""
     return spec.env.get("PATH") or spec.captured_env.get("PATH") or ""
 
 
 def script_of(argv: Sequence[str]) -> tuple[str, ...]:
     """Return a command without its parameters.
 
-    That is everything up to the first word that names a script or follows -m, -c or -e. Of a
-    program of the user's own, called by its path, it is the path; of any other program all words,
+    That is everything up to the first word that names a script or follows -m, -c or -e. For a
+    user's own program, called by its path, it is the path; for any other program it is all words,
     since `make a` and `make b` have nothing in common.
     """
     if len(argv) == 3 and argv[1] == "-c" and os.path.basename(argv[0]) in {"sh", "bash"}:  # noqa: PTH119 - text
@@ -87,7 +88,7 @@ def _shell_words(text: str) -> list[str]:
 
 
 COPIES_CODE = "kcode"
-"""The word of jobs that run a copy of their code: a supervisor of an older mlq makes none."""
+"""The word of jobs that run in a copy of their code; supervisors of an older mlq make no copies."""
 
 
 def word_of(needs: str, letter: str) -> str:

@@ -17,8 +17,8 @@ from mlq.jobs.request import Request
 class GpuOffer:
     """One GPU and what of its memory is free for new jobs.
 
-    An `exclusive` one is given to one job at a time, whatever is free: because of its compute
-    mode, or because it gives no numbers of memory. `index` is its number in PCI bus order.
+    An `exclusive` GPU is given to one job at a time, however much is free: because of its compute
+    mode, or because it reports no memory sizes. `index` is its number in PCI bus order.
     """
 
     uuid: str
@@ -31,7 +31,7 @@ class GpuOffer:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one machine has free for new jobs, and what it has in all."""
+    """What one machine has free for new jobs, and what it has in total."""
 
     machine: str
     cores: int
@@ -81,7 +81,8 @@ class Resource(StrEnum):
 class Short:
     """One resource that is short: `needed` of it, `free` now, `total` on an idle machine.
 
-    Memory is in MiB. Of GPUs, only those count that have `vram_mib` free; 0: all of their memory.
+    Memory is in MiB. Of GPUs, only those count that have `vram_mib` free; 0 means all of their
+    memory.
     """
 
     resource: Resource
@@ -92,13 +93,13 @@ class Short:
 
     @property
     def fits_when_idle(self) -> bool:
-        """Whether the resource would do if the machine were idle."""
+        """Whether there would be enough of the resource if the machine were idle."""
         return self.needed <= self.total
 
 
 @dataclass(frozen=True, slots=True)
 class NameMismatch:
-    """The job is for machines whose name matches `wanted`, and this one's does not."""
+    """The job is for machines whose name matches `wanted`, and this machine's name does not."""
 
     wanted: str
 
@@ -120,8 +121,8 @@ class Misfit:
         return all(reason.fits_when_idle for reason in self.reasons)
 
 
-# NVML counts some memory as reserved, so no GPU ever has all of its memory free: a GPU on which
-# nothing runs is one with at least this share free.
+# NVML counts some memory as reserved, so no GPU ever has all of its memory free. A GPU with at
+# least this share free counts as idle.
 IDLE_GPU_SHARE = 0.9
 
 
@@ -132,7 +133,7 @@ def _vram_mib(request: Request, gpu: GpuOffer) -> int:
 def place(request: Request, offer: Offer) -> Fit | Misfit:
     """Decide whether the request fits the offer now.
 
-    GPUs are taken tightest fit first, so that small jobs share a GPU and leave a whole one free.
+    GPUs are chosen by tightest fit, so that small jobs share a GPU and leave a whole one free.
     """
     reasons: list[Short | NameMismatch] = []
     if not request.allows(offer.machine):
@@ -181,7 +182,7 @@ class RunningAttempt:
 def earliest_start_s(
     wanted: Request, offer: Offer, running: Iterable[RunningAttempt]
 ) -> float | None:
-    """Return the seconds until `wanted` surely fits, as the time limits of what runs are reached.
+    """Return the seconds until `wanted` surely fits, as running jobs reach their time limits.
 
     None if no time limits say so; 0 if it fits now. This is the reservation's start in
     conservative backfilling (Mu'alem and Feitelson, 2001): other jobs may run on a reserved

@@ -1,7 +1,8 @@
-"""How a job tells how far it is: one line after another in $MLQ_PROGRESS_FILE.
+"""How a job reports its progress: line after line in $MLQ_PROGRESS_FILE.
 
-A line is a number from 0 to 1, or a JSON object with `progress` and whatever else the job wants to
-keep (`loss`, `epoch`). Any language can write that with one `echo`; Python jobs call `report`.
+A line is a number from 0 to 1, or a JSON object with `progress` and any other values that the job
+wants to keep (`loss`, `epoch`). Any language can write that with one `echo`; Python jobs call
+`report`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def report(progress: float, **values: Any) -> None:
 
     Args:
         progress: from 0 to 1.
-        values: anything JSON that belongs to this moment.
+        values: any JSON values that belong to this moment.
     """
     path = os.environ.get("MLQ_PROGRESS_FILE")
     if path:

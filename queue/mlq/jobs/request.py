@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from mlq.jobs.class_name import ClassName
 
 LARGEST = 10**15 - 1
-"""The largest number that the name of a class can spell."""
+"""The largest number that a class's name can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Request:
         mem_mib: main memory.
         gpus: number of GPUs.
         vram_mib: free memory needed on each of these GPUs; 0 with gpus > 0 means a GPU to itself.
-        machine: a glob that the machine's name must match; "" means any.
+        machine: a glob that the machine's name must match; "" means any machine.
 
     Raises:
         ValueError: a negative amount, no core or no memory at all, or more than `LARGEST`.

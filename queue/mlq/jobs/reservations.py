@@ -39,7 +39,7 @@ class Contender(NamedTuple):
 
 
 def could_use(job: Contender, offer: Offer, lacks: Collection[str]) -> bool:
-    """Return whether a machine would fit the job if it were idle, and has what the job needs.
+    """Return whether the machine has what the job needs, and the job would fit it if it were idle.
 
     Args:
         job: the job.
@@ -60,7 +60,8 @@ def kept_for(
     """Return the job that a machine is kept free for; None if there is none.
 
     Args:
-        heads: the first waiting job of each class. A reservation counts only while its job is one.
+        heads: the first waiting job of each class. A reservation counts only while its job is a
+            head.
         reservations: job -> the machine that it has reserved.
         offer: the machine's.
         lacks: words of what is missing on the machine.
@@ -74,14 +75,14 @@ def kept_for(
 def admitted(
     jobs: Iterable[Contender], reserved: Contender, offer: Offer, running: Sequence[RunningAttempt]
 ) -> list[Contender]:
-    """Return those of the jobs that may start on a machine that is kept free for one.
+    """Return which of the jobs may start on a machine that is kept free for another job.
 
-    Once the reserved job fits, it is the only one. Until then a job may go before it that has a
-    higher priority, or that surely ends before the reserved job can begin (conservative
-    backfilling). Age alone does not count.
+    Once the reserved job fits, only it may start. Until then a job may start before it if it has a
+    higher priority, or surely ends before the reserved job can begin (conservative backfilling).
+    Age alone does not count.
 
     Args:
-        jobs: that wait.
+        jobs: the waiting jobs.
         reserved: the job that the machine is kept free for.
         offer: what is free on the machine.
         running: what runs on it.

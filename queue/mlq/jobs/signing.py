@@ -1,8 +1,8 @@
 """Signatures of jobs: a worker runs nothing that this queue's key has not signed.
 
-Who can write to Redis could otherwise run code as the owner of the workers. What is signed is the
-exact text of a job as it is stored (its canonical JSON, id included), never a value read back from
-it, so no two texts of different meaning share a signature.
+Otherwise anybody who can write to Redis could run code as the owner of the workers. The signature
+covers the exact text of a job as it is stored (its canonical JSON, id included), never a value read
+back from it, so no two texts of different meaning share a signature.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def load_key(path: Path) -> bytes:
 
 
 def fingerprint(key: bytes) -> str:
-    """Return by what a key is told from others; it gives nothing of the key away."""
+    """Return a digest that identifies the key and reveals nothing of it."""
     return _digest(key, b"mlq: which key is this?").hex()[:12]
 
 
@@ -67,12 +67,12 @@ def sign(key: bytes, text: bytes) -> str:
 
 
 def verify(key: bytes, text: bytes, signature: str) -> None:
-    """Check the signature of a text, in a time that tells nothing about the right one.
+    """Check the signature of a text, in a time that reveals nothing about the right one.
 
     Raises:
         SignatureError: it is not the signature of this text by this key.
     """
-    # Until 0.1.0 it was in hexadecimal; jobs that were signed so may still wait.
+    # Until 0.1.0 signatures were hexadecimal; jobs with such signatures may still wait.
     is_hex = len(signature) == _HEX_LETTERS
     right = _digest(key, text).hex() if is_hex else sign(key, text)
     if not hmac.compare_digest(right.encode(), signature.encode(errors="replace")):

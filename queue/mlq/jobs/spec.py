@@ -1,10 +1,11 @@
 """A job as its user described it.
 
 `JobSpec` is what is signed, stored and run: everything needed to run the job anywhere, and nothing
-that changes while it runs. The types of the fields say all that a field may be, ranges and patterns
-too. `mlq.jobs.strict_spec` holds to them what comes from outside (a claim, the results root, the
-Python API). Nothing is checked here: checking takes pydantic, whose import alone costs more than a
-whole `mlq enqueue` may, and that command's own parser has checked what it makes a job of.
+that changes while it runs. The types of the fields define every allowed value, ranges and patterns
+included. `mlq.jobs.strict_spec` checks jobs that come from outside (a claim, the results root, the
+Python API) against them. Nothing is checked here: checking takes pydantic, whose import alone takes
+longer than a whole `mlq enqueue` should, and that command's own parser has already checked its
+input.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic import StringConstraints
 
 PRIVATE_FILE = r"^[A-Za-z0-9_]+-[0-9a-f]{32}$"
-"""What the name of a file of a secret looks like, so that it leads nowhere else."""
+"""The pattern of a secret's file name; such a name cannot lead to another folder."""
 
 SHA256 = r"^[0-9a-f]{64}$"
 
@@ -43,7 +44,7 @@ class Pack:
 
     Args:
         pack: the sha256 of its manifest.
-        links: the sha256 of the list of what links to the live project; "" if nothing does.
+        links: the sha256 of the list of links to the live project; "" if there are none.
         project: the live folder, as machines of the lab know it.
     """
 
@@ -59,7 +60,7 @@ class Code(Pack):
     Args:
         subfolder: the folder to start in, relative to the project; "" is the project itself.
         also: other projects that its Python environment has installed editable.
-        commit, branch: of git, to be read; nothing is rebuilt from them.
+        commit, branch: of git, for people to read; nothing is rebuilt from them.
         dirty: whether the project differed from that commit.
     """
 
@@ -76,7 +77,7 @@ class Member:
 
     Args:
         name: of the sweep.
-        key: the digest by which the sweep knows this member again.
+        key: the digest by which the sweep recognizes this member.
         params: its parameters, as they were typed.
     """
 
@@ -102,14 +103,14 @@ class JobSpec:
         priority: larger runs first.
         time_limit_s: ends the job after so many seconds of one attempt.
         retries: how often a failed job is queued again; losses do not count.
-        after: ids of jobs that must have ended well first (or just ended, with after_any).
+        after: ids of jobs that must have finished first (or just ended, with after_any).
         grace_s: how long it has from SIGTERM on; None takes the worker's setting.
-        signal: one that it gets before it is stopped (`mlq.jobs.stop_signal`); None for none.
-        code: what it runs, as it was; None runs in the live folder `cwd`.
-        member: what it is in its sweep; None if it is of none.
+        signal: a signal sent to it before it is stopped (`mlq.jobs.stop_signal`); None for none.
+        code: the copy of the code that it runs; None runs in the live folder `cwd`.
+        member: what it is in its sweep; None if it belongs to no sweep.
     """
 
-    # How strictly `mlq.jobs.strict_spec` reads this, and all that it holds.
+    # How strictly `mlq.jobs.strict_spec` reads this class and everything in it.
     __pydantic_config__: ClassVar = {
         "strict": True,
         "extra": "forbid",
@@ -155,8 +156,8 @@ class JobSpec:
     def canonical(self) -> str:
         """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed.
 
-        What a job does without is left out. So a default must never change: jobs that wait would
-        get the new one.
+        Fields with their default values are left out. So a default must never change: waiting jobs
+        would get the new one.
         """
         said = _without_defaults(self) | {"version": self.version}
         return json.dumps(said, sort_keys=True, separators=(",", ":"))

@@ -1,7 +1,7 @@
 """The signal that a job gets before it is stopped: Slurm's `--signal [B:]SIG[@TIME]`.
 
-Read once, when the job is enqueued; what is stored and signed is the same text in its plainest form
-(`USR1@60`, seconds). So a mistake is told to the one who made it, and no worker has to guess.
+The text is read once, when the job is enqueued; its plainest form (`USR1@60`, seconds) is stored
+and signed. So the user who makes a mistake sees the error, and no worker has to guess.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import NamedTuple
 from mlq.errors import InvalidInputError
 from mlq.units import format_duration, parse_duration
 
-# As in Slurm: how long before the time limit it is sent unless that is said.
+# As in Slurm: how long before the time limit the signal is sent by default.
 AHEAD_S = 60.0
 LONGEST_GRACE_S = 86400.0
 PLAIN = r"^(B:)?[A-Z0-9+-]+(@[0-9.]+)?$"
-"""What `StopSignal.text` looks like."""
+"""The pattern of `StopSignal.text`."""
 
 _EXAMPLES = "write for example USR1@60, SIGUSR1@5m or B:10@60"
 _TYPED = re.compile(r"(?:(\w+):)?([A-Za-z0-9+-]+)(?:@(.*))?", re.ASCII)
 
 
 class StopSignal(NamedTuple):
-    """What the user asked for.
+    """The signal that the user asked for.
 
     Args:
         name: of the signal, without SIG.
         number: of the signal.
-        ahead_s: how long before the time limit it is sent; None if there is no limit.
+        ahead_s: seconds before the time limit at which it is sent; None if there is no limit.
         first_only: whether only the first process gets it.
     """
 
@@ -68,7 +68,7 @@ def read_stop_signal(text: str) -> StopSignal:
     """Return what `StopSignal.text` wrote.
 
     Raises:
-        InvalidInputError: it is no such text.
+        InvalidInputError: the text is not of that form.
     """
     return parse_stop_signal(text, float("inf") if "@" in text else None)
 
@@ -84,7 +84,7 @@ def seconds(typed: str) -> float:
 
 
 def parse_grace(typed: str) -> float:
-    """Return how many seconds a job has from SIGTERM on; 0 is none.
+    """Return how many seconds a job has between SIGTERM and SIGKILL; 0 for none.
 
     Raises:
         InvalidInputError: it is not a duration, or too long.

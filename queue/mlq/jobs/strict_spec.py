@@ -1,9 +1,9 @@
-"""Holds jobs that come from outside to what the types of `JobSpec` say.
+"""Checks jobs that come from outside against the types of `JobSpec`.
 
-Nothing is converted and nothing is passed over: a number written as a string, an unknown field or
-an unknown tag is refused where it crosses the border, not found out later on a lab machine. There
-is one list of fields, that of `mlq.jobs.spec`; pydantic takes it apart here. Its import costs more
-than a whole `mlq enqueue` may, so only what reads foreign jobs imports this module.
+Nothing is converted and nothing is ignored: a number written as a string, an unknown field or an
+unknown tag is refused on entry, not discovered later on a lab machine. `mlq.jobs.spec` has the only
+list of fields; pydantic reads it here. Importing pydantic takes longer than a whole `mlq enqueue`
+should, so only code that reads foreign jobs imports this module.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from mlq.jobs.spec import JobSpec
 
 STRICT = TypeAdapter(JobSpec)
-# Names in the types of fields that are there only when types are checked.
+# Names in the types of fields that `spec` imports only for type checkers.
 _NAMES = {one.__name__: one for one in (Ge, Gt, Le, MinLen, StringConstraints)}
 STRICT.rebuild(_types_namespace=_NAMES)
 
 
 class NotStrictError(ValueError):
-    """Something is no job.
+    """The value is not a job.
 
     Args:
         where: the field, with dots: "request.cores".
@@ -35,12 +35,12 @@ class NotStrictError(ValueError):
 
 
 def parse_spec(text: str | bytes) -> JobSpec:
-    """Return the job of a JSON text; raise NotStrictError if it is none."""
+    """Return the job of a JSON text; raise NotStrictError if the text is not a job."""
     return _checked(lambda: STRICT.validate_json(text))
 
 
 def check_spec(spec: JobSpec) -> JobSpec:
-    """Return a job that Python code made, once it is certain that it is one; raise likewise."""
+    """Check a job that Python code made, and return it; raise NotStrictError if it is not valid."""
     return _checked(lambda: STRICT.validate_python(spec))
 
 

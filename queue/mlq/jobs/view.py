@@ -1,7 +1,7 @@
 """A job as people and scripts see it: the row behind `mlq ls`, `mlq show` and `--json`.
 
 The names of the fields are a contract: others script against them. Everything is read from the
-job's hash in one go; nothing here needs pydantic, because `mlq ls` must feel instant.
+job's hash in one query; nothing here needs pydantic, because `mlq ls` must feel instant.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OF_A_RUN = (
     "mlq_losses",
     "mlq_failures",
 )
-"""What a job that is run again by its user should not remember of its earlier runs."""
+"""The fields of earlier runs that are dropped when a user runs a job again."""
 
 FIELDS = (
     "status",
@@ -52,16 +52,16 @@ FIELDS = (
 
 
 class JobView(NamedTuple):
-    """One job, as listed; times are ISO 8601 in UTC, None where it did not come to that yet.
+    """One job, as listed; times are ISO 8601 in UTC, None if that has not happened yet.
 
     `state` is rq's word; `reason` carries the rest. `progress` runs from 0 to 1. `directory` is
     where its logs and results lie. `condition` says what is wrong with the machine it
     runs on, where that was asked for (`Queue.with_conditions`). `due_at` is when a scheduled job is
     tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
     its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
-    and `signal` are what its user asked for. `notes` say what to know beside its end.
-    `cleaned_at` is when its folder was deleted. `sweep` is the number of the sweep that it is a
-    member of, None if of none; `params` are its parameters there.
+    and `signal` are what its user asked for. `notes` are remarks on its last attempt. `cleaned_at`
+    is when its folder was deleted. `sweep` is the number of the sweep that it is a member of, None
+    if of none; `params` are its parameters there.
     """
 
     id: str
@@ -173,7 +173,7 @@ def _usage(text: str) -> tuple[float | None, int | None]:
 
 def _progress(text: str, *, finished: bool) -> float | None:
     if text and finished:
-        return 1.0  # its last report may not have been read before it ended
+        return 1.0  # the worker may not have read the last report before the job ended
     try:
         value = float(text)
     except ValueError:
