@@ -17,7 +17,7 @@ from mlq.store.templates import template_of
 from mlq.submit.submission import Caller, Submission
 
 Checked = tuple[Submission, JobSpec]
-"""A submission, and a checked job that is like it but for its id and argv."""
+"""A submission, and a checked job that equals it except for its id and argv."""
 
 
 def check_all(
@@ -35,8 +35,8 @@ def check_all(
         at: the time of submission, ISO.
         default_mem_mib: the setting of that name.
         caller: who asks.
-        typed: whether a parser made them, which lets no wrong type through. Otherwise each type
-            is checked, for which pydantic is imported.
+        typed: whether a parser that lets no wrong type through made them. Otherwise each type is
+            checked, for which pydantic is imported.
 
     Raises:
         InvalidInputError: like `Submission.spec`; or a value is of the wrong type.
@@ -49,12 +49,12 @@ def check_all(
         if options != like:
             like, templates = options, {}
         submission.check_command()
-        # Another name of a program is another program to find; a path is one already.
+        # Another program name has to be looked up separately; a path needs no look-up.
         name = next((word for word in submission.argv[:1] if "/" not in word), "")
         if name not in templates:
             spec = submission.spec("0", at, default_mem_mib, caller)
             templates[name] = spec if typed else _of_right_types(spec)
-        # Only id and argv differ from a job that was checked.
+        # Only id and argv differ from a job that was checked already.
         checked.append((submission, templates[name]))
     return checked
 
@@ -76,7 +76,7 @@ def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJ
         spec = replace(like, id=str(number), argv=submission.argv)
         if like is not last:
             last, template = like, template_of(spec.canonical())
-        # Only id and command differ from a job of which the text was made.
+        # Only id and command differ from a job whose text was made already.
         text = (
             spec.canonical()
             if template is None

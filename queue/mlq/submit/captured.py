@@ -1,10 +1,11 @@
-"""Which of its caller's variables a job is given: Slurm's `--export=ALL`, without its traps.
+"""Which of its caller's variables a job gets: Slurm's `--export=ALL`, without its traps.
 
-Who types `HF_HOME=/vol/x mlq enqueue python train.py` means the job. So exported variables go
-along, but for three kinds. What tells of the machine, the session or the terminal would be wrong
-where the job runs. What mlq sets for each attempt is known only there. And what looks like a secret
-(`mlq.submit.secrecy`) has no place in a queue. Invariant: `capture` depends on its argument
-alone, and whatever it leaves out that a user could miss is named.
+A user who types `HF_HOME=/vol/x mlq enqueue python train.py` means the variable for the job. So
+exported variables go along, with three exceptions. Variables that describe the machine, the session
+or the terminal would be wrong where the job runs. Variables that mlq sets for each attempt are
+known only there. And variables that look like secrets (`mlq.submit.secrecy`) must not be in the
+queue. Invariant: `capture` depends on its argument alone, and a notice names every omitted variable
+that a user could miss.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import NamedTuple
 
 from mlq.submit.secrecy import looks_like_secret
 
-# Every job carries its variables through Redis, whose memory is what ends first. A login shell of
-# the lab has 1 to 3 KiB that count.
+# Bytes. Every job carries its variables through Redis, whose memory runs out first. A login shell
+# of the lab has 1 to 3 KiB of variables that are captured.
 MOST_BYTES = 32 * 1024
 
 # Reason -> names, or their beginnings where a star follows.
@@ -25,7 +26,7 @@ NOT_CAPTURED = {
     "mlq sets it for each attempt": """
         MLQ_* CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES OMP_NUM_THREADS
         MKL_NUM_THREADS OPENBLAS_NUM_THREADS NUMEXPR_NUM_THREADS VECLIB_MAXIMUM_THREADS""",
-    # `mlq.submit.python_env` adds PATH, and what belongs to an environment that is in it.
+    # `mlq.submit.python_env` adds PATH and the variables of the environment that is in it.
     "goes along only with the programs that it is about": """
         PATH VIRTUAL_ENV VIRTUAL_ENV_* CONDA_* _CE_CONDA _CE_M _CONDA_* __CONDA_* PYTHONHOME
         __PYVENV_LAUNCHER__ PYENV_VIRTUAL_ENV PYENV_DIR PYENV_HOOK_PATH PYENV_SHELL
@@ -72,13 +73,14 @@ NOT_CAPTURED = {
     "what make, npm and test runners tell what they run": """
         MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES MAKE_TERMOUT MAKE_TERMERR npm_*
         PYTEST_CURRENT_TEST PYTEST_VERSION PYTEST_XDIST_* PYDEVD_* DEBUGPY_*""",
-    # Processes of one run find each other by these; a job would take itself for one of them.
+    # Processes of one run find each other by these; a job would take itself for one of those
+    # processes.
     "a process's place in a distributed or recorded run": """
         RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK GROUP_WORLD_SIZE NODE_RANK ROLE_RANK
         ROLE_NAME ROLE_WORLD_SIZE MASTER_* TORCHELASTIC_* WANDB_SERVICE CLEARML_PROC_MASTER_ID
         TRAINS_PROC_MASTER_ID""",
-    # What modules did to PATH and LD_LIBRARY_PATH goes along; without these, a script that loads
-    # the same ones again does no harm.
+    # The changes that modules made to PATH and LD_LIBRARY_PATH go along; without these variables, a
+    # script can safely load the same modules again.
     "modules loaded in this shell": """
         LOADEDMODULES _LMFILES_ LMOD_* __LMOD_* _ModuleTable* MODULES_* __MODULES_*""",
     # Libraries that look for them (PyTorch Lightning, mpi4py) would take mlq for that scheduler.
@@ -87,21 +89,22 @@ NOT_CAPTURED = {
         MPI_LOCALRANKID MPI_LOCALNRANKS MV2_COMM_WORLD_* FLUX_* PALS_* ALPS_* JSM_*""",
 }
 
-# A user's own all the same: how git reaches servers, and which commit an experiment is of.
+# These are the user's own all the same: how git reaches servers, and the commit of an experiment.
 CAPTURED_ALL_THE_SAME = """
     GIT_SSH GIT_SSH_COMMAND GIT_SSL_* GIT_HTTP_* GIT_TERMINAL_PROMPT GIT_LFS_* GIT_PYTHON_*
     GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_COMMIT GIT_COMMIT_* GIT_SHA GIT_SHA1
     GIT_HASH GIT_REV GIT_REVISION GIT_BRANCH GIT_TAG GIT_DESCRIBE GIT_DIRTY"""
 
-# POSIX: names that a shell can export. Bash keeps functions under others (BASH_FUNC_f%%).
+# POSIX: names that a shell can export. Bash exports functions under other names (BASH_FUNC_f%%).
 _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# A notebook draws into itself by a module of its own; a backend that a user chose has a name.
+# A notebook sets a backend of its own, named as a module; a backend that a user chose has a plain
+# name.
 _NOTEBOOK_BACKEND = "module://"
 
 
 class _Names(NamedTuple):
-    """Names of variables, and beginnings of names; a pattern of them all takes long to compile."""
+    """Names of variables and prefixes of names; one regular expression is slow to compile."""
 
     whole: frozenset[str]
     beginnings: tuple[str, ...]
@@ -118,10 +121,10 @@ class _Names(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a job is given of its caller's variables, and what it is not although it might miss it.
+    """The caller's variables that a job gets, and those left out that it might miss.
 
     Args:
-        env: given.
+        env: the variables that it gets.
         secrets: names of those that look like secrets.
         unsendable: names of those that are not UTF-8.
         too_large: names of those left out, the largest first, to keep below `MOST_BYTES`.
@@ -133,7 +136,7 @@ class Captured:
     too_large: tuple[str, ...] = ()
 
     def without(self, names: Collection[str]) -> Captured:
-        """Return the same but for variables that the job is given in another way."""
+        """Return the same without the variables that the job gets in another way."""
         env = {name: value for name, value in self.env.items() if name not in names}
         left_out = (self.secrets, self.unsendable, self.too_large)
         return Captured(env, *(tuple(one for one in some if one not in names) for some in left_out))
@@ -161,7 +164,7 @@ class Captured:
 
 
 def capture(environ: Mapping[str, str], most_bytes: int = MOST_BYTES) -> Captured:
-    """Return what a job is given of these variables.
+    """Return which of these variables a job gets.
 
     Args:
         environ: names and values; bytes that are not UTF-8 stand in them as surrogates (PEP 383).

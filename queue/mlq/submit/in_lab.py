@@ -1,8 +1,7 @@
 """What a laptop's folders are called in the lab: `[tool.mlq] live` and `env` of a project.
 
 A laptop that does not mount the results root has folders that no machine has. The code of a job
-goes along; its data, and the Python environment that it needs, are in the lab, where the project
-says.
+goes along; its data and its Python environment are in the lab, and the project says where.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class LabPaths(NamedTuple):
-    """Where a project and its Python environment are in the lab.
+    """The places of a project and its Python environment in the lab.
 
     Args:
         project: the project here.
-        options: what it says.
+        options: what its `[tool.mlq]` says.
     """
 
     project: Project
@@ -47,25 +46,25 @@ class LabPaths(NamedTuple):
         return self.options.live.rstrip("/") or self.project.folder
 
     def folder(self, path: str) -> str:
-        """Return what a folder here is called there: the same, if it is not in the project."""
+        """Return the path there of a folder here: the same path, if it is not in the project."""
         inside = f"{path.rstrip('/')}/".removeprefix(f"{self.project.folder}/")
         if f"{path.rstrip('/')}/" == inside:
             return path
         return f"{self.live}/{inside}".rstrip("/")
 
     def env(self, prefix: str) -> str:
-        """Return the Python environment there for one that is active here; "" for none."""
+        """Return the Python environment there that stands for the one active here; "" for none."""
         return self.options.env.rstrip("/") or (prefix and self.folder(prefix))
 
     def check_there(self, missing: Sequence[str], host: str) -> None:
         """Make sure that the lab has its folders.
 
         Args:
-            missing: those that it has not.
-            host: who says so.
+            missing: the folders that the lab lacks.
+            host: the host that reported them.
 
         Raises:
-            InvalidInputError: the lab lacks one; says what to write.
+            InvalidInputError: the lab lacks a folder; the message says what to write.
         """
         if not missing:
             return
@@ -86,9 +85,9 @@ def is_elsewhere(settings: Settings) -> bool:
 
 
 def folder_there(folder: str, settings: Settings, environ: Mapping[str, str]) -> str:
-    """Return what a folder here is called in the lab, by which members of sweeps are known.
+    """Return the path in the lab of a folder here; members of sweeps are recognized by it.
 
-    A job that enqueues from its copy does so for the live folder.
+    If a job enqueues from its copy, that is the path of the live folder.
     """
     if inherited := inherited_code(environ, folder):
         return f"{inherited.code.project}/{inherited.code.subfolder}".rstrip("/")
@@ -100,7 +99,7 @@ def folder_there(folder: str, settings: Settings, environ: Mapping[str, str]) ->
 def with_lab_env(
     submissions: Sequence[Submission], settings: Settings, environ: Mapping[str, str]
 ) -> list[Submission]:
-    """Return submissions with the environment of the lab for that which is active here."""
+    """Return submissions with the lab's Python environment in the place of the one active here."""
     found: dict[str, str | None] = {}
     changed = []
     for submission in submissions:

@@ -1,7 +1,7 @@
-"""The code of a job that is enqueued by a job: the same.
+"""The code of a job that another job enqueues: the same code.
 
-A job runs in its copy, and files of the copy that it did not change are removed when it ends. So
-what it enqueues from there has a copy of its own of the same pack.
+A job runs in its copy, and when it ends the files of the copy that it did not change are removed.
+So a job that it enqueues gets its own copy of the same pack.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_BYTES = 64 << 20
 
 
 class Inherited(NamedTuple):
-    """What a job that enqueues another hands down.
+    """What a job hands down to the job that it enqueues.
 
     Args:
         code: of the new job.
@@ -32,10 +32,10 @@ class Inherited(NamedTuple):
 
 
 def inherited_code(environ: Mapping[str, str], cwd: str) -> Inherited | None:
-    """Return the code of the job that enqueues another from its copy; None if none does.
+    """Return the code of the job that enqueues from its copy; None if the caller is no such job.
 
     Args:
-        environ: of who enqueues.
+        environ: the caller's variables.
         cwd: the folder that the new job is to run in.
     """
     job_file = environ.get("MLQ_JOB_FILE", "")

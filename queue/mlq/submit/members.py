@@ -1,7 +1,6 @@
-"""From the members of a sweep to signed jobs: what they have in common is made into text once.
+"""Makes signed jobs of the members of a sweep; the text of what they share is made only once.
 
-They share everything but command and parameters, so that fifty thousand of them are a matter of
-seconds.
+They share everything but command and parameters, so fifty thousand members take seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mlq.sweeps.plan import PlannedMember, SweepPlan
 
 
 class CheckedMember(NamedTuple):
-    """A member that can be enqueued, and its submission with a job that is like it."""
+    """A member that can be enqueued, its submission, and a checked job like it."""
 
     member: PlannedMember
     checked: Checked
@@ -35,7 +34,7 @@ def submissions_of(plan: SweepPlan, submission: Submission) -> list[Submission]:
         submission: what its members have in common.
 
     Raises:
-        InvalidInputError: no process could be given its name, or a parameter.
+        InvalidInputError: its name or a parameter could not be passed to a process.
     """
     check_texts(plan.name)
     for member in plan.members:
@@ -55,7 +54,7 @@ class MemberSigner:
 
     def __init__(self, number: int, name: str, key: bytes) -> None:
         self._number, self._name, self._key = number, name, key
-        # The job itself is kept beside its template, so that no other one has its identity.
+        # The job is kept beside its template, so that its id() cannot be used for another object.
         self._templates: dict[int, tuple[JobSpec, Template | None]] = {}
 
     def sign(self, members: Sequence[CheckedMember], first: int) -> list[SignedJob]:

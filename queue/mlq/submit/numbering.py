@@ -1,8 +1,8 @@
 """From checked submissions to stored jobs, each under a number that no other job has.
 
-The queue gives numbers out once. But its counter may have been put back, by a backup or by a person
-with the password. A job under a number that is taken would be dropped, or drop another; so the
-queue refuses it, and it is signed anew under the next number. Its user is told the one that stands.
+The queue gives each number out once. But a backup, or a person with the password, may have put its
+counter back. A job under a number that is taken would replace another or be dropped; so the queue
+refuses it, and it is signed anew under the next number. Its user sees only the final number.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def store_all(store: Store, checked: Sequence[Checked], key: bytes, at: str) -> 
         at: the time of submission, ISO.
 
     Raises:
-        QueueRefusedError: there are no numbers to be had.
-        JobNotFoundError: one comes after a job that does not exist.
+        QueueRefusedError: no numbers are left.
+        JobNotFoundError: a job is to come after one that does not exist.
     """
     from mlq.submit.batch import sign_all
 

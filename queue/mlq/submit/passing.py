@@ -1,8 +1,8 @@
-"""What jobs are given of the process that enqueues them: its variables, and secrets by files.
+"""What jobs get from the process that enqueues them: its variables, and secrets through files.
 
-Joins what `submission`, `environment` and `job_secrets` each decide, so that a command and the
-Python API do the same, in the same order: check everything, write code and secrets, and only then
-does the queue hear of the jobs.
+Joins what `submission`, `captured` and `secrets` each decide, so that the commands and the Python
+API do the same, in the same order: check everything, write code and secrets, and only then tell the
+queue of the jobs.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Checked submissions, and what became of the variables.
+    """Checked submissions, and the variables that they get.
 
     Args:
         checked: the submissions, ready to be numbered and signed.
         caller: whose they are.
-        captured: what of its variables they are given, and what not.
+        captured: which of its variables they get, and which not.
         notes: what the user should know of their code.
     """
 
@@ -48,21 +48,21 @@ class Prepared:
         *,
         dry: bool = False,
     ) -> Prepared:
-        """Take their code, and unless `dry` put it on the root; raise what `snapshots` does."""
+        """Take their code and, unless `dry`, put it on the root; raise what `snapshots` does."""
         from mlq.submit.snapshots import with_code
 
         taken = with_code(self.checked, settings, self.caller.environ, client, elsewhere, dry=dry)
         return replace(self, checked=taken.checked, notes=tuple(taken.notes))
 
     def keep_secrets(self, layout: Layout, client: Client) -> None:
-        """Write the secrets that are asked for; raise what `job_secrets.keep` does."""
+        """Write the secrets that are asked for; raise what `mlq.submit.secrets.keep` does."""
         for submission in self._different():
             if submission.secrets:
                 secrets = chosen(submission.secrets, self.caller.environ)
                 keep(layout, self.caller.key, secrets, identity.queue_id(client))
 
     def notices(self) -> list[str]:
-        """Return what the user should know: what went along in clear, and what was left out."""
+        """Return notices: which secrets go along in clear, and which variables were left out."""
         found: dict[str, None] = dict.fromkeys(self.notes)
         for submission in self._different():
             found[in_clear(submission.env)] = None

@@ -1,12 +1,12 @@
-"""Which program a shell means by a name, and in which folder its user is: a job gets just those.
+"""Which program a shell means by a name, and in which folder its user is: a job gets both.
 
 Invariant: what the shell finds in a folder of the user's own (an environment, `~/bin`, pyenv's
-shims, a loaded module) is asked for by its path, and where that is missing the job does not start.
-What it finds among the programs of its machine (`/usr/bin`) is asked for by name: every machine has
-its own.
+shims, a loaded module) is requested by its path, and the job does not start on a machine without
+that path. A program of the machine (`/usr/bin`) is requested by name, since every machine has its
+own.
 
 The folder is named as its user knows it: `/vol/me`, a link to `/mnt/disk3/me` here, may lead
-elsewhere on another machine; so the path that was typed is what a job is given.
+elsewhere on another machine; so a job gets the path as it was typed.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def is_program(path: str) -> bool:
 def program_of(
     name: str, path: str, folder: str, is_one: Callable[[str], bool] = is_program
 ) -> str:
-    """Return the path of the program to run, "" if it is to be found by its name there.
+    """Return the path of the program to run, "" if each machine is to find it by name.
 
     Args:
         name: the first word of a command.
         path: PATH of the shell.
-        folder: where the shell is: to relative folders in PATH.
-        is_one: tells whether a path is a program.
+        folder: where the shell is, for relative folders in PATH.
+        is_one: returns whether a path is a program.
     """
     if not name or "/" in name:
         return ""  # a path already
@@ -55,10 +55,10 @@ def program_of(
 
 
 def present_folder(environ: Mapping[str, str]) -> str:
-    """Return the present folder: $PWD if that is it, else its path without links, as `pwd -L` does.
+    """Return the current folder as `pwd -L` does: $PWD if it names it, else its path without links.
 
     Raises:
-        OSError: there is no present folder.
+        OSError: there is no current folder.
     """
     typed = environ.get("PWD", "")
     if typed.startswith("/") and not {".", ".."} & set(typed.split("/")):

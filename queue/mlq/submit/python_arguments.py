@@ -1,7 +1,7 @@
-"""Arguments of the Python API that are not what they should be, told in one message.
+"""Checks arguments of the Python API, so that a wrong one is a single clear error.
 
-Python finds a wrong type where it is first used, deep inside, or not at all: one text is a sequence
-of its letters, so `queue.cancel("12")` would cancel jobs 1 and 2.
+Python notices a wrong type only where it is first used, deep inside, or not at all: a string is a
+sequence of its characters, so `queue.cancel("12")` would cancel jobs 1 and 2.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mlq.errors import InvalidInputError
 
 
 def texts(what: str, given: object, example: str) -> tuple[str, ...]:
-    """Return several texts as they were given.
+    """Check that this is a sequence of texts, and return it.
 
     Raises:
         InvalidInputError: they are one text, no sequence, or not all of them are texts.
@@ -30,12 +30,12 @@ def texts(what: str, given: object, example: str) -> tuple[str, ...]:
 
 
 def ids(given: object) -> tuple[str, ...]:
-    """Return ids of jobs as they were given; raise InvalidInputError like `texts`."""
+    """Check ids of jobs, and return them; raise InvalidInputError like `texts`."""
     return texts("the ids of jobs", given, '["1042"]')
 
 
 def timeout(given: object) -> float | None:
-    """Return a timeout in seconds; raise InvalidInputError if it is none."""
+    """Check a timeout in seconds, and return it; raise InvalidInputError if it is not a number."""
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
@@ -44,7 +44,7 @@ def timeout(given: object) -> float | None:
 
 
 def mapping(what: str, given: object) -> Mapping[str, str]:
-    """Return names and values as they were given; raise InvalidInputError if they are none."""
+    """Check that this maps names to values, and return it; raise InvalidInputError if not."""
     if not isinstance(given, Mapping):
         raise InvalidInputError(
             f"{what} must be names with values, not {given!r}", fix=f'write {what}={{"SEED": "1"}}'

@@ -1,9 +1,9 @@
-"""Which Python environment a shell has active, and what a job has to be told of it.
+"""Which Python environment is active in a shell, and which variables of it a job gets.
 
-An environment is active if its bin folder is in PATH; a VIRTUAL_ENV or CONDA_PREFIX alone is what
-some shell left behind. With a virtual environment inside conda the first in PATH wins, as it does
-in the shell. Invariant: a job is given all of conda's variables or none, and those of an
-environment only together with its place in PATH.
+An environment is active if its bin folder is in PATH; a VIRTUAL_ENV or CONDA_PREFIX alone is a
+leftover of some other shell. With a virtual environment inside conda, the first in PATH wins, as it
+does in the shell. Invariant: a job gets all of conda's variables or none, and an environment's
+variables only together with its place in PATH.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _VERSION_OF_PYENV = re.compile(r"/versions/[^/]+/bin$")
 
 
 class PythonEnv(NamedTuple):
-    """What a job is told of its Python environment.
+    """The Python environment of a job, and its variables.
 
     Args:
         prefix: the environment whose bin folder comes first; "" if there is none.
-        variables: what its activation set, but for PATH.
+        variables: those that its activation set, except PATH.
         path: the whole PATH; "" if the caller has none.
     """
 
@@ -67,7 +67,7 @@ def active(environ: Mapping[str, str]) -> PythonEnv:
 
 
 def instead(of: PythonEnv, prefix: str, *, is_conda: bool) -> PythonEnv:
-    """Return the environment that a caller names, in the place of those of its shell.
+    """Return the environment that a caller names, in place of those of its shell.
 
     Args:
         of: those of its shell.
@@ -92,8 +92,8 @@ def instead(of: PythonEnv, prefix: str, *, is_conda: bool) -> PythonEnv:
 def shell_path(environ: Mapping[str, str]) -> str:
     """Return the PATH of the shell that called mlq.
 
-    A pyenv shim that runs `mlq` puts folders of pyenv and of mlq's own Python into it, in which the
-    shell looks for nothing.
+    A pyenv shim that runs `mlq` adds folders of pyenv and of mlq's own Python, in which the shell
+    itself does not look.
     """
     folders = [one for one in environ.get("PATH", "").split(":") if _is_utf8(one)]
     pyenv = environ.get("_PYENV_INSTALL_PREFIX", "")

@@ -1,17 +1,18 @@
 """Which variables look like secrets: by their name, or by the shape of their value.
 
-What looks like one never goes into the queue unasked, and is never shown. When in doubt a variable
-is a secret: one that is left out is named in a notice and costs its user one option, while one that
-leaks costs a key. But variables that half of all users have set (TOKENIZERS_PARALLELISM,
-MAX_TOKENS, GOOGLE_APPLICATION_CREDENTIALS) must not cry wolf each time.
+A variable that looks like one never goes into the queue unless its user asks, and is never shown.
+When in doubt a variable counts as a secret: if it is left out, a notice names it and its user has
+to add one option; if it leaks, its user has to replace a key. But variables that half of all users
+have set (TOKENIZERS_PARALLELISM, MAX_TOKENS, GOOGLE_APPLICATION_CREDENTIALS) must not cause a false
+alarm each time.
 
 The words are those of sentry-sdk 2's `DEFAULT_DENYLIST` (sentry_sdk/scrubber.py) that mean secrets,
-web sessions included; it compares whole keys, and here they are looked for in the words of a name.
-The shapes are prefixes that gitleaks' default rules list (config/gitleaks.toml), as the services
-that issue such tokens document them.
+web sessions included; it compares whole keys, while this module looks for them among the words of a
+name. The shapes are prefixes that gitleaks' default rules list (config/gitleaks.toml), as the
+services that issue such tokens document them.
 
-What is shown of a job is read from the stored description, which only a worker verifies: what is
-not as it should be is left out. No value of `--secret` can be in it.
+What is shown of a job comes from the stored description, which only a worker verifies, so malformed
+parts are left out. It cannot hold the value of a `--secret`.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from mlq.lenient import dict_or_empty
 
 MASK = "***"
 
-# A name that has one of these in it is a secret's, whatever the value.
+# A name that contains one of these is a secret's, whatever the value.
 _SECRET_PARTS = re.compile(
     r"password|passwd|passphrase|secret|credential|apikey|privatekey|accesskey|sshpass"
     r"|(?:api|private|access)_key|authorization|cookies?(?:_|$)|csrf|xsrf|session_?id|sessid|_pwd$"
 )
-# A name with one of these may be: the value decides.
+# A name that contains one of these may be a secret's: the value decides.
 _TOKEN = re.compile(r"tokens?(?:_|$)")
 _AUTH = re.compile(r"(?:^|_)(?:auth(?:_|$)|(?:pat|pass|pw|session)$)")
 _KEY = re.compile(r"(?:^|_)keys?$")
@@ -67,12 +68,12 @@ def looks_like_secret(name: str, value: str) -> bool:
 
 
 def masked(env: Mapping[str, str]) -> dict[str, str]:
-    """Return variables as they may be shown: what looks like a secret is `***`."""
+    """Return variables as they may be shown: a value that looks like a secret's is `***`."""
     return {name: MASK if looks_like_secret(name, one) else one for name, one in env.items()}
 
 
 def _in_words(name: str) -> str:
-    # Programs that are no shells also set dbPassword, npm.token and the like.
+    # Programs other than shells also set dbPassword, npm.token and the like.
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
 
@@ -92,7 +93,7 @@ def _by_name(name: str, value: str) -> bool:
 
 
 class Given(NamedTuple):
-    """What a job is given of its caller's.
+    """What a job got from its caller.
 
     Args:
         program: the path of its program, "" if each machine has its own or the command says it.
@@ -133,7 +134,7 @@ def given(spec: str) -> Given:
 
 
 def _code(found: object) -> dict[str, Any]:
-    """Return what is said of code, with all of its fields; empty if it is none."""
+    """Return the description of the code, with all of its fields; empty if there is none."""
     if not isinstance(found, dict):
         return {}
     told: dict[str, Any] = {

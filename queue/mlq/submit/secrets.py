@@ -1,9 +1,9 @@
-"""Secrets of jobs: each a private file under the results root, never a word in the queue.
+"""Secrets of jobs: each is a private file under the results root and never goes into the queue.
 
 A job's signed text holds only the name of the file. That name is an HMAC of the variable and its
-value by the signing key: the same secret is one file for all jobs that use it, and who reads a name
-in the queue learns nothing, since without the key no guess can be checked. The machine that runs
-the job reads the file when the attempt starts (`mlq_worker.launcher.secrets`), so retried
+value by the signing key: all jobs that use the same secret share one file, and a reader of the
+queue learns nothing from its name, since a guess cannot be checked without the key. The machine
+that runs the job reads the file when the attempt starts (`mlq_worker.launcher.secrets`), so retried
 and requeued jobs find it again.
 """
 
@@ -20,7 +20,7 @@ from mlq.files.layout import Layout, write_atomically
 from mlq.files.paths import SecretMissingError, private_dir, read_secret
 from mlq.submit.python_arguments import texts
 
-# Linux takes no string above 128 KiB into an environment (MAX_ARG_STRLEN, execve(2)).
+# Linux allows no string above 128 KiB in an environment (MAX_ARG_STRLEN, execve(2)).
 MOST_BYTES = 64 * 1024
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -32,11 +32,11 @@ def chosen(asked: Sequence[str] | Mapping[str, str], environ: Mapping[str, str])
 
     Args:
         asked: names of variables that are set, or names with values.
-        environ: where the values of names are.
+        environ: the variables that hold the values of the names.
 
     Raises:
-        InvalidInputError: a name cannot be a variable, or has no value that a job could be given.
-            No message shows a value.
+        InvalidInputError: a name cannot be a variable's, or has no value that could be passed to a
+            job. No message shows a value.
     """
     if isinstance(asked, str):
         raise InvalidInputError("secrets is one text", fix=f"a list is needed: [{asked!r}]")
@@ -97,15 +97,15 @@ def file_name(key: bytes, name: str, value: str) -> str:
         name: the variable; no NUL is in it.
         value: its value.
     """
-    # Apart from the signatures of jobs, which are made with the same key: those are JSON objects.
+    # Distinct from the signed texts of jobs, which use the same key: those are JSON objects.
     text = f"mlq secret\0{name}\0{value}".encode()
     return f"{name}-{hmac.digest(key, text, 'sha256')[:_DIGEST_BYTES].hex()}"
 
 
 def keep(layout: Layout, key: bytes, secrets: Mapping[str, str], queue_id: str) -> dict[str, str]:
-    """Put secrets where the machines find them; return the file name of each.
+    """Write secrets to files where the machines find them; return the file name of each.
 
-    A file that is there already is kept, and touched: its time says when a job was last given it.
+    An existing file is kept and touched: its time says when a job was last enqueued with it.
 
     Args:
         layout: the results root.
@@ -144,10 +144,10 @@ def _content(path: Path) -> bytes | None:
 
 
 def check_root(layout: Layout, queue_id: str) -> None:
-    """Make sure that the results root is here, and is the one that this queue's workers use.
+    """Make sure that the results root is mounted here and is the one that this queue's workers use.
 
     Raises:
-        StorageError: it is not; a secret that lay elsewhere would be found by no job.
+        StorageError: it is not; no job would find a secret that is written elsewhere.
     """
     from mlq.files.root import read_owner
 

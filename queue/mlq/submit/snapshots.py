@@ -1,7 +1,7 @@
-"""The code of jobs: taken when they are enqueued, and on the results root before the queue hears.
+"""The code of jobs: taken at enqueueing, and on the results root before the queue knows the jobs.
 
 Jobs that are enqueued together from one folder share one pack. Invariant: a job whose signed text
-names a pack finds it whole on the root, and its command names no live file of the project.
+names a pack finds that pack whole on the root, and its command names no live file of the project.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Kept(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What tells the code of one job from that of another."""
+    """The key by which jobs share code: jobs with equal keys have the same code."""
 
     cwd: str
     in_place: bool | None
@@ -83,9 +83,9 @@ def with_code(
     Args:
         checked: the submissions.
         settings: of this installation.
-        environ: of who enqueues.
-        client: of the queue, whose root it must be.
-        elsewhere: returns that root where the queue's host has it.
+        environ: the caller's variables.
+        client: of the queue that the root must belong to.
+        elsewhere: returns the root as the queue's host has it.
         dry: whether nothing is to be written, and nothing will run.
 
     Raises:
@@ -146,7 +146,7 @@ class _Projects:
         self.notes: list[str] = []
 
     def kept(self, submission: Submission, template: JobSpec) -> Kept:
-        """Return the code of a job; `template` is like it, and lives as long as this."""
+        """Return the code of a job; `template` is like it, and lives as long as this object."""
         program = submission.argv[0] if submission.argv else ""
         like = id(template), program
         if like not in self._of_template:
@@ -184,14 +184,14 @@ class _Projects:
         return self._coded(kept, paths, asked.prefixes)
 
     def _live(self, place: str) -> Live:
-        """Return how a snapshot is made one that sees live what is in the lab, if that is far."""
+        """Return what makes a snapshot link to the lab's live files, if the root is remote."""
         far = self._far
         if far is None:
             return as_here
         return lambda git, taken: with_live_there(git, taken, far.listed(place, folders_of(taken)))
 
     def _handed_down(self, inherited: Inherited) -> Kept:
-        """Return the code of a job whose pack is on the root, because another one runs it."""
+        """Return the job's code if its pack is on the root because the enqueueing job runs it."""
         code = inherited.code
         with self._open_here({}) as shelf:
             manifest = shelf.manifest(code.pack)
@@ -206,7 +206,7 @@ class _Projects:
         return Kept(code, cwd, Rewriter(names, code.subfolder, files))
 
     def _check_there(self, far: Elsewhere, paths: LabPaths, python_env: str) -> None:
-        """Make sure that the lab has what the job needs beside its code."""
+        """Make sure that the lab has the folders that the job needs besides its code."""
         memory = Memory.of(paths.project.folder, self._settings.runtime_dir)
         needed = [one for one in (paths.live, python_env) if one]
         missing = far.missing_folders(memory.packs, needed)
@@ -215,7 +215,7 @@ class _Projects:
 
     def _coded(self, kept: KeptPack, paths: LabPaths, prefixes: Sequence[str]) -> Kept:
         snapshot, project = kept.snapshot, kept.snapshot.project
-        # What the lab's environment has installed editable is there, not to be seen from here.
+        # The lab's environment may have editable installs, but they cannot be seen from here.
         also = tuple(self._also(snapshot, prefixes)) if self._is_here else ()
         code = Code(
             pack=kept.pack,
@@ -258,7 +258,7 @@ class _Projects:
 
 
 def _is_of(main: Snapshot, folder: str) -> bool:
-    """Return whether a folder is packed with the project, or is it."""
+    """Return whether a folder is the project itself or is packed with it."""
     top, real = os.path.realpath(main.project.folder), os.path.realpath(folder)
     inside = real.removeprefix(f"{top}/")
     if real in (top, inside):

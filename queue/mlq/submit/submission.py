@@ -1,4 +1,4 @@
-"""What a user asks for, made into a validated job.
+"""Makes a validated job of what a user asks for.
 
 Everything a user can get wrong about a job is found here, before the job is numbered and stored
 (`mlq.submit.batch`).
@@ -25,13 +25,13 @@ from mlq.units import checked_duration, parse_duration, parse_iso, parse_size, p
 
 @dataclass(frozen=True)
 class Caller:
-    """What jobs may be given of the process that enqueues them.
+    """What jobs may get from the process that enqueues them.
 
     Args:
         environ: its variables, for secrets asked for by name, its Python and its programs.
-        captured: those that every job is given (`mlq.submit.captured`).
+        captured: those that every job gets (`mlq.submit.captured`).
         capture_env: the setting of that name.
-        key: the signing key, which also makes the names of the files of secrets.
+        key: the signing key, which also determines the file names of secrets.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -41,7 +41,7 @@ class Caller:
 
 
 class Options(TypedDict, total=False):
-    """What `Queue.enqueue` takes beside a command; `Submission` tells what each means."""
+    """What `Queue.enqueue` takes besides a command; `Submission` says what each option means."""
 
     name: str
     cores: int
@@ -78,11 +78,11 @@ class Submission:
         vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
         time: a time limit: "90m", "2h"; a number, not a text, is seconds.
         priority: larger first.
-        after: ids or names of jobs that must end well before (`mlq.api.selecting`).
-        after_any: they need only end.
+        after: ids or names of jobs that must finish first (`mlq.api.selecting`).
+        after_any: whether those need only end, however they end.
         retries: how often to try again when it fails.
         grace: from SIGTERM to SIGKILL, like time; None takes the setting stop_grace_s.
-        signal: one to get before it is stopped, as Slurm writes it: "USR1@60" is SIGUSR1 60 s
+        signal: a signal to get before it is stopped, as Slurm writes it: "USR1@60" is SIGUSR1 60 s
             before the time limit.
         machine: a glob on machine names.
         env: variables to set; they go through the queue, in clear.
@@ -90,7 +90,7 @@ class Submission:
             private files under the results root, never through the queue.
         capture_env: whether the job is given this process's variables (`mlq.submit.captured`);
             None takes the setting capture_env.
-        cwd: the folder to run in; None is the present one.
+        cwd: the folder to run in; None is the current one.
         python_env: a virtual or conda environment to put first in PATH; None takes those that are
             active (VIRTUAL_ENV, CONDA_PREFIX), "" none.
         in_place: whether to run in the live folder, not in a copy of its project as it is now; None
@@ -124,13 +124,13 @@ class Submission:
     function: FunctionCall | None = None
 
     def delay_s(self, at: str) -> float:
-        """Return for how long it must not start.
+        """Return for how many seconds the job must not start.
 
         Args:
             at: the time of submission, ISO.
 
         Raises:
-            InvalidInputError: `start` is no time, or is over.
+            InvalidInputError: `start` is not a time, or has passed.
         """
         if self.start is None:
             return 0.0
@@ -140,21 +140,21 @@ class Submission:
         return parse_start(str(self.start), now_s) - now_s
 
     def with_argv(self, argv: tuple[str, ...]) -> Submission:
-        """Return the same submission of another command."""
+        """Return the same submission with another command."""
         # `replace` takes ten times as long, since it hands over each field.
         made = object.__new__(Submission)
         made.__dict__.update(self.__dict__, argv=argv)
         return made
 
     def coming_after(self, parents: tuple[str, ...]) -> Submission:
-        """Return the same submission, to come after these jobs."""
+        """Return the same submission with these jobs as the ones to come after."""
         return replace(self, after=parents)
 
     def check_command(self) -> None:
         """Check what differs between the jobs of a batch that are otherwise alike.
 
         Raises:
-            InvalidInputError: there is no command, or no process could be given it.
+            InvalidInputError: there is no command, or it could not be passed to a process.
         """
         if not self.argv and self.function is None:
             raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
@@ -169,11 +169,11 @@ class Submission:
         has the types of all others checked.
 
         Raises:
-            InvalidInputError: it says which option cannot be used, and why.
+            InvalidInputError: an option cannot be used; the message says which and why.
         """
         self.check_command()
         check_texts(self.cwd or "", self.python_env or "", self.machine)
-        if isinstance(self.name, str):  # otherwise the strict check says which option it is
+        if isinstance(self.name, str):  # otherwise the strict check names the option
             check_texts(self.name)
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
@@ -203,17 +203,17 @@ class Submission:
         )
 
     def _time_limit_s(self) -> float | None:
-        """Return the time limit: a number is seconds, as all over Python; a text has a unit."""
+        """Return the time limit in seconds: a number is in seconds, a text has a unit."""
         if isinstance(self.time, int | float) and not isinstance(self.time, bool):
             return checked_duration(float(self.time), self.time)
         return None if self.time is None else parse_duration(str(self.time))
 
     def captures(self, by_setting: bool) -> bool:
-        """Tell whether the job is given the caller's variables."""
+        """Return whether the job gets the caller's variables."""
         return by_setting if self.capture_env is None else self.capture_env
 
     def _program(self, environ: Mapping[str, str], python: PythonEnv) -> str:
-        """Return the path of the program that the shell finds, "" if it is any machine's own."""
+        """Return the path of the program that the shell finds, "" if each machine has its own."""
         if not self.argv or "PATH" in self.env:
             return ""  # nothing to find, or another PATH is to be searched
         # An environment that was named may be on other machines only: look no further than in it.
@@ -223,7 +223,7 @@ class Submission:
     def _captured(
         self, caller: Caller, secrets: Mapping[str, str], python: PythonEnv
     ) -> dict[str, str]:
-        # Without those of the environment its programs would not work: they always go along.
+        # The environment's own variables always go along: its programs would not work without them.
         found = dict(python.variables)
         if self.captures(caller.capture_env):
             found = {**caller.captured, **found, **({"PATH": python.path} if python.path else {})}
@@ -270,7 +270,7 @@ def argv_of(command: Sequence[str]) -> tuple[str, ...]:
     """Return a command as the list of a program and its arguments.
 
     Raises:
-        InvalidInputError: it is one text, whose letters would be taken for arguments.
+        InvalidInputError: it is a single text, whose characters would be taken for arguments.
     """
     if isinstance(command, str):
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""What a user typed as text or as a number, checked for what a job can hold."""
+"""Checks texts and numbers that a user typed for values that a job cannot hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mlq.jobs.request import LARGEST
 
 
 def check_texts(*texts: object) -> None:
-    """Make sure that a process can be given these; raise InvalidInputError if not."""
+    """Make sure that these can be passed to a process; raise InvalidInputError if not."""
     for text in texts:
         if not isinstance(text, str):
             raise InvalidInputError(f"{text!r} is not text")
@@ -22,7 +22,7 @@ def check_texts(*texts: object) -> None:
 
 
 def within(name: str, value: int, least: int) -> int:
-    """Return a whole number that is no less than `least`, and that a class's name can spell."""
+    """Return a whole number that is at least `least` and that a class's name can hold."""
     why = ""
     if isinstance(value, bool) or not isinstance(value, int):
         why = "a whole number is needed"
