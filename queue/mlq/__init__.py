@@ -3,7 +3,7 @@
     from mlq import Queue
     job = Queue.connect().enqueue(["python", "train.py"], gpus=1, vram="6G")
 
-Inside a job, `mlq.report(0.4, loss=1.2)` tells how far it is.
+Inside a job, `mlq.report(0.4, loss=1.2)` reports how far it is.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from mlq.errors import InvalidInputError
 
 LARGEST_RANGE = 100_000
 LARGEST_NUMBER = 10**12 - 1
-"""Of a job; the queue's operations know it, too."""
+"""The largest job number; the Lua operations of the queue know it, too."""
 
 _JOB_ID = re.compile(r"([1-9]\d{0,14})(?:_(0|[1-9]\d{0,8}))?", re.ASCII)
 _NUMBER = re.compile(rf"[1-9]\d{{0,{len(str(LARGEST_NUMBER)) - 1}}}", re.ASCII)

@@ -1,9 +1,9 @@
-"""What stands in Redis, read so that nothing found there can break its reader.
+"""Reads values from Redis so that no value found there can break the reader.
 
 Only descriptions of jobs are signed. All other values may have been written by another version, by
 rq's tools, or by a person with a stolen password. A value that is not what it should be counts as
-missing: one spoilt job must neither hide the others from `mlq ls` nor stop a worker. What may be
-run is not decided here.
+missing: one spoilt job must neither hide the others from `mlq ls` nor stop a worker. Whether a job
+may be run is not decided here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WHOLE = re.compile(r"-?\d{1,15}", re.ASCII)
 
 
 def text_of(raw: object) -> str:
-    """Return bytes as text, with U+FFFD for what is none."""
+    """Return bytes as text, with U+FFFD for each byte that is not UTF-8."""
     return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
 
 

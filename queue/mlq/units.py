@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from mlq.errors import InvalidInputError
 
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
-# Compiled where they are used and not at import: to show jobs, nothing typed has to be read.
+# Compiled on first use, not at import: commands that only show jobs parse no typed values.
 _SIZE = rf"\s*({_NUMBER})\s*(?:([kmgt])(?:i?b)?)?\s*"
 _DURATION = r"\s*" + "".join(rf"(?:({_NUMBER})\s*{unit}\s*)?" for unit in "dhms")
 _PLAIN = rf"\s*({_NUMBER})\s*"
@@ -61,8 +61,8 @@ def parse_duration(text: str) -> float:
 
     Raises:
         InvalidInputError: it is not a duration, or not more than 0. A number without a unit is
-            none: Slurm reads minutes, most others seconds, and a job that ends 60 times too early
-            is lost.
+            refused: Slurm reads it as minutes, most other tools as seconds, and a job that ends 60
+            times too early is lost.
     """
     plain = re.fullmatch(_PLAIN, text, _TYPED)
     match = re.fullmatch(_DURATION, text, _TYPED)
@@ -84,7 +84,7 @@ def parse_duration(text: str) -> float:
 
 
 def checked_duration(seconds: float, text: object) -> float:
-    """Return this many seconds, if something may last so long; `text` is what was given for it.
+    """Return this many seconds if a duration may be so long; `text` is what the user typed.
 
     Raises:
         InvalidInputError: it is not more than 0, or absurdly long.
@@ -98,7 +98,7 @@ def checked_duration(seconds: float, text: object) -> float:
 
 
 def _as_slurm_means(text: str) -> str:
-    """Return how to write a duration that is written in one of Slurm's ways; "" if it is in none.
+    """Return a duration in Slurm's notation as mlq writes it; "" if it is not in Slurm's notation.
 
     Minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes(:seconds).
     """
@@ -156,17 +156,17 @@ def parse_iso(text: str) -> float:
 
 
 def parse_start(text: str, now_s: float) -> float:
-    """Return the unix time that was typed for a start: `2h`, `18:00`, `2026-12-01 09:00`.
+    """Return the unix time that a user typed for a start: `2h`, `18:00`, `2026-12-01 09:00`.
 
-    A duration counts from now on, a time of day is the next such, a date begins at midnight. They
-    are in this machine's zone unless they name one.
+    A duration counts from now, a time of day means its next occurrence, and a date begins at
+    midnight. Times are in this machine's zone unless they name one.
 
     Args:
         text: what was typed.
         now_s: the present, unix time.
 
     Raises:
-        InvalidInputError: it is no time, or is over.
+        InvalidInputError: it is not a time, or has passed.
     """
     now = datetime.fromtimestamp(now_s)  # as the person at this machine types
     of_day = re.fullmatch(r"\s*(\d{1,2}):(\d\d)(?::(\d\d))?\s*", text, re.ASCII)

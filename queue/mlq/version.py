@@ -1,3 +1,3 @@
-"""The version of mlq, for code that must not import all of it."""
+"""The version of mlq, for code that must not import the whole package."""
 
 __version__ = "0.1.0"
