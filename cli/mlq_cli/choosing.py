@@ -11,15 +11,15 @@ from mlq_cli.render.words import count, listed_briefly
 
 
 def check_choice(args: argparse.Namespace, command: str, eligible: Collection[str] = ()) -> None:
-    """Check what was typed before anything is asked of the queue.
+    """Check what the user typed before the command asks the queue.
 
     Args:
         args: with `ids` and `state` (`mlq_cli.invocation.parser.add_choice`).
         command: its name.
-        eligible: the states in which it does anything to a job; none: any.
+        eligible: the states of jobs that the command acts on; empty: any state.
 
     Raises:
-        InvalidInputError: none were typed, or a state in which the command does nothing.
+        InvalidInputError: the user typed no jobs, or a state on which the command does not act.
     """
     states = args.state or ()
     if not args.ids and not states:
@@ -36,12 +36,12 @@ def check_choice(args: argparse.Namespace, command: str, eligible: Collection[st
 
 
 def chosen(queue: Queue, args: argparse.Namespace, eligible: Collection[str] = ()) -> list[str]:
-    """Return the ids of the jobs that were typed; raise JobNotFoundError if they mean none."""
+    """Return the ids of the jobs that the user typed; raise JobNotFoundError if there are none."""
     return queue.select(args.ids, args.state or (), eligible)
 
 
 def told(args: argparse.Namespace, ids: Sequence[str]) -> str:
-    """Return which jobs something was done to; and how many, if they were not typed one by one."""
+    """Return the jobs in words, and their number if the user did not type them one by one."""
     from mlq.jobs.globs import is_glob
 
     which = listed_briefly(ids)

@@ -1,4 +1,4 @@
-"""What a person is warned of who has just enqueued a job."""
+"""Warnings for the user who has just enqueued a job."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mlq_cli.render.words import about, count
 
 
 def warn(queue: Queue, job: JobView, folder: str) -> None:
-    """Tell what may surprise the person who enqueued this job, to run in this folder."""
+    """Warn the user of what may surprise them about this job, which runs in this folder."""
     for warning in (misleading(job), _too_large(queue, job), _missing(queue, job, folder)):
         if warning:
             say(warning)
 
 
 def warn_too_large(queue: Queue, job_id: str) -> None:
-    """Tell if no known machine could ever run a job, now that it asks for something else."""
+    """Warn if no known machine could ever run a job after its request was changed."""
     if warning := _too_large(queue, queue.views([job_id])[0]):
         say(warning)
 
@@ -41,14 +41,14 @@ def misleading(job: JobView) -> str:
         if not job.name or expand(job.name).kind == "name":
             return ""
     except InvalidInputError:
-        pass  # a range that runs backwards is no name either
+        pass  # a range that runs backwards is not a name either
     return f"warning: {clean(job.name)!r} means jobs by their ids; this one is found by its own"
 
 
 def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
     """Return a warning if no known machine could ever run the job, else "".
 
-    The largest that is named is one that is `heard`: a dead one is no reason to ask for less.
+    The warning names the largest machine in `heard`: a dead machine is no reason to ask for less.
     """
     job_class = JobClass.parse(job.class_name, default_mem_mib=job.mem_mib)
     fits = [place(job_class.request, offer.when_idle()) for offer in offers]
@@ -79,5 +79,5 @@ def _missing(queue: Queue, job: JobView, folder: str) -> str:
     from mlq_cli.packs import has_code
     from mlq_cli.remote.folder_there import missing_there
 
-    # The folders that a job with code needs were looked for before it was enqueued.
+    # `enqueue` has already looked for the folders that a job with code needs.
     return "" if has_code(queue, job.id) else missing_there(queue.settings, folder)

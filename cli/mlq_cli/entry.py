@@ -1,7 +1,7 @@
 """Where the installed script `mlq` begins.
 
-Until the command itself runs, Ctrl-C must end the process in silence, as it ends any program: the
-modules that are loaded first take a while, and Python would print where it was in them.
+Until the command itself runs, Ctrl-C must end the process silently, as it ends any program: to load
+the first modules takes a while, and Python would print a traceback of where it was in them.
 """
 
 from __future__ import annotations

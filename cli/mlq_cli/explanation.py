@@ -1,4 +1,4 @@
-"""Why a job waits, in words: for each type of reason and of conclusion in `mlq.jobs.explain`."""
+"""Says in words why a job waits: one text for each reason and conclusion in `mlq.jobs.explain`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def as_json(judgement: Judgement) -> dict[str, Any]:
 
 
 def why_not_now(judgement: Judgement) -> list[str]:
-    """Return in words what keeps a job from starting on a machine now."""
+    """Return, in words, the reasons why a job cannot start on a machine now."""
     return [reason_in_words(one, judgement.others) for one in judgement.reasons]
 
 
@@ -105,7 +105,7 @@ def _noun(short: Short) -> str:
 
 
 def _whose(short: Short, others: OthersLoad) -> str:
-    """Return who keeps cores busy besides the queue, as far as the machine said."""
+    """Return which other users keep cores busy, as far as the machine reported it."""
     if short.resource is not Resource.CORES or others.cores < _HEAVY_LOAD:
         return ""
     users = ", ".join(
@@ -151,7 +151,7 @@ _KINDS = {Fits.NOW: "good", Fits.LATER: "waiting", Fits.NEVER: "bad"}
 
 
 def judgement_table(judgements: Sequence[Judgement], style: Style) -> list[str]:
-    """Return the lines: one reason a line, so that none is cut short."""
+    """Return the lines of the table: each reason has its own line, so none is shortened."""
     rows = []
     for one in judgements:
         first, *others = why_not_now(one) or [""]

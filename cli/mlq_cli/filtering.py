@@ -1,4 +1,4 @@
-"""Which of the listed jobs `mlq ls` shows, and in which order: by what was typed. Pure."""
+"""Selects and orders the jobs that `mlq ls` shows, by the options that the user typed. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SORTS = ("id", "name", "state", "machine", "time", "submitted", "ended")
 
 
 class Filter(NamedTuple):
-    """What a job must be.
+    """The conditions that a job must meet.
 
     Args:
         name, machine: globs; "" for any.
@@ -29,7 +29,7 @@ class Filter(NamedTuple):
     since_s: float = -math.inf
 
     def admits(self, job: JobView) -> bool:
-        """Return whether a job is as wanted."""
+        """Return whether a job meets all conditions."""
         if self.name and not fnmatchcase(job.name, self.name):
             return False
         if self.machine and not fnmatchcase(job.machine or "", self.machine):
@@ -41,7 +41,7 @@ class Filter(NamedTuple):
 def ordered(
     jobs: Sequence[JobView], by: str, now_s: float, *, reverse: bool = False
 ) -> list[JobView]:
-    """Return jobs in an order; what has no value comes last.
+    """Return the jobs in order; jobs without a value come last.
 
     Args:
         jobs: the jobs.
@@ -50,7 +50,7 @@ def ordered(
         reverse: whether the largest comes first.
 
     Raises:
-        InvalidInputError: it is neither.
+        InvalidInputError: `by` is neither.
     """
     key = _keys(now_s).get(by)
     if key is None:

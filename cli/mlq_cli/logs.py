@@ -1,8 +1,8 @@
 """Reading and following the logs of jobs.
 
-The log of an attempt is a growing file on NFS. What another machine appended is seen once the file
-is opened anew, so it is opened for each look. Logs may be many gigabytes: they pass through in
-pieces.
+The log of an attempt is a growing file on NFS. An NFS client sees what another machine appended
+only when it opens the file again, so each read opens it. Logs may have many gigabytes: they are
+read and written in pieces.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ POLL_S = 0.3
 
 
 class Sink(Protocol):
-    """Where a log goes."""
+    """The destination of a log."""
 
     def write(self, piece: bytes) -> None:
         """Take the next piece."""
 
     def finish(self) -> None:
-        """Note that the log of this attempt is over."""
+        """Note that the log of this attempt has ended."""
 
 
 class RawSink:
-    """Passes a log on as it is: into a pipe or a file."""
+    """Writes a log unchanged into a pipe or a file."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -47,11 +47,11 @@ class RawSink:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: this sink holds nothing back."""
 
 
 class TerminalSink:
-    """Shows a log on a terminal, without escape sequences but colours."""
+    """Shows a log on a terminal; of its escape sequences only colours pass."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._cleaner = stream, LogCleaner()
@@ -62,24 +62,24 @@ class TerminalSink:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Show what was held back and end any colour."""
+        """Show what this sink has held back, and end any colour."""
         self._stream.write(self._cleaner.finish())
         self._stream.flush()
         self._cleaner = LogCleaner()
 
 
 def sink_for(stream: TextIO) -> Sink:
-    """Return what suits this stream."""
+    """Return the sink that suits this stream."""
     return TerminalSink(stream) if stream.isatty() else RawSink(stream.buffer)
 
 
 class Copy:
-    """A log that is handed on as it grows; it knows how far it has got.
+    """Copies a growing log to a sink, and keeps the offset that it has reached.
 
     Args:
         path: of the log.
-        sink: takes it.
-        tell: takes the remark that the job has emptied it.
+        sink: takes the pieces.
+        tell: takes the remark that the job has emptied its log.
     """
 
     def __init__(
@@ -89,22 +89,22 @@ class Copy:
 
     @property
     def offset(self) -> int:
-        """How far it has got."""
+        """How many bytes of the log have been copied."""
         return self._mark.offset
 
     def go_on(self, files: RootFiles) -> bool:
-        """Hand on what was not yet; return whether there is such a file.
+        """Copy the part that has not been copied yet; return whether the file exists.
 
         Raises:
-            StorageError: it cannot be read.
-            MlqError: the host that has it cannot be reached; what came so far was handed on.
+            StorageError: the log cannot be read.
+            MlqError: the host that has it cannot be reached; the part that arrived was copied.
         """
         pieces = self._from(files, self._mark.look_from)
         if pieces is None:
             return False
         new = self._mark.new_part(pieces)
         if new is None:
-            for _ in pieces:  # a reader far away wants all of it to be taken
+            for _ in pieces:  # the reply of a remote reader must be read to its end
                 continue
             self._tell(EMPTIED)
             self._mark, new, pieces = Mark(), b"", self._from(files, 0) or iter(())
@@ -147,15 +147,15 @@ def follow(
     sink: Sink,
     tell: Callable[[str], None],
 ) -> JobView:
-    """Hand on a job's log as it grows, from attempt to attempt, until the job has ended.
+    """Copy a job's log to a sink as it grows, attempt after attempt, until the job has ended.
 
     Args:
         queue: the queue.
         files: the results root.
         job_id: the job.
-        attempt: where to begin; 0 waits for the first.
+        attempt: the first attempt to show; 0 waits for the first one to start.
         sink: takes the log.
-        tell: takes remarks about the job itself.
+        tell: takes remarks about the job.
     """
 
     def copy_of(number: int) -> Copy:
@@ -165,7 +165,7 @@ def follow(
     copy = copy_of(attempt) if attempt else None
     told, looked = "", False
     while True:
-        # First the state, then the file: what a job wrote before it ended is then in the file.
+        # Read the state before the file: then the file has all that the job wrote before its end.
         (job,) = queue.views([job_id])
         try:
             if copy is not None:
@@ -208,14 +208,14 @@ def _waiting(job: JobView) -> str:
 
 
 def show_once(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
-    """Hand on the log of an attempt as far as it goes; False if there is none yet."""
+    """Copy the present log of an attempt; return whether it exists."""
     copy = Copy(queue.layout.log_file(job.id, attempt), sink)
     try:
         found = copy.go_on(files)
     except TunnelError:
         if not copy.offset:
             raise
-        found = copy.go_on(files)  # the connection broke: one more, from where it stands
+        found = copy.go_on(files)  # the connection broke: try once more, from the offset reached
     sink.finish()
     return found
 

@@ -1,6 +1,6 @@
-"""Following the logs of many jobs at once, as of a sweep: each line says which job wrote it.
+"""Follows the logs of many jobs at once, such as those of a sweep; each line names its job.
 
-A line appears when it is whole, so that lines of two jobs never run into each other.
+A line appears only when it is complete, so lines of two jobs never run into each other.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _ASKED_A_SECOND = 4000
 
 
 class PrefixSink:
-    """Hands on whole lines, each with a prefix.
+    """Writes complete lines, each with a prefix.
 
     Args:
         prefix: stands before each line.
-        sink: takes them.
+        sink: takes the lines.
     """
 
     def __init__(self, prefix: str, sink: Sink) -> None:
@@ -35,7 +35,7 @@ class PrefixSink:
             self._sink.write(b"".join(self._prefix + line + b"\n" for line in lines))
 
     def finish(self) -> None:
-        """Hand on a last line that has no end."""
+        """Write a last line that has no newline."""
         if self._begun:
             self._sink.write(self._prefix + self._begun + b"\n")
         self._begun = b""
@@ -50,7 +50,7 @@ class _Followed:
         self._copy: Copy | None = None
 
     def go_on(self, files: RootFiles, job: JobView) -> None:
-        """Hand on what was not yet, of each attempt that the job has begun."""
+        """Copy what has not been copied yet, of each attempt that the job has begun."""
         if self._copy is not None:
             self._copy.go_on(files)
         while self._attempt < job.attempt:
@@ -67,9 +67,9 @@ class _Followed:
 def follow_together(
     queue: Queue, files: RootFiles, ids: Sequence[str], sink: Sink, tell: Callable[[str], None]
 ) -> list[JobView]:
-    """Hand on the logs of jobs as they grow, until all have ended; return how they ended.
+    """Copy the logs of jobs as they grow, until all jobs have ended; return the ended jobs.
 
-    What had ended before is not shown again.
+    Jobs that had ended before are not shown.
 
     Args:
         queue: the queue.
@@ -83,7 +83,7 @@ def follow_together(
     left = [job.id for job in latest.values() if job.state not in ENDED]
     followed: dict[str, _Followed] = {}
     while left:
-        # First the states, then the files: what a job wrote before it ended is then in its file.
+        # Read the states before the files: then a file has all that its job wrote before its end.
         for job in queue.views(left):
             latest[job.id] = job
             if not job.attempt:

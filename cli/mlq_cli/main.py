@@ -40,7 +40,7 @@ COMMANDS = {
     "Machines": ("machines", "worker", "server", "deploy"),
     "Yourself": ("init", "config", "doctor", "completion"),
 }
-# What the commands are called in other queues, and in a shell.
+# The names that the commands have in other queues, and in a shell.
 ELSEWHERE = {
     **dict.fromkeys(("submit", "run", "add", "sbatch", "srun", "qsub", "condor_submit"), "enqueue"),
     **dict.fromkeys(("ps", "status", "list", "jobs", "queue", "squeue", "qstat", "condor_q"), "ls"),
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
     Args:
-        argv: the words after `mlq`; by default those of this process.
+        argv: the words after `mlq`; None: those of this process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
@@ -91,12 +91,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def script() -> NoReturn:
     """Run this process's command line as the installed script `mlq`, and end the process.
 
-    At once, once everything is written: Python would first take apart what the kernel takes back
-    anyway, which is a sixth of all that `mlq ls` costs. No command leaves anything for that moment.
+    It ends the process as soon as everything is written, without Python's own clean-up. The kernel
+    frees everything anyway, and the clean-up takes a sixth of the time of `mlq ls`. So a command
+    must not rely on code that runs at exit.
     """
     code = main()
     with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done but for writing it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # only the output must still be written
     with contextlib.suppress(OSError):
         sys.stdout.flush()  # after an error there may be something left
     with contextlib.suppress(OSError):
@@ -105,14 +106,14 @@ def script() -> NoReturn:
 
 
 def _let_ctrl_c_be_told() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt from here on; see `mlq_cli.entry`."""
+    """Make Ctrl-C raise KeyboardInterrupt from here on; see `mlq_cli.entry`."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         with contextlib.suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _open_closed_streams() -> None:
-    """Let there be standard streams: closed by `>&-`, they would be the next file or socket."""
+    """Open standard streams that `>&-` closed: else the next file or socket would replace them."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
@@ -123,7 +124,7 @@ def _open_closed_streams() -> None:
 
 
 def _abandon_output() -> None:
-    """Let nothing more be written: Python would fail, and say so, once more when it exits."""
+    """Discard the rest of the output: else Python would fail again, and say so, when it exits."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,7 +1,7 @@
-"""The code of jobs as commands read it: from the results root, wherever that is.
+"""Reads the code of jobs from the results root, whether that is mounted here or not.
 
-What lies there is checked against its name, so a pack that was cut short or swapped is told, and
-never shown as what a job ran.
+Each pack is checked against the hash in its name. So a pack that was cut short or swapped is an
+error, and a command never shows it as the code that a job ran.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_BYTES = 256 * MIB
 
 
 class JobCode(NamedTuple):
-    """What a job says of its code; the fields are those of `mlq.jobs.spec.Code`."""
+    """The code that a job's spec names; the fields are those of `mlq.jobs.spec.Code`."""
 
     job_id: str
     code: dict[str, Any]
@@ -37,9 +37,9 @@ def has_code(queue: Queue, job_id: str) -> bool:
 
 
 def codes_of(queue: Queue, ids: Sequence[str]) -> list[JobCode]:
-    """Return what jobs say of their code.
+    """Return the code of each job.
 
-    Of several jobs that have the same code only the first is returned, so a sweep counts as one.
+    If several jobs have the same code, only the first is returned, so a sweep counts as one.
 
     Raises:
         InvalidInputError: one of them runs in the live folder.
@@ -66,17 +66,17 @@ class Packs:
 
     Args:
         files: the results root.
-        root: its folder, as the machines call it.
+        root: its folder, by the path that the machines use.
     """
 
     def __init__(self, files: RootFiles, root: Path) -> None:
         self._files, self._folder = files, root / "code"
 
     def manifest(self, digest: str) -> Manifest:
-        """Return what a pack holds.
+        """Return the manifest of a pack.
 
         Raises:
-            StorageError: it is not there, cannot be read, or is damaged.
+            StorageError: it does not exist, cannot be read, or is damaged.
         """
         try:
             return parse_manifest(self._bytes(f"{digest}.manifest"), digest)
@@ -84,7 +84,7 @@ class Packs:
             raise _damaged(f"{self._folder}/{digest}.manifest", error.why) from None
 
     def tree(self, digest: str) -> Tree:
-        """Return a pack's files; their contents are read with the first that is wanted."""
+        """Return a pack's files; the contents are read when the first one is needed."""
         manifest = self.manifest(digest)
         read: dict[str, bytes] = {}
 

@@ -1,7 +1,7 @@
 """Writes docs/commands.md from the parsers: `python -m mlq_cli.reference > docs/commands.md`.
 
-Written here rather than taken from argparse's own help, whose layout differs between versions of
-Python; a test keeps the file current.
+It does not use argparse's own help, whose layout differs between versions of Python. A test checks
+that the file is current.
 """
 
 from __future__ import annotations

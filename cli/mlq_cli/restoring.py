@@ -1,7 +1,6 @@
 """`mlq server restore`: makes a queue anew from its results root, once its server has lost it.
 
-First everything is looked at and shown; nothing is touched before the person at the terminal
-agrees.
+It first reads and shows everything, and changes nothing before the user at the terminal agrees.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from mlq_worker.rebuild.carry_out import Restored, add_missing, carry_out, only_
 from mlq_worker.rebuild.plan import Plan, Terms, plan
 from mlq_worker.rebuild.survey import look_at
 
-_SHOWN = 20  # of what is left out
+_SHOWN = 20  # how many of the things that are left out are listed
 _REDRAWN_EVERY = 100
 
 
 def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -> int:
-    """Look, ask, and make the queue anew; or add what a queue that is there does not know.
+    """Look, ask, and make the queue anew; or, if the queue exists, add the jobs that it lacks.
 
     Args:
         settings: of this installation.
@@ -46,8 +45,8 @@ def restore(settings: Settings, *, dry_run: bool, agreed: bool, as_json: bool) -
         as_json: print for programs.
 
     Raises:
-        ServerError: its server holds another queue.
-        StorageError: the results root cannot be read, or is no queue's.
+        ServerError: the server holds another queue.
+        StorageError: the results root cannot be read, or belongs to no queue.
     """
     layout = root_of_queue(settings.root)
     key = load_key(settings.key_file)
@@ -98,9 +97,9 @@ def _carry_out(settings: Settings, layout: Layout, made: Plan, key: bytes) -> Re
 
 
 def _start(settings: Settings) -> None:
-    """Start the server: on the data that it has, if they are whole or half restored, else without.
+    """Start the server: on its data if they are whole or half restored, else without data.
 
-    What is left of damaged data is set aside and not deleted.
+    Damaged data are set aside and not deleted.
     """
     try:
         server.start(settings, say=say)
@@ -112,7 +111,7 @@ def _start(settings: Settings) -> None:
         server.start(settings, accept_loss=True, say=say)
         if not identity.queue_id(_open(settings).client):
             return
-        # Half of a queue: what is there is older than what the results root knows.
+        # The data are only part of a queue: the results root knows more.
         server.stop(settings)
     server.start(settings, afresh=True, say=say)
 
@@ -122,7 +121,7 @@ def _open(settings: Settings) -> Store:
 
 
 def _held(settings: Settings, wanted: str) -> int | None:
-    """Return how many jobs the server has of this queue; None if it has no queue, or is away."""
+    """Return how many jobs of this queue the server has; None if it has no queue or is away."""
     if not ServerFiles(settings.server_dir).is_running():
         return None
     client = connect(settings)

@@ -1,10 +1,10 @@
-"""Where commands find the results root: here if it is mounted, else through the queue's host.
+"""Finds the results root for commands: here if it is mounted, else through the queue's host.
 
 A laptop that does not mount the root reaches the queue's host by ssh; that host has the root.
 
 A job that says `echo x > /dev/stderr` empties its own log: standard error is that file, and the
-shell opens it anew and cuts it off. A reader that goes on at the old offset shows nothing, or the
-middle of a line. So the last bytes that were shown are read again each time, and compared.
+shell opens it again and truncates it. A reader that goes on at the old offset shows nothing, or the
+middle of a line. So each read also reads the last bytes that were shown, and compares them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class RootFiles(Protocol):
-    """What lies below the results root, wherever that is."""
+    """The files below the results root, whether that is mounted here or not."""
 
     def open_log(self, path: Path, offset: int) -> Log | Missing:
         """Look at a log; what lies before the offset is not wanted again."""
 
     def close(self) -> None:
-        """Let go of any connection; the next look makes another one."""
+        """Close any connection; the next read opens another one."""
 
 
 class FilesHere:
@@ -48,7 +48,7 @@ class FilesHere:
         return open_log(self._root, str(path), offset)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: there is no connection."""
 
 
 def root_files(settings: Settings) -> RootFiles:
@@ -70,7 +70,7 @@ EMPTIED = (
 
 
 class Mark:
-    """A place in a log."""
+    """A position in a log, and the last bytes before it."""
 
     def __init__(self) -> None:
         self.offset = 0
@@ -78,16 +78,16 @@ class Mark:
 
     @property
     def look_from(self) -> int:
-        """From where to read."""
+        """The offset from which to read."""
         return self.offset - len(self._tail)
 
     def add(self, piece: bytes) -> None:
-        """Go on behind the next piece."""
+        """Move behind the next piece."""
         self.offset += len(piece)
         self._tail = (self._tail + piece[-_TAIL_BYTES:])[-_TAIL_BYTES:]
 
     def new_part(self, pieces: Iterator[bytes]) -> bytes | None:
-        """Return what comes first behind the mark; None if that is another log by now.
+        """Return the first bytes behind the mark; None if the log was replaced or emptied.
 
         Args:
             pieces: of the log from `look_from` on; an empty one, or none, is its end.
@@ -99,7 +99,7 @@ class Mark:
 
 
 def give_root(queue: Queue) -> None:
-    """Let a queue reach the results root through its host, to put the code of jobs there."""
+    """Give a queue the way to the results root through its host, so that it can put code there."""
     settings = queue.settings
     if not settings.is_remote:
         return

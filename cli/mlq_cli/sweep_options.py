@@ -1,6 +1,6 @@
 """The options of `mlq enqueue` that make a sweep of one command.
 
-Read by every `mlq enqueue`, so nothing of `mlq.sweeps` is imported here.
+Every `mlq enqueue` imports this module, so it must not import anything of `mlq.sweeps`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 
 from mlq.errors import InvalidInputError
 
-# Any of these makes a sweep; the others only say how.
+# Any of these makes a sweep; the other options only say how.
 _MAKING = ("param", "seeds", "sweep", "table", "commands", "repeat", "array")
 _SAYING_HOW = {
     "zip": "--zip",
@@ -98,10 +98,10 @@ def _configure_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def is_sweep(args: argparse.Namespace) -> bool:
-    """Return whether a sweep is asked for.
+    """Return whether the options ask for a sweep.
 
     Raises:
-        InvalidInputError: there are only options that say how.
+        InvalidInputError: no option says what varies, and some say how.
     """
     if any(_is_given(getattr(args, name)) for name in _MAKING):
         return True

@@ -1,4 +1,4 @@
-"""A sweep that was typed: read, looked at with `--dry-run`, or planned for the queue."""
+"""Plans the sweep that the user typed, shows it (`--dry-run`) or enqueues it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FIRST = 3
 
 
 class Typed(NamedTuple):
-    """A sweep as it was typed: its plan, and how the queue is to take it."""
+    """A sweep as the user typed it: its plan, and its options in the queue."""
 
     plan: SweepPlan
     how: HowSwept
@@ -47,7 +47,7 @@ class Typed(NamedTuple):
 def read_sweep(
     args: argparse.Namespace, command: tuple[str, ...], folder: str, env: Mapping[str, str]
 ) -> Typed:
-    """Plan the sweep that was typed; nothing is enqueued.
+    """Plan the sweep that the user typed; enqueue nothing.
 
     Args:
         args: the options.
@@ -56,7 +56,7 @@ def read_sweep(
         env: the variables set for them.
 
     Raises:
-        InvalidInputError: it says what cannot be used.
+        InvalidInputError: an option or a value cannot be used.
     """
     _check_together(args, command)
     here = Files(present_folder(os.environ), _stdin)
@@ -90,7 +90,7 @@ def enqueue_sweep(
         typed: the sweep.
         submission: what its members have in common.
         args: the options.
-        finish: warns of the jobs that were made, and waits for them.
+        finish: warns about the new jobs, and waits for them.
     """
     if args.dry_run:
         _show(typed, submission, args)
@@ -110,7 +110,7 @@ def enqueue_sweep(
     else:
         print_lines(report.lines())
         sys.stdout.flush()
-    # Who waits does so for the sweep, not only for those of its jobs that are new.
+    # --wait waits for the whole sweep, not only for its new jobs.
     ids = queue.select([str(report.number)]) if args.wait else report.ids
     if ids:
         return finish(queue, ids)
@@ -139,7 +139,7 @@ def _show(typed: Typed, submission: Submission, args: argparse.Namespace) -> Non
 
 
 def _counts(typed: Typed, submission: Submission) -> list[str]:
-    """Return how many members there are, and how they stand, if the queue can be asked."""
+    """Return how many members there are, and how many of each state if the queue answers."""
     try:
         queue = open_queue()
         return queue.look_at_sweep(typed.plan, submission, typed=True, **typed.how).lines()
@@ -152,7 +152,7 @@ def _print_table(text: str) -> None:
     if sys.stdout.isatty():
         print_lines(text.splitlines())
     else:
-        sys.stdout.write(text)  # as it is, so that `--from` takes back the same
+        sys.stdout.write(text)  # unchanged, so that `--from` reads the same table
 
 
 def _check_together(args: argparse.Namespace, command: tuple[str, ...]) -> None:
@@ -188,7 +188,7 @@ def _table(args: argparse.Namespace, files: Files) -> Table | None:
 
 
 def _stem(args: argparse.Namespace, command: tuple[str, ...]) -> str:
-    """Return the name of a sweep of many commands; that of one command is its script's."""
+    """Return the name of a sweep of many commands; one command's sweep is named by its script."""
     return "" if command else PurePath(args.commands or args.table or "").stem.strip("-")
 
 

@@ -1,4 +1,4 @@
-"""Waiting until jobs have ended, for `mlq wait` and `mlq enqueue --wait`."""
+"""Waits until jobs have ended, for `mlq wait` and `mlq enqueue --wait`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SIGNALED = 128
 def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[JobView]:
     """Return the jobs once all of them have ended, or after `timeout_s`.
 
-    On a terminal a line shows how it goes.
+    On a terminal a line shows the progress.
 
     Raises:
-        KeyboardInterrupt: the user stopped waiting; the jobs go on, and are told to.
+        KeyboardInterrupt: the user stopped waiting; the jobs go on, and a message says so.
     """
     show, clear = _live_line()
     began_s = time.monotonic()
@@ -61,7 +61,7 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
 
 
 def say_bad_ends(jobs: Sequence[JobView]) -> None:
-    """Say which jobs did not finish, and why; of many, the first."""
+    """Say which jobs did not finish, and why; if there are many, name the first."""
     bad = [job for job in jobs if job.state != State.FINISHED]
     for job in bad[:_TOLD_AT_MOST]:
         why = f": {job.reason}" if job.reason and job.reason != job.state else ""
@@ -85,7 +85,7 @@ def _as_shells_do(code: int) -> int:
 
 
 def progress_line(jobs: Sequence[JobView], waited_s: float) -> str:
-    """Return how it goes in one line: the counts, or for a single job its own state."""
+    """Return the progress in one line: the counts, or the state of a single job."""
     if len(jobs) > 1:
         words = summary(counts_of(jobs))
     else:
@@ -96,7 +96,7 @@ def progress_line(jobs: Sequence[JobView], waited_s: float) -> str:
 
 
 def _live_line() -> tuple[Callable[[str], None], Callable[[], None]]:
-    """Return how to show one line in place on standard error, and how to take it away again."""
+    """Return a function that shows one line in place on standard error, and one that clears it."""
     style = style_of(sys.stderr, os.environ)
     if style.width is None or not sys.stderr.isatty():
         return lambda _text: None, lambda: None

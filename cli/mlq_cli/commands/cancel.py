@@ -1,4 +1,4 @@
-"""`mlq cancel`: jobs that are no longer wanted."""
+"""`mlq cancel`: cancels jobs that the user no longer wants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cancel; 0 if that changed anything."""
+    """Cancel the jobs; return 0 if that changed anything."""
     check_choice(args, "cancel", _UNENDED)
     queue = open_queue()
     queue.progress = show_progress("cancel")

@@ -1,4 +1,4 @@
-"""`mlq clean`: the folders of ended jobs and packs of code, which otherwise stay for ever."""
+"""`mlq clean`: deletes folders of ended jobs and packs of code, which otherwise stay for ever."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say what would go, or delete it; 1 if something that was to go stays."""
+    """Say what would be deleted, or delete it; return 1 if something could not be deleted."""
     if args.yes and not args.delete:
         raise InvalidInputError("--yes needs --delete", why="nothing else is asked")
     queue = open_queue()
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _age(args: argparse.Namespace) -> str:
-    """Return how long ago a job must have ended, "" if that does not matter."""
+    """Return how long ago a job must have ended; "" if that does not matter."""
     return args.older_than or ("" if args.ids or args.state else _DEFAULT_AGE)
 
 
@@ -158,7 +158,7 @@ def _carry_out(
 
 
 def _total(folders: str, jobs: Sequence[JobView], packs: Sequence[UnneededPack]) -> str:
-    """Return in words all that would go, "" if nothing would."""
+    """Return in words all that would be deleted; "" if nothing would."""
     packed = f"{_packs(len(packs))} with {size(sum(one.size_bytes for one in packs))}"
     return " and ".join(([folders] if jobs else []) + ([packed] if packs else []))
 

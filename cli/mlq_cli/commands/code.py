@@ -1,4 +1,4 @@
-"""`mlq code`: the code that a job runs, written into a folder."""
+"""`mlq code`: writes the code that a job runs into a folder."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _allow(folder: Path, args: argparse.Namespace, number: int) -> None:
-    """Make sure that files may be written over.
+    """Check that the user allows files to be overwritten.
 
     Raises:
-        InvalidInputError: nobody says so.
+        InvalidInputError: the user does not allow it, or cannot be asked.
     """
     try:
         is_empty = next(folder.iterdir(), None) is None

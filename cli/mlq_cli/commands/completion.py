@@ -1,4 +1,4 @@
-"""`mlq completion`: the Tab key."""
+"""`mlq completion`: prints what makes the Tab key complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXAMPLES = """\
 SHELLS = ("bash", "zsh", "fish")
 
 _ZSH_MARK = "#compdef mlq\n"
-# A ~/.zshrc that never set completion up would else complain of it at each start.
+# Without this, a ~/.zshrc that never set up completion would print an error at each start.
 _ZSH_COMPLETES = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
 
 

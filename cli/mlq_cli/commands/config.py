@@ -1,4 +1,4 @@
-"""`mlq config`: what is set, and where."""
+"""`mlq config`: shows each setting, and where it was set."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(loaded: Loaded) -> list[dict[str, Any]]:
-    """Return name, value, origin, and for a path whether it exists (None for what is no path)."""
+    """Return name, value, origin, and whether a path exists (None if the value is no path)."""
     listed = []
     for name, value in loaded.settings._asdict().items():
         path = value if isinstance(value, Path) else None

@@ -1,4 +1,4 @@
-"""`mlq deploy`: this very mlq into the results root, for all machines."""
+"""`mlq deploy`: installs this mlq in the results root, for all machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlq diff`: by what the code of a job differs from that of now, or from another job's."""
+"""`mlq diff`: shows how a job's code differs from the present code, or from another job's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the differences; git makes them."""
+    """Print the differences, which git computes."""
     queue = open_queue()
     jobs = _compared_jobs(queue, args.ids)
     if not jobs:
@@ -61,12 +61,12 @@ def run(args: argparse.Namespace) -> int:
         print_painted(painted(text.decode(errors="replace"), out_style()))
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text)  # byte for byte, so that `git apply` takes it
+        sys.stdout.buffer.write(text)  # byte for byte, so that `git apply` accepts it
     return 0
 
 
 def _compared_jobs(queue: Queue, typed: list[str]) -> list[JobCode]:
-    """Return the job to compare with now, or the two to compare; none if these have the same code.
+    """Return the job to compare with now, or the two to compare; [] if both have the same code.
 
     Raises:
         InvalidInputError: there are more than two, or one runs in the live folder.
@@ -83,10 +83,10 @@ def _compared_jobs(queue: Queue, typed: list[str]) -> list[JobCode]:
 
 
 def _now(queue: Queue, job: JobCode) -> Tree:
-    """Return the project of a job as it is now."""
+    """Return the present files of a job's project."""
     home_folder = str(home(os.environ))
     here = LabPaths.of(present_folder(os.environ), home_folder)
-    # From a laptop that calls it otherwise.
+    # The job came from a laptop, where the project has another path.
     folder = here.project.folder if here.live == job.code["project"] else job.code["project"]
     has_git = os.path.lexists(f"{folder}/.git")
     if not Path(folder).is_dir():
@@ -109,7 +109,7 @@ def _now(queue: Queue, job: JobCode) -> Tree:
 
 
 def _compared(old: Tree, new: Tree, *, stat: bool) -> bytes:
-    """Return git's diff of two trees, or its numbers; empty if they are the same."""
+    """Return git's diff of two trees, or its line counts; empty if the trees are equal."""
     paths = differing(old.entries, new.entries)
     if not paths:
         return b""

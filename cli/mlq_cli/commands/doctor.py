@@ -1,4 +1,4 @@
-"""`mlq doctor`: is everything there that mlq needs?"""
+"""`mlq doctor`: checks everything that mlq needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine; 0 unless there is a problem."""
+    """Examine the machines; return 0 unless there is a problem."""
     from mlq_cli.doctor.check import Level, check_table
     from mlq_cli.doctor.runner import examine, probes
     from mlq_cli.render.progress import Progress
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _far(machines: Sequence[str], loaded: Loaded, show: Show) -> list[tuple[str, Check]]:
-    """Have each machine examine itself, add how we got there, and compare what must agree."""
+    """Have each machine examine itself, add the check of ssh, and compare what must agree."""
     from mlq_cli.doctor import judge, look
     from mlq_cli.doctor.check import Check, ok, problem
     from mlq_cli.doctor.cross_check import disagreements

@@ -1,4 +1,4 @@
-"""`mlq edit`: what a job that waits asks for."""
+"""`mlq edit`: changes what a waiting job asks for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Change; 0 if that changed anything."""
+    """Change the jobs; return 0 if that changed anything."""
     states = (*WAITING, HELD)
     typed = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
     if not typed:

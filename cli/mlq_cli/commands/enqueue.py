@@ -1,4 +1,4 @@
-"""`mlq enqueue`: a job, or a sweep of them, into the queue."""
+"""`mlq enqueue`: puts a job or a sweep in the queue."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _start(args: argparse.Namespace) -> str | float | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enqueue; with --wait the exit code is that of the job, or of the first that went wrong."""
+    """Enqueue; with --wait return the exit code of the job, or of the first that failed."""
     from mlq.submit.submission import Submission
 
     is_sweep = sweep_options.is_sweep(args)
@@ -199,7 +199,7 @@ def _has_command(args: argparse.Namespace) -> bool:
 
 
 def _report(queue: Queue, ids: Sequence[str], folder: str, args: argparse.Namespace) -> int:
-    """Warn of what was enqueued, jobs that are alike, and wait for them if that was asked for."""
+    """Warn about the new jobs, which are alike, and wait for them if the user asked for that."""
     jobs = queue.views(ids if args.json or args.wait else ids[:1])
     warn(queue, jobs[0], folder)
     if args.wait:
@@ -215,7 +215,7 @@ def command_of(args: argparse.Namespace) -> tuple[str, ...]:
     """Return the command as an argument list.
 
     Raises:
-        InvalidInputError: there is none, or two.
+        InvalidInputError: there is no command, or there are two.
     """
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if args.shell is not None:
@@ -233,7 +233,7 @@ def variables(typed: list[str], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that `--env K=V` and `--env K` mean.
 
     Raises:
-        InvalidInputError: a variable that has no value here, or no name.
+        InvalidInputError: a variable has no value here, or no name.
     """
     found = {}
     for one in typed:

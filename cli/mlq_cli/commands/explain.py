@@ -1,4 +1,4 @@
-"""`mlq explain`: why a job waits."""
+"""`mlq explain`: says why a job waits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     ids = queue.select(args.ids)
     sweep = None if args.json else sweep_meant(queue.store, args.ids)
     if sweep is not None:
-        # What keeps the first that waits keeps the others, too.
+        # What keeps the first job waiting keeps the others waiting, too.
         print_lines([clean(summary_line(sweep))])
         waiting = queue.store.reads.rows(("status",), ids)
         ids = next(([job_id] for job_id, state in waiting if state in WAITING), [])
@@ -95,7 +95,7 @@ def _explained(queue: Queue, job: JobView, explanation: Explanation) -> list[str
 
 
 def _since(queue: Queue, job: JobView) -> list[str]:
-    """Say how a held job is let go, and whether its command works again."""
+    """Return how to release a held job, and whether its command works again."""
     if not job.held.startswith(FAILING):
         return [f"Let it go: mlq release {job.id}"]
     ((_, _state, needs),) = queue.store.reads.rows(("status", "mlq_needs"), [job.id])

@@ -1,4 +1,4 @@
-"""`mlq hold`: jobs and sweeps that wait stay waiting until they are let go."""
+"""`mlq hold`: keeps waiting jobs and sweeps from starting until the user releases them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hold; 0 if that changed anything."""
+    """Hold the jobs; return 0 if that changed anything."""
     reason = BY_HAND if args.reason is None else args.reason
     check_text(reason)
     if not reason.strip():

@@ -1,4 +1,4 @@
-"""`mlq init`: the settings of this machine, asked for, checked and written."""
+"""`mlq init`: asks for the settings of this machine, checks them and writes them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Set up, or show."""
+    """Set this machine up, or show what another machine needs."""
     loaded = load(os.environ)
     if args.show:
         from mlq_cli.setup.config_text import instructions

@@ -1,4 +1,4 @@
-"""`mlq logs`: what a job has written."""
+"""`mlq logs`: prints what jobs have written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the logs; 1 if one of them does not exist yet."""
+    """Print the logs; return 1 if one of them does not exist yet."""
     queue = open_queue(patient=args.follow)
     ids = queue.select(args.ids)
     if args.follow and args.attempt is None and len(ids) > 1 and sweep_meant(queue.store, args.ids):
@@ -75,7 +75,7 @@ def _attempt(job: JobView, wanted: int | None) -> int:
 def _print(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
     if attempt and show_once(queue, files, job, attempt, sink):
         for note in job.notes if attempt == job.attempt else ():
-            if note.startswith("its log"):  # what is shown is not all
+            if note.startswith("its log"):  # the log shown is not complete
                 _remark(f"{job.id}: {note}")
         return True
     if job.state == State.STARTED:

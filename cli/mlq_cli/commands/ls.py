@@ -1,4 +1,4 @@
-"""`mlq ls`: the jobs and the sweeps, one a line."""
+"""`mlq ls`: lists jobs and sweeps, one on each line."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ EXAMPLES = """\
   mlq ls --json | jq -r '.[] | select(.progress > 0.5) | .id'"""
 
 _RECENT_S = 86400
-# A sweep of thousands of jobs that ended today must not push those that run off the screen.
+# If thousands of jobs ended today, they must not push the running ones off the screen.
 _ENDED_SHOWN = 50
-# Nor must those that wait: the first in line, and how many more there are.
+# Nor must waiting jobs: `mlq ls` shows the first in line, and how many more there are.
 _WAITING_SHOWN = 50
 
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     queue = open_queue()
     filters = (args.name, args.machine, args.since, args.sort)
     if args.json or args.all or args.state or args.ids or any(one is not None for one in filters):
-        gc.disable()  # of a hundred thousand jobs nothing is garbage, and looking takes seconds
+        gc.disable()  # collecting takes seconds for 100,000 jobs, and none of them is garbage
         _print_chosen(queue, args)
     else:
         _print_glance(queue)
@@ -146,7 +146,7 @@ def _print_chosen(queue: Queue, args: argparse.Namespace) -> None:
 
 
 def _members_held(queue: Queue, args: argparse.Namespace, why: str) -> list[JobView]:
-    """Return the members of a sweep that is held as a whole: what waits of it is held."""
+    """Return the members of a sweep that is held as a whole: its waiting members are held."""
     jobs = queue.with_conditions(queue.views(queue.select(args.ids)))
     jobs = [job._replace(held=why) if job.state in WAITING else job for job in jobs]
     return [job for job in jobs if not args.state or state_of(job) in args.state]
@@ -177,7 +177,7 @@ def _left_out(shown: list[JobView], counts: dict[str, int], *, by_state: bool) -
 
 
 def _first(jobs: list[JobView]) -> list[JobView]:
-    """Return all that do not wait, and of the others the first in order of submission."""
+    """Return all jobs that do not wait, and the first of the others in order of submission."""
     waiting = [job.id for job in jobs if job.state in WAITING]
     dropped = set(waiting[_WAITING_SHOWN:])
     return [job for job in jobs if job.id not in dropped]
@@ -193,7 +193,7 @@ def _listed(queue: Queue, args: argparse.Namespace) -> list[JobView]:
 
 
 def _latest(jobs: list[JobView]) -> list[JobView]:
-    """Return all that have not ended, and of the others those that ended last."""
+    """Return all jobs that have not ended, and of the ended ones those that ended last."""
     ended = sorted((job for job in jobs if job.ended_at), key=lambda job: job.ended_at or "")
     dropped = {job.id for job in ended[:-_ENDED_SHOWN]}
     return [job for job in jobs if job.id not in dropped]

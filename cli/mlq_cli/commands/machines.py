@@ -1,4 +1,4 @@
-"""`mlq machines`: who runs jobs, and what is free there."""
+"""`mlq machines`: shows which machines run jobs, and what is free there."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     conditions = queue.conditions()
     pair = look(queue.store.client, queue.layout)
     if pair.other:
-        # The queue cannot say it: it does not know these jobs.
+        # The queue cannot report this: it does not know these jobs.
         say(f"{pair.other.what}: {pair.other.why}")
         say(pair.other.fix)
         for name, ids in pair.running.items():
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _condition(heard_s: float, record: Mapping[str, Any], lease_s: float) -> str:
-    """Return what is wrong with a machine that holds no jobs; what it said itself may be old."""
+    """Return what is wrong with a machine that holds no jobs; its own record may be old."""
     if isfinite(heard_s) and heard_s > lease_s:
         return not_heard(heard_s)
     return str(record.get("condition", ""))

@@ -1,4 +1,4 @@
-"""`mlq pause`: the queue gives nothing out."""
+"""`mlq pause`: keeps the queue from starting jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlq release`: held jobs and sweeps, back into the queue."""
+"""`mlq release`: puts held jobs and sweeps back in the queue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Let go; 0 if that changed anything."""
+    """Release the jobs; return 0 if that changed anything."""
     if bool(args.ids) == args.all:
         raise InvalidInputError(
             "release: which jobs?",
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         sweeps, words = sorted_out(queue.store, args.ids)
         ids = queue.select(words, eligible=[HELD]) if words else []
-        # Members may be held one by one, too.
+        # Members of a sweep may also be held one by one.
         ids += [one for number in sweeps for one in _held_members(queue.store, number)]
     freed = release_sweeps(queue.store, sweeps) if sweeps else []
     queued, others = release(queue.store, ids, time.time(), show_progress("release"))

@@ -1,4 +1,4 @@
-"""`mlq resume`: a paused queue goes on."""
+"""`mlq resume`: lets a paused queue start jobs again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ EXAMPLES = "  mlq resume"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: there is one queue."""
+    """Add no arguments: there is only one queue."""
 
 
 def run(_args: argparse.Namespace) -> int:
-    """Go on; 0 if that changed anything."""
+    """Resume the queue; return 0 if that changed anything."""
     if not open_queue().store.pause(""):
         say("the queue is not paused")
         return 1

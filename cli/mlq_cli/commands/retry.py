@@ -1,7 +1,7 @@
-"""`mlq retry`: jobs that failed or were canceled, once more.
+"""`mlq retry`: runs jobs again that failed or were canceled.
 
-A finished job has results that a second run may overwrite; so it is run again only if that is said
-in so many words, and agreed to.
+A finished job has results that a second run may overwrite; so it runs again only if the user asks
+for that with `--finished`, and confirms it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run again; 0 if that changed anything."""
+    """Run the jobs again; return 0 if that changed anything."""
     if args.yes and not args.finished:
         raise InvalidInputError("--yes needs --finished", why="nothing else is asked")
     if args.failed:
@@ -113,7 +113,7 @@ def _agrees(finished: Sequence[str]) -> bool:
 
 
 def _put_back(done: Retried) -> list[str]:
-    """Return the lines that tell which jobs came back with those they had been canceled for."""
+    """Return lines that name the jobs put back with the parents that they were canceled for."""
     roots: dict[str, list[str]] = {}
     for child, root in done.revived.items():
         roots.setdefault(root, []).append(child)

@@ -1,4 +1,4 @@
-"""`mlq server`: the queue's own Redis server."""
+"""`mlq server`: starts, stops, restores and shows the queue's own Redis server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXAMPLES = """\
   mlq server stop                 the queue stays on disk
   mlq server restore --dry-run    what could be made anew from the results root"""
 
-_FAR_S = 180.0  # a long log takes a while to load
+_FAR_S = 180.0  # a long append-only log takes a while to load
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what is asked of the server."""
+    """Carry out the action that the user typed."""
     settings = load(os.environ).settings
     if args.on is not None:
         words = ["server", args.action, *(["--json"] if args.action == "status" else [])]
@@ -88,7 +88,7 @@ def _start(settings: Settings, *, accept_loss: bool) -> str:
     verb = "answers now" if started else "answers already"
     says = "; ".join([f"the queue {verb} at {settings.redis_socket}", *notices])
     if settings.redis_tcp:
-        # In what it says and not beside it, all in one line: so it arrives by --on and --json too.
+        # The warning is part of the one line that is printed, so --on and --json pass it on too.
         says += (
             f"; warning: redis_tcp is set, so everybody who is logged in on {settings.machine} can "
             f"reach it at 127.0.0.1:{settings.redis_port}, and only its password protects it"
@@ -103,7 +103,7 @@ def _stop(settings: Settings) -> str:
 
 
 def _keep_copy(settings: Settings) -> str:
-    """Make a copy of what has not ended, and return in words what came of it."""
+    """Copy the jobs that have not ended, and return in words whether that worked."""
     if not ServerFiles(settings.server_dir).is_running():
         return ""
     from mlq.copies.keeper import kept_at_stop
@@ -118,7 +118,7 @@ def _keep_copy(settings: Settings) -> str:
 
 
 def _status(settings: Settings, *, as_json: bool) -> int:
-    """Print how the server is; 0 if it runs and answers."""
+    """Print the server's status; return 0 if it runs and answers."""
     found = server_status.status(settings)
     if as_json:
         plain = asdict(found)
@@ -127,7 +127,7 @@ def _status(settings: Settings, *, as_json: bool) -> int:
     elif not found.running:
         lines = ["no server runs here; start it with: mlq server start"]
         if found.note:
-            # What came last in a log is not why there is no server.
+            # The last line of a log need not be the reason why no server runs.
             lines.append(
                 f"  the last line of {found.log_file}: {clean(found.note.splitlines()[0])}"
             )

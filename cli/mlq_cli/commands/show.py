@@ -1,4 +1,4 @@
-"""`mlq show`: everything about a job."""
+"""`mlq show`: prints everything about jobs."""
 
 from __future__ import annotations
 

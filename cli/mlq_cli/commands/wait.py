@@ -1,4 +1,4 @@
-"""`mlq wait`: until jobs have ended."""
+"""`mlq wait`: waits until jobs have ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Wait."""
+    """Wait for the jobs; return the exit code of the first that did not finish, else 0."""
     check_choice(args, "wait")
     timeout_s = inf if args.timeout is None else parse_duration(args.timeout)
     queue = open_queue(patient=True)

@@ -1,4 +1,4 @@
-"""`mlq worker`: this machine's part in the queue."""
+"""`mlq worker`: starts, stops and installs the worker of this machine or of others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXAMPLES = """\
   mlq worker install --print      show how it would start after a reboot"""
 
 
-_FAR_S = 180.0  # more than a worker may take to start, or to stop
+_FAR_S = 180.0  # longer than a worker takes to start or to stop
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what is asked of the worker."""
+    """Carry out the action that the user typed."""
     settings = load(os.environ).settings
     machines = machines_of(args, settings) if "on" in args else ()
     if machines:
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_on(machines: tuple[str, ...], settings: Settings, args: argparse.Namespace) -> int:
-    """Have other machines do it."""
+    """Have other machines carry out the action."""
     for flag in ("name", "foreground", "keep-trying"):
         if getattr(args, flag.replace("-", "_"), None):
             raise InvalidInputError(

@@ -1,1 +1,1 @@
-"""What every command is given: its parser, the queue, questions at a terminal."""
+"""What every command uses: its parser, the queue, and questions at a terminal."""

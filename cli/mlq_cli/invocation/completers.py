@@ -1,7 +1,7 @@
-"""What the shell offers when the Tab key is pressed.
+"""Completes words for the shell when the user presses the Tab key.
 
-Completion runs while the user types: it answers fast or not at all, and says nothing about errors,
-because a message would land in the middle of the line being typed.
+Completion runs while the user types: it must answer fast or not at all, and must not print errors,
+because a message would appear in the middle of the line being typed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DAY_S = 86400
 
 
 def complete_jobs(prefix: str, **_context: Any) -> list[str]:
-    """Return ids and names of jobs and sweeps that begin like this: those `mlq ls` would show."""
+    """Return the ids and names with this prefix of the jobs and sweeps that `mlq ls` shows."""
     before, comma, begun = prefix.rpartition(",")
     try:
         words = [word for word in _job_words() if word.startswith(begun)]
@@ -30,7 +30,7 @@ def complete_jobs(prefix: str, **_context: Any) -> list[str]:
 
 
 def complete_states(prefix: str, **_context: Any) -> list[str]:
-    """Return the states that begin like this, also the last of several."""
+    """Return the states with this prefix; of a list with commas, complete the last state."""
     from mlq.api.selecting import STATES
 
     before, comma, begun = prefix.rpartition(",")

@@ -1,7 +1,7 @@
-"""The connection of a short command, opened with its first question.
+"""The connection of a short command, which opens with the first request.
 
-Through a tunnel each round trip takes as long as the network is far. So the password travels with
-the first question, and whether the tunnel works shows in the reply to it.
+Through a tunnel each round trip costs the latency of the network. So the password travels with the
+first request, and the reply to that request shows whether the tunnel works.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Command = Sequence[str | bytes | int | float]
 
 
 class LazyClient:
-    """A `mlq.store.client.Client` that connects when it is first asked something.
+    """A `mlq.store.client.Client` that connects with its first request.
 
     Args:
         settings: they say where the queue is.
         connect: connects to a socket.
 
-    The first question may raise what `through` raises, too.
+    The first request may also raise what `through` raises.
     """
 
     def __init__(self, settings: Settings, connect: Callable[[Path], Client]) -> None:
@@ -38,7 +38,7 @@ class LazyClient:
         return self.call_many([command])[0]
 
     def call_many(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one go and return their replies; raise the first refusal."""
+        """Send commands together and return their replies; raise the first error reply."""
         if self._client is not None:
             return self._client.call_many(commands)
         return through(self._settings, lambda path: self._ask_at(path, commands))
@@ -61,16 +61,16 @@ class LazyClient:
 def through(settings: Settings, open_at: Callable[[Path], T]) -> T:
     """Open a connection to the queue, through a tunnel if its server is on another host.
 
-    A tunnel that looked alive may turn out dead, after the laptop slept or changed networks: its
-    keeper notices, and the connection is opened once more through the new one.
+    A tunnel that looked alive may be dead after the laptop slept or changed networks. The tunnel's
+    daemon notices that, and this function connects once more through the new tunnel.
 
     Args:
         settings: of this installation.
-        open_at: opens a connection at a socket, and speaks through it.
+        open_at: opens a connection at a socket, and sends the request.
 
     Raises:
         TunnelError: the queue's host cannot be reached.
-        QueueUnreachableError: it can, but no server answers there.
+        QueueUnreachableError: the host can be reached, but no server answers there.
     """
     if not settings.is_remote:
         try:

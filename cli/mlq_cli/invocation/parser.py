@@ -1,6 +1,6 @@
-"""The command line's parser: argparse with our own error messages.
+"""The parser of the command line: argparse with our own error messages.
 
-A wrong option is an error like any other: one message that says what to type instead.
+A wrong option gives one message that says what to type instead, like any other error.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Parser(argparse.ArgumentParser):
         return known
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Leave, once the help is written: if that fails, it is an error like any other."""
+        """Flush the help text and exit; a failed write is an error like any other."""
         sys.stdout.flush()
         super().exit(status, message)
 
     def error(self, message: str) -> NoReturn:
-        """Turn argparse's complaint into ours."""
+        """Raise our own error for argparse's message."""
         command = self.prog.removeprefix("mlq ").strip()
         unknown = re.fullmatch(r"unrecognized arguments: (.*)", message)
         if unknown:
@@ -77,10 +77,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def check_text(text: str) -> None:
-    """Refuse what was typed, or found in the environment, and is not text.
+    """Refuse an argument or a variable that is not text.
 
     Raises:
-        InvalidInputError: it is not UTF-8, so it can neither be kept nor shown.
+        InvalidInputError: it is not UTF-8, so mlq can neither store nor show it.
     """
     try:
         text.encode()
@@ -93,12 +93,12 @@ def check_text(text: str) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add --json, the same everywhere."""
+    """Add --json, which is the same for every command."""
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
 
 
 def add_ids(parser: argparse.ArgumentParser, what: str, nargs: str = "+") -> None:
-    """Add the jobs a command is about; completed by id and name."""
+    """Add the argument for the jobs of a command; the shell completes ids and names."""
     from mlq_cli.invocation.completers import complete_jobs
 
     action = parser.add_argument("ids", nargs=nargs, metavar="ID", help=what)
@@ -106,14 +106,14 @@ def add_ids(parser: argparse.ArgumentParser, what: str, nargs: str = "+") -> Non
 
 
 def add_choice(parser: argparse.ArgumentParser, doing: str) -> None:
-    """Add the jobs a command is about: ids, ranges, names and globs, and --state."""
+    """Add the argument for the jobs of a command (ids, ranges, names, globs), and --state."""
     what = f"id, range (1040-1050), sweep, name or glob ('lr-*') of jobs to {doing}"
     add_ids(parser, what, nargs="*")
     add_state(parser)
 
 
 def add_state(parser: argparse.ArgumentParser) -> None:
-    """Add --state, the same everywhere."""
+    """Add --state, which is the same for every command."""
     from mlq_cli.invocation.completers import complete_states
 
     action = parser.add_argument(

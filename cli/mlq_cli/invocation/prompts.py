@@ -1,4 +1,4 @@
-"""Questions at a terminal; without one there are none, and every answer is its default."""
+"""Asks questions at a terminal; without a terminal every answer is its default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class InputEndedError(MlqError):
-    """There will be no more answers (Ctrl-D), so nothing is asked again."""
+    """The input has ended (Ctrl-D), so no question must be asked again."""
 
 
 class Asker:
@@ -28,7 +28,7 @@ class Asker:
         self.wanted, self._read = wanted, read
 
     def text(self, question: str, default: str) -> str:
-        """Ask for a text; nothing typed is the default, a single dash is none."""
+        """Ask for a text; an empty line means the default, a single dash means no text."""
         if not self.wanted:
             return default
         shown = f" [{default}]" if default else ""
@@ -36,15 +36,15 @@ class Asker:
         return "" if typed == "-" else typed or default
 
     def yes(self, question: str) -> bool:
-        """Ask for a yes; nothing typed is one."""
+        """Ask a yes-no question; an empty line means yes."""
         return self._line(f"{question} [Y/n]: ").lower() in {"", "y", "yes"}
 
     def surely(self, question: str) -> bool:
-        """Ask for a yes to what cannot be undone; nothing typed is none."""
+        """Ask whether to do what cannot be undone; an empty line means no."""
         return self._line(f"{question} [y/N]: ").lower() in {"y", "yes"}
 
     def until_good(self, attempt: Callable[[], T]) -> T:
-        """Ask and check until it is good; without a terminal the first failure is the end."""
+        """Ask until the answer passes its check; without a terminal raise the first failure."""
         while True:
             try:
                 return attempt()
@@ -61,5 +61,5 @@ class Asker:
         try:
             return self._read(clean(question)).strip()
         except EOFError:
-            sys.stderr.write("\n")  # the message shall not stand behind the question
+            sys.stderr.write("\n")  # the message must not follow the question on its line
             raise InputEndedError("no answer was given", why="the input ended") from None

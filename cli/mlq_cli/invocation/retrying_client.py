@@ -1,8 +1,8 @@
-"""The queue for commands that wait for jobs, perhaps all night.
+"""The client of commands that wait for jobs, perhaps all night.
 
-Meanwhile its server may be started anew, the network cut or the laptop asleep. None of that is a
-reason to give up: the connection is opened again until the queue answers, and the same is asked
-once more. That is safe, because every operation that writes carries a request id.
+Meanwhile the server may restart, the network may fail or the laptop may sleep. The client does not
+give up: it reconnects until the queue answers, and sends the same commands again. That is safe,
+because every operation that must not happen twice carries a request id.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class RetryingClient:
     Args:
         client: the present connection.
         reopen: opens another one.
-        tell: is told once that the queue is away, and once that it is back.
-        sleep: waits so many seconds.
+        tell: is called once when the queue is away, and once when it is back.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class RetryingClient:
         return self.call_many([command])[0]
 
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """Send commands in one go and return their replies, however long that takes.
+        """Send commands together and return their replies, however long that takes.
 
         Raises:
-            UnsafePathError: another user may answer in the queue's place.
+            UnsafePathError: another user could answer in the queue's place.
             QueueRefusedError: the server answered with an error.
         """
         try:

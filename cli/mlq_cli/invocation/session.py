@@ -1,7 +1,7 @@
-"""What a command needs of the world: the queue, the clock, and where to print.
+"""What a command needs from outside: the queue, the clock, and where to print.
 
-`open_queue` is the fast way to the queue (no redis-py, no pydantic), because a command that is
-typed fifty times a day must feel instant.
+`open_queue` is the fast way to the queue (no redis-py, no pydantic), because users type commands
+fifty times a day.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from mlq_cli.invocation.lazy_client import LazyClient
 from mlq_cli.render.clean import clean, clean_painted
 from mlq_cli.render.style import Style, style_of
 
-# Fewer jobs than this are done before a line about them could be read.
+# The queue handles fewer jobs than this before a user could read a line about them.
 _MANY = 2000
 
 
 def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False) -> Queue:
     """Return the queue of these settings, over one plain connection.
 
-    If it takes long to answer, the person at the terminal is told.
+    If the queue takes long to answer, a message tells the user.
 
     Args:
-        environ: the settings come from there.
+        environ: the variables from which the settings are read.
         patient: whether to wait for the queue if it goes away later (`RetryingClient`).
 
     Raises:
         SettingsError: a setting cannot be used.
         UnsafePathError: the password file is open to others.
 
-    The first question to it, or this if it is to be patient, raises QueueUnreachableError if no
-    server answers or its host cannot be reached.
+    If no server answers or its host cannot be reached, the first request raises
+    QueueUnreachableError; with `patient` this function does.
     """
     settings = load(environ).settings
     store = open_store(settings, slow=_say_slow)
     if patient:
         from mlq_cli.invocation.retrying_client import RetryingClient
 
-        store.client.call("PING")  # a queue that never was there is not waited for
+        store.client.call("PING")  # wait only for a queue that has answered once
         again = partial(open_store, settings, slow=_say_slow)
         store = Store(RetryingClient(store.client, lambda: again().client, _interrupt))
     queue = Queue(store, settings, environ=environ)
@@ -58,14 +58,14 @@ def open_queue(environ: Mapping[str, str] = os.environ, *, patient: bool = False
 
 
 def open_store(settings: Settings, **options: Any) -> Store:
-    """Return the store of the queue of these settings; options are those of `UnixClient`."""
+    """Return the store of these settings' queue; the options are those of `UnixClient`."""
     password = read_password(settings.password_file)
     user = settings.redis_user
     return Store(LazyClient(settings, lambda path: UnixClient(path, user, password, **options)))
 
 
 def _interrupt(text: str) -> None:
-    """Say something on a line of its own, even where a live line is shown."""
+    """Print a message on a line of its own, even while a live line is shown."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     say(text)
@@ -76,7 +76,7 @@ def _say_slow() -> None:
 
 
 def local_now() -> datetime:
-    """Return the present in the zone of this machine."""
+    """Return the present time in the time zone of this machine."""
     return datetime.now().astimezone()
 
 
@@ -86,12 +86,12 @@ def out_style() -> Style:
 
 
 def say(text: str) -> None:
-    """Show the user something that is no result: one line on standard error."""
+    """Print a message that is not a result: one line on standard error."""
     print(f"mlq: {clean(text)}", file=sys.stderr, flush=True)
 
 
 def show_progress(what: str) -> Callable[[int, int], None]:
-    """Return how to show, on a terminal only, how many of many jobs are done."""
+    """Return a function that shows, on a terminal only, how many of many jobs are done."""
 
     def show(done: int, of: int) -> None:
         if sys.stderr.isatty() and of > _MANY:
@@ -103,16 +103,16 @@ def show_progress(what: str) -> Callable[[int, int], None]:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print plain lines in one write; nothing of control gets through."""
+    """Print plain lines in one write; remove all control characters."""
     sys.stdout.write("".join(f"{clean(line)}\n" for line in lines))
 
 
 def print_painted(lines: Iterable[str]) -> None:
-    """Print lines that were rendered with a `Style`; nothing but its colours gets through."""
+    """Print lines rendered with a `Style`; of control characters only its colours pass."""
     sys.stdout.write("".join(f"{clean_painted(line)}\n" for line in lines))
 
 
 def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
-    """Print a list of objects, one a line, so that it can be read and grepped."""
+    """Print a list of objects, one on each line, so that `grep` works on it."""
     text = ",\n ".join(json.dumps(one) for one in objects)
     print_lines(f"[{text}]".split("\n"))
