@@ -19,8 +19,8 @@ def changed_files(
 
     Args:
         layout: of the results root, which may not be mounted here.
-        packs: hashes: the project's, then those of other projects.
-        others: the same of each other job.
+        packs: hashes: the project's pack first, then those of other projects.
+        others: the hashes of each other job, likewise.
     """
     found: dict[str, None] = {}
     known: dict[str, Manifest | None] = {}
@@ -39,7 +39,7 @@ def changed_files(
 
 
 def differing(one: Manifest, other: Manifest) -> list[str]:
-    """Return the paths that are in one of two manifests only, or not the same in both."""
+    """Return the paths that are in only one of two manifests, or differ between them."""
     files = {entry.path for entry in {*one.files} ^ {*other.files}}
     return sorted(files | {entry.path for entry in {*one.links} ^ {*other.links}})
 

@@ -1,8 +1,8 @@
-"""Which other projects a Python environment has installed editable: their code is a job's, too.
+"""Which other projects a Python environment has installed editable: a job needs their code, too.
 
 An editable install leaves a folder in `direct_url.json` (PEP 610) or in a `.pth` file, and Python
-imports from there, live. Looking through an environment takes a while on NFS; so what was found is
-remembered until the folder of packages, or one of these files, changes.
+imports from there, live. Searching an environment takes a while on NFS; so the result is remembered
+until the folder of packages, or one of these files, changes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _MOST_BYTES = 1 << 20
 
 
 def prefixes_of(python_env: str, programs: Iterable[str], start: str, home: str) -> tuple[str, ...]:
-    """Return the environments that a job may run Python of.
+    """Return the environments whose Python a job may run.
 
     Args:
-        python_env: that which is active; "" for none.
+        python_env: the active environment; "" for none.
         programs: its program, as a path or as typed.
         start: the folder where it starts.
         home: of the user, whose `.local` a Python outside environments uses.
@@ -94,7 +94,7 @@ def _recalled(memory: Path, site: str) -> list[str] | None:
         if of == site and all(_mark(path) == mark for path, mark in marks.items()):
             return [str(one) for one in known]
     except (UnsafePathError, OSError, ValueError, TypeError, AttributeError):
-        pass  # there is none, or it is not one of ours: made anew
+        pass  # the file is missing, or not one of ours: it is made anew
     return None
 
 
@@ -104,7 +104,7 @@ def _mark(path: str) -> list[int]:
 
 
 def _looked_through(site: str) -> tuple[list[str], tuple[dict[str, list[int]], list[Any]] | None]:
-    """Return the folders, and what shows that nothing has changed: marks and states."""
+    """Return the folders, and the marks and states by which a later look detects a change."""
     try:
         states = {site: Path(site).stat()}
         names = sorted(os.listdir(site))  # noqa: PTH208 - names, not paths
@@ -126,7 +126,7 @@ def _looked_through(site: str) -> tuple[list[str], tuple[dict[str, list[int]], l
 def _lines_of(path: str, site: str) -> list[str]:
     """Return the folders of repositories that a `.pth` file adds.
 
-    Those that are in no repository may be anything of the machine's.
+    A folder outside every repository is skipped: it may be any folder of the machine.
     """
     with Path(path).open("rb") as file:
         text = file.read(_MOST_BYTES).decode(errors="replace")

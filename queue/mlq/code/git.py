@@ -1,12 +1,13 @@
-"""Runs git, several commands side by side, and reads what each says.
+"""Runs git commands side by side, and reads the output of each.
 
-Git alone knows which files are a project's, so every snapshot asks it; what a snapshot costs is
-mostly these processes. They are started by `posix_spawn`: the import of subprocess takes longer
-than git does.
+Only git knows which files belong to a project, so every snapshot asks it, and most of a snapshot's
+time goes into these processes. They are started by `posix_spawn`, since importing subprocess takes
+longer than git does.
 
-Invariant: git looks at the folder that it is given. Variables by which a hook of git names another
-repository do not reach it, and it writes nothing (`GIT_OPTIONAL_LOCKS`). A git that says nothing
-for `_PATIENCE_S` is ended: a filter or a file server may hang, and its user must learn that.
+Invariant: git looks at the folder that it is given. Variables with which a git hook names another
+repository do not reach it, and it writes nothing (`GIT_OPTIONAL_LOCKS`). A git that writes no
+output for `_PATIENCE_S` seconds is ended: a filter or a file server may hang, and the user must
+learn that.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from mlq.errors import InvalidInputError
 _PIECE_BYTES = 1 << 16
 _PATIENCE_S = 120.0
 _AT_ONCE = 48
-"""Each has two pipes, and a process may have 256 files open where few are allowed."""
-# What watches the files of a repository is not needed for a list of them, and may hang.
+"""Commands at a time. Each has two pipes, and some systems allow a process only 256 open files."""
+# The monitor that watches a repository's files is not needed to list them, and may hang.
 _GIT = ("git", "-c", "core.fsmonitor=false")
 # Of `git rev-parse --local-env-vars`, those that name a repository.
 _OF_ANOTHER_REPOSITORY = frozenset(
@@ -47,8 +48,8 @@ class Git:
     """Git in one folder after another.
 
     Args:
-        environ: the variables of whoever asks.
-        patience_s: how long git may say nothing.
+        environ: the caller's variables.
+        patience_s: how long git may be silent.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Git:
         return self.run_each([(folder, command) for command in commands])
 
     def run_each(self, commands: Sequence[tuple[str, Sequence[str]]]) -> list[Ran]:
-        """Run commands, each in a folder of its own; otherwise like `run`."""
+        """Run commands, each in its own folder; otherwise like `run`."""
         ran: list[Ran] = []
         for at in range(0, len(commands), _AT_ONCE):
             ran += self._run_some(commands[at : at + _AT_ONCE])
@@ -129,7 +130,7 @@ class _Child:
         self._status = 0
 
     def read(self, pipe: int) -> bool:
-        """Read once; returns whether there may be more."""
+        """Read once; return whether there may be more."""
         piece = os.read(pipe, _PIECE_BYTES)
         self.pipes[pipe] += piece
         if not piece:
@@ -138,7 +139,7 @@ class _Child:
         return bool(piece)
 
     def end(self) -> None:
-        """Wait for its end, and end it if it was not read to its end."""
+        """Wait for the process to end; kill it if its output was not read to the end."""
         if self._open:
             os.kill(self._pid, signal.SIGKILL)
         for pipe in self._open:
@@ -153,7 +154,7 @@ class _Child:
 
 
 def _read_to_the_end(children: Sequence[_Child], patience_s: float) -> int | None:
-    """Read all that these say; return which of them hangs, if none says anything for so long."""
+    """Read all output of these processes; return one that hangs, if all are silent for so long."""
     whose = {pipe: child for child in children for pipe in child.pipes}
     poll = select.poll()
     for pipe in whose:
@@ -170,6 +171,6 @@ def _read_to_the_end(children: Sequence[_Child], patience_s: float) -> int | Non
 
 
 def said(ran: Ran) -> str:
-    """Return in one line why a command of git failed."""
+    """Return in one line why a git command failed."""
     lines = [line.strip() for line in ran.err.splitlines() if line.strip()]
     return lines[0].removeprefix("fatal: ") if lines else f"exit {ran.code}"

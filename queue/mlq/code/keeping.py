@@ -1,7 +1,8 @@
-"""Takes a project and puts its pack on the results root, as one.
+"""Takes a project and puts its pack on the results root, so that both agree.
 
-What was read and what is packed must be the same, though the files are read twice if most of them
-were known: a file that changed in between is read anew, three times, and then named.
+The pack must hold exactly what the snapshot lists, although a file whose content was remembered is
+read only when it is packed. If a file changed in between, the project is taken again, up to three
+times; then the error names the file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _TRIES = 3
 
 
 class KeptPack(NamedTuple):
-    """A project that is on the root.
+    """A project whose pack is on the root.
 
     Args:
         snapshot: what was taken.
@@ -43,47 +44,47 @@ class _ChangedError(Exception):
 
 
 class Shelves(Protocol):
-    """The packs on a results root, wherever that is (`mlq.code.storing.Shelf`)."""
+    """The packs on a results root, wherever it is mounted (see `mlq.code.storing.Shelf`)."""
 
     def keep(
         self, manifest: Manifest, links: bytes, content_of: Callable[[str], bytes]
     ) -> tuple[str, str]:
-        """Have a pack there, and return the hashes of its manifest and of its list of links."""
+        """Store a pack unless it is there; return the hashes of its manifest and its links."""
 
     def keep_text(self, name: str, text: bytes) -> None:
-        """Have a file there that is only to be read."""
+        """Store a file for people to read, unless it is there."""
 
 
 class Elsewhere(Protocol):
     """A results root that is not mounted here, reached through the queue's host."""
 
     def opened(self, known: dict[str, list[Any]]) -> AbstractContextManager[Shelves]:
-        """Open the packs there, given what is remembered of them; what is found is added."""
+        """Open the packs there; `known` is what is remembered of them, and is added to."""
 
     def missing_folders(self, known: dict[str, list[Any]], folders: Sequence[str]) -> list[str]:
-        """Return which of these are no folders there."""
+        """Return which of these paths are not folders there."""
 
     def listed(self, place: str, folders: Sequence[str]) -> list[str]:
-        """Return what is in these folders of a place there; folders end in /."""
+        """Return the entries of these folders there; the names of folders end in /."""
 
     def close(self) -> None:
         """End the connection."""
 
 
 OpenShelf = Callable[[dict[str, list[Any]]], AbstractContextManager[Shelves]]
-"""Opens the packs on the root, given what is remembered of them; what is found is added to that."""
+"""Opens the packs on the root; its argument is what is remembered of them, and is added to."""
 
 
 Live = Callable[[Git, Snapshot], Snapshot]
 
 
 def as_here(_git: Git, snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot as it is: what is live is live here."""
+    """Return a snapshot unchanged: its links lead to live files here."""
     return snapshot
 
 
 class Keeper:
-    """Takes projects and keeps them.
+    """Takes projects and stores their packs.
 
     Args:
         taker: takes them.
@@ -94,11 +95,11 @@ class Keeper:
         self._taker, self._open_shelf = taker, open_shelf
 
     def keep(self, project: Project, live: Live = as_here) -> KeptPack | InPlace:
-        """Take a project as it is now, and have it on the root.
+        """Take a project as it is now, and store its pack on the root.
 
         Args:
             project: the project.
-            live: makes a snapshot one that sees live what is where the job runs.
+            live: makes a snapshot's links lead to the live files where the job runs.
 
         Raises:
             InvalidInputError: it holds too much, or git does not list it.
@@ -134,7 +135,7 @@ class Keeper:
 
 
 class Looker:
-    """Takes projects as a `Keeper` does, and writes nothing: for who wants to know what would be.
+    """Takes projects as a `Keeper` does, but writes nothing: for a dry run.
 
     Args:
         taker: takes them.
@@ -155,7 +156,7 @@ class Looker:
 
 
 def _contents_of(snapshot: Snapshot) -> Callable[[str], bytes]:
-    """Return what gives the content of a file; what was not read then is read now."""
+    """Return a function that returns a file's content, reading files that were not read before."""
     digests = {one.path: one.sha256 for one in snapshot.manifest.files}
 
     def content_of(path: str) -> bytes:

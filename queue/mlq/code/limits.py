@@ -1,7 +1,7 @@
-"""How much code one pack may hold, and what to say if a project has more: pure.
+"""How much code one pack may hold, and the error if a project has more: pure.
 
-A pack of data would be copied for each job, through NFS. So it is refused, and what is at fault is
-named, because nobody knows which of 40,000 files was not meant.
+A pack of data would be copied for each job, through NFS. So it is refused, and the error names the
+largest files, because a user cannot guess which of 40,000 files should not have been in it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def check_size(folder: str, sizes: Mapping[str, int]) -> None:
         sizes: the size of each file that is to be taken, in bytes.
 
     Raises:
-        InvalidInputError: it is not; says which files and which folder are the largest.
+        InvalidInputError: it is not; the message names the largest files and the fullest folder.
     """
     total = sum(sizes.values())
     if len(sizes) <= MOST_FILES and total <= MOST_BYTES:
@@ -43,5 +43,5 @@ def check_size(folder: str, sizes: Mapping[str, int]) -> None:
 
 
 def shown(path: str) -> str:
-    """Return a path as a message can hold it: one with odd characters is quoted."""
+    """Return a path as a message can show it: a path with unprintable characters is quoted."""
     return path if path.isprintable() else ascii(path)

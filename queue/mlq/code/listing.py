@@ -1,8 +1,9 @@
-"""Which files of a project are its code, as git says: no rule of git is imitated here.
+"""Which files of a project are its code, by git's own answers: no git rule is imitated here.
 
 Git lists what is tracked, what is neither tracked nor ignored, and what is ignored; in submodules
-and in clones inside it is asked again. The lines of `.mlqignore` are handed to it as `--exclude`,
-which comes before every other rule, so `!*.so` takes in what `.gitignore` leaves out.
+and in clones inside, git is asked again. The lines of `.mlqignore` are passed to git as
+`--exclude`, which comes before every other rule, so `!*.so` includes files that `.gitignore`
+excludes.
 
 Invariant: a path is in `files` or below one of `ignored`, or git does not know of it.
 """
@@ -40,7 +41,7 @@ class Listing(NamedTuple):
 
     @property
     def files(self) -> list[str]:
-        """What is to be taken, in order of path."""
+        """The files and links to take, in order of path."""
         return sorted({*self.tracked, *self.untracked})
 
 
@@ -52,7 +53,7 @@ def list_project(git: Git, folder: str) -> Listing:
     """Return what git says of the repository in this folder, and of those inside.
 
     Raises:
-        NotARepositoryError: it is none.
+        NotARepositoryError: the folder is not the root of a repository.
         InvalidInputError: git refuses to look, or is not installed.
     """
     rules = read_rules(folder)
@@ -67,19 +68,19 @@ def list_project(git: Git, folder: str) -> Listing:
             raise NotARepositoryError
         raise _refused(folder, state)
     found = _answers(folder, lists)
-    if state.code == 0 and len(lines) > 2:  # otherwise nothing is committed yet
+    if state.code == 0 and len(lines) > 2:  # a failure means that nothing is committed yet
         branch = lines[2].removeprefix("refs/heads/")
         found = found._replace(commit=lines[1], branch="" if branch == "HEAD" else branch)
     return _with_inner(git, folder, rules, found)
 
 
 def list_by_rules(git: Git, folder: str, scratch: Path) -> Listing:
-    """Return the files of a folder that is in no repository, but for what `.mlqignore` leaves out.
+    """Return the files of a folder outside git, without those that `.mlqignore` excludes.
 
     Args:
         git: evaluates the rules.
         folder: its files all count as untracked.
-        scratch: where an empty repository is, or is made: git needs one.
+        scratch: where an empty repository is or is made, because git needs one.
     """
     if not (scratch / "HEAD").exists():
         for name in ("objects", "refs"):
@@ -96,7 +97,7 @@ def read_rules(folder: str) -> tuple[str, ...]:
     """Return the lines of `.mlqignore` that are patterns, as git reads such a file."""
     try:
         opened = os.open(f"{folder}/{RULES}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb") as file:  # a pipe in its place must not be waited for
+        with os.fdopen(opened, "rb") as file:  # do not wait for a writer if a pipe is in its place
             text = file.read(_MOST_RULES_BYTES + 1) or b""
     except OSError:
         return ()
@@ -155,12 +156,12 @@ def _answers(folder: str, ran: Sequence[Ran]) -> Listing:
 
 
 def _with_inner(git: Git, folder: str, rules: tuple[str, ...], found: Listing) -> Listing:
-    """Return the listing with those of the repositories inside, which end in `/` in it."""
+    """Return the listing with those of repositories inside, which it names with a final `/`."""
     done = found._replace(untracked=[one for one in found.untracked if one[-1] != "/"])
     level = [(one, rules) for one in found.untracked if one[-1] == "/"]
     while level:
         there = [one for one in level if os.path.lexists(f"{folder}/{one[0]}.git")]
-        # A submodule that was never fetched is an empty folder; whatever is in it, is live.
+        # A submodule that was never fetched is an empty folder; anything in it is used live.
         done.ignored.extend(one.rstrip("/") for one, _ in level if (one, _) not in there)
         asked = [
             (place, inner, _questions((*inner, *read_rules(f"{folder}/{place}"))))
@@ -182,10 +183,10 @@ def _with_inner(git: Git, folder: str, rules: tuple[str, ...], found: Listing) -
 
 
 def rules_inside(rules: Sequence[str], place: str) -> tuple[str, ...]:
-    """Return those of a project's rules that may mean something in a repository inside.
+    """Return those of a project's rules that may match something in a repository inside.
 
-    A pattern with a slash in it is anchored to the project, so only the part behind the folder of
-    the repository is one there.
+    A pattern with a slash in it is anchored to the project, so in the inner repository only the
+    part after that repository's folder applies.
     """
     found = []
     for rule in rules:

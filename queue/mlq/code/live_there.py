@@ -1,9 +1,10 @@
-"""What a job sees live of a project whose data are in the lab, and not where it is enqueued.
+"""Which files a job sees live if the project's data are in the lab and not where it is enqueued.
 
-A laptop has the code and git's rules, and seldom the data. So the lab tells what lies in the
-project's folders there, and the laptop's git says what of that it ignores.
+A laptop has the code and git's rules, and seldom the data. So the lab lists the entries of the
+project's folders there, and the laptop's git says which of them it ignores.
 
-Invariant: what is not in the lab is no link, for the job could neither read nor make it.
+Invariant: every link leads to something that exists in the lab; through any other link the job
+could neither read nor create a file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _AT_ONCE = 500
 
 
 def folders_of(snapshot: Snapshot) -> list[str]:
-    """Return the folders that hold code, "" for the project itself, each with a / at its end."""
+    """Return the folders that hold code, each with a final /; "" is the project itself."""
     found = {""}
     for path in _paths(snapshot):
         parts = path.split("/")[:-1]
@@ -33,12 +34,12 @@ def _paths(snapshot: Snapshot) -> list[str]:
 
 
 def with_live_there(git: Git, snapshot: Snapshot, there: Sequence[str]) -> Snapshot:
-    """Return a snapshot whose links are what is in the lab.
+    """Return a snapshot whose links lead to files in the lab.
 
     Args:
-        git: how git is asked.
+        git: runs git.
         snapshot: of the project here.
-        there: paths in the folders that hold code, there; those of folders end in /.
+        there: the lab's paths in the folders that hold code; the paths of folders end in /.
     """
     own = {*_paths(snapshot)}
     own |= {one.rstrip("/") for one in folders_of(snapshot)}
@@ -52,14 +53,15 @@ def with_live_there(git: Git, snapshot: Snapshot, there: Sequence[str]) -> Snaps
         ignored = _ignored(git, snapshot.project.folder, asked)
     links = {one.rstrip("/") for one in ignored if not is_of_runs(one.rstrip("/"))}
     known = {one.rstrip("/") for one in there}
-    # What git does not ignore may be a link all the same: .mlqignore, environments, large files.
+    # A path that git does not ignore may be a link all the same: .mlqignore, environments, large
+    # files.
     links |= {one for one in snapshot.links if one in known}
     return snapshot._replace(links=tuple(sorted(links)))
 
 
 def _ignored(git: Git, folder: str, paths: Sequence[str]) -> set[str]:
     parts = [paths[at : at + _AT_ONCE] for at in range(0, len(paths), _AT_ONCE)]
-    # Without stdin it writes lines, odd names in quotes: these are no links.
+    # Without --stdin git writes lines, with unusual names in quotes: those do not become links.
     words = ("-c", "core.quotePath=false", "check-ignore", "--")
     ran = git.run(folder, *([*words, *part] for part in parts))
     told = {line for one in ran for line in one.out.decode(errors="surrogateescape").split("\n")}

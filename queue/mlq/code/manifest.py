@@ -1,10 +1,10 @@
-"""What a pack of code holds, and the name that follows from it.
+"""What a pack of code holds, and the name that is computed from it.
 
 A pack is `code/<hash>.tgz` on the results root, with its manifest `code/<hash>.manifest` beside it.
 The hash is the sha256 of the manifest, which names every path, mode and content, and no time: the
-same files always make the same pack, and whoever has a pack can check it against its name. What the
-project's git ignores (data, weights) is in no pack; a job sees it through links to the live folder,
-which are listed in `code/<hash of the list>.links`.
+same files always make the same pack, and any reader can check a pack against its name. Files that
+the project's git ignores (data, weights) are in no pack; a job sees it through links to the live
+folder, which are listed in `code/<hash of the list>.links`.
 
 Invariant: no path here leads out of the project.
 """

@@ -1,11 +1,10 @@
-"""What was read of a project the last time, so that only what changed is read again.
+"""Remembers the files of a project that were read, so that only changed files are read again.
 
-A file is known again by its size, times and number, as git's index does it. A file that was
-changed just before it was read could be changed again without another time (git calls it racy); it
-is not remembered, and so is read each time until it has been left alone for a while.
+A file is recognized by its size, times and inode number, as in git's index. A file that changed
+just before it was read could change again without a new time (git calls it racy); it is not
+remembered, so it is read each time until it has been unchanged for a while.
 
-It is kept in a private local file per project. Without it, or with a damaged one, nothing changes
-but the speed.
+The memory is a private local file per project. If it is missing or damaged, only the speed suffers.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from mlq.errors import UnsafePathError
 from mlq.files.layout import write_atomically
 from mlq.files.paths import private_dir, read_secret
 
-# The coarsest times that file systems keep (FAT); NFS and ext3 keep whole seconds at worst.
+# Nanoseconds: the coarsest times that file systems keep (FAT); NFS and ext3 keep whole seconds at
+# worst.
 RACY_NS = 2_000_000_000
 
 _FORMAT = 1
@@ -46,11 +46,11 @@ class Known(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result, sha256: str) -> Known:
-        """Return what is remembered of a file that was looked at before it was read."""
+        """Return what to remember of a file, from its status before it was read."""
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, sha256)
 
     def fits(self, found: os.stat_result) -> bool:
-        """Return whether a file is still the one that was read."""
+        """Return whether a file is still as it was read."""
         return (
             self.mtime_ns == found.st_mtime_ns
             and self.ctime_ns == found.st_ctime_ns
@@ -69,7 +69,7 @@ class Memory:
 
     Args:
         folder: the project.
-        path: where it is kept; None forgets.
+        path: the file that keeps it; None keeps nothing.
     """
 
     def __init__(self, folder: str, path: Path | None) -> None:
@@ -90,14 +90,14 @@ class Memory:
         try:
             inside = private_dir(private_dir(runtime_dir) / "code")
         except UnsafePathError:
-            return cls(folder, None)  # whoever needs the folder for more than speed will say so
+            return cls(folder, None)  # code that needs the folder for more than speed reports this
         name = f"{zlib.crc32(os.fsencode(folder)):08x}.json"
         memory = cls(folder, inside / name)
         memory._recall()
         return memory
 
     def keep(self) -> None:
-        """Remember what is known now, if that is something new."""
+        """Write what is known now, if it has changed."""
         if self._path is None:
             return
         if self._was != (self.files, self.packs, self.dirty):
@@ -116,7 +116,7 @@ class Memory:
                 self.packs, self.dirty = packs, dirty
                 self._was = (self.files, dict(packs), dict(dirty))
         except (UnsafePathError, ValueError, TypeError, AttributeError):
-            return  # there is none, or it is not one of ours: made anew
+            return  # the file is missing, or not one of ours: it is made anew
 
 
 def _last(found: dict[str, Any]) -> dict[str, Any]:

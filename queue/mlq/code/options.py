@@ -1,7 +1,7 @@
-"""What a project says of itself to mlq: the table `[tool.mlq]` of its `pyproject.toml`.
+"""A project's own options for mlq: the table `[tool.mlq]` of its `pyproject.toml`.
 
 The nearest such table counts, from the folder where a job is enqueued up to the project's own, so
-a part of a large repository can have one. A file that does not mention it is not parsed.
+part of a large repository can have its own. A file that does not mention the table is not parsed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ class ProjectOptions(NamedTuple):
     """What a project asks for.
 
     Args:
-        snapshot: whether jobs run the code as it was; None if it does not say.
-        live: the folder of the project on the machines of the lab; "" if it is where it is here.
-        env: the Python environment on the machines of the lab; "" if it is where it is here.
+        snapshot: whether jobs run a copy of the code; None if it does not say.
+        live: the folder of the project on the machines of the lab; "" if its path there is the
+            same.
+        env: the Python environment on the machines of the lab; "" if its path there is the same.
     """
 
     snapshot: bool | None = None
@@ -55,7 +56,7 @@ def _table(path: Path) -> Any:
     except OSError:
         return None
     if b"mlq" not in text:
-        return None  # the import of tomllib takes as long as all the rest
+        return None  # importing tomllib takes as long as everything else here
     import tomllib
 
     try:

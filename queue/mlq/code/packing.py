@@ -1,8 +1,8 @@
-"""Writes the files of a snapshot as one archive, and checks one that is there.
+"""Writes the files of a snapshot as one archive, and checks existing archives.
 
 A tar archive of regular files and symbolic links, compressed by gzip: any tar reads it. It holds no
-times and no users, so the same files always make the same bytes. The headers are written here,
-because tarfile takes longer for them than all the rest of a snapshot takes.
+times and no users, so the same files always make the same bytes. This module writes the headers
+itself, because tarfile takes longer for them than the rest of a snapshot takes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO
 
 from mlq.code.manifest import Manifest, PackedFile, PackedLink
 
-# A snapshot is written while somebody waits, and read once by a machine: speed before size.
+# A snapshot is written while its user waits, and read once by each machine: speed before size.
 _LEVEL = 1
 _GZIP = 16 + zlib.MAX_WBITS  # zlib.h, deflateInit2: a gzip header, without a time
 _BLOCK = 512
@@ -46,11 +46,11 @@ def pack(manifest: Manifest, content_of: Callable[[str], bytes]) -> bytes:
 
 
 class DamagedPackError(Exception):
-    """An archive was cut short, or holds something else than its manifest says."""
+    """An archive was cut short, or differs from its manifest."""
 
 
 def is_pack_of(file: IO[bytes], manifest: Manifest) -> bool:
-    """Return whether an archive is whole and holds what the manifest says.
+    """Return whether an archive is whole and holds exactly the files of the manifest.
 
     Raises:
         OSError: it cannot be read.
@@ -67,7 +67,7 @@ def contents(file: IO[bytes], manifest: Manifest) -> Iterator[tuple[str, bytes]]
     """Return the path and the content of each file in an archive.
 
     Raises:
-        DamagedPackError: it is not what the manifest says; also after the last file.
+        DamagedPackError: it differs from the manifest; may also be raised after the last file.
         OSError: it cannot be read.
     """
     import gzip
@@ -82,7 +82,7 @@ def contents(file: IO[bytes], manifest: Manifest) -> Iterator[tuple[str, bytes]]
                 wanted = left.pop(member.name, None)
                 if isinstance(wanted, PackedFile) and member.isreg():
                     inside = archive.extractfile(member)
-                    # No more than is wanted: what an archive says of itself is believed of nobody.
+                    # Read no more than the manifest says: the archive's own sizes are not trusted.
                     content = inside.read(wanted.size + 1) if inside else b""
                     digest = hashlib.sha256(content).hexdigest()
                     found = PackedFile(member.name, member.mode, len(content), digest)
@@ -92,7 +92,7 @@ def contents(file: IO[bytes], manifest: Manifest) -> Iterator[tuple[str, bytes]]
                 elif wanted != PackedLink(member.name, member.linkname) or not member.issym():
                     raise DamagedPackError
         while whole.read(1 << 20):
-            pass  # to the end, where gzip compares its sum
+            pass  # read to the end, where gzip compares its checksum
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error):
         raise DamagedPackError from None
     if left:
@@ -106,7 +106,7 @@ def _entry(path: str, kind: bytes, mode: int, size: int, target: str = "") -> by
 
 
 def _long(kind: bytes, name: bytes) -> bytes:
-    """Return the entry that tells a name too long for a header; empty if it is short enough."""
+    """Return the entry for a name that is too long for a header; empty if it is short enough."""
     if len(name) <= _NAME_BYTES:
         return b""
     text = name + b"\0"
@@ -119,7 +119,7 @@ def _header(name: bytes, kind: bytes, mode: int, size: int, link: bytes) -> byte
     )
     after = kind + link[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0") + b"ustar  \0"
     after = after.ljust(_BLOCK - 156, b"\0")
-    check = sum(before) + sum(after) + 8 * 0x20  # tar(5): as if the sum itself were blanks
+    check = sum(before) + sum(after) + 8 * 0x20  # tar(5): its own field counts as blanks
     return b"%b%06o\0 %b" % (before, check, after)
 
 

@@ -1,4 +1,4 @@
-"""Which project a folder is of: what a snapshot begins with.
+"""Which project a folder belongs to: the first step of a snapshot.
 
 The root of a git repository, else the folder itself; never a home folder or `/`. Paths stay as
 their user types them, because a link may lead elsewhere on another machine; where a typed path
@@ -14,7 +14,7 @@ _GIT = ".git"
 
 
 class Project(NamedTuple):
-    """Where code is taken.
+    """The project whose code is taken.
 
     Args:
         folder: the live folder, absolute.
@@ -41,21 +41,21 @@ class Project(NamedTuple):
 
 
 def project_of(folder: str, home: str) -> Project:
-    """Return the project that a folder is of, as far as names tell.
+    """Return the project that a folder belongs to, judged by names alone.
 
     Args:
         folder: absolute, as typed.
-        home: the user's home; it is never a project because of a `.git` in it.
+        home: the user's home folder; a `.git` in it does not make it a project.
     """
     real = os.path.realpath(folder)
     plain = os.path.normpath(folder)
     if os.path.realpath(plain) != real:
-        plain = real  # `..` behind a link
+        plain = real  # `..` after a link
     for one in (plain, real):
         root = root_above(one)
         subfolder = one[len(root) :].strip("/")
         if not root or os.path.realpath(root) != real[: len(real) - len(subfolder)].rstrip("/"):
-            continue  # a link on the way leads out of it
+            continue  # a link on the path leads out of it
         if is_too_much(root, home):
             break
         return Project(root, subfolder, has_git=True)
@@ -69,7 +69,7 @@ def is_too_much(folder: str, home: str) -> bool:
 
 
 def root_above(folder: str) -> str:
-    """Return the nearest folder, from this one upwards, that has a `.git`; "" if none has."""
+    """Return the nearest folder, from this one upwards, that has a `.git`; "" if there is none."""
     while not os.path.lexists(f"{folder}/{_GIT}"):
         if folder in ("/", ""):
             return ""

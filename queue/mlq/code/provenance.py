@@ -1,6 +1,6 @@
-"""What git says of a snapshot beside its files: the commit, the branch, what was not committed.
+"""What git says of a snapshot besides its files: the commit, the branch, the uncommitted changes.
 
-It is recorded to be read by people, years later; nothing is ever rebuilt from it.
+It is recorded for people to read, perhaps years later; nothing is ever rebuilt from it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _COMMIT_DIGITS = 12
 
 
 def diff_name(digest: str, commit: str) -> str:
-    """Return the name of the file, beside a pack, of what was not committed."""
+    """Return the name of the file, beside a pack, that holds the uncommitted changes."""
     return f"{digest}.{commit[:_COMMIT_DIGITS]}.diff"
 
 
 def uncommitted(git: Git, snapshot: Snapshot) -> bytes:
-    """Return by how much tracked files differ from the commit; empty if they do not."""
+    """Return the diff of tracked files against the commit; empty if there is none."""
     if not snapshot.commit:
         return b""
     words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", snapshot.commit, "--")

@@ -1,7 +1,8 @@
-"""Reads the files of a snapshot: each once, whole, and only if it changed since the last time.
+"""Reads the files of a snapshot: each once, whole, and only if it has changed since the last time.
 
-Invariant: the sha256 of a file is that of a content that it had as a whole. A file that is written
-meanwhile is read again, and in the end named: half of a file would be code that nobody wrote.
+Invariant: the sha256 of a file is that of a content that the whole file had at one moment. A file
+that is written meanwhile is read again, and finally the error names it: a job must not run
+half-written code.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class ReadFiles(NamedTuple):
 
     Args:
         files: as they are packed.
-        contents: of those that were read now; the others are as they are remembered.
+        contents: of those that were read now; the others are as remembered.
         known: what to remember of each.
     """
 
@@ -47,7 +48,7 @@ def _looked_at(folder: str, path: str) -> os.stat_result | None:
     try:
         return os.lstat(f"{folder}/{path}")
     except (FileNotFoundError, NotADirectoryError):
-        return None  # git knows of it all the same
+        return None  # git lists it, but it is gone
     except OSError as error:
         raise unreadable(folder, path, error) from None
 
@@ -58,7 +59,7 @@ def read_files(
     known: Mapping[str, Known],
     now_ns: Callable[[], int],
 ) -> ReadFiles:
-    """Read those of these files that are not as they are remembered.
+    """Read those of these files that differ from what is remembered.
 
     Args:
         folder: the project.
@@ -67,7 +68,7 @@ def read_files(
         now_ns: unix time.
 
     Raises:
-        StorageError: one cannot be read, or does not stop changing.
+        StorageError: a file cannot be read, or keeps changing.
     """
     read = ReadFiles([], {}, {})
     changed = [
@@ -91,10 +92,10 @@ def read_files(
 
 
 def read_whole(folder: str, path: str) -> tuple[bytes, os.stat_result]:
-    """Return the content of a regular file, and how it was looked at when it had that.
+    """Return the content of a regular file, and its status when it had that content.
 
     Raises:
-        StorageError: it cannot be read, or changes each time that it is.
+        StorageError: it cannot be read, or changes each time that it is read.
     """
     for _ in range(_TRIES):
         try:
@@ -113,7 +114,7 @@ def read_whole(folder: str, path: str) -> tuple[bytes, os.stat_result]:
 
 
 def _all_of(descriptor: int, size: int) -> bytes:
-    """Read a file of this size; what has grown meanwhile gives more than that."""
+    """Read a file of this size; if the file has grown meanwhile, return more than that."""
     content = b""
     while len(content) <= size and (piece := os.read(descriptor, size + 1 - len(content))):
         content = content + piece if content else piece
@@ -121,7 +122,7 @@ def _all_of(descriptor: int, size: int) -> bytes:
 
 
 def changes(folder: str, path: str, times: int) -> StorageError:
-    """Return the error for a file that changed each of so many times that it was read."""
+    """Return the error for a file that changed during each of so many readings."""
     return StorageError(
         f"the code in {folder} cannot be taken along",
         why=f"{shown(path)} changes while it is read, {times} times now",

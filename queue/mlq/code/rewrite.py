@@ -1,9 +1,9 @@
-"""Arguments that name a file of the snapshot by its live path, made to name the copy: pure.
+"""Rewrites arguments that name a file of the snapshot by its live path to name the copy: pure.
 
 `python /home/me/project/train.py` would run the live file, whatever folder the job runs in. Such a
 path, alone or behind a `=` (`--config=/home/me/project/a.yaml`), becomes relative to the folder
-where the job starts, which in the copy is the same. Nothing else is touched: not folders, where a
-job may want to write, and no text that a shell will read.
+where the job starts; that relative path is the same in the copy. Nothing else is changed: neither
+folders, where a job may want to write, nor text for a shell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Rewriter:
     Args:
         projects: the paths by which the live folder is known.
         subfolder: where the job starts in it.
-        files: what is in the pack.
+        files: the files in the pack.
     """
 
     def __init__(self, projects: Iterable[str], subfolder: str, files: Collection[str]) -> None:
@@ -34,7 +34,7 @@ class Rewriter:
         return (self.program(argv[0]) or argv[0], *(self._word(word) for word in argv[1:]))
 
     def program(self, path: str) -> str:
-        """Return how to call a program of the snapshot from the copy; "" if it is none."""
+        """Return how to call a program of the snapshot from the copy; "" if it is not in it."""
         inside = self._relative(path)
         return inside if "/" in inside or not inside else f"./{inside}"
 
@@ -51,7 +51,7 @@ class Rewriter:
         return f"{name}{sign}{inside}" if sign or inside[0] != "-" else f"./{inside}"
 
     def _relative(self, path: str) -> str:
-        """Return the path of a file of the snapshot from where the job starts; "" if it is none."""
+        """Return the path of a snapshot's file from where the job starts; "" for other paths."""
         for prefix in self._prefixes:
             if path.startswith(prefix):
                 inside = posixpath.normpath(path[len(prefix) :])

@@ -1,9 +1,9 @@
-"""Folders in which programs number their runs: what is in them is live, new runs are the job's own.
+"""Folders in which programs number their runs: old runs are live, new runs are the job's own.
 
-Lightning takes the first free `lightning_logs/version_N`, Hydra the second of its start. Twenty
-jobs at once that share such a folder would write into one run. So the folder itself is no link, and
-each run that is in it is one: an old checkpoint can be read at its relative path. A folder of the
-same name without such runs in it is a folder like any other.
+Lightning takes the first free `lightning_logs/version_N`; Hydra names a run after the second of its
+start. Twenty simultaneous jobs that share such a folder would write into one run. So the folder
+itself is not a link, but each run in it is: an old checkpoint can be read at its relative path. A
+folder of the same name without such runs is treated like any other folder.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import re
 from collections.abc import Iterable
 
 _VERSION, _DATE, _TIME = r"version_\d+", r"\d{4}-\d\d-\d\d", r"\d\d-\d\d-\d\d"
-# Name -> what runs in it are called, from the top down.
+# Folder name -> patterns of the names of its runs, from the top level down.
 _RUNS = {
     "lightning_logs": (_VERSION,),
     "outputs": (_DATE, _TIME),
     "multirun": (_DATE, _TIME),
 }
-# Each is a link that each job makes; of runs the latest are the most likely to be read.
+# Each job makes a link for each run; the latest runs are the most likely to be read.
 _MOST = 200
 
 
 def with_runs(project: str, links: Iterable[str]) -> tuple[str, ...]:
-    """Return what a job sees live, with the runs in such folders instead of the folders.
+    """Return the paths that a job sees live, with the runs in such folders in place of the folders.
 
     Args:
         project: the live folder.

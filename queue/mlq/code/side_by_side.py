@@ -1,7 +1,7 @@
-"""Does the same for many files: one after the other, or side by side where each of them takes long.
+"""Does the same work for many files: one by one, or in parallel if each takes long.
 
-On a local disk a file takes 50 microseconds, and threads would only cost time. On NFS each waits
-for the server some milliseconds, and a project of 500 would take seconds.
+On a local disk a file takes 50 microseconds, and threads would only cost time. On NFS each file
+waits some milliseconds for the server, and a project of 500 files would take seconds.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _THREADS = 16
 def each(
     work: Callable[[A], B], items: Iterable[A], clock: Callable[[], float] = time.monotonic
 ) -> Iterator[B]:
-    """Return what a function makes of each item, in their order.
+    """Return the function's result for each item, in their order.
 
     Args:
-        work: may be called in several threads.
-        items: what it is given.
-        clock: seconds that only run forward.
+        work: the function; may be called in several threads.
+        items: its arguments.
+        clock: monotonic seconds.
     """
     left = iter(items)
     began = clock()

@@ -1,7 +1,7 @@
 """Takes a project as it is now: looks, decides what is code, and reads it.
 
-Nothing is written here but the local memory of what was read. `mlq.code.storing` puts what was
-taken where the machines find it.
+Only the local memory of what was read is written here. `mlq.code.storing` stores the result where
+the machines find it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Snapshot(NamedTuple):
         project: which, and where in it the job starts.
         manifest: what the pack holds.
         links: what the job sees live.
-        contents: of files that were read now; the others can be read again.
+        contents: of the files that were read now; the others can be read again.
         commit, branch: of git.
-        has_untracked: whether files are in it that git does not track.
+        has_untracked: whether it has files that git does not track.
         note: what its user should know; "" if nothing.
         memory: of the project.
     """
@@ -52,12 +52,12 @@ class Snapshot(NamedTuple):
 
     @property
     def links_text(self) -> bytes:
-        """The list of what is live, as it is stored; empty if nothing is."""
+        """The list of links as it is stored; empty if there are none."""
         return links_text(self.links) if self.links else b""
 
 
 class InPlace(NamedTuple):
-    """A folder that is no project: the job runs in it as it is, and `why` is for its user."""
+    """A folder that is not a project: the job runs in the live folder; `why` tells the user."""
 
     why: str
 
@@ -67,8 +67,8 @@ class Taker:
 
     Args:
         home: the user's home folder, which is never taken.
-        runtime_dir: the setting of that name, where it is remembered what was read.
-        git: how git is asked.
+        runtime_dir: the setting of that name; the memory of what was read is kept there.
+        git: runs git.
         now_ns: unix time.
     """
 
@@ -109,7 +109,7 @@ class Taker:
         try:
             found = Path(folder).stat()
         except OSError:
-            return InPlace("")  # whether the machines have it is asked elsewhere
+            return InPlace("")  # another check asks whether the machines have it
         if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
             return InPlace(f"{where}, for that is not yours; changes there change the job")
         if os.path.lexists(f"{folder}/{RULES}"):
@@ -128,7 +128,7 @@ class Taker:
         return self._runtime_dir / "code" / "empty.git"
 
     def _read(self, project: Project, listing: Listing) -> Snapshot | None:
-        """Return what is there; None if it is too much for a folder that is in no repository."""
+        """Return the listing; None if a folder outside git holds too much."""
         folder = project.folder
         memory = Memory.of(folder, self._runtime_dir)
         stats = look_at(folder, listing.files)
@@ -168,7 +168,7 @@ def _seen(folder: str, stats: Mapping[str, os.stat_result]) -> dict[str, Seen]:
 
 
 def _inner_target(folder: str, path: str) -> str:
-    """Return where a link leads; one that names its own project by an absolute path, relative.
+    """Return a link's target; an absolute target inside its own project is made relative.
 
     Otherwise the job's copy of it would lead to the live file.
     """
@@ -181,13 +181,13 @@ def _inner_target(folder: str, path: str) -> str:
 
 def _target(path: str) -> str:
     try:
-        return os.readlink(path)  # noqa: PTH115 - pathlib would write it otherwise
+        return os.readlink(path)  # noqa: PTH115 - pathlib would normalize it
     except OSError:
-        return ""  # replaced just now: what git says next time is right
+        return ""  # it was replaced just now; the next listing will be right
 
 
 def _is_left_out(subfolder: str, listing: Listing) -> bool:
-    """Return whether git ignores the folder that the job starts in, or keeps its files there."""
+    """Return whether git ignores the folder where the job starts, or keeps its own files there."""
     if not subfolder:
         return False
     inside = f"{subfolder}/"

@@ -1,13 +1,13 @@
-"""Puts packs on the results root, and knows again those that are there and whole.
+"""Puts packs on the results root, and recognizes those that are there and whole.
 
-One archive instead of thousands of small files, which take minutes on NFS. It is written beside its
-place, flushed and renamed, as are its manifest and the list of its links; the archive comes last,
-so who finds it finds all. A pack that is there is used again only if it is known to be whole: this
-machine wrote or checked it, and it is unchanged since. Otherwise it is checked from end to end, and
-replaced if it was cut short.
+A pack is one archive, because thousands of small files take minutes on NFS. It is written under a
+temporary name, flushed and renamed, as are its manifest and the list of its links; the archive
+comes last, so a reader that finds it finds the others, too. An existing pack is used again only if
+it is known to be whole: this machine wrote or checked it, and it has not changed since. Otherwise
+it is checked from end to end, and replaced if it is damaged.
 
-A pack that is used again is touched, so that whoever cleans up leaves alone what was wanted within
-the last `FRESH_S`: its job may not be in the queue yet.
+A pack that is used again is touched, so that cleaning leaves alone every pack that was wanted
+within the last `FRESH_S` seconds: its job may not be in the queue yet.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Shelf:
 
     Args:
         root: the opened root (`mlq.files.root.pinned`).
-        known: file name -> size, time and number of those that are whole; what is found is added.
+        known: file name -> size, time and inode number of the whole ones; new findings are added.
         now_s: unix time.
     """
 
@@ -50,7 +50,7 @@ class Shelf:
     def keep(
         self, manifest: Manifest, links: bytes, content_of: Callable[[str], bytes]
     ) -> tuple[str, str]:
-        """Have a pack there, and return the hashes of its manifest and of its list of links.
+        """Store a pack unless it is there; return the hashes of its manifest and its links.
 
         Args:
             manifest: what is in it.
@@ -86,14 +86,14 @@ class Shelf:
         )
 
     def manifest(self, digest: str) -> Manifest | None:
-        """Return what a pack holds; None if that is not there, or damaged."""
+        """Return a pack's manifest; None if it is missing or damaged."""
         try:
             return parse_manifest((self.folder / f"{digest}.manifest").read_bytes(), digest)
         except (OSError, InvalidInputError):
             return None
 
     def contents(self, digest: str) -> dict[str, bytes]:
-        """Return the contents in a pack by their sha256; none if it is not there, or damaged."""
+        """Return the contents in a pack by their sha256; none if it is missing or damaged."""
         manifest = self.manifest(digest)
         try:
             if manifest is not None:
@@ -105,7 +105,7 @@ class Shelf:
         return {}
 
     def keep_text(self, name: str, text: bytes) -> None:
-        """Have a file there that is only to be read."""
+        """Store a file for people to read, unless it is there."""
         self._have(name, lambda _: True, lambda: text)
 
     def _have(self, name: str, is_right: Callable[[Path], bool], make: Callable[[], bytes]) -> None:
@@ -124,7 +124,7 @@ class Shelf:
                 os.utime(path)
                 found = _looked_at(path)
         except FileNotFoundError:
-            return False  # it was cleaned away just now
+            return False  # a cleaner removed it just now
         self._note(name, found)
         return True
 

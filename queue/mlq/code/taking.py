@@ -1,10 +1,10 @@
-"""What of a project's files goes into its pack, and what a job sees through links: pure.
+"""Which files of a project go into its pack, and which a job sees through links: pure.
 
-A pack holds code. Never `.git`, never what Python compiles, never an environment: that is used
-where it lies. What git ignores is data, weights and secrets, and is used live, too; so is a large
-file that nobody has told git of, because it is more likely a result than code.
+A pack holds code. It never holds `.git`, files that Python compiles, or an environment; an
+environment is used where it is. Files that git ignores are data, weights and secrets, and are used
+live, too. So is a large untracked file, because it is more likely a result than code.
 
-Invariant: each path is in `files`, or below one of `links`, or is a cache that nobody misses.
+Invariant: each path is in `files`, or below one of `links`, or is a disposable cache.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LARGE_BYTES = 10 << 20
 GIT_FOLDER, CACHE = ".git", "__pycache__"
 
 _NEVER = frozenset((GIT_FOLDER, CACHE))
-# Of an environment that was made in the project's own folder.
+# The entries of an environment that was made in the project's own folder.
 _TOP_OF_ENVIRONMENT = frozenset(
     ("bin", "lib", "lib64", "include", "share", "etc", "conda-meta", "pyvenv.cfg")
 )
 
 
 class Seen(NamedTuple):
-    """A file or link as it was looked at.
+    """The status of a file or link.
 
     Args:
         mode: of `lstat`.
@@ -41,7 +41,7 @@ class Seen(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What becomes of a project's files; paths in order.
+    """Where each of a project's files goes; paths in order.
 
     Args:
         files: regular files of the pack.
@@ -57,16 +57,16 @@ class Choice(NamedTuple):
 
 
 def is_environment(names: Collection[str]) -> bool:
-    """Return whether a folder with these entries is an environment of Python."""
+    """Return whether a folder with these entries is a Python environment."""
     return "pyvenv.cfg" in names or "conda-meta" in names
 
 
 def choose(listing: Listing, seen: Mapping[str, Seen], subfolder: str = "") -> Choice:
-    """Return what of a project is taken.
+    """Return which of a project's files are taken.
 
     Args:
         listing: what git says of it.
-        seen: its files as they were looked at; those that are missing are left out.
+        seen: the status of its files; missing files are left out.
         subfolder: where the job starts: its folder is never a link.
     """
     untracked = frozenset(listing.untracked)
@@ -81,7 +81,7 @@ def choose(listing: Listing, seen: Mapping[str, Seen], subfolder: str = "") -> C
         elif (found := seen.get(path)) is None:
             continue
         elif stat.S_ISLNK(found.mode):
-            # A relative link to beside the project would lead nowhere from the copy.
+            # A relative link out of the project would be broken in the copy.
             if leads_out(path, found.target):
                 live.append(path)
             else:
@@ -140,12 +140,12 @@ def _folders(paths: Iterable[str]) -> frozenset[str]:
 
 
 def _highest(ignored: Iterable[str], folders: Collection[str]) -> set[str]:
-    """Return what is ignored as high as it goes: a folder without code in it, not its parts."""
+    """Return the highest ignored paths: a whole folder without code in it, not its parts."""
     found = set()
     for one in ignored:
         top = one
         while (above := top.rpartition("/")[0]) not in folders:
             top = above
-        if top not in folders:  # a folder that was ignored, with code in it all the same
+        if top not in folders:  # an ignored folder that nevertheless contains code
             found.add(top)
     return found

@@ -1,7 +1,7 @@
-"""The files of a snapshot as a tree that can be compared, and written anew.
+"""The files of a snapshot as a tree that can be compared and written.
 
-Invariant: nothing is written outside the folder that is named; links are made last, so that no file
-is written through one.
+Invariant: nothing is written outside the named folder; links are made last, so that no file is
+written through a link.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Tree(NamedTuple):
         return cls({one.path: one for one in entries}, content_of)
 
     def write(self, folder: Path, paths: Iterable[str]) -> None:
-        """Write these of its files into a folder, over those that are there.
+        """Write these of its files into a folder, replacing existing ones.
 
         Raises:
             OSError: one cannot be written.
         """
         links = []
         paths = list(paths)
-        # All or nothing: what cannot be read is found out before a file is written.
+        # All or nothing: every content is read before any file is written.
         texts = {
             path: self.content_of(path)
             for path in paths
@@ -68,7 +68,7 @@ def differing(one: Mapping[str, Entry], other: Mapping[str, Entry]) -> list[str]
 
 
 def make_links(folder: Path, links: Iterable[str], project: str) -> None:
-    """Make the links of a snapshot to what was live; what is there is left alone."""
+    """Make the links of a snapshot to live files; leave existing entries alone."""
     for path in links:
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Which files are the code of a folder that is in no git repository: all of them, if they are few.
+"""Which files are the code of a folder in no git repository: all of them, if they are few.
 
-A folder of scripts is small. A folder that is not may be anything, a data set or a whole disk, and
-is not walked to its end: the job then runs in place.
+A folder of scripts is small. A large folder may be anything, even a data set or a whole disk; the
+walk stops at a limit, and the job runs in the live folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Walk(NamedTuple):
 def list_folder(folder: str) -> Listing | None:
     """Return the files of a folder, all of them as untracked; None if they are too many.
 
-    What cannot be looked into, and environments of Python, count as ignored.
+    Unreadable folders and Python environments count as ignored.
     """
     walk = _Walk([], [])
     try:
