@@ -1,1 +1,1 @@
-"""Files, folders and locks: where each lies, and how it is read, written and held."""
+"""Files, folders and locks: where each is, and how it is read, written and held."""

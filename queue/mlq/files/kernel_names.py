@@ -1,12 +1,12 @@
-"""A name that the kernel keeps for one living process, and that cannot be deleted.
+"""A name that the kernel keeps for one living process, and that no cleaner can delete.
 
-Cleaners of /tmp delete lock files, pid files and sockets, and the next process takes a lock file
-of the same name for free. A unix socket in Linux's abstract namespace is no file: it is there as
-long as its process is, and not an instant longer. It is seen by all processes of one network
-namespace. So it decides who is the one process of its kind, and tells which one that is.
+Cleaners of /tmp delete lock files, pid files and sockets; the next process then makes and locks a
+new file of the same name. A unix socket in Linux's abstract namespace is not a file: it exists
+exactly as long as its process. All processes of one network namespace see it. So it decides which
+process is the only one of its kind, and tells other processes which one that is.
 
-Any user of the machine can take any such name. A name that another user holds therefore decides
-nothing, in either direction: then only the lock file does.
+Any user of the machine can take any such name. So a name that another user holds decides nothing;
+then only the lock file does.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 PATIENCE_S = 1.0
 _RETRY_S = 0.02
-_WAITING = 128  # those who only ask who it is, and are let go by `let_go`
+_WAITING = 128  # clients that only ask who the owner is; `let_go` disconnects them
 
 
 class Owner(NamedTuple):
-    """The process behind a name; `pid` is 0 if it lives where we cannot see it (a container)."""
+    """The process that owns a name; `pid` is 0 if it is invisible here (in a container)."""
 
     pid: int
 
@@ -35,25 +35,25 @@ class Owner(NamedTuple):
 def kernel_name(role: str, where: str) -> str:
     """Return the name of this user's `role` at `where`, a folder or anything else that is unique.
 
-    It is the same for all processes of the user, whatever has become of the folder.
+    It is the same for all processes of the user, even if the folder was deleted or replaced.
     """
     text = "\0".join((str(os.getuid()), role, where))
     return f"mlq/{role}/{hashlib.blake2s(text.encode(), digest_size=16).hexdigest()}"
 
 
 class KernelName:
-    """A name that is ours until `close`; without a socket it decides nothing."""
+    """A name that this process holds until `close`; without a socket it decides nothing."""
 
     def __init__(self, listener: socket.socket | None) -> None:
         self.listener = listener
 
     def say_who(self) -> None:
-        """Let the name tell this process, after a fork."""
+        """Make the name identify this process, after a fork."""
         if self.listener is not None:
             self.listener.listen(_WAITING)
 
     def let_go(self) -> None:
-        """Let all go who connected to learn who we are."""
+        """Disconnect all clients that connected to learn who the owner is."""
         if self.listener is not None:
             with suppress(BlockingIOError):
                 while True:
@@ -70,8 +70,8 @@ def hold(name: str, patience_s: float = PATIENCE_S) -> KernelName | None:
 
     Args:
         name: see `kernel_name`.
-        patience_s: how long to try; of a process that was killed just now the kernel may not have
-            closed everything yet.
+        patience_s: how long to try; the kernel may not have closed the sockets of a process that
+            was just killed.
     """
     if sys.platform != "linux":
         return KernelName(None)
@@ -112,7 +112,7 @@ def connect(name: str) -> socket.socket | None:
         if _peer(connection)[1] == os.getuid():
             return connection
     except OSError:
-        pass  # none; or one that takes no more, whom its lock file shows as well
+        pass  # there is no owner, or its backlog is full; then its lock file shows that it lives
     connection.close()
     return None
 

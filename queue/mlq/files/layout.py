@@ -1,9 +1,9 @@
-"""Where everything lies under the results root, and how small files there are written.
+"""Where everything is under the results root, and how small files there are written.
 
 The root is usually NFS, shared by machines that cache it. Two rules make that safe. A small file
-appears whole or not at all: written beside its place, flushed, renamed. And a name is asked for
-only after the folder's listing has shown it, because an NFS client remembers for up to a minute
-that a name did not exist (measured: 30 to 60 s by name, at once by listing). Reading is in
+appears whole or not at all: it is written under a temporary name, flushed and renamed. And a name
+is looked up only after the folder's listing has shown it, because an NFS client remembers for up to
+a minute that a name did not exist (measured: 30 to 60 s by name, at once by listing). Reading is in
 `mlq.files.strict_files`.
 """
 
@@ -26,8 +26,8 @@ CURRENT = "current"
 class JobFolder(NamedTuple):
     """The paths of one job as plain strings.
 
-    For where thousands are made in a second: a path of pathlib takes 10 us and more to put
-    together. `Layout` has the same as paths.
+    For code that makes thousands a second: a pathlib path takes 10 us or more to build. `Layout`
+    has the same paths as pathlib objects.
     """
 
     path: str
@@ -39,12 +39,12 @@ class JobFolder(NamedTuple):
 
     @property
     def checkpoint_dir(self) -> str:
-        """What the job keeps from attempt to attempt."""
+        """The folder of files that the job keeps from attempt to attempt."""
         return f"{self.path}/checkpoint"
 
     @property
     def output_dir(self) -> str:
-        """What the job made."""
+        """The folder of the job's output."""
         return f"{self.path}/output"
 
     @property
@@ -83,11 +83,11 @@ class JobFolder(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The paths under a results root; none of them is looked at.
+    """The paths under a results root; computing them touches no file.
 
     Args:
-        root: the results root, absolute. queue_id: of the queue whose root it must be; "": whosever
-        it is. See `mlq.files.root.pinned`.
+        root: the results root, absolute. queue_id: of the queue whose root it must be; "": any
+            queue's. See `mlq.files.root.pinned`.
     """
 
     root: Path
@@ -95,7 +95,7 @@ class Layout(NamedTuple):
 
     @property
     def queue_file(self) -> Path:
-        """Which queue this root belongs to, and the version of its format."""
+        """The file that says which queue this root belongs to, and the version of its format."""
         return self.root / "queue.json"
 
     @property
@@ -188,11 +188,11 @@ def write_atomically(
         path: where.
         data: the content.
         mode: the file's mode.
-        flush: whether it has to be there, and whole, also after a power cut. A flush takes longer
-            than all the rest.
+        flush: whether it must survive a power cut, whole. A flush takes longer than everything
+            else.
 
     Raises:
-        OSError: it could not be written; the old content stands and nothing is left behind.
+        OSError: it could not be written; the old content remains and nothing is left behind.
     """
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")  # noqa: PTH118 - speed
@@ -217,11 +217,11 @@ _TAIL_BYTES = 4096
 
 
 def last_line(path: Path, since: int = 0) -> str:
-    """Return the last line of a log that says anything; "" if there is none.
+    """Return the last non-empty line of a log; "" if there is none.
 
     Args:
         path: the log.
-        since: its size when what is of interest began.
+        since: its size in bytes at the start of the part of interest.
     """
     try:
         with path.open("rb") as file:

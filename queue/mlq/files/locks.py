@@ -1,4 +1,4 @@
-"""Lock files: the kernel lets go of the lock when its holder dies (flock(2))."""
+"""Lock files: the kernel releases the lock when its holder dies (flock(2))."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_locked(lock_file: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        # Shared, so that two who look at once do not take each other for the holder.
+        # Shared, so that two simultaneous checks do not take each other for the holder.
         return not try_lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
@@ -34,7 +34,7 @@ def is_at(path: Path, descriptor: int) -> bool:
 
 
 def identity_of(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from any other that is put in its place; None if there is none."""
+    """Return a value that differs for any other file put in its place; None if there is no file."""
     try:
         found = path.lstat()
     except OSError:
@@ -43,7 +43,7 @@ def identity_of(path: Path) -> tuple[int, int] | None:
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock what a descriptor has open; return whether that was possible at once."""
+    """Lock an open file without waiting; return whether that succeeded."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -52,12 +52,12 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def lock(descriptor: int, *, shared: bool = False) -> None:
-    """Wait until what a descriptor has open is locked."""
+    """Lock an open file, waiting for other holders."""
     fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
 def unlock(descriptor: int) -> None:
-    """Let go of the lock, and keep the descriptor open."""
+    """Release the lock, and keep the descriptor open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
@@ -76,7 +76,7 @@ class PathLock:
         """Lock it; return whether it is ours.
 
         Args:
-            patience_s: how long to try; `is_locked` looks by taking the lock for an instant.
+            patience_s: how long to try, since `is_locked` itself takes the lock for an instant.
 
         Raises:
             OSError: the file cannot be made.
@@ -98,11 +98,11 @@ class PathLock:
         return self._descriptor is not None and is_at(self.path, self._descriptor)
 
     def retake(self) -> bool:
-        """Lock the file that is at the path now; until that is done, hold on to the old one."""
+        """Lock the file that is at the path now; keep the old lock until that succeeds."""
         return self.take(0)
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,7 +1,7 @@
 """Which file system a path lies on.
 
-The queue's log must be flushed to a disk that obeys, and unix sockets and file locks work within
-one machine only. A network file system promises none of that, so the server refuses it.
+The queue's log needs a disk that really flushes, and unix sockets and file locks work only within
+one machine. A network file system guarantees none of that, so the server refuses it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def network_file_system(path: Path, mountinfo: str | None = None) -> str:
     """Return the type of the network file system the path lies on, "" if it is local.
 
     Args:
-        path: it or its nearest existing parent is looked at, links resolved.
-        mountinfo: text as of /proc/self/mountinfo (proc(5)); None reads it. Where there is none
-            (macOS), every path passes for local.
+        path: the path; it or its nearest existing parent is checked, links resolved.
+        mountinfo: text in the format of /proc/self/mountinfo (proc(5)); None reads that file.
+            Without it (macOS), every path counts as local.
     """
     if mountinfo is None:
         if not _MOUNTS.exists():

@@ -1,8 +1,8 @@
 """Folders, sockets and secrets that no other user may touch.
 
-Who can write to the queue's socket, password or key can run code as its owner. So before mlq uses
-such a path it is looked at without following links, and refused if it is not ours alone; it is
-never repaired, because a folder that was open to others may already hold what they put there.
+A user who can write to the queue's socket, password or key can run code as its owner. So before mlq
+uses such a path, it checks it without following links, and refuses it if it is not ours alone. It
+never repairs it, because a folder that was open to others may already hold their files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from mlq.errors import InvalidInputError, SettingsError, UnsafePathError, UnsafeSocketError
 
-# A unix socket's address holds 108 bytes on Linux and 104 on macOS, and ssh adds a few to a
-# forwarded socket while it makes it.
+# A unix socket's address holds 108 bytes on Linux and 104 on macOS, and ssh adds a few to the name
+# while it creates a forwarded socket.
 LONGEST_SOCKET_PATH = 100
 
 MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -45,7 +45,7 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
 
     Args:
         path: an absolute path; missing parents are made 0700 too, as the XDG base directory
-            specification has it: who can write to a parent can put another folder in place.
+            specification has it: a user who can write to a parent can replace the folder.
         create: make it if it does not exist.
 
     Raises:
@@ -55,7 +55,7 @@ def private_dir(path: Path, *, create: bool = True) -> Path:
         try:
             make_private_dirs(path)
         except FileExistsError:
-            pass  # a file or a dangling link: found out and named below
+            pass  # a file or a dangling link: the check below reports it
         except OSError as error:
             raise UnsafePathError(f"cannot make the folder {path}", why=_plain(error)) from None
     try:
@@ -85,7 +85,7 @@ def make_private_dirs(path: Path | str) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    # Made without looking first: on NFS a look costs as much, and mostly there is nothing yet.
+    # Create without checking first: on NFS a check takes as long, and usually nothing exists yet.
     try:
         os.mkdir(path, 0o700)  # noqa: PTH102 - speed
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def make_private_dirs(path: Path | str) -> None:
 
 
 def machine_dir(runtime_dir: Path, machine: str) -> Path:
-    """Return the runtime folder of a machine's worker, made and checked on the whole way.
+    """Return the runtime folder of a machine's worker; make and check every folder above it.
 
     Raises:
         InvalidInputError: the machine's name cannot be a file name.
@@ -125,9 +125,9 @@ def check_socket_path(path: Path) -> Path:
 
 
 def check_socket_folder(path: Path) -> None:
-    """Make sure that only we can have put a socket there, before the password is sent through it.
+    """Make sure that only we can have made a socket there, before the password is sent through it.
 
-    Any user can make a folder of our name in /tmp, or make it anew once it was cleaned up, and
+    Any user can make a folder of our name in /tmp, or make it again after a cleaner removed it, and
     listen there. No folder at all is fine: then there is no socket either.
 
     Raises:
@@ -142,7 +142,7 @@ def check_socket_folder(path: Path) -> None:
 
 
 def read_secret(path: Path) -> bytes:
-    """Return what is in a file that only we can read.
+    """Return the content of a file that only we can read.
 
     Raises:
         SecretMissingError: there is no such file.
@@ -173,8 +173,8 @@ def read_password(path: Path) -> str:
     """Return the password in this file.
 
     Raises:
-        UnsafePathError: as `read_secret`, or there is none in it: a server with an empty password
-            would let in everybody who reaches it.
+        UnsafePathError: as `read_secret`, or the file is empty: a server with an empty password
+            would admit every client that reaches it.
     """
     password = read_secret(path).decode(errors="replace").strip()
     if not password:
@@ -196,7 +196,7 @@ def write_secret(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
-        with suppress(FileExistsError):  # by a file: then it cannot be opened below
+        with suppress(FileExistsError):  # a file is in its place: opening fails below
             make_private_dirs(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -225,7 +225,7 @@ def _check_ours(path: Path, found: os.stat_result, kind: str, mode: int) -> None
             fix=_ELSEWHERE,
         )
     if found.st_mode & 0o077:
-        # A sticky folder, such as /tmp, is meant for everybody.
+        # A sticky folder, such as /tmp, is meant for all users.
         shared = bool(found.st_mode & stat.S_ISVTX)
         raise UnsafePathError(
             f"the {kind} {path} is open to others",

@@ -1,12 +1,12 @@
-"""What a process keeps in its runtime folder while it lives there, whatever cleaners do.
+"""The files that a process keeps in its runtime folder while it runs, whatever cleaners do.
 
-Runtime folders may lie in /tmp. Some cleaners leave a folder alone that a process holds a lock on
-(systemd-tmpfiles), some leave young files alone (tmpreaper), some nothing at all (`find -delete`).
-So the folders are locked, the times of the files are kept young, and what is lost is noticed and
-made anew. Invariant: who is the one process of its kind is decided by `mlq.files.kernel_names` and
-by the lock file together, so a deleted lock file lets no other process in.
+Runtime folders may lie in /tmp. Some cleaners spare a folder on which a process holds a lock
+(systemd-tmpfiles), some spare young files (tmpreaper), some spare nothing (`find -delete`). So the
+folders are locked, the files' times are kept young, and lost files are noticed and made again.
+Invariant: `mlq.files.kernel_names` and the lock file together decide which process is the only one
+of its kind, so a deleted lock file lets no other process in.
 
-Those who only look (`mlq worker status`) find what they look for within `EVERY_S` again.
+Commands that only look (`mlq worker status`) find the files again within `EVERY_S` seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ YOUNG_S = 60.0
 
 
 def our_folders(folder: Path) -> list[Path]:
-    """Return those of a folder's parents that are mlq's own, and the folder, outermost first.
+    """Return a folder and those of its parents that are mlq's own, outermost first.
 
     A machine has `<runtime_dir>/m/<machine>`, a tunnel `<runtime_dir>/t/<target>`.
     """
@@ -41,8 +41,8 @@ def our_folders(folder: Path) -> list[Path]:
 class FolderLocks:
     """Shared locks on a folder and those above it, up to the runtime folder.
 
-    A cleaner that asks for the folder's lock, as systemd-tmpfiles does, passes it by. Shared,
-    because several processes live there.
+    A cleaner that tries the folder's lock, as systemd-tmpfiles does, skips the folder. The locks
+    are shared, because several processes use the folder.
 
     Args:
         folders: the outermost first; each is made, private, if it is missing.
@@ -53,7 +53,7 @@ class FolderLocks:
         self._held: dict[Path, int] = {}
 
     def renew(self) -> None:
-        """Make what is missing and lock what is not locked.
+        """Make missing folders and lock unlocked ones.
 
         Raises:
             UnsafePathError: a folder is not ours alone.
@@ -71,7 +71,7 @@ class FolderLocks:
         if try_lock(descriptor, shared=True):
             self._held[folder] = descriptor
         else:
-            os.close(descriptor)  # a cleaner is at it just now: next time
+            os.close(descriptor)  # a cleaner holds it just now: try again next time
 
     def _drop(self, folder: Path) -> None:
         held = self._held.pop(folder, None)
@@ -79,13 +79,13 @@ class FolderLocks:
             os.close(held)
 
     def close(self) -> None:
-        """Let go of all."""
+        """Release all locks."""
         for folder in list(self._held):
             self._drop(folder)
 
 
 def keep_young(folder: Path, names: Sequence[str]) -> None:
-    """Give files the time of now, so that cleaners that go by age leave them."""
+    """Set files' times to now, so that cleaners that go by age spare them."""
     for name in names:
         with suppress(OSError):
             os.utime(folder / name)
@@ -95,7 +95,7 @@ class Residence:
     """The place of the one process of its kind: `<role>.lock` and `<role>.pid` in a folder.
 
     Args:
-        folder: where.
+        folder: the folder.
         role: what the process is.
         name: the kernel's name for it.
         young: names in the folder of other files whose times are kept young.
@@ -121,7 +121,7 @@ class Residence:
         self._pid = ""
 
     def take(self, patience_s: float = 1.0) -> bool:
-        """Become the one; return whether we are.
+        """Become the only process of this kind; return whether that succeeded.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -135,7 +135,7 @@ class Residence:
         return True
 
     def settle(self) -> None:
-        """Publish that it is this process; after a fork it is the child that settles."""
+        """Publish that this process is the one; after a fork, the child calls this."""
         if self._name is not None:
             self._name.say_who()
         self._pid = f"{os.getpid()}\n"
@@ -144,10 +144,10 @@ class Residence:
             self._folders.renew()
 
     def renew(self, now_s: float) -> None:
-        """Make anew what is lost, and keep the rest young.
+        """Make lost files again, and keep the others young.
 
         Args:
-            now_s: a clock that only counts.
+            now_s: monotonic time.
 
         Raises:
             MlqError: the folder is not ours alone any more.
@@ -166,7 +166,7 @@ class Residence:
             keep_young(self._folder, self._young)
 
     def leave(self) -> None:
-        """Give everything up."""
+        """Release and remove everything."""
         if _text_of(self._pid_file) == self._pid:
             self._pid_file.unlink(missing_ok=True)
         self._lock.close()
@@ -176,7 +176,7 @@ class Residence:
 
 
 class Caretaker:
-    """A thread that takes care of a residence, so that a process that hangs keeps its place too.
+    """A thread that looks after a residence, so that even a hanging process keeps its place.
 
     Args:
         tasks: called each `EVERY_S`, in order, with a clock that only counts; one that fails is

@@ -1,13 +1,14 @@
-"""Which queue a results root belongs to, and whether a folder is that root: looked at each time.
+"""Which queue a results root belongs to, and whether a folder is that root: checked at each use.
 
 Two queues on one root would write into each other's jobs, since both count from 1. And a folder in
-the root's place is not the root: the share may not be mounted, or the path may be a local disk on
-one machine. There no other machine sees a beat or a result. So the first worker of a queue that has
-no root yet leaves the queue's id in its root (`queue.json`), the queue remembers that it has one,
-and from then on nothing under the root counts unless the id is there, on the same opened folder.
+the root's place need not be the root: the share may be unmounted, or the path may be a local disk
+on one machine, where no other machine sees a beat or a result. So the first worker of a queue that
+has no root yet leaves the queue's id in its root (`queue.json`), the queue remembers that it has
+one, and from then on nothing under the root counts unless the id is there, on the same opened
+folder.
 
-Who can write in the root can put other folders in the place of ours: results, and the mlq that
-machines run. So it has to be ours alone.
+A user who can write in the root could replace our folders: results, and the mlq that machines run.
+So the root must be ours alone.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ class Owner(NamedTuple):
 
 
 def read_owner(root: Path) -> Owner | None:
-    """Return whose root a folder is; None if it has no `queue.json`, or is not there.
+    """Return which queue's root a folder is; None if it has no `queue.json`, or does not exist.
 
     Raises:
         OSError: it cannot be read now.
-        WrongRootError: what is there is no such file.
+        WrongRootError: its `queue.json` is not such a file.
     """
     found = read_file(root, root / "queue.json", QUEUE_FILE_BYTES)
     if isinstance(found, Absent):
@@ -74,11 +75,11 @@ class LastLook:
     """The folder that was last seen to be the queue's root; the same folder is believed for 1 s.
 
     A launcher opens the root hundreds of times a second, and reading `queue.json` each time took a
-    fifth of its work. The folder itself is opened and compared each time all the same: another
-    mount or another folder in its place differs in device, number or time of its last change.
+    fifth of its work. The folder itself is still opened and compared each time: another mount or
+    folder in its place differs in device, inode number or time of last change.
 
     Args:
-        clock: seconds that only run forward.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,12 +87,12 @@ class LastLook:
         self._seen: tuple[tuple[int, int, int], float] | None = None
 
     def is_root(self, folder: int) -> bool:
-        """Return whether this opened folder was seen to be the root just now."""
+        """Return whether this opened folder was recently found to be the root."""
         seen = self._seen
         return seen is not None and self._clock() < seen[1] and _identity(folder) == seen[0]
 
     def note(self, identity: tuple[int, int, int]) -> None:
-        """Note that a folder, as it was before it was looked at, is the root."""
+        """Note that a folder, with the status it had before the check, is the root."""
         self._seen = identity, self._clock() + _BELIEF_S
 
 
@@ -102,20 +103,20 @@ def _identity(folder: int) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=64)
 def _opened(folder: int) -> Path:
-    """Return the path of what is opened; making one takes longer than opening it."""
+    """Return the path of an open folder; building a path takes longer than opening the folder."""
     return Path(f"/proc/self/fd/{folder}")
 
 
 @contextmanager
 def pinned(layout: Layout, last_look: LastLook | None = None) -> Iterator[Layout]:
-    """Open the results root, make sure whose it is, and give its layout on that opened folder.
+    """Open the results root, check which queue it belongs to, and yield its layout on that folder.
 
-    Whatever is mounted over the root meanwhile, what is read and written there is in the folder
-    that was looked at. Only for threads that may hang in NFS.
+    Even if something is mounted over the root meanwhile, all reads and writes go to the folder that
+    was checked. Only for threads that may hang in NFS.
 
     Args:
         layout: of the root, with the id of the queue whose root it must be.
-        last_look: remembers it for those who open it hundreds of times a second.
+        last_look: remembers the check, for callers that open the root hundreds of times a second.
 
     Raises:
         WrongRootError: it is not the root of the queue of this layout, or is not there.
@@ -134,7 +135,7 @@ def pinned(layout: Layout, last_look: LastLook | None = None) -> Iterator[Layout
                 last_look.note(identity)
         yield Layout(here)
     except OSError as error:
-        # In the words of who asked.
+        # With the path that the caller used.
         name = error.filename
         if isinstance(name, str) and name.startswith(f"{here}/"):
             error.filename = f"{layout.root}{name.removeprefix(str(here))}"
@@ -144,7 +145,7 @@ def pinned(layout: Layout, last_look: LastLook | None = None) -> Iterator[Layout
 
 
 def what_is_wrong(layout: Layout) -> str:
-    """Return in words what is there instead of the queue's root; "" if it is the root."""
+    """Return a description of what is there instead of the queue's root; "" if it is the root."""
     try:
         with pinned(layout):
             return ""
@@ -161,7 +162,7 @@ def claim_root(layout: Layout, queue_id: str, known_root: str = "") -> None:
         known_root: the root that the queue was given, as its first worker called it; "": none yet.
 
     Raises:
-        StorageError: it cannot be written, or is not the queue's, or a newer mlq wrote it.
+        StorageError: it cannot be written, or is not the queue's, or was written by a newer mlq.
         EmptiedQueueError: the root has a queue, and the queue that answers has no data.
         UnsafePathError: it is open to others.
     """
@@ -203,7 +204,8 @@ def claim_root(layout: Layout, queue_id: str, known_root: str = "") -> None:
 def largest_number(layout: Layout) -> int:
     """Return the largest job number that has a folder in the root, 0 if there is none.
 
-    A folder in which no job ever began is none: it was made by hand, and would use up all numbers.
+    A folder in which no job ever began does not count: it was made by hand, and could use up all
+    numbers.
     """
     names = os.listdir(layout.jobs_dir)  # noqa: PTH208 - names, not paths
     for number in sorted((int(name) for name in names if is_number(name)), reverse=True):
@@ -213,7 +215,7 @@ def largest_number(layout: Layout) -> int:
 
 
 def absurd_folders(layout: Layout) -> list[str]:
-    """Return the names of folders that look like those of jobs and count as none's."""
+    """Return the names of folders that look like jobs' folders but do not count."""
     largest = largest_number(layout)
     names = os.listdir(layout.jobs_dir)  # noqa: PTH208 - names, not paths
     return sorted(
@@ -222,7 +224,7 @@ def absurd_folders(layout: Layout) -> list[str]:
 
 
 def _is_of_job(folder: str) -> bool:
-    """Return whether something of an attempt, or of a sweep's member, is in a folder."""
+    """Return whether a folder holds anything of an attempt or of a sweep's member."""
     try:
         with os.scandir(folder) as entries:
             return any(
@@ -251,7 +253,7 @@ def _emptied(root: Path, queue_id: str) -> EmptiedQueueError:
 
 
 def _write_once(path: Path, value: dict[str, object]) -> None:
-    # A link fails where a rename would replace: of two first workers one wins.
+    # A link fails where a rename would replace, so of two first workers only one wins.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(json.dumps(value), encoding="utf-8")

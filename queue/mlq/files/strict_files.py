@@ -1,12 +1,12 @@
-"""Reading what lies below the results root: the one way, for every file that others may write.
+"""Reads files below the results root: the only way to read any file that others may write.
 
-Jobs run as the same user as mlq, so anything below the root may be anything: a FIFO, a folder, a
-link to /dev/zero, 3 GB, a million brackets. None of that must hang, stop or swell its reader.
-So a file is opened without following a link and without waiting, it must be a regular file of our
-own, and no more of it is read than its kind can have. Each folder below the root is opened from the
-one above it, so that none of them leads elsewhere; the root itself may be a link.
+Jobs run as the same user as mlq, so any path below the root may be anything: a FIFO, a folder, a
+link to /dev/zero, 3 GB, a million brackets. None of these may hang, crash or bloat the reader. So a
+file is opened without following links and without waiting, it must be a regular file of our own,
+and no more of it is read than its kind can hold. Each folder below the root is opened from the one
+above it, so that none of them leads elsewhere; the root itself may be a link.
 
-Every reading has one of four ends, and the difference between the last three decides over jobs:
+Every reading has one of four outcomes; what happens to jobs depends on which:
 
 * `Content`: here it is.
 * `Absent`: it is not there.
@@ -29,7 +29,7 @@ from typing import NamedTuple
 KIB, MIB = 1 << 10, 1 << 20
 # The most bytes a file of each kind can have.
 QUEUE_FILE_BYTES = 64 * KIB
-BEAT_BYTES = 16 * MIB  # it names each attempt that the machine holds
+BEAT_BYTES = 16 * MIB  # a beat names each attempt that the machine holds
 RESULT_BYTES = 64 * KIB
 RETURN_BYTES = 16 * MIB  # it goes into the queue
 JOB_BYTES = 64 * MIB
@@ -57,17 +57,17 @@ class Content(NamedTuple):
 
 
 class Absent(NamedTuple):
-    """There is no such file, or no such folder."""
+    """There is no such file, or its folder does not exist."""
 
 
 class Unreadable(NamedTuple):
-    """The storage failed: nothing is known of the file; `why` is for people."""
+    """The storage failed, so nothing is known of the file; `why` is for people."""
 
     why: str
 
 
 class Refused(NamedTuple):
-    """What is there cannot be such a file; `why` reads after "it" (`is a named pipe`)."""
+    """The path holds something that is not such a file; `why` follows "it" (`is a named pipe`)."""
 
     why: str
 
@@ -91,7 +91,8 @@ def read_file(
         path: the file, below the root.
         most_bytes: a file with more is refused, unless:
         tail: only the last `most_bytes` are wanted.
-        any_owner: it may belong to another user, because nothing is decided by what it says.
+        any_owner: whether it may belong to another user, because no decision depends on its
+            content.
     """
     for last_try in (False,) * (_TRIES - 1) + (True,):
         opened = open_file(root, path, any_owner=any_owner)
@@ -100,7 +101,7 @@ def read_file(
         try:
             return _content(opened, most_bytes, tail=tail)
         except OSError as error:
-            # Replaced while it was read: the next look finds its successor.
+            # It was replaced while it was read: the next try finds its successor.
             if last_try or error.errno != errno.ESTALE:
                 return Unreadable(_words(error))
         finally:
@@ -142,7 +143,7 @@ class _Ended(Exception):  # noqa: N818 - an answer, not an error
 
 
 def _opened(root: Path | str, folders: list[str], name: str, *, any_owner: bool) -> int:
-    """Open step by step; raise FileNotFoundError only for what may be there at the next try."""
+    """Open step by step; raise FileNotFoundError only if the file may be there at the next try."""
     # The last folder is listed, and so is opened for reading.
     flags = [_PASSED] * (len(folders) - 1) + [_FOLDER] if folders else []
     try:
@@ -183,7 +184,7 @@ def _open_at(root: Path | str, folder: int, name: str, flags: int) -> int:
 
 
 def _kind(folder: int, name: str) -> str:
-    """Return in words what an entry is that is neither file nor folder."""
+    """Describe an entry that is neither a file nor a folder."""
     with suppress(OSError):
         kind = stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
         return f"is {_KINDS.get(kind, 'a file where a folder should be')}"
@@ -191,8 +192,8 @@ def _kind(folder: int, name: str) -> str:
 
 
 def _denied(root: Path | str, folder: int, name: str, error: OSError) -> Missing:
-    """Distinguish what was closed for good from a storage that refuses for now."""
-    found = os.fstat(folder)  # the folder may be closed, or the entry
+    """Distinguish a file whose mode forbids reading from a storage that refuses for now."""
+    found = os.fstat(folder)  # either the folder or the entry may forbid it
     with suppress(OSError):
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if found.st_uid != os.geteuid():
@@ -212,7 +213,7 @@ def _strangers(root: Path | str, found: os.stat_result) -> Refused | Unreadable:
 
 
 def _is_listed(name: str, folder: int) -> bool:
-    # In a folder too full to be listed whole the name is simply tried.
+    # If a folder is too full to be listed whole, the name is simply tried.
     with os.scandir(folder) as entries:
         return any(
             entry.name == name or number > _LISTED_MOST for number, entry in enumerate(entries)

@@ -1,8 +1,8 @@
-"""JSON that other hands wrote, taken apart so that no text can do harm.
+"""Parses JSON that other programs wrote, so that no text can do harm.
 
 Python's own parser recurses once for each bracket, takes NaN for a number, reads 1e999 as infinity
-and keeps the last of two equal names. A text is looked at before it is parsed, and what is parsed
-has no surprises left: its reader need only look at types and ranges.
+and keeps the last of two equal names. A text is checked before it is parsed, so that the reader of
+the result need only check types and ranges.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from mlq.files.strict_files import Content, Missing, Refused, read_file
 
 DEPTH = 16
-"""How deep what mlq itself writes may be nested."""
+"""How deeply JSON that mlq itself writes may be nested."""
 
 VALUE_DEPTH = 200
-"""How deep what a function returns may be nested; Python's parser takes about 900."""
+"""How deeply a function's result may be nested; Python's parser allows about 900 levels."""
 
 _LONGEST_NUMBER = 40
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
@@ -48,8 +48,8 @@ def parse(data: bytes, depth: int = DEPTH) -> Any:
     """Return the value of a JSON text in UTF-8.
 
     Raises:
-        ValueError: it is none, is nested more than `depth` deep, names something twice, or holds a
-            number that is not finite or absurdly long. The text reads after "it".
+        ValueError: it is not JSON, is nested more than `depth` deep, has a name twice, or holds a
+            number that is not finite or is absurdly long. The error's text follows "it".
     """
     try:
         text = data.decode()
