@@ -1,9 +1,9 @@
-"""Reads and checks what a user has set; imported only if it was not checked before.
+"""Reads and checks a user's settings; imported only if they have not been checked before.
 
-Every complaint names the place to correct: the file and line, or the variable.
+Every error names the place to correct: the file and line, or the variable.
 
-The name of a host comes from a file, a variable or a flag and ends in the command line of `ssh` and
-in a line of its configuration. Invariant: it is one word there, and never an option.
+The name of a host comes from a file, a variable or a flag and goes into the command line of `ssh`
+and a line of its configuration. Invariant: there it is one word, and never an option.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, PARAMETERS, Se
 
 HOST_RULE = "it is a host as one types it after `ssh`, such as gpu01 or me@gpu01"
 
-# Quotes, white space, and what a shell or an ssh configuration gives a meaning of its own. Commas
-# stand between hosts where several may be given.
+# Quotes, white space, and characters with a meaning in a shell or an ssh configuration. Commas
+# separate hosts where several may be given.
 _NOT_IN_HOSTS = re.compile(r"[\s'\"\\$`;|&<>,%*?!#]")
 # A gateway may be a chain of several, with commas, as for `ssh -J`.
 _NOT_IN_GATEWAYS = re.compile(r"[\s'\"\\$`;|&<>%*?!#]")
 
 
 def is_host(text: str) -> bool:
-    """Return whether a text can be a host on the command line of `ssh`, and nothing but one."""
+    """Return whether a text can be a host on the command line of `ssh`, and nothing else."""
     return bool(text) and not text.startswith("-") and not _NOT_IN_HOSTS.search(text)
 
 
@@ -47,7 +47,7 @@ def is_gateway(text: str) -> bool:
 
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
-_MISSPELT = 0.8  # difflib's measure of likeness
+_MISSPELT = 0.8  # difflib's measure of similarity
 _NAMES = list(Settings._fields)
 _NOT_IN_PATHS = re.compile(r"[\s'\":%$*?\[\]\\]")
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
@@ -55,7 +55,7 @@ _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 @dataclass(frozen=True)
 class _Raw:
-    """A value as it was set, and where; variables are strings, TOML has types."""
+    """A value as it was set, and where; variables are strings, TOML values have types."""
 
     name: str
     value: Any
@@ -74,8 +74,8 @@ def check(
     Args:
         environ: the environment.
         path: the config file, for messages.
-        content: what is in it; None if it does not exist.
-        defaults: what stands where nothing is set.
+        content: its content; None if it does not exist.
+        defaults: the values of settings that are not set.
 
     Raises:
         SettingsError: a key is unknown or a value cannot be used.
@@ -115,7 +115,7 @@ def _from_file(path: Path, content: bytes | None) -> Iterator[_Raw]:
 
 
 def _line_of(name: str, lines: list[str]) -> int:
-    # tomllib keeps no places. A key stands at the start of its line, alone or as a table's title.
+    # tomllib keeps no line numbers. A key is at the start of its line, alone or as a table's title.
     start = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}[\"']?\s*[=.\]]")
     return next((number for number, line in enumerate(lines, 1) if start.match(line)), 1)
 
@@ -127,7 +127,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Raw]:
             continue
         if name == CONFIG_VARIABLE or name in JOB_VARIABLES:
             continue
-        # An empty variable counts as none, as everywhere in POSIX.
+        # An empty variable counts as unset, as everywhere in POSIX.
         if name in known and value:
             yield _Raw(known[name], value, f"environment {name}", is_string=True)
         # A variable of the user's own may begin with MLQ_ too: only misspellings are refused.
@@ -151,7 +151,7 @@ def _checked(raw: _Raw, hint: Any, home_dir: Path) -> Any:
         elif raw.is_string:
             value = adapter.validate_strings(raw.value)
         else:
-            # By way of JSON, strictly: 10 is a number, "10" is not, and a path is a string.
+            # Validate as JSON, strictly: 10 is a number, "10" is not, and a path is a string.
             value = adapter.validate_json(json.dumps(raw.value, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,9 +1,9 @@
 """Loads the settings: defaults, a config file, the environment, in that order.
 
-Checking them takes pydantic, whose import alone costs more than a whole `mlq ls` may. So a checked
-result is remembered in a private file that also holds everything it was made from: all raw values,
-the defaults and the version of mlq. A memory is therefore never out of date, and without one
-nothing changes but the speed.
+Checking them takes pydantic, whose import alone takes longer than a whole `mlq ls` should. So a
+checked result is kept in a private file that also holds everything it was made from: all raw
+values, the defaults and the version of mlq. The file is therefore never out of date, and without it
+only the speed suffers.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def load(environ: Mapping[str, str]) -> Loaded:
     """Return the settings of this environment.
 
     Raises:
-        SettingsError: a key is unknown or a value cannot be used; it names file and line, or the
-            variable.
+        SettingsError: a key is unknown or a value cannot be used; the message names file and line,
+            or the variable.
     """
     path = config_path(environ)
     content = _content(path, required=bool(environ.get(CONFIG_VARIABLE)))
@@ -62,7 +62,8 @@ def load(environ: Mapping[str, str]) -> Loaded:
 
     settings, origin = check(environ, path, content, defaults)
     if memory:
-        # A memory that cannot be written (disk full) costs the next command 0.1 s, nothing else.
+        # If the file cannot be written (disk full), the next command takes 0.1 s longer, nothing
+        # else.
         with suppress(OSError):
             whole = [made_from, settings._asdict(), origin]
             write_atomically(memory, json.dumps(whole, default=str).encode())
@@ -78,7 +79,7 @@ def config_path(environ: Mapping[str, str]) -> Path:
 
 
 def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
-    """Return the settings that hold where nothing is set."""
+    """Return the default settings."""
     data = _base(environ, "XDG_DATA_HOME", ".local/share") / "mlq"
     user = user_name(environ)
     volume = _LAB_VOLUME / user
@@ -96,7 +97,7 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
 
 
 def _is_there(path: Path) -> bool:
-    with suppress(OSError):  # what lies in a closed folder is not there for us
+    with suppress(OSError):  # a file in a folder that we cannot enter does not exist for us
         return path.exists()
     return False
 
@@ -105,8 +106,8 @@ def default_runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:
     """Return where sockets, locks and pid files go.
 
     That is $XDG_RUNTIME_DIR/mlq, with one exception: systemd's /run/user/UID is deleted at the
-    user's last logout, under the feet of a worker that should stay, unless the user lingers (see
-    loginctl(1)). And who lingers has it in cron, too, where the variable is not set.
+    user's last logout, although a worker should stay, unless the user lingers (see loginctl(1)). A
+    lingering user has that folder in cron, too, where the variable is not set.
     """
     run = environ.get("XDG_RUNTIME_DIR", "")
     systemd_folder = f"/run/user/{os.getuid()}"
@@ -118,7 +119,7 @@ def default_runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:
 
 
 def _base(environ: Mapping[str, str], name: str, under_home: str) -> Path:
-    # The XDG base directory specification has relative paths ignored.
+    # The XDG base directory specification says to ignore relative paths.
     value = environ.get(name, "")
     return Path(value) if value.startswith("/") else home(environ) / under_home
 
@@ -153,7 +154,7 @@ def _made_from(
         {name: str(kind) for name, kind in Settings.__annotations__.items()},
         defaults,
         [environ.get(name) for name in _LOCATION_VARIABLES],
-        # Of the others only the names matter; a value may be anything, even a secret.
+        # Only the names of the others matter; a value may be anything, even a secret.
         sorted(
             (name, value if name in known else "")
             for name, value in environ.items()
@@ -168,7 +169,7 @@ def _made_from(
 
 
 def _memory_file(environ: Mapping[str, str], defaults: Settings, made_from: str) -> Path | None:
-    # Where the config file would put it is not known before the file is read.
+    # The config file may name another folder, but it has not been read yet.
     set_by_variable = environ.get(variable("runtime_dir"), "")
     runtime = Path(set_by_variable) if set_by_variable.startswith("/") else defaults.runtime_dir
     try:
@@ -188,8 +189,8 @@ def _recall(
         if remembered != made_from:
             return None
         for name, default in zip(Settings._fields, defaults, strict=True):
-            if isinstance(default, Path | tuple):  # what JSON has no type for
+            if isinstance(default, Path | tuple):  # values without a JSON type
                 values[name] = type(default)(values[name])
         return Settings(**values), origin
     except (UnsafePathError, ValueError, TypeError, KeyError):
-        return None  # there is none, or it is not one of ours: made anew
+        return None  # the file is missing, or not one of ours: it is made anew

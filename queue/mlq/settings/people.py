@@ -1,7 +1,8 @@
-"""Who this process runs as, for people: a user may lack a name and a home.
+"""The user that this process runs as, for people: a user may lack a name and a home.
 
 In a container, or while a lab's directory service is away, a user number has no entry in the
-system's list of accounts. Then the number itself is the name, and a home is only what HOME says.
+system's list of accounts. Then the number serves as the name, and only HOME says where the home
+folder is.
 """
 
 from __future__ import annotations

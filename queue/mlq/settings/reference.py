@@ -48,7 +48,7 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def block() -> str:
-    """Return what stands in the page, markers included."""
+    """Return the block for the page, markers included."""
     lines = ["| Setting | Variable | Default | Unit | Meaning |", "|---|---|---|---|---|"]
     for name, in_environment, default, unit, meaning in rows():
         lines.append(f"| `{name}` | `{in_environment}` | {default} | {unit} | {meaning} |")

@@ -1,4 +1,4 @@
-"""The settings of one installation: what there is to set, and what stands where nothing is set."""
+"""The settings of one installation, and their defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     # Only the checker (`mlq.settings.check`) evaluates the annotations.
     from annotated_types import Ge, Gt, Le
 
-# Set by a worker for its jobs; a job that calls mlq is not misconfigured.
+# Variables that a worker sets for its jobs; they are not misspelt settings when a job calls mlq.
 JOB_VARIABLES = frozenset(
     (
         "MLQ_JOB_ID",
@@ -26,7 +26,7 @@ JOB_VARIABLES = frozenset(
     )
 )
 PARAMETERS = "MLQ_PARAM_"
-"""With these begin the variables that hold the parameters of a sweep's member."""
+"""Prefixes of the variables that hold the parameters of a sweep's member."""
 
 CONFIG_VARIABLE = "MLQ_CONFIG"
 
@@ -47,13 +47,13 @@ class Settings(NamedTuple):
         redis_fsync: when the server flushes its log: before each reply, or once a second.
         beat_s: between two heartbeats on NFS and two renewals of leases.
         lease_s: how long a lease in Redis lasts without renewal.
-        fence_s: out of touch on both channels for so long, a supervisor pauses its jobs.
-        dead_s: a beat that stands still for so long, with its lease expired, is a dead machine.
+        fence_s: a supervisor out of touch on both channels for so long pauses its jobs.
+        dead_s: a machine whose beat stands still for so long and whose lease has expired is dead.
         patience_s: a job that waited so long has a machine reserved.
-        max_losses: more machines than that lost under a job fail it.
+        max_losses: a job fails once more machines than this were lost while it ran on them.
         retry_pause_s: before a failed job's first retry; three times as long before each next one.
         stop_grace_s: from SIGTERM to SIGKILL, for jobs without `--grace`.
-        poll_s: between two looks of a worker at what it cannot be told of.
+        poll_s: between two looks of a worker at changes that nothing announces.
         keep_days: how long ended jobs stay listed.
         forget_machines_days: a machine not heard of for so long leaves the list.
         default_mem_mib: main memory of a job that does not say.
@@ -112,8 +112,8 @@ class Settings(NamedTuple):
 
     @property
     def courtesy_s(self) -> float:
-        """How long a machine under which a job failed or was lost lets others go first."""
-        return 2 * self.poll_s  # in which each other machine has looked at what waits
+        """How long a machine on which a job failed or was lost lets others take the job first."""
+        return 2 * self.poll_s  # long enough for each other machine to look at the waiting jobs
 
     @property
     def is_remote(self) -> bool:
