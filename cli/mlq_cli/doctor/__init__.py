@@ -1,5 +1,6 @@
-"""`mlq doctor`: every precondition, looked at and judged.
+"""`mlq doctor`: looks at every precondition and judges it.
 
-Looking is thin and may take its time or fail; judging is pure and holds every threshold and every
-remedy. Invariant: whatever hangs costs its own check and no other, so the doctor always answers.
+The probes (`look`) only gather facts, and may be slow or fail. The judgements (`judge`) are pure
+and hold all thresholds and remedies. Invariant: a probe that hangs costs only its own check, so the
+doctor always answers.
 """

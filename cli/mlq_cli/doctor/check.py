@@ -1,4 +1,4 @@
-"""What the doctor says about one precondition, and about all of them as a table."""
+"""The doctor's result for one precondition, and all results as a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlq_cli.render.words import count
 
 
 class Level(StrEnum):
-    """How bad it is: a problem keeps something from working, a warning may do so one day."""
+    """The severity: a problem keeps something from working, a warning may do so later."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,14 +24,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One precondition.
+    """The result for one precondition.
 
     Args:
-        topic: what it is about, in one or two words.
-        level: how it is.
+        topic: the precondition, in one or two words.
+        level: the severity.
         says: what was found.
-        remedy: what to do about it; "" if it is fine.
-        shared: what must be the same on all machines of a queue; "" if nothing must.
+        remedy: what the user can do; "" if the check is fine.
+        shared: the value that must be the same on all machines of a queue; "" if there is none.
     """
 
     topic: str
@@ -41,7 +41,7 @@ class Check:
     shared: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as one object of `--json`."""
+        """Return the check as one object of `--json`."""
         plain = {"topic": self.topic, "level": str(self.level)}
         return {**plain, "says": self.says, "remedy": self.remedy, "shared": self.shared}
 
@@ -74,7 +74,7 @@ def problem(topic: str, says: str, remedy: str) -> Check:
 
 
 def of_error(topic: str, error: MlqError) -> Check:
-    """Return the problem that an error is."""
+    """Return an error as a problem."""
     says = f"{error.what}: {error.why}" if error.why else error.what
     return problem(topic, says, error.fix)
 
@@ -84,7 +84,7 @@ _KINDS = {"ok": "good", "warning": "waiting", "problem": "bad"}
 
 
 def check_table(checks: Sequence[tuple[str, Check]], style: Style) -> list[str]:
-    """Return the lines: (machine, check) in their order, the remedy below what is not fine."""
+    """Return the lines: (machine, check) in order, each remedy below the check that has it."""
     rows, before = [], ""
     for machine, one in checks:
         shown = machine if machine != before else ""

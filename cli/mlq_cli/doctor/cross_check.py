@@ -1,8 +1,8 @@
-"""What must be the same on all machines of a queue, and is not.
+"""Finds what must be the same on all machines of a queue, and is not.
 
-A job that one machine signed is refused where the key is another one; and a machine whose times of
-liveness differ may be given up before it has paused its jobs (docs/liveness.md). No machine can see
-that by itself.
+A machine with another key refuses a job that this one signed; and the reaper may give up a machine
+whose times of liveness differ before that machine has paused its jobs (docs/liveness.md). A single
+machine cannot detect this.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _REMEDIES = {
 
 
 def disagreements(here: str, own: Sequence[Check], found: Found) -> list[tuple[str, Check]]:
-    """Return the checks, with those made problems that differ from what the others have.
+    """Return the checks; those that differ from what the other machines have become problems.
 
     Args:
         here: the name of this machine.
-        own: its own checks; where it lacks something, what most machines have is right.
+        own: its own checks. If it lacks a value, the value that most machines have is right.
         found: the checks of the other machines.
     """
     right = {one.topic: (one.shared, here) for one in own if one.shared}

@@ -1,4 +1,4 @@
-"""What the doctor looks at: plain values, so that judgements are tested without a machine."""
+"""The facts that the doctor judges: plain values, so tests need no machine."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class MachineFacts:
 
     Args:
         python: its version, as a tuple.
-        python_path: which it is.
+        python_path: the path of that Python.
         mlq: the version that runs.
         deployed: the version in the results root, "" if there is none.
         lingers: whether the user's units run without a login; None: no systemd for users here.
-        cron: whether the user may use cron.
+        cron: whether the user is allowed to use cron.
         at_boot: what starts a worker at boot, "" if nothing does.
         kills_at_logout: logind's KillUserProcesses; None: unknown.
-        cores: that may be used.
-        foreign_load: cores that others keep busy.
-        logged_in: who else is logged in.
-        batch_systems: others that run jobs here, such as HTCondor.
+        cores: how many cores the worker can use.
+        foreign_load: how many cores other users keep busy.
+        logged_in: which other users are logged in.
+        batch_systems: other systems that run jobs here, such as HTCondor.
     """
 
     python: tuple[int, int, int]
@@ -46,10 +46,10 @@ class GpuFacts:
 
     Args:
         present: how many NVIDIA cards are on the bus.
-        names: of those that answer, with their free and total memory in MiB.
+        names: the GPUs that answer, with their free and total memory in MiB.
         fault: why NVML does not answer, "" if it does.
-        note: a remark of a single GPU.
-        processes: how many run on them, of all users.
+        note: a remark about a single GPU.
+        processes: how many processes of all users run on the GPUs.
         silent: whether the driver does not answer at all.
     """
 
@@ -66,18 +66,18 @@ class RootFacts:
     """The results root.
 
     Args:
-        path: where.
-        missing: it is not there.
+        path: its path.
+        missing: whether it does not exist.
         needed: whether jobs or the server are to run on this machine.
-        ours: whether it belongs to us.
+        ours: whether it belongs to the user.
         mode: its permission bits.
         kind: type of the network file system, "" if local.
         error: why it cannot be written, "" if it can.
         free_mib: free space.
         total_mib: all space.
-        write_s: how long a small file takes, at the median.
-        skew_s: the file server's clock minus ours.
-        skew_error_s: how far that may be off.
+        write_s: the median time to write a small file.
+        skew_s: the file server's clock minus this machine's.
+        skew_error_s: the uncertainty of `skew_s`.
         quota: (file system, used KiB, limit KiB) of each quota.
     """
 
@@ -98,15 +98,15 @@ class RootFacts:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """A file or folder that is to be ours alone.
+    """A file or folder that must be open to its user only.
 
     Args:
         name: what it is.
-        path: where.
-        missing: it is not there.
+        path: its path.
+        missing: whether it does not exist.
         mode: its permission bits.
         error: why it cannot be used, None if it can.
-        shared: what of it must be the same on all machines of the queue, "" if nothing.
+        shared: its value that must be the same on all machines of the queue, "" if there is none.
     """
 
     name: str
@@ -122,18 +122,18 @@ class QueueFacts:
     """The queue and the way to it.
 
     Args:
-        where: in words.
+        where: its place, in words.
         error: why it cannot be used, None if it can.
-        version: of its server.
-        user: as whom we are let in.
-        confined: whether this user has no power over the server, only over the queue.
-        default_off: whether a client without a password is kept out.
-        aof: whether the server's log is on disk and whole.
-        took_s: the time of a question and its answer.
-        missing: what is not in its data although it was acknowledged, "" if nothing is known of.
+        version: the version of its server.
+        user: the server's user as which mlq logs in.
+        confined: whether this user has power only over the queue, not over the server.
+        default_off: whether the server keeps out a client without a password.
+        aof: whether the server's log is on disk and complete.
+        took_s: the time of one round trip.
+        missing: acknowledged jobs that are not in its data; "" if none is known to be missing.
         passed_over: server programs of this machine that failed their trial, and why.
         clock_off_s: how far this machine's clock is ahead of the server's; 0 if unknown.
-        paused: why it gives nothing out, as its user wants; "" if it does.
+        paused: why its user paused it; "" if it is not paused.
     """
 
     where: str
@@ -152,7 +152,7 @@ class QueueFacts:
 
 @dataclass(frozen=True, slots=True)
 class SshFacts:
-    """The way to a host by ssh; `took_s` is the time until it let us in."""
+    """The ssh connection to a host; `took_s` is the time until the login succeeded."""
 
     host: str
     error: MlqError | None

@@ -1,4 +1,4 @@
-"""Do the queue that answers and the results root here belong together, and what says the worker?"""
+"""Checks that queue and results root belong together, and reports what the worker here says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlq_cli.doctor.look_queue import reached
 
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """Look at both and judge; says nothing if there is no queue or no root, which others say."""
+    """Look at both and judge; yield nothing without a queue or a root: other checks report that."""
     from mlq.files.layout import Layout
 
     if not settings.root.is_dir():
@@ -34,7 +34,7 @@ def judge(pair: Pair, root: str, kind: str, *, needed: bool) -> Iterator[Check]:
     Args:
         pair: what was found.
         root: the folder.
-        kind: of its file system, in words.
+        kind: its file system, in words.
         needed: whether jobs or the server are to run on this machine.
     """
     if pair.other:

@@ -1,4 +1,4 @@
-"""The judgements: facts in, checks out. All thresholds and remedies stand here."""
+"""The judgements: pure functions from facts to checks, with all thresholds and remedies."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _skew(facts: RootFacts) -> Check:
 
 
 def file(facts: FileFacts) -> Check:
-    """Judge a file or folder that is to be ours alone."""
+    """Judge a file or folder that must be open to its user only."""
     if facts.missing:
         remedies = {
             "config": "`mlq init` writes it",
@@ -197,7 +197,7 @@ def file(facts: FileFacts) -> Check:
 
 
 def times(settings: Settings) -> Check:
-    """Judge the times of liveness; alone they are fine, or no command would run."""
+    """Report the times of liveness; they are valid by themselves, or no command would run."""
     spans = (settings.beat_s, settings.lease_s, settings.fence_s, settings.dead_s)
     said = "/".join(f"{one:g}" for one in spans)
     says = f"beat, lease, fence, dead: {said} s"
@@ -242,7 +242,7 @@ def queue(facts: QueueFacts) -> Iterator[Check]:
 
 
 def ssh(facts: SshFacts) -> Check:
-    """Judge the way to a host."""
+    """Judge the ssh connection to a host."""
     if facts.error:
         return of_error("ssh", facts.error)
     says = f"{facts.host} lets us in after {facts.took_s:.1f} s, its key is known"

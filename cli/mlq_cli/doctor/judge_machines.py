@@ -1,4 +1,4 @@
-"""The judgement of all machines together: set aside, of one name, and the copy that they keep."""
+"""Judges all machines together: those set aside, two of one name, and the copy that they keep."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mlq_cli.doctor.check import Check, ok, problem, warning
 from mlq_cli.doctor.look_machines import CopyFacts, MachinesFacts
 from mlq_cli.render.words import count, elapsed
 
-# Made every half minute; a machine that cannot lets the role go for a minute.
+# A worker makes a copy every 30 s; one that cannot gives up the role for 60 s.
 OLD_COPY_S = 300.0
 
 
 def machines(facts: MachinesFacts) -> Iterator[Check]:
-    """Judge what is known of the machines."""
+    """Judge the facts about the machines."""
     for aside in facts.aside:
         yield warning(
             "set aside",

@@ -1,4 +1,4 @@
-"""The probes: each looks at one thing and judges nothing. Any of them may hang, or fail."""
+"""The probes: each looks at one thing and judges nothing. Any probe may hang or fail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _DAEMONS = {
 
 
 def machine(settings: Settings) -> MachineFacts:
-    """Look at the machine; takes a second, to see what others keep busy."""
+    """Look at the machine for 1 s, to measure which cores other users keep busy."""
     from mlq_worker.probes.cores import CoreProbe
     from mlq_worker.probes.process_table import scan
     from mlq_worker.service import crontab, systemd
@@ -72,13 +72,13 @@ def machine(settings: Settings) -> MachineFacts:
 
 
 def others(who: str, me: str) -> tuple[str, ...]:
-    """Return who else is logged in, from the output of `who`."""
+    """Return which other users are logged in, from the output of `who`."""
     names = {line.split()[0] for line in who.splitlines() if line.strip()}
     return tuple(sorted(names - {me}))
 
 
 def batch_systems(proc: Path) -> tuple[str, ...]:
-    """Return which other systems run jobs on this machine, by the names of their daemons."""
+    """Return which batch systems run jobs on this machine, by the names of their daemons."""
     found = set()
     for path in proc.glob("[0-9]*/comm"):
         with suppress(OSError):
@@ -129,7 +129,7 @@ def root(settings: Settings) -> RootFacts:
 
 
 def _written(folder: Path) -> tuple[float, float, float]:
-    """Write some small files; return how long one takes, the clock's skew, and how sure that is."""
+    """Write small files; return, in s, the time for one, the clock skew and its uncertainty."""
     file = folder / f".doctor.{os.uname().nodename}.{os.getpid()}"
     took = []
     try:
@@ -137,7 +137,7 @@ def _written(folder: Path) -> tuple[float, float, float]:
             began_s = time.monotonic()
             write_atomically(file, b"\0" * 1024)
             took.append(time.monotonic() - began_s)
-        # Without times given, the file server stamps its own clock.
+        # If no time is given, the file server uses its own clock.
         before_s = time.time()
         os.utime(file)
         after_s = time.time()
@@ -148,7 +148,7 @@ def _written(folder: Path) -> tuple[float, float, float]:
 
 
 def quotas(said: str) -> tuple[tuple[str, int, int], ...]:
-    """Return (file system, used KiB, limit KiB) of each limited one, from `quota -w`."""
+    """Return (file system, used KiB, limit KiB) for each quota in the output of `quota -w`."""
     found = []
     for line in said.splitlines():
         words = line.split()
@@ -162,7 +162,7 @@ def quotas(said: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def files(loaded: Loaded) -> list[FileFacts]:
-    """Look at what is to be ours alone: config, key, password, and the folder of sockets."""
+    """Look at what must be open to the user only: config, key, password, folder of sockets."""
     settings = loaded.settings
     found = [_file("config", loaded.config_file)]
     for name, path in (_KEY, settings.key_file), ("password", settings.password_file):
@@ -195,7 +195,7 @@ def _file(name: str, path: Path) -> FileFacts:
 
 
 def ssh(settings: Settings) -> SshFacts:
-    """Look at the way to the queue's host."""
+    """Look at the ssh connection to the queue's host."""
     from mlq_cli.remote.ssh import Ssh
 
     began_s = time.monotonic()
@@ -226,7 +226,7 @@ def _is_nvidia_card(device: Path) -> bool:
 
 
 def _said(*argv: str) -> str:
-    """Return the output of a tool of the system, "" if it is not there or does not answer."""
+    """Return the output of a system tool; "" if it is missing or does not answer."""
     try:
         return subprocess.run(
             argv,

@@ -1,4 +1,4 @@
-"""What the queue and the results root tell of all machines together, for the doctor."""
+"""Gathers what the queue and the results root know about all machines, for the doctor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlq_cli.doctor.look_queue import reached
 
 @dataclass(frozen=True, slots=True)
 class AsideFacts:
-    """A machine that was set aside; `note` says why, and what it does now."""
+    """A machine that is set aside; `note` says why, and what it does now."""
 
     machine: str
     note: str
@@ -28,9 +28,9 @@ class CopyFacts:
     """The copy of the unended jobs on the results root.
 
     Args:
-        path: where it is.
-        age_s: how old; None: there is none.
-        unended: how many jobs there are that it should hold.
+        path: its path.
+        age_s: its age; None: there is no copy.
+        unended: how many jobs it should hold.
     """
 
     path: str
@@ -40,12 +40,12 @@ class CopyFacts:
 
 @dataclass(frozen=True, slots=True)
 class MachinesFacts:
-    """What is known of the machines.
+    """Facts about the machines.
 
     Args:
-        aside: those set aside.
-        refused: workers that were refused their machine's name.
-        copy: of the jobs that have not ended; None: no results root is seen here.
+        aside: the machines that are set aside.
+        refused: the workers to which the queue refused their machine's name.
+        copy: the copy of the jobs that have not ended; None: the results root is not mounted here.
     """
 
     aside: tuple[AsideFacts, ...] = ()
@@ -54,7 +54,7 @@ class MachinesFacts:
 
 
 def machines(settings: Settings) -> MachinesFacts:
-    """Look at what the queue says of its machines, and at the copy.
+    """Look at what the queue knows about its machines, and at the copy.
 
     Raises:
         MlqError: the queue does not answer.
@@ -74,7 +74,7 @@ def machines(settings: Settings) -> MachinesFacts:
 def _copy(settings: Settings, store: Store) -> CopyFacts | None:
     _, root = identity.queue_and_root(store.client)
     if not root or not settings.root.is_dir():
-        return None  # no worker was there yet, or the root is not seen here
+        return None  # no worker has run yet, or the root is not mounted here
     unended = identity.unended(store.client)
     folder = copies_dir(Layout(settings.root))
     for name in (LATEST, PREVIOUS):

@@ -1,4 +1,4 @@
-"""The probe of the queue: the way to it, its server, and what the server's folder tells here."""
+"""The probe of the queue: its connection, its server, and the server's folder if that is here."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def queue(settings: Settings) -> QueueFacts:
 
 
 def reached(settings: Settings) -> tuple[Path, UnixClient]:
-    """Return the socket of the queue, through a tunnel if need be, and a connection to it.
+    """Return the queue's socket, through a tunnel if necessary, and a connection to it.
 
     Raises:
-        MlqError: it cannot be reached, or there is no password.
+        MlqError: the queue cannot be reached, or there is no password.
     """
     path = reach(settings)
     return path, UnixClient(path, settings.redis_user, read_password(settings.password_file))
 
 
 def _missing(settings: Settings, wire: Client) -> str:
-    """Return what the server's data lack, as far as its folder tells."""
+    """Return what is missing in the server's data, as far as its folder shows that."""
     from mlq.server.witness import Witness, count, shortfall
 
     folder = settings.server_dir
@@ -76,7 +76,7 @@ def _missing(settings: Settings, wire: Client) -> str:
 
 
 def _passed_over(settings: Settings) -> tuple[str, ...]:
-    """Return which server programs failed their trial here."""
+    """Return the server programs that failed their trial on this machine."""
     from mlq.server.files import ServerFiles
     from mlq.server.trial import Trials
 

@@ -1,7 +1,7 @@
-"""Runs all probes side by side, each with a deadline of its own.
+"""Runs all probes in parallel, each with its own deadline.
 
-A probe that touches a hanging NFS cannot be ended. It is left alone in its thread, which does not
-keep the process from ending, and its check says that it did not answer.
+The doctor cannot end a probe that hangs on NFS. It leaves the probe in its thread, which does not
+keep the process from ending, and the check says that the probe did not answer.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Probe:
     """One thing to examine.
 
     Args:
-        topic: what it is about.
+        topic: the precondition that it examines.
         examine: looks and judges.
-        deadline_s: how long it may take.
-        remedy: what to do if it takes longer.
+        deadline_s: the longest time that it can take.
+        remedy: what the user can do if it takes longer.
     """
 
     topic: str
@@ -46,7 +46,7 @@ class Probe:
 
 
 def probes(loaded: Loaded) -> list[Probe]:
-    """Return everything that is examined on this machine."""
+    """Return all probes of this machine."""
     settings = loaded.settings
     hangs = "does the file server answer? `ls` of the folder tells"
     listed = [
@@ -70,7 +70,7 @@ def _machines(settings: Settings) -> Iterable[Check]:
     try:
         facts = look_machines.machines(settings)
     except MlqError:
-        return ()  # the check of the queue says why
+        return ()  # the check of the queue reports the reason
     return judge_machines.machines(facts)
 
 
@@ -81,7 +81,7 @@ def examine(
 
     Args:
         probes: what to examine.
-        show: called again and again with what is still being looked at.
+        show: called repeatedly with the probes that still run.
     """
     found: dict[int, list[Check]] = {}
     failures: list[BaseException] = []
@@ -90,7 +90,7 @@ def examine(
     def work(at: int, probe: Probe) -> None:
         try:
             checks = _examined(probe)
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
             with changed:
                 failures.append(error)
                 changed.notify()

@@ -1,4 +1,4 @@
-"""What jobs and strangers left that mlq keeps out of its way: refused moves, absurd folders."""
+"""Reports what jobs or other programs left that mlq works around: refused moves, odd folders."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SHOWN = 5
 
 
 def examine_moves(settings: Settings) -> Iterator[Check]:
-    """Look at what the machines told of moves that the queue refuses."""
+    """Look at the moves that the queue refuses, as the machines reported them."""
     from mlq.store.store import Store
 
     try:
         _, wire = reached(settings)
         machines = sorted(Store(wire).reads.machines().items())
     except MlqError:
-        return  # the check of the queue says why
+        return  # the check of the queue reports the reason
     for machine, (_, record) in machines:
         if record.get("refused_moves"):
             says = f"{machine}: {record['refused_moves']}"
@@ -30,7 +30,7 @@ def examine_moves(settings: Settings) -> Iterator[Check]:
 
 
 def examine_folders(settings: Settings) -> Iterator[Check]:
-    """Look for folders that look like those of jobs and are none's."""
+    """Look for folders that look like folders of jobs, but belong to no job."""
     layout = Layout(settings.root)
     if not layout.jobs_dir.is_dir():
         return

@@ -1,5 +1,5 @@
 """`mlq init`: what it asks, looks at and writes.
 
-Invariant: nothing is written before everything was asked and checked, and then each file appears
-whole; what is in the config file already stays, and no key is ever replaced.
+Invariant: `mlq init` asks and checks everything before it writes; it then writes each file whole,
+keeps what the config file already has, and never replaces a key.
 """

@@ -1,6 +1,6 @@
-"""The text of a config file with some values changed: comments, order and all else stay.
+"""Changes values in the text of a config file; comments, order and everything else stay.
 
-And what to do on another machine so that it belongs to the same queue; no secret is ever shown.
+It also says what to do on another machine so that it uses the same queue. It never shows a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
 
     Args:
         text: TOML without tables, since settings have none.
-        values: setting -> value; one that has its value already is not touched.
+        values: setting -> value; a setting that already has its value is not touched.
     """
     present = tomllib.loads(text)
     lines = text.splitlines()
@@ -41,7 +41,7 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
 
 
 def _length(lines: list[str]) -> int:
-    """Return over how many lines the first value goes."""
+    """Return how many lines the first value takes."""
     for length in range(1, len(lines) + 1):
         try:
             tomllib.loads("\n".join(lines[:length]))
@@ -54,7 +54,7 @@ def _length(lines: list[str]) -> int:
 def as_toml(value: Value) -> str:
     """Return a value as TOML has it."""
     if isinstance(value, str):
-        # A basic string of TOML escapes as JSON does, but for DEL.
+        # A basic string of TOML has the escapes of JSON, and one for DEL.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return f"[{', '.join(as_toml(one) for one in value)}]"
 

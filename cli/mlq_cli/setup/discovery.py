@@ -1,6 +1,6 @@
-"""What is found on the queue's host, by ssh: who we are there, the socket, the secrets, the root.
+"""Finds, by ssh, what is on the queue's host: our account, the socket, the secrets, the root.
 
-All that is asked of it is `sh`, since mlq might not be there yet.
+The host needs only `sh`, since mlq might not be there yet.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ROOT = (
     f'exit {_NO_ROOT}; m=$1/{SOFTWARE}/{CURRENT}/bin/mlq; if [ -x "$m" ]; then '
     'MLQ_ROOT=$1 "$m" config --json; fi'
 )
-# `set -C`: an existing file is never written.
+# `set -C`: the shell never overwrites an existing file.
 _PUT = 'umask 077; set -C; mkdir -p "$(dirname "$1")" && cat >"$1"'
 
 
@@ -48,7 +48,7 @@ class Account:
         socket: where the queue's server answers, or will.
         key_file: where the signing key is, or will be.
         password_file: likewise the password.
-        root: the results root that mlq has or would have there.
+        root: the results root that mlq uses, or would use, there.
     """
 
     socket: str
@@ -58,17 +58,17 @@ class Account:
 
 
 def account(ssh: Ssh, host: str) -> Account:
-    """Look at our account; this also proves that ssh gets there, unasked, with a known key.
+    """Look at our account; this also proves that ssh connects without a question, by a known key.
 
     Raises:
-        TunnelError: it does not; says why and what to do.
+        TunnelError: ssh does not connect; says why and what to do.
     """
     ran = ssh.run(host, ["sh", "-c", _WHO], timeout_s=_LOOK_S)
     return account_of(dict(line.split("=", 1) for line in ran.out.splitlines() if "=" in line))
 
 
 def account_of(found: dict[str, str]) -> Account:
-    """Return the account from what the host said, by the rules of `mlq.settings.settings`."""
+    """Return the account from the host's output, by the rules of `mlq.settings.settings`."""
     says = _config_of(found)
     uid, run = found.get("uid", ""), found.get("run", "")
     login_folder = f"/run/user/{uid}"
@@ -91,7 +91,7 @@ def account_of(found: dict[str, str]) -> Account:
 
 
 def _config_of(found: dict[str, str]) -> dict[str, str]:
-    """Return what the configuration there says of paths; nothing if it cannot be read."""
+    """Return the paths that the config file there sets; empty if it cannot be read."""
     try:
         values = tomllib.loads(base64.b64decode(found.get("file", "")).decode())
     except ValueError:
@@ -105,14 +105,14 @@ def _config_of(found: dict[str, str]) -> dict[str, str]:
 
 
 def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
-    """Make the results root there if need be, and write into it.
+    """Make the results root there if it is missing, and write into it.
 
     Returns:
-        The account, with what the mlq that was deployed there says of its settings.
+        The account, with the settings that the mlq deployed there reports.
 
     Raises:
-        StorageError: it cannot be written.
-        UnsafePathError: others can use it.
+        StorageError: the root cannot be written.
+        UnsafePathError: other users can use the root.
     """
     ran = ssh.run(host, ["sh", "-c", _ROOT, "sh", str(root)], timeout_s=_LOOK_S)
     if ran.code == _OPEN_ROOT:
@@ -136,7 +136,7 @@ def check_root(ssh: Ssh, host: str, root: Path, known: Account) -> Account:
 
 
 def exist(ssh: Ssh, host: str, *paths: str) -> list[bool]:
-    """Say which files are there."""
+    """Return, for each path, whether it exists there."""
     ran = ssh.run(host, ["sh", "-c", _SECRETS, "sh", *paths], timeout_s=_LOOK_S)
     return [line == "yes" for line in ran.out.split()]
 

@@ -1,7 +1,7 @@
-"""The signing key and the password: made where they are missing, copied if that is wished.
+"""Makes the signing key and the password where they are missing, and copies them on request.
 
-Both lie in 0600 files and travel inside ssh only. Invariant: one that exists, here or there, is
-never replaced.
+Both lie in 0600 files and travel inside ssh only. Invariant: a secret that exists, here or there,
+is never replaced.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mlq_cli.setup.discovery import Account
 
 
 def secrets_here(settings: Settings) -> list[str]:
-    """Make the signing key unless there is one; return what was done.
+    """Make the signing key unless it exists; return what was done.
 
     Raises:
-        UnsafePathError: the one that is there is open to others.
-        SignatureError: it holds no key.
+        UnsafePathError: the existing key file is open to others.
+        SignatureError: the existing file holds no key.
     """
     existed = settings.key_file.exists()
     create_key(settings.key_file)
@@ -33,12 +33,12 @@ def secrets_here(settings: Settings) -> list[str]:
 
 
 def shared_secrets(settings: Settings, there: Account, *, share: bool) -> list[str]:
-    """See to the secrets of a queue on another host; return what was done and what is to do.
+    """Copy the secrets of a queue on another host; return what was done and what is still to do.
 
     Args:
-        settings: name the host and the files here.
+        settings: they name the host and the files here.
         there: names the files there.
-        share: whether to copy what only one side has.
+        share: whether to copy a secret that only one side has.
     """
     ssh, host = Ssh(settings), settings.queue_host
     key_there, password_there = discovery.exist(ssh, host, there.key_file, there.password_file)

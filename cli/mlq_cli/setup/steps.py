@@ -23,7 +23,7 @@ from mlq_cli.setup.secret_files import secrets_here, shared_secrets
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line said; None: nothing, so it is asked for or stays as it is."""
+    """The flags of the command line; None: not given, so `mlq init` asks, or keeps the value."""
 
     queue_host: str | None = None
     gateway: str | None = None
@@ -34,7 +34,7 @@ class Flags:
 
 
 def set_up(loaded: Loaded, flags: Flags, asker: Asker, environ: Mapping[str, str]) -> list[str]:
-    """Ask, check, write; return what was done, a line each.
+    """Ask, check, write; return what was done, one line for each thing.
 
     Raises:
         MlqError: an answer cannot be used; nothing was written.
@@ -44,7 +44,7 @@ def set_up(loaded: Loaded, flags: Flags, asker: Asker, environ: Mapping[str, str
     settings, there = asker.until_good(lambda: _root(settings, loaded, flags, asker, there))
     machines = asker.until_good(lambda: _machines(settings, flags, asker))
     values: dict[str, Value] = {}
-    # A root that the file has as ~/results stays as it was typed.
+    # If the file says ~/results, keep it as the user typed it.
     if settings.root != loaded.settings.root or " line " not in loaded.origin["root"]:
         values["root"] = str(settings.root)
     if settings.is_remote:
@@ -68,7 +68,7 @@ def set_up(loaded: Loaded, flags: Flags, asker: Asker, environ: Mapping[str, str
 
 
 def _queue(settings: Settings, flags: Flags, asker: Asker) -> tuple[Settings, Account | None]:
-    """Ask where the queue is, and go there."""
+    """Ask where the queue is, and connect to that host."""
     host = flags.queue_host
     if host is None:
         host = asker.text(
@@ -94,7 +94,7 @@ def _queue(settings: Settings, flags: Flags, asker: Asker) -> tuple[Settings, Ac
 def _root(
     settings: Settings, loaded: Loaded, flags: Flags, asker: Asker, there: Account | None
 ) -> tuple[Settings, Account | None]:
-    """Ask for the results root, and write into it where it is needed."""
+    """Ask for the results root, and check on the machine that needs it that it can be written."""
     default = str(settings.root)
     if there and there.root and loaded.origin["root"] == "default":
         default = there.root
@@ -131,10 +131,10 @@ def _machines(settings: Settings, flags: Flags, asker: Asker) -> tuple[str, ...]
 
 
 def _written(loaded: Loaded, values: Mapping[str, Value], environ: Mapping[str, str]) -> list[str]:
-    """Write the config file, keeping what is there."""
+    """Write the config file; keep what is already in it."""
     from mlq.settings.check import check
 
-    # A config file may be a link into the user's collection of dotfiles: that is what is replaced.
+    # A config file may be a link into the user's dotfiles: replace the file that it leads to.
     path = Path(os.path.realpath(loaded.config_file))
     before = path.read_bytes() if path.exists() else b""
     text = with_values(before.decode(), values)
