@@ -1,6 +1,6 @@
-"""Other machines, by ssh: one command on many of them at once, with mlq found on NFS.
+"""Runs one command on many machines at once by ssh, with the mlq that is on NFS.
 
-Nothing is installed by hand on 35 machines: `mlq deploy` puts mlq into the results root, and each
-command here runs that one. Invariant: a machine that fails, hangs or is off costs the others
-nothing, and nothing secret is ever part of a command line.
+The user installs nothing by hand on 35 machines: `mlq deploy` puts mlq into the results root, and
+each command here runs that mlq. Invariants: a machine that fails, hangs or is off does not delay
+the others, and no secret is ever part of a command line.
 """

@@ -1,4 +1,4 @@
-"""What every command with `--on` and `--all` does alike: whom it means, how it shows the end."""
+"""What all commands with `--on` and `--all` share: which machines they mean, how results look."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlq_cli.remote.outcome import Outcome
 
 
 def add_machines(parser: argparse.ArgumentParser) -> None:
-    """Add --on and --all, of which one may be given."""
+    """Add --on and --all, which exclude each other."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--on", metavar="HOST,HOST", help="do it there, by ssh; see `mlq deploy`")
     where.add_argument(
@@ -21,10 +21,10 @@ def add_machines(parser: argparse.ArgumentParser) -> None:
 
 
 def machines_of(args: argparse.Namespace, settings: Settings) -> tuple[str, ...]:
-    """Return the machines that a command line means; none: this machine.
+    """Return the machines that a command line means; empty: this machine.
 
     Raises:
-        InvalidInputError: one of them cannot be a host, or none is listed.
+        InvalidInputError: a name cannot be a host, or the setting `machines` lists none.
     """
     if args.all:
         if settings.machines:
@@ -41,7 +41,7 @@ def checked_hosts(text: str) -> tuple[str, ...]:
     """Return the hosts in a list with commas, each once.
 
     Raises:
-        InvalidInputError: one of them cannot be a host, or there is none.
+        InvalidInputError: a name cannot be a host, or the list is empty.
     """
     names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
     wrong = next((one for one in names if not is_host(one)), None if names else text)
@@ -58,7 +58,7 @@ def run_on(
     timeout_s: float | None,
     as_json: bool,
 ) -> int:
-    """Run `mlq` with these words on machines and print how it went; 0 if all went well."""
+    """Run `mlq` with these words on machines, print the outcomes; return 0 if all succeeded."""
     from mlq_cli.remote import far_mlq
     from mlq_cli.remote.fanout import on_all
     from mlq_cli.remote.ssh import Ssh
@@ -73,7 +73,7 @@ def run_on(
 
 
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> int:
-    """Print how it went on each machine; 0 if all went well."""
+    """Print the outcome of each machine; return 0 if all succeeded."""
     from mlq_cli.invocation.session import out_style, print_json, print_painted
     from mlq_cli.remote.outcome import outcome_table
 

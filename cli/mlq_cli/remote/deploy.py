@@ -1,7 +1,7 @@
-"""Sends mlq to the results root: `far_deploy` runs there, with the first Python that is new enough.
+"""Sends mlq to the results root: `deploy_payload` runs there, by the first Python new enough.
 
-One connection carries it all: the program's text and the wheel are the input of a `sh` that looks
-for the Python.
+One connection carries everything: the program's text and the wheel are the input of a `sh` that
+finds the Python.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SCRIPT = (
 )
 
 
-# Runs these words with this input, there or here; is to call the last one with each line of output.
+# Runs words with an input, there or here, and calls the last argument with each line of output.
 Runner = Callable[[Sequence[str], bytes, Callable[[str], None]], Ran]
 
 
@@ -59,19 +59,19 @@ def deploy(
     """Put a wheel into the results root and make it the version in use.
 
     Args:
-        run: runs a command on the machine that does it.
+        run: runs a command on the machine that deploys.
         where: that machine, for messages.
-        root: the results root, as it is called there.
+        root: the results root, by its path there.
         wheel: what to install.
         python: the Python to use; "": the newest found.
-        told: is told how far it is.
+        told: called with each line of progress.
 
     Returns:
-        version, before (the version in use until now, or ""), built (False if it was there
-        already) and dropped (versions deleted).
+        version, before (the version in use until now, or ""), built (False if the version
+        existed already) and dropped (the versions deleted).
 
     Raises:
-        MlqError: it cannot be done; the version in use stays.
+        MlqError: the deployment failed; the version in use stays.
     """
     program = Path(deploy_payload.__file__).read_bytes()
     arguments = [str(len(program)), str(root), wheel.label, wheel.name]

@@ -1,12 +1,12 @@
-"""Puts a version of mlq into the results root; runs on the machine that does it, from its input.
+"""Puts a version of mlq into the results root; the machine that deploys runs it from its input.
 
-Standard library only, and nothing of ours: there is no mlq there yet. Each version has a folder
-and a virtual environment of its own, and the link `current` is replaced in one step once that
-works. So a process that runs another version goes on undisturbed, and an interrupted attempt is no
+It uses the standard library only and no module of ours: there is no mlq there yet. Each version has
+its own folder and virtual environment, and the link `current` is replaced in one step once these
+work. So a process that runs another version goes on undisturbed, and an interrupted attempt does no
 harm.
 
-Its input is this text, then the wheel. It prints a JSON object a line: {"say": …} on its way, at
-last {"done": …} or {"error": [what, why, what to do]}.
+Its input is this text, then the wheel. It prints one JSON object on each line: {"say": …} for
+progress, and last {"done": …} or {"error": [what, why, what to do]}.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def deploy(root: Path, label: str, wheel_name: str, data: BinaryIO) -> dict[str,
     """Install the wheel and make it the version in use.
 
     Args:
-        root: the results root; made if it is missing and its parent is there.
-        label: names this version.
+        root: the results root; made if it is missing and its parent exists.
+        label: the name of this version.
         wheel_name: the file name of the wheel.
         data: the wheel, to its end.
 
     Raises:
-        DeployError: it cannot be done; the version in use stays.
+        DeployError: the deployment failed; the version in use stays.
         OSError: likewise.
     """
     wheel = data.read()
@@ -75,7 +75,7 @@ def deploy(root: Path, label: str, wheel_name: str, data: BinaryIO) -> dict[str,
 
 
 def _check_ours_alone(root: Path) -> None:
-    # Machines run what lies below: who can write here runs code as us.
+    # Machines run what lies below: a user who can write here can run code as us.
     found = root.stat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise DeployError(
@@ -86,12 +86,12 @@ def _check_ours_alone(root: Path) -> None:
 
 
 def _build(software: Path, label: str, wheel_name: str, wheel: bytes) -> bool:
-    """Make the environment of a version; False if it is there already."""
+    """Make the environment of a version; return False if it exists already."""
     target = software / label
     if (target / COMPLETE).exists():
         return False
     if target.exists():
-        shutil.rmtree(target)  # of an attempt that was interrupted
+        shutil.rmtree(target)  # the rest of an interrupted attempt
     free_mib = shutil.disk_usage(software).free // 2**20
     if free_mib < NEEDED_MIB:
         raise DeployError(
@@ -105,7 +105,7 @@ def _build(software: Path, label: str, wheel_name: str, wheel: bytes) -> bool:
         file = target / wheel_name
         file.write_bytes(wheel)
         pip = [str(target / "bin" / "python"), "-m", "pip", "install"]
-        # Homes are small: no cache there.
+        # Home folders are small, so pip must not keep a cache there.
         quiet = ["--no-input", "--disable-pip-version-check", "--no-cache-dir"]
         _run([*pip, *quiet, str(file)], _without_packages)
         file.unlink()
@@ -118,7 +118,7 @@ def _build(software: Path, label: str, wheel_name: str, wheel: bytes) -> bool:
 
 
 def _switch(software: Path, label: str) -> str:
-    """Make a version the one in use; return the one before, "" if there was none."""
+    """Make a version the one in use; return the previous one, "" if there was none."""
     link = software / "current"
     before = str(link.readlink()) if link.is_symlink() else ""
     (software / label / RETIRED).unlink(missing_ok=True)
@@ -146,7 +146,7 @@ def _drop_old(software: Path, keep: set[str]) -> list[str]:
 
 
 def _run(argv: list[str], explain: Callable[[str], DeployError]) -> None:
-    """Run a command and tell its lines; `explain` makes an error of the one that matters."""
+    """Run a command and print its lines; `explain` turns the decisive line into an error."""
     lines: list[str] = []
     with subprocess.Popen(
         argv,
@@ -193,7 +193,7 @@ def _without_mlq(why: str) -> DeployError:
 
 
 def say(text: str) -> None:
-    """Say how far it is."""
+    """Report progress."""
     tell({"say": text})
 
 

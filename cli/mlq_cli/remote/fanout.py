@@ -1,9 +1,9 @@
-"""One task on many machines at once.
+"""Runs one task on many machines at once.
 
-Each machine has a thread that mostly waits for its `ssh`. Only so many are on their way in at one
-time, because an sshd turns away newcomers beyond ten that have not logged in yet (`MaxStartups`),
-and a gateway is one sshd for all of them. A machine that is done makes room, so a slow one holds up
-no other.
+Each machine has a thread that mostly waits for its `ssh`. The number of simultaneous logins is
+limited, because an sshd refuses more than ten connections that have not logged in yet
+(`MaxStartups`), and a gateway is one sshd for all machines. Each login that succeeds makes room for
+the next one, so a slow machine delays no other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DRAW_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What a task on one machine has to tell: that it got in, and how far it is."""
+    """How a task on one machine reports: that it has logged in, and its progress."""
 
     connected: Callable[[], None]
     told: Callable[[str], None]
@@ -43,14 +43,14 @@ def on_all(
     show: Show = lambda _: None,
     at_once: int = CONNECTING_AT_ONCE,
 ) -> list[Outcome]:
-    """Do a task on each machine, and wait for the last.
+    """Run a task on each machine, and wait for all of them.
 
     Args:
         ssh: what the task uses; Ctrl-C ends its commands.
         machines: their names.
-        task: called in a thread of its own; a `MlqError` of it becomes its outcome.
-        show: called again and again with what each machine does now.
-        at_once: how many may be on their way in at one time.
+        task: called in a thread of its own; if it raises `MlqError`, that becomes its outcome.
+        show: called repeatedly with what each machine does now.
+        at_once: the largest number of simultaneous logins.
 
     Returns:
         The outcomes, in the order of the machines.
@@ -86,7 +86,7 @@ def on_all(
 
 
 class _Slot:
-    """One of the slots, until it is let go or the context ends; letting go twice is once."""
+    """One of the slots, until `let_go` or the end of the context; `let_go` may be called twice."""
 
     def __init__(self, slots: threading.Semaphore) -> None:
         self._slots = slots
@@ -101,7 +101,7 @@ class _Slot:
         self.let_go()
 
     def let_go(self) -> None:
-        """Leave it to another thread."""
+        """Leave the slot to another thread."""
         with self._lock:
             held, self._held = self._held, False
         if held:

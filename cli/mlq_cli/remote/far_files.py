@@ -1,8 +1,8 @@
-"""Files of the queue's host as a command here sees them: the results root, and jobs' folders.
+"""Reads files on the queue's host for a command here: the results root, and jobs' folders.
 
-The reader that runs there is started with the first request and stays for the command's life, so
-that following a log costs a round trip for each look. A connection that breaks is made anew at the
-next look; what was handed on already is not asked for again, since each request names an offset.
+The first request starts a reader there, which stays for the command's life, so that following a log
+costs one round trip for each read. If the connection breaks, the next request connects again. It
+does not fetch again what was handed on already, since each request names an offset.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FarFiles:
     """Reads on the queue's host.
 
     Args:
-        root: the results root, as machines call it.
+        root: the results root, by the path that the machines use.
         host: the queue's host, for messages.
         open_shell: starts a command there (`mlq_cli.remote.far_shell.open_far_shell`).
     """
@@ -37,9 +37,9 @@ class FarFiles:
         self._has_root = False
 
     def open_log(self, path: Path, offset: int) -> Log | Missing:
-        """Look at a log; see `mlq_cli.remote.far_reader.open_log`.
+        """Open a log; see `mlq_cli.remote.far_reader.open_log`.
 
-        Its pieces must be read to the end before the next request.
+        The caller must read its pieces to the end before the next request.
 
         Raises:
             MlqError: the host cannot be reached, or has no such root; also while pieces are read.
@@ -62,7 +62,7 @@ class FarFiles:
         return Log(int(head["size"]), self._pieces(path))
 
     def missing_folders(self, folders: Sequence[str]) -> list[str]:
-        """Return which of these are no folders on that host.
+        """Return which of these paths are not folders on that host.
 
         Raises:
             MlqError: the host cannot be reached.
@@ -85,7 +85,7 @@ class FarFiles:
                 shell.stdin.flush()
                 return line(shell)
             except BROKEN:
-                # One that was there may have died meanwhile; one that was made now should not.
+                # An old connection may have died meanwhile; a new one should not have.
                 why = shell.why_ended() if anew or not again else None
                 self.close()
                 if why is not None:
@@ -117,4 +117,4 @@ class FarFiles:
             ) from None
         finally:
             if not whole:
-                self.close()  # what is left of the reply must not be taken for the next one
+                self.close()  # the rest of this reply must not be taken for the next reply

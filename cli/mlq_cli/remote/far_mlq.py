@@ -1,7 +1,8 @@
-"""The mlq of the results root, run on another machine.
+"""Runs the mlq of the results root on another machine.
 
-It is started by its path below the root, and told the root: so a machine whose own configuration
-says nothing, or something else, still works for this queue's root or says clearly why not.
+It starts that mlq by its path below the root, and passes the root. So a machine whose own
+configuration names no root, or another one, still works for this queue's root, or says why it
+cannot.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mlq_cli.remote.ssh import Ran, Ssh
 _NO_ROOT, _NO_MLQ, _NO_PYTHON, _OPEN = 91, 92, 93, 94
 _SCRIPT = (
     f'r=$1; shift; c=$r/{SOFTWARE}/{CURRENT}; [ -d "$r" ] || exit {_NO_ROOT}; '
-    # Who else can write there could have put another mlq in place.
+    # Another user who can write there could have put another mlq in place.
     f"d=$r/; {{ {OURS_ALONE}; }} || exit {_OPEN}; "
     f'[ -e "$c/bin/mlq" ] || exit {_NO_MLQ}; [ -x "$c/bin/python" ] || exit {_NO_PYTHON}; '
     'MLQ_ROOT=$r; export MLQ_ROOT; exec "$c/bin/mlq" "$@"'
@@ -42,10 +43,10 @@ def task(
 
     Args:
         ssh: runs it.
-        root: the results root, as the machines see it.
+        root: the results root, by the path that the machines use.
         words: what to type after `mlq`.
         timeout_s: see `Ssh.run`.
-        read: makes an outcome of what it left.
+        read: makes an outcome of the exit code and the output.
     """
 
     def run(machine: str, way: Way) -> Outcome:
@@ -63,7 +64,7 @@ def task(
 
 
 def read_words(machine: str, ran: Ran) -> Outcome:
-    """Return the outcome of a command that says in words how it went."""
+    """Return the outcome of a command that prints words, not JSON."""
     if ran.code == 0:
         lines = (ran.out.strip() or ran.err.strip()).splitlines()
         return Outcome(machine, ok=True, says=lines[-1].removeprefix("mlq: ") if lines else "done")
@@ -74,7 +75,7 @@ def read_objects(machine: str, ran: Ran) -> list[dict[str, Any]]:
     """Return what a command with `--json` printed.
 
     Raises:
-        MlqError: it printed something else: what it said instead.
+        MlqError: it printed something else, which the error quotes.
     """
     try:
         found = json.loads(ran.out)
@@ -102,7 +103,7 @@ def read_status(machine: str, ran: Ran) -> Outcome:
 def failure(machine: str, ran: Ran) -> Outcome:
     """Return the outcome of a command that failed, in its own words."""
     lines = ran.err.rstrip().splitlines()
-    # The last message: what it told on its way stands before it.
+    # Only the last message: lines of progress stand before it.
     start = max((at for at, line in enumerate(lines) if line.startswith("mlq: ")), default=None)
     if start is None:
         return Outcome(machine, ok=False, says=lines[-1] if lines else f"exit {ran.code}")

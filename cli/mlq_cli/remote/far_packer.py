@@ -1,13 +1,13 @@
 """Keeps packs on the results root: sent as text, it runs on the queue's host.
 
-A laptop that does not mount the root sends the code of its jobs over ssh, and of that only what the
-host has not: of a pack that is there nothing, of a new one the files that no earlier pack holds.
-Standard library only, and Python 3.10 is enough, as for `mlq_cli.remote.far_reader`.
+A laptop that does not mount the root sends the code of its jobs over ssh, but only what the host
+lacks: nothing of a pack that is there, and of a new pack the files that no earlier pack holds. It
+uses the standard library only, and Python 3.10 is enough, as for `mlq_cli.remote.far_reader`.
 
-Requests come a line each, in JSON, some with bytes behind it, compressed by zlib; each is answered
-by a line:
+Each request is one line of JSON, and some are followed by bytes, compressed by zlib. Each reply is
+one line:
 
-* `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of them are no folders.
+* `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of these paths are not folders.
 * `{"place": PATH, "inside": [PATH, ...]}`: `{"there": [PATH, ...]}`: what is in these folders of a
   place, up to so much of each; folders end in /.
 * `{"have": PACK, "links": LINKS, "known": {...}}`: `{"whole": BOOL, "known": {...}}`: whether the
@@ -18,8 +18,8 @@ by a line:
   `{"known": {...}}`.
 * `{"text": N, "name": NAME}` and N bytes: a file beside the packs: `{}`.
 
-Instead of any answer: `{"error": WHAT, "why": WHY, "fix": FIX}`. The first line comes unasked: it
-is `{}`.
+Instead of any reply: `{"error": WHAT, "why": WHY, "fix": FIX}`. The program sends the first line,
+`{}`, before any request.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Packer:
     Args:
         root: the results root.
         queue_id, known_root: see `mlq.code.storing.opened_root`.
-        requests: where bytes behind a request are read.
+        requests: the stream with the bytes that follow a request.
     """
 
     def __init__(self, root: str, queue_id: str, known_root: str, requests: BinaryIO) -> None:
@@ -65,7 +65,7 @@ class Packer:
         """Return the answer to a request.
 
         Raises:
-            MlqError: the root is another one, or cannot be used.
+            MlqError: the root belongs to another queue, or cannot be used.
         """
         if "folders" in asked:
             return {"missing": [one for one in asked["folders"] if not os.path.isdir(one)]}  # noqa: PTH112

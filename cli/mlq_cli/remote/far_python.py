@@ -1,8 +1,8 @@
-"""A program of ours that runs on the queue's host, under whatever Python that has.
+"""Runs a program of ours on the queue's host, under the Python that this host has.
 
-That host may have no mlq, or another version. So the modules that a program needs travel there as
+The host may have no mlq, or another version. So the modules that a program needs travel there as
 text, and run under its own Python: they use the standard library only, and Python 3.10 is enough.
-Program and command then speak in lines of JSON, each perhaps with bytes behind it.
+Program and command then exchange lines of JSON, some followed by bytes.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SCRIPT = (
 
 
 def start_program(open_shell: Open, root: str, host: str, text: bytes) -> tuple[FarShell, Any]:
-    """Start a program there; return it and the first line that it says.
+    """Start a program there; return it and the first line that it sends.
 
     Args:
         open_shell: starts a command there (`mlq_cli.remote.far_shell.open_far_shell`).
-        root: the results root, in whose Python it runs if there is one.
+        root: the results root; if mlq is deployed there, its Python runs the program.
         host: the queue's host, for messages.
         text: the program (`program_text`).
 
@@ -45,7 +45,7 @@ def start_program(open_shell: Open, root: str, host: str, text: bytes) -> tuple[
     """
     shell = open_shell(["sh", "-c", _SCRIPT, "sh", root])
     try:
-        with suppress(BrokenPipeError):  # then it has said why
+        with suppress(BrokenPipeError):  # in that case it has already said why
             shell.stdin.write(b"%d\n%b" % (len(text), text))
             shell.stdin.flush()
         first = line(shell)
@@ -66,7 +66,7 @@ def start_program(open_shell: Open, root: str, host: str, text: bytes) -> tuple[
 
 
 def program_text(modules: Sequence[str], call: str) -> bytes:
-    """Return what the Python there runs: these modules, whatever mlq it may have, and a call.
+    """Return the text that the Python there runs: these modules, not those of its mlq, and a call.
 
     Args:
         modules: their names, each after those that it imports.
@@ -90,18 +90,18 @@ def program_text(modules: Sequence[str], call: str) -> bytes:
 
 
 def line(shell: FarShell) -> dict[str, Any]:
-    """Return the next line that the program says; raise one of `BROKEN` if there is none."""
+    """Return the next line that the program sends; raise one of `BROKEN` if there is none."""
     found = shell.stdout.readline()
     if not found.endswith(b"\n"):
         raise EOFError
     said = json.loads(found)
     if isinstance(said, dict):
         return said
-    raise EOFError  # whatever speaks there is not our program
+    raise EOFError  # another program sent that
 
 
 def exactly(shell: FarShell, length: int) -> bytes:
-    """Return so many bytes that the program writes; raise EOFError if there are fewer."""
+    """Return `length` bytes that the program sends; raise EOFError if there are fewer."""
     data = shell.stdout.read(length)
     if len(data) != length:
         raise EOFError

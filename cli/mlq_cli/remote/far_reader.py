@@ -4,14 +4,15 @@ A laptop does not mount the results root, but its ssh connection leads to a host
 host may have no mlq, or another version; so this file and `mlq.files.strict_files` travel there and
 run under its own Python. They use the standard library only, and Python 3.10 is enough.
 
-Requests come a line each, in JSON; each is answered at once, in order:
+Each request is one line of JSON. The program answers each at once, in order:
 
 * `{"log": PATH, "offset": N}`: `{"found": "Content", "size": N}`, then pieces, each a line
   `{"bytes": N}` and so many bytes, the last one with 0. Or `{"found": "Absent"}`, and likewise
   `Unreadable` and `Refused`, with a `why`.
-* `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of them are no folders there.
+* `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of these are not folders there.
 
-The first line comes unasked: `{"root": BOOL}`, whether the results root is there.
+The program sends the first line before any request: `{"root": BOOL}`, whether the results root is
+there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PIECE_BYTES = 1 << 18
 
 
 class Log(NamedTuple):
-    """A log that is there: its size, and what of it lies behind the offset, to be read once."""
+    """A log that exists: its size in bytes, and its pieces behind the offset, to be read once."""
 
     size: int
     pieces: Iterator[bytes]
@@ -38,8 +39,8 @@ def open_log(root: str, path: str, offset: int) -> Log | Missing:
 
     Args:
         root: the results root.
-        path: of the log, absolute.
-        offset: how much of it is not wanted again.
+        path: the absolute path of the log.
+        offset: the byte at which to begin.
     """
     try:
         if not _is_listed(path, root):
@@ -55,9 +56,9 @@ def open_log(root: str, path: str, offset: int) -> Log | Missing:
 
 
 def _is_listed(path: str, root: str) -> bool:
-    """Return whether the file exists, going by the listings of its folders from the root down.
+    """Return whether the file exists, by the listings of its folders from the root down.
 
-    To an NFS client a name that it looked up too early stays unknown for up to a minute.
+    If an NFS client looked up a name too early, the name stays unknown to it for up to a minute.
     """
     if path == root:
         return True

@@ -1,8 +1,8 @@
-"""The packs on a results root that is not mounted here: through the queue's host, over ssh.
+"""Keeps packs on a results root that is not mounted here, through the queue's host, over ssh.
 
-The program there is started with the first question and stays for the command's life. A pack that
-was seen there within the last ten minutes is not asked for again, so that enqueueing what has not
-changed costs no round trip.
+The first request starts the program there, which stays for the command's life. If a command has
+seen a pack there within the last 10 minutes, this module does not ask for it again, so enqueueing
+unchanged code costs no round trip.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class FarShelf:
     """Keeps packs on the queue's host.
 
     Args:
-        root: the results root, as machines call it.
+        root: the results root, by the path that the machines use.
         host: the queue's host, for messages.
         open_shell: starts a command there.
-        queue: returns the queue's id, and the root that it was given.
+        queue: returns the queue's id and its root.
         now_s: unix time.
     """
 
@@ -67,14 +67,14 @@ class FarShelf:
 
     @contextmanager
     def opened(self, known: dict[str, list[Any]]) -> Iterator[FarShelf]:
-        """Give what is remembered of the packs there; what is found is added."""
+        """Use what is remembered about the packs there, and add what is found."""
         self._known = known
         yield self
 
     def keep(
         self, manifest: Manifest, links: bytes, content_of: Callable[[str], bytes]
     ) -> tuple[str, str]:
-        """Have a pack there; see `mlq.code.storing.Shelf.keep`.
+        """Store a pack there unless it exists; see `mlq.code.storing.Shelf.keep`.
 
         Raises:
             MlqError: the host cannot be reached, or the root there cannot be used.
@@ -92,12 +92,12 @@ class FarShelf:
         return digest, links_digest
 
     def keep_text(self, name: str, text: bytes) -> None:
-        """Have a file there that is only to be read."""
+        """Store a text file there, for people to read."""
         data = zlib.compress(text)
         self._ask({"text": len(data), "name": name}, data)
 
     def missing_folders(self, known: dict[str, list[Any]], folders: Sequence[str]) -> list[str]:
-        """Return which of these are no folders there; those that were, are believed for a while."""
+        """Return which of these are not folders there; a folder seen lately is not asked about."""
         self._known = known
         asked = [one for one in folders if not self._is_fresh(one)]
         missing = self._ask({"folders": asked})["missing"] if asked else []
@@ -107,7 +107,7 @@ class FarShelf:
         return [str(one) for one in missing]
 
     def listed(self, place: str, folders: Sequence[str]) -> list[str]:
-        """Return what is in these folders of a place there; folders end in /."""
+        """Return the names in these folders of a place there; names of folders end in /."""
         return [str(one) for one in self._ask({"place": place, "inside": [*folders]})["there"]]
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class FarShelf:
         return bool(seen[1:] == [self._place]) and abs(self._now_s() - seen[0]) < _FRESH_S
 
     def _see(self, what: str) -> None:
-        self._known.pop(f"{_SEEN}{what}", None)  # so that it is the last one
+        self._known.pop(f"{_SEEN}{what}", None)  # so that it becomes the last entry
         self._known[f"{_SEEN}{what}"] = [self._now_s(), self._place]
 
     def _ask(self, request: dict[str, Any], data: bytes = b"") -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""One command on the queue's host, spoken to while it runs, over the connection that is there.
+"""Runs one command on the queue's host and talks to it, over the tunnel's connection if it can.
 
 The tunnel of the commands is an `ssh` that holds a connection (`mlq.tunnel.openssh`); a command
-goes over it at the price of a round trip. Where it cannot be had, ssh connects anew: by the user's
-own `ssh`, or in Python where the settings say so or there is none.
+over it costs one round trip. If there is no such connection, this module opens a new one: by the
+user's own `ssh`, or in Python if the settings say so or there is no `ssh`.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ _NOISE_LINES = 10_000
 
 
 class Writes(Protocol):
-    """What takes bytes."""
+    """A stream to write to."""
 
     def write(self, data: bytes, /) -> object:
-        """Take them all."""
+        """Write all bytes."""
 
     def flush(self) -> object:
-        """Send what was taken."""
+        """Send what was written."""
 
 
 class Reads(Protocol):
-    """What gives bytes."""
+    """A stream to read from."""
 
     def read(self, length: int, /) -> bytes:
-        """Return so many, fewer only at the end."""
+        """Return `length` bytes, fewer only at the end."""
 
     def readline(self) -> bytes:
-        """Return a line with its end; without it only at the end."""
+        """Return a line with its newline; only the last line may lack it."""
 
 
 class FarShell(NamedTuple):
     """A command that runs on another host.
 
     Args:
-        stdin: it reads that.
-        stdout: it writes that.
-        why_ended: returns what to tell of its unexpected end.
-        close: ends it.
+        stdin: the command's standard input.
+        stdout: the command's standard output.
+        why_ended: returns the error that explains an unexpected end.
+        close: ends the command.
     """
 
     stdin: Writes
@@ -65,7 +65,7 @@ def open_far_shell(settings: Settings, words: Sequence[str]) -> FarShell:
     """Start a command on the queue's host; its output begins after what login scripts wrote.
 
     Raises:
-        MlqError: it cannot be started; says why and what to do.
+        MlqError: the command cannot be started; says why and what to do.
     """
     line = line_of(words)
     by_python = settings.tunnel == "sshtunnel" or shutil.which("ssh") is None
@@ -96,7 +96,7 @@ def _by_ssh(settings: Settings, line: str) -> FarShell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            start_new_session=True,  # no terminal to ask at
+            start_new_session=True,  # so that ssh has no terminal to ask on
         )
         if child.stdin is None or child.stdout is None:
             raise AssertionError

@@ -1,8 +1,8 @@
-"""Whether the queue's host has a job's folder, asked when the job is enqueued from elsewhere.
+"""Checks, when a job is enqueued from another host, that the queue's host has the job's folder.
 
-A folder of a laptop's own disk is on no machine of the lab, and the job would fail hours later. The
-connection of the tunnel is there anyway, so the question costs a round trip, once in ten minutes
-for a folder that was there. It is only a warning: other machines may have the folder, or get it.
+No machine of the lab has a folder of a laptop's own disk, and the job would fail hours later. The
+tunnel is already connected, so the check costs one round trip, and for a folder that exists only
+once in 10 minutes. It gives only a warning: other machines may have the folder, or get it.
 """
 
 from __future__ import annotations

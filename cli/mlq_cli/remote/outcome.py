@@ -1,4 +1,4 @@
-"""How a command went on one machine, and on all of them as a table."""
+"""The outcome of a command on one machine, and all outcomes as a table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mlq_cli.render.table import Cell, Column, table
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went on one machine.
+    """The outcome on one machine.
 
     Args:
-        machine: as it was named.
-        ok: whether what was asked for was done.
+        machine: the name that the user typed.
+        ok: whether the command succeeded.
         says: what the machine said, or what went wrong and why.
-        fix: what to do about it.
+        fix: what the user can do about it.
         details: more for `--json`.
     """
 
@@ -36,7 +36,7 @@ class Outcome:
         return cls(machine, ok=False, says=says, fix=error.fix)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as one object of `--json`."""
+        """Return the outcome as one object of `--json`."""
         plain = {"machine": self.machine, "ok": self.ok, "says": self.says, "fix": self.fix}
         return {**self.details, **plain}
 
@@ -45,7 +45,7 @@ _COLUMNS = (Column("MACHINE"), Column("RESULT"), Column("", 90, least=30))
 
 
 def outcome_table(outcomes: Sequence[Outcome], style: Style) -> list[str]:
-    """Return the lines; what to do stands below what went wrong, and nothing is cut short."""
+    """Return the lines; each remedy stands below its failure, and no text is shortened."""
     rows = []
     for one in outcomes:
         result = Cell("ok", "good") if one.ok else Cell("failed", "bad")

@@ -1,9 +1,9 @@
 """Runs one command on one machine, by the user's own `ssh`.
 
-As for the tunnel, a small configuration of our own includes the user's and says what must hold on
-the way, through jump hosts too: no password is asked for, host keys are checked. The far shell may
-be any, so a command is one word list, quoted once, that starts `sh` itself. The mark that this `sh`
-writes first tells apart what came from the machine and what a login script or ssh had to say.
+As for the tunnel, a small configuration of our own includes the user's and sets what must hold on
+every hop: ssh asks for no password and checks host keys. The login shell there may be any shell, so
+a command is one list of words, quoted once, that starts `sh` itself. This `sh` first writes a mark,
+which separates the command's output from that of login scripts and ssh.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mlq.tunnel.target import Target
 SSH_FAILED = 255  # ssh(1), "EXIT STATUS"
 
 MARK = "mlq:connected"
-# On a line of its own, though a login script may have ended without a newline.
+# The mark is on a line of its own, even if a login script has written no final newline.
 _BEGIN = f"printf '\\n%s\\n' {MARK}; exec \"$@\""
 _END_S = 5.0
 
@@ -42,7 +42,7 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command on another machine left: its exit code and its output."""
+    """The exit code and the output of a command on another machine."""
 
     code: int
     out: str
@@ -50,7 +50,7 @@ class Ran:
 
 
 class Ssh:
-    """Runs commands on machines; threads may share it.
+    """Runs commands on machines; several threads may use one object.
 
     Args:
         settings: which gateway to jump through and which ssh configuration to use.
@@ -84,15 +84,15 @@ class Ssh:
 
         Args:
             host: as typed after `ssh`.
-            words: the command, a list of words whatever the far shell is.
+            words: the command, a list of words for any shell there.
             stdin: its standard input.
-            timeout_s: after so long it is given up here; what runs there is not ended.
-            connected: called once the machine has let us in.
+            timeout_s: after this time `run` gives up; the command there is not ended.
+            connected: called once the login has succeeded.
             told: called with each line that the command writes.
 
         Raises:
             TunnelError: the machine cannot be reached, or the connection was lost.
-            MlqError: it is not through in time, or runs no commands.
+            MlqError: the command does not end in time, or the host runs no commands.
         """
         argv = [*self.argv(host), line_of(words)]
         child = self._start(argv)
@@ -116,7 +116,7 @@ class Ssh:
         return Ran(child.returncode, output.out, output.err)
 
     def end(self) -> None:
-        """Let no command run on, here; what it started on its machine is not ended."""
+        """End all `ssh` processes here; what they started on other machines is not ended."""
         with self._lock:
             self._ended = True
             running = list(self._running)
@@ -125,7 +125,7 @@ class Ssh:
                 os.killpg(child.pid, signal.SIGTERM)
 
     def by_hand(self, host: str) -> str:
-        """Return the command that goes the same way on a terminal."""
+        """Return the command with which the user can connect the same way by hand."""
         return self._target(host).by_hand
 
     def _start(self, argv: list[str]) -> subprocess.Popen[bytes]:
@@ -138,14 +138,14 @@ class Ssh:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                # No terminal to ask at; and its group is ended with it, jump hosts included.
+                # So ssh has no terminal to ask on, and `end` ends its jump hosts with it.
                 start_new_session=True,
             )
             self._running.add(child)
             return child
 
     def argv(self, host: str, *options: str) -> list[str]:
-        """Return the command that goes to a host, to which what runs there is appended."""
+        """Return the `ssh` command for a host; the caller appends the command to run there."""
         gateway = self._target(host).gateway
         jump = ["-J", gateway] if gateway else []
         clear = ["-o", "ClearAllForwardings=yes", "-o", "ControlPersist=no"]
@@ -165,7 +165,7 @@ class Ssh:
 
 
 def line_of(words: Sequence[str]) -> str:
-    """Return the line that has any shell there write the mark and run a command."""
+    """Return the line with which any shell writes the mark and runs a command."""
     return shlex.join(["sh", "-c", _BEGIN, "sh", *words])
 
 
@@ -196,16 +196,16 @@ class _Output:
 
     @property
     def out(self) -> str:
-        """What came after the mark; before it, all of it."""
+        """The output after the mark; all output if the mark has not come yet."""
         return "".join(self._out)
 
     @property
     def err(self) -> str:
-        """What was written to standard error."""
+        """The output on standard error."""
         return "".join(self._err)
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Wait until the child has ended and all is read; False if that takes too long."""
+        """Wait until the child has ended and all is read; return False on timeout."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(None if until is None else max(0.0, until - time.monotonic()))

@@ -1,8 +1,8 @@
-"""A wheel of the very mlq that runs here, from a checkout or from an installation alike.
+"""Makes a wheel of the mlq that runs here, be it a checkout or an installation.
 
-Made of the packages as they lie where they were imported from, so it needs neither a build tool nor
-a network. The same content gives the same bytes, so its digest names what is deployed. The format
-is that of the "Binary distribution format" of packaging.python.org.
+It packs the packages from the folders from which Python imported them, so it needs neither a build
+tool nor a network. The same content gives the same bytes, so the digest names what is deployed. The
+format is the "Binary distribution format" of packaging.python.org.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Wheel:
     """A wheel in memory.
 
     Args:
-        version: of mlq.
-        name: of the file, as pip needs it.
-        data: the file.
+        version: the version of mlq.
+        name: the file name that pip needs.
+        data: the content.
     """
 
     version: str
@@ -45,7 +45,7 @@ class Wheel:
 
     @property
     def label(self) -> str:
-        """A name that tells two builds of one version apart: `0.1.0-3f2a91bc`."""
+        """A name that distinguishes two builds of one version: `0.1.0-3f2a91bc`."""
         return f"{self.version}-{hashlib.sha256(self.data).hexdigest()[:8]}"
 
 
@@ -53,7 +53,7 @@ def build() -> Wheel:
     """Return a wheel of this mlq.
 
     Raises:
-        MlqError: it is not installed, so what it needs is not known.
+        MlqError: this mlq is not installed, so its dependencies are unknown.
     """
     try:
         distribution = metadata.distribution(_DISTRIBUTION)
@@ -89,7 +89,7 @@ def _packages() -> Iterator[tuple[str, bytes]]:
 
 
 def _with_version(described: str) -> str:
-    # A checkout may have moved on since it was installed.
+    # A checkout may have a newer version than when it was installed.
     head, _, body = described.partition("\n\n")
     lines = [
         f"Version: {mlq.__version__}" if line.startswith("Version:") else line
