@@ -1,10 +1,10 @@
-"""What jobs needed and did not find on this machine: it keeps from such jobs for a while.
+"""What jobs needed and did not find on this machine, which then avoids such jobs for a while.
 
 A job whose folder, command or environment is missing here goes back to the queue, and the machine
-claims none that need the same, as long as another machine could take them. It tries again after a
-pause that grows. Others learn of it by the machine's record, and this machine so learns what they
-lack: what no living machine has, any of them may try, and then the job fails with a reason that
-names them all. Pure: time and records are handed in.
+claims none that need the same, as long as another machine could take them. It tries again after
+growing pauses. Machines publish what they lack in their records. If no living machine has what a
+job needs, any of them may try it; the job then fails with a reason that names them all. Pure: time
+and records are arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mlq_worker.ipc.causes import Cause, Kind
 
 FIRST_S, GROWTH, LONGEST_S = 30.0, 2, 900.0
 _LETTERS = {Kind.FOLDER: "f", Kind.ENVIRONMENT: "e", Kind.COMMAND: "c"}
-_NAMED = 4  # so many machines are named in a reason
+_NAMED = 4  # the most machines that a reason names
 
 Machines = Mapping[str, tuple[float, Mapping[str, Any]]]
 """Machine -> how long ago it was heard, and its record."""
@@ -55,7 +55,7 @@ class Absences:
         self._now_s = 0.0
 
     def see(self, ended: Iterable[LocalAttempt], now_s: float) -> None:
-        """Mark what attempts that ended did not find; what another found is there again."""
+        """Mark what ended attempts did not find; unmark what an attempt has found since."""
         self._now_s = now_s
         for one in ended:
             word = _missing_word(one)
@@ -88,11 +88,11 @@ class Absences:
 
     @property
     def is_new(self) -> bool:
-        """Whether something is missing of which it is not known whether others have it."""
+        """Whether something is missing that was not yet compared with the other machines."""
         return not self.words <= self._compared
 
     def compare(self, machines: Machines, lease_s: float) -> None:
-        """Take in what the others say, after this machine has said what it lacks.
+        """Read what the other machines lack, after this machine has published what it lacks.
 
         In this order two machines that miss the same thing at once cannot both believe that the
         other one has it.
@@ -111,7 +111,7 @@ class Absences:
     def to_leave(
         self, class_names: Iterable[str], default_mem_mib: int
     ) -> dict[str, frozenset[str]]:
-        """Return by class the words of what its jobs are to find on another machine."""
+        """Return, by class, the words of what its jobs must look for on another machine."""
         return {name: self._elsewhere(name, default_mem_mib) for name in class_names if self.words}
 
     def _elsewhere(self, class_name: str, default_mem_mib: int) -> frozenset[str]:
@@ -119,11 +119,11 @@ class Absences:
         return left_to_others(self.words, request, self._others)
 
     def is_judged(self, ended: LocalAttempt) -> bool:
-        """Return whether it is known what to do with an attempt that ended."""
+        """Return whether enough is known to decide what follows from an attempt's end."""
         return not _missing_word(ended) or _missing_word(ended) in self._compared
 
     def nowhere(self, ended: LocalAttempt) -> str:
-        """Return in words that no machine has what an attempt did not find, "" if one may."""
+        """Return a reason that says that no machine has what an attempt needs; "" if one may."""
         word = _missing_word(ended)
         if not word or ended.result is None or left_to_others([word], ended.request, self._others):
             return ""
@@ -133,7 +133,7 @@ class Absences:
         return f"{ended.result.reason}, on {listed_names}"
 
     def as_json(self) -> list[dict[str, str | float]]:
-        """Return what is missing here as others read it."""
+        """Return what is missing here, in the form in which other machines read it."""
         return [
             {
                 "word": word,

@@ -21,7 +21,7 @@ from mlq_worker.ipc.values import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Pass a renewal's reply on to the supervisor: who is alive, who is lost, since when."""
+    """Pass a renewal's reply on to the supervisor: which attempts are ours or lost, since when."""
 
     renewal: Renewal
     sent_s: float
@@ -29,7 +29,7 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class RecordStopRequests:
-    """Remember whose users want them to end, and why."""
+    """Remember which attempts their users want to end, and why."""
 
     reasons: Mapping[Attempt, str]
 
@@ -45,7 +45,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class RecordStalled:
-    """Remember that the jobs of a class are short no longer: one has waited for so long."""
+    """Remember that a class's jobs are no longer short: one has waited too long behind others."""
 
     class_name: str
     waited_s: float
@@ -53,7 +53,7 @@ class RecordStalled:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Hold what was admitted, and order it from the supervisor."""
+    """Hold the admitted attempts, and order the supervisor to start them."""
 
     admitted: Admitted
     claimed_s: float
@@ -68,7 +68,7 @@ class Propose:
 
 @dataclass(frozen=True, slots=True)
 class SettleOrphans:
-    """Remember the moves of orphans, and that these are dealt with."""
+    """Remember the moves of orphans, and that these orphans are settled."""
 
     moves: tuple[Move, ...]
 
@@ -89,26 +89,26 @@ class ReadProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReadLargestNumber:
-    """Ask NFS how far its jobs are numbered."""
+    """Ask NFS for the largest job number."""
 
 
 @dataclass(frozen=True, slots=True)
 class AvoidQueue:
-    """Leave the queue alone for a moment: another worker holds this machine's name there."""
+    """Do not use the queue for a moment: another worker holds this machine's name there."""
 
     error: MachineNameError
 
 
 @dataclass(frozen=True, slots=True)
 class Resign:
-    """Forget what is held and end with an error: another worker holds this machine's name."""
+    """Forget all held attempts and exit with an error: another worker has this machine's name."""
 
     error: MachineNameError
 
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """Leave the supervisor."""
+    """Close the connection to the supervisor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class RestoreProbation:
-    """Go on from what this machine's worker before said of it."""
+    """Restore the probation that this machine's previous worker published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Show how this machine is, in which mode, and why it takes no jobs ("" if it does)."""
+    """Publish the machine's state, its mode, and why it takes no jobs ("" if it does)."""
 
     mode: Mode
     note: str
@@ -156,33 +156,33 @@ class NoteStarts:
 
 @dataclass(frozen=True, slots=True)
 class ReadStarts:
-    """Ask how commands that started badly here started elsewhere."""
+    """Ask the queue how commands that started badly here started elsewhere."""
 
     after_bad_start: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RaiseNumbers:
-    """Give out no job number up to this one again."""
+    """Tell the queue to give out no job number up to this one again."""
 
     largest: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReadHeld:
-    """Ask what the queue believes this machine runs."""
+    """Ask the queue which attempts it believes this machine runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadHistories:
-    """Ask for the past of jobs."""
+    """Ask the queue for the past of jobs."""
 
     ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reinstate:
-    """Put a job back to the attempt that the results root knows, and drop the claim of it."""
+    """Set a job back to the attempt that the results root knows, and drop the claim."""
 
     attempt: Attempt
     found: int
@@ -199,13 +199,13 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class CommitAndClaim:
-    """Commit moves, claim what fits and look at what waits, in one round trip.
+    """Commit moves, claim jobs that fit and look at the waiting jobs, in one round trip.
 
     Args:
         moves: the moves.
         fits: (class name, how many to claim at most).
         only: the jobs that may be claimed; None: any.
-        lacks: by class the words of what its jobs are to find on another machine.
+        lacks: by class, the words of what its jobs must look for on another machine.
     """
 
     moves: tuple[Move, ...]
@@ -216,7 +216,7 @@ class CommitAndClaim:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseName:
-    """Give this machine's name up: the worker leaves and holds nothing."""
+    """Release this machine's name: the worker leaves and holds nothing."""
 
 
 LocalAction = (

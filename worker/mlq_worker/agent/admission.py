@@ -1,6 +1,6 @@
 """From claims to attempts and orders: claimed jobs are verified, given GPUs and ordered. Pure.
 
-What must not run here goes back to the queue, or fails, with the reason.
+A job that must not run here goes back to the queue, or fails, with the reason.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class RqData(NamedTuple):
-    """What plain rq wrote of a job: its `data`, and its time limit; None if there is none."""
+    """What plain rq wrote about a job: its `data`, and its time limit in seconds (None: none)."""
 
     data: bytes = b""
     timeout_s: float | None = None
@@ -41,11 +41,11 @@ class RqData(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim brought.
+    """The jobs that a claim returned.
 
     Args:
         claims: all of one class.
-        rq_data: of those that came by plain rq, by job id.
+        rq_data: the data of jobs that came by plain rq, by job id.
         claimed_s: when the claim was sent, on the worker's clock.
     """
 
@@ -61,13 +61,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What is to become of a claim.
+    """The decision about claimed jobs.
 
     Args:
         attempts: those that run here from now on.
-        orders: what the supervisor is told of them.
-        refused: the moves of the others.
-        width: how many of their class run at once, if they were claimed ahead.
+        orders: the supervisor's orders for them.
+        refused: the moves of the other jobs.
+        width: how many jobs of their class run at once, if they were claimed ahead.
     """
 
     attempts: tuple[LocalAttempt, ...]
@@ -86,12 +86,12 @@ class _Accepted(NamedTuple):
 def admit(
     claimed: Claimed, offer: Offer, attempts: AttemptTable, context: MachineContext, utc_s: float
 ) -> Admitted:
-    """Decide what becomes of claims.
+    """Decide which claimed jobs run here, and what becomes of the others.
 
     Args:
         claimed: the claims.
-        offer: what is free for them.
-        attempts: what the machine holds already.
+        offer: the resources that are free for them.
+        attempts: the attempts that the machine holds already.
         context: this machine.
         utc_s: unix time, for the record.
     """
@@ -102,7 +102,7 @@ def admit(
     for claim in claims:
         held = attempts.by_key.get((claim.id, claim.attempt))
         if held is not None and held.signature in ("", claim.signature):
-            continue  # the queue had forgotten it: it runs, and is ours again
+            continue  # the queue had forgotten it; it runs here already, and is leased again
         try:
             if held is not None:
                 raise SignatureError("another job of this number runs here", why=JOB_NUMBER_REUSED)
@@ -202,9 +202,9 @@ def _local(
 
 
 def _misplaced(claim: Claim, spec: JobSpec) -> Move:
-    """Return the move of a job that was put into a class of jobs that ask for something else.
+    """Return the move of a job that waited in a class other than its own.
 
-    What is signed decides where it runs: it goes back to its own class, and nothing is lost.
+    The signed text decides the class: the job goes back to its own class, and nothing is lost.
     """
     wanted = spec.job_class.name
     log.warning("job %s waited in %s; it was signed for %s", claim.id, claim.class_name, wanted)
@@ -220,7 +220,8 @@ def _misplaced(claim: Claim, spec: JobSpec) -> Move:
 
 def _handed_back(claim: Claim, spec: JobSpec, machine: str) -> Move:
     reason = f"handed back: it no longer fits {machine}"
-    # A job that waited in a class that asks for less would be claimed and handed back for ever.
+    # A job in a class that asks for less than the job needs would be claimed and handed back for
+    # ever.
     job_class = spec.job_class.name if claim.signature else ""
     return Move(
         claim.id,

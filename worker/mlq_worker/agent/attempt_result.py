@@ -1,9 +1,9 @@
 """How an attempt ended, as a value that can be relied on.
 
-`result.json` lies where the job can write, and a supervisor of another version may say more or
-less. So what comes from there is taken apart in one place: either it is a record whose fields have
-the right types, ranges and characters, or it is no result, with the reason. No dictionary of
-another program's making goes any further into the worker.
+The job can write to `result.json`, and a supervisor of another version may send more or fewer
+fields. So this module alone parses results: the outcome is either a record whose fields have the
+right types, ranges and characters, or a reason why it is no result. No dictionary that another
+program made goes any further into the worker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNUSABLE = "unusable"
 _OUTCOMES = frozenset(get_args(Outcome))
 _RAN = frozenset({"exited", "signaled", "timeout"})
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
-_LATEST_S = 8e9  # in the year 2223; far enough from the end of time to be counted on from
+_LATEST_S = 8e9  # unix time, in the year 2223; `datetime` can still add any duration to it
 _LONGEST_TEXT = 2000
 _LARGEST_ATTEMPT = 10**9
 _MOST_USED = 1e12
@@ -36,7 +36,7 @@ _LARGEST_EXIT_CODE, _LARGEST_SIGNAL = 255, 64
 
 
 class FoundAttempt(NamedTuple):
-    """An attempt that the results root knows and the queue has forgotten; "" is unknown."""
+    """An attempt that the results root knows and the queue has forgotten; "" means unknown."""
 
     attempt: int
     machine: str
@@ -57,15 +57,15 @@ class AttemptResult:
         reason: why it ended, in one line.
         started_at: when it started, ISO; "" if it never did.
         ended_at: when it ended, ISO.
-        value: what a Python function returned, as JSON text; "" if nothing, None if that is still
-            to be read.
+        value: what a Python function returned, as JSON text; "" if nothing, None if the worker
+            has yet to read it.
         cause: what was at fault if it could not start.
-        last_line: of its log, if it ran and failed; "" if that is not known.
-        unwritten: whether its `result.json` was not there yet when it was told of.
+        last_line: the last line of its log, if it ran and failed; "" if that is not known.
+        unwritten: whether its `result.json` was not yet written when the supervisor reported it.
         found: with the outcome `reused`: the attempt that has the number already.
         cpu_s: CPU time that its processes used; None if that is not known.
         max_rss_mib: the most memory that one of them had at once; None if that is not known.
-        notes: what its user should know beside its end, a sentence each.
+        notes: what its user should also know, a sentence each.
     """
 
     id: str
@@ -109,13 +109,13 @@ def with_value(result: AttemptResult, value: Value) -> AttemptResult:
 
 
 def no_result(attempt: Attempt, machine: str, why: str, at: str) -> AttemptResult:
-    """Return the result of an attempt that is over and whose `result.json` is no result.
+    """Return the result of an attempt that is over but whose `result.json` is not usable.
 
     Args:
         attempt: job id and attempt number.
         machine: where it ran.
         why: what is wrong with the file; reads after "it".
-        at: when that was found, ISO.
+        at: when that was found, as an ISO time.
     """
     reason = f"its result.json is not a result: it {why}"
     return AttemptResult(*attempt, machine, UNUSABLE, None, reason, "", at, "")
@@ -151,7 +151,7 @@ def parse_result(raw: object) -> AttemptResult:
         _text(raw, "reason"),
         "" if raw.get("started_at") is None else _moment(raw, "started_at"),
         _moment(raw, "ended_at"),
-        # What ran was not kept from starting, whatever it says.
+        # An attempt that ran has no cause for not starting, even if the record names one.
         found=_found(raw.get("found")) if outcome == "reused" else None,
         unwritten=raw.get("unwritten") is True,
         cause=NO_CAUSE if outcome in _RAN else parse_cause(raw.get("cause")),
@@ -162,11 +162,11 @@ def parse_result(raw: object) -> AttemptResult:
 
 
 def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptResult:
-    """Return the result that a supervisor told of, perhaps one of another version.
+    """Return the result that a supervisor, perhaps of another version, reported.
 
     Args:
-        raw: what it said; job and attempt are in it.
-        machine: this one.
+        raw: its message, which names job and attempt.
+        machine: the name of this machine.
         now_s: unix time.
     """
     try:
@@ -177,7 +177,7 @@ def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptR
 
 def one_line(text: str) -> str:
     """Return a text that can be shown and stored: one line, no control characters, not too long."""
-    if text.isprintable() and text.isascii():  # as nearly all are
+    if text.isprintable() and text.isascii():  # nearly all texts
         return text[:_LONGEST_TEXT]
     text = text.encode(errors="replace").decode()[:_LONGEST_TEXT]
     return "".join(one if one.isprintable() else " " for one in text)
@@ -216,7 +216,7 @@ def _found(raw: object) -> FoundAttempt | None:
 
 
 def _usage(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return what it used; nothing is decided by it, so whatever is malformed counts as unknown."""
+    """Return the resources it used. Malformed values count as unknown: no decision uses them."""
     cpu_s, rss_mib = raw.get("cpu_s"), raw.get("max_rss_mib")
     if raw.get("started_at") is None or not rss_mib:
         return {}

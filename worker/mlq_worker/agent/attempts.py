@@ -19,7 +19,7 @@ from mlq_worker.probes.machine import Promise
 
 @dataclass(slots=True)
 class AttemptTable:
-    """All attempts that this machine holds, and what the classes of short jobs have taught."""
+    """All attempts that this machine holds, and what it has learned about classes of short jobs."""
 
     by_key: dict[Attempt, LocalAttempt] = field(default_factory=dict)
     prefetch: Prefetch = field(default_factory=Prefetch)
@@ -29,7 +29,7 @@ class AttemptTable:
         self.by_key[local.attempt] = local
 
     def drop(self, attempts: Iterable[Attempt]) -> None:
-        """Hold these no longer; what runs is held, whatever was said of its number."""
+        """Stop holding these attempts, except those that still run."""
         for attempt in attempts:
             local = self.by_key.get(attempt)
             if local is not None and local.result is not None:
@@ -49,24 +49,24 @@ class AttemptTable:
             local.result = with_value(local.result, value)
 
     def request_stops(self, reasons: Mapping[Attempt, str]) -> None:
-        """Note whose users want them to end, and why."""
+        """Note which attempts their users want to end, and why."""
         for attempt, reason in reasons.items():
             local = self.by_key.get(attempt)
             if local is not None:
                 local.history = replace(local.history, stop=reason)
 
     def active(self) -> list[LocalAttempt]:
-        """Return those that have not ended."""
+        """Return the attempts that have not ended."""
         return [one for one in self.by_key.values() if one.result is None]
 
     def ended(self) -> list[LocalAttempt]:
-        """Return those whose end can be committed now."""
+        """Return the attempts whose end can be committed now."""
         return [
             one for one in self.by_key.values() if one.result is not None and not one.lacks_value
         ]
 
     def lacking_value(self) -> list[LocalAttempt]:
-        """Return those that have ended and whose value is still to be read."""
+        """Return the attempts that have ended but whose value the worker has yet to read."""
         return [one for one in self.by_key.values() if one.lacks_value]
 
     def occupying(self) -> list[LocalAttempt]:
@@ -74,7 +74,7 @@ class AttemptTable:
         return self.prefetch.running(self.active())
 
     def promises(self) -> list[Promise]:
-        """Return what the machine has promised."""
+        """Return the resources that the machine has promised."""
         return [
             Promise(
                 leader_pids=(one.leader_pid,) if one.leader_pid else (),
@@ -87,7 +87,7 @@ class AttemptTable:
         ]
 
     def running(self, now_s: float) -> list[RunningAttempt]:
-        """Return what runs, and in how many seconds each surely ends."""
+        """Return the running attempts, each with the seconds until it must have ended."""
         return [
             RunningAttempt(
                 one.request,

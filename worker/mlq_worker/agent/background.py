@@ -1,9 +1,8 @@
-"""Questions that may hang, answered in a thread that the worker does not wait for.
+"""A thread that answers questions that may hang, so that the worker need not wait for them.
 
-NFS hangs for minutes as a matter of course, and so does a broken GPU. The worker therefore never
-asks them in its own thread: it asks a background reader, goes on with its turn, and takes the
-answer when there is one. A question asked while an earlier one is still stuck is not queued behind
-it but refused, so nothing piles up.
+NFS often hangs for minutes, and so does a broken GPU. The worker therefore never asks them in its
+own thread: it asks a background reader, goes on with its turn, and takes the answer when there is
+one. While an earlier question is stuck, the reader refuses further ones, so that none pile up.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # after questions that ended in a bug
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # after a question that raised an error
 T = TypeVar("T")
 
 
@@ -26,7 +25,7 @@ class BackgroundReader(Generic[T]):
 
     Args:
         wake: called in the thread when an answer is ready.
-        sleep: waits so many seconds.
+        sleep: waits for the given number of seconds.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class BackgroundReader(Generic[T]):
 
     @property
     def answered(self) -> bool:
-        """Whether an answer lies ready."""
+        """Whether an answer is ready."""
         return not self._answers.empty()
 
     def ask(self, question: Callable[[], T]) -> bool:
@@ -72,8 +71,8 @@ class BackgroundReader(Generic[T]):
             try:
                 self._answers.put(question())
             except Exception:
-                # No answer is no evidence; a thread that ended here would never bring any. And who
-                # asks again at once would do nothing else.
+                # The worker treats a missing answer as no evidence. The thread must not end: it
+                # would never answer again. It pauses, so that a repeated error does not busy-loop.
                 log.exception(
                     "the background reader %s has no answer", threading.current_thread().name
                 )

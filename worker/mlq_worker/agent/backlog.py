@@ -30,23 +30,23 @@ class Backlog:
         return self._waiting.heads
 
     def call(self) -> None:
-        """Note that something waits that did not wait before: look at once."""
+        """Note that a new job waits: look at once."""
         self.due_s = 0.0
         self._in_vain = False
 
     def freed(self) -> None:
-        """Note that something here ended: what did not fit before may fit now."""
+        """Note that an attempt here ended: jobs that did not fit before may fit now."""
         self._in_vain = False
 
     def show(self, waiting: Waiting, now_s: float, *, tried: bool, brought: bool) -> None:
-        """Take a new look in.
+        """Take in a new look at the queue.
 
         Args:
             waiting: what waits.
             now_s: the worker's clock.
-            tried: a claim of what fits was tried just now.
-            brought: and it brought something. Otherwise the job avoids this machine, or needs what
-                it lacks, and is not tried again before the next look is due.
+            tried: whether the worker just tried to claim what fits.
+            brought: whether that claim returned a job. If not, the job avoids this machine or needs
+                what it lacks, and is not tried again before the next look is due.
         """
         self._waiting = waiting
         self._in_vain = tried and not brought
@@ -60,7 +60,7 @@ class Backlog:
         utc_s: float,
         lacks: frozenset[str] = frozenset(),
     ) -> PlanInput | None:
-        """Return what a plan is made from; None if there is nothing to plan.
+        """Return the input of a plan; None if there is nothing to plan.
 
         Args:
             offer: what is free here.

@@ -1,11 +1,11 @@
-"""When to try again what failed: each time later, and each thing by itself.
+"""When to try again what failed: after growing pauses, separately for each thing.
 
-A loop that asks again at once what has just failed takes a processor and the queue for nothing. And
-a thing that fails must not make its neighbours wait. So every retry of the worker that something
-outside may cause passes through here.
+A loop that retries a failure at once wastes a core and the queue's time, and a thing that fails
+must not make its neighbours wait. So the worker uses this module for every retry that something
+outside it may cause.
 
-A spoilt key in the queue, or a bug, may make the move of one job fail. Such a move waits in
-`RefusedMoves`, longer each time, and the machine says which it is and why.
+A damaged key in the queue, or a bug, may make the move of one job fail. Such a move waits in
+`RefusedMoves`, longer each time, and the machine reports which move it is and why.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class RefusedMoves:
             self._why[one.key] = one.why, now_s
 
     def words(self, now_s: float) -> str:
-        """Return in words what is set aside; "" if nothing is."""
-        # What was not sent again for so long is no longer to be sent: it was settled elsewhere.
+        """Return a description of the refused moves; "" if there are none."""
+        # A move that was not sent again for this long was settled elsewhere.
         late_s = now_s - 3 * _LONGEST_PAUSE_S
         self._why = {key: one for key, one in self._why.items() if one[1] >= late_s}
         if not self._why:

@@ -1,8 +1,8 @@
 """Which ends are committed and which jobs are claimed in a turn: pure.
 
 Ends become moves of the life cycle in `outcomes`; what to claim is planned in `schedule`. Both
-travel to the queue in one round trip. Nothing is claimed while a claim was not started yet, or
-while something stands in the way; a move that the queue refused waits.
+travel to the queue in one round trip. The worker claims nothing while an earlier claim has yet to
+start, or while an obstacle stands; a move that the queue refused waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlq_worker.agent.schedule import Plan, plan
 
 
 def commit(facts: Facts) -> list[Action]:
-    """Return what to commit, when nothing is to be claimed any more."""
+    """Return what to commit when the worker must claim nothing more."""
     moves = due_moves(facts)
     commits: list[Action] = [CommitAndClaim(moves)] if moves else []
     return [*reinstatements(facts), *commits]
@@ -29,7 +29,8 @@ def commit_and_claim(facts: Facts) -> list[Action]:
     is_peek_due = facts.mode is Mode.RUN and facts.now_s >= facts.peek_due_s
     actions: list[Action] = [*reinstated]
     if is_peek_due and wanted is not None and wanted.reserve is not None:
-        # Repeated with each look at what waits, not each turn: turns would never end.
+        # Repeated with each look at the waiting jobs, not in each turn: each round trip causes
+        # another turn.
         actions.append(Reserve(wanted.reserve))
     if moves or is_peek_due or (wanted is not None and wanted.fits):
         actions.append(_round_trip(facts, moves, wanted or Plan()))
@@ -49,7 +50,7 @@ def _plan(facts: Facts) -> Plan | None:
     if facts.obstacle or facts.plan_input is None or facts.claimed is not None:
         return None
     if facts.conduct.has_new_bad_start or facts.starts is not None:
-        return None  # for a moment: what would be claimed now is most likely held next
+        return None  # for a moment: a command may be about to be held, and its jobs with it
     settings = facts.context.settings
     wanted = plan(facts.plan_input, settings.patience_s, settings.default_mem_mib)
     held = len(facts.attempts.active())
@@ -72,8 +73,9 @@ def due_moves(facts: Facts) -> tuple[Move, ...]:
 def reinstatements(facts: Facts) -> list[Reinstate]:
     """Return which jobs to put back to attempts that the queue has forgotten.
 
-    The results root knew the number of a claim already. The attempt that had it may run on another
-    machine, or have ended with a result; handed back, the job would be started beside it.
+    The results root already knew the number of a claim. The attempt that has it may run on another
+    machine, or have ended with a result. If the worker handed the job back, it would start a second
+    time beside that attempt.
     """
     context = facts.context
     us = Claimant(context.machine, context.boot_id, facts.supervisor_id)
@@ -81,8 +83,8 @@ def reinstatements(facts: Facts) -> list[Reinstate]:
     for one in facts.attempts.ended():
         if one.result is not None and one.result.found is not None:
             number, *words = one.result.found
-            # If it is not known whose it is, it is looked for here: its result is found, or it
-            # never started.
+            # If its machine is not known, this machine is assumed: it then finds the result, or
+            # finds that the attempt never started.
             who = Claimant(*words) if all(words) else us
             actions.append(Reinstate(one.attempt, number, who, one.result.reason))
     return actions

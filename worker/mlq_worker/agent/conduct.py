@@ -1,7 +1,7 @@
-"""What follows from how jobs start on this machine: a command is held, or the machine set aside.
+"""What follows from how jobs start on this machine: hold a command, or set the machine aside.
 
-Pure: here the worker remembers how its own last jobs started. Only after one started badly it asks
-the queue how the same commands started elsewhere; `judge` says what follows.
+Pure. The worker remembers here how its own last jobs started. Only after a bad start does it ask
+the queue how the same commands started elsewhere; `judge` decides what follows.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Conduct:
         probation: whether the machine is set aside.
         bad_starts: the bad starts in a row, the newest last.
         held_words: the commands that this worker held and that have not started well since.
-        has_new_bad_start: whether one started badly and the queue was not asked about it yet.
+        has_new_bad_start: whether a job started badly and the queue was not yet asked about it.
     """
 
     probation: Probation = field(default_factory=Probation)
@@ -80,7 +80,7 @@ class Conduct:
         return frozenset(one.word for one in self.bad_starts)
 
     def ended(self, attempts: Iterable[LocalAttempt]) -> None:
-        """Learn from attempts whose end the queue has."""
+        """Learn from attempts whose end is committed in the queue."""
         for one in attempts:
             how = how_it_started(one.result) if one.result is not None else ""
             word = word_of(one.needs, "s")
@@ -92,14 +92,14 @@ class Conduct:
                 self.has_new_bad_start = True
 
     def went_well(self, word: str = "") -> None:
-        """Note that a job started well; the word is its command's, if that counts for it."""
+        """Note that a job started well; `word` is its command's, if the start counts for it."""
         self.bad_starts = ()
         self.held_words.discard(word)
         self.probation.end()
 
 
 def lasting(active: Iterable[LocalAttempt], now_s: float) -> tuple[LocalAttempt, ...]:
-    """Return attempts that have lived past their start, of which the queue was not told yet."""
+    """Return attempts that have lived past their start, if the queue was not yet told of that."""
     return tuple(
         one
         for one in active
@@ -108,7 +108,7 @@ def lasting(active: Iterable[LocalAttempt], now_s: float) -> tuple[LocalAttempt,
 
 
 def unwanted(conduct: Conduct, active: Iterable[LocalAttempt]) -> list[LocalAttempt]:
-    """Return what was claimed ahead and would most likely fail like those before it."""
+    """Return attempts claimed ahead that would most likely fail like those before them."""
     if not conduct.probation.reason and not conduct.held_words:
         return []
     return [
@@ -119,7 +119,7 @@ def unwanted(conduct: Conduct, active: Iterable[LocalAttempt]) -> list[LocalAtte
 
 
 def judge(conduct: Conduct, starts: SeenStarts | None, machine: str) -> list[ConductAction]:
-    """Return what follows from what the queue knows of the commands that started badly here."""
+    """Return what to do, given what the queue knows of the commands that started badly here."""
     bad_starts = conduct.bad_starts
     if starts is None or not bad_starts:
         return []

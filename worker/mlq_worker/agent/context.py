@@ -1,12 +1,12 @@
-"""This machine, and everything that belongs to it: what stays the same while a worker runs.
+"""This machine, and everything about it that stays the same while a worker runs.
 
-It is all that the agent touches: clocks, files and background readers are handed in, so that a
-simulation can hand in its own.
+The agent touches the outside world only through it: clocks, files and background readers are
+arguments, so that a simulation can pass its own.
 
-A queue's id is made once, and so is its root: by the first worker, if neither the queue nor the
-folder has an id. The queue's own comes first, then `queue.json`, then the queue's memory that it
-has a root; so a first worker that died between them is simply followed by another, and a queue
-that has a root is never given an empty folder for it.
+The first worker makes the queue's id and claims its results root, if neither has an id. It writes
+the id into the queue, then `queue.json` into the root, then a note into the queue that it has a
+root. So if it dies between these steps, the next worker goes on from there, and a queue that has a
+root is never given an empty folder instead.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def belong(client: Client, root: Path) -> str:
     try:
         return _belong(client, root)
     except (EmptiedQueueError, StorageError):
-        # Another first worker may have been half-way: what it does is done in this order.
+        # Another first worker may have been half-way through the steps above: try once more.
         return _belong(client, root)
 
 
 def _belong(client: Client, root: Path) -> str:
     queue_id, known_root = identity.queue_and_root(client)
-    with suppress(OSError):  # told by claim_root
+    with suppress(OSError):  # `claim_root` reports it
         if not queue_id and read_owner(root) is None:
             queue_id = identity.make_queue(client, secrets.token_hex(8))
     claim_root(Layout(root), queue_id, known_root)
@@ -78,9 +78,9 @@ class Clocks:
     Args:
         boot_s: since the machine booted, suspension included; shared with the supervisor. The
             worker's clock.
-        monotonic_s: only while the machine is awake; by it the reaper sees how long a beat stands
-            still, so a machine that slept accuses no other.
-        utc_s: unix time; for the record only, nothing is decided by it.
+        monotonic_s: counts only while the machine is awake. The reaper measures with it how long a
+            beat has not changed, so that a machine that slept declares no other dead.
+        utc_s: unix time; for the record only, no decision uses it.
     """
 
     boot_s: Callable[[], float] = boottime
@@ -97,24 +97,24 @@ class MachineContext:
 
     Args:
         settings: of this installation; they name the machine.
-        login: the variables that a login on this machine gives; jobs begin with them.
+        login: the variables that a login on this machine sets; jobs begin with them.
         key: the signing key, or None if there is none here.
-        mark_prefix: how the marks of this machine's attempts begin; unique to queue and machine.
+        mark_prefix: the start of the marks of this machine's attempts; unique to queue and machine.
         cwd: where a job that came by plain rq runs.
         boot_id: of this boot.
         limits: what mlq may use of the machine.
-        probe: looks at it.
+        probe: measures the machine.
         has_gpus: whether GPUs are offered at all.
         clocks: the worker's clocks.
         new_reader: makes a background reader of NFS.
         files: how the results root is read.
         copy_files: how copies of the queue are kept on it; None: this worker keeps none.
-        queue_id: of the queue that this worker belongs to, for as long as it lives.
-        identity: who this worker is, among all that may want the machine's name.
+        queue_id: the id of the queue that this worker belongs to for as long as it lives.
+        identity: what tells this worker from others that may want the machine's name.
         dead_beat: see `mlq_worker.ipc.options`.
         is_alive: returns whether a worker of this host and boot lives.
         tunnel: whether a tunnel leads from here to the queue.
-        link_trouble: says what is wrong with the way to the queue; "" if nothing.
+        link_trouble: returns what is wrong with the connection to the queue; "" if nothing.
     """
 
     settings: Settings
@@ -144,7 +144,7 @@ class MachineContext:
 
     @property
     def layout(self) -> Layout:
-        """The results root, and whose it must be."""
+        """The results root, and the queue it must belong to."""
         return Layout(self.settings.root, self.queue_id)
 
     def reach_supervisor(self) -> SupervisorLink:
@@ -175,7 +175,7 @@ class MachineContext:
 
 
 def find_context(settings: Settings, options: WorkerOptions, client: Client) -> MachineContext:
-    """Look this machine up; claims the results root for this queue.
+    """Find out what this machine is, and claim the results root for this queue.
 
     Raises:
         StorageError: the root cannot be written, or is not this queue's.

@@ -1,8 +1,8 @@
-"""What a job is told of the copy of its code: its programs use that, and not the live folder.
+"""The variables that make a job's programs use the copy of its code, not the live folder.
 
-Pure. Python is told by `mlq_worker.startup.sitecustomize`, whose folder comes first in PYTHONPATH.
-uv would bring the environment up to date with the copy, and then the user's environment would name
-a job's folder: it must not. Invariant: what the user has set stays as it is.
+Pure. Python learns of the copy from `mlq_worker.startup.sitecustomize`, whose folder comes first in
+PYTHONPATH. uv must not sync the environment with the copy: the user's environment would then name
+a job's folder. Invariant: variables that the user has set stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mlq.jobs.spec import JobSpec
 
 STARTUP = str(Path(mlq_worker.__file__).parent / "startup")
 PAIRS = "MLQ_CODE"
-"""The variable that holds live projects and their copies, a line each."""
+"""The variable that holds live projects and their copies, one path a line."""
 
 
 def start_folder(spec: JobSpec, folder: JobFolder) -> str:
@@ -52,7 +52,7 @@ def code_variables(spec: JobSpec, folder: JobFolder, env: Mapping[str, str]) -> 
 
 
 def _moved(path: str, copies: Mapping[str, str]) -> str:
-    """Return where in the copies a path is; the same if it is in no project."""
+    """Return where a path is in the copies; the path itself if it is in no project."""
     for live in _longest_first(copies):
         if path == live or path.startswith(f"{live}/"):
             return f"{copies[live]}{path[len(live) :]}"

@@ -1,9 +1,9 @@
 """The role of keeping a copy of all jobs that have not ended on the results root.
 
-One worker has it at a time, as one has the reaper's; another, since a machine whose NFS hangs or
-whose disk is full must not keep both. All of it happens in the background, in a thread that may
-hang. A holder that gets no copy written lets the role go for a while, so another machine tries.
-`keep_copy` decides, and is pure; `CopierRole` asks and acts.
+One worker has the role at a time. It is not tied to the reaper's role, since a machine whose NFS
+hangs or whose disk is full must not keep both. Copies are made in a background thread, which may
+hang. A holder that cannot write a copy gives the role up for a while, so that another machine
+tries. `keep_copy` decides, and is pure; `CopierRole` asks and acts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlq_worker.agent.context import MachineContext
 
 log = logging.getLogger(__name__)
 
-# A copy may be a minute old: half of it is left for making it and writing it on a slow NFS.
+# A copy may be a minute old: half of that is left for making it and writing it to a slow NFS.
 EVERY_S = 30.0
 GIVES_UP_S = 60.0
 _ROLE_BEATS = 3
@@ -27,13 +27,13 @@ _ROLE_BEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class CopierFacts:
-    """What there is to go by.
+    """What `keep_copy` decides from.
 
     Args:
         now_s: a monotonic clock.
-        away_until_s: when the role may be asked for again.
+        away_until_s: when this machine may ask for the role again.
         due_s: when the next copy is due.
-        busy_since_s: since when a copy is being made; None if none is.
+        busy_since_s: when the making of the present copy began; None if none is being made.
         holder: the machine that has the role, if that was asked just now.
         trouble: why no copy was made, if one was tried and has just failed.
     """
@@ -63,7 +63,7 @@ class MakeCopy:
 
 @dataclass(frozen=True, slots=True)
 class GiveCopyingUp:
-    """Let the role go for a while."""
+    """Give the role up for a while."""
 
     trouble: str
 
@@ -72,7 +72,7 @@ CopierAction = MakeCopy | GiveCopyingUp
 
 
 def keep_copy(facts: CopierFacts, machine: str) -> list[CopierAction]:
-    """Return what follows from who has the role, and from what became of a copy."""
+    """Return what to do, given which machine has the role and what became of the last copy."""
     if facts.trouble:
         return [GiveCopyingUp(facts.trouble)]
     since_s = facts.busy_since_s
@@ -107,7 +107,7 @@ class CopierRole:
         self._told = ""
 
     def facts(self) -> CopierFacts:
-        """Return what there is to go by; holder and trouble only once."""
+        """Return the facts; `holder` and `trouble` are reported only once."""
         kept, holder = self._reader.answer(), self._holder
         self._holder = None
         if kept is not None and not kept.trouble:
@@ -135,7 +135,7 @@ class CopierRole:
         self._reader.ask(self._keeper.keep)
 
     def give_up(self, trouble: str) -> None:
-        """Let the role go for a while; the same trouble is logged once."""
+        """Give the role up for a while; log the same trouble only once."""
         if trouble != self._told:
             log.warning("no copy of the queue's jobs could be made: %s", trouble)
         self._told, self._away_until_s = trouble, self._clock() + 2 * EVERY_S

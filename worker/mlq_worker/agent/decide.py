@@ -1,14 +1,14 @@
 """What the worker does in a turn: pure.
 
 `decide` gets the facts of this turn and returns the actions; the effects carry them out, and the
-worker looks again. Nothing is done directly in reaction to something noticed, so there is no second
-path for recovery: a worker that starts after a crash simply finds results to commit, attempts to
-adopt and leases to renew in its first turn.
+worker looks again. No code reacts directly to what it notices, so there is no second path for
+recovery: a worker that starts after a crash finds results to commit, attempts to adopt and leases
+to renew in its first turn.
 
-The order keeps what matters for safety. What a claim brought is started before anything else is
-claimed, so no room is given twice. A renewal's reply is told to the supervisor, and stops are told,
-before an end is committed. And a renewal ends its turn: what its reply says is in force before
-anything is committed or claimed.
+The order is what keeps it safe. The worker starts claimed jobs before it claims any more, so that
+no room is given out twice. It tells the supervisor a renewal's reply, and stops, before it commits
+an end. And a renewal ends its turn: its reply takes effect before the worker commits or claims
+anything.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _without_supervisor(facts: Facts) -> list[Action]:
 
 
 def _start(facts: Facts) -> list[Action]:
-    """Start what was claimed; propose what becomes of what must not run here."""
+    """Start what was claimed; propose the moves of jobs that must not run here."""
     claimed = facts.claimed
     if claimed is None:
         return []
@@ -119,8 +119,8 @@ def _heed_renewal(facts: Facts) -> list[Action]:
     renewal = facts.renewal.renewal
     actions: list[Action] = [Confirm(renewal, facts.renewal.sent_s)]
     if renewal.holder is not None:
-        # What ran here was given up for dead. Nothing is started; what still runs is paused until
-        # the queue has judged it.
+        # The queue gave what ran here up for dead. Nothing is started; what still runs is paused
+        # until the queue has judged it.
         refusal = renewal.holder.refusal()
         actions.append(AvoidQueue(refusal) if facts.attempts.active() else Resign(refusal))
         return actions
@@ -133,7 +133,7 @@ def _heed_renewal(facts: Facts) -> list[Action]:
 
 
 def _stop(facts: Facts) -> list[Action]:
-    """Hand back what should not run on here."""
+    """Hand back attempts that should not go on here."""
     active = _stoppable(facts)
     if facts.mode is Mode.RELEASE:
         back = "handed back: the worker was stopped"
@@ -157,7 +157,7 @@ def _stop_action(attempts: Iterable[LocalAttempt], outcome: Outcome, reason: str
 
 
 def _stoppable(facts: Facts) -> list[LocalAttempt]:
-    """Return the attempts that were not told to end yet."""
+    """Return the attempts that were not yet told to end."""
     return [one for one in facts.attempts.active() if not one.stopping]
 
 
@@ -184,7 +184,7 @@ def _with_queue(facts: Facts) -> list[Action]:
 
 
 def _after_renewal(facts: Facts) -> list[Action]:
-    """Return what is done once a beat, after the renewal."""
+    """Return what to do once a beat, after the renewal."""
     active = facts.attempts.active()
     actions: list[Action] = []
     if facts.are_numbers_unsure and facts.largest_number is None:
@@ -206,7 +206,7 @@ def _after_renewal(facts: Facts) -> list[Action]:
 
 
 def _show(facts: Facts) -> list[Action]:
-    """Show at once that the operator wants something else, or that something is missing here."""
+    """Publish at once that the operator changed the mode, or that something is missing here."""
     if facts.absences.is_new:
         # In this order two machines that miss the same thing at once cannot both believe that the
         # other one has it.
@@ -215,12 +215,12 @@ def _show(facts: Facts) -> list[Action]:
 
 
 def _note(facts: Facts) -> str:
-    """Return why no jobs are taken, "" if they are."""
+    """Return why the worker takes no jobs; "" if it does."""
     return _NOTES.get(facts.mode) or facts.obstacle or facts.conduct.probation.note()
 
 
 def _ask(facts: Facts) -> list[Action]:
-    """Ask for what a decision lacks, and say what is known now."""
+    """Ask for what a decision lacks, and pass on what has become known."""
     actions: list[Action] = []
     if facts.has_untold:
         actions.append(TellDependents())
@@ -235,9 +235,9 @@ def _ask(facts: Facts) -> list[Action]:
 
 
 def _unknown_here(facts: Facts, held: Iterable[HeldAttempt]) -> list[HeldAttempt]:
-    """Return which of these attempts neither run here nor have a move that waits.
+    """Return which of these attempts neither run here nor have a waiting move.
 
-    A queue that lost its last second may give the number of an attempt that it forgot once more.
+    A queue that lost its last second may give out the number of a forgotten attempt again.
     """
     known = {*facts.attempts.by_key, *((move.id, move.attempt) for move in facts.pending)}
     known |= facts.claimed.keys if facts.claimed is not None else frozenset()
@@ -245,7 +245,7 @@ def _unknown_here(facts: Facts, held: Iterable[HeldAttempt]) -> list[HeldAttempt
 
 
 def _judge_others(facts: Facts) -> list[Action]:
-    """Judge orphans and, as the reaper, the attempts of other machines: by their jobs' past."""
+    """Judge orphans and, as the reaper, other machines' attempts, by the past of their jobs."""
     orphans, results = facts.orphans or ([], {})
     orphans = _unknown_here(facts, orphans)
     judged = facts.reaper.judged
@@ -273,7 +273,7 @@ def _commit_last(facts: Facts) -> list[Action]:
 
 
 def _is_done(facts: Facts) -> bool:
-    """Return whether a worker that was told to leave after its jobs has nothing left."""
+    """Return whether a worker that must leave after its last job has nothing left to do."""
     is_told = facts.mode in (Mode.DRAIN, Mode.RELEASE)
     return is_told and not facts.attempts.active() and not commit(facts)
 

@@ -1,7 +1,7 @@
-"""What the worker does without the queue: one short function an action, and none of them decides.
+"""What the worker does without the queue: one short function for each action; none decides.
 
-With the supervisor, with NFS (asked in the background) and with its own memory. What it does with
-the queue is in `queue_effects`.
+These act on the supervisor, on NFS (in the background) and on the worker's own memory. Those that
+act on the queue are in `queue_effects`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Effects:
     """Carries out actions that need no queue.
 
     Args:
-        memory: the worker's.
+        memory: the worker's memory.
         context: this machine.
     """
 

@@ -1,4 +1,4 @@
-"""What one look at the world showed: the facts from which a turn is decided.
+"""What one look at the world showed: the facts from which the worker decides a turn.
 
 They are observations, not conclusions: replies of the queue, what the supervisor said, what NFS and
 the machine showed. `decide` reads them and changes none.
@@ -45,41 +45,42 @@ class RenewalReply:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One look at the world. Replies of the queue are told in one turn only.
+    """One look at the world. Each reply of the queue is a fact of one turn only.
 
     Args:
         now_s: the worker's clock.
         utc_s: unix time, for the record.
         context: this machine, and all that stays the same while the worker runs.
         mode: what the operator wants.
-        shown_mode: the mode that the queue was last told of; None if of none yet.
-        is_linked: whether the supervisor is there and what it holds is adopted.
-        supervisor_id: of the supervisor.
-        link_retry_s: when to try for the supervisor again.
+        shown_mode: the mode last published to the queue; None if none yet.
+        is_linked: whether the supervisor is connected and its attempts are adopted.
+        supervisor_id: the id of the supervisor.
+        link_retry_s: when to try to reach the supervisor again.
         queue_retry_s: when to try the queue again; in the past if it answers.
-        renew_due_s: when leases and presence are to be renewed.
-        peek_due_s: when to look at what waits.
-        is_restored: whether it is known what this machine's worker before said of it.
-        obstacle: why no job can be taken now, by supervisor and queue; "" if one can.
-        attempts: what this machine holds.
-        offer: what is free for more.
+        renew_due_s: when to renew leases and presence.
+        peek_due_s: when to look at the waiting jobs.
+        is_restored: whether the probation that the previous worker published is restored.
+        obstacle: why supervisor or queue keep the worker from taking jobs; "" if neither does.
+        attempts: the attempts that this machine holds.
+        offer: the resources that are free for more.
         plan_input: what waits and what is here; None if nothing waits that may be claimed.
         pending: moves that the queue has not made yet, beside those of ended attempts.
         refused: which moves the queue has refused.
         absences: what is missing here, and elsewhere.
-        unable: words (`mlq.jobs.needs`) of what the supervisor cannot do: such jobs are not taken.
+        unable: words (`mlq.jobs.needs`) of what the supervisor cannot do; the worker takes no such
+            jobs.
         conduct: how the last jobs started here.
         are_numbers_unsure: whether the queue may have forgotten numbers that it gave out.
-        largest_number: how far the results root's jobs are numbered, if that is known and unsaid.
+        largest_number: the largest job number in the results root, if known and not yet told.
         renewal: the reply to a renewal.
-        claimed: what a claim brought.
-        has_untold: whether dependents of ended jobs are still to be told.
+        claimed: what a claim returned.
+        has_untold: whether dependents of ended jobs have yet to be told.
         starts: what the queue knows of commands that started badly here, if it was asked.
         held: what the queue believes this machine runs.
-        orphans: attempts it does not run, and how they ended; kept until they are settled.
+        orphans: attempts of `held` that it does not run, and how they ended; kept until settled.
         histories: the past of the jobs that were asked about.
-        reaper: what the reaper has to go by.
-        copier: what the copier has to go by.
+        reaper: what the reaper decides from.
+        copier: what the copier decides from.
     """
 
     now_s: float

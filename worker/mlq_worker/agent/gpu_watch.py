@@ -1,10 +1,9 @@
-"""The GPUs as another process sees them, so that a driver that hangs does not stop the worker.
+"""Reads the GPUs through another process, so that a driver that hangs does not stop the worker.
 
-A child asks NVML (`gpu_reader`), and a background reader waits for it; the worker waits for no
-longer than a moment. Invariant: what is offered is what the driver says now. While it does not
-answer there are no GPUs, with a note that says so, and they come back with its next answer. There
-is never more than one child: one that is stuck in the kernel is killed, and the next is started
-when it is gone.
+A child asks NVML (`gpu_reader`), and a background reader waits for it; the worker waits only a
+moment. Invariant: the worker offers the GPUs that the driver reports now. While the driver does not
+answer, the worker offers none and says why; they come back with its next answer. There is never
+more than one child: one that is stuck in the kernel is killed, and the next starts once it is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from mlq_worker.probes.nvml import REOPEN_S, Gpu, GpuProcess, GpuReport, GpuSele
 
 PATIENCE_S = 1.0  # a driver that works answers within milliseconds
 FIRST_PATIENCE_S = 10.0  # it may have to wake each GPU first
-KILL_AFTER_S = 60.0  # what hangs in the library itself, not in the kernel, is cured by this
+KILL_AFTER_S = 60.0  # this cures a hang in the library itself, not one in the kernel
 IDLE_S = 60.0  # a worker asks every few seconds
 SILENT = "the NVIDIA driver has not answered for {}"
 _READER = (sys.executable, "-P", "-m", "mlq_worker.probes.gpu_reader")
@@ -39,7 +38,7 @@ class GpuWatch:
         selection: `all`, `none`, or indices and UUIDs with commas between them.
         clock: monotonic seconds.
         patience_s: how long a look waits for its answer; the first one `FIRST_PATIENCE_S`.
-        idle_s: a child that was not asked for so long ends.
+        idle_s: a child ends when it was not asked for this long.
 
     Raises:
         InvalidInputError: the selection cannot be understood.
@@ -67,12 +66,12 @@ class GpuWatch:
         return self._reader is not None and self._reader.busy
 
     def read(self) -> GpuReport:
-        """Look at the GPUs; waits a moment at most, and never raises for a fault of theirs."""
+        """Look at the GPUs; wait a moment at most, and never raise for a fault of theirs."""
         if self._is_off:
             return GpuReport()
         if self._reader is None:
             self._reader = BackgroundReader("gpus", self._answered.set)
-        self._reader.answer()  # to a question that was given up: what it says is old
+        self._reader.answer()  # drop the answer to an abandoned question: it is out of date
         self._answered.clear()
         if self._reader.ask(self._gpu_child.ask):
             self._asked_s = self._clock()
@@ -95,7 +94,7 @@ class _GpuChild:
         self._last = GpuReport()
 
     def ask(self) -> GpuReport:
-        """Return what the child says; starts it if there is none."""
+        """Return what the child says; start it if there is none."""
         if self._child is None and self._clock() < self._pause_until_s:
             return self._last
         try:
@@ -126,7 +125,7 @@ class _GpuChild:
         return None if code == 0 else self._failed(f"asking the NVIDIA driver ended: {_how(code)}")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Stuck in the kernel, it must not hold a terminal or a pipe of ours that others read.
+        # A child stuck in the kernel must not keep open a terminal or pipe that others read.
         return subprocess.Popen(
             self._argv,
             stdin=subprocess.PIPE,
@@ -140,7 +139,7 @@ class _GpuChild:
         return self._failed("asking the NVIDIA driver ended without an answer")
 
     def _failed(self, fault: str) -> GpuReport:
-        """Report a fault; the next child is started after a pause."""
+        """Report a fault; start the next child only after a pause."""
         self._pause_until_s = self._clock() + REOPEN_S
         return GpuReport(fault=fault)
 

@@ -1,12 +1,12 @@
-"""Which host and which process this is.
+"""The ids of this host and this process.
 
-The host's id stays the same after a reboot, and no other host has it.
+A host's id stays the same after a reboot, and no other host has it.
 
 Neither the host's name nor /etc/machine-id is enough: laboratories clone their machines, id and
-all. And a file beside the settings alone is not, since a home folder may be shared by all hosts. So
-an id is made once and kept beside the settings, in a file for each host: named after the host's
-name, its machine id and the addresses of its network cards. Where that cannot be kept, the name of
-the file is the id.
+all. Nor is one file beside the settings, since all hosts may share a home folder. So each host
+makes an id once and keeps it beside the settings, in a file named after the host's name, its
+machine id and the addresses of its network cards. If that file cannot be written, its name is the
+id.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CARDS = Path("/sys/class/net")
 
 
 def host_id(settings_folder: Path) -> str:
-    """Return the id of this host, making it if there is none.
+    """Return the id of this host; make it if there is none.
 
     Args:
         settings_folder: where the settings are.
@@ -54,19 +54,19 @@ def _machine_id() -> str:
 
 
 def _addresses() -> list[str]:
-    """Return the addresses of the real network cards; others may be new with each boot."""
+    """Return the addresses of the real network cards; others may change with each boot."""
     found = []
     with suppress(OSError):
         for card in sorted(_CARDS.iterdir()):
             with suppress(OSError, ValueError):
-                # A card on the USB bus comes and goes.
+                # A card on the USB bus can be unplugged.
                 if "usb" not in str((card / "device").resolve(strict=True)):
                     found.append((card / "address").read_text(encoding="ascii").strip())
     return found
 
 
 def identity_of(machine: str, boot_id: str, settings_folder: Path) -> WorkerIdentity:
-    """Return who this process is, as a worker of that machine."""
+    """Return the identity of this process as a worker of that machine."""
     pid = os.getpid()
     seen = procfs.look_at(pid)
     return WorkerIdentity(

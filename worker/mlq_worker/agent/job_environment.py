@@ -1,12 +1,12 @@
-"""The environment of an attempt: a login's on this machine, its caller's variables, mlq's own.
+"""The environment of an attempt: variables of a login here, of its caller, and of mlq.
 
-Later ones replace earlier ones, but for PATH, which is joined: first the caller's folders, so
-that a job finds what the caller's shell finds, then those of a login here.
+Later ones replace earlier ones, except PATH, which is joined: first the caller's folders, so that
+a job finds what the caller's shell finds, then those of a login here.
 
-A worker is started from a user's shell, from a conda environment, with a password or an ssh agent
-in its variables. None of that is the job's. So what a login gives is what the files of the machine
-say (pam_env's and login's own), who the user is, and a few variables of the worker that a login
-would have set alike. Invariant: what is not named here reaches no job from the worker.
+A user may start a worker from a conda environment, or with a password or an ssh agent in its
+variables. None of these may reach a job. So a login's variables are those that the machine's files
+set (pam_env's and login's), those that name the user, and a few of the worker's own that a login
+would set to the same value. Invariant: the worker passes on no variable that is not named here.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def environment(
     mark: str,
     devices: Sequence[str],
 ) -> dict[str, str]:
-    """Return the environment of an attempt, whole but for its secrets.
+    """Return the whole environment of an attempt, except its secrets.
 
-    Those are read where the attempt starts: nothing that is sent or written holds them. `devices`
-    are its GPUs by UUID, or by number in PCI bus order.
+    The launcher reads the secrets when the attempt starts: nothing that is sent or written holds
+    them. `devices` are its GPUs, by UUID or by number in PCI bus order.
     """
     env = {**login, **spec.captured_env}
     if spec.python_env and "VIRTUAL_ENV" not in env and "CONDA_PREFIX" not in env:
@@ -59,7 +59,7 @@ def environment(
     env.update(spec.env)
     env.update(code_variables(spec, folder, env))
     if devices and devices[0].isdecimal() and "CUDA_VISIBLE_DEVICES" not in spec.env:
-        env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # in another order they are other GPUs' numbers
+        env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # in any other order the numbers mean other GPUs
     if spec.member is not None:
         env.update(variables_of(spec.member.params))
     env.update(
@@ -88,7 +88,7 @@ def _path(spec: JobSpec, login: Mapping[str, str]) -> str:
 _OF_THE_LOGIN = re.compile(
     r"HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR"
 )
-# A job that calls mlq means the queue that it came from.
+# A job that calls mlq talks to the queue that it came from.
 _OF_MLQ = frozenset(
     (CONFIG_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME", *map(variable, Settings._fields))
 )
@@ -97,12 +97,12 @@ _PLAIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class Machine(NamedTuple):
-    """What this machine says of logins.
+    """What this machine's files say about logins.
 
     Args:
         environment: the text of /etc/environment.
-        locale: of /etc/default/locale, or of /etc/locale.conf.
-        defs: of /etc/login.defs.
+        locale: the text of /etc/default/locale, or of /etc/locale.conf.
+        defs: the text of /etc/login.defs.
         account: HOME, USER, LOGNAME and SHELL; empty if the user has no account.
         is_root: whether the user is root.
     """
@@ -115,7 +115,7 @@ class Machine(NamedTuple):
 
 
 def look() -> Machine:
-    """Read what this machine says of logins; what cannot be read says nothing."""
+    """Read what this machine says about logins; a file that cannot be read counts as empty."""
     uid, account = os.getuid(), {}
     with suppress(KeyError):
         one = pwd.getpwuid(uid)
@@ -133,21 +133,21 @@ def login_environment(own: Mapping[str, str], machine: Machine) -> dict[str, str
     """Return the variables that jobs begin with.
 
     Args:
-        own: the worker's own.
-        machine: what this machine says of logins.
+        own: the worker's own variables.
+        machine: what this machine says about logins.
     """
     files = {**_assigned(machine.locale), **_assigned(machine.environment)}
     taken = {name: one for name, one in own.items() if _OF_THE_LOGIN.fullmatch(name)}
     mlqs = {name: own[name] for name in _OF_MLQ if name in own}
     env = {**files, **machine.account, **taken, **mlqs}
     path = files.get("PATH") or _path_of(machine.defs, is_root=machine.is_root)
-    # Where pip, pipx and uv put a user's programs; the profiles of most systems add it.
+    # pip, pipx and uv put a user's programs there; the profiles of most systems add it to PATH.
     env["PATH"] = f"{env['HOME']}/.local/bin:{path}" if env.get("HOME") else path
     return env
 
 
 def _assigned(text: str) -> dict[str, str]:
-    """Return what a file of pam_env assigns."""
+    """Return the variables that a pam_env file assigns."""
     found = {}
     for line in text.splitlines():
         match = _ASSIGNED.fullmatch(line.strip())

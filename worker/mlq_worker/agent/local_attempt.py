@@ -1,4 +1,4 @@
-"""One attempt as the worker knows it."""
+"""An attempt as the worker knows it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class LocalAttempt:
         class_name: its job class.
         request: what it holds while it runs.
         gpu_uuids: the GPUs it was given.
-        history: its job's past.
+        history: the past of its job.
         prefetched: whether it was claimed ahead (`mlq_worker.agent.prefetch`).
         started_s: when it was ordered or adopted, on the worker's clock.
-        time_limit_s: when it must end after that; None if never.
-        leader_pid: its first process, once known.
+        time_limit_s: seconds after that by which it must end; None if never.
+        leader_pid: the pid of its first process, once known.
         stopping: whether it was told to end.
         progress: its latest progress as text, "" if unknown.
-        returns: whether it is a Python function, whose value is to be read from NFS at its end.
+        returns: whether it is a Python function, whose value the worker reads from NFS at its end.
         needs: what it needs of its machine, in words (`mlq.jobs.needs`).
-        signature: of its job; another job may come to have its number. "" if unknown.
+        signature: its job's signature, since another job may get its number; "" if unknown.
         start_noted: whether the queue knows that it has lived past its start.
-        result: how it ended; None while it has not. Committed next.
+        result: how it ended, to be committed next; None while it has not ended.
     """
 
     attempt: Attempt
@@ -58,7 +58,7 @@ class LocalAttempt:
 
     @property
     def lacks_value(self) -> bool:
-        """Whether it has ended and its value is still to be read."""
+        """Whether it has ended but the worker has yet to read its value."""
         result = self.result
         if result is None or result.exit_code != 0:
             return False

@@ -1,7 +1,7 @@
-"""The worker's look: it gathers the facts of a turn, and concludes nothing from them.
+"""The worker's look: it gathers the facts of a turn and concludes nothing from them.
 
-What has arrived meanwhile is taken in: how far jobs are, what functions returned, what the machine
-has free, what NFS answered.
+It takes in what has arrived meanwhile: the progress of jobs, the values of functions, the
+resources that are free, the answers of NFS.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The worker's loop: look, decide, act.
 
 This file is the edge: it holds the connections, turns what they say into facts, lets
-`decide.decide` choose, and carries the actions out. It may be killed at any time; what it held is
-in the supervisor, on NFS and in the queue, and the next worker's first turn finds it there.
+`decide.decide` choose, and carries the actions out. It may be killed at any time: what it knew is
+also in the supervisor, on NFS and in the queue, and the next worker's first turn finds it there.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ _MODES = {
 
 
 class Notify(Protocol):
-    """Tells the process that started the worker how it is."""
+    """Tells the process that started the worker how the worker is doing."""
 
     def ready(self, status: str) -> None:
-        """Say that it works, and in a line how."""
+        """Report that the worker works, with its status in one line."""
 
     def status(self, status: str) -> None:
-        """Say in a line how it is."""
+        """Report the worker's status in one line."""
 
 
 def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_trying: bool) -> None:
@@ -71,7 +71,7 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
     Args:
         settings: of this installation; they name the machine.
         options: what the worker may give to jobs.
-        notify: is told when the worker works, and how it is.
+        notify: is told when the worker works, and its status.
         keep_trying: if it cannot start, say why and try again for ever. After a boot the network,
             the queue's host or NFS may come up later than the worker.
 
@@ -100,7 +100,7 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
 
 
 def _is_supervised(settings: Settings) -> bool:
-    """Return whether a supervisor runs, which may hold jobs of the worker before."""
+    """Return whether a supervisor runs, which may hold jobs of the previous worker."""
     return is_locked(machine_dir(settings.runtime_dir, settings.machine) / "supervisor.lock")
 
 
@@ -125,8 +125,8 @@ def _run(
     found = find_context(settings, options, client)
     link_trouble, tunnel = way
     context = replace(found, tunnel=tunnel, link_trouble=link_trouble)
-    # Out of the folder it was started in, which its user may want to unmount. Functions enqueued
-    # with plain rq still run there: it is where their modules lie.
+    # Leave the folder in which the user started the worker: the user may want to unmount it.
+    # Functions enqueued with plain rq still run there, since their modules lie there.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))
     context = own_name(
         context,
@@ -150,8 +150,8 @@ def _listen(settings: Settings) -> Subscription:
 class Waker:
     """Wakes the loop from signals and threads; keeps the operator's latest wish.
 
-    While the worker is only starting it holds nothing, so a wish to leave ends it on the spot,
-    whatever it waits for.
+    While the worker is only starting it holds nothing, so a signal to leave ends it at once,
+    even in the middle of a wait.
     """
 
     def __init__(self) -> None:
@@ -184,10 +184,10 @@ class Waker:
         try:
             self._there.send(b"\0")
         except BlockingIOError:
-            return  # it is ringing already
+            return  # a ring is pending already
 
     def quiet(self) -> None:
-        """Take note of all that rang."""
+        """Clear all pending rings."""
         try:
             while self._here.recv(4096):
                 pass
@@ -195,7 +195,7 @@ class Waker:
             return
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until it rings, at most so long."""
+        """Wait until it rings, for `timeout_s` at most."""
         select.select([self], [], [], timeout_s)
         self.quiet()
 
@@ -269,7 +269,7 @@ class Loop:
             self._worker.queue_failed(error)
 
     def _unregister(self, what: object) -> None:
-        # A closed socket no longer has the descriptor it was registered under.
+        # A closed socket has lost the descriptor under which it was registered.
         for key in list(self._selector.get_map().values()):
             if key.fileobj is what:
                 self._selector.unregister(key.fileobj)

@@ -1,7 +1,7 @@
-"""How a worker comes to hold its machine's name before it does anything in that name.
+"""How a worker takes its machine's name before it does anything in that name.
 
-See `mlq.store.machine_names` for what the name is, and `mlq_worker.liveness.names` for when it may
-be taken. The results root is looked at from a thread, since it may hang.
+See `mlq.store.machine_names` for what the name is, and `mlq_worker.liveness.names` for when a
+worker may take it. A background thread looks at the results root, since it may hang.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Refusal(NamedTuple):
     """Why the name is not ours yet.
 
     Args:
-        error: for people.
-        for_sure: whether the holder was heard lately, so that waiting a little is in vain.
+        error: the error to show the user.
+        for_sure: whether the holder was heard lately, so that a short wait will not help.
         again_s: when to try again.
     """
 
@@ -46,10 +46,10 @@ class Waits(Protocol):
         """Whether the worker was told to end."""
 
     def ring(self) -> None:
-        """Wake the one that waits."""
+        """Wake the thread that waits."""
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until it rings, at most so long."""
+        """Wait until it rings, for `timeout_s` at most."""
 
 
 class MachineName:
@@ -57,7 +57,7 @@ class MachineName:
 
     Args:
         context: this machine.
-        store: the queue, for a worker that has no name yet.
+        store: the queue, as a worker that has no name yet reaches it.
         ring: called when NFS has answered.
     """
 
@@ -73,7 +73,7 @@ class MachineName:
         self._noted = False
 
     def take(self) -> Refusal | None:
-        """Take the name if that may be; return why not, None once it is ours."""
+        """Take the name if the worker may; return why it must not, None once the name is ours."""
         self._look = self._reader.answer() or self._look
         asked_s = self._clock()
         if asked_s - self._asked_at_s >= self._beat_s / 2 and self._reader.ask(self._read):
@@ -127,14 +127,14 @@ def own_name(
     *,
     keep_trying: bool,
 ) -> MachineContext:
-    """Wait until this machine's name is ours; return the context with what that brought.
+    """Wait until this machine's name is ours; return the context with what was found meanwhile.
 
     Args:
         context: this machine.
-        store: the queue, for a worker that has no name yet.
+        store: the queue, as a worker that has no name yet reaches it.
         waits: what to wait with.
-        tell: is told in a line what it waits for.
-        keep_trying: wait for a holder that lives, too.
+        tell: is told, in one line, what the worker waits for.
+        keep_trying: whether to wait even for a holder that lives.
 
     Raises:
         MachineNameError: another worker holds it; or the worker was told to leave meanwhile.

@@ -1,4 +1,4 @@
-"""How a machine shows itself in the queue: our own record, and a stock rq worker hash.
+"""What a machine publishes about itself in the queue: our own record, and a stock rq worker hash.
 
 Our record feeds `mlq machines` and `mlq explain`; the rq hash makes `rq info` and rq-dashboard show
 the machine as a worker.
@@ -22,16 +22,18 @@ from mlq_worker.probes.machine import MachineReport
 
 @dataclass(frozen=True, slots=True)
 class WorkerHealth:
-    """How the worker is.
+    """The state of a worker.
 
     Args:
-        supervisor_id: of its supervisor. started_s: unix time at which the worker started. note:
-        why it takes no jobs; "" if it does. unwell: what is wrong but not fatal, such as "NFS not
-        answering"; "" if nothing. tunnel: whether a tunnel leads from it to the queue. lacks: what
-        jobs did not find on the machine (`mlq_worker.agent.absences`). refused_moves: which moves
-        the queue refuses, in words (`mlq_worker.agent.backoff`); "" if none. aside: why it
-        was set aside (`mlq_worker.agent.probation`). clock_off_s: how far its clock is ahead of the
-        queue's; None if unknown.
+        supervisor_id: the id of its supervisor.
+        started_s: unix time at which the worker started.
+        note: why it takes no jobs; "" if it does.
+        unwell: what is wrong but not fatal, such as "NFS not answering"; "" if nothing.
+        tunnel: whether a tunnel leads from it to the queue.
+        lacks: what jobs did not find on the machine (`mlq_worker.agent.absences`).
+        refused_moves: which moves the queue refuses, in words (`mlq_worker.agent.backoff`).
+        aside: why the machine was set aside (`mlq_worker.agent.probation`).
+        clock_off_s: by how many seconds its clock is ahead of the queue's; None if unknown.
     """
 
     supervisor_id: str
@@ -49,20 +51,20 @@ OLD_SUPERVISOR = "its supervisor is of an older mlq and makes no copies of code;
 
 
 def cannot_do(words: Iterable[str]) -> list[dict[str, str | float]]:
-    """Return what a supervisor cannot do, like what is missing on a machine."""
+    """Return what a supervisor cannot do, in the form of what is missing on a machine."""
     return [{"word": word, "reason": OLD_SUPERVISOR, "missed_s_ago": 0.0} for word in sorted(words)]
 
 
 def machine_record(
     report: MachineReport, offer: Offer, attempts: AttemptTable, health: WorkerHealth
 ) -> dict[str, Any]:
-    """Return what a machine says of itself, as JSON values.
+    """Return a machine's record, as JSON values.
 
     Args:
         report: the last look at the machine.
-        offer: what is free for new jobs.
-        attempts: what it runs.
-        health: how its worker is.
+        offer: the resources that are free for new jobs.
+        attempts: the attempts that it holds.
+        health: the state of its worker.
     """
     return {
         "machine": report.machine,
@@ -105,7 +107,7 @@ def machine_record(
 
 
 def user_of(uid: int) -> str:
-    """Return the name of a user, or the number if there is none; "" for ourselves."""
+    """Return the name of a user, or the number if it has no name; "" for our own."""
     if uid == os.getuid():
         return ""
     try:

@@ -1,7 +1,7 @@
-"""What a worker remembers from turn to turn; it may lose all of it at any time.
+"""What a worker remembers from turn to turn; it can lose all of it at any time.
 
-What it holds is with the supervisor, what it must tell is on NFS, and the rest is asked again: so a
-new worker begins with an empty memory. Replies of the queue lie here until the next look.
+The supervisor has the attempts, NFS has their results, and the worker asks for the rest again; so a
+new worker begins with an empty memory. Replies of the queue stay here until the next look.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Memory:
         return self.session.attempts
 
     def offer(self) -> Offer:
-        """Return what is free for new jobs."""
+        """Return the resources that are free for new jobs."""
         return self.monitor.offer(self.attempts.promises())
 
     def take_replies(self) -> Replies:
@@ -97,7 +97,7 @@ class Memory:
         return replies
 
     def renewed(self, reply: RenewalReply, clock_off_s: float | None) -> None:
-        """Note that the queue answered a renewal; None: it did not say how late it is."""
+        """Note that the queue answered a renewal; None: it did not tell the time."""
         self.queue.renewed(reply.renewal)
         self.replies.renewal = reply
         self.renew_due_s = reply.sent_s + self._settings.beat_s
@@ -105,7 +105,7 @@ class Memory:
             self.clock_off_s = round(clock_off_s, 1)
 
     def moved(self, moves: Sequence[Move], refused: Collection[Refusal], now_s: float) -> None:
-        """Note that the queue was sent moves, and refused some; the others are made or stale."""
+        """Note which of the moves sent to the queue it refused; the others are made or stale."""
         self.refused.sent(moves, refused, now_s)
         keys = {one.key for one in refused}
         done = [key for move in moves if (key := (move.id, move.attempt)) not in keys]
@@ -126,7 +126,7 @@ class Memory:
     def claimed(self, claimed: Claimed) -> None:
         """Note that the queue gave these claims."""
         if claimed.claims:
-            # Told of an attempt of this number before, it was of one that the queue has forgotten.
+            # An earlier note about this number meant an attempt that the queue has forgotten.
             self._drop_pending(claimed.keys)
             self.replies.claimed = claimed
 
@@ -134,6 +134,6 @@ class Memory:
         self.pending = [one for one in self.pending if (one.id, one.attempt) not in done]
 
     def queue_failed(self, error: MlqError) -> None:
-        """Leave a queue that did not answer alone for a moment, and begin with a renewal then."""
+        """Pause use of a queue that did not answer; begin again with a renewal."""
         self.queue.failed(error, self._clock())
         self.renew_due_s = 0.0

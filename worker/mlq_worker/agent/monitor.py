@@ -1,7 +1,7 @@
 """When the worker looks at its machine, and what it can then offer.
 
-A look costs a scan of /proc and some NVML calls, so it is taken every few seconds; before GPUs are
-offered it must be fresh, because other people's processes grow without asking.
+A look costs a scan of /proc and some NVML calls, so the worker takes one every few seconds. Before
+it offers GPUs the look must be fresh, because other people's processes may have grown meanwhile.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class ResourceMonitor:
             self._looked_s = now_s
 
     def gpus_in_words(self) -> str:
-        """Return what is wrong with the GPUs, or out of the ordinary; "" if nothing."""
+        """Return what is wrong with the GPUs or unusual about them; "" if nothing."""
         gpus = self.report.gpus
         if gpus.fault:
             return f"{'not all' if gpus.gpus else 'no'} GPUs: {gpus.fault}"
         return gpus.note if gpus.gpus else ""
 
     def offer(self, promises: Sequence[Promise]) -> Offer:
-        """Return what is free for new jobs beside what was promised."""
+        """Return what is free for new jobs beyond what was promised."""
         return free_for_us(self.report, promises, self._context.limits)

@@ -1,6 +1,6 @@
-"""What NFS shows: read only in the background (`agent.background`), because NFS may hang.
+"""Reads NFS; called only in the background (`agent.background`), because NFS may hang.
 
-What is read comes through `Files`, which the worker's context holds.
+Everything is read through `Files`, which the worker's context holds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Files(Protocol):
     """How the agent reads the results root; `RootFiles` is the real thing. Each call may hang."""
 
     def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
-        """Open the root and make sure whose it is, as `mlq.files.root.pinned` does."""
+        """Open the root and check which queue it belongs to, as `mlq.files.root.pinned` does."""
 
     def read(self, root: Path, path: Path, most_bytes: int, *, tail: bool = False) -> Found:
         """Read one file, as `mlq.files.strict_files.read_file` does."""
@@ -72,10 +72,10 @@ def read_beats(
     clock: Callable[[], float],
     files: Files = ROOT_FILES,
 ) -> BeatSnapshot:
-    """Look at the beats of these machines; if NFS fails, it is an unreadable look.
+    """Look at the beats of these machines; if NFS fails, return an unreadable look.
 
     The time of the look is taken before reading, so a slow read never makes a beat look older. A
-    machine whose name cannot be one is left out: it must not keep the others from a verdict.
+    machine with an invalid name is left out: it must not keep the others from a verdict.
     """
     at_s = clock()
     beats: dict[str, Beat | Garbled | None] = {}
@@ -102,7 +102,7 @@ def read_beats(
 
 
 def read_beat(data: bytes) -> Beat | Garbled:
-    """Return what the content of a beat file says; of what is no beat, only whether it changes."""
+    """Return the beat that a file holds; if it holds none, a value that shows its changes."""
     try:
         return _beat(parse(data))
     except ValueError:
@@ -136,16 +136,16 @@ def _beat(value: Any) -> Beat:
 
 
 End = AttemptResult | Missing
-"""How an attempt ended by its `result.json`, or why that cannot be told."""
+"""How an attempt ended according to its `result.json`, or why that is not known."""
 
 
 def read_results(
     layout: Layout, attempts: Iterable[Attempt], files: Files = ROOT_FILES
 ) -> dict[Attempt, End]:
-    """Return how these attempts ended by what lies on NFS, with what functions returned.
+    """Return how these attempts ended according to NFS, with the values of functions.
 
-    `Absent` is an attempt without a result and `Refused` one whose result is none: a job can write
-    there too. `Unreadable` is no evidence of anything.
+    `Absent` means an attempt without a result, `Refused` one whose file is not a valid result: a
+    job can write there too. `Unreadable` is no evidence of anything.
     """
     with _pinned(layout, files) as root:
         return {
@@ -155,7 +155,7 @@ def read_results(
 
 @contextmanager
 def _pinned(layout: Layout, files: Files) -> Iterator[Layout | Unreadable]:
-    """Give the pinned root, or why it is not to be had."""
+    """Yield the pinned root, or why it cannot be opened."""
     with ExitStack() as stack:
         try:
             found: Layout | Unreadable = stack.enter_context(files.pinned(layout))
@@ -186,7 +186,7 @@ def _end(layout: Layout, key: Attempt, files: Files) -> End:
 def read_values(
     layout: Layout, attempts: Iterable[Attempt], files: Files = ROOT_FILES
 ) -> dict[Attempt, Value | Unreadable]:
-    """Return what functions returned, as JSON text; "" where there is nothing."""
+    """Return the values of functions as JSON text; "" where there is none."""
     with _pinned(layout, files) as root:
         return {
             key: _value(root, key, files) if isinstance(root, Layout) else root for key in attempts

@@ -1,6 +1,7 @@
-"""What the worker wants to know from NFS, each kind by a background reader of its own.
+"""What the worker asks NFS, with a background reader for each kind of question.
 
-How far its jobs are, what its functions returned, and how orphans ended. None of it is waited for.
+It asks for the progress of jobs, the values of functions and the ends of orphans, and waits for
+none of them.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from mlq_worker.agent.backoff import Backoff
 from mlq_worker.agent.nfs import ROOT_FILES, End, Files, read_progress, read_results, read_values
 
 Orphans = tuple[list[HeldAttempt], dict[Attempt, End]]
-"""Attempts the queue believes to be here, and how they ended by what lies on NFS."""
+"""Attempts that the queue believes to be here, and how they ended according to NFS."""
 
 VALUE_PATIENCE_S = 600.0
-"""How long a value that cannot be read is asked for; then its job ends without it."""
+"""How long the worker asks for a value that cannot be read; then its job ends without it."""
 
-_LONGEST_PAUSE_BEATS = 3  # what has come back is then found soon
+_LONGEST_PAUSE_BEATS = 3  # short, so that the worker soon notices when NFS is back
 
 
 class NfsReads:
-    """Asks and takes answers; a reader that hangs is asked no more until it answers.
+    """Asks questions and takes answers; asks a reader that hangs nothing until it answers.
 
-    What cannot be read is asked for again, each attempt by itself and each time later.
+    If something cannot be read, it asks again after growing pauses, for each attempt separately.
 
     Args:
         layout: where to read.
@@ -58,11 +59,11 @@ class NfsReads:
         self._answered: Orphans | None = None
         longest_s = _LONGEST_PAUSE_BEATS * beat_s
         self._value_pauses: Backoff[Attempt] = Backoff(beat_s, longest_s)
-        # By the wish of its user, too: one that is to be stopped is looked at anew.
+        # Keyed by the user's wish, too: when the user stops an attempt, it is looked at again.
         self._orphan_pauses: Backoff[tuple[Attempt, str]] = Backoff(beat_s, longest_s)
 
     def update(self, attempts: AttemptTable) -> None:
-        """Take the answers about what is held, and ask for values that are lacking."""
+        """Take the answers about held attempts, and ask for missing values."""
         for attempt, text in (self._progress.answer() or {}).items():
             if attempt in attempts.by_key:
                 attempts.by_key[attempt].progress = text
@@ -86,12 +87,12 @@ class NfsReads:
         return Refused(f"could not be read for {format_duration(failing_s)}: {found.why}")
 
     def ask_progress(self, attempts: Sequence[Attempt]) -> None:
-        """Ask how far these are."""
+        """Ask for the progress of these attempts."""
         if attempts:
             self._progress.ask(lambda: read_progress(self._layout, attempts, self._files))
 
     def ask_orphans(self, orphans: Sequence[HeldAttempt]) -> None:
-        """Ask how these ended; of those that could not be read lately only what is due again."""
+        """Ask how these ended, leaving out those that failed lately and are not due again."""
         now_s = self._clock()
         self._orphan_pauses.keep([(one.key, one.stop) for one in orphans])
         due = [one for one in orphans if self._orphan_pauses.is_due((one.key, one.stop), now_s)]
@@ -101,19 +102,19 @@ class NfsReads:
 
     @property
     def orphans(self) -> Orphans | None:
-        """The orphans that were asked about and how they ended, once that is known of any."""
+        """The orphans that were asked about and how they ended, once that is known for any."""
         if self._answered is None and (answer := self._orphans.answer()) is not None:
             self._answered = self._known(*answer)
         return self._answered
 
     def drop_orphans(self) -> None:
-        """Drop what was answered: it was acted on."""
+        """Drop the answers about orphans: the worker has acted on them."""
         self._answered = None
 
     def _known(self, orphans: list[HeldAttempt], results: dict[Attempt, End]) -> Orphans | None:
         now_s, known = self._clock(), []
         for one in orphans:
-            # Whose user wants it to end need not wait for storage that fails.
+            # An attempt that its user wants to end need not wait for storage that fails.
             if isinstance(results[one.key], Unreadable) and not one.stop:
                 self._orphan_pauses.failed((one.key, one.stop), now_s)
             else:

@@ -1,7 +1,7 @@
-"""What the person who starts a worker may say about it.
+"""The options that a user may give when starting a worker.
 
-Everything else is a setting. Options travel from `mlq worker start` to the background process and
-into a unit file, so they have one written form for each: JSON, and command-line flags.
+Everything else is a setting. Options travel from `mlq worker start` to the background process (as
+JSON) and into a unit file (as command-line flags).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WorkerOptions:
         return cls(**json.loads(text))
 
     def flags(self) -> list[str]:
-        """Return the flags of `mlq worker start` that say the same; defaults are left out."""
+        """Return the same options as flags of `mlq worker start`; defaults are left out."""
         flags: list[str] = []
         if self.cores is not None:
             flags += ["--cores", str(self.cores)]

@@ -38,12 +38,12 @@ def read_spec(
 
     Args:
         claim: the claim.
-        context: of this worker.
+        context: this worker's machine.
         rq_data: the `data` field of the job's hash, for a job that came by plain rq.
         rq_timeout_s: the time limit that rq wrote there; None if there is none.
 
     Raises:
-        SignatureError: the job must not be run; `why` says why.
+        SignatureError: the worker must not run the job; `why` says why.
     """
     if not is_valid_id(claim.id):
         raise SignatureError("the job's id cannot be used", why="it is no name for a folder")
@@ -119,7 +119,7 @@ def order(
     Args:
         claim: the claim.
         spec: the job, verified.
-        context: of this worker.
+        context: this worker's machine.
         gpus: the GPUs it is given.
         width: how many jobs of its class run at once, if it was claimed ahead.
     """
@@ -160,7 +160,7 @@ def order(
 
 
 def _job_json(text: str, signature: str, spec: JobSpec) -> str:
-    """Return what MLQ_JOB_FILE holds; a member of a sweep finds its parameters at the top."""
+    """Return the text of MLQ_JOB_FILE; a sweep member's parameters are at its top level."""
     params = "" if spec.member is None else f',\n "params": {json.dumps(spec.member.params)}'
     return f'{{"spec": {text},\n "signature": {json.dumps(signature)}{params}}}\n'
 
@@ -174,7 +174,7 @@ def _signal(spec: JobSpec) -> StopSignal | None:
 
 
 def _code(spec: JobSpec, settings: Settings) -> CodeOrder | None:
-    """Return of which code the job runs a copy; None if it runs in the live folder."""
+    """Return the code of which the job runs a copy; None if it runs in the live folder."""
     if spec.code is None:
         return None
     projects = tuple(

@@ -1,8 +1,8 @@
-"""Attempts that the queue thinks this machine runs, and that it does not: pure.
+"""Attempts that the queue believes this machine runs, but that it does not run: pure.
 
-They are what a reboot, a killed supervisor, or a worker that died between a claim and its order
-leave behind. Only this machine's one worker may judge them like this: it knows for sure what its
-supervisor holds.
+A reboot, a killed supervisor, or a worker that died between a claim and its order leaves them
+behind. Only this machine's own worker may judge them like this: it knows for sure which attempts
+its supervisor holds.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def orphan_moves(
     here: Here,
     now_s: float,
 ) -> list[Move]:
-    """Return what is to become of orphan attempts.
+    """Return the moves of orphan attempts.
 
     Args:
         orphans: the attempts.
-        results: how they ended, by what lies on NFS.
-        past: their jobs' history, by id.
+        results: how they ended, according to NFS.
+        past: the history of their jobs, by id.
         here: this machine.
         now_s: unix time, for the record.
     """

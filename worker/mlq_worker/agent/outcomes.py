@@ -1,7 +1,7 @@
-"""What an attempt's end means for its job: pure, from a result to a move of the life cycle.
+"""What an attempt's end means for its job: from a result to a move of the life cycle. Pure.
 
-The same function serves the worker that hears of the end from its supervisor and the reaper that
-finds `result.json` on NFS, so it makes no difference who commits a result.
+The worker that hears of the end from its supervisor and the reaper that finds `result.json` on NFS
+use the same function, so a result means the same whichever of them commits it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.starts import how_it_started
 from mlq_worker.ipc.causes import MISSING, Kind
 
-# The pause before a retry grows from one to the next, up to the longest.
+# The pause before a retry grows with each retry, up to the longest.
 PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
-# How often a job is tried whose own folder cannot be written.
+# How often to try a job whose own folder cannot be written.
 FOLDER_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What of a job's past decides what its next end means.
+    """The part of a job's past that decides what its next end means.
 
     Args:
-        retries: how often its user lets it fail.
-        failures: attempts that failed by themselves so far.
-        losses: attempts lost with their machine so far.
+        retries: how often to try it again after a failure, as its user asked.
+        failures: how many attempts have failed by themselves.
+        losses: how many attempts were lost with their machine.
         stop: why its user wants it to end; "" if not.
-        folder_faults: attempts that could not start because the job's own folder failed.
+        folder_faults: how many attempts could not start because the job's own folder failed.
     """
 
     retries: int = 0
@@ -44,7 +44,7 @@ class History:
 
 
 class Patience(NamedTuple):
-    """How much befalls a job before it fails.
+    """How many losses and pauses a job gets before it fails.
 
     Args:
         max_losses: how many losses it survives.
@@ -56,11 +56,11 @@ class Patience(NamedTuple):
 
     @classmethod
     def of(cls, settings: Settings) -> Patience:
-        """Return what the settings say."""
+        """Return the patience that the settings ask for."""
         return cls(settings.max_losses, settings.retry_pause_s)
 
     def pause_s(self, earlier: int) -> float:
-        """Return how long to wait before the next try, after so many earlier ones."""
+        """Return how many seconds to wait before the next try, after `earlier` tries."""
         longest_s = max(self.retry_pause_s, LONGEST_PAUSE_S)
         return float(min(longest_s, self.retry_pause_s * PAUSE_GROWTH ** min(earlier, 20)))
 
@@ -71,9 +71,9 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
     Args:
         result: what the supervisor reports and writes as result.json.
         history: the job's past.
-        patience: how much befalls a job before it fails.
-        nowhere: that no machine has what the job needs, if the attempt ended for lack of it, in
-            words; "" if another machine may have it.
+        patience: how many losses and pauses a job gets before it fails.
+        nowhere: the reason that no machine has what the job needs, if the attempt ended for lack
+            of it; "" if another machine may have it.
     """
     if result.outcome == "lost":
         return loss(
@@ -100,7 +100,7 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
             # As the root has it, so that a queue made anew from there says the same.
             fields["started_at"] = result.started_at
         if result.unwritten or history.stop or nowhere:
-            # The queue alone knows of this end, of its user's wish, or that no machine has it.
+            # Only the queue knows this end, its user's wish, or that no machine has it.
             fields["mlq_unwritten"] = 1
     if result.cause.kind is Kind.JOB_FOLDER:
         fields["mlq_folder_faults"] = history.folder_faults + 1
@@ -131,7 +131,7 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
     )
 
 
-# Outcomes that mean the same whatever the job's past; the others are failures of the job itself.
+# Outcomes whose meaning does not depend on the job's past; all others are the job's own failures.
 _BY_OUTCOME = {
     "released": Event.RELEASE,
     "storage": Event.RELEASE,
@@ -156,10 +156,10 @@ def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event
 
 
 def _unstarted(result: AttemptResult, history: History) -> tuple[Event, str]:
-    """Return what follows if what a job needs is missing here, or its own folder is at fault.
+    """Return what follows if this machine lacks what a job needs, or the job's folder is at fault.
 
-    The folder is the same on other machines, so the job is tried again later; not for ever. That is
-    no failure of the job: its retries are not used up.
+    The folder is the same on other machines, so the job is tried again later, but not for ever.
+    This is no failure of the job and uses up none of its retries.
     """
     reason = result.reason
     if result.cause.kind in MISSING:
@@ -187,8 +187,8 @@ def loss(
 ) -> Move:
     """Return the move of a job whose attempt was lost with its machine.
 
-    A loss is no fault of the job, so it goes back to its place in the queue; but a job under which
-    machine after machine dies is not tried for ever, and one that its user wanted to end has ended.
+    A loss is no fault of the job, so it goes back to its place in the queue. But a job with which
+    machine after machine dies is not tried for ever, and one that its user stopped has ended.
 
     Args:
         attempt: job id and attempt number.
@@ -196,8 +196,8 @@ def loss(
         why: what became of the machine.
         history: the job's past.
         max_losses: how many losses a job survives.
-        avoid: whether others are to go first next time. A machine that has restarted works again,
-            and is as good as any; one that went silent is not.
+        avoid: whether other machines should come first next time. A machine that has restarted
+            works again, and is as good as any; one that went silent is not.
     """
     event, reason = Event.LOSE, f"lost: {why}"
     if history.stop:
@@ -218,7 +218,7 @@ def loss(
 
 
 def refusal(attempt: tuple[str, int], machine: str, why: str, ended_at: str) -> Move:
-    """Return the move of a job that was claimed and must not be run."""
+    """Return the move of a job that the worker claimed but must not run."""
     reason = f"refused: {why}"
     return Move(
         attempt[0],

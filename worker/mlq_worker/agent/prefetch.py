@@ -1,10 +1,10 @@
-"""Jobs so short that they are claimed ahead: all that the worker plans about them.
+"""How the worker claims very short jobs ahead.
 
-A job that lasts a few milliseconds is over before the next one is claimed. So for a class whose
-jobs were that short so far, some more are claimed than can run at once. The worker plans how many
-(by the mean duration), how many run at once (the width), and when those that wait are handed back.
-The supervisor passes the orders on, and the launcher starts no more at once than the width. In
-their messages a class of short jobs is a `lane`.
+A job that lasts a few milliseconds is over before the worker can claim the next one. So for a class
+whose jobs have been that short, the worker claims more than can run at once. It plans how many (by
+the mean duration), how many run at once (the width), and when to hand back those that wait. The
+supervisor passes the orders on, and the launcher never runs more at once than the width. In their
+messages a class of short jobs is a `lane`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PREFETCH_S = 0.1
 PREFETCH_MOST = 64
 
 STALLED_S = 2.0
-"""A job that waits longer is handed back; short jobs ahead of it take PREFETCH_S together."""
+"""A job that waits longer is handed back; the short jobs ahead of it take PREFETCH_S in all."""
 
 # Weight of the newest job in the running mean of a class's durations.
 _NEWEST = 0.2
@@ -35,7 +35,7 @@ class ShortClass:
     Args:
         held: attempts of the class that this machine holds, running and waiting.
         width: how many of them run at once.
-        mean_s: how long its jobs lasted so far; None if none has ended yet.
+        mean_s: the mean duration of its jobs in seconds; None if none has ended yet.
     """
 
     held: int = 0
@@ -49,16 +49,16 @@ class ShortClass:
         return min(PREFETCH_MOST, int(width * PREFETCH_S / max(self.mean_s, 0.001)))
 
     def refill(self, room: int) -> int:
-        """Return how many jobs to claim ahead now, beside as many as there is room for."""
+        """Return how many jobs to claim ahead now, beyond as many as there is room for."""
         waiting = max(0, self.held - self.width)
         ahead = self.ahead(self.width + room)
-        # Refill in gulps: a claim costs a round trip and a write to the server's disk.
+        # Refill several at once: a claim costs a round trip and a write to the server's disk.
         return ahead - waiting if waiting <= ahead // 2 else 0
 
 
 @dataclass(slots=True)
 class Prefetch:
-    """What each class has taught: how long its jobs last, and how many run at once."""
+    """What the worker has learned about each class: its jobs' duration, how many run at once."""
 
     _widths: dict[str, int] = field(default_factory=dict)
     _means_s: dict[str, float] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Prefetch:
     def learn(self, class_name: str, result: AttemptResult) -> None:
         """Take in how long a job of a class lasted."""
         if result.outcome == "exited" and result.exit_code:
-            # What fails is not claimed ahead: the next ones would most likely fail as fast.
+            # Classes whose jobs fail are not claimed ahead: the next would most likely fail, too.
             self._means_s.pop(class_name, None)
         elif result.outcome == "exited" and result.started_at:
             lasted_s = max(0.0, parse_iso(result.ended_at) - parse_iso(result.started_at))
@@ -74,11 +74,11 @@ class Prefetch:
             self._means_s[class_name] = mean_s + _NEWEST * (lasted_s - mean_s)
 
     def learn_stalled(self, class_name: str, waited_s: float) -> None:
-        """Take in that a job of a class lasts this long at least: the class is short no longer."""
+        """Take in that a job of a class lasts at least this long: the class is no longer short."""
         self._means_s[class_name] = waited_s
 
     def is_short(self, class_name: str) -> bool:
-        """Return whether the jobs of this class lasted so short that they are claimed ahead."""
+        """Return whether the jobs of this class are short enough to be claimed ahead."""
         return self._means_s.get(class_name, PREFETCH_S + 1) <= PREFETCH_S
 
     def classes(self, active: Iterable[LocalAttempt]) -> dict[str, ShortClass]:
@@ -105,17 +105,17 @@ class Prefetch:
         return max(1, self.classes(active)[class_name].width + fitting)
 
     def set_width(self, class_name: str, width: int) -> None:
-        """Let so many jobs of a class run at once."""
+        """Let `width` jobs of a class run at once."""
         self._widths[class_name] = width
 
     def restore_widths(self, active: Iterable[LocalAttempt]) -> None:
-        """Let as many run at once as run now, when attempts were adopted."""
+        """After attempts were adopted, let as many run at once as run now."""
         for one in active:
             if one.prefetched and one.leader_pid is not None:
                 self._widths[one.class_name] = self._widths.get(one.class_name, 0) + 1
 
     def running(self, active: Iterable[LocalAttempt]) -> list[LocalAttempt]:
-        """Return those of the active attempts that hold resources: those that wait hold none."""
+        """Return the active attempts that hold resources; those that wait hold none."""
         counts: dict[str, int] = {}
         found = []
         for one in active:
@@ -128,14 +128,14 @@ class Prefetch:
 
 
 def waiting(active: Iterable[LocalAttempt]) -> list[LocalAttempt]:
-    """Return what was claimed ahead, has not started and was not told to end."""
+    """Return the attempts that were claimed ahead, have not started and were not told to end."""
     return [one for one in active if one.prefetched and one.leader_pid is None and not one.stopping]
 
 
 def stalled(active: Iterable[LocalAttempt], now_s: float) -> list[LocalAttempt]:
-    """Return what has waited for too long.
+    """Return the attempts that have waited for too long.
 
-    The class's jobs were short so far, and one of them is not: those behind it are better off on
-    another machine, or in their place in the queue.
+    The class's jobs were short so far, but one of them is not: those behind it are better off on
+    another machine, or back in their place in the queue.
     """
     return [one for one in waiting(active) if now_s - one.started_s > STALLED_S]

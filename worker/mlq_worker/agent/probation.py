@@ -1,8 +1,8 @@
-"""A machine that was set aside: it takes one job at a time, after pauses that grow. Pure.
+"""A machine that was set aside: it takes one job at a time, after growing pauses. Pure.
 
-Its jobs fail within seconds while others' go well, so whatever it takes most likely fails, too. Now
-and then it tries one; when that starts well, it is back. The state lies in the machine's record, so
-that a new worker goes on from there.
+Its jobs fail within seconds while those of other machines start well, so any job it takes will most
+likely fail. It tries one now and then; when that starts well, it takes all jobs again. The state is
+in the machine's record, so that a new worker goes on from there.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Probation:
     until_s: float = 0.0
 
     def begin(self, reason: str, now_s: float) -> None:
-        """Set the machine aside, or aside for longer after a try."""
+        """Set the machine aside, or extend that after a failed try."""
         if self.reason and now_s < self.until_s:
-            return  # it was no try: it ran before the machine was set aside
+            return  # this was no try: it ran before the machine was set aside
         self.tries = self.tries + 1 if self.reason else 0
         self.reason = reason
         self.until_s = now_s + self._pause_s
@@ -70,11 +70,11 @@ class Probation:
         return Plan(((plan.fits[0][0], 1),), None, plan.only)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in the machine's record."""
+        """Return it in the form of the machine's record."""
         return {"reason": self.reason, "tries": self.tries} if self.reason else {}
 
     def restore(self, told: object, now_s: float) -> None:
-        """Go on from what an earlier worker said."""
+        """Restore what an earlier worker published."""
         if isinstance(told, Mapping) and isinstance(told.get("reason"), str) and told["reason"]:
             self.reason = told["reason"][:_LONGEST_TEXT]
             self.tries = max(0, int_or(told.get("tries")))

@@ -1,6 +1,6 @@
-"""What the worker does with the queue: one short function an action, and none of them decides.
+"""What the worker does with the queue: one short function for each action; none decides.
 
-What the queue replies is put into the memory, as a fact of the next turn.
+The queue's replies go into the memory, as facts of the next turn.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ _FIELDS = (
 
 
 def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
-    """Return the past of these jobs, by id; an empty one of a job that the queue does not know."""
+    """Return the past of these jobs, by id; an empty one for a job that the queue does not know."""
     found = {job_id: History() for job_id in ids}
     for job_id, _, spec, retries, failures, losses, stop, faults in store.reads.rows(
         _FIELDS, list(found)
     ):
-        # Of a job that an older mlq enqueued only the description says it.
+        # For a job that an older mlq enqueued, only the description says it.
         asked = int_or(retries) or int_or(dict_or_empty(spec).get("retries", 0))
         found[job_id] = History(asked, int_or(failures), int_or(losses), stop, int_or(faults))
     return found
@@ -77,7 +77,7 @@ class QueueEffects:
     """Carries out actions that need the queue.
 
     Args:
-        memory: the worker's.
+        memory: the worker's memory.
         context: this machine.
         store: the queue.
     """
@@ -128,7 +128,7 @@ class QueueEffects:
     @act.register
     def _renew(self, _action: Renew) -> None:
         sent_s, now_s = self._now_s(), self._utc_s()
-        # What has ended, too: a queue that has forgotten it takes it back, and then its result.
+        # Ended attempts, too: a queue that has forgotten one takes it back, and then its result.
         held = [
             (*one.attempt, one.progress, one.result is not None, one.signature)
             for one in self._memory.attempts.by_key.values()
@@ -237,7 +237,7 @@ class QueueEffects:
     @act.register
     def _commit_and_claim(self, action: CommitAndClaim) -> None:
         sent_s = self._now_s()
-        # A claim is on the server's disk before anything is done about it.
+        # A claim must be on the server's disk before the worker acts on it.
         replies = self._store.runner.run_on_disk(*self._operations(action))
         refused = Moved.from_reply(replies[0]).refused if action.moves else ()
         claimed = replies[-2]["claims"] or () if action.fits else ()
@@ -268,7 +268,7 @@ class QueueEffects:
         )
 
     def _rq_data(self, job_id: str) -> RqData:
-        """Return what plain rq wrote of a job that it enqueued."""
+        """Return what plain rq wrote about a job that it enqueued."""
         data, limit_s = stock_call(self._store.client, job_id)
         return RqData(data, limit_s if limit_s > 0 else None)
 

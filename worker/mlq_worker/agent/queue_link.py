@@ -1,8 +1,8 @@
-"""The worker's own way to a queue on another host: a tunnel that stays up as long as the worker.
+"""The worker's own connection to a queue on another host: a tunnel that lives as long as it does.
 
-It is not the one that the commands share, which ends when none is typed. To the rest of the
-worker the queue is at a socket of this machine, and a cut tunnel is a queue that does not answer:
-its jobs go on, and what it has to say is said when the tunnel is back.
+It is not the tunnel that commands share, which ends when no command is typed for a while. The rest
+of the worker reaches the queue at a socket of this machine; a cut tunnel is a queue that does not
+answer. Jobs go on meanwhile, and the worker reports their ends when the tunnel is back.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _FIRST_CONNECTION_S = 45.0
 
 @contextmanager
 def queue_reached(settings: Settings) -> Iterator[tuple[Settings, Callable[[], str]]]:
-    """Keep the way to the queue open while the context lasts.
+    """Keep the connection to the queue open while the context lasts.
 
     Args:
         settings: of this installation.
 
     Yields:
-        The settings as if the queue were here, and a function that says what is wrong with the
+        The settings as if the queue were here, and a function that returns what is wrong with the
         tunnel, or was until lately; "" if nothing.
 
     Raises:

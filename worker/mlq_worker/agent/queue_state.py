@@ -1,10 +1,10 @@
 """Whether the queue answers, and whether what answers is still this worker's queue.
 
 The server may come back at any moment with other data: started on another folder, restored from a
-backup, emptied. Another queue, or none, is silence to what runs here: nothing is started, nothing
-is ended, and nothing is written there. The same queue with older data has forgotten numbers that it
-gave out; so whenever it was away, the numbers are raised above those in the results root before
-anything new is taken.
+backup, emptied. The worker treats another queue, or none, as silence: it starts nothing, ends
+nothing and writes nothing there. The same queue with older data has forgotten numbers that it gave
+out. So after each absence of the queue, the worker raises its numbers above those in the results
+root before it takes a new job.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NUMBERS = "looking for the numbers that were given out already"
 
 
 class QueueState:
-    """How the queue is to be had.
+    """Whether and when the queue can be used.
 
     Args:
         layout: of the results root.
@@ -49,11 +49,11 @@ class QueueState:
         self._told = ""
         self._other = ""
         self._unknown: tuple[str, ...] = ()
-        # How often it was away, and after which of these the numbers were raised.
+        # How often the queue was away, and after which absence the numbers were last raised.
         self._absences = self._raised = 0
 
     def failed(self, error: MlqError, now_s: float) -> None:
-        """Leave a queue that did not answer, or is another one, alone for a moment."""
+        """Pause use of a queue that did not answer, or that is another queue."""
         if str(error) != self._told:
             self._told = str(error)
             log.warning("%s", error)
@@ -64,7 +64,7 @@ class QueueState:
             self._absences += 1
 
     def renewed(self, renewal: Renewal) -> None:
-        """Note that it answered a renewal."""
+        """Note that the queue answered a renewal."""
         self._told = self._other = ""
         self._unknown = tuple(job_id for job_id, _ in renewal.unknown)
         if renewal.adopted:
@@ -73,23 +73,23 @@ class QueueState:
 
     @property
     def are_numbers_unsure(self) -> bool:
-        """Whether it was away, and may have forgotten numbers that it gave out."""
+        """Whether the queue was away, and may have forgotten numbers that it gave out."""
         return self._raised != self._absences
 
     def ask_largest_number(self) -> None:
-        """Ask the results root how far its jobs are numbered."""
+        """Ask the results root for its largest job number."""
         absences = self._absences
         self._reader.ask(lambda: (absences, self._largest()))
 
     @property
     def largest_number(self) -> int | None:
-        """How far the results root's jobs are numbered, if it was read since the last absence."""
+        """The largest job number in the results root, if read since the queue's last absence."""
         self._answer = self._reader.answer() or self._answer
         asked, largest = self._answer
         return largest if self.are_numbers_unsure and asked == self._absences else None
 
     def raised(self) -> None:
-        """Note that its numbers are above those of the results root."""
+        """Note that the queue's numbers are above those of the results root."""
         self._raised = self._absences
 
     def _largest(self) -> int | None:
@@ -102,7 +102,7 @@ class QueueState:
 
     @property
     def obstacle(self) -> str:
-        """Why no jobs are to be taken now; "" if they may be."""
+        """Why the worker must take no jobs now; "" if it may."""
         return self._other or (_NUMBERS if self.are_numbers_unsure else "")
 
     @property

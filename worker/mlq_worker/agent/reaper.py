@@ -1,10 +1,10 @@
 """The reaper's decisions: it gives dead attempts back to the queue, and commits results. Pure.
 
-One worker has the role at a time. It also queues the jobs that plain rq scheduled for a time that
+One worker has the role at a time. It also queues the jobs that plain rq scheduled, once their time
 has come, tells dependents of ended jobs that were not told, and forgets old jobs. A worker without
-the role watches the machine that has it, and that one only: when it dies, its successor knows at
-once since when it is silent. Whether an attempt is dead is decided in `verdicts`; what follows from
-it for the job, in `outcomes`.
+the role watches only the machine that has it: when that machine dies, its successor knows at once
+since when it has been silent. `verdicts` decides whether an attempt is dead; `outcomes` decides
+what follows for the job.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlq_worker.liveness.verdicts import Beat, BeatSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one visit to NFS brought: about which attempts, their machines' beats, their results."""
+    """What one visit to NFS showed: the attempts in question, their machines' beats and results."""
 
     expired: tuple[HeldAttempt, ...]
     lapsed: frozenset[Attempt]
@@ -34,7 +34,7 @@ class Evidence:
     results: Mapping[Attempt, End]
 
     def lacks_result(self, key: Attempt) -> bool:
-        """Return whether it is known that the attempt has left no result."""
+        """Return whether the attempt is known to have left no result."""
         return isinstance(self.results.get(key), Absent | Refused)
 
     @property
@@ -53,7 +53,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Evidence, with the attempts that are dead and of what, and each machine's silence."""
+    """Evidence, with the dead attempts and why they died, and how long each machine is silent."""
 
     evidence: Evidence
     dead: Mapping[Attempt, str]
@@ -61,7 +61,7 @@ class Judged:
 
     @property
     def over(self) -> list[HeldAttempt]:
-        """The attempts that are over: dead, or with a result that tells how they ended."""
+        """The attempts that are over: dead, or with a result that says how they ended."""
         ends = self.evidence.results
         return [
             one
@@ -75,10 +75,10 @@ class Overdue:
     """What the queue says is overdue.
 
     Args:
-        due: scheduled jobs of which the time has come.
-        has_untold: whether dependents of ended jobs are still to be told.
-        expired: what was not renewed lately, and who holds attempts at all.
-        lapsed: which of it has lapsed by this machine's clock.
+        due: scheduled jobs whose time has come.
+        has_untold: whether dependents of ended jobs have yet to be told.
+        expired: the leases that were not renewed lately, and which machines hold attempts at all.
+        lapsed: which of those leases have lapsed by this machine's clock.
     """
 
     due: tuple[str, ...]
@@ -89,11 +89,11 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class ReaperFacts:
-    """What the reaper has to go by; holder and overdue are told in one turn only.
+    """What the reaper decides from; `holder` and `overdue` are facts of one turn only.
 
     Args:
         holder: the machine that has the role, if that was asked just now.
-        is_forgetting_due: whether old jobs are to be forgotten again.
+        is_forgetting_due: whether it is time to forget old jobs again.
         overdue: what is overdue, if that was asked just now.
         judged: what NFS showed; kept until it is applied.
     """
@@ -116,19 +116,19 @@ class ForgetOldJobs:
 
 @dataclass(frozen=True, slots=True)
 class ReadOverdue:
-    """Ask for what is due, and for attempts whose leases were not renewed lately."""
+    """Ask the queue for what is due, and for attempts whose leases were not renewed lately."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDue:
-    """Queue the jobs of which the time has come."""
+    """Queue the scheduled jobs whose time has come."""
 
     moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TellDependents:
-    """Tell those that come after ended jobs."""
+    """Tell the dependents of ended jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class WatchBeats:
 
 @dataclass(frozen=True, slots=True)
 class ApplyVerdicts:
-    """Make the moves of dead attempts, and tell people what was seen of their machines."""
+    """Make the moves of dead attempts, and publish what was seen of their machines."""
 
     moves: tuple[Move, ...]
     sightings: Mapping[str, dict[str, Any]]
@@ -161,7 +161,7 @@ ReaperAction = RoleAction | WatchBeats
 
 
 def reap(facts: ReaperFacts, machine: str) -> list[ReaperAction]:
-    """Return what follows from who has the role, and from what is overdue."""
+    """Return what to do, given which machine has the role and what is overdue."""
     actions: list[ReaperAction] = []
     if facts.holder == machine:
         if facts.is_forgetting_due:
@@ -191,12 +191,12 @@ def _look_after(overdue: Overdue) -> list[ReaperAction]:
 def verdict_moves(
     judged: Judged, past: Mapping[str, History], patience: Patience, utc_s: float
 ) -> list[Move]:
-    """Return what becomes of attempts that are over: results are committed, the dead requeued.
+    """Return the moves of attempts that are over: commit results, requeue dead attempts' jobs.
 
     Args:
-        judged: what NFS showed, and who is dead.
+        judged: what NFS showed, and which attempts are dead.
         past: the history of their jobs, by id.
-        patience: how much befalls a job before it fails.
+        patience: how many losses and pauses a job gets before it fails.
         utc_s: unix time, for the record.
     """
     moves = []
@@ -212,13 +212,13 @@ def verdict_moves(
             why, avoid = judged.dead[one.key], not _is_restarted(one, judged.evidence.beats)
             most = patience.max_losses
             move = loss(one.key, one.machine, why, history, most, avoid=avoid)
-        # The evidence is a turn old: meanwhile its machine may be back and hold it again.
+        # The evidence is a turn old: its machine may have come back and hold the attempt again.
         moves.append(move._replace(lease=one.lease))
     return moves
 
 
 def sightings(judged: Judged) -> dict[str, dict[str, Any]]:
-    """Return what people are told of machines whose leases ran out (`mlq.machines.health`)."""
+    """Return what users are shown of machines whose leases ran out (`mlq.machines.health`)."""
     found: dict[str, dict[str, Any]] = {}
     beats = judged.evidence.beats
     for machine in {attempt.machine for attempt in judged.evidence.expired}:
@@ -235,7 +235,7 @@ def sightings(judged: Judged) -> dict[str, dict[str, Any]]:
 
 
 def _is_restarted(attempt: HeldAttempt, beats: BeatSnapshot) -> bool:
-    """Return whether the attempt's machine runs again, under another boot or supervisor."""
+    """Return whether the attempt's machine is back with another boot or supervisor."""
     beat = beats.beats.get(attempt.machine)
     own = (attempt.boot_id, attempt.supervisor_id)
     return isinstance(beat, Beat) and (beat.boot_id, beat.supervisor_id) != own

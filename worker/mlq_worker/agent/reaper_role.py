@@ -1,7 +1,7 @@
-"""The reaper's role, held or not: what it asks and does, thinly. `reaper` decides.
+"""What a worker asks and does as the reaper; `reaper` decides.
 
-The role is a lock that expires by itself. NFS is looked at by a `BackgroundReader`, whose thread
-may hang; then there is no look and so no verdict.
+The role is a lock that expires by itself. A `BackgroundReader` looks at NFS; while its thread
+hangs there is no look, and so no verdict.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlq_worker.agent.reaper import (
 from mlq_worker.liveness.verdicts import BeatMonitor, Leases
 
 _FORGET_EVERY_S = 3600.0
-# Dependents that a worker tells in one go, in slices: so many still take no more than seconds.
+# How many dependents a worker tells in one go, in slices; this many take a few seconds at most.
 _TOLD_SLICES = 100
 # How many beats the role lasts without being renewed.
 _ROLE_BEATS = 3
@@ -70,7 +70,7 @@ class ReaperRole:
         self._judged: Judged | None = None
 
     def facts(self) -> ReaperFacts:
-        """Return what there is to go by; holder and overdue only once."""
+        """Return the facts; `holder` and `overdue` are reported only once."""
         evidence = self._reader.answer()
         if evidence is not None:
             judged = self._watched(evidence)
@@ -116,7 +116,7 @@ class ReaperRole:
         lapsed: frozenset[Attempt],
     ) -> Evidence:
         beats = read_beats(self._layout, machines, self._clock, self._files)
-        # After the beats: a result written before the last beat is then surely seen.
+        # Read after the beats: so a result that was written before the last beat is surely seen.
         keys = [attempt.key for attempt in expired]
         results = read_results(self._layout, keys, self._files)
         return Evidence(expired, lapsed, beats, results)

@@ -1,14 +1,14 @@
-"""What to claim, and whether to drain for a job that starves: pure.
+"""What to claim, and whether to drain the machine for a job that starves: pure.
 
 The worker offers what is free; the queue shows the head of each class of waiting jobs. A class
-fits if `placement.place` says so. Then two rules beyond first-fit:
+fits if `placement.place` says so. Two rules go beyond first-fit:
 
 * Starvation. A stream of small jobs could keep a big one waiting for ever, since there is always
   room for one more small one. A job that waits longer than `patience_s`, and would fit this
   machine if it were empty, reserves one machine. That machine takes nothing else any more, except
   jobs whose time limit ends before the reservation can begin (conservative backfilling). It claims
   the very jobs that were judged: the next in line of the same class may have no time limit.
-* Prefetch. Of classes whose jobs are very short some are claimed ahead (`prefetch`).
+* Prefetch. The worker claims some jobs ahead of classes whose jobs are very short (`prefetch`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Plan:
     Args:
         fits: (class name, how many to claim at most).
         reserve: the starving job this machine should reserve itself for, or None.
-        only: the jobs that may be claimed; None: whichever are first in their classes by then.
+        only: the jobs that may be claimed; None: those that are first in their classes by then.
     """
 
     fits: tuple[tuple[str, int], ...] = ()
@@ -46,10 +46,10 @@ class PlanInput:
 
     Args:
         waiting: the heads of the classes, and the reservations in force.
-        offer: what this machine has free.
-        running: what runs on it.
+        offer: the resources that this machine has free.
+        running: the attempts that run on it.
         short: the classes of short jobs, by name.
-        waited_s: how long each head has waited, by job id.
+        waited_s: how many seconds each head has waited, by job id.
         lacks: words of what is missing here; a job that needs one of these reserves nothing.
     """
 
@@ -96,7 +96,7 @@ def _fits(
 def _starving(
     plan_input: PlanInput, jobs: Iterable[Contender], patience_s: float
 ) -> Contender | None:
-    """Return the best job that waited too long, has no machine and would fit this one idle."""
+    """Return the best job that has waited too long, has no machine and would fit this one idle."""
     order = {head.id: head.order for head in plan_input.waiting.heads}
     candidates = [
         job

@@ -1,12 +1,12 @@
-"""How jobs start, and who is to blame if they do not: the command, or this machine. Pure.
+"""How jobs start, and which is to blame if they do not: the command, or this machine. Pure.
 
-A start is bad if the attempt ended badly within seconds, good if it ended well or lived longer. Two
-things follow from bad starts, by rules that a person can check in `mlq ls`:
+A start is bad if the attempt ended badly within seconds, good if it ended well or lived longer. Bad
+starts have two consequences, by rules that a user can check in `mlq ls`:
 
-* The same command fails at its start, several different jobs in a row, on two machines or on all
-  there are: it is held, for the same typo would fail every job that waits.
-* Several different jobs in a row fail at their start on this machine, and another machine's last
-  start was good: this machine is set aside. What also fails elsewhere does not count against it.
+* If the same command fails at its start in several different jobs in a row, on two machines or on
+  all there are, it is held: the same typo would fail every waiting job.
+* If several different jobs in a row fail at their start on this machine, and another machine's last
+  start was good, this machine is set aside. Commands that also fail elsewhere do not count.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mlq_worker.agent.attempt_result import UNUSABLE, AttemptResult
 from mlq_worker.ipc.causes import Kind
 
 START_S = 20.0
-# So many different jobs in a row; more of a command that has also started well lately, since then
-# it may be the parameters.
+# How many different jobs in a row; more for a command that has also started well lately, since then
+# the parameters may be at fault.
 ROW, LONG_ROW = 3, 5
 _FAILURES = frozenset({"exited", "signaled", "unstartable", UNUSABLE})
 
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
     Args:
         starts: the last starts of some commands, by word, the newest first.
         last: whether the last start of each machine was good.
-        living: the machines that are heard.
+        living: the machines that the queue has heard from lately.
     """
 
     starts: Mapping[str, Sequence[Start]]
@@ -72,7 +72,7 @@ class Seen(NamedTuple):
 
 
 def how_it_started(result: AttemptResult) -> str:
-    """Return "good" or "bad", "" if the end says nothing of it."""
+    """Return "good" or "bad"; "" if the end says nothing about the start."""
     if result.outcome not in _FAILURES or result.cause.kind is not Kind.NONE:
         return ""
     if result.outcome == "exited" and result.exit_code == 0:
@@ -84,11 +84,11 @@ def how_it_started(result: AttemptResult) -> str:
 
 
 def command_fails(starts: Sequence[Start], living: Collection[str]) -> tuple[Start, ...]:
-    """Return the bad starts in a row for which a command is to be held; none if it is not.
+    """Return the bad starts in a row for which a command must be held; none if it need not be.
 
     Args:
         starts: the last starts of the command, the newest first.
-        living: the machines that are heard.
+        living: the machines that the queue has heard from lately.
     """
     row: list[Start] = []
     for start in starts:
@@ -106,7 +106,7 @@ def command_fails(starts: Sequence[Start], living: Collection[str]) -> tuple[Sta
 
 
 def machine_fails(row: Sequence[OwnStart], machine: str, seen: Seen) -> bool:
-    """Return whether this machine is to be set aside.
+    """Return whether this machine must be set aside.
 
     Args:
         row: its bad starts in a row, the newest last.

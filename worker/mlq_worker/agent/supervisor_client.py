@@ -1,7 +1,7 @@
-"""The worker's way to its supervisor: find it or start it, then talk to it.
+"""The worker's connection to its supervisor: find it or start it, then talk to it.
 
-Standard library only, like the supervisor itself. The supervisor is started in a session of its
-own and is no child of the worker, so whatever happens to the worker does not happen to it.
+Standard library only, like the supervisor itself. The supervisor starts in a session of its own
+and is no child of the worker, so the worker's end does not affect it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlq_worker.ipc.residence import ALREADY_RUNNING, LOG_NAME, SOCKET_NAME, doo
 
 _PAUSE_S = 0.01
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between starts that fail
-_SECOND_PAUSE_S = 0.3  # before another is started in vain
+_SECOND_PAUSE_S = 0.3  # before another start that would be in vain
 
 
 class SupervisorLink:
@@ -51,7 +51,7 @@ class SupervisorLink:
         return self._channel.unsent_bytes > 0
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send a message, keeping back what the socket does not take now."""
+        """Send a message; keep back what the socket does not take now."""
         self._channel.send(message)
 
     def flush(self) -> None:
@@ -72,12 +72,12 @@ class SupervisorLink:
         return events
 
     def close(self) -> None:
-        """Leave; the supervisor keeps the jobs."""
+        """Close the connection; the supervisor keeps the jobs."""
         self._channel.close()
 
 
 def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink:
-    """Connect to the supervisor of a machine; starts it first if there is none.
+    """Connect to the supervisor of a machine; start it first if there is none.
 
     Args:
         options: how to start it; one that runs already keeps the options it has.
@@ -111,7 +111,7 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
 
 
 def _start(options: Options) -> subprocess.Popen[bytes]:
-    """Start a supervisor; the process returned ends once it has gone into the background."""
+    """Start a supervisor; return a process that ends once it has gone into the background."""
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     with (options.runtime / LOG_NAME).open("ab") as log:
         return subprocess.Popen(
@@ -142,7 +142,7 @@ def _connect(options: Options, give_up_at: float) -> SupervisorLink | None:
 
 
 def _at(path: Path) -> socket.socket | None:
-    """Return a connection; None if the socket is not there yet, or was left behind or removed."""
+    """Return a connection; None if the socket is missing or no process listens at it."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(str(path))

@@ -1,8 +1,8 @@
-"""The line to the supervisor, and what it holds for this worker.
+"""The connection to the supervisor, and what the supervisor holds for this worker.
 
-Every message of the supervisor's protocol that a worker sends or hears passes here. If the line
-breaks, the supervisor is gone, and so are its jobs: nothing is held any more, and what the queue
-still believes to be here is found again as orphans.
+Every message of the supervisor's protocol that a worker sends or receives passes through here. If
+the connection breaks, the supervisor is gone, and so are its jobs: the worker holds nothing any
+more, and finds as orphans what the queue still believes to be here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SupervisorSession:
         self._storage_fault = ("", 0.0)
 
     def adopt(self, link: SupervisorLink, attempts: Iterable[LocalAttempt]) -> None:
-        """Take a supervisor, and what it held before this worker came."""
+        """Take over a supervisor and the attempts that it held before this worker came."""
         self.attempts = AttemptTable()
         for local in attempts:
             self.attempts.add(local)
@@ -66,7 +66,7 @@ class SupervisorSession:
         self.link = link
 
     def hear(self) -> None:
-        """Take in what the supervisor says."""
+        """Process the messages that the supervisor has sent."""
         if self.link is None:
             return
         try:
@@ -87,25 +87,25 @@ class SupervisorSession:
         self._send(Start(admitted.orders, claimed_s))
 
     def confirm(self, renewal: Renewal, sent_s: float) -> None:
-        """Pass on what a renewal sent at `sent_s` found."""
+        """Pass on the result of a renewal sent at `sent_s`."""
         alive, lost = attempt_ids(renewal.alive), attempt_ids(renewal.lost)
         self._send(Confirm(sent_s, alive, lost, displaced=renewal.holder is not None))
         if self._is_to_be_replaced:
             self._send(Shutdown())
 
     def stop(self, attempts: Iterable[Attempt], outcome: Outcome, reason: str) -> None:
-        """End attempts; their ends are heard like any other."""
+        """Tell the supervisor to end attempts; it reports their ends like any other."""
         for job_id, number in attempts:
             self.attempts.by_key[job_id, number].stopping = True
             self._send(Stop(AttemptId(job_id, number), outcome, reason))
 
     def forget(self, attempts: Sequence[Attempt], over: Collection[Attempt] = ()) -> None:
-        """Drop attempts whose end the queue has; the jobs of those in `over` ended for good."""
+        """Drop attempts whose end is committed; the jobs of those in `over` ended for good."""
         self.attempts.drop(attempts)
         self._send(Forget(attempt_ids(attempts), frozenset(attempt_ids(over))))
 
     def hang_up(self) -> None:
-        """Hang up; a supervisor that holds nothing has no more to do."""
+        """Close the connection; a supervisor that holds nothing then ends."""
         if self.link is not None:
             if not self.attempts.by_key:
                 self._send(Shutdown())
@@ -122,7 +122,7 @@ class SupervisorSession:
         return bool(self.unable) and not self.attempts.by_key
 
     def obstacle(self, now_s: float) -> str:
-        """Return why no jobs are to be taken now, "" if they may be."""
+        """Return why the worker must take no jobs now; "" if it may."""
         reason, until_s = self._storage_fault
         if now_s < until_s:
             return reason
@@ -130,14 +130,14 @@ class SupervisorSession:
             return OLD_SUPERVISOR
         if self._contact.get("wrong_root"):
             return self.unwell()
-        # A job could not begin without NFS, and would wait here while it could begin elsewhere.
+        # A job cannot begin without NFS; it would wait here while it could begin elsewhere.
         return self.unwell() if self._nfs_silence_s() > self._context.settings.lease_s else ""
 
     def _nfs_silence_s(self) -> float:
         return float(self._contact.get("nfs_silence_s", 0.0))
 
     def unwell(self) -> str:
-        """Return in words what is wrong but not fatal, "" if nothing is."""
+        """Return what is wrong but not fatal, in words; "" if nothing is."""
         return "; ".join(one for one in (self._context.link_trouble(), self._isolated()) if one)
 
     def _isolated(self) -> str:
@@ -154,7 +154,7 @@ class SupervisorSession:
         return ""
 
     def summary(self, offer: Offer) -> str:
-        """Return in a line what this machine offers and holds."""
+        """Return in one line what this machine offers and holds."""
         parts = [_count(offer.total_cores, "core"), format_mib(offer.total_mem_mib)]
         if offer.gpus:
             parts.append(_count(len(offer.gpus), "GPU"))

@@ -1,7 +1,7 @@
 """The worker's turn: look, decide, act.
 
-If the queue fails in the middle of a turn, the rest of the turn leaves out what needs it: the next
-look sees that it is away, and the worker does not wait for it again and again.
+If the queue fails in the middle of a turn, the rest of the turn leaves out what needs it. The next
+look sees that the queue is away, so the worker does not wait for it again and again.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _LINK_RETRY_S = 1.0
 
 
 class Turn(NamedTuple):
-    """What a turn did, and whether the worker is to leave."""
+    """What a turn did, and whether the worker must leave."""
 
     facts: Facts
     actions: list[Action]
 
     @property
     def leaves(self) -> bool:
-        """Whether the worker is to leave."""
+        """Whether the worker must leave."""
         return Exit() in self.actions
 
     @property
     def wait_s(self) -> float:
-        """How long the worker may wait before its next turn if nothing wakes it."""
+        """How many seconds the worker may wait before its next turn if nothing wakes it."""
         return 0.0 if self.actions else next_turn_s(self.facts, IDLE_S)
 
 
@@ -92,7 +92,7 @@ class Worker:
 
     @property
     def session(self) -> SupervisorSession:
-        """The line to the supervisor, to listen to."""
+        """The connection to the supervisor, to listen to."""
         return self._memory.session
 
     @property
@@ -102,11 +102,11 @@ class Worker:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the first turns' work is done: the worker works, and the queue knows."""
+        """Whether the first turns' work is done: the worker works, and the queue knows it."""
         return self.session.link is not None and self._memory.shown_mode is not None
 
     def summary(self) -> str:
-        """Return in a line what this machine offers."""
+        """Return in one line what this machine offers."""
         memory = self._memory
         parts = (
             memory.session.summary(memory.offer()),
@@ -117,7 +117,7 @@ class Worker:
         return "; ".join(filter(None, parts))
 
     def woken(self, messages: set[str]) -> None:
-        """Note that the queue called: there is work, or a user wants a job stopped."""
+        """Note that the queue woke the worker: there is work, or a user wants a job stopped."""
         if "work" in messages:
             self._memory.backlog.call()
         if "stop" in messages:
