@@ -1,1 +1,1 @@
-"""How things look on a terminal: pure functions of values, a width and a `Style`."""
+"""Renders values for a terminal: pure functions of values, a width and a `Style`."""

@@ -1,13 +1,13 @@
-"""Text that jobs bring along, made safe to show on a terminal.
+"""Makes text that comes from jobs safe to show on a terminal.
 
 A job's name, command or reason is whatever its author wrote. An escape sequence in it could move
-the cursor, rename the window or fake a line of a table. The same goes for machines, and for all
-that stands in Redis. Nothing of it reaches a terminal but through `clean` (one line of text) or
-`LogCleaner` (a stream, where colours may stay). Whatever renders a text cleans it,
-since it must know how wide it is; whatever is printed then passes through here once more.
+the cursor, rename the window or fake a line of a table. The same is true of machines, and of
+everything in Redis. Such text must reach a terminal only through `clean` (one line of text) or
+`LogCleaner` (a stream, in which colours may stay). Code that renders a text cleans it, since it
+needs its width; code that prints a line cleans it once more.
 
-A log comes in pieces of any size, and an escape sequence may be cut anywhere; what is shown is the
-same however it is cut.
+A log comes in pieces of any size, and an escape sequence may be cut anywhere; the text shown does
+not depend on the cuts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEQUENCE = (
 def clean(text: str) -> str:
     """Return the text as one printable line: no escape sequences, no control characters.
 
-    White space of any kind becomes a space, what is no Unicode text becomes U+FFFD.
+    White space of any kind becomes a space; what is not Unicode text becomes U+FFFD.
     """
     if text.isprintable():
         return text
@@ -54,8 +54,8 @@ def _printable(character: str) -> str:
     return "\N{REPLACEMENT CHARACTER}" if "\ud800" <= character <= "\udfff" else ""
 
 
-# What goes: every sequence but colours (SGR, kept as group 1), every other control character but
-# newline, return and tab, and the signs that turn the direction of text.
+# What is removed: every sequence except colours (SGR, kept as group 1), every other control
+# character except newline, return and tab, and the characters that reverse the direction of text.
 _SGR = r"\x1b\[[0-9;:]{0,64}m"
 _LOST = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _IN_LOG = re.compile(f"({_SGR})|{SEQUENCE}|{_LOST}")
@@ -68,7 +68,7 @@ RESET = "\x1b[0m"
 
 
 class LogCleaner:
-    """Cleans a log piece by piece; how it is cut into pieces makes no difference."""
+    """Cleans a log piece by piece; the result does not depend on how the log is cut."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -76,7 +76,7 @@ class LogCleaner:
         self._coloured = False
 
     def feed(self, piece: bytes) -> str:
-        """Return what of the log can be shown, now that this piece has come."""
+        """Take a piece, and return the text that can now be shown."""
         text = self._held + self._decoder.decode(piece)
         unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST))
         end = unfinished.start() if unfinished else len(text)

@@ -1,4 +1,4 @@
-"""The folders of ended jobs as a table, largest last: that is where one looks."""
+"""The folders of ended jobs as a table, the largest last, next to the prompt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder_table(
     Args:
         jobs: the jobs.
         sizes: id -> bytes of its folder.
-        now: the present, in the zone to show.
+        now: the present time, in the time zone to show.
         style: how to render.
     """
     rows = [

@@ -16,11 +16,11 @@ _BAR = 40
 
 
 class Changed(NamedTuple):
-    """By how much a file differs.
+    """How much a file differs.
 
     Args:
-        path: of the file.
-        added, deleted: lines; None for a file that is no text.
+        path: the file's path.
+        added, deleted: numbers of lines; None for a binary file.
     """
 
     path: str
@@ -38,7 +38,7 @@ def painted(text: str, style: Style) -> Iterator[str]:
 
 
 def changes_of(numstat: bytes) -> list[Changed]:
-    """Read what `git diff --no-index --numstat -z` says of the folders `a` and `b`."""
+    """Parse the output of `git diff --no-index --numstat -z` for the folders `a` and `b`."""
     words = iter(numstat.decode("utf-8", "surrogateescape").split("\0"))
     found = []
     for word in words:
@@ -53,7 +53,7 @@ def changes_of(numstat: bytes) -> list[Changed]:
 
 
 def stat_lines(changes: Sequence[Changed], style: Style) -> Iterator[str]:
-    """Return a line for each file, and one for all, as git has them."""
+    """Return a line for each file and a line for the total, as `git diff --stat` prints them."""
     width = max((len(clean(one.path)) for one in changes), default=0)
     most = max(((one.added or 0) + (one.deleted or 0) for one in changes), default=0)
     for one in changes:

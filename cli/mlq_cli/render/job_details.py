@@ -1,4 +1,4 @@
-"""One job with everything worth knowing about it: what `mlq show` prints."""
+"""Renders everything worth knowing about one job, for `mlq show`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def details(
     style: Style,
     environment: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Return everything worth knowing about one job, a line each.
+    """Return everything worth knowing about one job, one line for each thing.
 
     Args:
         job: the job.
-        variables: what it is given of its caller's.
-        log: where the log of its last attempt lies, or "".
-        now: the present, in the zone to show.
+        variables: the variables that its user passed on.
+        log: the path of its last attempt's log, or "".
+        now: the present time, in the time zone to show.
         style: how to render.
-        environment: that of its last attempt, as the machine noted it; None if that is not known.
+        environment: the environment of its last attempt, as the machine noted it; None: unknown.
     """
     title = clean(f"{job.id} {job.name}").rstrip()
     state = state_of(job)

@@ -1,4 +1,4 @@
-"""Jobs as a table, and what a table says of one."""
+"""Jobs as a table, and the words for one job in it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _row(job: JobView, now: datetime) -> list[Cell]:
         Cell(job.machine or "" if job.state not in WAITING else ""),
         Cell(str(job.attempt) if job.attempt > 1 else ""),
         Cell(asks(job), "faint"),
-        # A job without a name goes by its command.
+        # The command identifies a job that has no name.
         Cell(job.name) if job.name else Cell(job.command, "faint"),
         Cell(job.command if job.name else ""),
         _remark(job, kind),
@@ -57,12 +57,12 @@ def _remark(job: JobView, kind: str) -> Cell:
 
 
 def state_of(job: JobView) -> str:
-    """Return the word for a job's state: rq's, but for a job that waits for its user."""
+    """Return the word for a job's state: rq's word, or `held` for a held job."""
     return HELD if job.held else job.state
 
 
 def seconds_of(job: JobView, now: datetime) -> float:
-    """Return how long a job runs, ran, or has waited until now."""
+    """Return for how many seconds a job has run, ran, or has waited until now."""
     since = job.submitted_at if job.state in WAITING else job.started_at or job.submitted_at
     if since is None:
         return 0.0
@@ -79,19 +79,19 @@ def asks(job: JobView) -> str:
 
 
 def counts_of(jobs: Sequence[JobView]) -> dict[str, int]:
-    """Return how many there are of each state; `held` are among the deferred."""
+    """Return how many jobs each state has; rq counts `held` jobs as deferred."""
     counts = Counter(str(job.state) for job in jobs)
     counts[HELD] = sum(bool(job.held) for job in jobs)
     return dict(counts)
 
 
 def ended_of(counts: Mapping[str, int]) -> int:
-    """Return how many have ended; of a long queue it is not known how, but how many (`ended`)."""
+    """Return how many jobs have ended; for a long queue only their total is known (`ended`)."""
     return sum(counts.get(state, 0) for state in (*ENDED, "ended"))
 
 
 def total(counts: Mapping[str, int]) -> int:
-    """Return how many jobs that are."""
+    """Return the number of all jobs."""
     return sum(number for state, number in counts.items() if state != HELD)
 
 

@@ -32,12 +32,12 @@ def machine_table(
     lease_s: float,
     style: Style,
 ) -> list[str]:
-    """Return the lines of `mlq machines`; free comes before total.
+    """Return the lines of `mlq machines`; what is free stands before the total.
 
     Args:
-        machines: name -> (seconds since it was heard, its record).
+        machines: name -> (seconds since the queue heard it, its record).
         conditions: what is wrong with machines that hold jobs (`Queue.conditions`).
-        lease_s: a machine not heard for longer holds no lease any more.
+        lease_s: a machine that is silent for longer holds no lease any more.
         style: how to render.
     """
     rows = [
@@ -72,10 +72,10 @@ def remarks(
     """Return what is wrong with a machine, in words; empty if it takes jobs.
 
     Args:
-        heard_s: how long ago the queue heard it.
-        record: what it then said of itself.
-        lease_s: after such a silence, what it said no longer counts.
-        condition: what else is known of a machine that holds jobs (`Queue.conditions`).
+        heard_s: for how long the queue has not heard it.
+        record: what it last said of itself.
+        lease_s: after a silence of this length, its record no longer counts.
+        condition: what else is known about a machine that holds jobs (`Queue.conditions`).
     """
     if heard_s > lease_s:
         return [condition or not_heard(heard_s)]
@@ -97,17 +97,17 @@ def remarks(
 
 
 def not_heard(heard_s: float) -> str:
-    """Return what is known of a silent machine that holds no jobs."""
+    """Return the remark about a silent machine that holds no jobs."""
     return f"not heard of for {elapsed(heard_s)}"
 
 
 def not_taking(note: str) -> str:
-    """Return why a machine takes no jobs, or only that it takes none if it has not said why."""
+    """Return why a machine takes no jobs, or only that it takes none if it gave no reason."""
     return note or "takes no jobs now"
 
 
 def gpus_withdrawn(fault: str, *, some_left: bool) -> str:
-    """Return that a fault withdraws GPUs: all of a machine, or but some."""
+    """Return the remark that a fault withdraws all or some GPUs of a machine."""
     return f"{'not all' if some_left else 'no'} GPUs: {fault}"
 
 

@@ -19,12 +19,12 @@ def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: St
 
     Args:
         jobs: the members.
-        varying: JSON list of the parameters that vary, in their order.
-        now: the present.
+        varying: JSON list of the parameters that vary, in order.
+        now: the present time.
         style: how to render.
     """
     names = _varying(jobs, varying)
-    # A sweep may have members of several commands, as when an option was added.
+    # A sweep may have members with different commands, for example after an option was added.
     alike = len({tuple(job.params.get(name) for name in names) for job in jobs}) < len(jobs)
     commands = [Column("COMMAND", 70, least=16)] if alike else []
     columns = (
@@ -42,7 +42,7 @@ def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: St
 
 
 def _varying(jobs: Sequence[JobView], varying: str) -> list[str]:
-    """Return the parameters of which the jobs have several values; of a single job all."""
+    """Return the parameters that have several values in these jobs; for a single job, all."""
     told = [one for one in list_or_empty(varying) if isinstance(one, str)]
     every = dict.fromkeys([*told, *(name for job in jobs for name in job.params)])
     several = [one for one in every if len({job.params.get(one) for job in jobs}) > 1]

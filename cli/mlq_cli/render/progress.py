@@ -1,4 +1,4 @@
-"""A block of lines at the foot of a terminal that is drawn again and again, and then goes away."""
+"""Draws a block of lines at the foot of a terminal, redraws it, and finally clears it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def block(doing: Mapping[str, str], columns: int, rows: int) -> list[str]:
 
     Args:
         doing: name -> what it does now.
-        columns: of the terminal.
-        rows: of the terminal.
+        columns: width of the terminal.
+        rows: height of the terminal.
     """
     names = {name: clean(name) for name in doing}
     width = max((columns_of(name) for name in names.values()), default=0)
@@ -34,10 +34,10 @@ def block(doing: Mapping[str, str], columns: int, rows: int) -> list[str]:
 
 
 class Progress:
-    """Shows what is going on, on a terminal; elsewhere nothing.
+    """Shows on a terminal what is going on; shows nothing elsewhere.
 
     Args:
-        stream: where; standard error, since it is no result.
+        stream: the terminal; standard error, since this is not a result.
     """
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
@@ -46,15 +46,15 @@ class Progress:
         self._wanted = stream.isatty()
 
     def __enter__(self) -> Progress:
-        """Begin; nothing is shown yet."""
+        """Begin, and show nothing yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take it away."""
+        """Clear the block."""
         self._draw(())
 
     def show(self, doing: Mapping[str, str]) -> None:
-        """Show this instead of what is shown."""
+        """Replace the block by this one."""
         if self._wanted:
             size = shutil.get_terminal_size()
             self._draw(block(doing, size.columns, size.lines))

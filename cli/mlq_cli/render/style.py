@@ -1,6 +1,6 @@
-"""What the terminal can show: its width, and whether colours are welcome.
+"""Finds what the terminal can show: its width, and whether to use colours.
 
-Everything that is rendered gets a `Style`; only this module asks the terminal.
+Every function that renders gets a `Style`; only this module asks the terminal.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Style(NamedTuple):
     """How to render.
 
     Args:
-        width: columns of the terminal, or what COLUMNS says of a pipe or a file; None where nothing
-            is to be shortened.
-        colour: whether colours are welcome.
+        width: columns of the terminal, or the value of COLUMNS for a pipe or a file; None: shorten
+            nothing.
+        colour: whether to use colours.
     """
 
     width: int | None = None
@@ -51,10 +51,10 @@ class Style(NamedTuple):
 
 
 def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
-    """Return what suits this stream.
+    """Return the style that suits this stream.
 
-    A pipe whose reader says by COLUMNS how wide it shows things (`watch` does) is no place for long
-    lines either. Colours only on a terminal that is not dumb, and never with NO_COLOR (https://no-color.org).
+    Lines are also shortened for a pipe whose reader sets COLUMNS, as `watch` does. Colours are used
+    only on a terminal that is not dumb, and never with NO_COLOR (https://no-color.org).
     """
     if not stream.isatty():
         return Style(_told_columns(environ))
@@ -63,7 +63,7 @@ def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
 
 
 def kind_of(state: str) -> str:
-    """Return the kind of colour a job's state has."""
+    """Return the kind of colour for a job's state."""
     return _KIND_OF_STATE.get(state, "")
 
 

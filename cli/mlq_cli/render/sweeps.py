@@ -1,4 +1,4 @@
-"""Sweeps as a table: a line each, with a bar of how far its members are and the time left."""
+"""Sweeps as a table: one line each, with a bar of its members' states and the time left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlq_cli.render.words import elapsed
 
 _BAR = 20
 _SIGNS = {"done": "█", "running": "▒", "failed": "x", HELD: "‖", "queued": "·"}
-"""In the order in which they stand in a bar; what was canceled is left blank."""
+"""In the order in which they stand in a bar; canceled members leave it blank."""
 
 _COLUMNS = (
     Column("SWEEP"),
@@ -32,7 +32,7 @@ _COLUMNS = (
 def progress_of(sweep: SweepSeen) -> dict[str, int]:
     """Return how many members are done, running, failed, held, queued and canceled.
 
-    All that wait are held if the sweep is.
+    If the sweep is held, its waiting members count as held.
     """
     counts = sweep.counts
     held = counts.get(HELD, 0)
@@ -49,7 +49,7 @@ def progress_of(sweep: SweepSeen) -> dict[str, int]:
 
 
 def bar(progress: Mapping[str, int], width: int = _BAR) -> str:
-    """Return a bar of so many columns; what there is any of is seen, however little it is."""
+    """Return a bar of `width` columns; every state that has members takes at least one column."""
     total = sum(progress.values())
     if not total:
         return " " * width
@@ -62,10 +62,10 @@ def bar(progress: Mapping[str, int], width: int = _BAR) -> str:
 
 
 def left_s(sweep: SweepSeen) -> float | None:
-    """Return in about how many seconds a sweep will have ended; None if nothing tells that.
+    """Return in about how many seconds a sweep will have ended; None if that is unknown.
 
-    By how long its members took that finished, and how many run now; each of these is half done on
-    the average.
+    The estimate takes the mean time of finished members and the number that run now, and assumes
+    that these are half done on average.
     """
     progress = progress_of(sweep)
     running, queued = progress["running"], progress["queued"]
@@ -102,13 +102,13 @@ def _some(number: int) -> str:
 
 
 def rounded_s(seconds: float) -> float:
-    """Return a time without digits that nobody knows."""
+    """Return a time rounded to the digits that are meaningful."""
     step = 1 if seconds < 60 else 60 if seconds < 7200 else 3600
     return max(step, round(seconds / step) * step)
 
 
 def summary_line(sweep: SweepSeen) -> str:
-    """Return a sweep in one line, as `mlq ls SWEEP` begins."""
+    """Return a sweep in one line, the first line of `mlq ls SWEEP`."""
     progress = progress_of(sweep)
     counts = ", ".join(f"{number} {word}" for word, number in progress.items() if number)
     noun = "member" if sweep.members == 1 else "members"

@@ -1,9 +1,9 @@
 """Tables that fit the terminal.
 
-A table that is too wide first shortens its wide columns, each no further than is still of use, and
-then leaves out whole columns, the least important first. A column of importance `ALWAYS` is never
-shortened and never left out: half an id is no id. Cells are cleaned here, so no table can carry
-an escape sequence that came with a job.
+A table that is too wide first shortens its wide columns, none below its `least` width, and then
+leaves out whole columns, the least important first. A column of importance `ALWAYS` is never
+shortened and never left out, since a shortened id cannot be used. Cells are cleaned here, so a
+table never carries an escape sequence from a job.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Column(NamedTuple):
     """One column.
 
     Args:
-        title: its head.
-        importance: the smallest is left out first; `ALWAYS` never.
-        least: it may be shortened to so many columns; 0 if it is whole or not at all.
-        right: numbers stand to the right.
+        title: its heading.
+        importance: the column with the smallest value is left out first, `ALWAYS` never.
+        least: the smallest width to which it can be shortened; 0: it is never shortened.
+        right: whether its cells are aligned to the right, as numbers are.
     """
 
     title: str
@@ -37,19 +37,19 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A text and the kind of colour it has."""
+    """A text and the kind of its colour."""
 
     text: str
     kind: str = ""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], style: Style) -> list[str]:
-    """Return the lines of a table: heads first, empty columns left out.
+    """Return the lines of a table: headings first, without empty columns.
 
     Args:
         columns: the columns.
-        rows: a cell for each column.
-        style: width None leaves everything at full length.
+        rows: for each row, a cell for each column.
+        style: how to render; with width None nothing is shortened.
     """
     texts = [[clean(cell.text) for cell in row] for row in rows]
     widths = [
@@ -72,8 +72,8 @@ def fitted(columns: Sequence[Column], widths: dict[int, int], width: int | None)
 
     Args:
         columns: all columns.
-        widths: index -> the width its longest cell needs, for the columns that hold anything.
-        width: of the terminal, or None.
+        widths: index -> the width of the longest cell, for the columns that are not empty.
+        width: width of the terminal, or None.
     """
     if width is None or not widths:
         return widths
@@ -120,8 +120,7 @@ def _line(
 def columns_of(text: str) -> int:
     """Return how many columns of a terminal the text takes.
 
-    Wide East Asian characters take two, marks that combine with the one before none
-    (Unicode Standard Annex 11).
+    Wide East Asian characters take two columns, combining marks none (Unicode Standard Annex 11).
     """
     if text.isascii():
         return len(text)
@@ -129,7 +128,7 @@ def columns_of(text: str) -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    """Return the text in at most `width` columns, with a sign where something was cut."""
+    """Return the text in at most `width` columns, with a sign where it was cut."""
     if columns_of(text) <= width:
         return text
     taken, used = [], 0

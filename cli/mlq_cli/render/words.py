@@ -1,4 +1,4 @@
-"""Times, sizes and lists of ids as people read them."""
+"""Writes times, sizes and lists of ids as people read them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _RUNS_SHOWN = 20
 
 
 def elapsed(seconds: float) -> str:
-    """Return a time that has passed, in whole seconds; clocks of two machines may differ a bit."""
+    """Return a duration in whole seconds; clocks differ, so a negative one counts as 0 s."""
     return format_duration(max(0, int(seconds)))
 
 
 def about(mib: int) -> str:
-    """Return a size that was measured, rounded to what matters: `512M`, `8G`, `10.7G`."""
+    """Return a measured size, rounded to the digits that matter: `512M`, `8G`, `10.7G`."""
     if mib < _MIB_A_GIB:
         return f"{mib}M" if mib else "0"
     gib = mib / _MIB_A_GIB
@@ -27,11 +27,11 @@ def about(mib: int) -> str:
 
 
 def moment(iso: str, now: datetime) -> str:
-    """Return a moment as the local clock shows it: `14:05:09`, with the day if it is another.
+    """Return a moment in local time: `14:05:09`, with the date if that is not today.
 
     Args:
         iso: ISO 8601 with its zone.
-        now: the present, in the zone to show.
+        now: the present time, in the time zone to show.
     """
     at = parse_iso(iso)
     local = datetime.fromtimestamp(at, now.tzinfo)
@@ -43,7 +43,7 @@ def moment(iso: str, now: datetime) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share from 0 to 1 as percent; never 100% before it is whole."""
+    """Return a share from 0 to 1 as a percentage; a share below 1 is never shown as 100%."""
     return "" if share is None else f"{int(share * 100)}%"
 
 
@@ -53,14 +53,14 @@ def count(number: int, thing: str) -> str:
 
 
 def paused(why: str) -> str:
-    """Return what is told of a queue that gives nothing out."""
+    """Return the message about a paused queue."""
     return f"The queue is paused: {why}. Jobs that run go on; no other starts until: mlq resume"
 
 
 def listed(ids: Sequence[str]) -> str:
-    """Return ids in few words: `1040-1044, 1050, 1060_0-9`.
+    """Return ids in short form: `1040-1044, 1050, 1060_0-9`.
 
-    Three or more numbers in a row become a range, as they may be typed.
+    Three or more consecutive numbers become a range, which commands accept as well.
     """
     parts: list[str] = []
     for run in _runs(ids):
@@ -69,7 +69,7 @@ def listed(ids: Sequence[str]) -> str:
 
 
 def listed_briefly(ids: Sequence[str]) -> str:
-    """Return ids in few words as `listed`, and of very many the first and how many more."""
+    """Return ids in short form as `listed`; if there are very many, the first and how many more."""
     runs = _runs(ids)
     if len(runs) <= _RUNS_SHOWN:
         return listed(ids)
