@@ -30,7 +30,7 @@ def check_choice(args: argparse.Namespace, command: str, eligible: Collection[st
         )
     if eligible and (useless := [one for one in states if one not in eligible]):
         raise InvalidInputError(
-            f"{command}: --state {','.join(useless)} cannot be meant",
+            f"{command}: --state {','.join(useless)} does not apply",
             why=f"it is for jobs that are {', '.join(sorted(eligible))}",
         )
 

@@ -52,7 +52,7 @@ def _configure_values(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="A,B",
-        help="these parameters walk together (repeatable)",
+        help="these parameters vary together (repeatable)",
     )
     group.add_argument(
         "--from",
@@ -61,7 +61,7 @@ def _configure_values(parser: argparse.ArgumentParser) -> None:
         help="rows of parameters: CSV, JSON Lines or a JSON array; - is standard input",
     )
     group.add_argument(
-        "--commands", metavar="FILE", help="a line for the shell each, instead of COMMAND"
+        "--commands", metavar="FILE", help="one shell command on each line, instead of COMMAND"
     )
     group.add_argument("--repeat", type=int, metavar="N", help="each N times: the parameter repeat")
     group.add_argument("--array", metavar="0-9[%N]", help="as in Slurm, with SLURM_ARRAY_TASK_ID")
@@ -75,14 +75,16 @@ def _configure_choice(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw N; values may then be uniform(a,b), loguniform(a,b) or randint(a,b)",
     )
-    group.add_argument("--sample-seed", type=int, metavar="N", help="draw others (0)")
+    group.add_argument(
+        "--sample-seed", type=int, metavar="N", help="another N draws other members (0)"
+    )
     group.add_argument(
         "--again",
         choices=("code", "all"),
         help="also run members that are done: those of other code, or all",
     )
     group.add_argument(
-        "--max-running", type=int, metavar="N", help="so many at once; 0: any number"
+        "--max-running", type=int, metavar="N", help="at most N run at once; 0: no limit"
     )
     group.add_argument(
         "--max-fails", type=int, metavar="N", help="hold the rest if the first N fail (5); 0: never"
@@ -94,7 +96,7 @@ def _configure_choice(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--csv", action="store_true", help="with --dry-run: the whole table, for --from"
     )
-    group.add_argument("--yes", action="store_true", help="also more than 10,000 members")
+    group.add_argument("--yes", action="store_true", help="allow more than 10,000 members")
 
 
 def is_sweep(args: argparse.Namespace) -> bool:

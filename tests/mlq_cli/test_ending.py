@@ -60,7 +60,7 @@ def test_retry_leaves_finished_jobs_alone_unless_agreed_to(installation: Sandbox
         installation.move(job_id, Event.SUCCEED)
     done = installation.run("retry", "1-3")
     assert (done.code, done.out) == (0, "queued again: 3\n")
-    assert done.err == "mlq: not queued again: 1, 2 finished (--finished runs such, too)\n"
+    assert done.err == "mlq: not queued again: 1, 2 finished (--finished runs them, too)\n"
     asked = installation.run("retry", "--finished", "1")
     assert (asked.code, asked.out) == (2, "")
     assert "1 job finished, and there is no terminal to ask on" in asked.err
@@ -89,7 +89,7 @@ def test_states_and_globs_are_combined_or_refused_in_one_message(installation: S
     ]
     for words, code, message in [
         (["cancel"], 2, "cancel: which jobs: either ids or names are needed, or --state"),
-        (["cancel", "--state", "failed"], 2, "cancel: --state failed cannot be meant"),
+        (["cancel", "--state", "failed"], 2, "cancel: --state failed does not apply"),
         (["cancel", "--state", "runing"], 2, "--state runing: there is no such state"),
         (["cancel", "x*"], 1, "no job x*: no name of a job that is "),
         (

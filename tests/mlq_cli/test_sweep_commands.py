@@ -42,7 +42,7 @@ def test_a_sweep_is_one_line_and_its_members_show_what_varies(installation: Sand
         ("1_1", 1, "1"),
     ]
     assert json.loads(installation.ok("ls", "--json", "--name", "al*"))[0]["id"] == "2"
-    assert installation.ok("ls", "--machine", "x*") == ("no job is like that\n")
+    assert installation.ok("ls", "--machine", "x*") == ("no job matches\n")
 
 
 def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox) -> None:
@@ -53,7 +53,7 @@ def test_it_is_held_let_go_changed_canceled_and_run_again(installation: Sandbox)
     assert "no data yet" in installation.ok("ls")
     assert installation.ok("ls", "lr").splitlines()[4].split()[:2] == ["1_0", "held"]
     assert "1_0 " in installation.ok("ls", "lr", "--state", "held")
-    assert installation.ok("ls", "lr", "--state", "queued") == "no job is like that\n"
+    assert installation.ok("ls", "lr", "--state", "queued") == "no job matches\n"
     assert "Its sweep is held: no data yet. Let it go: mlq release 1" in installation.ok(
         "explain", "1_3"
     )

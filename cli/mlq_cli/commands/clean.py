@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Say what would be deleted, or delete it; return 1 if something could not be deleted."""
     if args.yes and not args.delete:
-        raise InvalidInputError("--yes needs --delete", why="nothing else is asked")
+        raise InvalidInputError("--yes needs --delete", why="no other action asks a question")
     queue = open_queue()
     jobs = _chosen(queue, args)
     queue_id = identity.queue_id(queue.store.client)
@@ -101,7 +101,7 @@ def _chosen(queue: Queue, args: argparse.Namespace) -> list[JobView]:
         ids = []
     jobs = queue.views(ids)
     if unended := [job.id for job in jobs if job.state not in ENDED]:
-        say(f"{count(len(unended), 'job')} of these not ended: nothing of such goes")
+        say(f"{count(len(unended), 'job')} of these not ended: their folders stay")
     return [
         job
         for job in jobs

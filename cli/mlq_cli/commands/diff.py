@@ -24,7 +24,7 @@ from mlq_cli.packs import JobCode, Packs, codes_of
 from mlq_cli.render.differences import changes_of, painted, stat_lines
 from mlq_cli.root_files import root_files
 
-HELP = "show by what the code of a job differs from that of now, or of another job"
+HELP = "show how a job's code differs from the present code, or from another job's"
 EXAMPLES = """\
   mlq diff 1042                   what was changed since 1042 was enqueued
   mlq diff 1042 1043              from the code of 1042 to that of 1043

@@ -53,5 +53,5 @@ def run(args: argparse.Namespace) -> int:
     if done.same:
         say(f"nothing to change: {listed_briefly(done.same)} asked for that already")
     if done.others:
-        say(f"not changed: {listed_briefly(done.others)} no longer waiting, or of plain rq")
+        say(f"not changed: {listed_briefly(done.others)} no longer waiting, or came by plain rq")
     return 0 if done.jobs else 1

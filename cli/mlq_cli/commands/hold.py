@@ -22,7 +22,7 @@ EXAMPLES = """\
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     add_ids(parser, "id, range (1040-1050), sweep, name or glob ('lr-*')")
-    parser.add_argument("--reason", metavar="TEXT", help="shown where it is told that they wait")
+    parser.add_argument("--reason", metavar="TEXT", help="shown as the reason why they wait")
 
 
 def run(args: argparse.Namespace) -> int:

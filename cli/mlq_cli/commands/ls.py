@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_ids(parser, what, nargs="*")
     parser.add_argument("-a", "--all", action="store_true", help="all there ever were")
     add_state(parser)
-    parser.add_argument("--name", metavar="GLOB", help="only jobs of such a name")
+    parser.add_argument("--name", metavar="GLOB", help="only jobs whose name matches")
     parser.add_argument("--machine", metavar="GLOB", help="only jobs that run or ran there")
     parser.add_argument(
         "--since", metavar="DURATION", help="only jobs submitted or ended in the last 2h, 3d, ..."
@@ -124,9 +124,7 @@ def _print_chosen(queue: Queue, args: argparse.Namespace) -> None:
     if not jobs:
         chosen = args.ids or any(one is not None for one in (args.name, args.machine))
         print_lines(
-            ["no job is like that"]
-            if chosen
-            else [_nothing(everything=args.all, states=args.state)]
+            ["no job matches"] if chosen else [_nothing(everything=args.all, states=args.state)]
         )
         return
     counts = counts_of(jobs)

@@ -8,7 +8,7 @@ from mlq.errors import InvalidInputError
 from mlq_cli.invocation.parser import check_text
 from mlq_cli.invocation.session import open_queue, print_lines
 
-HELP = "let the queue give nothing out; what runs goes on (back again: mlq resume)"
+HELP = "let the queue start no more jobs; those that run go on (undo: mlq resume)"
 EXAMPLES = """\
   mlq pause
   mlq pause --reason 'the file server is mended tonight'"""
@@ -16,7 +16,7 @@ EXAMPLES = """\
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    parser.add_argument("--reason", metavar="TEXT", help="shown to whoever looks")
+    parser.add_argument("--reason", metavar="TEXT", help="shown by mlq ls and mlq explain")
 
 
 def run(args: argparse.Namespace) -> int:

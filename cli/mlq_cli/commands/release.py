@@ -15,7 +15,7 @@ from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import listed_briefly
 
-HELP = "let held jobs and sweeps go: held by their user, or since their command fails"
+HELP = "release held jobs and sweeps: their user held them, or their command fails"
 EXAMPLES = """\
   mlq release 1042
   mlq release lr

@@ -51,10 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the jobs again; return 0 if that changed anything."""
     if args.yes and not args.finished:
-        raise InvalidInputError("--yes needs --finished", why="nothing else is asked")
+        raise InvalidInputError("--yes needs --finished", why="no other action asks a question")
     if args.failed:
         if args.state or args.finished:
-            raise InvalidInputError("--failed goes neither with --state nor with --finished")
+            raise InvalidInputError("--failed cannot be used with --state or --finished")
         args.state = [str(State.FAILED)]
     states = (State.FAILED, State.CANCELED, *([State.FINISHED] if args.finished else []))
     if State.FINISHED in (args.state or ()) and not args.finished:
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
             say(f"they wait, for their sweep is held; let it go: mlq release {' '.join(held)}")
     if done.finished:
         which = listed_briefly(done.finished)
-        say(f"not queued again: {which} finished (--finished runs such, too)")
+        say(f"not queued again: {which} finished (--finished runs them, too)")
     if done.unended:
         have = "has" if len(done.unended) == 1 else "have"
         say(f"not queued again: {listed_briefly(done.unended)} {have} not ended yet")

@@ -16,7 +16,7 @@ def add_machines(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--on", metavar="HOST,HOST", help="do it there, by ssh; see `mlq deploy`")
     where.add_argument(
-        "--all", action="store_true", help="do it on all that the setting `machines` lists"
+        "--all", action="store_true", help="do it on all machines that the setting `machines` lists"
     )
 
 
