@@ -50,7 +50,7 @@ def run(host: Host, spawner: Spawner, channel: Channel, deaths: socket.socket) -
         wait_s = spawner.tick() - host.boottime()
         poll.poll(None if wait_s == float("inf") else max(0, int(wait_s * 1000) + 1))
         _drain(deaths)
-        # Deaths first: whatever died of a signal was condemned before it, so the reason is there.
+        # Deaths first: a process killed by a signal was condemned before, so its reason is known.
         spawner.reap()
         channel.flush()
         for message in channel.receive():
@@ -89,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
 
     os.umask(0o077)
-    # Jobs inherit it: data loaders and sharded checkpoints open more than the usual 1024 at once.
+    # Jobs inherit the limit: data loaders and sharded checkpoints open more than the usual 1024.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with suppress(OSError, ValueError):  # more than fs.nr_open has become since
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -97,7 +97,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     # Its way here was `Keeper.become`: it asked for SIGKILL at the supervisor's death.
     if os.getppid() != options.supervisor:
-        os._exit(0)  # which had died before it asked
+        os._exit(0)  # the supervisor had died before the launcher asked
     connection = socket.socket(fileno=options.fd)
     connection.set_inheritable(False)
 

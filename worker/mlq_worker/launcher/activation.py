@@ -3,9 +3,9 @@
 A package may have scripts to be sourced at activation (`etc/conda/activate.d`), and an environment
 variables of its own (`conda env config vars set`). In the shell that a job was enqueued from they
 took effect, and what they set came along; without it (`--clean-env`, `--python-env`) they take
-effect here. The shell that sources them is the job's own process and then becomes the command: so
-whatever a script does, or for how long, it does as the job. Invariant: what the job has been given
-already stays as it is; folders that scripts add to PATH come first.
+effect here. The shell that sources them is the job's own process and then becomes the command, so
+scripts act, and take their time, as the job. Invariant: variables that the job already has stay as
+they are; folders that scripts add to PATH come first.
 
 By <https://docs.conda.io/projects/conda/en/stable/dev-guide/deep-dives/activation.html>.
 """
@@ -40,7 +40,7 @@ exec "$@"
 
 
 class Activation(NamedTuple):
-    """What activates an environment beside its place in PATH."""
+    """What activates an environment, apart from its place in PATH."""
 
     scripts: tuple[str, ...] = ()
     variables: Mapping[str, str] = {}

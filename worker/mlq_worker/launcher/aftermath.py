@@ -1,13 +1,13 @@
-"""What is to be said of an attempt beside its result: an emptied log, what is left in /dev/shm.
+"""What the user should know beside an attempt's result: an emptied log, what is left in /dev/shm.
 
-To find it out takes looks at the disk and at other processes, and either may hang. So two threads
-look, one for each, and nothing waits for them longer than `_PATIENCE_S`: then it is not said. Jobs
-that lasted less than a second and were not killed cost nothing here.
+To find this out the launcher must look at the disk and at other processes, and either may hang. So
+two threads look, one for each, and the launcher waits for them `_PATIENCE_S` at most; after that it
+leaves the note out. Jobs that lasted less than a second and were not killed cost nothing here.
 
-`echo x > /dev/stderr` opens the file that standard error is once more, and cuts it off. Nothing can
-keep an ordinary user's file from that but a process between the job and its log, which would take
-the job's last words along if it were killed. So the log is looked at each second: its latest text
-is kept in memory, and written beside it once it is gone.
+`echo x > /dev/stderr` opens the log file again and truncates it. Only a process between the job and
+its log could prevent that, and if it were killed, the job's last words would be lost. So a thread
+looks at the log each second, keeps its latest text in memory, and writes that beside the log if the
+text is gone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LogWatch:
         return self._size > 0
 
     def look(self) -> None:
-        """Keep what is new, and save what is gone; may wait for the disk."""
+        """Keep new text, and save text that is gone; may wait for the disk."""
         with suppress(OSError):
             log = os.open(self.path, _READ)
             try:
@@ -88,7 +88,7 @@ class LogWatch:
             os.close(beside)
 
     def say(self) -> list[str]:
-        """Return what is to be said of it in the end."""
+        """Return the notes about this log at the attempt's end."""
         self.look()
         if not self._is_emptied:
             return []
@@ -137,8 +137,8 @@ class Aftermath:
         """Note that an attempt runs.
 
         Args:
-            attempt: it.
-            before: what lay in /dev/shm before it.
+            attempt: the attempt.
+            before: the inodes that were in /dev/shm before it.
         """
         log = self._layout.folder(attempt.job_id).log_file(attempt.number)
         self._watched[attempt] = _Watched(LogWatch(log), before)
@@ -159,13 +159,13 @@ class Aftermath:
             self._memory.put(self._look_at_new)
 
     def failed_in_copy(self, attempt: AttemptId) -> None:
-        """It ran in a copy of its code and failed soon: see whether its log tells why."""
+        """Find out from its log why an attempt in a copy of its code failed soon."""
         watched = self._watched.get(attempt)
         if watched is not None:
             self._ask(watched, self._logs, _say_of_copy)
 
     def notes(self, attempt: AttemptId) -> list[str] | None:
-        """Return what is to be said of an attempt that has ended; None: ask again soon."""
+        """Return the notes about an attempt that has ended; None: ask again soon."""
         watched = self._watched.get(attempt)
         if watched is None:
             return []
@@ -203,7 +203,7 @@ class Aftermath:
                 look(list(self._watched.values()))
 
     def _look_at_new(self) -> None:
-        # All that are to be killed at this moment, for one look at the process table.
+        # All that must be killed now, so that one look at the process table serves them.
         self._look_at_memory([one for one in list(self._watched.values()) if not one.is_looked_at])
 
     def _look_at_memory(self, watched: list[_Watched]) -> None:

@@ -18,8 +18,8 @@ SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; 
 class LaunchedAttempt:
     """One attempt from its order until its processes are gone.
 
-    `foreign`: its folder holds what is not its own; nothing may be written there. `hidden`: the
-    values of its secrets.
+    `foreign`: its folder belongs to another job or attempt, and the launcher must not write there.
+    `hidden`: the values of its secrets.
     """
 
     order: Order
@@ -46,7 +46,7 @@ class LaunchedAttempt:
 
     @property
     def its_result(self) -> Result:
-        """How it ended; there must be a result by now."""
+        """Return how it ended; there must be a result by now."""
         if self.result is None:
             raise RuntimeError("an attempt without a result cannot be finished")
         return self.result

@@ -37,7 +37,7 @@ def _function(job_file: Path) -> dict[str, Any]:
     elif isinstance(found, Content):
         try:
             call = parse_pythons(found.data)["spec"]["function"]
-            # What is as by default is not in the signed text.
+            # The signed text leaves defaults out.
             return {
                 "name": call["name"],
                 "args": call.get("args", ()),

@@ -1,4 +1,4 @@
-"""Everything outside of itself that a launcher touches, given to it as one argument.
+"""Everything outside a launcher that it touches, given to it as one argument.
 
 What may hang in NFS is in `Files`: only the threads of the pools call it.
 """
@@ -31,7 +31,7 @@ class Files(Protocol):
         """Make what a job needs before it can start; its log is open until `close`."""
 
     def expect(self, attempt: AttemptId) -> None:
-        """Expect that an attempt that is prepared will be so once more."""
+        """Note that a prepared attempt will be prepared once more."""
 
     def close(self, log: int) -> None:
         """Close a log."""
@@ -78,11 +78,11 @@ class Edges:
     Args:
         host: the machine.
         keepers: how jobs are executed, and their ends heard.
-        pool: threads for what may hang.
-        copying: more of them, for what takes long: copies of code.
-        clearing: and for what nobody waits for: taking copies away.
+        pool: threads for work that may hang.
+        copying: threads for long work: copying code.
+        clearing: threads for work on which no job waits: removing copies.
         files: the results root.
-        aftermath: what is to be said of attempts beside their results.
+        aftermath: the notes about attempts beside their results.
     """
 
     host: Host

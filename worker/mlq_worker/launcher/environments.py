@@ -1,10 +1,10 @@
 """Which Python environment an attempt had: its kind, its Python, and what was installed.
 
-What is installed changes under jobs that wait, so it is looked at where and when an attempt starts:
-the names in a few folders, no file of which is opened but `pyvenv.cfg`. Attempts share a record,
-named by its content (`environments/<hash>.json` on the results root); the attempt's own note names
-it.
-Invariant: what cannot be told is left out, and keeps no job from starting.
+Packages change while jobs wait, so the launcher looks where and when an attempt starts: at the
+names in a few folders; it opens no file but `pyvenv.cfg`. Attempts share a record that is named by
+its content (`environments/<hash>.json` on the results root); the attempt's own note names the
+record.
+Invariant: unknown facts are left out, and keep no job from starting.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ State = tuple[tuple[str, int], ...]
 
 
 class _Known(NamedTuple):
-    """An environment as it was looked at, the name of its record, and until when that is right."""
+    """An environment as last seen, the name of its record, and until when that holds."""
 
     state: State
     name: str
@@ -43,7 +43,7 @@ class _Known(NamedTuple):
 
 
 def state_of(prefix: str) -> State:
-    """Return what differs once anything was installed or removed; empty if nothing is there."""
+    """Return a state that changes with each install or removal; empty if nothing is there."""
     found = []
     for path in (*_site_packages(prefix), f"{prefix}/conda-meta", f"{prefix}/pyvenv.cfg"):
         with suppress(OSError):
@@ -52,7 +52,7 @@ def state_of(prefix: str) -> State:
 
 
 def describe(prefix: str) -> dict[str, Any]:
-    """Return what can be told of an environment, as JSON."""
+    """Return what is known of an environment, as JSON."""
     config = _text(f"{prefix}/pyvenv.cfg")
     packages = dict(_matches(f"{prefix}/conda-meta", _CONDA))
     installed: dict[str, str] = {}

@@ -1,9 +1,8 @@
-"""A hint for jobs that fail because their copy is not the whole world around their project.
+"""A hint for jobs that fail because their copy lacks files outside what was copied.
 
-A copy holds what git lists, and links to what git ignores. What lies beside the project
-(`../data`), and what untracked files over the limit were, is not there; and a live folder that is
-written to by its absolute path may be closed. Such a job fails soon, and says so at the end of its
-log.
+A copy holds what git lists, and links to what git ignores. It lacks what lies beside the project
+(`../data`) and untracked files over the size limit; and the job may have no right to write into a
+live folder by its absolute path. Such a job fails soon, and says so at the end of its log.
 """
 
 from __future__ import annotations

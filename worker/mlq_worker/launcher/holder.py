@@ -1,8 +1,9 @@
 """Who holds an attempt, noted beside it, and which attempts the results root knows already.
 
 A queue that was restored from a backup has forgotten attempts and gives their numbers out again.
-The root has not: an attempt's folder is there from its start. So the number is looked for there
-before anything of an attempt is made, and the note (`holder.json`) says whose the last attempt is.
+The root has not: an attempt's folder is there from its start. So the launcher looks for the number
+there before it makes anything of an attempt, and the note (`holder.json`) says which machine holds
+the last attempt.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class Holder(NamedTuple):
     supervisor_id: str
 
     def note(self, attempt_dir: str, environment: str = "") -> None:
-        """Leave the note beside an attempt; `environment` is the name of that one's record.
+        """Leave the note beside an attempt; `environment` is the name of its environment's record.
 
-        Neither flushed nor renamed into place: it costs each start, and who finds half of it knows
-        no less than who finds none.
+        The note is neither flushed nor renamed into place, since that would slow each start; half
+        a note counts as none.
 
         Raises:
             OSError: it cannot be written.
@@ -78,11 +79,11 @@ def last_attempt(root: Layout, folder: JobFolder, at_least: int) -> Found | None
 
 
 def whose(root: Layout, folder: JobFolder, job_json: str) -> Literal["ours", "edited", "other"]:
-    """Return whether the folder's `job.json` is that of this job, or of another one.
+    """Return whether the folder's `job.json` belongs to this job or to another one.
 
-    By the signature: what else a job's text says may be written anew. A text of the same moment of
-    submission is the job before its user edited it: `edited`. What cannot be read, or came without
-    a signature, tells nothing.
+    The signature decides, since the rest of a job's text may be rewritten. A text with the same
+    time of submission is the job before its user edited it: `edited`. A text that cannot be read,
+    or has no signature, counts as ours.
     """
     found = read_file(root.root, folder.job_file, JOB_BYTES)
     ours, theirs = _signed(job_json), _signed(found.data if isinstance(found, Content) else "")

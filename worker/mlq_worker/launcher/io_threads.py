@@ -1,11 +1,10 @@
 """A few threads for work that may hang in NFS, and a way to wait for what they have done.
 
-Not concurrent.futures: its threads are joined when the interpreter ends, and one that hangs in NFS
-would keep the process. Here an abandoned thread is left behind.
+Not concurrent.futures: the interpreter joins its threads at exit, so one that hangs in NFS would
+keep the process from ending. Here an abandoned thread is left behind.
 
-On a quick disk one thread does everything, and says so once for all that it found to do: handing
-over costs more than the work. Further threads help when
-a call has waited for longer than `_HELP_S`.
+On a quick disk one thread does everything, and wakes the owner once for all that it did: handing
+over costs more than the work. Further threads help when a call has waited longer than `_HELP_S`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _SILENCE_S = 0.002  # the longest that a finished call waits for the next one to
 
 
 class Pool:
-    """Runs calls in threads; their results are collected by the one who owns the pool.
+    """Runs calls in threads; the thread that owns the pool collects their results.
 
     Args:
         size: how many calls run at once.

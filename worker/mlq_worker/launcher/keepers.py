@@ -1,9 +1,9 @@
 """The launcher's children: a keeper for each job that runs, and what a killed keeper lost.
 
 See `keeper`. Everything below a keeper belongs to its attempt. Only when a keeper itself is killed
-do processes come to the launcher, its next subreaper; it cannot be told whose they are, but it is
-an attempt whose keeper was killed, and that attempt is over. Invariant: such orphans are killed,
-and until none is left no such attempt counts as ended.
+do its processes come to the launcher, the next subreaper. The launcher cannot tell which attempt
+they belong to, but only to one whose keeper was killed, and that attempt is over. Invariant: such
+orphans are killed, and no such attempt counts as ended until none is left.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Gone(NamedTuple):
 
 
 class Keepers:
-    """Starts keepers and hears of their ends; for one thread, to whose death they listen.
+    """Starts keepers and learns of their ends; for one thread only, at whose death they act.
 
     Args:
         host: where they run.
@@ -47,7 +47,7 @@ class Keepers:
     def __init__(self, host: Host, runtime: Path) -> None:
         self._host = host
         self._keeper = Keeper(runtime)
-        # Handlers go with exec; what is ignored, as SIGPIPE is in Python, stays ignored.
+        # exec resets handlers, but an ignored signal, as SIGPIPE is in Python, stays ignored.
         self._ignored = [
             number
             for number in signal.valid_signals()
@@ -122,7 +122,7 @@ class Keepers:
         return [Leader(*report) for report in REPORT.iter_unpack(found)]
 
     def end_orphans(self) -> bool:
-        """Kill what killed keepers have lost; whether there may be something left."""
+        """Kill the orphans of killed keepers; return whether there may be some left."""
         if self._has_strays:
             self._has_strays = processes.kill_all(self._host, self._strays)
         return self._has_strays

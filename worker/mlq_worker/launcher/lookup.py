@@ -1,9 +1,9 @@
 """What a job names on this machine: its folder, its Python environment, its command.
 
-They are looked up before the job starts, in its own PATH, because only then can the message say
-what is missing and why. What is missing or unreadable here may be there on another machine, so such
-a failure has a cause (`mlq_worker.ipc.causes`). Invariant: no other program takes the place of one
-that cannot be used here.
+The launcher looks them up before the job starts, in the job's own PATH, because only then can the
+message say what is missing and why. Another machine may have what is missing or unreadable here, so
+such a failure has a cause (`mlq_worker.ipc.causes`). Invariant: no other program takes the place of
+one that cannot be used here.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def find(order: Order) -> str:
 
 
 def _direct(name: str, path: Path, called: str) -> str:
-    """Return the path of a command that is named by it."""
+    """Return the path of a command that is given as a path."""
     whose = f" ({called}, in the shell it was enqueued from)" if called else ""
     try:
         mode = path.stat().st_mode

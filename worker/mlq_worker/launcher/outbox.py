@@ -1,7 +1,7 @@
 """What the launcher tells the supervisor, several things in one message.
 
-A very short job costs the supervisor and the worker less than hearing of each of its steps apart
-would. So its news may wait a moment for more, as long as there are jobs to go on with.
+For very short jobs, a message for each step would cost the supervisor and the worker more than the
+job itself. So news may wait a moment for more, as long as there are jobs to go on with.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Packs of code as they are read: from the machine's own disk, and from NFS once.
+"""Reads packs of code: once from NFS, then from the machine's own disk.
 
 Twenty jobs of a sweep share a pack, and a machine should read it from NFS once. The cache is only
-for speed. It lies where anybody may write (/var/tmp) and where cleaners delete, so it is used only
-if it is a folder of ours that is closed to others, and whatever is wrong with it, the pack is read
-from the results root. What is read is checked by whoever unpacks it. Invariant: no fault of the
-cache is the fault of a job.
+for speed. It lies where every user may write (/var/tmp) and where cleaners delete, so it is used
+only if it is our own folder and closed to others; if anything is wrong with it, the pack is read
+from the results root. `unpacking` checks what is read. Invariant: no fault of the cache makes a job
+fail.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlq.files.strict_files import (
 )
 
 MOST_BYTES = 1 << 30
-"""The most that is kept; what was not used for the longest goes first."""
+"""The most bytes that are kept; the pack that was unused for longest goes first."""
 _LIST_BYTES = 64 * MIB
 _LARGEST_SHARE = 4  # a pack that is larger than a quarter of what is free is not kept
 _PIECE_BYTES = MIB
@@ -39,7 +39,7 @@ _NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class PackError(Exception):
-    """A pack cannot be had; `is_over`: no later look can make it good; `missing`: it is gone."""
+    """A pack cannot be read; `is_over`: no later attempt can succeed; `missing`: it is gone."""
 
     def __init__(self, reason: str, *, is_over: bool = False, missing: bool = False) -> None:
         super().__init__(reason)
@@ -47,11 +47,11 @@ class PackError(Exception):
 
 
 class PackCache:
-    """What one machine keeps of the packs of one results root; may be used by several threads.
+    """One machine's cache of the packs of one results root; several threads may use it.
 
     Args:
         note: writes a line into the machine's log.
-        most_bytes: the most that is kept.
+        most_bytes: the most bytes that are kept.
     """
 
     def __init__(self, note: Callable[[str], None], most_bytes: int = MOST_BYTES) -> None:
@@ -64,7 +64,7 @@ class PackCache:
         """Open a pack for reading.
 
         Raises:
-            PackError: it cannot be had.
+            PackError: it cannot be read.
         """
         name = f"{digest}.tgz"
         with self._only_one(name):
@@ -80,7 +80,7 @@ class PackCache:
             return os.fdopen(kept, "rb")
 
     def drop(self, digest: str, cache_dir: str) -> bool:
-        """Remove a pack that is not what it should be; return whether there was one."""
+        """Remove a damaged pack; return whether there was one."""
         try:
             os.unlink(f"{cache_dir}/packs/{digest}.tgz")  # noqa: PTH108 - like all here
         except OSError:
@@ -145,7 +145,7 @@ def read_list(root: Layout, name: str) -> bytes:
     """Return a manifest or a list of links: `HASH.manifest`, `HASH.links`.
 
     Raises:
-        PackError: it cannot be had.
+        PackError: it cannot be read.
     """
     path = root.root / "code" / name
     found: Found = read_file(root.root, path, _LIST_BYTES)
@@ -172,7 +172,7 @@ def _error(name: str, found: Missing) -> PackError:
 
 
 def _own_folder(cache_dir: str) -> str:
-    """Return the folder of packs, made if it is missing; raise OSError if it is not ours alone."""
+    """Return the folder of packs; make it if missing, raise OSError if it is not ours alone."""
     folder = cache_dir
     for one in (cache_dir, f"{cache_dir}/packs"):
         folder = one
@@ -188,7 +188,7 @@ def _own_folder(cache_dir: str) -> str:
 
 
 def _copy(source: int, path: str) -> None:
-    """Copy an open file, whole or not at all."""
+    """Copy an open file completely or not at all."""
     size = os.fstat(source).st_size
     if size <= _PIECE_BYTES:
         write_atomically(path, os.pread(source, size, 0), flush=False)

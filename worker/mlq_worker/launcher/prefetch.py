@@ -57,7 +57,7 @@ class Lanes(Generic[M]):
         return lane.line.popleft()
 
     def leave(self, name: str) -> None:
-        """Note that one that `next` gave does not run, or no longer."""
+        """Note that a member that `next` returned does not run, or no longer runs."""
         lane = self._lanes[name]
         lane.running -= 1
         if not lane.running and not lane.line:

@@ -1,8 +1,8 @@
-"""What has to be true on disk before a job can start: its folders, log, code, command and secrets.
+"""Prepares what a job needs on disk before it starts: folders, log, code, command and secrets.
 
-Runs in a thread of the launcher, since all of it may hang in NFS. Faults of the job (no such
-command) are told apart from faults of the disk: the first are the user's to mend, after the second
-the job goes back to the queue. What a job names is looked up by `lookup`.
+Runs in a thread of the launcher, since all of it may hang in NFS. It tells faults of the job (no
+such command) from faults of the disk: the user must mend the first; after the second the job goes
+back to the queue. `lookup` looks up what a job names.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from mlq_worker.launcher.lookup import (
 from mlq_worker.launcher.secrets import SecretError, read_secrets
 from mlq_worker.launcher.workspace import Workspaces
 
-# Ends of attempts whose folder is not theirs: nothing may be written there.
+# Outcomes of attempts whose folder is not theirs: the launcher must not write there.
 FOREIGN: frozenset[Outcome] = frozenset({"reused", "foreign"})
 JOB_NUMBER_REUSED = (
     "the queue has forgotten it and gave its number out again; enqueue this one anew"
 )
 _NOBODY = Holder("", "", "")
 _BELIEF_S = 1.0  # hundreds of short jobs may run the same command in it
-# A full or broken disk shows itself otherwise.
+# A full or broken disk gives other errors.
 _FAULTS_OF_ONE_FOLDER = frozenset(
     (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP)
 )
@@ -53,8 +53,8 @@ _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLL
 class Ready:
     """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets.
 
-    `shared_memory` is what lay in /dev/shm before. `variables` are those of its environment, for
-    what is not set otherwise.
+    `shared_memory` holds the inodes that were in /dev/shm before. `variables` are those that its
+    conda environment sets where the job does not.
     """
 
     log: int
@@ -138,7 +138,7 @@ class Preparation:
             raise
 
     def expect(self, attempt: AttemptId) -> None:
-        """Expect an attempt once more: it was prepared, and then it was too late to start it."""
+        """Expect an attempt once more: it was prepared, but too late to start it."""
         self._again.add(attempt)
 
     def _secrets(self, order: Order) -> dict[str, str]:
@@ -152,7 +152,7 @@ class Preparation:
             raise Failure("unstartable", NOT_USABLE, str(error)) from None
 
     def _command(self, order: Order) -> tuple[str, Activation]:
-        """The path of the command, and what activates its environment; believed for `_BELIEF_S`."""
+        """Return the command's path and its environment's activation, cached for `_BELIEF_S`."""
         now = self._clock()
         if now - self._found_at > _BELIEF_S:
             self._found, self._found_at = {}, now
@@ -189,7 +189,7 @@ def _with_command(
 
 
 def _open_log(order: Order, root: Layout, note: Callable[[str], None], *, again: bool) -> int:
-    """Make what an attempt needs below the pinned root; raises Failure if it is not its own."""
+    """Make an attempt's folders and log below the pinned root; raise Failure if not its own."""
     folder, attempt = root.folder(order.attempt.job_id), order.attempt.number
     is_new = _make_job_folder(folder.path)
     was_edited = not is_new and not again and _was_edited(order, root)
@@ -204,7 +204,7 @@ def _open_log(order: Order, root: Layout, note: Callable[[str], None], *, again:
 
 
 def _is_of_the_job(error: OSError, layout: Layout) -> bool:
-    """Whether only this job's folder is at fault: beside it, others can be made."""
+    """Return whether only this job's folder is at fault: other files can be made beside it."""
     if error.errno not in _FAULTS_OF_ONE_FOLDER:
         return False
     probe = layout.jobs_dir / f".{os.getpid()}-{os.urandom(4).hex()}.tmp"
@@ -217,7 +217,7 @@ def _is_of_the_job(error: OSError, layout: Layout) -> bool:
 
 
 def _was_edited(order: Order, root: Layout) -> bool:
-    """Make sure that a queue that forgot did not give out anew what the root knows already.
+    """Make sure that the queue did not forget this number and give it out again.
 
     Return whether the root has the job as it was before its user edited it.
     """
@@ -234,7 +234,7 @@ def _was_edited(order: Order, root: Layout) -> bool:
 
 
 def _make_job_folder(path: str) -> bool:
-    """Whether it was not there before."""
+    """Make a job's folder; return whether it was not there before."""
     try:
         os.mkdir(path, 0o700)  # noqa: PTH102 - speed
     except FileExistsError:
@@ -252,7 +252,7 @@ def _has_content(path: str) -> bool:
 
 
 def _unreadable(error: OSError) -> Failure:
-    """The disk's fault, unless it is about a right or a name that the job got wrong."""
+    """Return the failure: the disk's, unless the job got a permission or a name wrong."""
     reason = f"{error.filename}: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG):
         return Failure("unstartable", NOT_USABLE, reason)

@@ -1,8 +1,8 @@
-"""Putting results on NFS: each before its end is reported, unless NFS does not let us.
+"""Writes each result to NFS before its end is reported, unless NFS fails or hangs.
 
 A disk that is full or hangs must not keep a job's end, and its share of the machine, from the
-queue. So after an error, or after some seconds without an answer, the end is reported all the same
-and the writing goes on until it succeeds or the queue has the result.
+queue. So after an error, or after some seconds without an answer, the launcher reports the end all
+the same, and goes on writing until it succeeds or the queue has the result.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ResultWriter:
         self._write(entry)
 
     def forget(self, attempt: AttemptId) -> None:
-        """Try no more: the queue has the result."""
+        """Stop trying to write: the queue has the result."""
         self._entries.pop(attempt, None)
 
     def tick(self, now: float) -> float:
@@ -75,7 +75,7 @@ class ResultWriter:
         self._pool.submit(lambda: partial(self._written, entry, *self._try_to_write(entry)))
 
     def _try_to_write(self, entry: _Entry) -> tuple[str, str]:
-        """Return the last line of the log, and what went wrong; the entry is the owner's."""
+        """Return the log's last line and what went wrong; must not change the entry."""
         result, line = entry.result, ""
         if tells_last_line(result):
             line = self._files.last_line(result, entry.hidden)

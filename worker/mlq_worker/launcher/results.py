@@ -79,7 +79,7 @@ def _write(result: Result, root: Layout) -> None:
 
 
 _TAIL_BYTES = 4096
-_SHORTEST_SECRET = 4  # a shorter one is in many a word, and easily guessed
+_SHORTEST_SECRET = 4  # a shorter one occurs in many words, and is easily guessed
 _FAILED = frozenset({"exited", "signaled", "timeout"})
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"

@@ -18,7 +18,7 @@ from mlq.files.layout import Layout
 _MOST_BYTES = 1 << 17  # as the kernel allows in an environment
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-# What speaks of a right or a name; anything else is the disk's fault and may pass.
+# Errors about a permission or a name; any other is the disk's fault and may pass.
 _REFUSALS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",

@@ -1,10 +1,10 @@
-"""What a killed job leaves in /dev/shm: its segments are removed, what may be another's is named.
+"""Clears what a killed job leaves in /dev/shm; names, but keeps, what may belong to others.
 
-Python and PyTorch remove their segments in a helper process, which is killed with the job; then
-they take memory until the next reboot. Invariant: a file is removed only if a process of the job
-was seen to hold it, it was not there when the job was prepared, it is ours, it bears a name that a
-library gives to segments of one run, and no process holds it now. A data set that a job keeps in
-/dev/shm for the next one is not touched.
+Python and PyTorch remove their segments in a helper process. If that is killed with the job, the
+segments take memory until the next reboot. Invariant: a file is removed only if a process of the
+job was seen to hold it, it was not there when the job was prepared, it is ours, a library gave it a
+name for segments of one run, and no process holds it now. A data set that a job keeps in /dev/shm
+for the next one is not touched.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Does many small things on a disk: one after the other on a quick one, side by side on NFS.
+"""Does many small operations on a disk: in sequence on a quick one, in parallel on NFS.
 
 An operation on NFS is a wait of some milliseconds, and waits can overlap; on a local disk handing
-over costs more than the work. So the first few are done here, and others help only if these waited:
-the kernel counts how often a thread gave its core away. Time alone tells too little: on a busy
+over costs more than the work. So this thread does the first few, and others help only if it had to
+wait: the kernel counts how often a thread gave its core away. Time alone says too little: on a busy
 machine everything takes long, and more threads make it longer (four times the CPU, measured).
 """
 

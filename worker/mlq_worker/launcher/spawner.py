@@ -30,7 +30,7 @@ from mlq_worker.launcher.result_writer import ResultWriter
 from mlq_worker.launcher.results import classify, spawn_fault, usage
 
 _SWEEP_MAX_S = 0.5
-_TRACKER_S = 0.05  # Python's resource tracker clears up after a killed program, if it lives so long
+_TRACKER_S = 0.05  # what Python's resource tracker needs to clear up after a killed program
 _UNFORKED_REASON = "cannot start a process here: the kernel lets none be forked"
 
 
@@ -291,4 +291,4 @@ class Spawner:
 
 
 def _nothing() -> None:
-    """There is nothing to be said."""
+    """Do nothing."""

@@ -1,8 +1,8 @@
-"""What of a copy is still as it was unpacked: told by its content, and taken away at the job's end.
+"""Removes, at a job's end, the files of its copy whose content is still as it was unpacked.
 
-Times tell too little: a job may set them, and clocks of file servers jump. So a file is removed
-only if the pack holds the same bytes; then nothing is lost. Invariant: what the job made or changed
-stays, and nothing is removed through a link that it has put in the place of a folder.
+Times say too little: a job may set them, and clocks of file servers jump. So a file is removed only
+if the pack holds the same bytes; then nothing is lost. Invariant: what the job made or changed
+stays, and nothing is removed through a link that the job has put in the place of a folder.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from mlq_worker.launcher.unpacking import Tree, above
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 _PYCACHE = "__pycache__"
-# Ends of `rmdir` that mean: it holds something, or is none.
+# Errors of `rmdir` that mean: it holds something, or is no folder.
 _STAYS = frozenset((errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY))
 
 
 def torn(tree: Tree, folder: str, marker: str) -> frozenset[str]:
-    """Return the files that a power cut has torn: other content, and no change since the marker.
+    """Return the files that a power cut has torn: content differs, but no change since the marker.
 
     Args:
         tree: what the copy consists of.

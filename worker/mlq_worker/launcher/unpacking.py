@@ -1,8 +1,8 @@
 """Writes a project as a pack holds it.
 
-Every content is checked against the manifest before it is written, and the manifest's digest is in
-the signed job: a pack that was swapped or cut short gives no file. Invariant: nothing is written
-outside of the folder, for no path of the manifest leads through a link, and links come last.
+Every file's content is checked against the manifest before it is written, and the manifest's digest
+is in the signed job, so a pack that was swapped or cut short yields no file. Invariant: nothing is
+written outside the folder, since no path of the manifest leads through a link, and links come last.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def unpack(
 
     Args:
         source: its pack.
-        tree: what it has to hold.
-        folder: where; it is there.
-        subfolder: a folder in it that has to be there in the end.
-        kept: paths that belong to the job by now; what else is there is an interrupted unpacking's.
+        tree: what the copy must hold.
+        folder: the folder to unpack into; it exists already.
+        subfolder: a folder in it that must exist in the end.
+        kept: paths that belong to the job; an interrupted unpacking left everything else.
 
     Raises:
         PackError: the pack is not what its name says.
@@ -132,7 +132,7 @@ def above(path: str) -> list[str]:
 
 
 def _make_folders(folder: str, folders: Iterable[str]) -> set[str]:
-    """Make folders; return those in whose place something else is."""
+    """Make folders; return those whose place something else takes."""
     closed: set[str] = set()
 
     def make(path: str) -> None:

@@ -1,12 +1,12 @@
 """A job's own copy of its code: made once, kept from attempt to attempt, and taken away at its end.
 
 `jobs/<id>/work` and, for projects beside it, `jobs/<id>/code/<n>`; next to each lies a marker
-(`work.json`) that says how far it is. `unpacking` names what was the job's own before, so that an
-interrupted unpacking can begin again and touch none of it. `whole` is never touched again. After
-`removing` a later attempt removes what is left, and unpacks anew; after `removed` only the job's
-own is left. Invariant: while a later attempt may run, nothing is removed: it makes its folder
-before it reads the marker, and whoever removes writes the marker before it looks for that folder.
-So one of the two sees the other.
+(`work.json`) that says how far it is. `unpacking` names the job's own files from before, so that an
+interrupted unpacking can begin again and touch none of them. A `whole` copy is never touched again.
+After `removing` a later attempt removes what is left, and unpacks anew; after `removed` only the
+job's own files are left. Invariant: nothing is removed while a later attempt may run. An attempt
+makes its folder before it reads the marker, and the removing thread writes the marker before it
+looks for that folder. So one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Marker(NamedTuple):
     boot_id: str = ""
 
     def write(self, path: str) -> None:
-        """Put it in place."""
+        """Write the marker into place."""
         raw = {**self._asdict(), "copied": self.copied._asdict()}
-        # If a power cut takes that it was begun, there is none, which means the same.
+        # If a power cut undoes the first marker there is none, which means the same.
         flush = self.state != UNPACKING or bool(self.kept)
         write_atomically(path, json.dumps(raw).encode("ascii"), flush=flush)
 
@@ -60,10 +60,11 @@ _NONE = Marker("", Copied("", "", ""))
 
 
 def read_marker(root: Layout, path: str) -> Marker:
-    """Return the marker of a copy; one that the job has spoilt is none.
+    """Return the marker of a copy; one that the job has damaged counts as none.
 
     Raises:
-        OSError: the storage failed. Taken for none, what the job changed would be unpacked over.
+        OSError: the storage failed. If that counted as none, unpacking would overwrite the job's
+            changes.
     """
     found = read_file(root.root, path, _MARKER_BYTES)
     if isinstance(found, Unreadable):
@@ -143,7 +144,7 @@ class Workspaces:
             self._unpack(root, tree, (copied, folder, subfolder), marker)
         except OSError as error:
             if error.errno in _FULL:
-                # Others need what is left of the disk; half a copy is of no use to anybody.
+                # Others need what is left of the disk, and half a copy is useless.
                 with suppress(OSError):
                     remove_unchanged(tree.without(frozenset(marker.kept)), folder)
             raise
@@ -158,7 +159,7 @@ class Workspaces:
             with self._cache.open_pack(root, copied.pack, self._cache_dir) as source:
                 unpack(source, tree, folder, subfolder, kept)
         except PackError:
-            # What was kept on the machine's disk may be spoilt, and the results root's be well.
+            # The pack in the machine's cache may be damaged, and the results root's intact.
             if not self._cache.drop(copied.pack, self._cache_dir):
                 raise
             with self._cache.open_pack(root, copied.pack, self._cache_dir) as source:
@@ -189,7 +190,7 @@ class Workspaces:
             marker = read_marker(root, f"{folder}.json")
             if marker.state not in (WHOLE, REMOVING):
                 continue
-            with suppress(PackError):  # without the pack nobody can tell what is the job's own
+            with suppress(PackError):  # without the pack the job's own files cannot be told apart
                 tree = self._tree(root, marker.copied)
                 marker._replace(state=REMOVING).write(f"{folder}.json")
                 if _runs_again(job, attempt.number):
@@ -215,7 +216,7 @@ def _copies(job: JobFolder) -> int:
 
 
 def _make_way(place: str) -> None:
-    """Take away what a job has put in the place of a folder: a link, or another file."""
+    """Remove what a job has put in the place of a folder: a link, or another file."""
     with suppress(FileNotFoundError):
         mode = os.lstat(place).st_mode
         if stat.S_ISLNK(mode):
