@@ -27,7 +27,7 @@ class RootFiles(Protocol):
     """The files below the results root, whether that is mounted here or not."""
 
     def open_log(self, path: Path, offset: int) -> Log | Missing:
-        """Look at a log; what lies before the offset is not wanted again."""
+        """Open a log, to be read from the offset (in bytes) on."""
 
     def close(self) -> None:
         """Close any connection; the next read opens another one."""
@@ -44,7 +44,7 @@ class FilesHere:
         self._root = str(root)
 
     def open_log(self, path: Path, offset: int) -> Log | Missing:
-        """Look at a log; what lies before the offset is not wanted again."""
+        """Open a log, to be read from the offset (in bytes) on."""
         return open_log(self._root, str(path), offset)
 
     def close(self) -> None:
