@@ -1,4 +1,4 @@
-"""The small process that holds a machine's jobs, whatever happens to the worker.
+"""The small process that holds a machine's jobs, even if the worker crashes.
 
 A worker may crash or be upgraded at any time; running jobs must be unaffected. So the jobs
 belong to two tiny processes that need nothing but the standard library: the supervisor, which

@@ -29,7 +29,7 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 def main() -> None:
-    """Become the only one, end what an earlier one left, and hold jobs until it is done."""
+    """Become the only supervisor, end what an earlier one left, and hold jobs until done."""
     options = parse(sys.argv[1:])
     os.umask(0o077)
     residence = SupervisorResidence(options, note)
@@ -57,10 +57,10 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
         end.setblocking(False)
 
     def wake() -> None:
-        with suppress(BlockingIOError):  # full of wakes: it is awake
+        with suppress(BlockingIOError):  # the socket is full of wakes: the loop is awake
             theirs.send(b"w")
 
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # see `children`
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # see `launcher_process`
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
     machine = {"host_id": options.host_id, "host": os.uname().nodename}
     poll = host.poll()

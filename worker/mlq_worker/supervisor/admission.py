@@ -1,8 +1,8 @@
-"""Which of the orders that wait may go to the launcher now.
+"""Decides which waiting orders may go to the launcher now.
 
-Those of a lane go first come, first served: at most as many as the lane is wide are to run at once,
-and a few more lie ready at the launcher, so that the next one starts the moment one ends. Those of
-no lane go at once. Invariant: nothing goes while its fence is down, and it keeps its place. Pure.
+Orders of a lane go first come, first served: at most the lane's width run at once, and a few more
+wait ready at the launcher, so that the next one starts the moment one ends. Orders without a lane
+go at once. Invariant: no order goes while its fence is down, and it keeps its place. Pure.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Admitted(NamedTuple):
     """An attempt that may go to the launcher.
 
     Args:
-        attempt: it.
-        start_by: until when (boot time) it may be started.
+        attempt: the attempt.
+        start_by: the boot time in seconds until which the launcher may start it.
         width: how many of its lane may run at once.
     """
 
@@ -51,14 +51,14 @@ class Admission:
         self._lanes: dict[str | None, _Lane] = {}
 
     def join(self, attempt: HeldAttempt) -> None:
-        """Put an attempt at the end of its lane, which is as wide as its order says from now."""
+        """Put an attempt at the end of its lane; set the lane's width to that of its order."""
         width = attempt.order.width
         lane = self._lanes.setdefault(attempt.order.lane, _Lane(width))
         lane.width = width
         lane.line.append(attempt)
 
     def admit(self, at: float) -> list[Admitted]:
-        """Return what may go at the boot time `at`; it is at the launcher until `leave`."""
+        """Return what may go at the boot time `at`; it counts as at the launcher until `leave`."""
         admitted: list[Admitted] = []
         for name, lane in list(self._lanes.items()):
             fenced: list[HeldAttempt] = []
@@ -78,10 +78,10 @@ class Admission:
         return admitted
 
     def leave(self, attempt: HeldAttempt) -> None:
-        """Note that one that was admitted is at the launcher no more."""
+        """Note that an admitted attempt is no longer at the launcher."""
         self._lanes[attempt.order.lane].used -= 1
 
     def come_back(self, attempt: HeldAttempt) -> None:
-        """Let one that was admitted wait again, before all others: it was not started in time."""
+        """Let an admitted attempt that was not started in time wait again, before all others."""
         self.leave(attempt)
         self._lanes[attempt.order.lane].line.appendleft(attempt)

@@ -32,7 +32,7 @@ class Phase(IntEnum):
     """Where an attempt stands; `transitions` shows what leads from one to another."""
 
     UNHELD = auto()
-    """It was never ordered, or is forgotten."""
+    """It was never ordered, or it is forgotten."""
     WAITING = auto()
     """It waits for its turn; see `admission`."""
     STARTING = auto()
@@ -90,7 +90,7 @@ class HeldAttempt:
     def remember(
         self, at: float, what: str, before: Phase | None = None, then: Phase | None = None
     ) -> None:
-        """Add to its story, which is put in words only if it is told."""
+        """Add an event to its story, which is put in words only when needed."""
         self.events.append((at, what, before, then))
 
     def story(self) -> str:
@@ -102,7 +102,7 @@ class HeldAttempt:
         return "; ".join(told) or "nothing has happened to it"
 
     def held(self) -> Held:
-        """Return the attempt as a worker that connects is told."""
+        """Return the attempt as the supervisor reports it to a worker that connects."""
         started, order = self.started, self.order
         return Held(
             order.attempt,

@@ -1,4 +1,4 @@
-"""For which of a job's processes a signal is meant: pure, from a process table.
+"""Decides which of a job's processes get a signal: pure, from a process table.
 
 A signal to the whole group would also end the helpers that the program needs to save its state: the
 workers of a PyTorch data loader, the `tee` behind a pipe. So a signal goes to the first process. If
@@ -41,7 +41,7 @@ class Manner(NamedTuple):
 
 
 class Audience(NamedTuple):
-    """Who is told, and whose ends mean that the job is over.
+    """Which processes get the signal, and whose ends mean that the job is over.
 
     `halted` are to be stopped meanwhile: they would go on, or tell others.
     """
@@ -59,7 +59,7 @@ def audience(
     ends: bool,
     first_only: bool = False,
 ) -> Audience:
-    """Return for whom a signal is.
+    """Return which processes a signal is for.
 
     Args:
         first: the job's first process.
@@ -90,7 +90,7 @@ class _Walk:
             self._children.setdefault(process.parent, []).append(process)
 
     def down(self, process: Process) -> tuple[list[Process], list[Process]]:
-        """Return who is told and who is awaited, from a process on downwards."""
+        """Return which processes are told and which awaited, from a process on downwards."""
         manner, children = self._manner_of(process.pid), self._children.get(process.pid, [])
         if not manner.heeds:
             told, awaited = self._among(children)

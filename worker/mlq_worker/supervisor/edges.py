@@ -1,4 +1,4 @@
-"""Everything outside of itself that a supervisor touches, given to it as one argument."""
+"""Everything outside a supervisor that it touches, given to it as one argument."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Launcher(Protocol):
     channel: Channel
 
     def end(self) -> None:
-        """Kill it, if it is not dead yet, and wait for nothing."""
+        """Kill the launcher if it is not dead yet; do not wait."""
 
     def keep_going(self) -> None:
         """Let it go on if a user has stopped it."""
@@ -30,7 +30,7 @@ class Launcher(Protocol):
 
 
 class Wakes(Protocol):
-    """Where others wake the loop; a non-blocking socket is one."""
+    """What other threads and signals wake the loop through, such as a non-blocking socket."""
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -46,7 +46,7 @@ class Edges:
     Args:
         host: the machine.
         poll: what the loop waits with.
-        listener: where the worker comes in.
+        listener: where the worker connects.
         wakes: on which `beats` and signals wake the loop.
         beats: the thread that beats, not yet started.
         launch: starts a launcher.

@@ -59,7 +59,7 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """A renewal of the lease, sent at `sent_at`, found that the attempt is ours."""
+    """A lease renewal sent at `sent_at` found that the attempt is ours."""
 
     attempt: AttemptId
     sent_at: float
@@ -135,12 +135,12 @@ class LauncherStarted:
 
 @dataclass(frozen=True, slots=True)
 class LauncherDied:
-    """What was started dies with the launcher; what was ending has ended."""
+    """The launcher died: started attempts die with it, and ending ones have ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class LauncherCleared:
-    """No process of what the dead launcher had started is left."""
+    """No process that the dead launcher had started is left."""
 
     now: Moment
 
@@ -176,14 +176,14 @@ class Beaten:
 
 @dataclass(frozen=True, slots=True)
 class FenceTicked:
-    """The loop has waited: what must not run any more is paused before anything else happens."""
+    """The loop has waited: pause what must not run any more before anything else happens."""
 
     now: Moment
 
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """The loop has heard everybody: whatever is due is paused, resumed, ended or started."""
+    """The loop has read all messages: pause, resume, end or start what is due."""
 
     now: Moment
 

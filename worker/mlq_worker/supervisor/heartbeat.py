@@ -2,13 +2,13 @@
 
 NFS hangs for minutes at a time; the thread that holds the clock must not. So this thread alone
 writes the beat and hands over when each beat began and ended. Invariant: a beat counts from the
-moment its writing began, and only once it has been completed; and only in the queue's results root,
-looked at with each beat. In another folder no reaper sees it.
+moment its writing began, once it is complete, and only in the queue's results root, which is
+checked with each beat: no reaper would see a beat in another folder.
 
-A worker starts a supervisor only once the machine's name is its own. But the one that was given up
-for dead may come back, with its supervisor. A beat that another host wrote is therefore left alone
-until it has not changed for `dead_s` (`BeatGuard`); a supervisor that finds such a beat in its file
-has no channel to NFS.
+A worker starts a supervisor only once the machine's name is its own. But the worker that was given
+up for dead may come back, with its supervisor. So a supervisor must not replace a beat that another
+host wrote until that has not changed for `dead_s` (`BeatGuard`); until then it has no channel to
+NFS.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SilentError(OSError):
 
 
 class BeatGuard:
-    """Looks at what lies in the beat file before it is replaced.
+    """Checks the content of the beat file before the supervisor replaces it.
 
     Args:
         supervisor_id: ours.
@@ -60,7 +60,7 @@ class BeatGuard:
         """Return if the file may be replaced.
 
         Args:
-            raw: what lies there; None: nothing.
+            raw: the content of the file; None: there is none.
             now: boot time.
 
         Raises:
@@ -141,7 +141,7 @@ class HeartbeatWriter:
         self._stop.set()
 
     def error(self, now: float) -> str:
-        """Return what is wrong with the channel; "" if nothing is."""
+        """Return what is wrong with the channel to NFS; "" if nothing is."""
         since = self._writing_since
         if since is not None and now - since > self._beat_s:
             return f"no answer from {self._layout.workers_dir} for {now - since:.0f} s"

@@ -1,7 +1,7 @@
 """The supervisor's only child: the launcher, started without ever waiting for a disk.
 
-The supervisor is the next subreaper above the launcher. So what a dead launcher had started comes
-to it, and it ends exactly that: all below itself.
+The supervisor is the next subreaper above the launcher. So it becomes the parent of what a dead
+launcher had started, and ends exactly that: all processes below itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _YOUNG_S = 5.0
 
 
 class LaunchPause:
-    """When the next launcher may start: later each time that one dies young."""
+    """When the next launcher may start: the pause grows each time that one dies young."""
 
     def __init__(self) -> None:
         self._began_at = 0.0
@@ -49,7 +49,7 @@ class LauncherProcess:
         host: where it runs.
         options: those of the supervisor.
         identity: supervisor_id and boot_id.
-        keeper: starts it, so that Python on a hung NFS holds up the launcher and not us.
+        keeper: starts it, so that Python on a hung NFS delays the launcher, not the supervisor.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class LauncherProcess:
         self.channel = Channel(ours)
 
     def end(self) -> None:
-        """Kill it, if it is not dead yet, and wait for nothing."""
+        """Kill the launcher if it is not dead yet; do not wait."""
         self.channel.close()
         os.kill(self.pid, signal.SIGKILL)
 

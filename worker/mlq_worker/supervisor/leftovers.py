@@ -1,8 +1,8 @@
 """Ending what an earlier supervisor left, before its successor starts anything or beats.
 
 The kernel kills a launcher with its supervisor, and each keeper then ends what is below it; this
-waits for that and helps. Invariant: what a living supervisor holds is not touched, though it has
-the same marks; nor is anything but launchers, keepers, and what is marked or below those.
+module waits for that and helps. Invariant: it touches nothing that a living supervisor holds, even
+with the same marks, and nothing but launchers, keepers, marked processes and those below them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlq_worker.ipc.procfs import Process, below
 
 SUPERVISOR = "mlq_worker.supervisor"
 LAUNCHERS = ("mlq_worker.launcher", "mlq_worker.supervisor.launcher")
-"""The second is what versions up to 0.1 called it: one of theirs may be what is left."""
+"""The second is its name in versions up to 0.1, one of whose launchers may be left."""
 _ROUNDS = 100
 _PAUSE_S = 0.02
 

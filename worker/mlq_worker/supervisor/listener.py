@@ -1,4 +1,4 @@
-"""Where the worker comes in: one connection at a time, and only from the same user."""
+"""Where the worker connects: one connection at a time, and only from the same user."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class WorkerListener:
         self.close()
 
     def change(self) -> None:
-        """Let go a worker that left, and let in one that waits."""
+        """Drop a worker that left, and let in one that waits."""
         worker = self._worker
         if worker is not None and (worker.closed or worker.unsent_bytes > _UNREAD_BYTES):
             self.close()
@@ -91,7 +91,7 @@ class WorkerListener:
         self._worker = Channel(connection)
 
     def close(self) -> None:
-        """Show the worker out, after what it can still be told now."""
+        """Close the connection, after sending what the socket still takes."""
         if self._worker is not None:
             self._poll.unregister(self._worker)
             self._worker.flush()

@@ -54,14 +54,14 @@ from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
 
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
-_TURN_S = 1.0  # the longest wait; an order counts from the turn before it was read
+_TURN_S = 1.0  # the longest wait; an order counts from the turn before the one that read it
 
 
 class Supervisor:
     """Holds a machine's jobs.
 
     Args:
-        options: what it was told.
+        options: its command-line options.
         edges: all that it touches.
         identity: the fields supervisor_id and boot_id.
     """
@@ -87,7 +87,7 @@ class Supervisor:
         self.stop_requested = False
 
     def run(self) -> None:
-        """Turn until there is nothing to hold, or until it was told to end and everything has."""
+        """Take turns until it holds nothing, or was told to end and everything has ended."""
         self._beats.start()
         while not self._finished():
             self._wait()

@@ -1,7 +1,7 @@
-"""Signals that tell a job something: to whom each goes, and whether those have ended since.
+"""Sends the signals that tell a job something, and watches whether those told have ended.
 
-The edge around `audience`. Only /proc is read, and of that nothing that waits for a process: a job
-that is stuck in a hung disk must not hold up the supervisor's clock.
+The edge around `audience`. It reads only /proc, and no file there that waits for a process: a job
+that is stuck in a hung disk must not delay the supervisor's clock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Notice(NamedTuple):
     Args:
         target: whose processes are meant.
         number: the signal.
-        first_only: only the first process is to get it.
+        first_only: whether only the first process gets it.
         or_end: whether it announces an end; then SIGTERM goes instead if no process handles it.
     """
 
@@ -42,7 +42,7 @@ class Notice(NamedTuple):
 
 
 class Notices:
-    """What is still to be sent, and whose end is awaited.
+    """The signals still to send, and the processes whose end is awaited.
 
     Args:
         host: where the jobs run.
@@ -55,7 +55,7 @@ class Notices:
         self._awaited: dict[Target, list[Process]] = {}
 
     def add(self, terminate: Iterable[Target], notify: Iterable[Notice]) -> None:
-        """Send these with the next `send`: SIGTERM to the first, and what was asked for."""
+        """Send these at the next `send`: SIGTERM to `terminate`, and the signals in `notify`."""
         self._pending += [
             Notice(target, SIGTERM, first_only=False, or_end=True) for target in terminate
         ]
@@ -114,7 +114,7 @@ class Notices:
 
     @property
     def wait_s(self) -> float:
-        """In how many seconds there is something to do."""
+        """Return in how many seconds there is something to do."""
         if self._pending:
             return _SOON_S
         return _LOOK_S if self._awaited else float("inf")
@@ -128,7 +128,7 @@ class Notices:
 
 
 def manner_of(pid: int, number: int) -> Manner:
-    """Return how a process takes a signal; one that is gone does not."""
+    """Return how a process takes a signal; one that is gone takes none."""
     caught = blocked = ignored = 0
     for line in (procfs.read(f"/proc/{pid}/status") or b"").splitlines():
         name, _, value = line.partition(b":")
@@ -140,7 +140,7 @@ def manner_of(pid: int, number: int) -> Manner:
             case b"SigIgn":
                 ignored = int(value, 16)
     if blocked >> (SIGSEGV - 1) & 1:
-        blocked = 0  # it blocks all for a moment, as to fork; who waits for a signal blocks that
+        blocked = 0  # it blocks all for a moment, as to fork; one that waits for a signal blocks that
     handled = caught | blocked
     heeds, may_save = (bool(handled >> (one - 1) & 1) for one in (number, SIGTERM))
     program = ""

@@ -1,7 +1,7 @@
 """What follows from each event for one attempt: its phase, and what is to be done.
 
-Pure, for `state`, which has looked into `transitions` before. An attempt's own fields change here
-and in `termination`; its phase is returned, and `state` sets it.
+Pure, for `state`, which checks `transitions` first. This module and `termination` change an
+attempt's own fields; they return its phase, and `state` sets it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Reactions:
         self._timings, self._place = timings, place
 
     def react(self, attempt: HeldAttempt, event: Event, out: Instructions) -> Phase:
-        """Return the phase into which an event brings an attempt; it is possible there."""
+        """Return the phase into which an event brings an attempt; the event must be possible."""
         if isinstance(event, WorkerEvent):
             return self._obey_worker(attempt, event, out)
         if isinstance(event, LauncherNews):
@@ -127,7 +127,7 @@ class Reactions:
             attempt.remember(now.at, "it is paused")
 
     def tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
-        """Pause, resume, time out or kill an attempt, whatever is due."""
+        """Pause, resume, time out or kill an attempt, if that is due."""
         self.fence(attempt, now, out)
         if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._timings):
             self._resume(attempt, attempt.paused_at, now.at, out)

@@ -1,13 +1,13 @@
-"""Whether this supervisor may beat in its machine's name; one left behind must not for ever.
+"""Whether this supervisor may beat in its machine's name; a superseded one must stop in time.
 
-Another host that was rightly given the name leaves alone a beat that goes on, and starts nothing.
+Another host that was rightly given the name starts nothing while this supervisor's beat goes on.
 So a supervisor falls silent
 
-* while its worker is told that another holds the name, whatever still runs: those are paused at
-  `fence_s`, before a reaper may call them dead;
+* while its worker is told that another host holds the name, even if attempts run: the fence pauses
+  them at `fence_s`, before a reaper may call them dead;
 * when for `dead_s` it has had no worker, and no beat could help any attempt that it holds: each has
-  ended, with its result written, or is stopped by the fence for so long that only the queue can
-  tell whose it is. Then it beats again once a worker's renewal has told that.
+  ended, with its result written, or the fence has paused it for so long that only the queue can
+  say which machine has it. The supervisor beats again once a worker's renewal has said that.
 
 Invariant: falling silent lets no attempt run longer, and no beat that follows resumes one: by then
 `fence.beaten` counts none.
@@ -37,7 +37,7 @@ class Standing:
         self._is_displaced = self._is_alone = False
 
     def renewed(self, *, displaced: bool) -> None:
-        """Note what the queue answered to a renewal: whether the name is ours or another's."""
+        """Note the queue's answer to a renewal: whether the name is ours or another host's."""
         self._is_displaced, self._is_alone = displaced, self._is_alone and displaced
 
     def look(self, held: Iterable[HeldAttempt], now: float, *, has_worker: bool) -> str:

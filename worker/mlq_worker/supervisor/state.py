@@ -5,9 +5,9 @@ machine). The loop hands in one event at a time and carries out the `Instruction
 Invariants: an order starts at most once at a time, never while its fence is down; an attempt ends
 exactly once; what has ended is held until the worker says that its end is committed.
 
-Which event may come in which phase is in `transitions`, what follows from it in `reactions`. An
-event that cannot have come is an error about one attempt: it changes nothing, and the log is told
-what happened to the attempt before. All other jobs run on.
+`transitions` says which event may come in which phase, `reactions` what follows from it. An event
+that is impossible is an error about one attempt: it changes nothing, and the log records what
+happened to the attempt before. All other jobs run on.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Attempts:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits, runs or is on its way to its end."""
+        """Whether nothing waits, runs or is being ended."""
         return all(attempt.phase is Phase.ENDED for attempt in self._held.values())
 
     def due_at(self) -> float:
@@ -103,7 +103,7 @@ class Attempts:
     # --- the one mutator ------------------------------------------------------------------------
 
     def handle(self, event: Event, out: Instructions | None = None) -> Instructions:
-        """Take note of an event; return what is to be done about it, added to `out` if given."""
+        """Handle an event; return what to do about it, added to `out` if given."""
         out = Instructions() if out is None else out
         if isinstance(event, TimeEvent):
             self._pass_time(event, out)
@@ -153,14 +153,14 @@ class Attempts:
         return []
 
     def _new(self, event: OrderReceived) -> HeldAttempt:
-        # No beat has named it yet, so one after its claim does not speak for it: a worker that
-        # was frozen with the claim in its hand orders what may be another machine's by now.
+        # No beat has named it yet, so a beat after its claim does not protect it: a worker that was
+        # frozen between claim and order may order what is another machine's by now.
         at = event.claimed_at
         contact = fence.Contact(at, min(self._beat_at, at))
         return HeldAttempt(event.order, contact, Phase.UNHELD)
 
     def _change(self, attempt: HeldAttempt, event: Event, phase: Phase, out: Instructions) -> None:
-        """Bring an attempt into a phase, if the table has it; the only place that does."""
+        """Bring an attempt into a phase if the table allows it; no other code sets a phase."""
         before = attempt.phase
         if phase not in transitions.after(event, before):
             out.errors.append(f"{_impossible(event, attempt)}, into {phase.name}")

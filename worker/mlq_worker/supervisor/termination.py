@@ -1,10 +1,10 @@
-"""How a running attempt is brought to its end, step by step: pure, for `state`.
+"""How the supervisor ends a running attempt, step by step: pure, for `state`.
 
-Told to end, its first process gets SIGTERM (`audience`) and has the grace to save its state. When
-those that were told have ended, the rest is killed. At the end of the grace all that is left gets
+The attempt's first process gets SIGTERM (`audience`) and has the grace to save its state. When the
+processes that got it have ended, the rest is killed. At the end of the grace all that is left gets
 SIGTERM, and a moment later SIGKILL, round by round until nothing is left. A signal that its user
 asked for goes out ahead of the time limit, and in place of the first SIGTERM when the job will run
-again. Invariant: nothing is told while it is paused, since it would have to wake.
+again. Invariant: no paused attempt is signalled like this, since it would have to be resumed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def leader_ended(attempt: HeldAttempt, at: float) -> None:
 
 
 def go_on(attempt: HeldAttempt, at: float, out: Instructions) -> None:
-    """Do what is due to an attempt that was told to end."""
+    """Do what is due for an attempt that was told to end."""
     if attempt.rest_at is not None and at >= attempt.rest_at:
         attempt.rest_at = None
         if attempt.paused_at is None:
@@ -68,7 +68,7 @@ def go_on(attempt: HeldAttempt, at: float, out: Instructions) -> None:
 def signal_ahead(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Send the signal that was asked for ahead of the time limit."""
     if attempt.limit_at is None:
-        return  # as with most: this is asked of all attempts in each turn
+        return  # most attempts, and this runs for all of them in each turn
     signal_at = _signal_at(attempt)
     notice = _notice(attempt, or_end=False)
     if signal_at is not None and notice is not None and at >= signal_at:
@@ -87,7 +87,7 @@ def is_over_limit(attempt: HeldAttempt, at: float) -> bool:
 
 
 def limit_reason(attempt: HeldAttempt) -> str:
-    """Return why an attempt ends whose time is up."""
+    """Return the reason for ending an attempt whose time is up."""
     reason = f"timeout after {format_duration(attempt.order.time_limit_s or 0)}"
     asked = attempt.order.signal
     if attempt.unheeded and asked is not None:
@@ -98,7 +98,7 @@ def limit_reason(attempt: HeldAttempt) -> str:
 
 
 def due_at(attempt: HeldAttempt) -> float:
-    """Return when there is something to do about its end; infinity if there is nothing."""
+    """Return the boot time of the next step of its end; infinity if there is none."""
     times = [attempt.rest_at, attempt.kill_at]
     if attempt.limit_at is not None and attempt.paused_at is None and attempt.ending is None:
         times += [attempt.limit_at, _signal_at(attempt)]

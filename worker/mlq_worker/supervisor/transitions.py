@@ -69,7 +69,7 @@ TABLE: Mapping[type[Event], _Next] = {
     Started: _row(STARTING=(Phase.RUNNING,)),
     TooLate: _row(STARTING=(Phase.WAITING, Phase.ENDED)),
     Ended: _row(STARTING=(Phase.RECORDING,), RUNNING=(Phase.RECORDING,)),
-    # It also writes results that the supervisor made, which may be forgotten before that.
+    # It also writes results that the supervisor made; the worker may have these forgotten before.
     Stored: _row(Phase.UNHELD, Phase.ENDED, RECORDING=(Phase.ENDED,)),
     LauncherDied: _row(
         Phase.WAITING,
