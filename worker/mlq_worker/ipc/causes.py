@@ -1,8 +1,8 @@
-"""Why an attempt could not start, as a type: it is never read out of the words of a reason.
+"""Why an attempt could not start, as a type, so that no code parses the words of a reason.
 
-The launcher writes it as `cause` into the result (`{"kind": ..., "what": ...}`); a result without
-one, or with one of another version of mlq, has none. What is missing on one machine may be there on
-another, so the job goes back to the queue and this machine keeps from such jobs.
+The launcher writes it as `cause` into the result (`{"kind": ..., "what": ...}`); one that this
+version of mlq does not know counts as none. Another machine may have what is missing here, so the
+job goes back to the queue and this machine avoids such jobs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Cause(NamedTuple):
     what: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """Return it as it stands in a result."""
+        """Return it in the form of a result."""
         return {"kind": str(self.kind), "what": self.what}
 
 
@@ -42,7 +42,7 @@ NO_CAUSE = Cause()
 
 
 def parse_cause(told: object) -> Cause:
-    """Return the cause that a result tells; none if it tells none that is known here."""
+    """Return the cause that a result names; None if it names none that this version knows."""
     if not isinstance(told, Mapping):
         return NO_CAUSE
     kind, what = told.get("kind"), told.get("what", "")

@@ -1,7 +1,7 @@
 """JSON messages, one a line, over a stream socket that never blocks.
 
-Used on both connections of the supervisor: to the worker and to the launcher. What the other side
-does not read yet waits here, so that a stuck reader never stops the sender.
+The supervisor uses one for the worker and one for the launcher. What the other side has not read
+yet waits here, so that a stuck reader never blocks the sender.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Channel:
 
     @property
     def unsent_bytes(self) -> int:
-        """How much waits for the other side to read; see `watch` and `flush`."""
+        """How many bytes wait for the other side to read; see `watch` and `flush`."""
         return len(self._unsent)
 
     def watch(self, poll: Poll) -> None:
-        """Register for what the next wait has to notice."""
+        """Register the events that the next wait must notice."""
         poll.register(self, select.POLLIN | (select.POLLOUT if self._unsent else 0))
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -62,7 +62,7 @@ class Channel:
             self.closed = True  # what was received before is still read; then `closed` tells
 
     def receive(self) -> list[Message]:
-        """Return the messages that have arrived whole since then; set `closed` at the end.
+        """Return the messages completed since the last call; set `closed` at the end of the stream.
 
         Raises:
             ValueError: a line is no JSON object: the other side does not speak this protocol.

@@ -1,7 +1,7 @@
-"""The two clocks of a machine, in the forms in which they travel.
+"""The two clocks of a machine, in the forms that messages and files hold.
 
 CLOCK_BOOTTIME orders what happens on one machine: it counts the time the machine is suspended, and
-all processes of one boot read the same value. UTC is for people; nothing is decided by it.
+all processes of one boot read the same value. UTC is for people; no decision uses it.
 """
 
 from __future__ import annotations

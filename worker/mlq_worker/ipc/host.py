@@ -1,8 +1,8 @@
 """The machine under a supervisor or a launcher: its clocks, processes, log and results root.
 
-Everything in which one machine differs from a simulated one passes here, as an argument; nothing
-else of the supervisor and the launcher reads a clock or signals a process. `LinuxHost` is the real
-one; the simulation hands in its own.
+Everything in which a real machine differs from a simulated one is here, passed as an argument;
+no other code of the supervisor or the launcher reads a clock or signals a process. `LinuxHost` is
+the real one; the simulation passes its own.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Poll(Protocol):
     """What a process waits with; `select.poll` is one."""
 
     def register(self, fd: Any, eventmask: int = ..., /) -> object:
-        """Notice what happens to a descriptor, from now on."""
+        """Watch a descriptor from now on."""
 
     def unregister(self, fd: Any, /) -> object:
-        """Notice it no more."""
+        """Stop watching a descriptor."""
 
     def poll(self, timeout: float | None = ..., /) -> object:
-        """Wait until something has happened, or for so many milliseconds."""
+        """Wait until something has happened, or for `timeout` milliseconds."""
 
 
 class Host(Protocol):
@@ -67,7 +67,7 @@ class Host(Protocol):
         """Signal a process group; raise as `kill` does."""
 
     def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
-        """Open the results root and make sure whose it is; see `mlq.files.root.pinned`."""
+        """Open the results root and check which queue it is of; see `mlq.files.root.pinned`."""
 
     def poll(self) -> Poll:
         """Return something to wait with."""
@@ -83,7 +83,7 @@ class LinuxHost:
     """The machine that this process runs on.
 
     Args:
-        last_look: remembers the results root for those who open it hundreds of times a second.
+        last_look: remembers the results root for callers that open it hundreds of times a second.
     """
 
     boottime = staticmethod(clock.boottime)
@@ -100,7 +100,7 @@ class LinuxHost:
         self._last_look = last_look
 
     def pinned(self, layout: Layout) -> AbstractContextManager[Layout]:
-        """Open the results root and make sure whose it is."""
+        """Open the results root and check which queue it is of."""
         return pinned(layout, self._last_look)
 
 

@@ -1,8 +1,8 @@
-"""The three conversations of the supervisor, as frozen messages, and how each is JSON.
+"""The messages of the supervisor's three conversations, as frozen values, and their JSON.
 
 Worker to supervisor, supervisor to worker, and supervisor and launcher in both directions; the last
-speak of many attempts at once. The keys in JSON are a contract with processes of other versions:
-a worker meets supervisors of the version before, and a supervisor may start a newer launcher.
+name many attempts at once. The keys in JSON are a contract with processes of other versions: a
+worker meets supervisors of the previous version, and a supervisor may start a newer launcher.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A worker has come; it is answered by `Greeting`."""
+    """A worker has connected; the supervisor answers with `Greeting`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is sent."""
@@ -48,7 +48,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Orders, given at the boot time `at`, if it is told."""
+    """Orders, given at the boot time `at`, if the message says it."""
 
     orders: tuple[Order, ...]
     at: float | None
@@ -75,7 +75,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """A renewal sent at `at` found these attempts ours, and these lost.
+    """A renewal sent at the boot time `at` found which attempts are ours and which are lost.
 
     `displaced`: the queue says that the machine's name is another's.
     """
@@ -225,7 +225,7 @@ class Spawn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What the launcher is to do: first to know why attempts end, last to start others.
+    """What the launcher must do: first learn why attempts end, last start others.
 
     Args:
         end: why these are ended.

@@ -18,9 +18,9 @@ class Options:
         runtime: the machine's own private folder on a local disk, `<runtime_dir>/m/<machine>`.
         machine: the machine's name in the queue.
         root: the results root, usually on NFS.
-        mark_prefix: with what the marks of this machine's attempts start, and no others.
+        mark_prefix: the start of the marks of this machine's attempts, and of no others.
         timings: the settings of liveness.
-        queue_id: of the queue whose root that must be, each time that it is used; "": any queue.
+        queue_id: the id of the queue that the root must belong to at each use; "": any queue.
         host_id: of this host; "": not known.
         dead_beat: a beat of another host that belongs to no supervisor any more (`BeatGuard`); "":
             none.
@@ -37,7 +37,7 @@ class Options:
 
     @property
     def layout(self) -> Layout:
-        """The results root, and whose it must be."""
+        """The results root, and the queue it must belong to."""
         return Layout(self.root, self.queue_id)
 
     def arguments(self) -> list[str]:

@@ -1,9 +1,8 @@
-"""Finding and signalling every process of an attempt, wherever it has hidden.
+"""Finds and signals every process of an attempt, however it tries to escape.
 
 A job may fork, leave its session (`setsid`), be orphaned (double fork), and hide its environment.
 It stays below its keeper all the same. Invariant: a process is signalled only if it was just seen
-to belong to a target; nothing else of the user's is ever touched. Which machine is meant is an
-argument.
+to belong to a target; nothing else of the user's is ever touched. The machine is an argument.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _PASSES = 50  # a fork bomb is stopped generation by generation; the next round 
 def members(
     host: Host, targets: Collection[Target], table: dict[int, Process] | None = None
 ) -> dict[int, Process]:
-    """Return the processes of the targets, by pid; the table is looked at now unless given."""
+    """Return the processes of the targets, by pid; read the process table unless it is given."""
     table = host.look() if table is None else table
     return below(table, [target.pid for target in targets if target.pid and lives(target, table)])
 
@@ -36,7 +35,7 @@ def marked(
 ) -> dict[int, Process]:
     """Return the processes whose mark starts with `prefix`, and all below them.
 
-    For what an earlier supervisor left: a keeper shows its mark to everybody.
+    Used to find what an earlier supervisor left: every user can read a keeper's mark.
     """
     table = host.look() if table is None else table
     found = {
@@ -93,7 +92,7 @@ def signal_each(host: Host, found: Iterable[Process], number: signal.Signals) ->
 
 
 def send_to_group(host: Host, group: int, number: int) -> bool:
-    """Signal a process group (0: only looks); whether it exists."""
+    """Signal a process group (0: only look); return whether it exists."""
     try:
         host.killpg(group, number)
     except ProcessLookupError:

@@ -1,7 +1,7 @@
-"""The process table, as /proc shows it, and what follows from it about whose a process is.
+"""The process table, as /proc shows it, and which attempt a process belongs to.
 
-Only /proc is read: no file system that may hang. A process stays below its keeper whatever it does
-(see `keeper`), so an attempt's processes are those below its keeper.
+This module reads only /proc, no file system that may hang. A process cannot leave its keeper (see
+`keeper`), so an attempt's processes are those below its keeper.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def below(
 
 
 def lives(target: Target, table: dict[int, Process]) -> bool:
-    """Return whether the number still is this keeper's."""
+    """Return whether the pid still is this keeper's."""
     seen = table.get(target.pid or 0)
     return seen is not None and target.pid_start in (None, seen.start)
 

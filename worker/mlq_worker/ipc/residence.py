@@ -1,12 +1,13 @@
-"""How a supervisor is the only one of its machine, and stays findable whatever cleaners do.
+"""Keeps a supervisor the only one of its machine, and findable even if cleaners delete its files.
 
-A second supervisor kills what the first one runs, because it takes it for what a dead one left. So
-it must not start while the first one lives, whichever runtime folder that has and whatever became
-of its files there. Three things say so: the lock file, the kernel's name for the marks of this
-machine's attempts (`mlq.files.kernel_names`), and, where neither can (another network namespace),
-the process table in which it would look for what to kill.
+A second supervisor would kill what the first one runs, because it would take that for what a dead
+one left. So it must not start while the first one lives, even with another runtime folder or after
+the first one's files there are gone. Three things show that the first one lives: the lock file, the
+kernel's name for the marks of this machine's attempts (`mlq.files.kernel_names`), and, where
+neither works (another network namespace), the process table in which it would look for what to
+kill.
 
-A worker comes in through the socket in the runtime folder, or by the kernel's name for the door.
+A worker connects through the socket in the runtime folder, or by the kernel's name for the door.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class SupervisorResidence:
         self._bound: tuple[int, int] | None = None
 
     def take(self) -> str:
-        """Become the only supervisor; return why that cannot be, "" if we are."""
+        """Become the only supervisor; return why this process cannot, "" if it is."""
         if not self._residence.take():
             return "another supervisor of this machine lives"
         other = living_supervisor(self._options.mark_prefix)
@@ -62,7 +63,7 @@ class SupervisorResidence:
         return ""
 
     def settle(self) -> None:
-        """Publish that it is this process, the one that stays."""
+        """Publish that this process, which stays, is the supervisor."""
         self._residence.settle()
 
     def listen(self) -> list[socket.socket]:
@@ -77,7 +78,7 @@ class SupervisorResidence:
         self._residence.renew(now_s)
         if self._listener is not None and identity_of(self._path) != self._bound:
             self._say(f"{self._path} was removed; made anew")
-            # In place of the old one, under its number: what waits on it notices nothing.
+            # It replaces the old one under the same descriptor: what waits on it notices nothing.
             with self._bind() as fresh:
                 os.dup2(fresh.fileno(), self._listener.fileno(), inheritable=False)
 

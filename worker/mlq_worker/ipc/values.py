@@ -1,9 +1,9 @@
 """What the processes tell each other about attempts, as frozen values; JSON only on the way.
 
-An order, a start, a result and the rest are made once and never written into: who has more to say
-makes another (`dataclasses.replace`). `to_json` and `from_json` are the only way to the fields on
+An order, a start, a result and the rest never change once made: code that has more to add makes
+another (`dataclasses.replace`). `to_json` and `from_json` are the only way to the fields on
 the sockets and in `result.json`, where an attempt stands as `id` and `attempt`. A field with a
-default is left out while it has it; a field that is not known here is passed over.
+default is left out while it has that; readers skip fields that they do not know.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
 
 LAST_LINE_CHARS = 200
-"""The most of the last line of a log that a result carries."""
+"""The most characters of a log's last line that a result carries."""
 
 Outcome = Literal[
     "exited",
