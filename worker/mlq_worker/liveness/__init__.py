@@ -1,1 +1,1 @@
-"""Is that attempt dead? What NFS and the leases show, what follows, and who acts on it."""
+"""Decides whether an attempt is dead or may run, from what NFS and the leases show."""

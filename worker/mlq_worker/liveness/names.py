@@ -1,4 +1,4 @@
-"""May this worker have its machine's name? Pure.
+"""Decides whether this worker may take its machine's name. Pure.
 
 A name that another worker holds is free for this one
 
@@ -6,7 +6,7 @@ A name that another worker holds is free for this one
   supervisor runs is taken over with the name;
 * otherwise when it is dead by both channels, as an attempt is (`verdicts`): the queue has not heard
   it for `lease_s` and the beat of the machine has not changed for `dead_s`, both by this worker's
-  own clock. Whatever ran there was paused before that.
+  own clock. Its attempts were paused before that.
 
 A queue that knows of no holder may have forgotten one. So a beat that another host wrote counts in
 any case.
@@ -60,7 +60,7 @@ class NameWatch:
             look: the last look at the machine's beat.
             asked_s: when the queue was asked, by the clock of the looks.
             answered_s: when it had answered.
-            is_alive: tells of a process of this host and boot whether it is there.
+            is_alive: returns whether a process of this host and boot lives.
         """
         silent_s = self._silence_s(look)
         unheard_s = self._unheard_s(holder, asked_s, answered_s)

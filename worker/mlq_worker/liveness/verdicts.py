@@ -1,8 +1,8 @@
-"""Is this attempt dead? Two channels, one verdict: pure.
+"""Decides, from two channels, whether an attempt is dead: pure.
 
-The queue says which leases have run out. That alone is no death: the tunnel may be cut while the
-machine and the job are well, or the clock of the queue's host was set. The machine's beat on NFS is
-the other witness. An attempt is dead only if its lease has expired AND
+The queue says which leases have run out. That alone does not mean death: the tunnel may be cut
+while the machine and the job are well, or the clock of the queue's host was set. The machine's beat
+on NFS is the second channel. An attempt is dead only if its lease has expired AND
 
 * the machine has booted since (a beat that goes on under a new boot id ends everything before at
   once), or
@@ -14,11 +14,11 @@ the other witness. An attempt is dead only if its lease has expired AND
 The last two are said of a machine that may only be out of touch. There a lease has expired only if
 it was not renewed for `lease_s` on the reaper's clock, too.
 
-"Goes on" means that this reaper saw it change. A beat that only lies there may be older than the
-attempt, left by the boot before while the first beat of the new one hangs in NFS.
+"Goes on" means that this reaper saw it change. A beat that does not change may be older than the
+attempt, left by the previous boot while the first beat of the new one hangs in NFS.
 
-Clocks of two machines are never compared. And absence of evidence is not death: a reaper that
-cannot read NFS, or has not looked regularly, gives no verdict.
+Clocks of two machines are never compared. A reaper that cannot read NFS, or has not looked
+regularly, gives no verdict.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Garbled:
-    """What stands in the place of a beat and is none; `shown` differs when it has changed.
+    """Content of a beat file that is no beat; `shown` differs when it has changed.
 
     A job may have put it there, or a supervisor of another version wrote it. As long as it changes
     something lives there; of which attempts, it does not say.
@@ -130,7 +130,7 @@ class BeatMonitor:
     def verdicts(
         self, look: BeatSnapshot, expired: list[HeldAttempt], lapsed: Collection[Attempt]
     ) -> dict[Attempt, str]:
-        """Return the attempts that are dead, and of what.
+        """Return the attempts that are dead, each with the reason.
 
         Args:
             look: a look at the beats of the machines that hold attempts. They are watched from the
@@ -157,12 +157,12 @@ class BeatMonitor:
         return dead
 
     def silence_s(self, machine: str, at_s: float) -> float:
-        """Return for how long the beat of a watched machine has not changed."""
+        """Return for how many seconds the beat of a watched machine has not changed."""
         watch = self._machines.get(machine)
         return at_s - watch.since_s if watch else 0.0
 
     def _end(self, attempt: HeldAttempt, beat: Beat | Garbled | None) -> str:
-        """Return whether the attempt has ended for sure, whatever its lease says."""
+        """Return the reason if the attempt has surely ended, by its beat alone; "" if not."""
         watch = self._machines[attempt.machine]
         if watch.began_s == watch.seen_s:
             self._first[attempt.key] = beat
@@ -176,7 +176,7 @@ class BeatMonitor:
         return f"the supervisor on {attempt.machine} was restarted"
 
     def _silence(self, attempt: HeldAttempt, beat: Beat | Garbled | None, at_s: float) -> str:
-        """Return whether nothing was heard of the attempt for so long that it must have stopped."""
+        """Return the reason if the silence is so long that the attempt has stopped; "" if not."""
         machine = attempt.machine
         watch = self._machines[machine]
         if at_s - watch.since_s >= self._dead_s:
