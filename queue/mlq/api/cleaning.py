@@ -1,9 +1,10 @@
-"""The folders of ended jobs: how large they are, and how they go.
+"""The folders of ended jobs: how large they are, and how mlq removes them.
 
-A folder goes only after the queue has noted that, and only if its job has not been started again by
-then: it is put aside first, the queue is asked once more, and what was started again gets it back.
-A command interrupted between the two leaves it aside; the next cleaning goes on from there. The
-folder of the largest number stays: by it a queue that lost its data knows which numbers are taken.
+A folder is removed only after the queue has noted the removal, and only if its job has not been
+started again by then: the folder is put aside first, the queue is asked once more, and a job that
+was started again gets its folder back. A command that is interrupted in between leaves the folder
+aside; the next cleaning goes on from there. The folder of the largest number stays: it tells a
+queue that lost its data which numbers are taken.
 """
 
 from __future__ import annotations
@@ -25,27 +26,27 @@ from mlq.store.operations import Operation
 from mlq.store.store import Store
 
 _ASIDE = re.compile(r"\.([0-9_]+)\.cleaned-[0-9a-f]{8}")
-_BLOCK_BYTES = 512  # stat(2): what st_blocks counts in
+_BLOCK_BYTES = 512  # stat(2): the bytes in a unit of st_blocks
 
 Progress = Callable[[int, int], None]
 
 
 class Kept(NamedTuple):
-    """A job whose folder stays, and why: reads after its id."""
+    """A job whose folder stays, and why; the reason follows the job's id in messages."""
 
     id: str
     why: str
 
 
 class Cleaned(NamedTuple):
-    """What became of the folders."""
+    """The outcome of cleaning."""
 
     removed: list[str]
     kept: list[Kept]
 
 
 def sizes(layout: Layout, ids: Sequence[str], progress: Progress) -> dict[str, int]:
-    """Return how many bytes the folders of these jobs take; jobs without one are left out."""
+    """Return how many bytes these jobs' folders take; jobs without a folder are left out."""
     found = {}
     for done, job_id in enumerate(ids, 1):
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -64,7 +65,7 @@ def _size(folder: Path) -> int:
                 raise
             continue  # it changes meanwhile
         except PermissionError:
-            continue  # its job has closed it; what is in it is not counted
+            continue  # its job has closed it; its content is not counted
         for entry in entries:
             with suppress(FileNotFoundError):
                 total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
@@ -84,7 +85,7 @@ def clean(store: Store, layout: Layout, ids: Sequence[str], at: str, progress: P
         progress: is told how many of how many are done.
 
     Raises:
-        OSError: a folder cannot be removed; what was removed before is gone.
+        OSError: a folder cannot be removed; those removed before it are gone.
     """
     done = Cleaned([], [])
     _finish_interrupted(store, layout)
@@ -137,7 +138,7 @@ def _put_aside(layout: Layout) -> Iterator[tuple[str, Path]]:
 
 
 def open_up(folder: Path) -> None:
-    """Give its user all rights in a folder and those below it, which its job has taken away."""
+    """Give the user all rights in a folder and those below it, if its job has taken them away."""
     folders = [str(folder)]
     while folders:
         one = folders.pop()
@@ -149,7 +150,7 @@ def open_up(folder: Path) -> None:
 
 
 def _finish(store: Store, layout: Layout, job_id: str, aside: Path) -> bool:
-    """Remove what was put aside, or give it back if its job was started again."""
+    """Remove the folder that was put aside, or give it back if its job was started again."""
     ((_, state, cleaned),) = store.reads.rows(("status", "mlq_cleaned"), [job_id]) or [["", "", ""]]
     if not state or (cleaned and state in ENDED):
         try:
@@ -158,6 +159,6 @@ def _finish(store: Store, layout: Layout, job_id: str, aside: Path) -> bool:
             open_up(aside)
             shutil.rmtree(aside)
         return True
-    with suppress(OSError):  # it has made itself another one already
+    with suppress(OSError):  # the job has made itself another folder already
         aside.rename(layout.job_dir(job_id))
     return False

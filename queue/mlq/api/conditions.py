@@ -1,7 +1,7 @@
-"""What is wrong with the machines that hold jobs, told machine by machine and job by job.
+"""What is wrong with the machines that hold jobs, by machine and by job.
 
-The words for one machine are chosen in `mlq.machines.health`. Machines that are well are omitted,
-and only a running job tells the condition of its machine.
+`mlq.machines.health` chooses the words for each machine. Healthy machines are omitted, and only a
+running job shows the condition of its machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def in_words(conditions: Conditions, settings: Settings) -> dict[str, str]:
 
 
 def with_conditions(jobs: Sequence[JobView], words: Mapping[str, str]) -> list[JobView]:
-    """Return these jobs; each one that runs tells what is wrong with its machine."""
+    """Return these jobs; each running one says what is wrong with its machine."""
     return [
         job._replace(condition=words.get(job.machine or "", ""))
         if job.state == State.STARTED

@@ -1,8 +1,8 @@
-"""What a user changes of jobs that wait: priority, memory, GPU memory, cores, time limit.
+"""What a user can change of waiting jobs: priority, memory, GPU memory, cores, time limit.
 
-A job is signed, so what is changed is its text: it is read, verified, changed and signed anew here,
-with the key, and swapped in by the server only if the same text still waits. A job that was claimed
-in between runs as it was.
+A job is signed, so a change needs a new text: this module reads, verifies and changes it and signs
+it anew with the key, and the server swaps it in only if the job still waits with the old text. A
+job that was claimed in between runs unchanged.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from mlq.units import parse_duration, parse_size
 
 _OPTIONAL = ("mlq_time_limit_s",)
 NEVER = "never"
-"""What is typed to take a time limit away."""
+"""The word that removes a time limit."""
 
 
 class Changes(NamedTuple):
-    """What is to be changed, as typed; None leaves it as it is."""
+    """The changes, as typed; None leaves a value as it is."""
 
     priority: int | None = None
     cores: int | None = None
@@ -43,7 +43,7 @@ class Changes(NamedTuple):
         """Return a job with these changes.
 
         Raises:
-            InvalidInputError: one cannot be used.
+            InvalidInputError: a change cannot be used.
         """
         asked = spec.request
         if self.vram is not None and not asked.gpus:
@@ -69,12 +69,12 @@ class Changes(NamedTuple):
 
 
 class Edited(NamedTuple):
-    """What became of jobs.
+    """The outcome of editing jobs.
 
     Args:
         jobs: those that were changed.
-        same: those that were like that already.
-        others: those that wait no longer, or came by plain rq.
+        same: those that already had these values.
+        others: those that no longer wait, or came by plain rq.
     """
 
     jobs: list[str]
@@ -89,7 +89,7 @@ def edit(
     changes: Changes,
     progress: Progress = lambda _done, _of: None,
 ) -> Edited:
-    """Change jobs that wait; what runs or has ended stays as it is.
+    """Change waiting jobs; running and ended jobs stay as they are.
 
     Args:
         store: the queue.
@@ -99,8 +99,8 @@ def edit(
         progress: is told how many of how many are done.
 
     Raises:
-        InvalidInputError: a change cannot be made; then none was made of its slice.
-        SignatureError: a job is not as it was signed.
+        InvalidInputError: a change cannot be made; then no job of its slice was changed.
+        SignatureError: a job differs from its signed text.
     """
     done = Edited([], [], [])
     pace = Pace(store.client)

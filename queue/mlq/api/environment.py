@@ -1,6 +1,6 @@
 """Which Python environment an attempt had, as the machine that ran it has noted on the root.
 
-The root may hang, and `mlq show` must not: who asks waits for so long and no longer.
+The root may hang, and `mlq show` must not: callers wait only for a limited time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOTE_BYTES, _RECORD_BYTES = 4096, 4 * MIB
 
 
 def environment_of(layout: Layout, job_id: str, attempt: int) -> dict[str, Any] | None:
-    """Return the environment of an attempt; None if it had none, or that cannot be told.
+    """Return the environment of an attempt; None if it had none, or that is unknown.
 
     Args:
         layout: of the results root.
@@ -34,7 +34,7 @@ def environment_of(layout: Layout, job_id: str, attempt: int) -> dict[str, Any] 
 
 
 def environments_of(layout: Layout, attempts: dict[str, int]) -> dict[str, dict[str, Any]]:
-    """Return the environments of these jobs' attempts as far as they are told in time."""
+    """Return the environments of these jobs' attempts, as far as the root answers in time."""
     found: dict[str, dict[str, Any]] = {}
 
     def read() -> None:

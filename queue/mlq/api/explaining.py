@@ -1,6 +1,7 @@
-"""Asks the queue all that `mlq.jobs.explain` needs to say why jobs wait.
+"""Asks the queue for all that `mlq.jobs.explain` needs to say why jobs wait.
 
-The edge of that module: it reads machines, heads, reservations and ties, and decides nothing.
+This is the edge of that module: it reads machines, heads, reservations and ties, and decides
+nothing.
 """
 
 from __future__ import annotations
@@ -55,13 +56,13 @@ Machines = Mapping[str, tuple[float, Mapping[str, Any]]]
 def explain(
     store: Store, settings: Settings, jobs: Sequence[JobView], now_s: float
 ) -> list[Explanation]:
-    """Return for each job why it waits; of one that does not wait there is nothing to say.
+    """Return for each job why it waits; for a job that does not wait, no conclusion.
 
     Args:
         store: the queue.
         settings: of this installation.
         jobs: the jobs.
-        now_s: unix time, to see when what runs must end.
+        now_s: unix time, to compute when running jobs must end.
     """
     asked = [job for job in jobs if job.state not in ENDED and job.state != State.STARTED]
     if not asked:
@@ -93,7 +94,7 @@ def explain(
 
 
 def _blocked(store: Store, numbers: Collection[int]) -> dict[int, Blocked]:
-    """Return what keeps members of these sweeps waiting, wherever there is room."""
+    """Return what keeps members of these sweeps waiting even where there is room."""
     found: dict[int, Blocked] = {}
     for one in store.reads.sweeps([str(number) for number in numbers]) if numbers else ():
         running = one.counts.get(State.STARTED, 0)
@@ -127,7 +128,7 @@ def _contender(head: Head, settings: Settings) -> Contender:
 def _running(
     store: Store, settings: Settings, machine: str, record: Mapping[str, Any], now_s: float
 ) -> list[RunningAttempt]:
-    """Return what runs on a machine; which GPUs it holds, only the machine's worker knows."""
+    """Return what runs on a machine; only the machine's worker knows which GPUs each job holds."""
     told = [one[0] for one in listed(record, "attempts") if isinstance(one, list) and one]
     ids = [one for one in told if isinstance(one, str)]
     layout, default_mem_mib = Layout(settings.root), settings.default_mem_mib
@@ -148,7 +149,7 @@ def _running(
 def _ahead(
     store: Store, waiting: Waiting, asked: Sequence[JobView], tied: Mapping[str, Ties]
 ) -> dict[str, int]:
-    """Count the queued jobs that a machine they fit would take first: by priority, then by place.
+    """Count the queued jobs that a machine that they fit takes first: by priority, then by place.
 
     Whole classes are counted by their length; only those of a job's own priority are read.
     """

@@ -1,4 +1,4 @@
-"""What is seen of a queue at a glance: jobs of no sweep one by one, of a sweep its counts."""
+"""A queue at a glance: single jobs one by one, sweeps as counts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Glanced(NamedTuple):
     """What `mlq ls` shows.
 
     Args:
-        jobs: of no sweep, in order of submission; of a long queue those that count most.
+        jobs: those of no sweep, in order of submission; of a long queue only the most important.
         sweeps: those of which a member has not ended, or ended lately.
-        paused: why the queue gives nothing out, as its user wants; "" if it does.
-        counts: if `jobs` are not all: how many of no sweep there are of each unended state, how
+        paused: why the user has paused the queue; "" if it is not paused.
+        counts: if `jobs` is not complete: how many jobs of no sweep are in each unended state, how
             many of these are `held`, and how many `ended`. Otherwise None.
     """
 
@@ -28,7 +28,7 @@ class Glanced(NamedTuple):
 
 
 def alone(seen: Glance) -> dict[str, int] | None:
-    """Return how many jobs of no sweep there are of each state; None if all were seen."""
+    """Return how many jobs of no sweep are in each state; None if `jobs` has all of them."""
     if seen.counts is None:
         return None
     counts = {

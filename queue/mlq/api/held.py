@@ -1,9 +1,9 @@
-"""Jobs and sweeps that are held, and how they are let go.
+"""Holds jobs and sweeps, and lets them go.
 
-A held job is `deferred`, with the reason in `mlq_held`. Workers hold it if its command fails
-wherever it is tried, a slice of what waits at a time; or its user holds it. Its user lets it go,
-and then it is not held again. A sweep is held as a whole: its members stay where they are, and
-nothing of it is given out, so that it costs the same for ten of them and for fifty thousand.
+A held job is `deferred`, with the reason in `mlq_held`. Workers hold a job if its command fails
+wherever it is tried, a slice of the waiting jobs at a time; or its user holds it. Its user lets it
+go, and then workers do not hold it again. A sweep is held as a whole: its members stay where they
+are, and none is given out, so holding costs the same for ten members and for fifty thousand.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ BY_HAND = "held by its user"
 
 
 class Done(NamedTuple):
-    """What became of jobs and sweeps that were held or let go.
+    """The outcome of holding jobs and sweeps or letting them go.
 
     Args:
-        jobs: those of which it changed anything.
+        jobs: those that changed.
         others: the other jobs.
-        sweeps: numbers of the sweeps of which it changed anything.
+        sweeps: numbers of the sweeps that changed.
         other_sweeps: numbers of the others.
     """
 
@@ -59,7 +59,7 @@ def hold(
     now_s: float,
     progress: Progress = lambda _done, _of: None,
 ) -> Done:
-    """Hold jobs that wait, and sweeps; what runs goes on.
+    """Hold waiting jobs, and sweeps; running jobs go on.
 
     Args:
         store: the queue.

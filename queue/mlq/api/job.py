@@ -21,7 +21,7 @@ class JobResult(NamedTuple):
 
 
 class JobsOfQueue(Protocol):
-    """The queue of a job, as far as the job asks it; `mlq.api.queue.Queue` is one."""
+    """The part of a queue that a job uses; `mlq.api.queue.Queue` is one."""
 
     def views(self, ids: Sequence[str]) -> list[JobView]:
         """Return these jobs as they are now."""
@@ -53,7 +53,7 @@ class Job(NamedTuple):
         """Wait until the job has ended.
 
         Raises:
-            TimeoutError: it had not ended after `timeout_s`.
+            TimeoutError: it had not ended after `timeout_s` seconds.
         """
         return self.queue.wait([self.id], timeout_s)[0]
 

@@ -1,15 +1,15 @@
-"""What a user asks for many jobs at once: cancel them, run them again, let held ones go.
+"""Operations on many jobs at once: cancel them, run them again, let held ones go.
 
 The server does one thing at a time, so a hundred thousand jobs go to it in slices of some
-milliseconds each; others are answered between two of them. What a job costs differs between
-machines by a factor, and with the length of the list that a job goes back into; so each slice is
-sized by how long the one before took (`Pace`). Each slice is an operation of its own with a request
-id of its own: sent again, it changes nothing twice, and if the command dies, what is done is done
-and asking for the same again does the rest.
+milliseconds each; between two slices it answers other clients. The time for a job varies with the
+machine and with the length of the list that the job goes back into; so each slice is sized by how
+long the one before took (`Pace`). Each slice is an operation with its own request id: sent again,
+it changes nothing twice. If the command dies, the finished slices stay done, and the same command
+run again does the rest.
 
 A held job is `deferred`, with the reason in `mlq_held`, because its command fails wherever it is
-tried. Workers hold it, a slice of what waits at a time; its user lets it go, and then it is not
-held again.
+tried. Workers hold such jobs, a slice of the waiting ones at a time; their user lets them go, and
+then workers do not hold them again.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ T = TypeVar("T")
 
 
 class Pace:
-    """Yields items in slices that the server does in about `AIM_S` each.
+    """Yields items in slices that take the server about `AIM_S` seconds each.
 
     Args:
-        client: the way to the server, asked for nothing once, to know how long the way takes.
+        client: the connection; an empty question measures how long a round trip takes.
         clock: monotonic seconds.
     """
 
@@ -49,7 +49,7 @@ class Pace:
         self._measures = False
 
     def slices(self, items: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
-        """Yield the items in slices, each with how many are done after it."""
+        """Yield the items in slices, each with how many items are done after it."""
         size, at = FIRST, 0
         self._measures = len(items) > size
         while at < len(items):
@@ -84,9 +84,9 @@ def _next_size(size: int, took_s: float) -> int:
 
 
 Progress = Callable[[int, int], None]
-"""Is told after each slice how many jobs of how many are done."""
+"""Called after each slice with how many jobs are done, and how many there are."""
 
-# What a job that is run again by its user should not remember.
+# The fields that are dropped when a user runs a job again.
 _OF_EARLIER_RUNS = (
     *OF_A_RUN,
     "mlq_folder_faults",
@@ -113,7 +113,7 @@ def cancel(
         while left:
             asked = store.ask_to_stop(left, reason)
             stopping += asked
-            # Between the two calls a job may have been requeued: it is canceled next time round.
+            # A job may have been requeued between the two calls: the next round cancels it.
             rest = [one for one in left if one not in set(asked)]
             states = store.reads.rows(("status",), rest)
             again = [row[0] for row in states if row[1] in WAITING or row[1] == State.STARTED]
@@ -127,7 +127,7 @@ def cancel(
 def _cancel_waiting(
     store: Store, ids: Sequence[str], reason: str, clock: Callable[[], float]
 ) -> tuple[list[str], list[str]]:
-    """Cancel those that wait; return these, and the others."""
+    """Cancel the waiting jobs; return these and the others."""
     now_s = clock()
     fields: dict[str, str | int | float] = {"ended_at": utc_iso(now_s), "mlq_reason": reason}
     moves = [Move(one, Event.CANCEL, fields=fields, only=tuple(WAITING)) for one in ids]
@@ -137,13 +137,13 @@ def _cancel_waiting(
 
 
 class Retried(NamedTuple):
-    """What became of jobs that were to be run again.
+    """The outcome of running jobs again.
 
     Args:
         queued: run again, in order of submission.
         unended: left alone, since they have not ended.
         finished: left alone, since they finished.
-        revived: put back, since they were canceled because of one of `queued`; with each, which.
+        revived: put back, since they were canceled because of one of `queued`; each with that job.
     """
 
     queued: list[str]
@@ -185,7 +185,7 @@ def retry(
     return done
 
 
-# What waits for its parents has not been tried, and may be mended by then.
+# A job that waits for its parents has not been tried, and may be mended by then.
 _IN_LINE = (State.QUEUED, State.SCHEDULED)
 
 
@@ -196,7 +196,7 @@ def held_jobs(store: Store) -> list[str]:
 
 
 def hold_waiting(store: Store, word: str, reason: str, now_s: float) -> list[str]:
-    """Hold all jobs of a command that wait; return their ids.
+    """Hold all waiting jobs of a command; return their ids.
 
     Args:
         store: the queue.
@@ -231,9 +231,9 @@ def release(
     now_s: float,
     progress: Progress = lambda _done, _of: None,
 ) -> tuple[list[str], list[str]]:
-    """Let held jobs go, back to their place in the queue; return those, and those not held."""
+    """Let held jobs go back to their place in the queue; return those, and the ones not held."""
     needs = store.reads.rows(("status", "mlq_needs"), ids)
-    # First: what is let go must not be held by the same finding again.
+    # This comes first: a released job must not be held again for the same reason.
     store.let_go({word for row in needs if (word := word_of(row[2], "s"))})
     fields: dict[str, str | int | float] = {"mlq_released": 1, "mlq_reason": "let go by its user"}
     moves = [

@@ -1,9 +1,10 @@
-"""Packs of code that no job needs any more: which they are, how large, and how they go.
+"""Packs of code that no job needs any more: which they are, how large, and how mlq removes them.
 
 A job that is listed needs its pack, ended or not: it may be run again. A job that is being enqueued
-is not listed yet, so what was written or touched within `FRESH_S` stays (`mlq.code.storing` touches
-what it uses again). A file is put aside first and looked at once more, so that it comes back if it
-was wanted meanwhile. Invariant: the pack of a listed job stays.
+is not listed yet, so a file that was written or touched within `FRESH_S` seconds stays
+(`mlq.code.storing` touches the files that it uses again). A file is put aside first and checked
+once more, so that it comes back if a job needed it meanwhile. Invariant: the pack of a listed job
+stays.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mlq.store.store import Store
 from mlq.store.templates import shared_fields
 
 _FILE = re.compile(r"([0-9a-f]{64})\.(?:tgz|manifest|links|[0-9a-f]+\.diff)")
-_LEFT = re.compile(r"\..*\.(?:tmp|cleaned)")  # by who was interrupted
+_LEFT = re.compile(r"\..*\.(?:tmp|cleaned)")  # files that an interrupted command left
 _TEMPLATE = re.compile(r"([0-9a-f]{16,}) \[")
 _BLOCK_BYTES = 512  # stat(2)
 
@@ -60,11 +61,11 @@ def _hashes(code: Any) -> Iterator[str]:
 def unneeded(
     layout: Layout, ask_needed: Callable[[], frozenset[str]], now_s: float
 ) -> list[UnneededPack]:
-    """Return what no job needs, and did not a day ago.
+    """Return the packs that no job needs, and none has needed for a day.
 
     Args:
         layout: of the results root, opened and looked at (`mlq.files.root.pinned`).
-        ask_needed: returns what jobs need; asked after the files were looked at.
+        ask_needed: returns what jobs need; called after the files were listed.
         now_s: unix time.
     """
     found: dict[str, list[tuple[str, os.stat_result]]] = {}
@@ -86,13 +87,13 @@ def unneeded(
 
 
 def remove(layout: Layout, pack: UnneededPack, now_s: float) -> bool:
-    """Remove a pack; return whether all of it is gone: what was wanted meanwhile stays.
+    """Remove a pack; return whether all of it is gone: files that a job needed meanwhile stay.
 
     Raises:
         OSError: it cannot be removed.
     """
     folder = layout.root / "code"
-    # The archive first: without it, who enqueues writes all anew.
+    # The archive goes first: without it, the next command that enqueues writes all files anew.
     names = sorted(pack.files, key=lambda name: not name.endswith(".tgz"))
     return all(_is_removed(folder, name, now_s) for name in names)
 

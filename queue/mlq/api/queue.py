@@ -57,13 +57,13 @@ class Queue:
         store: where jobs are kept.
         settings: of this installation.
         key: the signing key; needed only to enqueue.
-        environ: the caller's variables, of which jobs are given some (`mlq.submit.captured`).
+        environ: the caller's variables, of which jobs get some (`mlq.submit.captured`).
         clock: unix time.
         sleep: waits so many seconds.
 
-    Three methods may be replaced: `tell` is called with what the user should know, each text once;
-    `progress` with how many jobs of how many are done, after each slice of them. `elsewhere`
-    returns the results root where the queue's host has it, if it is not mounted here.
+    Three methods may be replaced: `tell` is called with each message for the user, once for each
+    text; `progress` with how many jobs are done and how many there are, after each slice.
+    `elsewhere` returns the results root as the queue's host has it, if it is not mounted here.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Queue:
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
         """Return the queue of these settings (default: this process's), over redis-py.
 
-        Jobs are given variables of the same environment (`mlq.submit.captured`).
+        Jobs get variables of the same environment (`mlq.submit.captured`).
         """
         import logging
 
@@ -104,7 +104,7 @@ class Queue:
 
         Args:
             command: the program and its arguments; no shell is involved.
-            options: what they mean is told by `mlq.submit.submission.Submission`.
+            options: see `mlq.submit.submission.Submission`.
 
         Raises:
             InvalidInputError: an option cannot be used.
@@ -151,8 +151,8 @@ class Queue:
 
         Args:
             submissions: what is asked for.
-            typed: whether a parser made them, which lets no wrong type through. Otherwise types
-                are checked, too, which takes longer than all the rest.
+            typed: whether a parser that lets no wrong type through made them. Otherwise types are
+                checked, too, which takes longer than everything else.
         """
         ids = self._submitter().submit(submissions, typed=typed)
         return [Job(job_id, self) for job_id in ids]
@@ -169,7 +169,7 @@ class Queue:
 
         Args:
             plan: its members.
-            submission: what they have in common; its command and its name are left out of account.
+            submission: what they have in common; its command and its name are ignored.
             typed: as for `submit`.
             options: see `mlq.api.sweeps.SweepOptions`.
 
@@ -191,7 +191,7 @@ class Queue:
         typed: bool = False,
         **options: Unpack[HowSwept],
     ) -> SweepReport:
-        """Return what `submit_sweep` would do; nothing is changed, and nothing written."""
+        """Return what `submit_sweep` would do; change and write nothing."""
         from mlq.api.sweeps import SweepOptions
 
         how = SweepOptions(**options)
@@ -217,7 +217,7 @@ class Queue:
     def select(
         self, typed: Iterable[str], states: Collection[str] = (), eligible: Collection[str] = ()
     ) -> list[str]:
-        """Return the ids of the jobs that are meant, each once; see `mlq.api.selecting.select`.
+        """Return the ids of the jobs that words mean, each once; see `mlq.api.selecting.select`.
 
         Args:
             typed: ids, ranges, names and globs; none with `states`: all jobs in these.
@@ -225,7 +225,7 @@ class Queue:
             eligible: if `states` are not given, globs mean only jobs in these.
 
         Raises:
-            JobNotFoundError: one of them means no job.
+            JobNotFoundError: a word means no job.
         """
         from mlq.api.selecting import select
 
@@ -247,7 +247,7 @@ class Queue:
     def recent(self, since_s: float) -> list[JobView]:
         """Return the jobs that have not ended, or since this unix time, in order of submission.
 
-        Those that run say what is wrong with their machine.
+        The running ones say what is wrong with their machine.
         """
         rows, conditions = self.store.reads.recent(FIELDS, since_s)
         latest = {job.id: job for job in map(self._view, rows)}
@@ -259,7 +259,7 @@ class Queue:
 
         Args:
             since_s: unix time.
-            ended: how many of those that ended last are enough, if there are many.
+            ended: how many of the jobs that ended last to return, if there are many.
         """
         seen = self.store.reads.glance(FIELDS, since_s, ended)
         latest = {row[0]: row for row in seen.rows}
@@ -276,7 +276,7 @@ class Queue:
         return in_words(self.store.reads.conditions(), self.settings)
 
     def with_conditions(self, jobs: Sequence[JobView]) -> list[JobView]:
-        """Return these jobs; those that run say what is wrong with their machine."""
+        """Return these jobs; the running ones say what is wrong with their machine."""
         if not any(job.state == State.STARTED for job in jobs):
             return list(jobs)
         return with_conditions(jobs, self.conditions())
@@ -284,11 +284,11 @@ class Queue:
     def wait(self, ids: Sequence[str], timeout_s: float | None = None) -> list[JobView]:
         """Wait until these jobs have ended and return them.
 
-        Once it has answered, the queue may go away meanwhile: its server may be started anew, or
-        the network cut. `tell` hears of it, and the waiting goes on.
+        Once the queue has answered, it may become unreachable: its server may be restarted, or the
+        network cut. `tell` is called with a message, and the waiting goes on.
 
         Raises:
-            TimeoutError: some had not ended after `timeout_s`.
+            TimeoutError: some had not ended after `timeout_s` seconds.
         """
         timeout_s = python_arguments.timeout(timeout_s)
         deadline_s = None if timeout_s is None else self._clock() + timeout_s
@@ -319,9 +319,9 @@ class Queue:
         return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
 
     def cancel(self, ids: Sequence[str], reason: str = "canceled") -> tuple[list[str], list[str]]:
-        """Cancel jobs; return those canceled at once, and those that run and are being stopped.
+        """Cancel jobs; return those canceled at once, and the running ones that are being stopped.
 
-        Jobs that have ended already are in neither list.
+        Jobs that had ended already are in neither list.
         """
         return many.cancel(
             self.store, python_arguments.ids(ids), reason, self._clock, self.progress
@@ -330,13 +330,13 @@ class Queue:
     def retry(self, ids: Sequence[str], *, finished: bool = False) -> Retried:
         """Queue jobs that failed or were canceled again, at their old place.
 
-        Jobs that come after others of them wait for these again; those that were canceled because
-        of one of them are put back, too. Sent again, it changes nothing.
+        A job that comes after another of them waits for it again; jobs that were canceled because
+        of one of them are put back, too. A second call changes nothing.
 
         Args:
             ids: the jobs; those that have not ended are left alone.
-            finished: whether to run those again, too, that finished: their new attempts go on in
-                the same folders `output` and `checkpoint`.
+            finished: whether to run finished jobs again, too: their new attempts use the same
+                folders `output` and `checkpoint`.
         """
         return many.retry(
             self.store,

@@ -1,7 +1,7 @@
 """Whether the queue that answers and the results root here belong together, for people to see.
 
-Workers look at it themselves each time it matters. This is for commands: they say what an emptied
-or another queue cannot say, that machines run jobs which it does not know.
+Workers check this themselves each time it matters. This module is for commands: they can say what
+an emptied or another queue cannot, that machines run jobs which it does not know.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Pair(NamedTuple):
     Args:
         queue_id: of the queue that answers; "" if it has none.
         known_root: the results root that the queue was given; "" if none yet.
-        owner: whose root the folder here is; None if it has no queue.json.
-        trouble: why the folder could not be looked at; "" if it could.
+        owner: the queue that the folder here belongs to; None if it has no queue.json.
+        trouble: why the folder could not be checked; "" if it could.
         running: machine -> ids of the jobs that its last beat in the folder names.
     """
 
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
     @property
     def other(self) -> OtherQueueError | None:
-        """What is wrong if the folder is the root of another queue than the one that answers."""
+        """What is wrong if the folder is the root of a queue other than the one that answers."""
         if self.owner is None or self.owner.queue_id == self.queue_id:
             return None
         plain = other_queue(self.queue_id)
@@ -51,7 +51,7 @@ class Pair(NamedTuple):
 
 
 def look(client: Client, layout: Layout) -> Pair:
-    """Look at both; a folder that does not answer in time is one that could not be looked at."""
+    """Check both; a folder that does not answer in time counts as one that could not be checked."""
     queue_id, root = queue_and_root(client)
     found = [Pair(queue_id, root, None, f"{layout.root} does not answer", {})]
 

@@ -1,8 +1,8 @@
-"""Which jobs typed words mean: ids, ranges, names and globs, perhaps only those in some states.
+"""Which jobs typed words mean: ids, ranges, names and globs, optionally only in some states.
 
-The rule is one, for every command and for the Python API. An id is an id. A name that was used
+Every command and the Python API follow the same rule. An id is an id. A name that was used
 again means its latest job that has not ended, else its latest. A sweep, by its number or its name,
-means its members, each by the job that stands for it now. A glob means all jobs whose names match.
+means the jobs that now stand for its members. A glob means all jobs whose names match.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def select(
     eligible: Collection[str] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Return the ids of the jobs that are meant, each once, in the order in which they were typed.
+    """Return the ids of the jobs that the words mean, each once, in the order of the words.
 
     Args:
         store: the queue.
         typed: ids, ranges, names, globs; none with `states`: all jobs in these.
         states: only jobs in one of these; none: in any.
         eligible: globs and sweeps mean only jobs in these states, unless `states` says which.
-        tell: hears which job a name means that was used several times.
+        tell: called with a message if a name was used several times: which job it means.
 
     Raises:
         JobNotFoundError: one of them means no job.
@@ -77,7 +77,7 @@ def check_states(states: Collection[str]) -> None:
     """Check the names of states.
 
     Raises:
-        InvalidInputError: one is none.
+        InvalidInputError: a name is not a state.
     """
     if isinstance(states, str):
         raise InvalidInputError(f"states must be a list, not {states!r}", fix=f"[{states!r}]")
@@ -91,11 +91,12 @@ def check_states(states: Collection[str]) -> None:
 def parents(
     store: Store, after: Sequence[str], *, after_any: bool, tell: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """Return the ids of the jobs that a new one comes after.
+    """Return the ids of the jobs that a new job comes after.
 
     Raises:
         JobNotFoundError: one of them means no job.
-        InvalidInputError: the latest job of a name, or one that a glob matches, failed already.
+        InvalidInputError: the latest job of a name, or a job that a glob matches, has failed
+            already.
     """
     ids: dict[str, None] = {}
     for word in after:
@@ -109,7 +110,7 @@ def parents(
 def with_parents(
     store: Store, submissions: Sequence[Submission], tell: Callable[[str], None]
 ) -> list[Submission]:
-    """Return submissions that come after jobs by their ids (see `parents`)."""
+    """Return submissions with the jobs to come after named by id (see `parents`)."""
     known: dict[tuple[tuple[str, ...], bool], tuple[str, ...]] = {}
     placed = []
     for one in submissions:
@@ -141,7 +142,7 @@ def _check_may_end_well(store: Store, word: str, ids: list[str]) -> None:
 
 
 def _root_of(store: Store, job_id: str) -> str:
-    """Return the job because of which another was canceled, directly or not; else that one."""
+    """Return the job because of which a job was canceled, directly or not; else the job itself."""
     for _ in range(_LONGEST_CHAIN):
         ((_, _, parent),) = store.reads.rows(("status", "mlq_refused_by"), [job_id]) or (
             ("", "", ""),
@@ -161,7 +162,7 @@ def _meant(
 ) -> list[str] | None:
     """Return what a word means by id or name; None if it is a glob.
 
-    Of a sweep it is the members in these states.
+    For a sweep, return its members in these states.
 
     Raises:
         JobNotFoundError: it means no job.
@@ -190,7 +191,7 @@ def _meant(
             )
         return found
     if latest and of > 1:
-        # What is not printable cannot be typed, and its brackets would tear a sequence apart.
+        # An unprintable name cannot be typed, and its brackets could split an escape sequence.
         every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
         tell(f"{choice.name} is job {latest}, the latest of {of} of that name{every}")
     if latest:
@@ -201,7 +202,7 @@ def _meant(
 
 
 def sweep_meant(store: Store, typed: Sequence[str]) -> SweepSeen | None:
-    """Return the sweep that a single word means, if it was the only one and means one."""
+    """Return the sweep that the words mean, if they are a single word that means a sweep."""
     if len(typed) != 1 or is_glob(typed[0]):
         return None
     choice = expand(typed[0])

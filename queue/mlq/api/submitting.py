@@ -34,9 +34,9 @@ class Submitter(NamedTuple):
         environ: the caller's variables.
         key: the signing key.
         at: the time of submission, ISO.
-        tell: hears what the user should know.
-        elsewhere: returns the results root where the queue's host has it; None if it cannot be
-            reached so.
+        tell: called with each message for the user.
+        elsewhere: returns the results root as the queue's host has it; None if it cannot be reached
+            that way.
     """
 
     store: Store
@@ -48,7 +48,7 @@ class Submitter(NamedTuple):
     elsewhere: Callable[[], Elsewhere] | None = None
 
     def submit(self, submissions: Sequence[Submission], *, typed: bool) -> list[str]:
-        """Submit jobs; see `mlq.api.queue.Queue.submit`. Returns their ids."""
+        """Submit jobs and return their ids; see `mlq.api.queue.Queue.submit`."""
         prepared = self._prepared(submissions, typed=typed)
         prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         signed = store_all(self.store, prepared.checked, self.key, self.at)
@@ -84,7 +84,7 @@ class Submitter(NamedTuple):
     def look_at_sweep(
         self, plan: SweepPlan, submission: Submission, options: SweepOptions, *, typed: bool
     ) -> SweepReport:
-        """Return what would become of a sweep; see `mlq.api.queue.Queue.look_at_sweep`."""
+        """Return what submitting a sweep would do; see `mlq.api.queue.Queue.look_at_sweep`."""
         from mlq.api.sweeps import CheckedPlan, SweepSubmitter
         from mlq.submit.members import CheckedMember, submissions_of
 
@@ -108,7 +108,7 @@ class Submitter(NamedTuple):
         from mlq.server.acknowledged import acknowledge
 
         if acknowledge(self.settings, ids):
-            from mlq.server import known  # it costs a fifth of `mlq enqueue`, and once is enough
+            from mlq.server import known  # it takes a fifth of `mlq enqueue`; once is enough
 
             known.remember(self.settings)
         for text in prepared.notices():

@@ -21,7 +21,7 @@ _OF_THE_QUEUE = ("again", "max_running", "max_fails")
 
 
 class SweepArguments(Options, HowSwept, total=False):
-    """Beside the options of every job: see `Queue.sweep`."""
+    """The options of a sweep besides those of every job: see `Queue.sweep`."""
 
     grid: Mapping[str, Any]
     rows: Iterable[Mapping[str, Any]]
@@ -40,11 +40,11 @@ class Asked:
     Args:
         command: with `{lr}` in the place of a parameter.
         environ: the caller's variables.
-        given: the rest.
+        given: the other arguments.
         settings: of this installation.
 
     Raises:
-        InvalidInputError: something in it cannot be used.
+        InvalidInputError: an argument cannot be used.
     """
 
     def __init__(

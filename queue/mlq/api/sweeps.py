@@ -1,10 +1,10 @@
-"""What the queue does with a sweep that is enqueued, for the first time or again.
+"""Enqueues a sweep, for the first time or again.
 
-A sweep is a set with a name: of its members only those are made that are new, failed, were
-canceled or are missing (`mlq.sweeps.standing`). How each member stands is looked at first; then
-they are made a batch at a time. A batch of which a member does not stand as it was seen is refused,
-so two shells that enqueue the same sweep make each member once. A client that is killed in between
-has made some of them; enqueueing the sweep again makes the rest.
+A sweep is a set with a name: only those members are made that are new, failed, were canceled or are
+missing (`mlq.sweeps.standing`). The client first asks how each member stands, then makes members a
+batch at a time. The server refuses a batch if one of its members no longer stands as the client saw
+it, so two shells that enqueue the same sweep make each member once. A client that is killed in
+between has made some of the members; enqueueing the sweep again makes the rest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Packs = tuple[str, ...]
 
 
 class HowSwept(TypedDict, total=False):
-    """What `Queue.submit_sweep` takes beside a sweep; see `SweepOptions`."""
+    """What `Queue.submit_sweep` takes besides a sweep; see `SweepOptions`."""
 
     again: Again
     max_running: int | None
@@ -55,9 +55,9 @@ class SweepOptions(NamedTuple):
     Args:
         again: which members that are done run again: "" none, "code" those that ran other code,
             "all" all of them.
-        max_running: how many members may run at once; 0: any number; None: as it was.
-        max_fails: if the first so many ends are failures, the rest is held; 0: never; None: as it
-            was, 5 of a new one.
+        max_running: how many members may run at once; 0: any number; None: as before.
+        max_fails: if this many members end first and all of them fail, the rest is held; 0: never;
+            None: as before, 5 for a new sweep.
     """
 
     again: Again = ""
@@ -65,7 +65,7 @@ class SweepOptions(NamedTuple):
     max_fails: int | None = None
 
     def check(self) -> None:
-        """Check them; raise InvalidInputError."""
+        """Check the options; raise InvalidInputError if one cannot be used."""
         if self.again not in AGAIN:
             raise InvalidInputError(
                 f"--again {self.again} is not known", fix="--again code, or --again all"
@@ -77,7 +77,7 @@ class SweepOptions(NamedTuple):
                 )
 
     def as_fields(self) -> dict[str, str]:
-        """Return what is noted of them with the sweep."""
+        """Return the fields that are stored with the sweep."""
         fields = {}
         if self.max_running is not None:
             fields["max_running"] = str(self.max_running)
@@ -92,7 +92,7 @@ class CheckedPlan(NamedTuple):
     Args:
         name: of the sweep.
         members: in their order.
-        varying: the names of the parameters of which there is more than one value.
+        varying: the names of the parameters with more than one value.
         at: the time of submission, ISO.
     """
 
@@ -110,7 +110,7 @@ class SweepSubmitter:
         layout: of its results root, to name files of code that changed.
         checked: the sweep.
         key: the signing key.
-        progress: is told how many members of how many are made.
+        progress: called with how many members are made, and how many there are.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class SweepSubmitter:
 
         Raises:
             JobNotFoundError: they come after a job that does not exist.
-            QueueRefusedError: others change the sweep all the time.
+            QueueRefusedError: other clients keep changing the sweep.
         """
         noted = {**options.as_fields(), "varying": json.dumps(self._checked.varying)}
         opened = open_sweep(self._store, self._checked.name, noted, self._checked.at)
@@ -149,7 +149,7 @@ class SweepSubmitter:
         )
 
     def look(self, options: SweepOptions) -> SweepReport:
-        """Return what `submit` would do, and do nothing."""
+        """Return what `submit` would do; change nothing."""
         opened = find_sweep(self._store, self._checked.name) or Opened(0, "")
         standings, _ = self._look(opened.number, self._checked.members)
         held = bool(opened.held)
@@ -224,7 +224,7 @@ class SweepSubmitter:
         return [Standing(one, self._has_other_code(one.spec)) for one in seen], free
 
     def _learn(self, seen: Sequence[Seen]) -> None:
-        """Learn which packs these jobs have; those of one template have the same."""
+        """Learn which packs these jobs have; jobs of one template have the same packs."""
         specs = {one.spec for one in seen if one.spec} - set(self._theirs)
         found = shared_fields(self._store.client, [one for one in specs if not one.startswith("{")])
         for one in specs:
