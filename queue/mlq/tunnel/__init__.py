@@ -2,8 +2,8 @@
 
 Everything that speaks to the queue asks `reach` for the socket to connect to. Without `queue_host`
 that is the server's own socket and nothing of ssh is imported. The invariant of the package:
-whatever happens to the network, the socket is either a way to the queue's host whose ssh host key
-was checked, or it is gone; it is private (0600 in a 0700 folder), and nothing listens on TCP.
+whatever happens to the network, the socket either leads to the queue's host, whose ssh host key was
+checked, or does not exist; it is private (0600 in a 0700 folder), and nothing listens on TCP.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from mlq.settings.settings import Settings
 
 
 def reach(settings: Settings) -> Path:
-    """Return the socket to connect to; starts the tunnel that all commands share if need be.
+    """Return the socket to connect to; start the tunnel that all commands share if need be.
 
     Raises:
-        TunnelError: the queue's host cannot be reached; says why and what to do.
+        TunnelError: the queue's host cannot be reached; the message says why and what to do.
         UnsafePathError: another user has, or can use, the folder of the socket.
     """
     if not settings.is_remote:

@@ -1,4 +1,4 @@
-"""Picks how ssh is spoken: by the user's own `ssh`, or in Python."""
+"""Chooses the ssh implementation: the user's own `ssh`, or Python's."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def new_tunnel(
     Args:
         target: where it leads.
         folder: private to this tunnel.
-        on_change: told the state whenever it changes, in the tunnel's own thread.
+        on_change: called with the state whenever it changes, in the tunnel's own thread.
 
     Raises:
-        TunnelError: `openssh` is asked for, and there is no `ssh`.
+        TunnelError: the setting asks for `openssh`, and there is no `ssh`.
     """
     return SupervisedTunnel(folder, _connector(target, folder), on_change=on_change)
 

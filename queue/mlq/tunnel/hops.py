@@ -1,8 +1,8 @@
 """Reads the ssh configuration for the tunnel in Python: which hosts to go through, and how.
 
-paramiko reads a configuration but follows neither `Include` nor `ProxyJump`. What `ssh` would do is
-done here: the chain of jumps, each hop with the user, port, keys and known_hosts files of its own
-section.
+paramiko reads a configuration but follows neither `Include` nor `ProxyJump`. This module does what
+`ssh` would: it follows the chain of jumps, and gives each hop the user, port, keys and known_hosts
+files of its own section.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Hop:
     Args:
         name: as the user calls it, for messages.
         address: what to connect to.
-        port: likewise.
-        user: who to be there.
-        key_name: under which name its host key is kept.
+        port: the port to connect to.
+        user: the user name there.
+        key_name: the name under which known_hosts lists its key.
         known_hosts: the files that hold host keys.
         key_files: private keys to try.
         with_agent: whether the keys of the ssh agent are tried too.
@@ -61,7 +61,7 @@ def hops(target: Target) -> list[Hop]:
     """Return the hosts to go through, the queue's own last.
 
     Raises:
-        TunnelError: the configuration cannot be read, or its jumps go in a circle.
+        TunnelError: the configuration cannot be read, or its jumps form a circle.
     """
     config = paramiko.SSHConfig()
     try:
@@ -70,7 +70,7 @@ def hops(target: Target) -> list[Hop]:
             config.parse(_with_includes(path).splitlines())
         return _chain(config, target.host, target.gateway, _MOST_JUMPS)
     except (OSError, RuntimeError, ValueError, ImportError, paramiko.SSHException) as error:
-        # ImportError: paramiko runs `Match exec` by a package that we do not ask for.
+        # ImportError: paramiko needs a package for `Match exec` that mlq does not depend on.
         raise TunnelError("the ssh configuration cannot be read", why=str(error)) from None
 
 
@@ -128,7 +128,7 @@ def _files(*lists: str) -> tuple[Path, ...]:
 
 
 def _with_includes(path: Path, depth: int = 0) -> str:
-    """Return a configuration with what it includes in its place; "" if there is none."""
+    """Return a configuration with included files in place of each Include; "" if there is none."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def _with_includes(path: Path, depth: int = 0) -> str:
         for pattern in rest.split():
             included = _matching(pattern.strip('"'), path)
             lines.extend(_with_includes(one, depth + 1) for one in included)
-        lines.append(section)  # an included section ends with its file
+        lines.append(section)  # a section of an included file ends with that file
     return "\n".join(lines)
 
 

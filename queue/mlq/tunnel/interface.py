@@ -1,7 +1,7 @@
-"""What a tunnel is, whatever speaks ssh underneath, and whether its far end gives a sign of life.
+"""What a tunnel is, whichever ssh carries it, and whether its far end gives a sign of life.
 
-To ask for that needs no right to be there: a server that wants a password first says so at once,
-and that is an answer too.
+The check needs no password: a server that wants a password says so at once, and that is an answer,
+too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _REMEMBERED_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class TunnelState:
-    """How a tunnel is; all times are those of `time.monotonic`.
+    """The state of a tunnel; all times are those of `time.monotonic`.
 
     Args:
         up: whether it carries connections.
         since_s: since when it is up, or down.
-        tried_s: when the last attempt that has ended began; 0 before the first.
+        tried_s: when the last finished attempt began; 0 before the first.
         restarts: how often it came up again.
         outage_s: how long it was down before it came up the last time; 0 the first time.
         last_error: why it is, or last was, down.
@@ -39,7 +39,7 @@ class TunnelState:
     last_error: TunnelError | None = None
 
     def trouble(self, now_s: float) -> str:
-        """Return what is, or a short while ago was, wrong; "" if nothing."""
+        """Return what is wrong, or was a short while ago; "" if nothing."""
         held_s = now_s - self.since_s
         why = f": {self.last_error.why or self.last_error.what}" if self.last_error else ""
         if not self.up:
@@ -59,7 +59,7 @@ class Tunnel(Protocol):
 
     @property
     def state(self) -> TunnelState:
-        """How it is now."""
+        """The state now."""
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -74,12 +74,12 @@ class Tunnel(Protocol):
         """Wait until it is up.
 
         Raises:
-            TunnelError: an attempt that began since then has failed, or time is up.
+            TunnelError: an attempt that began since then has failed, or the time is up.
         """
 
 
 class Answer(Enum):
-    """What came back."""
+    """The outcome of a question to the far end."""
 
     YES = "the server answered"
     CLOSED = "the connection was closed: the way is fine, but no server is at its end"
@@ -88,7 +88,7 @@ class Answer(Enum):
 
 
 def ask(path: Path, timeout_s: float) -> Answer:
-    """Ask the server behind a socket for a sign of life; takes up to `timeout_s`."""
+    """Ask the server behind a socket for a sign of life; wait up to `timeout_s` seconds."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(timeout_s)
         try:

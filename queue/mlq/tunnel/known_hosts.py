@@ -1,8 +1,8 @@
-"""Whether a host's key is the one we know: the check that the sshtunnel package never makes.
+"""Checks that a host's key is the known one; the sshtunnel package never does.
 
 Rules as in sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT": names may be hashed, patterns or negated; a
-revoked key is refused even if it is listed as well. Lines for certificate authorities are passed
-over: they make no host known here.
+revoked key is refused even if it is listed as well. Lines for certificate authorities are ignored:
+they make no host known here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A line that is about a host: `kind` and `blob` as on the wire, and where it stands."""
+    """A line about a host: `kind` and `blob` as on the wire, and the file and line."""
 
     kind: str
     blob: bytes
@@ -37,7 +37,7 @@ def known_keys(files: Iterable[Path], name: str) -> list[KnownKey]:
     """Return the keys that are listed for a host.
 
     Args:
-        files: known_hosts files; missing ones are passed over.
+        files: known_hosts files; missing ones are ignored.
         name: the host, as `host` or `[host]:port`.
     """
     found = []
@@ -45,7 +45,7 @@ def known_keys(files: Iterable[Path], name: str) -> list[KnownKey]:
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
-            continue  # as ssh does: a file that cannot be read makes no host known
+            continue  # as in ssh, an unreadable file makes no host known
         for number, line in enumerate(lines, 1):
             key = _key_of(line, name, f"{path}:{number}")
             if key:
@@ -70,7 +70,7 @@ def check(
     *,
     is_kept: bool = True,
 ) -> None:
-    """Return if this is the key that is listed for a host.
+    """Make sure that this is the key that is listed for a host.
 
     Args:
         host: its name in the list.
@@ -78,7 +78,7 @@ def check(
         blob: the key.
         known: the keys listed for it.
         by_hand: the command that connects by hand.
-        is_kept: whether a key that is accepted by hand is written down.
+        is_kept: whether ssh writes a key that the user accepts to a file that lasts.
 
     Raises:
         TunnelError: it is unknown, changed or revoked.
@@ -137,5 +137,5 @@ def _is_hash_of(names: str, name: str) -> bool:
         salt, digest = (base64.b64decode(part) for part in names.split("|")[2:4])
     except (binascii.Error, ValueError):
         return False
-    # SHA-1 is what the format has; it hides names and protects nothing.
+    # The format requires SHA-1; it hides names and protects nothing.
     return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)

@@ -1,7 +1,7 @@
-"""Which key a host offers that `ssh` refused, and whether a yes by hand would be remembered.
+"""Which key a host offered that `ssh` refused, and whether ssh would remember an accepted key.
 
-`ssh` tells the first only when asked to be talkative. The second depends on the user's own
-configuration: many have `UserKnownHostsFile /dev/null`, and then no answer is kept.
+`ssh` prints the first only with `-v`. The second depends on the user's own configuration: many have
+`UserKnownHostsFile /dev/null`, and then no answer is kept.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Offered(NamedTuple):
     """A key that was refused.
 
     Args:
-        key: its type and fingerprint; "" if that cannot be found out.
-        is_kept: whether a key that is accepted by hand is written down.
+        key: its type and fingerprint; "" if unknown.
+        is_kept: whether ssh writes a key that the user accepts to a file that lasts.
     """
 
     key: str
@@ -31,7 +31,7 @@ class Offered(NamedTuple):
 def ask_for_key(
     argv: Sequence[str], environ: Mapping[str, str], folder: Path | None = None
 ) -> Offered:
-    """Return what a host offers.
+    """Return the key that a host offers.
 
     Args:
         argv: the connection that was refused, tried again with `-v`.

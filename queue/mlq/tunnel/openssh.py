@@ -1,14 +1,14 @@
-"""A tunnel by the user's own `ssh`: whatever gets them to the host by hand gets mlq there too.
+"""A tunnel by the user's own `ssh`: if the user can reach the host by hand, so can mlq.
 
-One `ssh` child holds the connection as a master (`ControlMaster`), and the forwarding is asked of
-it afterwards (`ssh -O forward`). So `ClearAllForwardings` can keep the forwardings of the user's
-configuration away, which would take their ports from them and which the failure of one would turn
-into ours; given with `-L`, our own would be cleared as well.
+One `ssh` child holds the connection as a master (`ControlMaster`), and mlq asks it for the
+forwarding afterwards (`ssh -O forward`). So `ClearAllForwardings` can disable the forwardings of
+the user's configuration, which would occupy the user's ports and could make our connection fail; a
+forwarding given with `-L` would be cleared as well.
 
-What must hold on the way, through jump hosts too, is said in a small configuration of our own that
-includes the user's: ssh takes the first value it finds, and hands the file on to the `ssh` it
-starts for a jump host. Everything is named relative to the tunnel's folder, where ssh runs, since
-unix sockets have short paths and ssh adds to the name while it makes one.
+The options that every connection needs, jump hosts included, are in a small configuration of our
+own that includes the user's: ssh takes the first value it finds, and hands the file on to the `ssh`
+it starts for a jump host. All paths are relative to the tunnel's folder, where ssh runs, since the
+paths of unix sockets must be short and ssh adds to the name while it creates one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def config_text(user_config: str, alive_s: int = ALIVE_S) -> str:
     """Return the configuration under which every `ssh` of a tunnel runs.
 
-    A silent loss is noticed after at most `alive_s` * (`ALIVE_COUNT` + 1).
+    A silent loss is noticed after at most `alive_s` * (`ALIVE_COUNT` + 1) seconds.
     """
     options = {
         "BatchMode": "yes",
@@ -59,7 +59,8 @@ def config_text(user_config: str, alive_s: int = ALIVE_S) -> str:
         "TCPKeepAlive": "yes",
         "StreamLocalBindMask": "0177",
         "StreamLocalBindUnlink": "yes",
-        # An existing master of the user's may carry a jump; what we start must not become one.
+        # An existing master of the user's may carry a jump; a connection of ours must not become
+        # one.
         "ControlMaster": "no",
         "ForwardAgent": "no",
         "ForwardX11": "no",
@@ -107,7 +108,7 @@ class OpensshConnector:
         return link
 
     def _clear_remains(self) -> None:
-        # Where a child cannot be made to die with its parent, one may be left of a killed parent.
+        # If the system cannot make a child die with its parent, a killed parent may have left one.
         if (self._folder / "ctl").exists():
             self._ask_master("-O", "exit")
         for name in ("ctl", "new", "sock"):
@@ -123,8 +124,8 @@ class OpensshConnector:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            start_new_session=True,  # no terminal to ask at, and no Ctrl-C meant for others
-            preexec_fn=_dying_with_parent(),  # noqa: PLW1509 - it only makes one system call
+            start_new_session=True,  # no terminal to ask at, and no Ctrl-C for other programs
+            preexec_fn=_dying_with_parent(),  # noqa: PLW1509 - it makes only one system call
         )
 
     def _ssh(self) -> list[str]:
@@ -154,12 +155,12 @@ class OpensshConnector:
             raise self._explained(done.stderr + link.said())
         if ask(self._folder / "new", CONNECT_S) is Answer.CLOSED:
             self._check_forwarding(link)
-        # A command that sees it may use it: it is only now known to lead somewhere.
+        # A command that sees the socket may use it, so it appears only once it is known to work.
         (self._folder / "new").rename(self._folder / "sock")
 
     def _check_forwarding(self, link: OpensshLink) -> None:
-        # Either sshd does not forward, which no waiting will change, or no server runs there yet,
-        # in which case the tunnel is fine. In sshd's reply the two look alike.
+        # Either sshd does not forward, and waiting will not help, or no server runs there yet, and
+        # the tunnel is fine. sshd's reply is the same in both cases.
         refused = "administratively prohibited" in self._said_on_failure(link)
         if refused or (not self._target.port and self._is_socket_there()):
             raise not_forwarded(self._target)
@@ -217,7 +218,7 @@ class OpensshLink:
         self._reader.start()
 
     def lost(self, timeout_s: float) -> str:
-        """Wait so long for its end; return why it ended, "" while it holds."""
+        """Wait so many seconds for its end; return why it ended, "" while it holds."""
         # `Popen.wait` with a timeout looks twenty times a second; this sleeps.
         self._silent.wait(timeout_s)
         if self._process.poll() is None:
@@ -226,7 +227,7 @@ class OpensshLink:
         return error.why or error.what
 
     def said(self) -> str:
-        """Return what ssh has said lately."""
+        """Return the latest output of ssh."""
         if self._process.poll() is not None:
             self._reader.join(1.0)
         return "".join(list(self._lines))

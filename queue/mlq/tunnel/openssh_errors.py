@@ -1,7 +1,7 @@
-"""What `ssh` says, in the words of this program: what happened, why, and what to do.
+"""Turns what `ssh` says into mlq's errors: what happened, why, and what to do.
 
 Pure text to error, so that each message is written and tested once. The lines are those of OpenSSH
-under LC_ALL=C; one that is not known is passed on as it is.
+under LC_ALL=C; an unknown line is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def explained(said: str, target: Target, ask_for_key: _AskForKey) -> TunnelError
     Args:
         said: what it wrote to standard error.
         target: where it was to lead.
-        ask_for_key: finds out type and fingerprint of the key that the host offers; called only
-            if that key is not known.
+        ask_for_key: returns type and fingerprint of the key that the host offers; called only if
+            that key is not known.
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     for pattern, explain in _KNOWN:
@@ -46,7 +46,7 @@ def explained(said: str, target: Target, ask_for_key: _AskForKey) -> TunnelError
 
 
 def not_forwarded(target: Target) -> TunnelError:
-    """Return the error of an sshd that does not forward to the server's socket, or port."""
+    """Return the error for an sshd that does not forward to the server's socket or port."""
     if target.port:
         return TunnelError(
             f"{target.host} does not forward to {target.remote}",
@@ -64,7 +64,7 @@ def not_forwarded(target: Target) -> TunnelError:
 
 
 def unknown_key(host: str, offered: Offered, by_hand: str) -> TunnelError:
-    """Return the error of a host whose key is on no list."""
+    """Return the error for a host whose key is not in known_hosts."""
     offers = f"; it offers {offered.key}" if offered.key else ""
     compare = "compare that with what its administrator says; if it is right, "
     yes = f"type `{by_hand}` once and answer yes"
@@ -81,7 +81,7 @@ def unknown_key(host: str, offered: Offered, by_hand: str) -> TunnelError:
 
 
 def changed_key(host: str, offered_key: str, place: str) -> TunnelError:
-    """Return the error of a host whose key is another one than on the list."""
+    """Return the error for a host whose key differs from the one in known_hosts."""
     return TunnelError(
         f"the ssh host key of {host} has changed: connecting is refused",
         why=f"it offers {offered_key or 'another key'}, which is not the one in {place}: the host "
@@ -92,7 +92,7 @@ def changed_key(host: str, offered_key: str, place: str) -> TunnelError:
 
 
 def denied(host: str, why: str, by_hand: str) -> TunnelError:
-    """Return the error of a host that does not let us in."""
+    """Return the error for a host that does not let us in."""
     return TunnelError(
         f"{host} does not let you in",
         why=why,
@@ -102,7 +102,7 @@ def denied(host: str, why: str, by_hand: str) -> TunnelError:
 
 
 def unknown_host(name: str, why: str) -> TunnelError:
-    """Return the error of a name that means no host."""
+    """Return the error for a name that means no host."""
     return TunnelError(
         f"there is no host {name}",
         why=why,
@@ -111,7 +111,7 @@ def unknown_host(name: str, why: str) -> TunnelError:
 
 
 def unreachable_host(name: str, why: str) -> TunnelError:
-    """Return the error of a host that does not answer."""
+    """Return the error for a host that does not answer."""
     return TunnelError(
         f"{name} cannot be reached",
         why=why,
@@ -120,7 +120,7 @@ def unreachable_host(name: str, why: str) -> TunnelError:
 
 
 def behind_gateway(target: Target, why: str) -> TunnelError:
-    """Return the error of a gateway that does not get through to the queue's host."""
+    """Return the error for a gateway that cannot reach the queue's host."""
     return TunnelError(
         f"the gateway cannot reach {target.host}",
         why=why,
@@ -184,7 +184,7 @@ def _jump_failed(line: str, _said: str, target: Target, _ask: _AskForKey) -> Tun
     return behind_gateway(target, re.sub(r"^.*open failed: ", "", line))
 
 
-# The first that occurs anywhere counts: what a jump host says comes before what ssh makes of it.
+# The first pattern that occurs anywhere counts: a jump host's own message precedes ssh's.
 _KNOWN: tuple[tuple[str, _Explain], ...] = (
     (r"IDENTIFICATION HAS CHANGED|key for \S+ has changed", _changed),
     (r"host key is known for \S+ and you have requested strict", _unknown),

@@ -1,10 +1,10 @@
-"""A tunnel in Python: the sshtunnel package, with what it leaves open closed.
+"""A tunnel in Python: the sshtunnel package, with its security gaps closed.
 
-As it is, the package listens on all interfaces, never checks host keys, passes over ProxyJump,
-refuses remote unix sockets, makes its own socket open to others, holds a dead connection for alive
-for minutes, and shows the password in its `repr`. Here host keys are checked at every hop, both
-ends are unix sockets (ours 0600), the far end must answer every few seconds, and there is no
-password at all.
+By itself the package listens on all interfaces, never checks host keys, ignores ProxyJump, refuses
+remote unix sockets, makes its own socket open to others, takes a dead connection to be alive for
+minutes, and shows the password in its `repr`. Here host keys are checked at every hop, both ends
+are unix sockets (ours 0600), the far end must answer every few seconds, and there is no password at
+all.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CHUNK = 65536
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254 section 5.1
 _UNUSED = (LOOPBACK, 1)
 
-# Both packages log every failure as an error, with tracebacks; ours say it in one message.
+# Both packages log every failure as an error with a traceback; mlq reports it in one message.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 _quiet = logging.getLogger("mlq.tunnel.sshtunnel")
 _quiet.setLevel(logging.CRITICAL)
@@ -48,7 +48,7 @@ class ParamikoConnector:
         target: where to.
         folder: private to this tunnel.
         beat_s: between two questions to the far end.
-        silence_s: without an answer for so long, the connection is given up.
+        silence_s: after so long without an answer, the connection is given up.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ def open_remote(transport: Transport, target: Target) -> paramiko.Channel:
 
 
 def _is_socket_there(transport: Transport, target: Target) -> bool:
-    # In sshd's reply a refusal and a missing socket look the same.
+    # sshd's reply is the same for a refusal and for a missing socket.
     return _exit_code(transport, f"test -S {shlex.quote(target.socket)}") == 0
 
 
@@ -134,7 +134,7 @@ class Forwarder(sshtunnel.SSHTunnelForwarder):  # type: ignore[misc] # the packa
 
     @staticmethod
     def _read_ssh_config(ssh_host: str, *_: object, **__: object) -> tuple[Any, ...]:
-        return ssh_host, "", None, 22, None, False  # `hops` has read it
+        return ssh_host, "", None, 22, None, False  # `hops` has read the configuration
 
     @staticmethod
     def _consolidate_auth(*_: object, **__: object) -> tuple[None, list[Any]]:
@@ -164,11 +164,11 @@ class _Server(sshtunnel._ThreadingStreamForwardServer):  # type: ignore[misc] # 
 
     def server_bind(self) -> None:
         super().server_bind()
-        # The folder is ours alone, so no other user came in between.
+        # The folder is ours alone, so no other user could connect before this.
         Path(self.server_address).chmod(0o600)
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: the client sees the connection end."""
+        """Log nothing: the client sees the connection end."""
 
 
 class _Handler(sshtunnel._ForwardHandler):  # type: ignore[misc] # noqa: SLF001 - its base
@@ -197,7 +197,7 @@ def _carry_back(channel: paramiko.Channel, request: socket.socket) -> None:
     with contextlib.suppress(OSError, EOFError):
         while data := channel.recv(_CHUNK):
             request.sendall(data)
-    # The server has closed: so does this end, which wakes the thread that reads from it.
+    # The server has closed, so close this end, too; that wakes the thread that reads from it.
     with contextlib.suppress(OSError):
         request.shutdown(socket.SHUT_RDWR)
 
@@ -205,7 +205,7 @@ def _carry_back(channel: paramiko.Channel, request: socket.socket) -> None:
 class ParamikoLink:
     """A running forwarder; see `mlq.tunnel.reconnect.Link`.
 
-    Asks the far end for a reply every `beat_s`: TCP only knows of the first hop, and paramiko's own
+    Asks the far end for a reply every `beat_s`: TCP knows only the first hop, and paramiko's own
     keepalive does not wait for an answer.
     """
 
@@ -219,7 +219,7 @@ class ParamikoLink:
         threading.Thread(target=self._ask, name="ssh alive", daemon=True).start()
 
     def lost(self, timeout_s: float) -> str:
-        """Wait so long for its end; return why it ended, "" while it holds."""
+        """Wait so many seconds for its end; return why it ended, "" while it holds."""
         self._ended.wait(timeout_s)
         if not self._transports[-1].is_active():
             return "the ssh connection ended"

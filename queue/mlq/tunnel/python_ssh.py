@@ -1,7 +1,7 @@
-"""Connects by ssh in Python: through every hop, each host key checked, each without a question.
+"""Connects by ssh in Python: through every hop, checking each host key and asking no questions.
 
-Used where there is no `ssh`. A password or passphrase is never asked for nor kept: keys come from
-files without passphrase and from the ssh agent, as under `ssh -o BatchMode=yes`.
+Used where there is no `ssh`. It never asks for or keeps a password or passphrase: keys come from
+files without a passphrase and from the ssh agent, as under `ssh -o BatchMode=yes`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Transport(paramiko.Transport):
             self._opening.path = None
 
     def _send_user_message(self, message: paramiko.Message) -> None:
-        # The one place where a channel of a kind unknown to paramiko can get its own fields; it is
-        # called in the thread that opens the channel.
+        # Only here can a channel of a kind unknown to paramiko get its own fields; paramiko calls
+        # this in the thread that opens the channel.
         path = getattr(self._opening, "path", None)
         if path is not None:
             message.add_string(path)
@@ -60,7 +60,7 @@ class Transport(paramiko.Transport):
 
 @contextlib.contextmanager
 def connected(way: list[Hop], by_hand: str) -> Iterator[list[Transport]]:
-    """Connect to the last host of a way; closes all hops again unless all went well.
+    """Connect to the last host of a way; close all hops again if any step fails.
 
     Args:
         way: the hosts to go through.
@@ -70,7 +70,7 @@ def connected(way: list[Hop], by_hand: str) -> Iterator[list[Transport]]:
         One transport a hop.
 
     Raises:
-        TunnelError: why it cannot.
+        TunnelError: it cannot connect; the message says why.
     """
     transports: list[Transport] = []
     try:
@@ -85,7 +85,7 @@ def connected(way: list[Hop], by_hand: str) -> Iterator[list[Transport]]:
 
 
 def close_all(transports: list[Transport]) -> None:
-    """Close all hops, the first first: one behind a dead link would wait to say farewell."""
+    """Close all hops, the nearest first: closing one behind a dead link would wait for a reply."""
     for transport in transports:
         transport.close()
 
@@ -170,7 +170,7 @@ def _keys(hop: Hop) -> Iterator[tuple[str, paramiko.PKey | None]]:
 
 
 def _public_keys(key_files: Iterable[Path]) -> set[bytes]:
-    """Return the public halves of these keys, from the files beside them or, if it is one, it."""
+    """Return the public halves of these keys, from the .pub files or the key files themselves."""
     found = set()
     for path in key_files:
         for public in (path, path.with_name(f"{path.name}.pub")):
@@ -182,7 +182,7 @@ def _public_keys(key_files: Iterable[Path]) -> set[bytes]:
 def _from_file(path: Path) -> tuple[str, paramiko.PKey | None]:
     try:
         return str(path), paramiko.PKey.from_path(path)
-    except TypeError:  # what the cryptography package says
+    except TypeError:  # raised by the cryptography package
         return f"{path} (needs its passphrase: ssh-add it)", None
     except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType):
         return f"{path} (cannot be read)", None

@@ -1,9 +1,9 @@
 """Keeps a tunnel up: connects, watches, connects again.
 
-What ssh is spoken by is not known here. A connector makes one connection and says in its error why
-it could not; this file decides when the next one is made. The delay grows from half a second to
-half a minute and is spread by chance, so that the machines of a whole lab, cut off together, do not
-come back to the gateway in the same instant.
+This module does not know which ssh is used. A connector makes one connection, or raises an error
+that says why it could not; this module decides when to make the next. The delay grows from half a
+second to half a minute and is randomized, so that the machines of a whole lab, cut off together, do
+not all reconnect to the gateway at the same instant.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROBE_S = 5.0
 _STABLE_S = 10.0
 _LOOK_S = 0.25
 _STOP_S = 15.0
-# What may lie there, and cleaners are to leave.
+# The files that may be there and that cleaners should spare.
 _FILES = ("sock", "ctl", "ssh_config", "lock", "log", "state.json")
 
 
@@ -41,7 +41,7 @@ class Link(Protocol):
     """One connection to the queue's host that forwards a socket."""
 
     def lost(self, timeout_s: float) -> str:
-        """Wait so long for its end; return why it ended, "" while it holds."""
+        """Wait so many seconds for its end; return why it ended, "" while it holds."""
 
     def close(self) -> None:
         """End it."""
@@ -51,7 +51,7 @@ class Connector(Protocol):
     """Makes connections."""
 
     def __call__(self, halt: threading.Event) -> Link:
-        """Connect; gives up early when `halt` is set.
+        """Connect; give up early when `halt` is set.
 
         Raises:
             MlqError: it cannot.
@@ -60,7 +60,7 @@ class Connector(Protocol):
 
 
 def delay_s(failures: int, chance: float) -> float:
-    """Return how long to wait before the next attempt.
+    """Return how many seconds to wait before the next attempt.
 
     Args:
         failures: how many attempts have failed in a row.
@@ -75,7 +75,7 @@ class SupervisedTunnel:
     Args:
         folder: private to this tunnel; its socket is made there.
         connect: makes one connection.
-        on_change: told the state whenever it changes, in the tunnel's own thread.
+        on_change: called with the state whenever it changes, in the tunnel's own thread.
         chance: a random number from 0 to 1.
     """
 
@@ -99,7 +99,7 @@ class SupervisedTunnel:
 
     @property
     def state(self) -> TunnelState:
-        """How it is now."""
+        """The state now."""
         return self._state
 
     def start(self) -> None:
@@ -153,18 +153,19 @@ class SupervisedTunnel:
             self._wanted.wait(delay_s(failures - 1, self._chance()))
 
     def _one_connection(self, tried_s: float) -> TunnelError | None:
-        """Connect and watch over it to its end; return why it ended, None if asked to stop."""
+        """Connect and watch until the connection ends; return why, None if asked to stop."""
         try:
             self._folders.renew()
             link = self._connect(self._halt)
-        except Exception as error:  # noqa: BLE001 - no fault of a library may end it for good
+        except Exception as error:  # noqa: BLE001 - no library's fault must end it for good
             return None if self._halt.is_set() else _as_tunnel_error(error)
         ours = identity_of(self.socket)
         try:
             self._is_up(tried_s)
             why = self._watch(link, ours)
         finally:
-            # In this order: who loses a connection and asks again must not find a dead socket.
+            # The order matters: a client that loses a connection and retries must not find a dead
+            # socket.
             if identity_of(self.socket) == ours:
                 self.socket.unlink(missing_ok=True)
             link.close()
@@ -186,7 +187,7 @@ class SupervisedTunnel:
         return ""
 
     def _care_for_folder(self) -> None:
-        """Keep cleaners away; see `mlq.files.residence`."""
+        """Protect the folder from cleaners; see `mlq.files.residence`."""
         now_s = time.monotonic()
         if now_s - self._cared_s < EVERY_S:
             return

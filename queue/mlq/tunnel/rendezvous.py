@@ -1,11 +1,11 @@
 """The folder in which commands and the keeper of their shared tunnel meet.
 
-Two locks of the kernel say all that must be true, so that nothing left behind by `kill -9`
-misleads: `lock` is held by the keeper as long as it lives, `use` is held, shared, by every command
-as long as it lives. The keeper leaves only with `use` to itself, so a command is never cut off.
-A cleaner may delete both files: then the kernel's name tells that there is a keeper, which makes
-`lock` anew, and it remembers each `use` that it has seen (`UseLocks`). What the state file says is
-only news.
+Two kernel locks hold all the state that matters, so that files left behind by `kill -9` mislead no
+command: the keeper holds `lock` as long as it lives, and every command holds `use`, shared, as long
+as it lives. The keeper leaves only when it holds `use` alone, so a command is never cut off. A
+cleaner may delete both files: then the kernel's name shows that there is a keeper; the keeper makes
+`lock` again, and remembers each `use` that it has seen (`UseLocks`). The state file is only for
+messages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rendezvous:
 
     @classmethod
     def of(cls, settings: Settings, target: Target) -> Rendezvous:
-        """Return the place of a target's tunnel, made and checked on the whole way.
+        """Return the place of a target's tunnel; make and check every folder above it.
 
         Raises:
             UnsafePathError: a folder is not ours alone.
@@ -52,7 +52,7 @@ class Rendezvous:
 
     @property
     def log(self) -> Path:
-        """What the keeper says."""
+        """The keeper's log."""
         return self.folder / "log"
 
     def lock(self) -> int | None:
@@ -64,7 +64,7 @@ class Rendezvous:
         return descriptor
 
     def retake_lock(self) -> int | None:
-        """Lock the file that is there now, for the keeper whose own was deleted."""
+        """Lock the file that is there now, for a keeper whose own lock file was deleted."""
         return _locked(self.folder / "lock")
 
     @property
@@ -90,7 +90,7 @@ class Rendezvous:
     def use(self) -> int:
         """Hold the tunnel in use as long as the returned descriptor is open.
 
-        Waits for a keeper that is just leaving.
+        Wait for a keeper that is just leaving.
         """
         descriptor = _locked(self.folder / "use", shared=True, waits=True)
         if descriptor is None:
@@ -98,15 +98,15 @@ class Rendezvous:
         return descriptor
 
     def tell(self, state: TunnelState) -> None:
-        """Leave word of how the tunnel is, for commands that wait for it."""
-        tried_s = time.time() - (time.monotonic() - state.tried_s)  # a clock that survives a boot
+        """Write the state of the tunnel, for commands that wait for it."""
+        tried_s = time.time() - (time.monotonic() - state.tried_s)  # valid after a reboot
         error = None if state.up else state.last_error
         news = {"tried_s": tried_s, "error": error and [error.what, error.why, error.fix]}
-        with suppress(OSError):  # the folder was cleaned away; it is made anew with the connection
+        with suppress(OSError):  # a cleaner removed the folder; the next connection makes it again
             write_atomically(self._news, json.dumps(news).encode())
 
     def failure(self, since_s: float) -> TunnelError | None:
-        """Return why an attempt failed that began after `since_s` (unix time), if one did."""
+        """Return why an attempt that began after `since_s` (unix time) failed, if one did."""
         try:
             news = json.loads(self._news.read_bytes())
         except FileNotFoundError:
@@ -122,7 +122,7 @@ class Rendezvous:
 
 
 class UseLocks:
-    """Tells the keeper whether a command uses the tunnel, by each file `use` that there ever was.
+    """Tells the keeper whether a command uses the tunnel, by every file `use` that ever existed.
 
     Args:
         place: of the tunnel.
@@ -139,7 +139,7 @@ class UseLocks:
         return max(os.fstat(one).st_mtime_ns for one in self._known)
 
     def take_if_unused(self) -> bool:
-        """Keep commands out; return whether that is done, False if one uses the tunnel."""
+        """Keep commands out; return whether that succeeded: False if a command uses the tunnel."""
         self._look()
         *old, latest = self._known
         self._known = [one for one in old if not self._drop_if_free(one)] + [latest]
@@ -154,7 +154,7 @@ class UseLocks:
             self._known.append(_open(self._path))
 
     def _drop_if_free(self, descriptor: int) -> bool:
-        # Of a deleted file: no command can come to it any more.
+        # The file was deleted: no new command can lock it.
         free = try_lock(descriptor)
         if free:
             os.close(descriptor)

@@ -1,7 +1,7 @@
-"""How a command gets its tunnel: it is there already, or the command starts its keeper.
+"""How a command gets its tunnel: the tunnel is up already, or the command starts its keeper.
 
 Imported only when the queue is on another host. The usual case, a tunnel that is up, takes a few
-system calls; what starting needs is imported only then.
+system calls; the modules for starting one are imported only when needed.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def shared_tunnel(settings: Settings) -> Path:
 
 
 def proven_tunnel(settings: Settings) -> Path:
-    """Return the same after making sure that it works, for a command whose connection broke.
+    """Return the same socket after making sure that it works, for a command whose connection broke.
 
-    The keeper finds out too that a connection is dead, and makes a new one; this waits for it.
+    The keeper, too, notices that a connection is dead, and makes a new one; this waits for it.
 
     Raises:
         TunnelError: it cannot be brought up.
@@ -59,7 +59,7 @@ def proven_tunnel(settings: Settings) -> Path:
         path = shared_tunnel(settings)
         answer = ask(path, _PROBE_S)
         passed_s = time.monotonic() - began_s
-        # One that is just ending closes connections too, but not for long.
+        # A server that is just stopping closes connections, too, but only for a moment.
         no_server = answer is Answer.CLOSED and passed_s > _ENDING_S
         if answer is Answer.YES or no_server or passed_s > START_S:
             return path
@@ -79,7 +79,7 @@ def _wait_up(place: Rendezvous, target: Target, idle_s: float, asked_s: float) -
                 if failure is None:
                     if started:
                         raise _keeper_ended(place)
-                    place.socket.unlink(missing_ok=True)  # of a keeper that was killed
+                    place.socket.unlink(missing_ok=True)  # left by a keeper that was killed
                     _start_keeper(place, target, idle_s, lock)
                     started = True
             finally:

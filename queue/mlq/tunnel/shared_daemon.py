@@ -1,8 +1,8 @@
 """The process that keeps the commands' tunnel up: `python -P -m mlq.tunnel.shared_daemon`.
 
 Started by the first command that needs it (`mlq.tunnel.shared_client`), it stays while it is used
-and `tunnel_idle_s` longer, so that no other command waits for ssh. It holds `lock` of its folder,
-which it inherits; that there is one keeper is therefore the kernel's business.
+and for `tunnel_idle_s` afterwards, so that later commands need not wait for ssh. It inherits and
+holds `lock` of its folder, so the kernel makes sure that there is only one keeper.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from mlq.tunnel.rendezvous import Rendezvous, UseLocks
 from mlq.tunnel.target import Target
 
 _LOOK_S = 0.5
-# A tunnel that is down and that no command waits for is not kept; the next command tells its
-# reason.
+# Seconds. A tunnel that is down and that no command waits for is not kept; the next command reports
+# why it fails.
 _IDLE_DOWN_S = 1.0
 
 
 def patience_s(state: TunnelState, idle_s: float) -> float:
-    """Return how long to stay unused."""
+    """Return how many seconds to stay without use."""
     if state.up:
         return idle_s
     return _IDLE_DOWN_S if state.tried_s else float("inf")
 
 
 class Again:
-    """What the keeper takes again after a cleaner took it: the folder and the lock.
+    """Restores what a cleaner took from the keeper: the folder and the lock.
 
     Args:
         place: where commands look for the keeper.
@@ -47,18 +47,19 @@ class Again:
         self._folders = FolderLocks(our_folders(place.folder))
 
     def renew(self) -> None:
-        """Make anew what is lost.
+        """Make lost files again.
 
         Raises:
             UnsafePathError: another user has the folder now.
         """
         self._folders.renew()
-        # Held to our end; while the file is in place it is ours already, and nothing happens.
+        # Held until this process ends; while the file is in place, it is ours already and nothing
+        # happens.
         self._place.retake_lock()
 
 
 def keep(place: Rendezvous, tunnel: Tunnel, idle_s: float, halt: threading.Event) -> None:
-    """Keep a started tunnel up until it has been unused for a while; then stop it.
+    """Keep a started tunnel up until it has been idle for `idle_s`; then stop it.
 
     Args:
         place: where commands show that they use it.
@@ -74,7 +75,8 @@ def keep(place: Rendezvous, tunnel: Tunnel, idle_s: float, halt: threading.Event
         if now_ns != used_ns:
             used_s, used_ns = now_s, now_ns
             tunnel.nudge()
-        # Once taken it is held to the end: a command that comes now waits, and starts anew.
+        # Once taken, it is held to the end: a command that comes now waits, and starts a new
+        # keeper.
         if not uses.take_if_unused():
             used_s = now_s
         elif now_s - used_s >= patience_s(tunnel.state, idle_s):
@@ -93,7 +95,7 @@ def main(folder: str, target: str, idle_s: str) -> int:
     place = Rendezvous(Path(folder))
     name = hold(place.name)
     if name is None:
-        return 0  # another keeper lives, whose lock file was deleted
+        return 0  # another keeper is alive; its lock file was deleted
     try:
         tunnel = new_tunnel(Target.from_json(target), place.folder, on_change=place.tell)
         tunnel.start()

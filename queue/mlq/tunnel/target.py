@@ -1,11 +1,12 @@
 """What a tunnel leads to, and whether the socket's folder at its end is ours.
 
-A target is the part of the settings that makes two tunnels different.
+A target is the part of the settings by which tunnels differ.
 
 After a reboot /tmp is empty, and the first user makes the folder of our name and listens in it. A
-tunnel would lead there, and the next command would tell it the password. So the folder is looked at
-before a tunnel is used, by the same rules as here (`mlq.files.paths.check_socket_folder`). A host
-that runs no commands cannot be asked; there it is the choice of `remote_socket` that counts.
+tunnel would lead there, and the next command would send that user the password. So the folder is
+checked before a tunnel is used, by the same rules as here (`mlq.files.paths.check_socket_folder`).
+A host that runs no commands cannot be asked; there, safety depends on the choice of
+`remote_socket`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The far end of a tunnel and the way there; holds no secret.
+    """The far end of a tunnel and the way there; it holds no secret.
 
     Args:
         host: the ssh host of the queue's server.
@@ -65,7 +66,7 @@ class Target:
 
     @property
     def remote(self) -> str:
-        """The far end as ssh writes it."""
+        """The far end in ssh's notation."""
         return f"{LOOPBACK}:{self.port}" if self.port else self.socket
 
     @property
@@ -84,7 +85,7 @@ class Target:
 
     @property
     def folder_name(self) -> str:
-        """A short name for the folder of this tunnel; another target has another one."""
+        """A short name for the folder of this tunnel, different for each target."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
@@ -101,12 +102,12 @@ _SCRIPT = (
 
 
 def ask_folder(target: Target) -> str:
-    """Return what to run there; it ends with `NOT_OURS` if the folder is not ours alone."""
+    """Return the command to run there; it exits with `NOT_OURS` if the folder is not ours alone."""
     return shlex.join(["sh", "-c", _SCRIPT, "sh", posixpath.dirname(target.socket)])
 
 
 def not_ours(target: Target) -> UnsafePathError:
-    """Return the error of a folder that is not ours alone."""
+    """Return the error for a folder that is not ours alone."""
     folder = posixpath.dirname(target.socket)
     return UnsafePathError(
         f"the folder {folder} on {target.host} is not yours alone",
