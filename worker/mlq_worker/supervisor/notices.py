@@ -140,7 +140,7 @@ def manner_of(pid: int, number: int) -> Manner:
             case b"SigIgn":
                 ignored = int(value, 16)
     if blocked >> (SIGSEGV - 1) & 1:
-        blocked = 0  # it blocks all for a moment, as to fork; one that waits for a signal blocks that
+        blocked = 0  # it blocks all for a moment, as to fork; one that waits blocks only its signal
     handled = caught | blocked
     heeds, may_save = (bool(handled >> (one - 1) & 1) for one in (number, SIGTERM))
     program = ""
