@@ -1,7 +1,7 @@
-"""What a keeper does, as machine code of aarch64; `keeper` tells what for.
+"""What a keeper does, as machine code of aarch64; `start` says why.
 
 A line is an instruction: its bytes, what a disassembler reads from them, a remark. A test compares
-the first two. After the last one `keeper` puts three texts that end with a zero byte: "/bin/sh",
+the first two. After the last one `start` puts three texts that end with a zero byte: "/bin/sh",
 "-c" and the script of the sweep.
 """
 

@@ -1,7 +1,7 @@
-"""The keeper where there is no machine code for it; takes dozens of milliseconds a job.
+"""The keeper for machines without machine code for it; takes dozens of milliseconds a job.
 
-Executed as a file, with the arguments that `keeper` describes, by any Python and without any of our
-packages. Where the two programs differ, this one is what is meant.
+Any Python executes it as a file, with the arguments that `start` describes and without any of our
+packages. Where it and the machine code differ, this program is right.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def keep(leader: int, parent: int) -> None:
             os._exit(0)
         if pid == leader:
             leader = 0
-            with suppress(OSError):  # the launcher listens no more
+            with suppress(OSError):  # the launcher no longer listens
                 os.write(_REPORT_FD, struct.pack("=ii", os.getpid(), status))
         elif pid == 0:
             signal.sigwaitinfo(signal.valid_signals())

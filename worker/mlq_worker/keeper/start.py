@@ -1,22 +1,22 @@
 """How a job is started: below a keeper of its own, which no process of the job can leave.
 
-A keeper is a process between the launcher and one job. It is a child subreaper: whatever the job
-starts, in whatever session, orphaned or not, readable or not, is and stays below it. So the process
-tree alone tells whose a process is. The keeper forks the leader, the first process of the job;
+A keeper is a process between the launcher and one job. It is a child subreaper: every process that
+the job starts stays below it, in any session, orphaned or not, readable or not. So the process tree
+alone says which job a process belongs to. The keeper forks the leader, the job's first process;
 tells the launcher how the leader ended, by eight bytes on descriptor 3 (its own pid and a status of
 wait(2)); and ends when nothing is left below it. It touches no disk.
 
 It asks the kernel for a signal at the launcher's death (PR_SET_PDEATHSIG, which children do not
 inherit), and then ends everything below it: it becomes `/bin/sh` with the script `SWEEP`. The
 leader asks for SIGKILL at the keeper's death. All this must happen between fork and exec, where
-Python is slow and unsafe, so a keeper is a static program of less than a kilobyte (`keeper_x86_64`,
-`keeper_aarch64`). It also makes the leader's session and enters the folder: one on a hung NFS holds
-up the job alone. On other architectures `portable` does the same.
+Python is slow and unsafe, so a keeper is a static program of less than a kilobyte (`x86_64`,
+`aarch64`). It also makes the leader's session and enters the folder, so that a folder on a hung NFS
+delays only that job. On other architectures `portable` does the same.
 
 The program is called as `name launcher-pid cwd executable argument...`. With 0 for the launcher's
-pid it keeps nothing and becomes the command itself, which then dies with its parent. It leaves with
-127 where something does not exist and with 126 where it cannot be used, as shells do; with 1 if the
-kernel lets it fork no leader.
+pid it keeps nothing and becomes the command itself, which then dies with its parent. It exits, as
+shells do, with 127 if the command or folder does not exist and with 126 if it cannot be used; it
+exits with 1 if the kernel lets it fork no leader.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _portable() -> list[str]:
 
 
 def above_reports(descriptor: int) -> int:
-    """Return the same file under a number that is no standard stream's and not that of reports."""
+    """Return the same file under a number above those of standard streams and of reports."""
     try:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, REPORT_FD + 1)
     finally:
