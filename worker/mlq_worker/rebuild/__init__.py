@@ -1,1 +1,1 @@
-"""Making a lost queue anew from the results root: what lies there, what follows, and doing it."""
+"""Rebuilds a lost queue from the results root: survey the root, plan the queue, carry it out."""

@@ -1,8 +1,8 @@
-"""Makes the queue anew in an emptied server, step by step; interrupted, it is just run again.
+"""Rebuilds the queue in an emptied server, step by step; after an interruption, run it again.
 
-Until the last step the queue has no id, and no worker takes a job from it. Jobs are made last
-submitted first, each at the head of its list: so all lists are in order at any instant, with those
-jobs at their ends that were enqueued meanwhile.
+Until the last step the queue has no id, and no worker takes a job from it. Jobs are made in reverse
+order of submission, each at the head of its list. So all lists are in order at any instant, with
+jobs that were enqueued meanwhile at their ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Restored:
         jobs: how many jobs the queue has now.
         made: how many of them were made by this call.
         renumbered: old id -> new id of jobs that were enqueued meanwhile.
-        pause_s: how long it gives out no job yet.
+        pause_s: for how many more seconds the queue gives out no job.
         left_out: jobs that could not be restored, with the reason.
     """
 
@@ -51,10 +51,10 @@ def carry_out(
     Args:
         store: reaches the emptied server.
         owned: the results root, and its queue.
-        plan: what is to be there.
+        plan: what to restore.
         key: signs jobs anew that were enqueued meanwhile.
-        pause_s: how long after the beginning no job is given out.
-        progress: told how many jobs are there, of how many.
+        pause_s: for how many seconds after the beginning the queue gives out no job.
+        progress: is told how many jobs are made, of how many.
 
     Raises:
         OtherQueueError: the server holds a queue.
@@ -74,13 +74,13 @@ def carry_out(
 
 
 def only_missing(store: Store, plan: Plan) -> Plan:
-    """Return what of a plan the queue does not know: one that was restored from an old backup."""
+    """Return the part of a plan that a queue restored from an old backup does not know."""
     missing = restoring.missing(store, [job.id for job in plan.jobs])
     return replace(plan, jobs=[job for job in plan.jobs if job.id in missing])
 
 
 def add_missing(store: Store, plan: Plan) -> Restored:
-    """Add jobs to a queue that is there and does not know them; the others stay as they are.
+    """Add jobs to an existing queue that does not know them; its other jobs stay as they are.
 
     Args:
         store: the queue.

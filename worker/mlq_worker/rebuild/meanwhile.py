@@ -1,8 +1,8 @@
 """Jobs that were enqueued into the emptied queue, under numbers that the lost one gave out before.
 
 They were acknowledged, so they must not be lost; and what lies on the results root under their
-numbers is not theirs. So each is signed anew under a new number, in their order, and takes its
-place in line behind all that was there before. Jobs that come after others of them still do.
+numbers belongs to other jobs. So each is signed anew under a new number, in order, and takes its
+place behind all older jobs. Dependencies among them are kept.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def renumber(
         store: the queue.
         begun: how the restoring began.
         key: signs them anew.
-        known: id -> signature of the queue's own jobs. A job that is there with the same signature
-            is no other: its submission was sent again to the emptied queue.
+        known: id -> signature of the queue's own jobs. A job with the same signature is the same
+            job: its submission was sent again to the emptied queue.
         tell: is told of jobs that keep their number, since they cannot be signed.
 
     Raises:
@@ -73,7 +73,7 @@ def renumber(
 
 
 def _new_numbers(store: Store, ids: Sequence[str], new_ids: Mapping[str, str]) -> dict[str, str]:
-    """Return old number -> new number; a sweep stays together, also one that is renumbered half."""
+    """Return old number -> new number; a sweep stays together, even one that is half renumbered."""
     known = {old.partition("_")[0]: new.partition("_")[0] for old, new in new_ids.items()}
     numbers = [one.partition("_")[0] for one in ids]
     left = list(dict.fromkeys(one for one in numbers if one not in known))

@@ -1,4 +1,4 @@
-"""The queue as it is to be made anew: pure, from the copy and what lies on the results root."""
+"""Plans the rebuilt queue: pure, from the copy and what lies on the results root."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
 from mlq_worker.rebuild.survey import Found, Signed, verified
 
 _DAY_S = 86400.0
-# Numbers that were given out after the copy, to jobs that left no trace yet, must not be given to
-# others: their users wrote them down, and a machine may hold one of them.
+# The queue must not reuse numbers that it gave out after the copy, to jobs that left no trace yet:
+# users may have noted them, and a machine may hold such a job.
 GAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What decides beside what was found.
+    """What the plan depends on, apart from what was found.
 
     Args:
         key: verifies that jobs are this queue's.
         now_s: unix time.
-        patience: how much befalls a job before it fails.
+        patience: how many losses and pauses a job gets before it fails.
         keep_days: jobs that ended longer ago are not listed any more.
     """
 
@@ -43,11 +43,11 @@ class Terms:
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be restored.
+    """What to restore.
 
     Args:
-        jobs: those submitted last first.
-        high: above this, no number can have been given out.
+        jobs: the jobs, last submitted first.
+        high: the queue cannot have given out a number above this.
         left_out: jobs that are not restored, and what else was found, with the reason.
         forgotten: how many ended so long ago that they are not listed any more.
         sweeps: what a copy noted of sweeps: number -> field -> text.
@@ -68,7 +68,7 @@ class Plan:
 
 
 def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
-    """Return the queue as it is to be."""
+    """Return the queue to restore."""
     copied: Mapping[str, CopiedJob] = {} if copy is None else copy.jobs
     made = Plan(left_out=[*found.strange, *(copy.damaged if copy else ())])
     made.sweeps = {} if copy is None else copy.header.sweeps
@@ -111,7 +111,7 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
 def _spec(job_id: str, copied: CopiedJob | None, found: Found, key: bytes) -> JobSpec | None:
     """Return the job, verified; None if it came by plain rq, which signs nothing.
 
-    Such a job is restored from the copy only, and it is for the workers to run it or not.
+    Such a job is restored from the copy only; the workers decide whether to run it.
     """
     if copied is not None:
         text, signature = (copied.fields.get(one, "") for one in ("mlq_spec", "mlq_signature"))
@@ -157,7 +157,7 @@ def _settle(
 
 
 def _ended_s(story: Story) -> float:
-    """Return when it ended: not before it was submitted, whatever clock its machine had."""
+    """Return when it ended; never before it was submitted, even if its machine's clock was off."""
     return max(seconds(story.fields.get(name)) for name in ("ended_at", "created_at"))
 
 

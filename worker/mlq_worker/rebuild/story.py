@@ -1,13 +1,13 @@
 """What became of one job, from all that is known of it: pure.
 
 Known are the job as the last copy had it (if it had not ended by then), the folders and results of
-its attempts with notes of who held them, and which attempts machines say they hold. Each attempt is
-told in turn; what its result means for the job is said by `endings`, as it is when a worker commits
-it.
+its attempts with notes of which machines held them, and which attempts machines say they hold. The
+story goes through the attempts in turn; `outcomes` decides what a result means for the job, as when
+a worker commits it.
 
 An attempt that left no result may still run, so it is put where it ran last, with a lease that has
-run out: its machine renews it, or the reaper judges it. Where nothing tells that, its job waits;
-until it may be given out, `renew.lua` lets a machine that does hold the attempt have it back.
+run out: its machine renews it, or the reaper judges it. If its machine is unknown, the job waits;
+until a worker may claim it, `renew.lua` gives it back to a machine that does hold the attempt.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ _OF_EARLIER_RUNS = (
     "mlq_due",
     "result",
 )
-# Given out once more, a job's attempt must have a number that none had before.
+# When a job is given out again, its attempt must have a number that none had before.
 RESTORED = "mlq_restored"
 
 
 @dataclass(slots=True)
 class Story:
-    """A job as it is to be, told attempt by attempt.
+    """A job as it will be restored, built attempt by attempt.
 
     Args:
         id: the job.
-        state: where it is.
-        fields: of its hash.
+        state: its state.
+        fields: the fields of its hash.
         attempt: the number of its last attempt.
         holder: where that runs, if it does.
         results: entries of rq's result stream: unix time, fields.
@@ -89,11 +89,11 @@ class Story:
         )
 
     def count(self, name: str) -> int:
-        """Return a field that counts something."""
+        """Return the value of a counter field."""
         return max(0, int_or(self.fields.get(name, "")))
 
     def begins(self, attempt: int) -> None:
-        """Note that an attempt was begun, of which nothing more is known yet."""
+        """Note that an attempt has begun; nothing more is known of it yet."""
         if self.has_ended:
             self.drop(*_OF_EARLIER_RUNS)  # its user ran it again
         self.drop(*_OF_AN_ATTEMPT)
@@ -117,10 +117,10 @@ def tell(
 
     Args:
         spec: the job, verified; None if it came by plain rq.
-        copied: as the last copy had it.
+        copied: the job as the last copy had it.
         on_root: its folder.
         beats: which of its attempts machines say they hold, by number.
-        patience: how much befalls a job before it fails.
+        patience: how many losses and pauses a job gets before it fails.
     """
     story = _as_copied(copied) if copied is not None else _as_submitted(spec, on_root)
     retries = 0 if spec is None else spec.retries
@@ -220,7 +220,7 @@ def _leave_open(story: Story, holder: Holder | None) -> None:
 
 
 def seconds(text: object) -> float:
-    """Return a moment as unix seconds; 0 if it is none."""
+    """Return a time as unix seconds; 0 if it is not one."""
     try:
         return parse_iso(str(text))
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no moment

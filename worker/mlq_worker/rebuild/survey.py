@@ -1,6 +1,6 @@
-"""What lies on the results root of a queue that was lost: jobs, how their attempts ended, beats.
+"""Finds, on the results root of a lost queue, its jobs, how their attempts ended, and the beats.
 
-Jobs can write there. What is no job is named and left alone; nothing found there stops the survey.
+Jobs can write there. The survey names what is no job and leaves it alone; no such find stops it.
 
 A `job.json` counts only if it was signed with this queue's key.
 """
@@ -57,7 +57,7 @@ def verified(signed: Signed, job_id: str, key: bytes) -> JobSpec:
     """Return a job that this queue's key has signed.
 
     Raises:
-        SignatureError: it has not, or not under this id.
+        SignatureError: the key has not signed it, or not under this id.
     """
     verify(key, signed.text.encode(errors="replace"), signed.signature)
     try:
@@ -69,7 +69,7 @@ def verified(signed: Signed, job_id: str, key: bytes) -> JobSpec:
     return spec
 
 
-_READERS = 16  # NFS answers many questions in the time of one
+_READERS = 16  # NFS answers many requests in the time of one
 _ATTEMPT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
@@ -81,9 +81,9 @@ class JobOnRoot:
         id: the job.
         signed: its `job.json`.
         attempts: the numbers of attempts that have a folder.
-        results: how those ended of which that is known.
-        holder: where the last one ran, as is noted beside it.
-        progress: how far that was.
+        results: how the attempts ended whose results are known.
+        holder: where the last attempt ran, according to the note beside it.
+        progress: the last attempt's progress.
     """
 
     id: str
@@ -96,7 +96,7 @@ class JobOnRoot:
 
 @dataclass(slots=True)
 class Found:
-    """All that was found; `strange` says of everything else what it is."""
+    """All that was found; `strange` describes everything that is not a job's."""
 
     jobs: dict[str, JobOnRoot] = field(default_factory=dict)
     beats: dict[Attempt, Holder] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Root(Protocol):
     """The results root, as the survey reads it."""
 
     def job_ids(self, strange: list[str]) -> list[str]:
-        """Return the ids of all folders that may be a job's; names what else is there."""
+        """Return the ids of all folders that may be a job's; add the rest to `strange`."""
 
     def read_job(self, job_id: str) -> JobOnRoot | str | None:
         """Return a job, what is wrong with its folder, or None if it holds nothing yet."""
@@ -122,7 +122,7 @@ def survey(root: Root, progress: Callable[[int, int], None] = lambda *_: None) -
 
     Args:
         root: the results root.
-        progress: told how many jobs were read, of how many.
+        progress: is told how many jobs were read, of how many.
     """
     found = Found()
     ids = root.job_ids(found.strange)
@@ -137,7 +137,7 @@ def survey(root: Root, progress: Callable[[int, int], None] = lambda *_: None) -
             elif job is not None:
                 found.strange.append(job)
             progress(done, len(ids))
-    # After the results: an attempt that ended in between is held by its machine still.
+    # Read after the results: the machine of an attempt that ended in between still holds it.
     found.beats = root.beats(found.strange)
     return found
 
@@ -235,7 +235,7 @@ class RealRoot:
 
 
 def beats_of(layout: Layout, machines: Iterable[str], strange: list[str]) -> dict[Attempt, Holder]:
-    """Return which attempts these machines say they hold; names those of which it is unknown."""
+    """Return which attempts these machines say they hold; add unreadable beats to `strange`."""
     found: dict[Attempt, Holder] = {}
     for machine in sorted(machines):
         look = read_beats(layout, [machine], lambda: 0.0)
@@ -255,7 +255,7 @@ def _attempts(folder: str) -> Iterator[int]:
 
 
 def _entries(folder: str) -> list[tuple[str, bool]]:
-    """Return the names in a folder, and of each whether it is a folder and no link."""
+    """Return the names in a folder, each with whether it is a folder and not a link."""
     try:
         with os.scandir(folder) as entries:
             return [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
