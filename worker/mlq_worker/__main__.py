@@ -1,9 +1,9 @@
 """The worker's process in the background: `python -P -m mlq_worker MACHINE OPTIONS [keep-trying]`.
 
-`mlq worker start` starts it (`background.start`) and is its only caller, so there is nothing to
-parse: the machine's name and `WorkerOptions` as JSON. (`control.drain` starts it too, with
-`drained` for options: that process waits for the end of a worker that drains.) What goes wrong is
-told to the process that listens for readiness, and is the last line of the log.
+`mlq worker start` starts it (`service.start`), so its arguments need no parsing: the machine's name
+and `WorkerOptions` as JSON. (`control.drain` starts it too, with `drained` for options: that
+process waits for the end of a worker that drains.) It reports an error to the process that listens
+for readiness, and as the last line of the log.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The daemon's own life: started, stopped, found, brought back after a reboot."""
+"""Starts, stops and finds the daemon, and brings it back after a reboot."""

@@ -1,8 +1,7 @@
-"""Be the worker of this machine, and stop it.
+"""Runs the worker of this machine, and stops it.
 
 Stopping is by signals, which need no cooperation of the queue or of NFS: SIGTERM leaves the jobs
-running, SIGUSR1 drains, SIGUSR2 hands them back. How it is started is in `background`, how it is
-looked at in `status`.
+running, SIGUSR1 drains, SIGUSR2 hands them back. `start` starts the worker, `status` looks at it.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def run(
         settings: the settings in force; they name the machine.
         options: what it may give to jobs.
         log: write the log there, and standard error too; None: log to standard error.
-        keep_trying: wait for a queue or a results root that is away, rather than give up.
+        keep_trying: whether to wait for a queue or a results root that is away.
 
     Raises:
         WorkerError: another worker runs for this machine.
@@ -157,7 +156,7 @@ def _without_worker(machine: str, folder: Path, how: How, say: Callable[[str], N
 def _wait_for_end(
     worker: Holder, folder: Path, settings: Settings, how: How, say: Callable[[str], None]
 ) -> None:
-    """Wait for the end of a process, telling what it says on its way."""
+    """Wait for the end of a process; pass on what it reports meanwhile."""
     patience_s = {
         "keep": _EXIT_DEADLINE_S,
         "drain": float("inf"),

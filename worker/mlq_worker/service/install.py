@@ -1,4 +1,4 @@
-"""See to it that the worker comes back after a reboot, with what the machine allows: no root.
+"""Has the worker come back after a reboot, by what the machine allows without root.
 
 In this order: a systemd user unit, if the user's systemd may run without a login (linger); a line
 in the user's crontab; else a word about what to do. The unit bears the machine's name, because the

@@ -1,9 +1,9 @@
-"""One worker a machine: a name and a lock that the kernel lets go of when their holder dies.
+"""Allows one worker a machine: by a name and a lock that the kernel frees when their holder dies.
 
 `worker.lock` in the machine's runtime folder (flock) and the kernel's name for that folder decide
-together, so that a deleted lock file lets no second worker in (`mlq.files.residence`). Who it is
-tells the name, and `worker.pid` where it cannot. Signals go through a pidfd that was opened while
-the process was seen to be the worker, so they never reach a stranger who was given the same number.
+together, so that a deleted lock file lets no second worker in (`mlq.files.residence`). The name
+gives the worker's pid; where it cannot, `worker.pid` does. Signals go through a pidfd that was
+opened while the process was seen to be the worker, so they never reach another with the same pid.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def held(folder: Path, machine: str, *tasks: Callable[[float], None]) -> Iterato
         tasks: what else of the folder is to be looked after each second (`Caretaker`).
 
     Raises:
-        WorkerError: another process is.
+        WorkerError: another process is the worker.
     """
     residence = Residence(folder, "worker", _name(folder), young=_YOUNG)
     if not residence.take(_PATIENCE_S):
@@ -70,7 +70,7 @@ class Holder:
             signal.pidfd_send_signal(self.pidfd, number)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until it has ended; tell whether it has."""
+        """Wait until it has ended, or for `timeout_s`; return whether it has."""
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         return bool(poll.poll(timeout_s * 1000))

@@ -26,7 +26,7 @@ class _RotatingStderr(RotatingFileHandler):
     """A rotating log file that is standard error too, so that no word of a crash is lost."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A file that a cleaner took would swallow the rest.
+        # What is written to a file that a cleaner deleted would be lost.
         if self.stream is not None and not is_at(Path(self.baseFilename), self.stream.fileno()):
             self.stream.close()
             self.stream = self._open()

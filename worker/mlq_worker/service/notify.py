@@ -41,12 +41,12 @@ class Notifier:
         return cls(environ.pop("NOTIFY_SOCKET", ""), status_file)
 
     def ready(self, status: str = "") -> None:
-        """Say that the daemon serves, and in a line how it is."""
+        """Report that the daemon serves, with its status in one line."""
         self.status(status)
         self._send("READY=1")
 
     def status(self, status: str) -> None:
-        """Say in a line how the daemon is; a line said last time is not said again."""
+        """Report the daemon's status in one line, unless it is the same as last time."""
         line = "; ".join(part.strip() for part in status.splitlines() if part.strip())
         if line == self._status:
             return
@@ -65,7 +65,7 @@ class Notifier:
             self._status_file.write_text(self._status + "\n", encoding="utf-8")
 
     def stopping(self) -> None:
-        """Say that the daemon is on its way out."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:

@@ -1,13 +1,13 @@
 """Looks after the socket of the queue's server, where both live on one machine.
 
-The server itself does not notice that a cleaner deleted its socket: who is connected stays so, and
-no other client gets in, the other machines' tunnels included. Redis cannot listen again at a
-socket, so the server is started again in order: what it holds is on disk, and workers connect
-again. Here is only decided that it is lost; `mlq.server.control.start` does the rest, in a process
+The server itself does not notice that a cleaner deleted its socket: connected clients stay
+connected, but no other gets in, the other machines' tunnels included. Redis cannot listen again at
+a socket, so the server is restarted in order: its data is on disk, and workers connect again. This
+module only decides that the socket is lost; `mlq.server.control.start` does the rest, in a process
 of its own, since a worker may be killed at any moment.
 
-Invariant: a server that a user stops, or starts, is left alone. A server that has lost its socket
-still answers on a connection from before, and no other does.
+Invariant: a server that a user stops or starts is left alone. Only a server that has lost its
+socket still answers on a connection from before.
 """
 
 from __future__ import annotations

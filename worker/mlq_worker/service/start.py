@@ -1,8 +1,8 @@
-"""Start the worker of this machine so that it stays when the terminal or the connection goes.
+"""Starts the worker of this machine so that it outlives the terminal and the connection.
 
-It is a process of its own session, or the unit that `mlq worker install` put in place. Starting
-waits until it works or has died, so that a mistake is told at once and not found in a log next
-morning.
+The worker is a process in its own session, or the unit that `mlq worker install` put in place.
+Starting waits until it works or has died, so that the user sees a mistake at once and does not find
+it in a log next morning.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BACKGROUND = (sys.executable, "-P", "-m", "mlq_worker")
 DRAINED = "drained"
 KEEP_TRYING = "keep-trying"
 
-# What a `nohup` or a shell may have set otherwise.
+# Signals whose handling a `nohup` or a shell may have changed.
 _PLAIN = [
     *(signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2),

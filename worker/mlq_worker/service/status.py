@@ -1,6 +1,6 @@
-"""How the worker of this machine is: whether it runs, what it does, what starts it at boot.
+"""The status of this machine's worker: whether it runs, what it does, what starts it at boot.
 
-All of it is told by locks and files in the runtime folder, so a worker that hangs is seen too.
+All of it comes from locks and files in the runtime folder, so a worker that hangs is seen too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class WorkerStatus:
     Args:
         machine: its name.
         pid: of the worker; None if none runs.
-        doing: what it last said of itself; "" if none runs.
+        doing: the status that it last reported; "" if none runs.
         supervised: a supervisor runs here; it may hold jobs even while no worker runs.
         log: what the background worker wrote; may not exist.
         at_boot: what starts it after a reboot, in words; "" if nothing does.
@@ -57,7 +57,7 @@ def status(settings: Settings) -> WorkerStatus:
 
 
 def doing(folder: Path) -> str:
-    """Return what a worker last said of itself; "" if none runs."""
+    """Return the status that a worker last reported; "" if none runs."""
     try:
         return (folder / "worker.status").read_text(encoding="utf-8").strip()
     except FileNotFoundError:

@@ -40,7 +40,7 @@ def lingers() -> bool:
 
 
 def make_linger() -> bool:
-    """Ask for units to start at boot; tell whether they do now. It never asks for a password."""
+    """Ask for units to start at boot; return whether they do now. Never ask for a password."""
     return lingers() or (
         _run("loginctl", "--no-ask-password", "enable-linger").returncode == 0 and lingers()
     )
@@ -87,7 +87,7 @@ def put(unit: str, text: str) -> None:
 
 
 def start(unit: str, deadline_s: float | None = None) -> bool:
-    """Start a unit; return whether it is ready, which is waited for, perhaps for so long only.
+    """Start a unit and wait until it is ready, for `deadline_s` if given; return whether it is.
 
     Raises:
         WorkerError: it does not start.
