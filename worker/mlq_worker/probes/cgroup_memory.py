@@ -1,4 +1,4 @@
-"""What the cgroups that we are in leave us of the machine's memory.
+"""How much of the machine's memory our cgroups leave us.
 
 systemd gives each user a slice, each session and each unit a cgroup below it, and a container has
 its own; any of them may have a limit, and the smallest counts: above it the kernel kills, whatever

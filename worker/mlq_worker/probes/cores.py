@@ -27,8 +27,8 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class CoreReport:
     """Logical cores this process may use, and how many of them others keep busy.
 
-    `by_user` says who: user numbers with what each keeps busy, the busiest first. It is as of the
-    last two looks, and of processes that still ran at the last.
+    `by_user` names the users: user ids with the cores that each keeps busy, the busiest first. It
+    covers the time between the last two looks, and processes that still ran at the last one.
     """
 
     total: int
@@ -124,7 +124,7 @@ def _foreign_load(last: _Sample, now: _Sample) -> float:
 def _by_user(
     last: _Sample, now: _Sample, user_of: Callable[[int], int | None]
 ) -> tuple[tuple[int, float], ...]:
-    """Return which users kept how many cores busy; who used hardly any is left out."""
+    """Return how many cores each user kept busy; leave out users of hardly any."""
     interval_ticks = TICKS_PER_S * (now.at_s - last.at_s)
     ticks: defaultdict[int, int] = defaultdict(int)
     for pid, process in now.table.processes.items():

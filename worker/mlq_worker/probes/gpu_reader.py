@@ -3,7 +3,7 @@
 A call into a broken driver may never return, and a process one of whose threads is stuck in the
 kernel cannot end, not even by SIGKILL, and keeps its locks. So no process of ours but this one ever
 calls NVML, and it holds nothing: `gpu_watch` starts it, writes a byte for each look it wants, and
-can leave it behind. It ends with the worker that started it, or when that has not asked for long.
+can leave it behind. It ends with the worker that started it, or when that asked nothing for long.
 """
 
 from __future__ import annotations

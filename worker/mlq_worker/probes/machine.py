@@ -1,8 +1,8 @@
 """One look at this machine, and the arithmetic of what is free on it for our jobs.
 
-Free means free for real: other people's processes count by what they use, our own jobs by what
-they were promised, also before they use it. Invariant: what is offered never exceeds what is free
-once every promise is kept, so no job is started on memory that another one is about to allocate.
+Other people's processes count by what they use, our own jobs by what they were promised, even
+before they use it. Invariant: the offer never exceeds what is free once every promise is kept, so
+no job is started on memory that another one is about to allocate.
 """
 
 from __future__ import annotations
