@@ -38,6 +38,7 @@ import base64
 import json
 import math
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -52,7 +53,15 @@ if TYPE_CHECKING:
 
 # What rq writes for "no end" and "none".
 _FOR_EVER = -1
-_COMMAND = "mlq.store.record.run_command"
+
+
+def _data(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return what rq calls, as its serializer writes it."""
+    return json.dumps((name, None, args, kwargs), separators=(",", ":"))
+
+
+# Of a command rq shows the description; it stands in the spec, too.
+_RUNS_COMMAND = _data("mlq.store.record.run_command", (), {})
 # What is shown or looked at of a spec, with its default: it need not be read for that.
 _ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": None}
 
@@ -100,13 +109,9 @@ def job_fields(job: SignedJob, template: Template | None = None) -> list[str | i
     """
     spec = job.spec
     call = spec.function
-    # Of a command rq shows the description; it stands in the spec, too.
-    data: tuple[Any, ...] = (_COMMAND, None, (), {})
-    if call is not None:
-        data = call.name, None, call.args, call.kwargs
     fields: list[str | int | float] = [
         "data",
-        json.dumps(data, separators=(",", ":")),
+        _RUNS_COMMAND if call is None else _data(call.name, call.args, call.kwargs),
         "description",
         spec.command,
         "timeout",

@@ -48,11 +48,11 @@ class Template(NamedTuple):
             at: its time of submission, ISO.
             member: what it is in its sweep (`member_text`).
         """
-        return _whole(self.parts, _json(argv), job_id, at, member)
+        return _whole(self.parts, _list(argv), job_id, at, member)
 
     def stored(self, argv: Sequence[str]) -> str:
         """Return what is stored as the spec of a job that has this template."""
-        return f"{self.digest} {_json(argv)}"
+        return f"{self.digest} {_list(argv)}"
 
 
 def template_of(spec: str) -> Template | None:
@@ -80,10 +80,16 @@ def template_of(spec: str) -> Template | None:
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
+def _list(texts: Sequence[str]) -> str:
+    """Return what `_json` does; making an encoder takes five times as long as a command."""
+    return f"[{','.join(map(_json, texts))}]"  # of a single text it makes none
+
+
 def member_text(name: str, key: str, params: Mapping[str, str]) -> str:
     """Return what a job is in its sweep (`mlq.jobs.spec.Member`), as its signed text has it."""
-    fields: dict[str, object] = {"key": key, "name": name}
-    return _json({**fields, "params": dict(params)} if params else fields)
+    head = f'{{"key":{_json(key)},"name":{_json(name)}'
+    inside = ",".join([f"{_json(one)}:{_json(params[one])}" for one in sorted(params)])
+    return f'{head},"params":{{{inside}}}}}' if params else f"{head}}}"
 
 
 def _whole(parts: Sequence[str], command: str, job_id: str, at: str, member: str) -> str:
