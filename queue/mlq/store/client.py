@@ -1,8 +1,8 @@
-"""What the store needs of a Redis client, and the errors every client reports alike.
+"""What the store needs of a Redis client, and the errors that every client reports alike.
 
-Two clients exist: `mlq.store.wire.UnixClient` for short commands,
-`mlq.store.connection.RedisClient` for everything that lives longer. The store does not know which
-one it has.
+There are two clients: `mlq.store.wire.UnixClient` for short commands, and
+`mlq.store.connection.RedisClient` for longer-lived processes. The store does not know which one it
+has.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from mlq.errors import QueueRefusedError, QueueSilentError, QueueUnreachableErro
 
 
 class ScriptMissingError(QueueRefusedError):
-    """The server does not know a script yet; the store sends it and asks again."""
+    """The server does not know a script yet; the store sends the script and tries again."""
 
 
 class QueueBusyError(QueueUnreachableError):
-    """The server is at one long script and answers no other client until it is over."""
+    """The server is running one long script and answers no other client until the script ends."""
 
 
 def busy() -> QueueBusyError:
-    """Return the error of a server that answers `BUSY`."""
+    """Return the error for a server that answers `BUSY`."""
     return QueueBusyError(
         "the queue is busy with one long operation",
         why="its server does one thing at a time",
@@ -50,7 +50,7 @@ class Client(Protocol):
 
 
 def unreachable(path: Path, error: Exception) -> QueueUnreachableError:
-    """Say in plain words why the queue at this socket does not answer."""
+    """Return an error that says in plain words why the queue at this socket does not answer."""
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return QueueUnreachableError(
             f"no queue answers at {path}",
@@ -72,7 +72,7 @@ def unreachable(path: Path, error: Exception) -> QueueUnreachableError:
 
 
 def password_refused(path: Path, said: str) -> QueueRefusedError:
-    """Return the error of a server that does not take the password; `said` are its words."""
+    """Return the error for a server that refuses the password; `said` is its message."""
     return QueueRefusedError(
         f"the queue at {path} refused the password",
         why=said,

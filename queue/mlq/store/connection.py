@@ -1,9 +1,9 @@
 """The long-lived connection to the queue, over redis-py.
 
-redis-py sends a command again when the connection breaks (version 8 up to ten times, writes too).
-That is welcome here, because every operation of the store that writes carries a request id and
-does nothing the second time. Timeouts are short, so that a cut tunnel is an error within seconds
-and never a hang: the worker has other things to do meanwhile.
+redis-py sends a command again when the connection breaks (version 8 up to ten times, writes
+included). That is welcome here, because every operation of the store that writes carries a request
+id and does nothing the second time. Timeouts are short, so that a cut tunnel is an error within
+seconds and never a hang: the worker has other work to do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mlq.tunnel import reach
 
 _TIMEOUT_S = 5.0
 _RESENDS = 2
-# A tunnel that was cut is up again within seconds; a program that waits for its jobs waits on.
+# A cut tunnel is up again within seconds; a program that waits for its jobs keeps waiting.
 _RESENDS_THROUGH_TUNNEL = 20
 
 
@@ -103,7 +103,7 @@ def _same_cause(error: Exception) -> Exception:
 
 
 class _PrivateConnection(redis.UnixDomainSocketConnection):
-    """Looks at the socket's folder each time it connects; see `check_socket_folder`."""
+    """Checks the socket's folder each time it connects; see `check_socket_folder`."""
 
     def _connect(self) -> socket.socket:
         check_socket_folder(Path(self.path))
@@ -116,10 +116,10 @@ def open_redis(settings: Settings) -> redis.Redis:
 
     Raises:
         UnsafePathError: the password file is open to others.
-        SecretMissingError: there is none, so there never was a queue here.
+        SecretMissingError: there is no password file, so there never was a queue here.
         TunnelError: the queue's host cannot be reached.
 
-    Each use of it raises UnsafeSocketError if another user may answer at the socket.
+    Each use of the client raises UnsafeSocketError if another user could answer at the socket.
     """
     password = read_password(settings.password_file)
     resends = _RESENDS_THROUGH_TUNNEL if settings.is_remote else _RESENDS

@@ -1,6 +1,6 @@
-"""Which queue a server holds, and what it says of it as a whole.
+"""Which queue a server holds, and what the server says of the whole queue.
 
-A server may hold no queue, or another one than the results root belongs to. These functions take a
+A server may hold no queue, or one other than the results root belongs to. These functions take a
 client: a caller that asks which queue answers often has no store of that queue yet.
 """
 
@@ -20,7 +20,7 @@ class Totals(NamedTuple):
 
     Args:
         queue_id: which queue it is; "" if it has no id yet.
-        last_number: the last job number given out, as it stands there; "" if none was.
+        last_number: the last job number given out, as stored; "" if none was.
         jobs: how many jobs it lists, ended ones included.
     """
 
@@ -34,7 +34,7 @@ class Moment(NamedTuple):
 
     Args:
         queue_id: which queue the server holds; "" if none.
-        is_restoring: whether it is being made anew from the results root.
+        is_restoring: whether it is being restored from the results root.
         server_s: unix time by the server's clock.
     """
 
@@ -49,19 +49,19 @@ def queue_id(client: Client) -> str:
 
 
 def queue_and_root(client: Client) -> tuple[str, str]:
-    """Return the queue's id and the results root that it was given; "" for what it has not."""
+    """Return the queue's id and the results root that it was given; "" for one that it lacks."""
     found, root = client.call("MGET", keys.QUEUE_ID, keys.ROOT)
     return _text(found), _text(root)
 
 
 def make_queue(client: Client, new_id: str) -> str:
-    """Give the queue this id, unless it has one; return the one that it has."""
+    """Give the queue this id, unless it has an id; return its id."""
     client.call("SET", keys.QUEUE_ID, new_id, "NX")
     return queue_id(client)
 
 
 def give_root(client: Client, root: str) -> None:
-    """Let the queue know its results root."""
+    """Tell the queue its results root."""
     client.call("SET", keys.ROOT, root)
 
 
@@ -85,7 +85,7 @@ def server_time(client: Client) -> float:
 
 
 def last_number(client: Client) -> str:
-    """Return the last job number given out, as it stands there; "" if none was."""
+    """Return the last job number given out, as stored; "" if none was."""
     return _text(client.call("GET", keys.LAST_NUMBER))
 
 
@@ -95,7 +95,7 @@ def unended(client: Client) -> int:
 
 
 def machine_record(client: Client, machine: str) -> dict[str, Any]:
-    """Return what a machine last said of itself; empty if nothing, or long ago."""
+    """Return what a machine last said of itself; empty if it said nothing, or long ago."""
     return dict_or_empty(client.call("GET", keys.machine(machine)))
 
 

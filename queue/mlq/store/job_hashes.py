@@ -20,7 +20,7 @@ class WholeJob(NamedTuple):
     """All that the queue holds of a job that has not ended.
 
     Args:
-        fields: of its hash, its spec whole (`mlq.store.templates`); none if the job is gone.
+        fields: of its hash, with its whole spec (`mlq.store.templates`); empty if the job is gone.
         pending: the jobs that it waits for.
         due: when it is due, if it is scheduled, as the server says it.
     """
@@ -31,7 +31,7 @@ class WholeJob(NamedTuple):
 
 
 def whole_jobs(client: Client, jobs: Sequence[tuple[str, str]]) -> list[WholeJob]:
-    """Return jobs, named by id and class, in two round trips."""
+    """Return the jobs with these ids and classes, in two round trips."""
     asked: list[tuple[str, ...]] = []
     for job_id, class_name in jobs:
         asked += (
@@ -45,7 +45,7 @@ def whole_jobs(client: Client, jobs: Sequence[tuple[str, str]]) -> list[WholeJob
         Raw(job_id, *(text_of(fields.get(name.encode(), b"")) for name in STORED))
         for (job_id, _), fields in zip(jobs, hashes, strict=True)
     ]
-    # A copy of a job needs nothing beside it.
+    # A copy of a job must be complete without its template.
     for fields, raw, spec in zip(hashes, raws, whole_specs(client, raws), strict=True):
         if spec != raw.spec:
             fields[_SPEC] = spec.encode()
@@ -56,7 +56,7 @@ def whole_jobs(client: Client, jobs: Sequence[tuple[str, str]]) -> list[WholeJob
 
 
 def sweep_notes(client: Client) -> dict[str, dict[str, str]]:
-    """Return what is noted of each sweep beside its members: number -> field -> text."""
+    """Return what is stored of each sweep besides its members: number -> field -> text."""
     numbers = [text_of(one) for one in client.call("HVALS", keys.SWEEPS)]
     replies = client.call_many([("HGETALL", keys.sweep(one)) for one in numbers]) if numbers else []
     return {
@@ -66,7 +66,7 @@ def sweep_notes(client: Client) -> dict[str, dict[str, str]]:
 
 
 def returned(client: Client, job_id: str) -> bytes | None:
-    """Return what a job's function returned, JSON; None if nothing is noted."""
+    """Return what a job's function returned, as JSON; None if nothing is stored."""
     found: bytes | None = client.call("HGET", keys.job(job_id), "result")
     return found
 

@@ -1,6 +1,6 @@
-"""The names of the keys in Redis, for Python and for what the loader generates of them for Lua.
+"""The names of the keys in Redis, for Python and, through the loader, for Lua.
 
-What each key holds is said at the top of `lua/_prelude.lua`.
+The top of `lua/_prelude.lua` says what each key holds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WAKE = "mlq:wake"
 """A channel."""
 
 INDEXES = {"jobs": JOBS, "unended": UNENDED, "ended": ENDED}
-"""Of jobs, by the name that callers give to each."""
+"""The sets of jobs, by the name that callers give to each."""
 
 REGISTRIES = {
     State.DEFERRED: "rq:deferred:",
@@ -35,7 +35,7 @@ REGISTRIES = {
     State.FAILED: "rq:failed:",
     State.CANCELED: "rq:canceled:",
 }
-"""Where rq keeps the jobs of each state, but for the name of the class."""
+"""The keys in which rq keeps the jobs of each state, without the name of the class."""
 
 
 def registry(state: State, class_name: str) -> str:

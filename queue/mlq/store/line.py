@@ -20,11 +20,11 @@ _FIELDS = ("status", "mlq_avoid", "mlq_avoid_until", "mlq_needs", "mlq_order")
 
 
 class Ties(NamedTuple):
-    """What one waiting job brings along.
+    """The ties of one waiting job.
 
     Args:
         avoids: the machine that lets others take the job first; "" if none does.
-        avoids_for_s: for how long yet, by the server's clock.
+        avoids_for_s: for how much longer, by the server's clock.
         needs: words of what the job needs of a machine (`mlq.jobs.needs`).
         place: the job's place in line.
     """
@@ -36,7 +36,7 @@ class Ties(NamedTuple):
 
 
 def ties(store: Store, ids: Sequence[str]) -> dict[str, Ties]:
-    """Return the ties of these jobs; one that is gone has none."""
+    """Return the ties of these jobs; a job that is gone has none."""
     rows = store.reads.rows(_FIELDS, ids)
     server_s = server_time(store.client)
     found = {
@@ -66,7 +66,7 @@ def places(store: Store, class_names: Sequence[str]) -> dict[str, list[float]]:
 
 
 def is_being_restored(store: Store) -> bool:
-    """Return whether the queue is being made anew, and gives out no job meanwhile."""
+    """Return whether the queue is being restored, and gives out no job meanwhile."""
     return bool(store.client.call("EXISTS", keys.RESTORING, keys.RESTORED))
 
 

@@ -1,9 +1,9 @@
-"""Whose a machine's name is: one worker's at a time, and two machines are never given one name.
+"""Which worker has a machine's name: one worker at a time, and never two machines.
 
-All that mlq knows of a machine goes by its name: its leases, its beat, what it runs. With two
-workers of one name each takes the other's jobs for what it lost. So the queue keeps who has the
-name, and a worker names itself with everything it sends (`held_by`). When another may take it is
-decided in `mlq_worker.liveness.names`.
+mlq knows a machine's leases, beat and running jobs by the machine's name. If two workers had one
+name, each would take the other's jobs for jobs that it lost. So the queue records which worker has
+the name, and a worker identifies itself with everything it sends (`held_by`).
+`mlq_worker.liveness.names` decides when another worker may take the name.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class WorkerIdentity(NamedTuple):
         worker: of this process alone.
         host_id: of the host, the same after a reboot (`mlq_worker.agent.host_id`).
         boot_id: of the boot.
-        host: what the host calls itself, for people.
+        host: the host's own name, for people.
         pid: the process.
-        pid_start: its start in clock ticks since boot, since numbers are used again.
-        pid_ns: where that number counts: of two containers each has its own.
+        pid_start: its start in clock ticks since boot, because pids are reused.
+        pid_ns: the namespace of the pid: each container has its own.
     """
 
     machine: str
@@ -41,11 +41,11 @@ class WorkerIdentity(NamedTuple):
 
 
 class NameHolder(NamedTuple):
-    """Who has a machine's name, as the queue has it.
+    """The worker that has a machine's name, as recorded in the queue.
 
     Args:
         who: the worker; its `worker` is "" if it left, holding nothing.
-        since_s: unix time since when.
+        since_s: since when it has the name, unix time.
         renewed: when it was last heard, in text that changes each time.
         age_s: how long ago that is, on the server's clock.
     """
@@ -57,7 +57,7 @@ class NameHolder(NamedTuple):
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> NameHolder:
-        """Read what the operations reply."""
+        """Read the operations' reply."""
         words = ("machine", "worker", "host_id", "boot_id", "host", "pid_ns")
         machine, worker, host_id, boot_id, host, pid_ns = (str(raw.get(one, "")) for one in words)
         pid, pid_start = int_or(raw.get("pid")), int_or(raw.get("pid_start"))
@@ -71,7 +71,7 @@ class NameHolder(NamedTuple):
         return not self.who.worker
 
     def refusal(self) -> MachineNameError:
-        """Return the error of a worker that wants the name, too."""
+        """Return the error for a second worker that wants the name."""
         who = self.who
         return MachineNameError(
             f"another worker holds the machine name {who.machine}",

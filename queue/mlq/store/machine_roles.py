@@ -1,7 +1,7 @@
-"""What machines say of themselves, and the roles and names that one of them has at a time.
+"""What machines say of themselves, and the roles and names that only one can hold at a time.
 
-Nothing here is about a job. A role is taken, kept and lost by asking for it; so is a machine's
-name, by the one worker that has it.
+Nothing here is about a job. A machine takes and keeps a role by asking for it, and loses it by no
+longer asking; so does a worker with its machine's name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RQ_WORKER_TTL_S = 600
 
 
 class MachineRoles:
-    """What machines publish, and what one of them has at a time.
+    """What machines publish, and the roles and names that they hold.
 
     Args:
         runner: sends the operations.
@@ -30,7 +30,8 @@ class MachineRoles:
 
     def __init__(self, runner: ScriptRunner) -> None:
         self._runner = runner
-        # Role -> what its holder showed last, and since when by the caller's clock.
+        # Role -> the holder's last text, and since when it has been the same, by the caller's
+        # clock.
         self._shown: dict[str, tuple[str, float]] = {}
 
     def hold_role(self, role: str, machine: str, ttl_s: float, clock_s: float | None = None) -> str:
@@ -39,10 +40,10 @@ class MachineRoles:
         Args:
             role: its name.
             machine: who asks.
-            ttl_s: after so long without being asked for by its holder the role is free.
-            clock_s: a monotonic clock of the caller. Then the role is free, too, when this store
-                has seen it unchanged for `ttl_s`: the server's clock, by which it expires, may
-                have been set back.
+            ttl_s: after so long without a request by its holder, the role is free.
+            clock_s: a monotonic clock of the caller. With it, the role is also free when this store
+                has seen it unchanged for `ttl_s`: the server's clock, by which the role expires,
+                may have been set back.
         """
         shown, since_s = self._shown.get(role, ("", 0.0))
         silent = clock_s is not None and shown and clock_s - since_s >= ttl_s
@@ -54,14 +55,14 @@ class MachineRoles:
         return str(reply["holder"])
 
     def name_holder(self, machine: str) -> NameHolder | None:
-        """Return who has a machine's name; None if no worker had, as far as the queue knows."""
+        """Return which worker has a machine's name; None if the queue knows of none."""
         from mlq.store.machine_names import NameHolder
 
         (reply,) = self._runner.run(Operation("name_holder", {"machine": machine}))
         return NameHolder.of(reply["holder"]) if "worker" in reply["holder"] else None
 
     def hold_name(self, who: WorkerIdentity, expected: NameHolder | None) -> NameHolder:
-        """Take a machine's name if it is still held as `expected`; return who has it now."""
+        """Take a machine's name if its holder is still `expected`; return its holder now."""
         from mlq.store.machine_names import NameHolder
 
         args: dict[str, Any] = {"record": who._asdict()}
@@ -88,7 +89,7 @@ class MachineRoles:
             machine: its name.
             record: anything JSON.
             rq_worker: the fields of a stock rq worker hash.
-            ttl_s: without news for so long, the machine leaves the list.
+            ttl_s: after so long without news, the machine leaves the list.
         """
         args = {
             "machine": machine,
@@ -109,7 +110,7 @@ class MachineRoles:
 
         Raises:
             InvalidInputError: there is no such machine.
-            QueueRefusedError: it was heard within `quiet_s`, or jobs may still run there.
+            QueueRefusedError: it was heard within `quiet_s` seconds, or jobs may still run there.
         """
         args = {"machine": machine, "quiet_s": quiet_s}
         (reply,) = self._runner.run(Operation("forget_machine", args))

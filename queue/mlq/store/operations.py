@@ -1,7 +1,7 @@
 """The writes of the store as values: an operation, and the move of a job.
 
-A value can be sent twice and stays the same call, because its request id was drawn when it was
-made; and several of them travel in one round trip.
+An operation that is sent twice is still one call, because its request id was chosen when it was
+made; and several operations can travel in one round trip.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Operation:
         if not signature.takes(args):
             raise TypeError(f"the operation {name} does not take {sorted(args)}")
         self.name, self.args = name, args
-        # By which the server knows the call again.
+        # The server recognizes the call by this id.
         self.request_id = os.urandom(16).hex() if signature.once else ""
 
     def command(
@@ -44,9 +44,9 @@ class Operation:
         """Return the Redis command.
 
         Args:
-            sha1: by which the server knows the operation's script.
+            sha1: the name by which the server knows the operation's script.
             queue_id: of the only queue in which it may be done; "": in any.
-            held_by: the worker that sends it, and that has to hold its machine's name.
+            held_by: the worker that sends it, which must hold its machine's name.
         """
         args = {**self.args, "queue_id": queue_id} if queue_id else self.args
         if held_by is not None:
@@ -66,15 +66,15 @@ class Move(NamedTuple):
         clear: hash fields to drop.
         result: an entry for rq's result stream (`record.result_fields`).
         lost_on: the machine lost under the job; counts a loss.
-        avoid: the machine that lets others go first when the job waits again; "" for none.
+        avoid: the machine that lets other machines take the job first; "" for none.
         pause_s: after how long the job is due, if it is to be tried again later.
-        only: if given, the move is right only in these of the event's states.
-        lease: the move is right only while the attempt's lease is still this one, unless "".
+        only: if given, the move is valid only in these of the event's states.
+        lease: unless "", the move is valid only while this is still the attempt's lease.
         job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
-        signature: the move is right only for the job of this signature, unless "". A queue that
+        signature: unless "", the move is valid only for the job with this signature. A queue that
             has forgotten a job may give its number to another.
         start: how the attempt started, "good" or "bad"; "" if that is not known.
-        having: a hash field that the job must have for the move to be right; "" for none.
+        having: a hash field that the job must have for the move to be valid; "" for none.
     """
 
     id: str
@@ -115,7 +115,7 @@ class Move(NamedTuple):
 
 
 class Claimant(NamedTuple):
-    """Who claims: the machine, its present boot and the supervisor that will hold the attempts."""
+    """The claimant: the machine, its boot and the supervisor that will hold the attempts."""
 
     machine: str
     boot_id: str
@@ -149,7 +149,7 @@ def claim_operation(
         lease_s: how long the lease runs on the server's clock if it is not renewed.
         now_s: unix time, for the record only.
         only: the jobs that may be claimed; None: any.
-        lacks: class -> words (`mlq.jobs.needs`) of what the machine lacks and another may have.
+        lacks: class -> words (`mlq.jobs.needs`) for what the machine lacks and another may have.
     """
     args = {
         **who.as_args(now_s),

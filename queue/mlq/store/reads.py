@@ -1,7 +1,6 @@
 """What people see of the queue: rows of jobs, indexes, names, machines. Nothing is written here.
 
-A short command over a tunnel waits for the network, so what belongs together is asked in one round
-trip.
+A short command over a tunnel waits for the network, so related questions go in one round trip.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 SIFTED = 2000
-"""Jobs that are looked at in one operation: some ten milliseconds of the server."""
+"""The number of jobs that one operation examines: some ten milliseconds of the server."""
 
 Conditions = dict[str, tuple[LastHeard, LastSeen | None]]
-"""Machine -> how it was last heard by the queue, and seen by the reaper."""
+"""Machine -> how the queue last heard it, and the reaper last saw it."""
 
 
 class SweepSeen(NamedTuple):
@@ -33,8 +32,8 @@ class SweepSeen(NamedTuple):
     Args:
         number: its job number.
         name: its name.
-        at: when it was enqueued last, ISO; "" if that is not known.
-        held: why it gives nothing out; "" if it does.
+        at: when it was enqueued last, ISO; "" if unknown.
+        held: why it is held; "" if it is not.
         members: how many it has.
         counts: how many of them are in each state; `held`, which `deferred` counts, too.
         max_running: how many may run at once; 0: any number.
@@ -42,7 +41,7 @@ class SweepSeen(NamedTuple):
         took: how many finished; took_s: in how many seconds together.
         varying: JSON list of the names of its parameters that vary.
         ended: when a member ended last, unix time; 0 if none has.
-        word: by which it was asked for.
+        word: the number or name by which the caller asked for it.
     """
 
     number: int
@@ -61,13 +60,13 @@ class SweepSeen(NamedTuple):
 
 
 class Glance(NamedTuple):
-    """What is shown of a queue at a glance.
+    """The queue at a glance.
 
     Args:
         rows: of jobs of no sweep; of one there may be two, of which the later one counts.
         conditions: of the machines that hold jobs.
         sweeps: in order of submission.
-        paused: why the queue gives nothing out, as its user wants; "" if it does.
+        paused: why the user has paused the queue; "" if it is not paused.
         counts: how many jobs there are of each unended state, and how many are `held`, which
             `deferred` counts, too; None if `rows` has all jobs.
         ended: how many have ended, if `counts` is given.
@@ -86,7 +85,7 @@ _MACHINES = Operation("machines", {})
 
 
 class Reads:
-    """What people ask of the queue.
+    """The queries that people make.
 
     Args:
         runner: sends the operations.
@@ -96,7 +95,7 @@ class Reads:
         self._runner = runner
 
     def rows(self, fields: Sequence[str], ids: Sequence[str]) -> list[list[str]]:
-        """Return [id, value, ...] for each of these ids that is a job."""
+        """Return [id, value, ...] for each of these ids that names a job."""
         found: list[list[str]] = []
         for start in range(0, len(ids), PAGE):
             args = {"fields": fields, "ids": ids[start : start + PAGE]}
@@ -136,17 +135,17 @@ class Reads:
         asked = [_page(fields, "unended", 0, 0), _page(fields, "ended", since_s, 0)]
         unended, ended, told = self._runner.run(*asked, _CONDITIONS)
         if unended["next"] or ended["next"]:
-            # From the beginning: what ended after the first answers may be in neither.
+            # Start over: a job that ended after the first answers may be in neither.
             pages = [*self.pages(fields, "unended"), *self.pages(fields, "ended", since_s)]
             return [row for page in pages for row in page], _conditions(told)
         return [*(unended["rows"] or ()), *(ended["rows"] or ())], _conditions(told)
 
     def glance(self, fields: Sequence[str], since_s: float, ended: int) -> Glance:
-        """Return what is to be shown of all jobs that have not ended, or since then.
+        """Return what to show of all jobs that have not ended, or have ended since then.
 
         In one round trip: all jobs of no sweep if there are no more than a page of each; otherwise
-        a page of those that have not ended, all that run and those that ended last. A short
-        command must stay one however much waits. Of a sweep only its counts.
+        a page of those that have not ended, all that run and those that ended last. A short command
+        must stay short however many jobs wait. A sweep is returned only as counts.
 
         Args:
             fields: as for `pages`.
@@ -167,7 +166,7 @@ class Reads:
         )
 
     def sweeps(self, words: Sequence[str]) -> list[SweepSeen]:
-        """Return the sweeps of these names and numbers, as far as there are such."""
+        """Return the sweeps with these names and numbers, as far as they exist."""
         (reply,) = self._runner.run(Operation("look_sweeps", {"words": list(words)}))
         return [SweepSeen(**one) for one in reply["sweeps"] or ()]
 
@@ -178,7 +177,7 @@ class Reads:
         return [f"{number}_{one}" for one in indices if one >= 0]
 
     def paused(self) -> str:
-        """Return why the queue gives nothing out, as its user wants; "" if it does."""
+        """Return why the user has paused the queue; "" if it is not paused."""
         return text_of(self._runner.client.call("GET", keys.PAUSED) or b"")
 
     def sweeps_between(self, first: int, last: int) -> list[int]:
@@ -188,7 +187,7 @@ class Reads:
         return sorted(one for one in numbers if first <= one <= last)
 
     def latest_named(self, name: str) -> tuple[str, int]:
-        """Return the latest job of a name that has not ended, else its latest; and of how many.
+        """Return a name's latest unended job, else its latest job; and how many jobs have the name.
 
         The id is "" if there is none.
         """

@@ -1,11 +1,11 @@
 """The rq job hash that a job is stored as.
 
 Jobs ARE rq jobs: `rq.job.Job.fetch(id, serializer='json')`, `rq info` and rq-dashboard read what is
-written here. The fields are those that rq's `Job.to_dict` writes; they are written by hand only
-because importing rq takes longer (0.27 s) than everything else `mlq enqueue` does. A test compares
-the two on the installed rq, field by field.
+written here. The fields are those that rq's `Job.to_dict` writes; this module writes them itself
+only because importing rq takes longer (0.27 s) than everything else that `mlq enqueue` does. A test
+compares the two on the installed rq, field by field.
 
-Beside rq's fields stand ours, `mlq_*`, which rq keeps and ignores:
+Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
 
     mlq_spec, mlq_signature   the job as submitted (`mlq.store.templates`), and its signature
     mlq_member                what it is in its sweep, JSON
@@ -56,13 +56,14 @@ _FOR_EVER = -1
 
 
 def _data(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Return what rq calls, as its serializer writes it."""
+    """Return the function that rq calls, as its serializer writes it."""
     return json.dumps((name, None, args, kwargs), separators=(",", ":"))
 
 
-# Of a command rq shows the description; it stands in the spec, too.
+# rq shows the description of a command; the spec holds it, too.
 _RUNS_COMMAND = _data("mlq.store.record.run_command", (), {})
-# What is shown or looked at of a spec, with its default: it need not be read for that.
+# The values of a spec that are shown or queried, with their defaults: for these the spec need not
+# be read.
 _ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": None}
 
 
@@ -70,8 +71,8 @@ _ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": No
 class SignedJob:
     """A job ready to be stored: its description, the canonical text and the text's signature.
 
-    `template` is what it has in common with other jobs, if it is a command's; `member` what it is
-    in its sweep, if that is at hand as text; `delay_s` for how long it must not start.
+    `template` is what it has in common with other jobs, if it runs a command; `member` what it is
+    in its sweep, if already available as text; `delay_s` for how many seconds it must not start.
     """
 
     spec: JobSpec
@@ -83,7 +84,7 @@ class SignedJob:
 
 
 def run_command(*argv: str) -> NoReturn:
-    """Refuse: a command is run by an mlq worker, and rq's own worker has claimed it instead."""
+    """Refuse to run: only an mlq worker runs commands, and rq's own worker has claimed this one."""
     raise WorkerError(
         f"this job runs {argv[0] if argv else 'a command'}",
         why="it was claimed by a stock rq worker, which knows no resources and no leases",
@@ -94,8 +95,8 @@ def run_command(*argv: str) -> NoReturn:
 def common_fields(at: str) -> list[str | int]:
     """Return the hash fields that all jobs submitted at one time share, as a flat list.
 
-    What rq writes although it is empty is left out: rq reads a missing field the same. So are
-    `result_ttl` and `failure_ttl`, which only rq's own worker looks at; it refuses these jobs.
+    Fields that rq writes empty are left out: rq reads a missing field the same way. So are
+    `result_ttl` and `failure_ttl`, which only rq's own worker reads; it refuses these jobs.
     """
     return ["created_at", at, "enqueued_at", at]
 
@@ -105,7 +106,7 @@ def job_fields(job: SignedJob, template: Template | None = None) -> list[str | i
 
     Args:
         job: the job.
-        template: the one of which the job's spec is stored apart.
+        template: the template without which the job's spec is stored.
     """
     spec = job.spec
     call = spec.function
@@ -160,7 +161,7 @@ def result_fields(
         state: the state the attempt led to.
         attempt: its number.
         machine: where it ran.
-        reason: why it did not end well; "" if it did.
+        reason: why it did not succeed; "" if it did.
         value: JSON text of what it returned; "" if nothing.
     """
     fields: list[str | int] = ["type", RESULT_TYPES[state], "worker_name", machine]

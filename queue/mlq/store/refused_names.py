@@ -1,7 +1,7 @@
-"""Workers that were refused their machine's name: noted, so that two of one name can be shown.
+"""Records workers that were refused their machine's name, so that mlq can show two of one name.
 
-The one that is refused says it where the user may never look: in its own log. So the queue keeps
-the last one of each machine, and `mlq doctor` tells it from anywhere.
+A refused worker reports this only in its own log, where the user may never look. So the queue keeps
+the last one of each machine, and `mlq doctor` shows it from anywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LASTS_S = 86400.0
 
 
 class RefusedName(NamedTuple):
-    """A worker that was refused a machine's name, and who holds that.
+    """A worker that was refused a machine's name, and the worker that holds the name.
 
     Args:
         who: the worker.
@@ -35,12 +35,12 @@ class RefusedName(NamedTuple):
 
 
 def note_refused_name(store: Store, who: WorkerIdentity) -> None:
-    """Note that a worker is refused its machine's name just now."""
+    """Record that a worker was refused its machine's name just now."""
     store.runner.run(Operation("note_refused_name", {"record": who._asdict()}))
 
 
 def refused_names(store: Store) -> list[RefusedName]:
-    """Return who was refused within the last day while another worker held the name, by machine."""
+    """Return, by machine, the worker refused within the last day because another held the name."""
     noted = hash_of(store.client.call("HGETALL", keys.REFUSED_NAMES))
     told = {text_of(name): dict_or_empty(text) for name, text in noted.items()}
     if not told:

@@ -14,7 +14,7 @@ Attempt = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that is ours from now on, until its lease ends."""
+    """A job that is this machine's from now on, until its lease ends."""
 
     id: str
     attempt: int
@@ -55,7 +55,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits: the head of each class, and which machine drains for which starving job."""
+    """The waiting jobs: the head of each class, and which machine drains for which starving job."""
 
     heads: tuple[Head, ...]
     reservations: dict[str, str]
@@ -80,11 +80,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What a renewal found.
+    """The outcome of a renewal.
 
     Args:
-        alive: still ours.
-        lost: no longer ours for sure.
+        alive: still this machine's.
+        lost: certainly no longer this machine's.
         stop: those of `alive` that their users want stopped, and why.
         unknown: of jobs that this queue has never heard of.
         adopted: those of `alive` that the queue had forgotten and has taken back.
@@ -119,7 +119,7 @@ class HeldAttempt:
     """An attempt as the queue believes it: where it runs and how often its job was lost before.
 
     `lease` is when its lease ends, in text that changes with every renewal; `expired` whether it
-    has ended, by the clock of the server. Both are told of leases that were not renewed lately.
+    has ended, by the clock of the server. Both are given for leases that were not renewed recently.
     """
 
     id: str
@@ -154,7 +154,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Which moves were made, which were stale and changed nothing, and which were refused.
+    """Which moves were made, which were stale and changed nothing, and which the server refused.
 
     `revived` are (parent, id) of jobs that were put back because a parent is run again.
     """
@@ -165,10 +165,10 @@ class Moved:
     revived: tuple[tuple[str, str], ...] = ()
 
     def check(self) -> None:
-        """Make sure that none was refused.
+        """Raise an error if a move was refused.
 
         Raises:
-            QueueRefusedError: one was.
+            QueueRefusedError: a move was refused.
         """
         if self.refused:
             named = ", ".join(one.id for one in self.refused[:3])
@@ -186,7 +186,7 @@ class Moved:
 
     @classmethod
     def by_telling(cls, raw: dict[str, Any]) -> Moved:
-        """Read the reply of `tell`, which puts back jobs and makes no moves of its own."""
+        """Read the reply of `tell`, which puts jobs back and makes no moves of its own."""
         return cls(revived=_revived(raw))
 
     def __add__(self, other: Moved) -> Moved:

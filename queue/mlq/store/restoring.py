@@ -1,8 +1,8 @@
-"""The operations that make a queue anew from the results root; see `mlq server restore`.
+"""The operations that restore a queue from the results root; see `mlq server restore`.
 
-`begin`, then jobs, then `end`: only that gives the queue its id, without which no worker takes a
-job from it. Each job is made whole in one step or not at all, and one that exists is left as it is.
-So a command that was interrupted just does all of it again.
+The order is `begin`, jobs, `end`: only `end` gives the queue its id, without which no worker takes
+a job from it. Each job is made whole in one step or not at all, and an existing job is left as it
+is. So an interrupted command can simply be run again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from mlq.store.store import Store
 
 _ASKED = 1000
-_BATCH = 100  # jobs of one step; the server answers no other client meanwhile
+_BATCH = 100  # jobs in one step; the server answers no other client meanwhile
 
 
 class JobToRestore(NamedTuple):
-    """A job as it is to stand in the queue.
+    """A job as it is to be stored in the queue.
 
     Args:
         id: its id.
@@ -58,10 +58,10 @@ class JobToRestore(NamedTuple):
 
     @property
     def template(self) -> Template | None:
-        """What it has in common with other jobs, if its spec can be stored without that."""
+        """What it shares with other jobs, if its spec can be stored without that."""
         spec = str(self.fields.get("mlq_spec", ""))
         if dict_or_empty(spec).get("submitted_at") != self.fields.get("created_at"):
-            return None  # the time of submission could not be put back
+            return None  # the time of submission could not be inserted again
         return template_of(spec)
 
     def as_args(self, template: Template | None) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class JobToRestore(NamedTuple):
             "id": self.id,
             "order": self.order,
             "class": self.job_class,
-            "name": "" if member else self.name,  # a sweep is found by its own
+            "name": "" if member else self.name,  # a sweep is found by its own name
             "state": self.state,
             "template": template.digest if template else "",
             "fields": [part for pair in fields.items() for part in pair],
@@ -92,7 +92,7 @@ class JobToRestore(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """How a restoring begins, or goes on.
+    """The state in which a restore begins or goes on.
 
     Args:
         high: the largest number of the queue's own jobs.
@@ -106,7 +106,7 @@ class Begun(NamedTuple):
 
 
 def begin(store: Store, queue_id: str, high: int) -> Begun:
-    """Begin, or go on with what was interrupted.
+    """Begin a restore, or go on with an interrupted one.
 
     Raises:
         OtherQueueError: the server holds a queue.
@@ -123,13 +123,13 @@ def begin(store: Store, queue_id: str, high: int) -> Begun:
 
 
 def enqueued_meanwhile(store: Store, high: int) -> list[str]:
-    """Return the jobs that were enqueued into the emptied queue under numbers of the old one's."""
+    """Return the jobs that were enqueued into the emptied queue under the old queue's numbers."""
     found = store.client.call("ZRANGEBYSCORE", keys.JOBS, "-inf", f"({high + 1}")
     return [text_of(one) for one in found]
 
 
 def renumbered(store: Store) -> None:
-    """Note that none of these is left."""
+    """Record that no such job is left."""
     store.runner.run(Operation("restore_renumbered", {}))
 
 
@@ -140,7 +140,7 @@ def restore(
     *,
     in_line: bool = False,
 ) -> tuple[int, list[str]]:
-    """Put jobs in place, those submitted last first; return how many, and which were there.
+    """Store jobs, the last submitted first; return how many were made, and which existed already.
 
     Args:
         store: the queue.
@@ -166,7 +166,7 @@ def restore(
 
 
 def restore_sweeps(store: Store, sweeps: Mapping[str, Mapping[str, str]]) -> None:
-    """Give sweeps their options again, of which members are there: number -> field -> text."""
+    """Restore the options of sweeps that have members here: number -> field -> text."""
     if sweeps:
         noted = {number: dict(fields) for number, fields in sweeps.items()}
         store.runner.run(Operation("restore_sweeps", {"sweeps": noted}))
@@ -180,7 +180,7 @@ def drop(store: Store, job_id: str) -> None:
 
 
 def missing(store: Store, ids: Sequence[str]) -> set[str]:
-    """Return those of these ids that are no jobs here, and were not deleted on purpose."""
+    """Return which of these ids are not jobs here and were not deleted on purpose."""
     found: set[str] = set()
     for start in range(0, len(ids), _ASKED):
         some = ids[start : start + _ASKED]
@@ -193,7 +193,7 @@ def missing(store: Store, ids: Sequence[str]) -> set[str]:
 
 
 def end(store: Store, queue_id: str, root: str, pause_s: float) -> tuple[int, float]:
-    """Give the queue its id; return how many jobs it has, and when the first is given out.
+    """Give the queue its id; return how many jobs it has, and when it gives out the first.
 
     Raises:
         ServerError: the server was emptied meanwhile, or holds another queue.

@@ -1,9 +1,10 @@
 """The Lua operations, as the server gets them.
 
-One operation a file under lua/; what they share stands in front of each, first of all the words of
-the life cycle, so that no script spells one itself. A script is sent to a server that says that it
-does not know it, and otherwise named by its SHA-1 (EVALSHA): ten kilobytes a question would take
-several round trips through a tunnel. So its text must be the same in every process.
+Each file under lua/ is one operation. The shared code is put in front of each, beginning with the
+words of the life cycle, so that no script spells one itself. A script is sent only to a server that
+says that it does not know it, and otherwise named by its SHA-1 (EVALSHA): sending ten kilobytes
+each time would take several round trips through a tunnel. So its text must be the same in every
+process.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from mlq.jobs.lifecycle import ENDED, TRANSITIONS, State
 from mlq.store.keys import REGISTRIES
 
 try:
-    # What is behind hashlib where OpenSSL is not; with that it takes a tenth of `mlq ls` to import.
+    # The module behind hashlib; importing hashlib with OpenSSL takes a tenth of the time of `mlq
+    # ls`.
     from _sha1 import sha1 as _sha1  # type: ignore[import-not-found]
 except ImportError:
     from hashlib import sha1 as _sha1
 
-# Not importlib.resources, whose import takes longer than all the rest of `mlq ls`.
+# Not importlib.resources, whose import takes longer than the rest of `mlq ls`.
 _FOLDER = Path(__file__).with_name("lua")
 _SHARED = (
     "_prelude",
@@ -42,7 +44,7 @@ def source(name: str) -> str:
 
 @cache
 def shared() -> str:
-    """Return what stands in front of each operation."""
+    """Return the code that is put in front of each operation."""
     return vocabulary() + "".join(map(_text, _SHARED))
 
 
@@ -72,7 +74,7 @@ def _text(name: str) -> str:
 
 @cache
 def sha1(name: str) -> str:
-    """Return the name under which the server keeps the operation."""
-    # The protocol's own digest: EVALSHA names a script by it, it guards nothing.
+    """Return the SHA-1 under which the server keeps the operation."""
+    # The protocol's own digest: EVALSHA names a script by it; security does not depend on it.
     digest: str = _sha1(source(name).encode(), usedforsecurity=False).hexdigest()
     return digest

@@ -1,11 +1,11 @@
-"""How operations travel to the queue's server, and when what they wrote can be relied on.
+"""Sends operations to the queue's server, and waits until their writes are durable.
 
-A server that was started anew knows no scripts; they are sent when it says so. Several operations
-go in one round trip, and one can wait until the server has them on its disk.
+A restarted server knows no scripts; they are sent when it says so. Several operations go in one
+round trip, and the caller can wait until the server has them on its disk.
 
-A worker names its queue with everything it sends. The server may come back with other data at any
-moment, and there an attempt of this queue means nothing. It also names itself, as the one that has
-its machine's name.
+A worker names its queue with everything it sends: the server may come back with other data at any
+moment, in which this queue's attempts mean nothing. The worker also identifies itself as the holder
+of its machine's name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlq.store.machine_names import WorkerIdentity
 
 _DISK_MS = 3000
-_OTHER_QUEUE = "OTHERQUEUE"  # how the scripts begin their refusal; see _prelude.lua
+_OTHER_QUEUE = "OTHERQUEUE"  # the scripts' refusals begin with these; see _prelude.lua
 _OTHER_WORKER = "OTHERWORKER"
 
 
@@ -47,7 +47,7 @@ class ScriptRunner:
 
     Args:
         client: the client.
-        queue_id: of the queue that is meant; "": whichever answers.
+        queue_id: of the intended queue; "": any queue that answers.
         held_by: the worker that sends; None: the caller is no machine's worker.
         scripts: the operations.
 
@@ -82,7 +82,7 @@ class ScriptRunner:
             if error.why.startswith(_OTHER_WORKER):
                 raise name_taken(json.loads(error.why.removeprefix(_OTHER_WORKER))) from None
             raise
-        # A job that was altered may hold any bytes; it is refused by its signature, not here.
+        # An altered job may hold any bytes; its signature check refuses it later, not this code.
         last = replies[len(operations) :]
         replies = replies[: len(operations)]
         return [*(json.loads(reply.decode(errors="replace")) for reply in replies), *last]
@@ -101,20 +101,21 @@ class ScriptRunner:
     def run_on_disk(self, *operations: Operation) -> list[dict[str, Any]]:
         """Run operations and return their replies once what they wrote is on the server's disk.
 
-        What a worker acts on the server must not forget: a claim that a power cut of the queue's
-        host undid would be given to another machine while the job runs. With `appendfsync always`
-        this costs nothing; with `everysec` it takes up to a second. Servers before Redis 7.2 cannot
-        say it, and are always started with `always`: their reply itself says it.
+        A worker must not act on a claim until it is durable: if the queue host loses power and
+        forgets it, another machine could be given the same job while it runs here. With
+        `appendfsync always` this takes no time; with `everysec` it takes up to a second. Servers
+        before Redis 7.2 cannot report it, and are always started with `always`: their reply itself
+        proves it.
 
         Raises:
-            QueueUnreachableError: it is not on the disk after some seconds.
+            QueueUnreachableError: the writes are not on the disk after some seconds.
         """
         if self._waits_for_disk is None:
             self._waits_for_disk = self._can_wait_for_disk()
         if not self._waits_for_disk:
             return self.run(*operations)
-        # In one round trip with the operations: a client that sends it again after the server has
-        # restarted has to send them again, too.
+        # WAITAOF goes in one round trip with the operations: a client that resends it after the
+        # server has restarted must resend them, too.
         replies = self.run(*operations, then=("WAITAOF", 1, 0, _DISK_MS))
         flushed, _ = replies.pop()
         if not flushed:
@@ -134,10 +135,10 @@ class ScriptRunner:
 
 
 def other_queue(found: str) -> OtherQueueError:
-    """Return the error of a server whose data are not ours.
+    """Return the error for a server whose data are not this queue's.
 
     Args:
-        found: the id of the queue that they are; "" if there is none.
+        found: the id of the queue in the data; "" if there is none.
     """
     fix = (
         "start it on the right folder (XDG_DATA_HOME, MLQ_SERVER_DIR), "
@@ -151,7 +152,7 @@ def other_queue(found: str) -> OtherQueueError:
 
 
 def name_taken(holder: dict[str, Any]) -> MachineNameError:
-    """Return the error of a worker whose machine's name another one holds."""
+    """Return the error for a worker whose machine's name another worker holds."""
     from mlq.store.machine_names import NameHolder
 
     return NameHolder.of(holder).refusal()

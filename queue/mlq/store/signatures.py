@@ -1,8 +1,8 @@
-"""What each Lua operation is sent and what it replies, declared once.
+"""Declares once the arguments and the reply of each Lua operation.
 
 `Operation` refuses a call whose arguments are not those declared here. The tests compare each
-declaration with the header of its script, and what the server replies with both. So a header under
-`lua/` never says anything else than what is sent and read.
+declaration with the header of its script, and the server's replies with both. So the headers under
+`lua/` always match what is sent and read.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The queue in Redis: every operation on it, typed.
 
-The store is a thin edge: it names a Lua operation, hands over its arguments and reads the reply
-(`sending` is how they travel). It keeps two invariants. Every operation that writes carries a fresh
+The store is a thin edge: it names a Lua operation, passes its arguments and reads the reply
+(`sending` transports them). It keeps two invariants. Every operation that writes carries a fresh
 request id, so that a command resent after a lost reply changes nothing twice. And every move of a
-job names the event of the life cycle that it is, so no caller can write a state of its own making.
+job names an event of the life cycle, so no caller can write an arbitrary state.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from mlq.store.reads import PAGE, Reads
 from mlq.store.sending import ScriptRunner, Scripts
 
 if TYPE_CHECKING:
-    # Imported where they are used: a command that only lists jobs needs none of them, and importing
-    # them takes as long as the rest of it.
+    # These are imported where they are used: a command that only lists jobs needs none of them, and
+    # importing them takes as long as the rest of that command.
     from mlq.store.client import Client
     from mlq.store.machine_names import WorkerIdentity
     from mlq.store.record import SignedJob
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mlq.store.templates import Template
 
 SUBMIT_BATCH = 500
-# Moves in one operation: few enough to hold the server for some milliseconds only.
+# Moves in one operation: few enough to occupy the server for only some milliseconds.
 SLICE = 500
 
 
@@ -44,12 +44,12 @@ class Store:
 
     Args:
         client: the client.
-        queue_id: of the queue that is meant; "": whichever answers.
+        queue_id: of the intended queue; "": any queue that answers.
         held_by: the worker that sends; None: the caller is no machine's worker.
         scripts: the Lua operations.
 
-    Here are the operations on jobs. What people see of the queue is in `reads`, what machines
-    publish and take in `roles`, and how operations travel in `runner`.
+    This class has the operations on jobs. `reads` has what people see of the queue, `roles` what
+    machines publish and hold, and `runner` sends the operations.
 
     Every method may raise `QueueUnreachableError` (nothing answers; the call may be made again)
     and `QueueRefusedError` (the server said no).
@@ -71,7 +71,7 @@ class Store:
         """Return the first of `count` job numbers that were never given out before.
 
         Raises:
-            QueueRefusedError: there are none left.
+            QueueRefusedError: no numbers are left.
         """
         (reply,) = self.runner.run(Operation("reserve_numbers", {"count": count}))
         if "first" not in reply:
@@ -90,12 +90,12 @@ class Store:
         """Store jobs; when this returns they are in the queue for good.
 
         Returns:
-            How many of them, from the first on. Fewer than all if a number turned out to be taken
-            by another job: then none is stored of that batch, nor of those after it.
+            How many of them were stored, from the first on: fewer than all if another job already
+            has one of the numbers; then that batch and those after it are not stored.
 
         Raises:
-            JobNotFoundError: one of them comes after a job that does not exist; none is stored
-                of its batch of 500.
+            JobNotFoundError: one of them comes after a job that does not exist; its batch of 500 is
+                not stored.
         """
         from mlq.store.record import common_fields
         from mlq.store.templates import as_args
@@ -103,7 +103,7 @@ class Store:
         common = common_fields(at)
         for start in range(0, len(jobs), SUBMIT_BATCH):
             some = jobs[start : start + SUBMIT_BATCH]
-            # The time of submission is put back from the job's own field.
+            # The time of submission is inserted again from the job's own field.
             templates = [job.template if job.spec.submitted_at == at else None for job in some]
             batch = [
                 job_as_args(job, template) for job, template in zip(some, templates, strict=True)
@@ -135,10 +135,10 @@ class Store:
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:
-        """Make moves, in slices; those that are stale change nothing.
+        """Make moves, in slices; stale moves change nothing.
 
-        What comes after a job that ends is told before this returns. If this does not return,
-        the reaper goes on telling.
+        Jobs that come after an ended job are told before this returns. If this process dies first,
+        the reaper goes on telling them.
         """
         from mlq.store.replies import Moved
 
@@ -153,14 +153,14 @@ class Store:
         return done
 
     def tell(self, now_s: float, slices: int | None = None) -> bool:
-        """Tell those that come after ended jobs, as far as they have not been told.
+        """Tell jobs that come after ended jobs, if they have not been told yet.
 
         Args:
             now_s: unix time, for the record only.
             slices: how many operations at most; None: until all are told.
 
         Returns:
-            whether all are told.
+            Whether all are told.
         """
         done = 0
         while slices is None or done < slices:
@@ -171,26 +171,26 @@ class Store:
         return False
 
     def note_starts(self, machine: str, starts: Iterable[tuple[str, str]]) -> None:
-        """Note how attempts (job id, "good" or "bad") of a machine started, before they end."""
+        """Record how attempts (job id, "good" or "bad") of a machine started, before they end."""
         self.runner.run(Operation("note_starts", {"machine": machine, "starts": list(starts)}))
 
     def starts(self, words: Iterable[str], lease_s: float) -> dict[str, Any]:
-        """Return the last starts of these commands, those of the machines, and who is heard."""
+        """Return the last starts of these commands and of machines, and the living machines."""
         args = {"words": list(words), "lease_s": lease_s}
         (reply,) = self.runner.run(Operation("starts", args))
         return dict(reply)
 
     def hold_command(self, word: str, reason: str) -> float:
-        """Let no job of a command go back to the queue; return up to which order that counts."""
+        """Let no job of a command go back to the queue; return the last order that this affects."""
         (reply,) = self.runner.run(Operation("hold_command", {"word": word, "reason": reason}))
         return float(reply["upto"])
 
     def let_go(self, words: Iterable[str]) -> None:
-        """Hold these commands no longer."""
+        """Stop holding these commands."""
         self.runner.run(Operation("let_go", {"words": list(words)}))
 
     def pause(self, reason: str) -> str:
-        """Give nothing out from now on, and why; "" goes on. Return the reason until now."""
+        """Pause the queue for this reason; "" resumes it. Return the previous reason."""
         (reply,) = self.runner.run(Operation("pause", {"reason": reason}))
         return str(reply["before"])
 
@@ -203,7 +203,7 @@ class Store:
         boot_id: str = "",
         supervisor_id: str = "",
     ) -> Renewal:
-        """Extend the leases of what a machine holds, and show presence.
+        """Extend the leases of the attempts that a machine holds, and show that it is present.
 
         Args:
             machine: its name.
@@ -211,7 +211,8 @@ class Store:
                 the signature of its job or "".
             lease_s: how long the leases run from now on.
             now_s: unix time, for the record only.
-            boot_id: of the machine's boot; with the next, for what the queue has forgotten.
+            boot_id: of the machine's boot; with `supervisor_id`, for attempts that the queue has
+                forgotten.
             supervisor_id: of the supervisor that holds the attempts.
         """
         from mlq.store.replies import Renewal
@@ -229,7 +230,7 @@ class Store:
         """Put a job back to an attempt that the queue has forgotten; return whether it was done.
 
         Args:
-            attempt: the caller's, claimed under a number that the results root knows already.
+            attempt: the caller's, claimed under a number that the results root already knows.
             found: the last attempt that the results root knows of.
             who: where that ran.
             now_s: unix time, for the record only.
@@ -244,13 +245,13 @@ class Store:
         return bool(reply["reinstated"])
 
     def ask_to_stop(self, ids: Iterable[str], reason: str) -> list[str]:
-        """Ask the workers of these running jobs to stop them; return those that do run."""
+        """Ask the workers of these jobs to stop them; return those that are running."""
         args = {"ids": list(ids), "reason": reason}
         (reply,) = self.runner.run(Operation("ask_to_stop", args))
         return list(reply["asked"] or ())
 
     def peek(self) -> Waiting:
-        """Return what waits."""
+        """Return the waiting jobs and the reservations."""
         from mlq.store.replies import Waiting
 
         (reply,) = self.runner.run(Operation("peek", {}))
@@ -263,12 +264,12 @@ class Store:
         return str(reply["holder"])
 
     def expired(self, lease_s: float, quiet_s: float, limit: int = PAGE) -> Expired:
-        """Return attempts whose lease was not renewed lately, and who holds attempts at all.
+        """Return attempts whose lease was not renewed recently, and machines that hold attempts.
 
         Args:
             lease_s: how long a lease lasts; one that ends later was made before the server's clock
-                was set back, and is told of, too.
-            quiet_s: since when a lease was not renewed, on the server's clock.
+                was set back, and is returned, too.
+            quiet_s: for how long a lease was not renewed, on the server's clock.
             limit: how many, those longest without renewal first.
         """
         from mlq.store.replies import Expired
@@ -278,16 +279,16 @@ class Store:
         return Expired.from_reply(reply)
 
     def due(self, limit: int = PAGE) -> list[str]:
-        """Return scheduled jobs of which the time has come."""
+        """Return scheduled jobs whose time has come."""
         return self.due_and_untold(limit)[0]
 
     def due_and_untold(self, limit: int = PAGE) -> tuple[list[str], bool]:
-        """Return scheduled jobs of which the time has come, and whether to `tell`."""
+        """Return scheduled jobs whose time has come, and whether to call `tell`."""
         (reply,) = self.runner.run(Operation("due", {"limit": limit}))
         return list(reply["ids"] or ()), reply["untold"] > 0
 
     def held(self, machine: str) -> list[HeldAttempt]:
-        """Return what the queue believes this machine runs."""
+        """Return the attempts that the queue believes this machine runs."""
         from mlq.store.replies import HeldAttempt
 
         (reply,) = self.runner.run(Operation("held", {"machine": machine}))
@@ -297,7 +298,7 @@ class Store:
         """Delete jobs that ended longer ago, at most `limit`; return their ids.
 
         Args:
-            age_s: by the server's clock: that of a worker may be months ahead.
+            age_s: by the server's clock, since a worker's clock may be months ahead.
             limit: how many at most.
         """
         args = {"age_s": age_s, "limit": limit}
@@ -306,11 +307,11 @@ class Store:
 
 
 def job_as_args(job: SignedJob, template: Template | None) -> dict[str, Any]:
-    """Return a job that is to be stored as the Lua operations want it.
+    """Return a job to be stored, in the form that the Lua operations take.
 
     Args:
         job: the job.
-        template: the one of which its spec is stored apart.
+        template: the template without which its spec is stored.
     """
     from mlq.store.record import job_fields
 

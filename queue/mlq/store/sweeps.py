@@ -1,7 +1,7 @@
-"""The operations on sweeps, typed; see `lua/_sweeps.lua` for what is kept of them.
+"""The operations on sweeps, typed; see `lua/_sweeps.lua` for what the queue stores of a sweep.
 
-Who makes a member is decided by `submit_members.lua` alone: a batch says what its caller saw of
-each member, and is refused as a whole if that is not so any more.
+`submit_members.lua` alone decides which client makes a member: a batch says how its caller saw each
+member, and is refused as a whole if one has changed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from mlq.store.store import Store
 
 LOOKED_AT = 1000
-"""Members that are looked at in one operation: a few milliseconds of the server."""
+"""The number of members that one operation examines: a few milliseconds of the server."""
 MADE = 300
-"""Members that are made in one operation: some twenty milliseconds."""
+"""The number of members that one operation makes: some twenty milliseconds of the server."""
 
 
 class Opened(NamedTuple):
@@ -30,7 +30,7 @@ class Opened(NamedTuple):
 
     Args:
         number: its job number.
-        held: why it was held, for its first members had failed; it is held no longer. "" if not.
+        held: why it was held (its first members had failed); it no longer is. "" if it was not.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Made(NamedTuple):
     Args:
         job: signed, under the next free index.
         key: by which the sweep knows the member.
-        seen: how the member stood when that was decided.
+        seen: the member's standing when the caller decided to make it.
     """
 
     job: SignedJob
@@ -59,7 +59,7 @@ def open_sweep(store: Store, name: str, options: Mapping[str, str], at: str) -> 
 
 
 def find_sweep(store: Store, name: str) -> Opened | None:
-    """Return what `open_sweep` would, and change nothing; None if there is no such sweep."""
+    """Return what `open_sweep` would, but change nothing; None if there is no such sweep."""
     number = store.client.call("HGET", keys.SWEEPS, name)
     fields = ("name", "held", "fails")
     found: list[bytes | None] = [None]
@@ -72,7 +72,7 @@ def find_sweep(store: Store, name: str) -> Opened | None:
 
 
 def look_members(store: Store, number: int, keys: Sequence[str]) -> tuple[list[Seen], int]:
-    """Return how these members stand, and the next free index."""
+    """Return the standing of these members, and the next free index."""
     found: list[Seen] = []
     free = 0
     for start in range(0, max(1, len(keys)), LOOKED_AT):
@@ -96,7 +96,8 @@ def submit_members(
         at: the time of submission, ISO.
 
     Returns:
-        None; or the next free index, if the sweep is not as it was seen. Then nothing was made.
+        None; or the next free index, if the sweep has changed since the caller saw it. Then nothing
+        was made.
 
     Raises:
         JobNotFoundError: one of them comes after a job that does not exist; nothing was made.
@@ -115,7 +116,7 @@ def submit_members(
         for one in made
     ]
     for one in jobs:
-        del one["name"]  # a sweep is found by its own
+        del one["name"]  # a sweep is found by its own name
     args = {"number": str(number), "first": first, "common": common_fields(at), "jobs": jobs}
     args |= {"templates": as_args(templates), "at": at}
     (reply,) = store.runner.run(Operation("submit_members", args))
@@ -128,14 +129,14 @@ def submit_members(
 
 
 def hold_sweeps(store: Store, numbers: Sequence[int], reason: str) -> list[int]:
-    """Let sweeps give nothing out; return those that were not held before."""
+    """Hold sweeps; return those that were not held before."""
     args = {"numbers": [str(one) for one in numbers], "reason": reason}
     (reply,) = store.runner.run(Operation("hold_sweeps", args))
     return list(reply["held"] or ())
 
 
 def release_sweeps(store: Store, numbers: Sequence[int]) -> list[int]:
-    """Hold sweeps no longer, and not again for their failures; return those that were held."""
+    """Release sweeps, and do not hold them again for failures; return those that were held."""
     args = {"numbers": [str(one) for one in numbers]}
     (reply,) = store.runner.run(Operation("release_sweeps", args))
     return list(reply["released"] or ())

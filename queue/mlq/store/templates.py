@@ -1,11 +1,10 @@
-"""What jobs have in common, above all their caller's variables, is kept in the queue once.
+"""Stores once what jobs have in common, above all their caller's variables.
 
 A sweep of 10,000 jobs has one environment, one folder and one request, in a kilobyte or more. So a
 job is stored as the digest of its template and its command (`lua/_templates.lua`); the template is
 its spec without the command, the id and the time of submission, and for a member of a sweep without
-what it is there (`mlq_member`). What is signed, copied to the results root and run is the whole
-text; nothing but the store knows of the short one. A client that puts another template there breaks
-the signature.
+its place there (`mlq_member`). The whole text is signed, copied to the results root and run; only
+the store knows the short one. A client that replaces the template breaks the signature.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _PARTS = (4, 5)
 _DIGITS = 20
 _SHORT = re.compile(r"([0-9a-f]{16,}) (\[.*\])", re.DOTALL)
-# No text of a user's has a NUL: no process could be given it.
+# No user's text contains a NUL: it could not be passed to a process.
 _COMMAND, _ID, _MEMBER, _TIME = "\0command", "\0id", "\0member", "\0time"
 
 
@@ -33,7 +32,7 @@ class Template(NamedTuple):
 
     Args:
         parts: these texts: four, or five of a member of a sweep.
-        digest: by which they are known.
+        digest: the digest that identifies them.
     """
 
     parts: tuple[str, ...]
@@ -56,7 +55,7 @@ class Template(NamedTuple):
 
 
 def template_of(spec: str) -> Template | None:
-    """Return the template of a signed text; None if it is no command's, or not written as ours."""
+    """Return the template of a signed text; None if it runs no command, or has another form."""
     fields = dict_or_empty(spec)
     argv, job_id, at = (fields.get(name) for name in ("argv", "id", "submitted_at"))
     if not argv or not isinstance(argv, list) or "function" in fields:
@@ -72,7 +71,7 @@ def template_of(spec: str) -> Template | None:
     member = _json(fields["member"]) if "member" in fields else ""
     if _whole(parts, _json(argv), str(job_id), str(at), member) != spec:
         return None  # an older mlq wrote it
-    import hashlib  # `mlq show` only reads, and this takes as long as an empty Python
+    import hashlib  # `mlq show` only reads, and this import takes as long as starting Python
 
     return Template(parts, hashlib.sha256(_json(parts).encode()).hexdigest()[:_DIGITS])
 
@@ -101,12 +100,12 @@ def _whole(parts: Sequence[str], command: str, job_id: str, at: str, member: str
 
 
 def as_args(templates: Iterable[Template | None]) -> dict[str, str]:
-    """Return templates as the operations want them: digest -> JSON."""
+    """Return templates in the form that the operations take: digest -> JSON."""
     found = {one.digest: one.parts for one in templates if one}
     return {digest: _json(parts) for digest, parts in found.items()}
 
 
-# Without the last, nothing is known of a member of a sweep.
+# Without the last field, the spec of a sweep's member is incomplete.
 STORED = ("mlq_spec", "created_at", "mlq_member")
 
 
@@ -120,7 +119,7 @@ class Raw(NamedTuple):
 
 
 def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
-    """Return stored specs as they were signed; one whose template is gone stays as it is."""
+    """Return stored specs as they were signed; a spec whose template is gone stays as it is."""
     digests = sorted({match[1] for one in found if (match := _SHORT.fullmatch(one.spec))})
     if not digests:
         return [one.spec for one in found]
@@ -129,7 +128,7 @@ def whole_specs(client: Client, found: Sequence[Raw]) -> list[str]:
 
 
 def shared_fields(client: Client, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return what the jobs of each of these templates have in common; one that is gone is left out.
+    """Return what the jobs of each of these templates share; missing templates are left out.
 
     Args:
         client: of the queue.

@@ -1,7 +1,7 @@
 """A connection to the queue for commands that must feel instant.
 
 `import redis` takes 130 ms, `hiredis` (the C parser that redis-py itself uses) one. So the short
-commands speak through this: one unix socket, commands packed and replies parsed by hiredis, no
+commands use this module: one unix socket, commands packed and replies parsed by hiredis, no
 resending. The worker and the Python API use redis-py (see `connection`), which survives a broken
 connection; here a broken connection is an error message.
 """
@@ -20,7 +20,7 @@ from mlq.files.paths import check_socket_folder
 from mlq.lenient import text_of
 from mlq.store.client import ScriptMissingError, busy, password_refused, unreachable
 
-_TIMEOUT_S = 20.0  # a server may wait that long for its disk
+_TIMEOUT_S = 20.0  # seconds; a server may wait that long for its disk
 SLOW_S = 2.0
 
 
@@ -36,9 +36,9 @@ class UnixClient:
 
     Raises:
         QueueUnreachableError: no process listens there.
-        UnsafeSocketError: another user may answer there.
+        UnsafeSocketError: another user could answer there.
 
-    Every question may raise `QueueUnreachableError`, the first also `QueueRefusedError` for a wrong
+    Every call may raise `QueueUnreachableError`, the first also `QueueRefusedError` for a wrong
     password.
     """
 
@@ -70,8 +70,8 @@ class UnixClient:
     def call_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
         """Send commands in one go and return their replies; raise the first refusal.
 
-        The password goes with the first of them: through a tunnel, a round trip of its own would
-        take as long as the question.
+        The password goes with the first commands: through a tunnel, a separate round trip would
+        take as long as the query itself.
         """
         greeting, self._greeting = self._greeting, b""
         packed = greeting + b"".join(_packed(command) for command in commands)
@@ -86,7 +86,7 @@ class UnixClient:
                 text = str(reply)
                 if text.startswith("NOSCRIPT"):
                     raise ScriptMissingError(text)
-                if text.startswith("LOADING"):  # it was started just now
+                if text.startswith("LOADING"):  # the server was started just now
                     raise unreachable(self._path, ConnectionError("it still loads its data"))
                 if text.startswith("BUSY "):
                     raise busy()
@@ -96,7 +96,7 @@ class UnixClient:
         return replies[1:] if greeting else replies
 
     def arrived(self) -> list[Any]:
-        """Return what the server sent by itself so far, without waiting for more."""
+        """Return what the server has sent unasked so far, without waiting for more."""
         try:
             while True:
                 received = self.socket.recv(65536)
@@ -161,7 +161,7 @@ class Subscription:
         return self._wire.socket.fileno()
 
     def messages(self) -> list[str]:
-        """Return the messages that have arrived; raise QueueUnreachableError if it broke."""
+        """Return the messages that have arrived; raise QueueUnreachableError if it is broken."""
         return [
             text_of(reply[2])
             for reply in self._wire.arrived()
