@@ -19,7 +19,7 @@ class Array(NamedTuple):
 
 
 def parse(text: str) -> Array:
-    """Return what was typed for `--array`, as sbatch reads it.
+    """Return what was typed for `--array`, read as sbatch reads it.
 
     Raises:
         InvalidInputError: it cannot be used.

@@ -1,7 +1,7 @@
-"""All combinations of a sweep's dimensions; nothing is made of those that are not asked for.
+"""All combinations of a sweep's dimensions, computed only as they are needed.
 
-A dimension is what varies by itself: one parameter, several that walk together, the rows of a
-table. The last one varies fastest.
+A dimension varies independently: one parameter, several that walk together, or the rows of a table.
+The last one varies fastest.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Drawn(NamedTuple):
 
 
 def zipped(dimensions: Sequence[Dimension], groups: Iterable[Sequence[str]]) -> list[Dimension]:
-    """Return the dimensions with those of each group walking together, where its first one stands.
+    """Return the dimensions with each group's merged into one, in the place of its first.
 
     Raises:
         InvalidInputError: a group cannot be walked.
@@ -116,11 +116,11 @@ def combination(dimensions: Sequence[Dimension], index: int) -> Row:
 def sample(
     dimensions: Sequence[Dimension], drawn: Sequence[Drawn], wanted: int, seed: int
 ) -> list[Row]:
-    """Return so many different combinations, drawn by chance; of a smaller grid, all.
+    """Return so many different combinations, drawn at random; all of a smaller grid.
 
-    The same seed draws the same, in whatever order the parameters were typed, and a larger number
-    begins with what a smaller one draws. Combinations of a grid are drawn without repetition; with
-    distributions beside it the whole grid is walked, in an order drawn by chance, again and again.
+    The same seed draws the same combinations, in whatever order the parameters were typed, and a
+    larger sample begins with the smaller one. Combinations of a grid are drawn without repetition;
+    with distributions beside it the whole grid is walked in random order, again and again.
     """
     chance = _chances(seed)
     by_name = sorted(dimensions, key=lambda one: one.names)
@@ -152,7 +152,7 @@ def _chances(seed: int) -> Callable[[str], Callable[[], float]]:
 
 
 class _Shuffled:
-    """The numbers below `size` in an order drawn by chance, made as far as it is asked for."""
+    """The numbers below `size` in random order, computed only as far as needed."""
 
     def __init__(self, size: int, chance: Callable[[], float]) -> None:
         self._size, self._chance = size, chance

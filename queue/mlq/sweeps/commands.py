@@ -1,6 +1,6 @@
 """What the members of a sweep run: one command with parameters in it, or many commands.
 
-The latter are lines for the shell, each the parameter `command` of a member.
+Many commands are lines for the shell; each is the parameter `command` of a member.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SHELL = ("/bin/sh", "-c")
 
 
 def table_of(source: str, lines: Sequence[str]) -> Table:
-    """Return a file's lines as rows; those that begin with `#` are remarks.
+    """Return a file's lines as rows; lines that begin with `#` are comments.
 
     Raises:
         InvalidInputError: there is none.
@@ -33,8 +33,8 @@ def table_of(source: str, lines: Sequence[str]) -> Table:
 class CommandLines:
     """The commands of such a sweep, read like a `Template`.
 
-    Braces mean something only where other parameters multiply the lines: alone, a line is run as it
-    stands in the file.
+    Braces have a meaning only if other parameters multiply the lines: otherwise a line runs exactly
+    as it is in the file.
     """
 
     typed: tuple[str, ...] = ()  # each line is a parameter
@@ -64,7 +64,7 @@ def check_use(command: Command, names: Collection[str]) -> None:
     """Make sure that the command has a use for each parameter.
 
     Raises:
-        InvalidInputError: it has none for one: all its values would do the same.
+        InvalidInputError: it does not use one: all its values would do the same.
     """
     if command.rest is not None:
         return

@@ -12,7 +12,7 @@ from functools import lru_cache
 from mlq.errors import InvalidInputError
 
 LARGEST = 250_000
-"""As many members a sweep can have: half of the jobs it can have, so that each can run again."""
+"""The most members of a sweep: half of the jobs that it can have, so that each can run again."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,60}(?:\.\d{0,60})?|\.\d{1,60})(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _PADDED = re.compile(r"[+-]?0\d", re.ASCII)
@@ -22,7 +22,7 @@ _LARGEST_FLOAT = Decimal("1e300")
 
 
 def number(text: str) -> Decimal | None:
-    """Return the number that a text is, else None."""
+    """Return the number that a text denotes; None if it denotes none."""
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -65,7 +65,7 @@ def steps(what: str, first: Decimal, end: Decimal, step: Decimal, *, ends: bool)
         ends: whether `end` itself is one of them, if the steps meet it.
 
     Raises:
-        InvalidInputError: they would never end, are too many, or none.
+        InvalidInputError: there would be no end of them, too many, or none.
     """
     if not step:
         raise InvalidInputError(f"{what} never ends", why="its step is 0")
@@ -84,7 +84,7 @@ def steps(what: str, first: Decimal, end: Decimal, step: Decimal, *, ends: bool)
 
 
 def linspace(what: str, first: Decimal, last: Decimal, count: int) -> list[str]:
-    """Return so many numbers at equal distances, both ends included; raises like `geomspace`."""
+    """Return so many numbers at equal distances, both ends included; raise like `geomspace`."""
     _check_points(what, count, first, last)
     if count == 1:
         return [typed(first)]
@@ -119,7 +119,7 @@ def geomspace(what: str, first: Decimal, last: Decimal, count: int) -> list[str]
 
 
 def _as_float(value: Decimal) -> Decimal:
-    """Return the shortest decimal number that is the same float: what a program makes of it."""
+    """Return the shortest decimal number that is the same float, as a program reads it."""
     return Decimal(repr(float(value)))
 
 

@@ -1,4 +1,4 @@
-"""The files that a sweep names: lists, tables, and what a glob finds. The room's only edge."""
+"""Reads the files that a sweep names: lists, tables, globs. Only this module here does I/O."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Files(NamedTuple):
 
     Args:
         folder: where relative names begin: the job's folder.
-        stdin: returns what stands there for `-`, at most so many bytes.
+        stdin: returns standard input for `-`, at most so many bytes.
     """
 
     folder: str
     stdin: Callable[[int], bytes]
 
     def text(self, name: str) -> str:
-        """Return what is in a file; `-` is standard input.
+        """Return the content of a file; `-` is standard input.
 
         Raises:
-            InvalidInputError: it cannot be read, is too large, or is no text.
+            InvalidInputError: it cannot be read, is too large, or is not text.
         """
         try:
             if name == "-":
@@ -48,17 +48,17 @@ class Files(NamedTuple):
             ) from None
 
     def lines(self, name: str) -> list[str]:
-        """Return the lines of a file that hold something, without space around them."""
+        """Return the non-empty lines of a file, without space around them."""
         return [line.strip() for line in self.text(name).split("\n") if line.strip()]
 
     def glob(self, pattern: str) -> list[str]:
         """Return the names that match, sorted, as the pattern spells them; `**` is any depth.
 
         Raises:
-            InvalidInputError: one of them is no text.
+            InvalidInputError: a name is not valid UTF-8.
         """
         base = str(Path(pattern).expanduser()) if pattern.startswith("~") else pattern
-        # Not pathlib's: it would lose a leading `./`, and finds hidden files.
+        # Not pathlib's: it would drop a leading `./`, and would find hidden files.
         found = sorted(glob.glob(base, root_dir=self.folder, recursive=True))  # noqa: PTH207
         for name in found:
             try:

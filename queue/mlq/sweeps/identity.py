@@ -1,9 +1,9 @@
-"""By what a sweep knows a member again when it is enqueued once more.
+"""How a sweep recognizes a member when it is enqueued again.
 
-By its working folder, its command as typed, its parameters and its `--env`. Not by code, resources,
-priority, Python environment or captured variables: adding a print or asking for more memory must
-not cost a week of GPU time. Nor by the project's folder: the working folder, an absolute path, says
-all of it, and `git init` would otherwise make a new project of the same files.
+It compares the working folder, the command as typed, the parameters and `--env`. It ignores code,
+resources, priority, Python environment and captured variables: adding a print or asking for more
+memory must not cost a week of GPU time. It ignores the project's folder, too: the working folder,
+an absolute path, is enough, and `git init` would otherwise make a new project of the same files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlq.sweeps.decimals import comparable
 
 
 class Identity:
-    """What all members of one sweep share.
+    """The part of the identity that all members of one sweep share.
 
     Args:
         folder: the folder that they run in.

@@ -1,7 +1,7 @@
-"""A sweep that stands in the command itself, as for Hydra: `train.py -m lr=1e-3,1e-4`.
+"""A sweep inside the command itself, as in Hydra: `train.py -m lr=1e-3,1e-4`.
 
 Each word `key=...`, `+key=...` or `--key=...` whose value is more than one becomes a parameter.
-Hydra's `-m` is dropped, so that each combination is a job of its own.
+Hydra's `-m` is dropped, so that each combination is a separate job.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HYDRAS = re.compile(r"--(config-(name|path|dir)|package|info|experimental-rerun
 
 
 class InCommand(NamedTuple):
-    """What a command holds of a sweep.
+    """The sweep found in a command.
 
     Args:
         command: the rest, with `{key}` in the place of the values.
@@ -37,7 +37,7 @@ def extract(command: Sequence[str], *, braces: bool) -> InCommand:
 
     Args:
         command: as typed.
-        braces: whether `{name}` in it means a parameter: there are others, besides these.
+        braces: whether `{name}` in it means a parameter, because there are others besides these.
 
     Raises:
         InvalidInputError: there is none.
@@ -64,14 +64,14 @@ def extract(command: Sequence[str], *, braces: bool) -> InCommand:
 
 
 def _program_at(command: Sequence[str]) -> int:
-    """Return where the program stands: after `env`, variables come first, which are none of it."""
+    """Return the index of the program: after `env`, assignments of variables come first."""
     if not command or PurePath(command[0]).name != "env":
         return 0
     return next((at for at, word in enumerate(command) if at and "=" not in word), 0)
 
 
 def _starts_hydras_sweep(command: Sequence[str], at: int) -> bool:
-    """Whether this word is Hydra's `-m`, not Python's, which a module follows."""
+    """Return whether this word is Hydra's `-m`, not Python's, which a module follows."""
     if command[at] == "--multirun":
         return True
     if command[at] != "-m":

@@ -1,4 +1,4 @@
-"""Names of parameters, and of the variables by which a job finds them: `MLQ_PARAM_LR`."""
+"""Names of parameters, and of the variables that pass them to a job: `MLQ_PARAM_LR`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mlq.errors import InvalidInputError
 from mlq.settings.settings import PARAMETERS
 
 OWN = ("repeat", "array", "command")
-"""Parameters that mlq itself makes; a command need not use them, and `{args}` has none of them."""
+"""Parameters that mlq itself makes; a command need not use them, and `{args}` omits them."""
 
 REST = ("args", "overrides")
-"""What a command may say for all parameters that it does not name."""
+"""The words that stand for all parameters that a command does not name."""
 
 _NAME = re.compile(r"[^\W\d][\w.@/:+-]*")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
@@ -24,7 +24,7 @@ def variable_of(name: str) -> str:
 
 
 def variables_of(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a member of a sweep is given.
+    """Return the variables that a member of a sweep gets.
 
     As Slurm does for the scripts of a job array, `SLURM_ARRAY_TASK_ID` is the parameter `array`.
     """
@@ -38,7 +38,8 @@ def check_names(names: Iterable[str]) -> None:
     """Make sure that parameters have names of their own.
 
     Raises:
-        InvalidInputError: a name cannot be used, is given twice, or has another's variable.
+        InvalidInputError: a name cannot be used, is given twice, or has the same variable as
+            another.
     """
     variables: dict[str, str] = {}
     for name in names:
@@ -69,7 +70,7 @@ def check_names(names: Iterable[str]) -> None:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ", did you mean X?" for the known name that is most like this one, or ""."""
-    from difflib import get_close_matches  # a worker has no need of it
+    from difflib import get_close_matches  # a worker does not need it
 
     near = get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {{{near[0]}}}? " if near else ""

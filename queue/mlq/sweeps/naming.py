@@ -1,4 +1,4 @@
-"""What a sweep is called if its user does not say: the stem of the script that it runs."""
+"""The default name of a sweep: the stem of the script that it runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def name_of(command: Sequence[str]) -> str:
     """Return the name: `train` for `python train.py`, `python -m lab.train` and `./train`.
 
     Args:
-        command: as typed; of a shell's text, its first command counts.
+        command: as typed; in a shell's text, the first command counts.
     """
     words = list(command)
     if len(words) == 3 and words[:2] == ["/bin/sh", "-c"]:
         try:
             words = shlex.split(words[2])
-        except ValueError:  # a quote that is closed only once a value is filled in
+        except ValueError:  # a quote that only a filled-in value closes
             words = words[2].split()
     fixed = [word for word in words if "{" not in word]
     for at, word in enumerate(fixed):

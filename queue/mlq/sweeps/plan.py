@@ -1,7 +1,7 @@
 """A sweep before the queue hears of it: its members, in their order.
 
-Pure. How it is made of what a user types is in the other modules of this room; what becomes of its
-members in the queue is in `mlq.api.sweeps`.
+Pure. The other modules of this folder make it from what a user types; `mlq.api.sweeps` enqueues its
+members.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class PlannedMember(NamedTuple):
     Args:
         params: its parameters as typed, in the order in which they were given.
         argv: its command, everything filled in.
-        key: the digest by which the sweep knows it again.
+        key: the digest by which the sweep recognizes it.
     """
 
     params: Mapping[str, str]
@@ -30,7 +30,7 @@ class SweepPlan(NamedTuple):
     Args:
         name: of the sweep: the set that its members belong to.
         members: in the order in which they are enqueued.
-        varying: the names of the parameters of which there is more than one value.
+        varying: the names of the parameters with more than one value.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""From what a user asks for to a plan: dimensions, combinations, commands, keys.
+"""Makes a plan of what a user asks for: dimensions, combinations, commands, keys.
 
-Everything that can be wrong with a sweep is found here, before the queue hears of it.
+Every error in a sweep is found here, before anything reaches the queue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mlq.sweeps.rows import Table
 from mlq.sweeps.template import read
 
 WITHOUT_YES = 10_000
-"""As many members are made without a question."""
+"""A sweep of more members needs `--yes`."""
 
 
 class Wanted(NamedTuple):
@@ -39,10 +39,10 @@ class Wanted(NamedTuple):
         table: rows that each are a combination.
         array: as Slurm writes it; makes a parameter `array`.
         repeat: makes a parameter `repeat` from 0 to below this.
-        zips: groups of parameters that walk together.
+        zips: groups of parameters whose values are combined one by one.
         in_command: whether the command holds parameters of its own (`mlq.sweeps.in_command`).
         sample: draw so many members; None takes all combinations.
-        sample_seed: what the chance begins with.
+        sample_seed: the seed of the random draw.
         unused_ok: whether the command need not use all parameters.
         yes: whether there may be more than WITHOUT_YES members.
     """
@@ -69,10 +69,11 @@ def plan(wanted: Wanted, files: Files) -> SweepPlan:
 
     Args:
         wanted: what was typed.
-        files: those that it names.
+        files: reads the files that it names.
 
     Raises:
-        InvalidInputError: it says what cannot be used, and why; there is nothing half done.
+        InvalidInputError: something cannot be used; the message says what and why. Nothing is left
+            half done.
     """
     command, params = wanted.command, list(wanted.params)
     if wanted.in_command:
@@ -156,7 +157,7 @@ def _members(
     found = combining.sample(dimensions, drawn, wanted.sample, wanted.sample_seed)
     if not repeats:
         return found
-    # `names` has what is drawn last.
+    # `names` has the drawn parameters last.
     fixed = len(combining.names(dimensions))
     return [row[:fixed] + one + row[fixed:] for row in found for one in repeats[0].rows]
 

@@ -1,4 +1,4 @@
-"""What Python code gives as the values of a sweep, as the texts that its jobs get."""
+"""Turns the values of a sweep that Python code gives into the texts that its jobs get."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def grid(given: object) -> list[tuple[str, Given]]:
     """Return names with values; a text is in the notation of `mlq.sweeps.values`.
 
     Raises:
-        InvalidInputError: they are no names with values.
+        InvalidInputError: they do not map names to values.
     """
     if not isinstance(given, Mapping):
         raise InvalidInputError(
@@ -28,10 +28,10 @@ def grid(given: object) -> list[tuple[str, Given]]:
 
 
 def table(given: object) -> Table | None:
-    """Return rows, each a mapping of names to values; None if there are none given.
+    """Return rows, each a mapping of names to values; None if no rows are given.
 
     Raises:
-        InvalidInputError: they are none, or do not all have the same names.
+        InvalidInputError: they are not rows, or do not all have the same names.
     """
     if given is None:
         return None
@@ -58,7 +58,7 @@ def as_text(name: object, value: object) -> str:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, float):
-        return float.__repr__(value)  # numpy's own subclass says more than its digits
+        return float.__repr__(value)  # the repr of numpy's subclass has more than the digits
     if isinstance(value, Real | Decimal | bool):
         return str(value)
     if isinstance(value, os.PathLike):

@@ -1,4 +1,4 @@
-"""What became of a sweep that was enqueued, and how a person is told. Pure."""
+"""The outcome of enqueueing a sweep, and its text for people. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMED = 4
 
 
 class SweepReport(NamedTuple):
-    """What became of a sweep that was enqueued, or would.
+    """The outcome of enqueueing a sweep, or of a dry run.
 
     Args:
         number: its job number; 0 if it has none yet.
@@ -19,9 +19,9 @@ class SweepReport(NamedTuple):
         members: how its members stood: `new`, `done`, `failed`, ... -> how many.
         ids: of the jobs that were made.
         other_code: how many of the done ran other code than is enqueued now, and were left alone.
-        changed: the files in which that code differs, as far as that can be told.
+        changed: the files in which that code differs, as far as known.
         let_go: why the sweep was held until now, since its first members failed; "" if it was not.
-        would_make: how many jobs would be made, if it was only looked at; else None.
+        would_make: how many jobs a dry run would have made; None if it was no dry run.
     """
 
     number: int
@@ -39,7 +39,7 @@ class SweepReport(NamedTuple):
         return len(self.ids)
 
     def lines(self) -> list[str]:
-        """Return what a person is told."""
+        """Return the lines to print."""
         total = sum(self.members.values())
         parts = ", ".join(f"{self.members[one]} {one}" for one in ORDER if self.members.get(one))
         noun = "member" if total == 1 else "members"

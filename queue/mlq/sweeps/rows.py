@@ -1,7 +1,7 @@
 """Rows of a table, as members of a sweep: CSV, JSON Lines or a JSON array of objects.
 
-Which it is, the text tells: `[` begins an array, `{` begins JSON Lines, anything else is CSV with a
-line of names. Values are kept as they stand there: `1e-3` in JSON is `1e-3`, not `0.001`.
+The text itself shows which: `[` begins an array, `{` begins JSON Lines, anything else is CSV with a
+line of names. Values are kept as written: `1e-3` in JSON is `1e-3`, not `0.001`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def parse(source: str, text: str) -> Table:
         text: what is in it.
 
     Raises:
-        InvalidInputError: it is none, or a row lacks a column or has one too many.
+        InvalidInputError: the text is not a table, or a row lacks a column or has one too many.
     """
     begin = text.lstrip()[:1]
     if begin == "[":
@@ -49,7 +49,7 @@ def parse(source: str, text: str) -> Table:
 
 
 def of_mappings(source: str, rows: Iterable[tuple[str, Mapping[str, str]]]) -> Table:
-    """Return rows that are given as names with values, each with where it stands.
+    """Return the table of rows that map names to values; each comes with its place, for messages.
 
     Raises:
         InvalidInputError: they do not all have the same names.
@@ -135,7 +135,7 @@ class _Object(NamedTuple):
 
 
 class _Number(str):
-    """A number as its digits stand in the file."""
+    """A number with the digits that the file has."""
 
     __slots__ = ()
 
@@ -158,7 +158,7 @@ def _text(value: Any) -> str:
 
 
 def _as_json(value: Any) -> str:
-    """Return a value as JSON, without spaces, numbers as they stood there."""
+    """Return a value as JSON, without spaces, with numbers as they were written."""
     if isinstance(value, _Number):
         return value
     if isinstance(value, _Object):

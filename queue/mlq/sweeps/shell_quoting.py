@@ -1,8 +1,8 @@
-"""A value in the text of a shell: quoted so that it is one word, wherever it stands.
+"""Quotes a value in the text of a shell so that it is one word, wherever its place is.
 
-`shlex.quote` serves outside of quotes only: within double quotes its quotes are characters, and
-`$(...)` in a value would run. So the quotes around a place are closed and opened again. Where text
-nests deeper than this reads, a value that needs quoting is refused.
+`shlex.quote` works only outside of quotes: within double quotes its quotes are ordinary characters,
+and `$(...)` in a value would run. So the quotes around a place are closed and opened again. If the
+text nests deeper than this module can follow, a value that needs quoting is refused.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def states(text: str) -> list[Quoted]:
 
 
 def quoted(name: str, value: str, place: Quoted) -> str:
-    """Return a value as it is written at such a place.
+    """Return a value quoted for such a place.
 
     Raises:
-        InvalidInputError: it needs quotes, where none can be written.
+        InvalidInputError: it needs quotes, but quoting is impossible there.
     """
     if place == "":
         return shlex.quote(value)

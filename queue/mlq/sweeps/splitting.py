@@ -1,7 +1,7 @@
-r"""Where a text of values falls apart: at commas, but not in brackets or quotes.
+r"""Splits a text of values at commas, but not in brackets or quotes.
 
-`\,` is a comma. All else stays as typed, quotes and brackets too: Hydra and the like need them. A
-bracket or quote that is never closed is an ordinary character: `it's`.
+`\,` is a comma. Everything else stays as typed, quotes and brackets included: Hydra and similar
+programs need them. A bracket or quote that is never closed is an ordinary character: `it's`.
 """
 
 from __future__ import annotations

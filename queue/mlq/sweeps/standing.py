@@ -1,8 +1,8 @@
-"""What becomes of each member of a sweep that is enqueued, by how it stands in the queue: pure.
+"""Decides by each member's standing in the queue whether a new job is made for it: pure.
 
-A member that is new, failed, was canceled or is missing is run, and one that is held because jobs
-of its command fail. Another one that waits or runs is left alone, and one that is done, too, unless
-its user wants it to run again: with today's code, or all.
+A member runs if it is new, failed, was canceled or is missing, or is held because jobs of its
+command fail. Other waiting and running members are left alone. So are finished members, unless the
+user asks to run them again: those that ran other code, or all.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ ORDER = (
     str(State.DEFERRED),
     HELD,
 )
-"""How members stand, in the order in which that is told."""
+"""The standings of members, in the order in which they are reported."""
 
 
 class Seen(NamedTuple):
-    """How a member stands in the queue.
+    """A member's standing in the queue.
 
     Args:
         job_index: of the job that stands for it; -1 if the sweep does not know it.
         state: of that job; "" if it is gone. One that finished and was forgotten is finished.
         held: why it is held; "" if it is not.
-        spec: the digest of its template, or its whole text; "" if that is not known.
+        spec: the digest of its template, or its whole text; "" if unknown.
     """
 
     job_index: int
@@ -59,7 +59,7 @@ class Standing(NamedTuple):
 
     @property
     def word(self) -> str:
-        """How it stands, as people are told."""
+        """The word for its standing, for people."""
         seen = self.seen
         if seen.job_index < 0:
             return NEW
@@ -73,13 +73,13 @@ class Standing(NamedTuple):
 
         Args:
             again: which of those that are done run again.
-            was_held: whether the sweep was held since its first members failed. Then what waits
-                with the code that failed is replaced.
+            was_held: whether the sweep was held since its first members failed. Then waiting
+                members with the code that failed are replaced.
         """
         if self.seen.state == State.STARTED:
             return False
         if self.word == HELD and self.seen.held.startswith(FAILING):
-            return True  # a worker holds it, because its command failed as it was
+            return True  # a worker holds it, because its command failed with the code of that time
         if self.seen.state in WAITING:
             return self.other_code and (bool(again) or was_held)
         if self.seen.state == State.FINISHED:

@@ -1,4 +1,4 @@
-"""The command of a sweep: what stands in it for a member's parameters.
+"""The command of a sweep, with places for a member's parameters.
 
 `{lr}` is a parameter; `{args}`, alone, becomes `--lr=1e-3 --seed=0`, and `{overrides}` becomes
 `lr=1e-3 seed=0`, each of all parameters that the command does not name elsewhere; `{{` is a brace.
@@ -21,7 +21,7 @@ _SHELL = ("/bin/sh", "-c")
 
 
 class Place(NamedTuple):
-    """Where a parameter is filled in; `shell` says how, None where no shell reads it."""
+    """A place for a parameter; `shell` says how the shell reads it, None if no shell does."""
 
     name: str
     shell: Quoted | None
@@ -36,7 +36,7 @@ class Template(NamedTuple):
     Args:
         words: each argument, in pieces.
         named: the parameters that it names.
-        rest: the parameters that stand for `{args}` and `{overrides}`; None if neither is in it.
+        rest: the parameters that replace `{args}` and `{overrides}`; None if it has neither.
         typed: the command as its user typed it.
     """
 
@@ -74,7 +74,7 @@ class Template(NamedTuple):
         return tuple(found)
 
     def _value(self, piece: Place, params: Mapping[str, str]) -> str:
-        if piece.name in REST:  # only in the text of a shell is this not a word of its own
+        if piece.name in REST:  # only in a shell's text can this be part of a word
             return " ".join(shlex.quote(word) for word in self._rest(piece, params))
         value = params[piece.name]
         return value if piece.shell is None else quoted(piece.name, value, piece.shell)
@@ -92,7 +92,7 @@ def read(command: Sequence[str], names: Collection[str]) -> Template:
         names: of the sweep's parameters.
 
     Raises:
-        InvalidInputError: it names something else, or has a brace that is none.
+        InvalidInputError: it names something that is not a parameter, or has a stray brace.
     """
     by_shell = len(command) == 3 and tuple(command[:2]) == _SHELL
     words = [_pieces(word, names, by_shell=by_shell and at == 2) for at, word in enumerate(command)]
@@ -103,7 +103,7 @@ def read(command: Sequence[str], names: Collection[str]) -> Template:
 
 
 def literally(command: Sequence[str]) -> tuple[str, ...]:
-    """Return a command whose braces mean nothing, as one whose braces do."""
+    """Return a command with its literal braces escaped."""
     return tuple(word.replace("{", "{{").replace("}", "}}") for word in command)
 
 

@@ -26,7 +26,7 @@ _LIKE_A_CALL_OF_OURS = 0.75
 
 
 def is_sweep(text: str) -> bool:
-    """Whether a text holds more than one value as written: a comma, a function, `0..9`."""
+    """Return whether a text as written has several values: a comma, a function, `0..9`."""
     parts = split(text)
     return len(parts) > 1 or bool(_DOTS.fullmatch(parts[0])) or _function(parts[0]) is not None
 
