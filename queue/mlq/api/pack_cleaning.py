@@ -69,7 +69,7 @@ def unneeded(
         now_s: unix time.
     """
     found: dict[str, list[tuple[str, os.stat_result]]] = {}
-    for name, status in _listed(layout.root / "code"):
+    for name, status in _listed(layout.code_dir):
         match = _FILE.fullmatch(name)
         if match or _LEFT.fullmatch(name):
             found.setdefault(match[1] if match else "", []).append((name, status))
@@ -92,7 +92,7 @@ def remove(layout: Layout, pack: UnneededPack, now_s: float) -> bool:
     Raises:
         OSError: it cannot be removed.
     """
-    folder = layout.root / "code"
+    folder = layout.code_dir
     # The archive goes first: without it, the next command that enqueues writes all files anew.
     names = sorted(pack.files, key=lambda name: not name.endswith(".tgz"))
     return all(_is_removed(folder, name, now_s) for name in names)

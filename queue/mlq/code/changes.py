@@ -46,7 +46,7 @@ def differing(one: Manifest, other: Manifest) -> list[str]:
 
 def read_manifest(layout: Layout, digest: str) -> Manifest | None:
     """Return a pack's manifest; None if it cannot be read."""
-    folder = layout.root / "code"
+    folder = layout.code_dir
     found = read_file(layout.root, folder / f"{digest}.manifest", _MANIFEST_BYTES)
     if not isinstance(found, Content):
         return None

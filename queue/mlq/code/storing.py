@@ -44,7 +44,7 @@ class Shelf:
     def __init__(
         self, root: Layout, known: dict[str, list[Any]], now_s: Callable[[], float]
     ) -> None:
-        self.folder = private_dir(root.root / "code")
+        self.folder = private_dir(root.code_dir)
         self._known, self._now_s = known, now_s
 
     def keep(

@@ -113,6 +113,11 @@ class Layout(NamedTuple):
         """The folder of the secrets that jobs are given, a private file each."""
         return self.root / "secrets"
 
+    @property
+    def code_dir(self) -> Path:
+        """Return the folder of the packs of code, which jobs share (`mlq.code.manifest`)."""
+        return self.root / "code"
+
     def beat_file(self, machine: str) -> Path:
         """Return the heartbeat file of a machine's supervisor."""
         return self.workers_dir / f"{checked_machine(machine)}.beat"
@@ -164,19 +169,9 @@ class Layout(NamedTuple):
         """Return the file in which the attempt says how far it is."""
         return Path(self.folder(job_id).progress_file(attempt))
 
-    def usage_file(self, job_id: str, attempt: int) -> Path:
-        """Return the file of what the attempt used, sample after sample."""
-        return self.attempt_dir(job_id, attempt) / "usage.jsonl"
-
     def return_file(self, job_id: str, attempt: int) -> Path:
         """Return the file of what a Python function returned, as JSON."""
         return Path(self.folder(job_id).return_file(attempt))
-
-    def code_dir(self, code_hash: str) -> Path:
-        """Return the folder of a snapshot of code, shared by the jobs submitted with it."""
-        if not is_valid_id(code_hash):
-            raise InvalidInputError(f"{code_hash!r} cannot be the name of a code snapshot")
-        return self.root / "code" / code_hash
 
 
 def write_atomically(

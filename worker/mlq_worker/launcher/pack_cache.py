@@ -147,7 +147,7 @@ def read_list(root: Layout, name: str) -> bytes:
     Raises:
         PackError: it cannot be read.
     """
-    path = root.root / "code" / name
+    path = root.code_dir / name
     found: Found = read_file(root.root, path, _LIST_BYTES)
     if isinstance(found, Content):
         return found.data
@@ -155,7 +155,7 @@ def read_list(root: Layout, name: str) -> bytes:
 
 
 def _opened(root: Layout, name: str) -> int:
-    found = open_file(root.root, root.root / "code" / name)
+    found = open_file(root.root, root.code_dir / name)
     if isinstance(found, int):
         return found
     raise _error(name, found)
