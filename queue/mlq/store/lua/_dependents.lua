@@ -1,13 +1,14 @@
 -- Who waits for whom, and what an end, or a second life, of a job means for those that come after it.
 --
--- rq:job:<id>:dependents holds who waits for a job, and who was canceled because of it: run again, it
--- puts these back. A job canceled so names the parent in mlq_refused_by, for a parent's second life
--- must not undo what a user has canceled.
+-- rq:job:<id>:dependents holds the jobs that wait for a job, and those that were canceled because
+-- of it: when it is run again, these are put back. A job canceled this way names the parent in
+-- mlq_refused_by, because running a parent again must not undo what a user has canceled.
 
--- Ended jobs of which not all dependents were told are in mlq:telling. What an operation cannot
--- tell in time is told later, by the next that asks (tell.lua): so none is forgotten if the caller dies.
--- They are told in order of submission: those that stand together in a list enter it together, and in
--- any other order each operation would have to rewrite most of the list. Many are sorted first.
+-- Ended jobs whose dependents have not all been told are in mlq:telling. If an operation cannot
+-- tell all of them in time, a later one does (tell.lua), so none is forgotten if the caller dies.
+-- Dependents are told in order of submission: neighbours in a list then enter it together; in any
+-- other order each operation would have to rewrite most of the list. If there are many, they are
+-- sorted first.
 local TELL_AT_ONCE, SORT_FOR_ONE = 500, 5
 local REVIVED = 'revived' -- stands there for the state of a job that is run again
 
@@ -19,8 +20,8 @@ local function sorted_key(id, state)
   return 'mlq:untold_sorted:' .. id .. ':' .. state
 end
 
--- Let a job wait until each of these has told it that it ended. What is left to be told of earlier
--- ends of theirs is not about this wait.
+-- Let a job wait until each of these has told it that it ended. Untold earlier ends of theirs do
+-- not concern this wait.
 local function wait_for(id, parents)
   local telling = #parents > 0 and redis.call('EXISTS', 'mlq:telling') == 1
   for _, parent in ipairs(parents) do
@@ -48,8 +49,8 @@ local function has_ended(id, state)
   end
 end
 
--- Note that a job that had ended is to run again, for those that were canceled because of it, and
--- for those that were not told of its bad end yet.
+-- Note that an ended job is to run again, for jobs that were canceled because of it, and for jobs
+-- that have not yet been told that it ended badly.
 local function has_come_back(id)
   redis.call('HDEL', job_key(id), 'mlq_refused_by')
   local dependents = job_key(id) .. ':dependents'
@@ -86,8 +87,8 @@ local function refuse_because(id, parent, how)
   end
 end
 
--- The parents that a job has to wait for, and one that ended badly, with its state, if the job must
--- not run after it.
+-- The parents that a job has to wait for; and a parent that ended badly, with its state, if the job
+-- must not run after it.
 local function parents_of(id)
   local job = redis.call('HMGET', job_key(id), 'dependency_ids', 'allow_dependency_failures')
   local pending, bad, how = {}, nil, nil
@@ -151,8 +152,8 @@ local function revive_one(child, parent, _, at)
   revived[#revived + 1] = { parent, child }
 end
 
--- The next dependents to tell of a job's end, at most `most` and in order; and what was spent of
--- `most` on sorting them, if there are many.
+-- The next dependents to tell of a job's end, at most `most` and in order; and how much of `most`
+-- was spent on sorting them, if there are many.
 local function next_untold(parent, state, most)
   local untold, sorted = untold_key(parent, state), sorted_key(parent, state)
   local unsorted, spent = redis.call('SCARD', untold), 0
@@ -176,15 +177,15 @@ local function next_untold(parent, state, most)
   return children, spent
 end
 
--- Tell dependents of jobs that have ended or come back, and theirs in turn; return of how many such
--- jobs dependents are still untold.
+-- Tell the dependents of jobs that have ended or run again, and their dependents in turn; return
+-- how many such jobs still have untold dependents.
 local function tell_dependents(at)
   local left = TELL_AT_ONCE
   local ended = redis.call('LINDEX', 'mlq:telling', 0)
   while ended and left > 0 do
     local parent, state = string.match(ended, '^(%S+) (%S+)$')
     local untold, sorted = untold_key(parent or '', state or ''), sorted_key(parent or '', state or '')
-    -- What a stranger altered must neither undo the rest nor be met again for ever.
+    -- A job that a stranger altered must neither undo the rest nor be retried for ever.
     local readable, children, spent = pcall(next_untold, parent or '', state or '', left)
     if not readable then
       redis.call('DEL', untold, sorted)

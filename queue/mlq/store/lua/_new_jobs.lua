@@ -1,6 +1,6 @@
 -- Jobs that were not in the queue before.
 
--- The first id in some `after` that is no job, or nil. `batch`: ids that are made with them.
+-- The first id in some `after` that is not a job, or nil. `batch`: ids that are made with them.
 local function unknown_parent(jobs)
   local batch = {}
   for _, job in ipairs(jobs) do
@@ -13,7 +13,8 @@ local function unknown_parent(jobs)
   end
 end
 
--- The first state of a job with parents, the parents it still waits for, and who refused it, and how.
+-- The first state of a job with parents, the parents it still waits for, and the parent because of
+-- which it is canceled, with its state.
 local function first_state(job)
   local pending = {}
   for _, parent in ipairs(job.after) do
@@ -30,7 +31,7 @@ local function first_state(job)
   return State.QUEUED, {}
 end
 
--- Make a job, as submit.lua is sent it.
+-- Make a job, as submit.lua receives it.
 local function make_job(job, common, templates, at)
   local key = job_key(job.id)
   redis.call('HSET', key, 'origin', job.class, unpack(common))
@@ -44,7 +45,7 @@ local function make_job(job, common, templates, at)
   local state, pending, parent, how = first_state(job)
   local due
   if job.delay > 0 and not parent then
-    -- Whether it waits for others is looked at when it is due (move.lua).
+    -- move.lua checks whether it waits for others when it is due.
     state, pending, due = State.SCHEDULED, {}, now() + job.delay
     redis.call('HSET', key, 'mlq_start', string.format('%.3f', due))
   end

@@ -53,7 +53,7 @@
 --              mlq:restoring          while the queue is made anew from the results root, JSON: how far
 --              mlq:restoring:renumbered   hash: old id -> new id of what was enqueued meanwhile
 --              mlq:restored           it was made anew just now: nothing is given out yet; expires
---              mlq:paused             the queue gives nothing out, as its user wants: why
+--              mlq:paused             why the user has paused the queue
 --              mlq:sweeps  mlq:sweep:<number>  mlq:sweep:<number>:<state>  mlq:members:<number>
 --              mlq:ended_members      see _sweeps.lua
 --              mlq:copier             the machine that keeps the copy on the results root; expires
@@ -70,8 +70,8 @@ if args.queue_id then
   end
 end
 
--- A number that stands in the queue, or `otherwise` (0 if left out). A client may have put anything
--- there, and what is infinite or no number at all cannot even be told.
+-- A number stored in the queue, or `otherwise` (0 if left out). A client may have stored anything
+-- there; an infinite value or NaN could not even be replied as JSON.
 local function number_or(text, otherwise)
   local value = tonumber(text or '')
   return value and value > -1e15 and value < 1e15 and value or otherwise or 0
@@ -107,15 +107,16 @@ local function write_name(record)
   redis.call('EXPIRE', key, NAME_TTL_S)
 end
 
--- Whether the worker that is recorded ran before this one on the same host: a restored backup may
--- bring it back. The sender of `held_by` was given the name, so that one had ended.
+-- Whether the recorded worker ran before this one on the same host: a restored backup may bring its
+-- record back. The sender of `held_by` was given the name, so the recorded worker has ended.
 local function is_predecessor(key, mine)
   local record = redis.call('HMGET', key, 'host_id', 'boot_id', 'pid_ns', 'pid_start')
   return record[1] == mine.host_id and (record[2] ~= mine.boot_id
     or (record[3] == mine.pid_ns and (tonumber(record[4]) or 0) < mine.pid_start))
 end
 
--- Another worker that holds this one's name; nil if there is none. Then it is kept for this one.
+-- Another worker that holds this one's name; nil if there is none: then the name is kept for this
+-- one.
 local other_holder
 if args.held_by then
   local key = name_key(args.held_by.machine)
@@ -135,13 +136,14 @@ if args.held_by then
   end
 end
 
--- Kept longer each time it is asked for. So this is always a write, and a client that waits until
--- its writes are on disk waits for what it did before its connection broke, too.
+-- A cached reply is kept longer each time it is asked for. So this is always a write, and a client
+-- that waits until its writes are on disk also waits for the writes it made before its connection
+-- broke.
 local function cached_reply()
   return request_id ~= '' and redis.call('GETEX', 'mlq:reply:' .. request_id, 'EX', REPLY_TTL_S)
 end
 
--- What the workers are told at the end of the operation, if anything.
+-- The message to the workers at the end of the operation, if any.
 local wake
 
 -- Bring the waiting lists up to date with what the operation did (_waiting.lua).
@@ -163,7 +165,8 @@ local function job_key(id)
   return 'rq:job:' .. id
 end
 
--- Where a state keeps the jobs of a class; nil for a word that is no state, as a stranger may write.
+-- The key where a state keeps the jobs of a class; nil for a word that is not a state, since a
+-- stranger may have written it.
 local function registry_key(state, class)
   return REGISTRY[state] and REGISTRY[state] .. class
 end
@@ -179,8 +182,8 @@ local function class_of(list)
   return string.sub(list, #LISTS + 1)
 end
 
--- Add [id, value, ...] of a job to rows: '' for a field that is not set. What is no job has none.
--- `fields` begin with `status`.
+-- Add [id, value, ...] of a job to rows: '' for a field that is not set; nothing for an id that is
+-- not a job. `fields` begin with `status`.
 local function add_row(rows, id, fields)
   local row = redis.call('HMGET', job_key(id), unpack(fields))
   if row[1] then
@@ -192,8 +195,9 @@ local function add_row(rows, id, fields)
   end
 end
 
--- The last job number given out. It may have been put back, or be none at all; but no number up to
--- that of a job that exists is ever given out again. Larger ones than this belong to no job.
+-- The last job number given out. The stored number may have been put back, or may not be a number;
+-- but no number up to that of an existing job is ever given out again. No job has a larger number
+-- than this.
 local LARGEST_NUMBER = 999999999999
 local function last_number()
   local text = redis.call('GET', 'mlq:last_number') or ''
@@ -235,8 +239,8 @@ local function priority_of(class)
   return number_or(string.match(class, '^p(-?%d+)%.'))
 end
 
--- Count a field of a job up. A number that was spoilt counts as 0: it must not keep all jobs
--- behind it waiting for ever.
+-- Increment a field of a job. A corrupt number counts as 0: it must not keep all jobs behind it
+-- waiting for ever.
 local function count_up(key, field)
   local value = redis.call('HGET', key, field)
   if value and not string.match(value, '^%d+$') or #(value or '') > 9 then
@@ -252,8 +256,8 @@ end
 local DELETED_TTL_S = 30 * 86400
 
 -- Note that a running attempt's job was deleted by rq's tools, which know nothing of leases: then its
--- id still stands in mlq:jobs. Return whether the job is gone, so or otherwise. The script that meets such an
--- attempt drops it where it stands; its machine ends it with its next renewal.
+-- id is still in mlq:jobs. Return whether the job is gone, for this or another reason. The script that
+-- meets such an attempt drops it; its machine ends it with its next renewal.
 local function note_if_gone(id)
   if redis.call('EXISTS', job_key(id)) == 1 then
     return false
@@ -266,8 +270,8 @@ local function note_if_gone(id)
   return true
 end
 
--- Whether a job was deleted on purpose, as far as that is noted. Of one that is merely unknown the
--- queue knows nothing: its data may be older than the job.
+-- Whether a job is recorded as deleted on purpose. A job that is merely unknown may still exist:
+-- the queue's data may be older than the job.
 local function was_deleted(id)
   return redis.call('EXISTS', job_key(id)) == 0 and redis.call('ZSCORE', 'mlq:deleted', id)
 end
@@ -285,7 +289,7 @@ local function note_start(id, machine, how)
     return
   end
   local key, entry = 'mlq:starts:' .. word, machine .. ' ' .. how .. ' '
-  -- Thousands of short jobs that all start well cannot be told from one alone.
+  -- Of good starts in a row on one machine only the first is kept: short jobs may have thousands.
   local newest = how == 'good' and redis.call('LINDEX', key, 0) or ''
   if string.sub(newest or '', 1, #entry) ~= entry then
     redis.call('LPUSH', key, entry .. id)

@@ -1,6 +1,6 @@
 -- Where each state keeps its jobs.
 
--- Take a job out of wherever its state keeps it.
+-- Remove a job from the place where its state keeps it.
 local function leave(id, state, class)
   unnote_state(id, state)
   if state == State.QUEUED then
@@ -20,15 +20,15 @@ local function leave(id, state, class)
     end
     redis.call('ZREM', 'mlq:ended', id)
     if state == State.DEFERRED then
-      -- If it ever waits again, then for what has not ended by then.
+      -- If it ever waits again, it waits for the jobs that have not ended by then.
       redis.call('DEL', 'rq:job::' .. id .. ':dependencies')
       redis.call('HDEL', job_key(id), 'mlq_held')
     end
   end
 end
 
--- Put a job where its new state keeps it. Score +inf: rq's clean-up lets it be; but for one that is
--- to be queued later, whose score is when it is due, as in rq. The state itself comes last: if
+-- Put a job where its new state keeps it. With the score +inf rq's clean-up leaves it alone; a
+-- scheduled job's score is the time when it is due, as in rq. The state itself comes last: if
 -- anything before it fails, the same move may be made again.
 local function enter(id, state, class, fresh, due)
   if state == State.QUEUED then

@@ -50,7 +50,7 @@ local function is_replaced(number, index)
   return redis.call('GETBIT', bits_key(number, 'replaced'), index) == 1
 end
 
--- Note that a job is in a state. One that was replaced stands for no member, but it does run.
+-- Note that a job is in a state. A replaced job stands for no member, but it may still run.
 local function note_state(id, state)
   local number, index = sweep_of(id)
   if not number then
@@ -83,7 +83,7 @@ local function unnote_state(id, state)
   end
 end
 
--- Let a job stand for its member no longer.
+-- Stop letting a job stand for its member.
 local function replace_member(number, index)
   redis.call('SETBIT', bits_key(number, 'replaced'), index, 1)
   redis.call('SETBIT', bits_key(number, 'held'), index, 0)
@@ -97,8 +97,8 @@ local function range_of(number)
   return number, '(' .. number .. '.5'
 end
 
--- A job of a sweep was deleted, which had ended in this state. What finished stays known as done, as
--- long as the queue lists any job of the sweep.
+-- A job of a sweep was deleted that had ended in this state. A finished member stays known as done
+-- as long as the queue lists any job of the sweep.
 local function forget_member(id, state)
   local number, index = sweep_of(id)
   if not number then
@@ -128,7 +128,7 @@ local function days_before(year, month, day)
     + math.floor((153 * month - 457) / 5) + day
 end
 
--- Seconds of an ISO time, to be compared with another one; nil if it is none.
+-- Seconds of an ISO time, for comparison with another one; nil if it is not an ISO time.
 local function seconds_of(text)
   local year, month, day, hour, minute, second =
     string.match(text or '', '^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)')
@@ -175,7 +175,7 @@ local function is_blocked(class)
     or most > 0 and redis.call('BITCOUNT', bits_key(number, State.STARTED)) >= most
 end
 
--- What is told of a sweep: see look_sweeps.lua. Nil if there is none of this number.
+-- The description of a sweep: see look_sweeps.lua. Nil if there is no sweep of this number.
 local function sweep_info(number)
   local sweep = redis.call('HMGET', sweep_key(number), 'name', 'at', 'held', 'max_running',
     'max_fails', 'took', 'took_s', 'varying', 'ended')

@@ -1,13 +1,13 @@
 -- What jobs have in common is kept once: their template, which is their spec without the command, the
 -- id and the time of submission. In the hash of such a job `mlq_spec` is "<digest> <command, JSON>".
--- Of a member of a sweep what it is there is left out, too; that stands in `mlq_member`.
+-- For a member of a sweep, its place there is left out, too; that is in `mlq_member`.
 --
 --   mlq:template:<digest>  JSON: the four texts around command, id and time, or the five around
 --                          command, id, member and time
 --   mlq:template_uses      digest -> how many jobs have it; without any, it goes. (A job that rq's
 --                          tools delete is counted for ever.)
 
--- The spec as it was signed; as it is if it has no template, or that is gone or a stranger's.
+-- The spec as it was signed; unchanged if it has no template, or its template is gone or not ours.
 local function whole_spec(id, spec, created_at, member)
   local digest, command = string.match(spec, '^(%x+) (%[.*%])$')
   local template = digest and redis.pcall('GET', 'mlq:template:' .. digest)
@@ -26,8 +26,8 @@ end
 
 local written = {}
 
--- Note that one more job has a template. It is written though it may be there: so what a stranger put
--- in its place does not last.
+-- Note that one more job has a template. The template is written even if it exists, so that a
+-- stranger's replacement does not last.
 local function use_template(digest, templates)
   if digest == '' then
     return

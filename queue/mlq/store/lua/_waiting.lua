@@ -1,10 +1,10 @@
 -- The lists of jobs that wait: rq's own lists, always in order of submission.
 --
--- A Redis list has no order of its own: to find an id, or a place by its neighbour, the server walks
--- it from one end. For many jobs at once that is quadratic. So an operation only notes which ids
--- leave and enter which list, and each list is changed once, at the end. Places are found by
--- halving, since the list is in order. What leaves is overwritten and dropped in one pass. What
--- enters is merged into the part of the list between its place and the nearer end.
+-- To find an id, or a place by its neighbour, the server walks a Redis list from one end. For many
+-- jobs at once that is quadratic. So an operation only notes which ids leave and enter which list,
+-- and each list is changed once, at the end. Places are found by binary search, since the list is
+-- in order. Ids that leave are overwritten and dropped in one pass. Ids that enter are merged into
+-- the part of the list between their place and the nearer end.
 
 local changes = {} -- class -> { ids, what = { id -> 'leaves' or 'enters' } }
 local entering_is_new = false
@@ -13,12 +13,12 @@ local PAGES = 4 -- of so many ids each
 
 local function note(class, id, what)
   if not changes[class] then
-    redis.call('LLEN', list_key(class)) -- what is no list is found out now, not at the end
+    redis.call('LLEN', list_key(class)) -- a key that is not a list fails here, not at the end
     changes[class] = { ids = {}, what = {} }
   end
   local change = changes[class]
   if change.what[id] and change.what[id] ~= what then
-    change.what[id] = nil -- who does both in one operation keeps its place
+    change.what[id] = nil -- an id that does both in one operation keeps its place
   else
     change.what[id] = what
     table.insert(change.ids, id)
@@ -29,7 +29,7 @@ local function leave_list(class, id)
   note(class, id, 'leaves')
 end
 
--- `new`: the job was submitted just now; what plain rq put at the end before it is before it.
+-- `new`: the job was submitted just now; jobs that plain rq appended earlier come before it.
 local function enter_list(class, id, new)
   entering_is_new = entering_is_new or new
   note(class, id, 'enters')
@@ -52,8 +52,8 @@ local function middle(low, high)
 end
 
 -- The first of the places from `low` up to `high` (exclusive) where a job stands that comes after
--- `order`; `high` if there is none. `id_at` gives the id at a place. Jobs that are gone (0) tell
--- nothing: then the next one is asked.
+-- `order`; `high` if there is none. `id_at` gives the id at a place. A job that is gone (0) has no
+-- order: then the next one is used.
 local function first_after(order, low, high, id_at)
   while low < high do
     local half = middle(low, high)
@@ -94,8 +94,8 @@ local function remove_all(key, ids)
   local function id_at(at)
     return marks[at] or page[at - first + 1] or redis.call('LINDEX', key, at)
   end
-  -- What leaves together often stands close together: then the next pages are read, which is a
-  -- fraction of halving the whole list for each.
+  -- Ids that leave together are often close together: then the next pages are read, which takes a
+  -- fraction of the time of a binary search for each.
   local function near(id, order)
     for _ = 1, PAGES do
       if expected < first or expected >= first + #page then
@@ -174,7 +174,7 @@ local function range(key, first, last)
   return last > first and redis.call('LRANGE', key, first, last - 1) or {}
 end
 
--- Entries that belong before the end: through the part of the list up to, or from, their places.
+-- Insert entries that belong before the end, by rewriting the list up to, or from, their places.
 local function insert_before_end(key, entries, length)
   local function id_at(at)
     return redis.call('LINDEX', key, at)
@@ -189,7 +189,7 @@ local function insert_before_end(key, entries, length)
     end
     return
   end
-  -- With the place before: the job may stand there already.
+  -- Include the place before: the job may be there already.
   local function from_of(entry)
     return math.max(0, after(entry) - 1)
   end
@@ -222,8 +222,8 @@ local function insert_before_end(key, entries, length)
   end
 end
 
--- What plain rq put at the end without a place in line gets one: just before `place`, where jobs
--- that are new will be, or last. What is gone from there is dropped.
+-- Jobs that plain rq appended without a place in line get one: just before `place`, where new jobs
+-- will be, or last. Ids of jobs that are gone are dropped.
 local function place_end(key, place)
   local at = -1
   local id = redis.call('LINDEX', key, at)

@@ -7,14 +7,14 @@
 --   claims   [{id, attempt, class, spec, signature, losses, failures,
 --            folder_faults}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
--- Goes on while the same class has the best job; once another class is ahead the caller has to
--- ask again, for what is left of its offer. The attempt number it counts up is the fencing token
--- of everything the attempt will write.
+-- Goes on while the same class has the best job; once another class is ahead, the caller has to ask
+-- again with the rest of its offer. It increments the attempt number, which is the fencing token of
+-- everything that the attempt will write.
 local earlier = cached_reply()
 if earlier then return earlier end
 
--- While the queue is made anew, and until all that may still run have said so (restore_end); and
--- while its user lets it give nothing out.
+-- Nothing is given out while the queue is restored, until all machines that may still run attempts
+-- have renewed them (restore_end), and while its user has paused it.
 if redis.call('EXISTS', 'mlq:restoring', 'mlq:restored', 'mlq:paused') > 0 then
   return reply({ claims = {} })
 end
@@ -34,8 +34,9 @@ local function needs_one_of(needs, words)
 end
 
 -- The first job of a class that this machine may take. A machine under which a job failed or was
--- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by rq's tools) are dropped.
--- Where jobs are passed over because the machine lacks something, it looks farther.
+-- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by
+-- rq's tools) are dropped. If jobs are passed over because the machine lacks something, the search
+-- goes further.
 local function head_of(class)
   if is_blocked(class) then
     return nil
@@ -77,16 +78,16 @@ end
 local function start(id, class)
   local key = job_key(id)
   leave(id, State.QUEUED, class)
-  settle_lists() -- the next head is looked for in the list
+  settle_lists() -- the search for the next head reads the list
   local attempt = count_up(key, 'mlq_attempt')
   if redis.call('HDEL', key, 'mlq_restored') == 1 then
-    -- The next numbers may be those of attempts that were not written down: on a full results root there
-    -- is neither a newer copy nor a result of theirs.
+    -- The next numbers may be those of unrecorded attempts: a full results root has neither a newer
+    -- copy nor their results.
     attempt = redis.call('HINCRBY', key, 'mlq_attempt', UNWRITTEN)
   end
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress',
     'mlq_unwritten', 'mlq_usage', 'mlq_notes', 'mlq_cleaned')
-  -- The class too: a stranger may have put it into another one's list.
+  -- Check the class, too: a stranger may have put the job into another class's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)
   enter(id, Target.CLAIM, class)

@@ -1,7 +1,7 @@
 -- due(limit) -> {ids, untold}
 --   ids     jobs whose time has come: rq's own `enqueue_at` and `enqueue_in` leave them in its registry
 --           of scheduled jobs, scored by when they are due
---   untold  of how many ended jobs dependents are still to be told (see tell)
+--   untold  how many ended jobs still have dependents to be told (see tell)
 -- Read-only.
 local at = now()
 local ids = {}

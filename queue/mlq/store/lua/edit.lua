@@ -25,7 +25,7 @@ local function swap(edit, state, class, old)
       redis.call('SADD', 'rq:queues', list_key(edit.class))
     end
   end
-  use_template(edit.template, args.templates) -- before the other is disused: it may be the same
+  use_template(edit.template, args.templates) -- before the old one is released: both may be the same
   disuse_template(old)
   local key = job_key(edit.id)
   redis.call('HSET', key, 'origin', edit.class, 'mlq_spec', edit.spec, unpack(edit.fields))

@@ -5,10 +5,11 @@
 --             expired  whether it has run out on this server's clock
 --   holders   [machine]: every machine that holds attempts, so that its beat is watched before any
 --             lease of it runs out
--- This server's clock may jump. So a lease is told of early, for the reaper to watch it by a clock
--- of its own; and one that ends later than a renewal can make it is told of, too: the clock was set
--- back since. An expired lease is only half of the evidence that an attempt is dead, so nothing is
--- changed but one thing: the lease of a job that rq's tools deleted, or of none, is dropped.
+-- This server's clock may jump. So a lease is reported early, for the reaper to watch by its own
+-- clock; and a lease that ends later than a renewal can make it is reported, too, because the clock
+-- was set back since. An expired lease is only half of the evidence that an attempt is dead, so
+-- this operation changes only one thing: it drops the lease of a job that rq's tools deleted, or
+-- that never existed.
 local at = now()
 local attempts = {}
 

@@ -20,7 +20,7 @@ for _, id in ipairs(ids) do
   redis.call('DEL', key, key .. ':dependents', 'rq:job::' .. id .. ':dependencies',
     'rq:results:' .. id, 'rq:executions:' .. id)
   if job[4] then
-    -- A machine that was lost under it may still come back with an attempt of it.
+    -- A machine that was lost while it ran the job may still come back with an attempt of it.
     redis.call('ZADD', 'mlq:deleted', now(), id)
   end
   redis.call('ZREM', 'mlq:jobs', id)

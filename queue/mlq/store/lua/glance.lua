@@ -13,13 +13,13 @@
 --   sweeps       [{number, name, at, held, members, counts, max_running, max_fails, took, took_s,
 --                  varying, ended}]: see look_sweeps.lua; of those with members that have not ended, or
 --                since then
---   paused       why the queue gives nothing out, as its user wants; '' if it does
+--   paused       why the user has paused the queue; '' if it is not paused
 -- It costs the same however many jobs wait, and however many members a sweep has.
 -- Read-only.
 local SCANNED, CHUNK_OF_IDS = 10000, 200
 local rows, sweeps, unended = {}, {}, {}
 
--- The jobs of no sweep in order: where one begins, the look goes on behind it.
+-- The jobs of no sweep in order: where a sweep begins, the search goes on after it.
 local function add_unended()
   local from, skip, count = '-inf', 0, 0
   while true do

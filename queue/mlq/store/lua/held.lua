@@ -1,8 +1,8 @@
 -- held(machine) -> {attempts}
 --   attempts  [{id, attempt, boot_id, supervisor_id, losses, stop}]: what the queue believes this
 --             machine runs
--- How a worker that starts learns what a reboot or a crash has ended. Changes nothing but one
--- thing: an attempt of a job that rq's tools deleted, or what is none, is dropped.
+-- A starting worker learns from this what a reboot or a crash has ended. It changes only one thing:
+-- it drops an attempt of a job that rq's tools deleted, and any entry that is not an attempt.
 local attempts = {}
 for _, member in ipairs(redis.call('SMEMBERS', 'mlq:held:' .. args.machine)) do
   local id, attempt = string.match(member, '^(.-):(%d+)$')

@@ -2,9 +2,9 @@
 --   instead_of  the role is taken from the machine that showed this and shows nothing else yet, or ''
 --   holder      the machine that has the role now: the caller, if it was free or the caller's already
 --   shown       text that changes with every renewal
--- The key expires by this server's clock. If that is set back, the key stays; so others look for how
--- long it has shown the same, by clocks of their own.
--- Not cached: asking twice only lengthens it.
+-- The key expires by this server's clock. If that is set back, the key stays; so other machines
+-- measure by their own clocks how long it has shown the same. Not cached: asking twice only
+-- lengthens it.
 local key = 'mlq:' .. args.role
 local shown = redis.call('GET', key)
 local holder = shown and (string.match(shown, '^(%S+) ') or shown)

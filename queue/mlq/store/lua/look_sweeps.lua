@@ -3,13 +3,13 @@
 --   sweeps  [{number, name, at, held, members, counts, max_running, max_fails, took, took_s, varying,
 --             ended, word}]: those that there are
 --             at       when it was enqueued last, ISO
---             held     why it gives nothing out; '' if it does
+--             held     why it is held; '' if it is not
 --             members  how many it knows; counts: how many of them are in each state, and `held`
 --             max_running, max_fails   its options; 0: none
 --             took, took_s   how many finished, and in how many seconds together
 --             varying  names of its parameters, JSON
 --             ended    when a member ended last, unix time; 0 if none has
---             word     by which it was asked for
+--             word     the number or name by which the caller asked for it
 -- Read-only.
 local sweeps = {}
 for _, word in ipairs(args.words) do

@@ -1,7 +1,7 @@
 -- move(moves, at, avoid_s) -> {moved, stale, refused, untold, revived}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
 --             lease, class, signature, start, having}]
---             from     the states in which the move is right
+--             from     the states in which the move is valid
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
 --             result   flat list for rq's result stream, or empty
@@ -12,16 +12,16 @@
 --             class    the class it belongs to from now on, or '' for the one it is in
 --             signature  only for the job of this signature, or ''
 --             start    how the attempt started, 'good' or 'bad', or '' if that is not known
---             having   a field that the job must have for the move to be right, or ''
+--             having   a field that the job must have for the move to be valid, or ''
 --   avoid_s for how long after it was queued a job waits for another machine than the one it avoids
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 --   refused [[id, attempt, why]]: the move failed, as when a key is not of its kind; it may be made
 --             again, and the others were made
---   untold  of how many ended jobs dependents are still to be told (see tell)
+--   untold  how many ended jobs still have dependents to be told (see tell)
 --   revived [[parent, id]]: jobs put back that were canceled because of a parent run again here
--- The one way a job changes its state after it was submitted, but for being claimed. What ends
--- an attempt may not know yet that the job's user wants it to stop; so it is looked up here, and a
--- job that would go back to the queue is canceled instead. And a job that is run again waits for
+-- Apart from a claim, this is the only way in which a submitted job changes its state. A caller
+-- that ends an attempt may not yet know that the job's user wants it to stop; so this script looks
+-- that up and cancels a job that would go back to the queue. And a job that is run again waits for
 -- those of its parents that have not ended.
 local earlier = cached_reply()
 if earlier then return earlier end
@@ -45,8 +45,9 @@ local function may_have_parents(id, from, to)
     and redis.call('HEXISTS', job_key(id), 'mlq_attempt') == 0
 end
 
--- Where an event leads in fact, by what only the queue knows at this moment; with it the fields that
--- say why it leads elsewhere, and the parents that the job has to wait for. Writes nothing.
+-- The state to which an event really leads, by what only the queue knows at this moment; also the
+-- fields that say why it leads elsewhere, and the parents that the job has to wait for. Writes
+-- nothing.
 local function destination(id, from, to, stop)
   local goes_back = to == State.QUEUED or to == State.SCHEDULED
   if goes_back and stop and from == State.STARTED then
@@ -68,7 +69,7 @@ local function destination(id, from, to, stop)
   return #pending > 0 and Target.RERUN_LATER or to, {}, pending
 end
 
--- When a job that is let go may start, if its user delayed its start and that is not over.
+-- When a released job may start, if its user delayed its start and that time has not come.
 local function start_of(id, from, to)
   if from ~= State.DEFERRED or to ~= State.QUEUED then
     return nil
@@ -91,13 +92,13 @@ local function make(move)
   for _, state in ipairs(move.from) do
     right = right or job[1] == state
   end
-  -- Who speaks of an attempt means the one that runs; who speaks of none, a job that does not run.
+  -- A move with an attempt means the running one; a move without means a job that does not run.
   local running = job[1] == State.STARTED and tonumber(job[2]) or 0
   right = right and running == move.attempt
   right = right and (move.signature == '' or move.signature == job[5])
     and (move.having == '' or redis.call('HEXISTS', key, move.having) == 1)
   if right and not is_renewed(move.id, move.attempt, move.lease) then
-    -- Without a class, as only a stranger leaves it, a job must still not stand in all others' way.
+    -- A job without a class, which only a stranger can cause, must not block all others.
     local class = job[3] or ''
     leave(move.id, job[1], class)
     if move.class ~= '' then

@@ -4,8 +4,8 @@
 --   at       the present, ISO
 --   number   its job number; one that was not there is given the next
 --   next     the next free index
---   held     why it was held because of failures, or ''. It is held no longer: whoever enqueues it
---            again has mended it, and its ends count from here on
+--   held     why it was held because of failures, or ''. It is held no longer: the user who enqueues
+--            it again has mended it, and its ends count from here on
 local earlier = cached_reply()
 if earlier then return earlier end
 
@@ -23,7 +23,7 @@ for field, value in pairs(args.options) do
   redis.call('HSET', key, field, value)
 end
 redis.call('HDEL', key, 'fails', 'good', 'failing')
--- What its user holds by hand stays held.
+-- A sweep that its user holds by hand stays held.
 local held = sweep[1] and sweep[2] and sweep[1] or ''
 if held ~= '' then
   redis.call('HDEL', key, 'held')

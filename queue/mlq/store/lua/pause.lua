@@ -1,5 +1,5 @@
 -- pause(reason) -> {before}
---   reason  why the queue gives nothing out from now on; '' lets it go on
+--   reason  why the queue is paused from now on; '' resumes it
 --   before  the reason until now; '' if there was none
 local earlier = cached_reply()
 if earlier then return earlier end

@@ -5,7 +5,7 @@
 --             signature: of its job, or ''
 --   tells_holder  true: another holder of the name does not refuse the operation, but is told
 --   alive     [[id, attempt]]: still ours, lease extended
---   lost      [[id, attempt]]: no longer ours for sure, to be killed at once
+--   lost      [[id, attempt]]: certainly no longer ours, to be killed at once
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end
 --   unknown   [[id, attempt]]: of jobs that this queue has never heard of; they run on
 --   adopted   [[id, attempt]]: those of `alive` that the queue did not know yet
@@ -17,7 +17,7 @@
 -- an earlier attempt was restored from a backup and has forgotten this one: it takes it back. Only
 -- what its user canceled meanwhile stays so. (Attempts are only ever counted up; so a higher number
 -- than the queue knows of is always the later attempt.)
--- Also how a machine says that it is there. Not cached: doing it twice does no harm.
+-- A machine also shows by this that it is alive. Not cached: doing it twice does no harm.
 local renewed_at = now()
 local lease_ends = renewed_at + args.lease_s
 local reply_of = { alive = {}, lost = {}, stop = {}, unknown = {}, adopted = {} }
@@ -31,7 +31,7 @@ local function standing(id, attempt, job, signature)
   if not job.status then
     return was_deleted(id) and 'lost' or 'unknown'
   elseif (signature or '') ~= '' and signature ~= job.signature then
-    return 'unknown' -- this job has its number, and is another
+    return 'unknown' -- another job now has this number
   elseif job.attempt == attempt then
     return job.status == State.STARTED and job.machine == args.machine and 'alive' or 'lost'
   elseif job.attempt > attempt or job.status == State.CANCELED then

@@ -116,7 +116,7 @@ for _, job in ipairs(args.jobs) do
       redis.call('SADD', 'mlq:name:' .. job.name, job.id)
     end
     wait_for(job.id, job.pending)
-    -- In the order of the attempts, whatever the clocks of the machines said that ended them.
+    -- In the order of the attempts, whatever the clocks of the machines that ended them said.
     local stream, at = 'rq:results:' .. job.id, 0
     redis.call('DEL', stream)
     for i, result in ipairs(job.results) do

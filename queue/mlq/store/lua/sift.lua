@@ -6,8 +6,8 @@
 --   from, skip, limit   which part of the index: from this score on, without the first ones, so many
 --   found   [[id, name]] in order of submission
 --   next    {from, skip} of the next part; left out if this was the last
--- Finds jobs among many without sending all of them to the client that asks. It only sifts: what a glob means
--- beyond its literal parts is decided by the caller. A job of a sweep that was replaced is left out.
+-- Finds jobs among many without sending all of them to the client that asks. It only sifts: the caller
+-- decides what a glob means beyond its literal parts. A job of a sweep that was replaced is left out.
 -- Read-only.
 local function is_wanted(state, held)
   if not next(args.wanted) then
@@ -45,7 +45,7 @@ for at = 1, #ids, 2 do
 end
 local following
 if #ids == 2 * args.limit then
-  -- Several jobs may have one place in line.
+  -- Several jobs may have the same place in line.
   local last, same = ids[#ids], 0
   for at = #ids, 2, -2 do
     if ids[at] ~= last then

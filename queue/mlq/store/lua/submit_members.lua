@@ -8,9 +8,9 @@
 --              instead  the index of the job that stands for the member, as the caller saw it; -1: none
 --              seen     the state in which the caller saw that; '' if it was gone
 --   unknown  the first id in some `after` that is no job; then nothing at all was written
---   next     the sweep is not as the caller saw it: somebody else enqueued members meanwhile, or one
+--   next     the sweep has changed since the caller saw it: another client enqueued members, or one
 --            changed its state. Nothing at all was written; this is the next free index
--- Who makes a member is decided here and nowhere else. A job that waits and is replaced is canceled.
+-- Only this script decides which client makes a member. A waiting job that is replaced is canceled.
 local earlier = cached_reply()
 if earlier then return earlier end
 
