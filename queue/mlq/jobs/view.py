@@ -97,7 +97,7 @@ class JobView(NamedTuple):
     notes: tuple[str, ...] = ()
     cleaned_at: str | None = None
     sweep: int | None = None
-    params: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
+    params: dict[str, str] = {}  # noqa: RUF012 - no code writes to it
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""

@@ -1,6 +1,6 @@
 """A process that restarts a server that has lost its socket (`server_watch` starts it).
 
-Its messages go into the server's own log, because nobody sees its output.
+Its messages go into the server's own log, because its output is discarded.
 """
 
 from __future__ import annotations

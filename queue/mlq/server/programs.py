@@ -58,7 +58,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The programs that may be used, the preferred one first, and why others may not be."""
+    """The programs that may be used, the preferred one first, and why others must not be used."""
 
     usable: tuple[Program, ...]
     passed_over: tuple[str, ...]

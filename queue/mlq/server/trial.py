@@ -111,7 +111,7 @@ def try_program(program: Program) -> str:
                 first.call("SET", "mlq:trial", "written")
                 told = first.call_many(_ASKED)
                 if _lets_in(socket):
-                    return "it lets in who has no password"
+                    return "it lets in clients that have no password"
             with _Life(program, config, socket, password) as second:
                 kept = second.call_many(_ASKED)
         except MlqError as error:
