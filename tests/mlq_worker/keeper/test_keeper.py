@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import select
 import signal
 import struct
 import subprocess
@@ -108,6 +109,7 @@ def test_it_stays_until_nothing_is_left_below_it(launcher: Launcher, machine: st
     for one in left:
         os.kill(one, signal.SIGKILL)
     assert os.waitpid(pid, 0) == (pid, 0)
+    assert not select.select([launcher.ends[0]], [], [], 0)[0]  # the end is reported once
 
 
 @contextmanager

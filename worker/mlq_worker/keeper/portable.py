@@ -43,12 +43,12 @@ def keep(leader: int, parent: int) -> None:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             os._exit(0)
-        if pid == leader:
+        if pid == 0:
+            signal.sigwaitinfo(signal.valid_signals())
+        elif pid == leader:
             leader = 0
             with suppress(OSError):  # the launcher no longer listens
                 os.write(_REPORT_FD, struct.pack("=ii", os.getpid(), status))
-        elif pid == 0:
-            signal.sigwaitinfo(signal.valid_signals())
     if leader:
         with suppress(ProcessLookupError):  # it has no session yet: the sweep finds it
             os.killpg(leader, signal.SIGKILL)
