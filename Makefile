@@ -31,7 +31,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,lint]'
 	@touch $@
 
-demo: venv ## watch an experiment survive a power cut (about a minute)
+demo: venv ## watch an experiment survive a power cut (about half a minute)
 	@$(BIN)/python examples/demo.py
 
 test: venv ## run all tests
