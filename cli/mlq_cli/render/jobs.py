@@ -33,25 +33,39 @@ def job_table(jobs: Sequence[JobView], now: datetime, style: Style) -> list[str]
 
 
 def _row(job: JobView, now: datetime) -> list[Cell]:
-    kind = kind_of(state_of(job))
     return [
-        Cell(job.id, "strong" if job.state == State.STARTED else ""),
-        Cell(state_of(job), kind),
-        Cell(percent(job.progress) if job.state == State.STARTED else ""),
-        Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
-        Cell(job.machine or "" if job.state not in WAITING else ""),
-        Cell(str(job.attempt) if job.attempt > 1 else ""),
+        *who(job),
+        *how_far(job, now),
         Cell(asks(job), "faint"),
         # The command identifies a job that has no name.
         Cell(job.name) if job.name else Cell(job.command, "faint"),
         Cell(job.command if job.name else ""),
-        _remark(job, kind),
+        remark(job),
     ]
 
 
-def _remark(job: JobView, kind: str) -> Cell:
+def who(job: JobView) -> list[Cell]:
+    """Return the cells of a job's id and state."""
+    return [
+        Cell(job.id, "strong" if job.state == State.STARTED else ""),
+        Cell(state_of(job), kind_of(state_of(job))),
+    ]
+
+
+def how_far(job: JobView, now: datetime) -> list[Cell]:
+    """Return the cells of a job's progress, time, machine and attempt."""
+    return [
+        Cell(percent(job.progress) if job.state == State.STARTED else ""),
+        Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
+        Cell(job.machine or "" if job.state not in WAITING else ""),
+        Cell(str(job.attempt) if job.attempt > 1 else ""),
+    ]
+
+
+def remark(job: JobView) -> Cell:
+    """Return the cell of why a job ended so, or what keeps it."""
     if job.state in ENDED:
-        return Cell(job.reason, kind)
+        return Cell(job.reason, kind_of(state_of(job)))
     said = "; ".join(one for one in (job.reason, job.condition) if one)
     return Cell(said, "waiting" if job.condition else "")
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from mlq.jobs.lifecycle import ENDED, WAITING, State
 from mlq.jobs.view import JobView
 from mlq.lenient import list_or_empty
-from mlq_cli.render.jobs import seconds_of, state_of
-from mlq_cli.render.style import Style, kind_of
+from mlq_cli.render.jobs import how_far, remark, who
+from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
-from mlq_cli.render.words import elapsed, percent
 
 
 def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: Style) -> list[str]:
@@ -50,16 +48,10 @@ def _varying(jobs: Sequence[JobView], varying: str) -> list[str]:
 
 
 def _row(job: JobView, names: Sequence[str], now: datetime, *, shows_command: bool) -> list[Cell]:
-    kind = kind_of(state_of(job))
-    said = "; ".join(one for one in (job.reason, job.condition) if one)
     return [
-        Cell(job.id, "strong" if job.state == State.STARTED else ""),
-        Cell(state_of(job), kind),
+        *who(job),
         *(Cell(job.params.get(name, "")) for name in names),
-        Cell(percent(job.progress) if job.state == State.STARTED else ""),
-        Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
-        Cell(job.machine or "" if job.state not in WAITING else ""),
-        Cell(str(job.attempt) if job.attempt > 1 else ""),
+        *how_far(job, now),
         *([Cell(job.command)] if shows_command else []),
-        Cell(said, kind if job.state in ENDED else "waiting" if job.condition else ""),
+        remark(job),
     ]

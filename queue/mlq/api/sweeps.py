@@ -137,22 +137,19 @@ class SweepSubmitter:
         opened = open_sweep(self._store, self._checked.name, noted, self._checked.at)
         standings, free = self._look(opened.number, self._checked.members)
         made = self._make(opened, options, standings, free)
-        others = self._left_with_other_code(standings, options)
-        return SweepReport(
-            opened.number,
-            self._checked.name,
-            Counter(one.word for one in standings),
-            tuple(made),
-            len(others),
-            changed_files(self._layout, self._packs, self._distinct(others)),
-            opened.held,
-        )
+        return self._report(opened, options, standings)._replace(ids=tuple(made))
 
     def look(self, options: SweepOptions) -> SweepReport:
         """Return what `submit` would do; change nothing."""
         opened = find_sweep(self._store, self._checked.name) or Opened(0, "")
         standings, _ = self._look(opened.number, self._checked.members)
         held = bool(opened.held)
+        runs = sum(one.is_run(options.again, was_held=held) for one in standings)
+        return self._report(opened, options, standings)._replace(would_make=runs)
+
+    def _report(
+        self, opened: Opened, options: SweepOptions, standings: Sequence[Standing]
+    ) -> SweepReport:
         others = self._left_with_other_code(standings, options)
         return SweepReport(
             opened.number,
@@ -162,7 +159,6 @@ class SweepSubmitter:
             len(others),
             changed_files(self._layout, self._packs, self._distinct(others)),
             opened.held,
-            sum(one.is_run(options.again, was_held=held) for one in standings),
         )
 
     def _left_with_other_code(

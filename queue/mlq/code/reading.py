@@ -16,8 +16,8 @@ from typing import NamedTuple
 from mlq.code.limits import shown
 from mlq.code.manifest import EXECUTABLE, PLAIN, PackedFile
 from mlq.code.memory import Known, is_racy
-from mlq.code.side_by_side import each
 from mlq.errors import StorageError
+from mlq.files.side_by_side import results
 
 _TRIES = 3
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -40,7 +40,7 @@ class ReadFiles(NamedTuple):
 def look_at(folder: str, paths: Iterable[str]) -> dict[str, os.stat_result]:
     """Return the files that are there, links as links."""
     wanted = list(paths)
-    found = each(lambda path: _looked_at(folder, path), wanted)
+    found = results(lambda path: _looked_at(folder, path), wanted)
     return {path: one for path, one in zip(wanted, found, strict=True) if one is not None}
 
 
@@ -76,7 +76,8 @@ def read_files(
         for path, found in stats.items()
         if (remembered := known.get(path)) is None or not remembered.fits(found)
     ]
-    new = dict(zip(changed, each(lambda path: read_whole(folder, path), changed), strict=True))
+    contents = results(lambda path: read_whole(folder, path), changed)
+    new = dict(zip(changed, contents, strict=True))
     for path, looked_at in stats.items():
         if path in new:
             content, found = new[path]

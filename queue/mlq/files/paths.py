@@ -79,8 +79,11 @@ def check_ours_alone(path: Path) -> None:
     _check_ours(path, path.stat(), "folder", 0o700)
 
 
-def make_private_dirs(path: Path | str) -> None:
+def make_private_dirs(path: Path | str) -> bool:
     """Make a folder and its missing parents with mode 0700; those that exist stay as they are.
+
+    Returns:
+        Whether the folder was not there before.
 
     Raises:
         OSError: it cannot be made.
@@ -91,11 +94,15 @@ def make_private_dirs(path: Path | str) -> None:
     except FileNotFoundError:
         make_private_dirs(os.path.dirname(path))  # noqa: PTH120 - speed
         # Once: some folders, as those of /proc, are there and yet take no new ones.
-        with suppress(FileExistsError):
+        try:
             os.mkdir(path, 0o700)  # noqa: PTH102 - speed
+        except FileExistsError:
+            return False
     except FileExistsError:
         if not os.path.isdir(path):  # noqa: PTH112 - speed
             raise
+        return False
+    return True
 
 
 def machine_dir(runtime_dir: Path, machine: str) -> Path:

@@ -191,7 +191,7 @@ def _with_command(
 def _open_log(order: Order, root: Layout, note: Callable[[str], None], *, again: bool) -> int:
     """Make an attempt's folders and log below the pinned root; raise Failure if not its own."""
     folder, attempt = root.folder(order.attempt.job_id), order.attempt.number
-    is_new = _make_job_folder(folder.path)
+    is_new = make_private_dirs(folder.path)
     was_edited = not is_new and not again and _was_edited(order, root)
     if is_new or was_edited or not _has_content(folder.job_file):
         # Not flushed: the queue has the same text, and the next attempt finds it lost.
@@ -231,17 +231,6 @@ def _was_edited(order: Order, root: Layout) -> bool:
         reason = f"attempt {found.attempt} is in the results root, and the queue forgot it"
         raise Failure("reused", None, reason, found=found)
     return owner == "edited"
-
-
-def _make_job_folder(path: str) -> bool:
-    """Make a job's folder; return whether it was not there before."""
-    try:
-        os.mkdir(path, 0o700)  # noqa: PTH102 - speed
-    except FileExistsError:
-        return False
-    except FileNotFoundError:
-        make_private_dirs(path)
-    return True
 
 
 def _has_content(path: str) -> bool:

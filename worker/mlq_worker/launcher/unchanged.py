@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlq.code.manifest import PackedFile
-from mlq_worker.launcher.side_by_side import each
+from mlq.files.side_by_side import each
 from mlq_worker.launcher.unpacking import Tree, above
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

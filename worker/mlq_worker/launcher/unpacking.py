@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from mlq.code.manifest import Manifest, PackedFile, PackedLink
+from mlq.files.side_by_side import each
 from mlq_worker.launcher.pack_cache import PackError
-from mlq_worker.launcher.side_by_side import each
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

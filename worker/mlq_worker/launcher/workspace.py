@@ -130,7 +130,7 @@ class Workspaces:
             check_folder(copied.project)
         if marker.state == REMOVING:
             remove_unchanged(tree, folder)
-        is_new = _made(folder)
+        is_new = make_private_dirs(folder)
         if marker.state != UNPACKING:
             kept = frozenset(existing(tree, folder) if marker.state and not is_new else ())
             if is_whole:  # and its machine may have lost power before all was on its disk
@@ -223,17 +223,6 @@ def _make_way(place: str) -> None:
             os.unlink(place)  # noqa: PTH108 - speed
         elif not stat.S_ISDIR(mode):
             os.rename(place, f"{place}.before")  # noqa: PTH104 - speed
-
-
-def _made(folder: str) -> bool:
-    """Make a folder; return whether it was not there."""
-    try:
-        os.mkdir(folder, 0o700)  # noqa: PTH102 - speed
-    except FileExistsError:
-        return False
-    except FileNotFoundError:
-        make_private_dirs(folder)
-    return True
 
 
 def _runs_again(job: JobFolder, attempt: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlq_worker.launcher.side_by_side import each
+from mlq.files.side_by_side import each, results
 
 
 def test_what_waits_is_done_side_by_side() -> None:
@@ -61,3 +61,13 @@ def test_an_error_of_what_gives_the_items_is_raised_too() -> None:
     with pytest.raises(ValueError, match="cut short"):
         each(items(), done.append)
     assert done == [1]
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.003])
+def test_results_come_in_the_order_of_the_items(pause_s: float) -> None:
+    def work(item: int) -> int:
+        time.sleep(pause_s * (item % 3))
+        return item * item
+
+    assert results(work, iter(range(40))) == [item * item for item in range(40)]
+    assert results(work, []) == []

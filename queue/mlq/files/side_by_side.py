@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 HELPERS = 15
 _TRIED, _SLOW_S = 3, 0.001  # helpers come if the first few took so long each, and waited
@@ -41,6 +42,17 @@ def each(items: Iterable[T], do: Callable[[T], object]) -> None:
     for helper in helpers:
         helper.join()
     return work.check()
+
+
+def results(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return what `work` gives for each item, in their order; raises what `each` does."""
+    found: dict[int, R] = {}
+
+    def note(numbered: tuple[int, T]) -> None:
+        found[numbered[0]] = work(numbered[1])
+
+    each(enumerate(items), note)
+    return [found[at] for at in range(len(found))]
 
 
 class _Work:
