@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
-from mlq.ids import order_key
+from mlq.ids import place_in_line
+from mlq.jobs.globs import matches
 from mlq.jobs.view import JobView
 from mlq.units import parse_iso
 from mlq_cli.render.jobs import state_of
@@ -30,9 +30,9 @@ class Filter(NamedTuple):
 
     def admits(self, job: JobView) -> bool:
         """Return whether a job meets all conditions."""
-        if self.name and not fnmatchcase(job.name, self.name):
+        if self.name and not matches(job.name, self.name):
             return False
-        if self.machine and not fnmatchcase(job.machine or "", self.machine):
+        if self.machine and not matches(job.machine or "", self.machine):
             return False
         latest = max((parse_iso(at) for at in (job.submitted_at, job.ended_at) if at), default=0.0)
         return latest >= self.since_s
@@ -86,7 +86,7 @@ def _keys(now_s: float) -> dict[str, Callable[[JobView], _Key]]:
         return (parse_iso(job.ended_at) if job.ended_at else now_s) - parse_iso(job.started_at), ""
 
     return {
-        "id": lambda job: (order_key(job.id)[0] + order_key(job.id)[1] / 1e7, job.id),
+        "id": lambda job: (place_in_line(job.id), job.id),
         "name": lambda job: text(job.name),
         "state": lambda job: text(state_of(job)),
         "machine": lambda job: text(job.machine or ""),
