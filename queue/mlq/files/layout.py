@@ -81,6 +81,14 @@ class JobFolder(NamedTuple):
         """Return the file of what a Python function returned."""
         return f"{self.path}/attempts/{attempt}/return.json"
 
+    def metrics_file(self, attempt: int) -> str:
+        """Return the file of the attempt's metrics, step by step (`mlq.metrics.series`)."""
+        return f"{self.path}/attempts/{attempt}/metrics.jsonl"
+
+    def usage_file(self, attempt: int) -> str:
+        """Return the file of what the attempt used, sample by sample."""
+        return f"{self.path}/attempts/{attempt}/usage.jsonl"
+
 
 class Layout(NamedTuple):
     """The paths under a results root; computing them touches no file.

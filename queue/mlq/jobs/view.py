@@ -14,6 +14,9 @@ from mlq.files.layout import Layout
 from mlq.ids import is_valid_id, sweep_number
 from mlq.jobs.class_name import ClassName
 from mlq.lenient import dict_or_empty, int_or, iso_or_none, list_or_empty
+from mlq.metrics.advance import Advance, parse_advance
+
+_UNKNOWN = Advance()
 
 OF_A_RUN = (
     "started_at",
@@ -21,6 +24,7 @@ OF_A_RUN = (
     "mlq_exit_code",
     "mlq_reason",
     "mlq_progress",
+    "mlq_advance",
     "mlq_stop",
     "mlq_losses",
     "mlq_failures",
@@ -60,7 +64,9 @@ class JobView(NamedTuple):
     tried again; `held` why a deferred one waits for its user. `cpu_s` and `max_rss_mib` are what
     its last attempt used, once that has ended: the memory is that of its largest process. `grace_s`
     and `signal` are what its user asked for. `notes` are remarks on its last attempt. `cleaned_at`
-    is when its folder was deleted. `sweep` is the number of the sweep that it is a member of, None
+    is when its folder was deleted. `left_s` is how many seconds it will still take by its own pace,
+    as of when that was read last; `step` and `total` are what it counts, `inner` the share of a
+    loop within it that starts over. `sweep` is the number of the sweep that it is a member of, None
     if of none; `params` are its parameters there.
     """
 
@@ -96,6 +102,10 @@ class JobView(NamedTuple):
     signal: str | None = None
     notes: tuple[str, ...] = ()
     cleaned_at: str | None = None
+    left_s: float | None = None
+    step: float | None = None
+    total: float | None = None
+    inner: float | None = None
     sweep: int | None = None
     params: dict[str, str] = {}  # noqa: RUF012 - no code writes to it
 
@@ -110,6 +120,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     asked = ClassName.parse(values["origin"], default_mem_mib=default_mem_mib)
     stopping = values["status"] == "started" and values["mlq_stop"]
     parents = list_or_empty(values["dependency_ids"]) if values["dependency_ids"] else ()
+    advance = parse_advance(None, values["mlq_advance"]) if values["mlq_advance"] else _UNKNOWN
     cpu_s, max_rss_mib = _usage("" if values["status"] == "started" else values["mlq_usage"])
     return JobView(
         id=job_id,
@@ -143,6 +154,10 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         signal=values["mlq_signal"] or None,
         notes=tuple(values["mlq_notes"].splitlines()),
         cleaned_at=iso_or_none(values["mlq_cleaned"]),
+        left_s=advance.left_s if values["status"] == "started" else None,
+        step=advance.step,
+        total=advance.total,
+        inner=advance.inner if values["status"] == "started" else None,
         sweep=sweep_number(job_id) or None if values["mlq_member"] else None,
         params=_params(values["mlq_member"]) if values["mlq_member"] else {},
     )

@@ -19,6 +19,9 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_folder_faults         attempts that could not start for want of the job's own folder
     mlq_machine, mlq_boot_id, mlq_supervisor_id   where the present or last attempt runs or ran
     mlq_exit_code, mlq_reason, mlq_progress       how it ended, or how far it is
+    mlq_advance               more of how far it is, JSON (`mlq.metrics.advance`)
+    mlq_metrics               the last, least and largest value of each metric, JSON
+                              (`mlq.metrics.extent`)
     mlq_notes                 what its user should know of its last attempt, a line each
     mlq_usage                 what its last attempt used: CPU seconds, and MiB at the most
     mlq_stop                  why its user wants the running attempt to end

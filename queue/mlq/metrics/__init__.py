@@ -1,0 +1,1 @@
+"""What jobs measure of themselves: their metrics, step by step, and what is left of each."""
