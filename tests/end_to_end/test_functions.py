@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from local_lab import Lab, new_lab
+from local_lab import PATIENT, Lab, new_lab
 from rq import Queue
 from rq.job import Job
 
@@ -54,7 +54,7 @@ def not_a_number():
 @pytest.fixture
 def permissive() -> Iterator[Lab]:
     """A lab whose workers run what nobody signed."""
-    with new_lab(MLQ_ALLOW_UNSIGNED="true") as lab:
+    with new_lab(**PATIENT, MLQ_ALLOW_UNSIGNED="true") as lab:
         yield lab
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from conda import Prefix, make_prefix
-from local_lab import Lab, new_lab
+from local_lab import PATIENT, Lab, new_lab
 from sandbox import MLQ
 
 # What is the job's business, one fact a line.
@@ -29,7 +29,7 @@ SECRETS = {"REDISCLI_AUTH": "hunter2", "SSH_AUTH_SOCK": "/agent", "WANDB_API_KEY
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """A lab whose worker was started in half a conda environment, from mlq's own folder."""
-    with new_lab() as lab:
+    with new_lab(**PATIENT) as lab:
         half = {"CONDA_PREFIX": "/of/worker", "CONDA_EXE": "/of/worker/conda", "GDAL_DATA": "/of"}
         path = f"{MLQ.parent}:{lab.environ['PATH']}"
         lab.machine("lab01", environ={**half, **SECRETS, "VIRTUAL_ENV": sys.prefix, "PATH": path})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_lab import Lab, new_lab
+from local_lab import PATIENT, Lab, new_lab
 from thief import Thief
 from waiting import wait_for
 
@@ -91,7 +91,7 @@ def test_an_id_that_is_none_gets_no_folder(lab: Lab, thief: Thief, job_id: str) 
 
 
 def test_nor_where_unsigned_jobs_are_run() -> None:
-    with new_lab(MLQ_ALLOW_UNSIGNED="true") as lab:
+    with new_lab(**PATIENT, MLQ_ALLOW_UNSIGNED="true") as lab:
         machine = lab.machine("lab01")
         pid = machine.pid("worker")
         thief = Thief(lab)

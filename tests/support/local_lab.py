@@ -77,16 +77,22 @@ class Lab:
         """Return a job as it is now."""
         return self.queue.views([job_id])[0]
 
-    def until(self, job_id: str, state: str, attempt: int = 1, timeout_s: float = 20) -> JobView:
+    def until(self, job_id: str, state: str, attempt: int = 1, timeout_s: float = 60) -> JobView:
         """Wait until a job is in this state, in this attempt or a later one."""
+
+        seen: list[JobView] = []
 
         def reached() -> JobView | None:
             job = self.job(job_id)
+            seen[:] = [job]
             if job.state in ENDED and job.state != state:
                 raise AssertionError(f"job {job_id} is {job.state}, not {state}: {job.reason}")
             return job if job.state == state and job.attempt >= attempt else None
 
-        return wait_for(reached, timeout_s, what=f"job {job_id} to be {state} ({attempt})")
+        try:
+            return wait_for(reached, timeout_s, what=f"job {job_id} to be {state} ({attempt})")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the job: {seen}") from None
 
     def log(self, job_id: str, attempt: int = 1) -> bytes:
         """Return what an attempt wrote."""

@@ -12,7 +12,7 @@ POLL_S = 0.02
 
 
 def wait_for(
-    condition: Callable[[], T | None], timeout_s: float = 20, what: str = "the condition"
+    condition: Callable[[], T | None], timeout_s: float = 60, what: str = "the condition"
 ) -> T:
     """Call until the answer is truthy and return it.
 

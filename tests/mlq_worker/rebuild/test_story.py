@@ -143,6 +143,13 @@ def test_attempts_are_told_in_turn() -> None:
     assert "mlq_failures" not in told.fields
 
 
+def test_one_that_was_handed_back_before_it_started_was_not_lost() -> None:
+    job = rebuilt(copied("started", 1), attempts=(2,), results=(result(2),))
+    assert (job.state, "mlq_losses" in job.fields) == ("finished", False)
+    job = rebuilt(copied("started", 1), attempts=(1, 2), results=(result(2),))
+    assert job.fields["mlq_losses"] == 1
+
+
 def test_a_retry_that_is_due_later_is_scheduled() -> None:
     job = signed(retries=1)
     on_root = JobOnRoot("7", Signed(job.text, job.signature), (1,), {1: result(1, exit_code=3)})

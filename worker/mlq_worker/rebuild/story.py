@@ -131,7 +131,8 @@ def tell(
     later = sorted({one for one in (*folders, *beats) if one >= first} | _running(story))
     for number in later:
         if number > story.attempt:
-            if story.state == State.STARTED:
+            # One without a folder was claimed and handed back before it started.
+            if story.state == State.STARTED and story.attempt in folders:
                 story.fields["mlq_losses"] = story.count("mlq_losses") + 1
             story.begins(number)
         if number in results:
