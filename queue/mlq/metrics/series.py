@@ -1,9 +1,9 @@
 """Metrics step by step: the points that one attempt reported, and those of a job together.
 
 The worker's collector reads them from many kinds of files and appends them to one, the attempt's
-`metrics.jsonl`, a line for each point: `{"step": 3, "at": 17.5, "values": {"loss": 0.25}}`. So plots
-and tables read one format. Infinite values and those that are no number are written as the texts
-`nan`, `inf` and `-inf`, which JSON has no numbers for.
+`metrics.jsonl`, a line for each point: `{"step": 3, "at": 17.5, "values": {"loss": 0.25}}`. So
+plots and tables read one format. Infinite values and those that are no number are written as the
+texts `nan`, `inf` and `-inf`, which JSON has no numbers for.
 """
 
 from __future__ import annotations
