@@ -10,7 +10,7 @@ __all__ = ["install", "lab"]
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    """A lab of its own for the test; nothing of it is left afterwards."""
-    with new_lab() as lab:
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A lab of its own for the test, with the file's `SETTINGS`; nothing of it is left."""
+    with new_lab(**getattr(request.module, "SETTINGS", {})) as lab:
         yield lab

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from ci import require
-from local_lab import Lab
+from local_lab import PATIENT, Lab
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = PATIENT
 
 
 def blocks(page: str, language: str) -> list[str]:

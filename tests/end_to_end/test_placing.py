@@ -8,10 +8,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from local_lab import Lab, Machine
+from local_lab import PATIENT, Lab, Machine
 from waiting import wait_for
 
 from mlq.submit.submission import Submission
+
+SETTINGS = PATIENT
 
 
 def with_share(lab: Lab, machine: Machine) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from local_lab import Lab
+from local_lab import PATIENT, Lab
 from waiting import wait_for
 
 from mlq.api.queue import Queue
@@ -18,6 +18,7 @@ from mlq.jobs.spec import FunctionCall
 from mlq.store.connection import open_redis
 from mlq.submit.submission import Submission
 
+SETTINGS = PATIENT
 SECRET = "correct-horse-battery-staple-9"
 NAME = "WANDB_API_KEY"
 WITH = {NAME: SECRET}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from everybodys_mlq import copy_mlq
-from local_lab import Lab, new_lab
+from local_lab import PATIENT, Lab, new_lab
 from people import need_root
 from sandbox import Sandbox, new_sandbox
 
@@ -28,7 +28,7 @@ def everybodys_mlq() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """A lab for the attacks of one file; nothing of it is left afterwards."""
-    with new_lab() as lab:
+    with new_lab(**PATIENT) as lab:
         yield lab
 
 

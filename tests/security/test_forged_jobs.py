@@ -267,6 +267,12 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_notes": (lambda _: "forged", SHOWN),
     "mlq_usage": (lambda _: "forged", SHOWN),
     "mlq_progress": (lambda _: "0.99", SHOWN),
+    "mlq_advance": (lambda _: '{"left_s": "soon"}', SHOWN),
+    "mlq_metrics": (lambda _: '{"loss": [[[["forged"]]]]}', SHOWN),
+    "mlq_used": (
+        lambda _: "forged",
+        SHOWN + "; with auto, others may ask for too much or too little",
+    ),
     "mlq_stop": (lambda _: "canceled", "dropped by the claim"),
     "mlq_avoid": (lambda _: "lab01", ORDER),
     "mlq_avoid_until": (lambda _: "99999999999", ORDER),
