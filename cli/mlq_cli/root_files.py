@@ -9,14 +9,14 @@ middle of a line. So each read also reads the last bytes that were shown, and co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mlq.files.strict_files import Missing
 from mlq.settings.settings import Settings
-from mlq_cli.remote.far_reader import Log, open_log
+from mlq_cli.remote.far_reader import Log, metrics, open_log
 
 if TYPE_CHECKING:
     from mlq.api.queue import Queue
@@ -28,6 +28,9 @@ class RootFiles(Protocol):
 
     def open_log(self, path: Path, offset: int) -> Log | Missing:
         """Open a log, to be read from the offset (in bytes) on."""
+
+    def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield for each job's folder the metrics files of its attempts: attempt and content."""
 
     def close(self) -> None:
         """Close any connection; the next read opens another one."""
@@ -46,6 +49,10 @@ class FilesHere:
     def open_log(self, path: Path, offset: int) -> Log | Missing:
         """Open a log, to be read from the offset (in bytes) on."""
         return open_log(self._root, str(path), offset)
+
+    def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield for each job's folder the metrics files of its attempts: attempt and content."""
+        return metrics(self._root, folders)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

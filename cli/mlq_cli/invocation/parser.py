@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from mlq.errors import InvalidInputError
@@ -18,6 +18,23 @@ HELP_COLUMNS = 80
 
 class Parser(argparse.ArgumentParser):
     """A parser that raises `InvalidInputError` where argparse would print a usage and exit."""
+
+    def may_begin_with_dash(self, option: argparse.Action) -> None:
+        """Let the value of an option begin with a dash: `--sort -acc`."""
+        self._dashed = {*getattr(self, "_dashed", ()), *option.option_strings}
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse words; join the values that may begin with a dash to their options."""
+        words = list(sys.argv[1:] if args is None else args)
+        dashed: set[str] = getattr(self, "_dashed", set())
+        joined: list[str] = []
+        while words:
+            word = words.pop(0)
+            is_value = word in dashed and words and words[0][:1] == "-" and words[0][1:2] != "-"
+            joined.append(f"{word}={words.pop(0)}" if is_value else word)
+        return super().parse_known_args(joined, namespace)
 
     def option_strings(self) -> list[str]:
         """Return all options of this command and of its actions."""

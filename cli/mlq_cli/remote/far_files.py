@@ -8,6 +8,7 @@ does not fetch again what was handed on already, since each request names an off
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,12 @@ from mlq_cli.remote.far_python import BROKEN, Open, exactly, line, program_text,
 from mlq_cli.remote.far_reader import Log
 from mlq_cli.remote.far_shell import FarShell
 
-_MODULES = ("mlq.files.strict_files", "mlq_cli.remote.far_reader")
+_MODULES = (
+    "mlq.files.strict_files",
+    "mlq.files.side_by_side",
+    "mlq.files.metrics_files",
+    "mlq_cli.remote.far_reader",
+)
 
 
 class FarFiles:
@@ -45,12 +51,7 @@ class FarFiles:
             MlqError: the host cannot be reached, or has no such root; also while pieces are read.
         """
         head = self._ask({"log": str(path), "offset": offset})
-        if not self._has_root:
-            raise StorageError(
-                f"cannot read {path}",
-                why=f"the results root {self._root} is neither here nor on {self._host}",
-                fix=f"is it mounted on {self._host}, and is `root` right (`mlq config`)?",
-            )
+        self._check_root(path)
         why = str(head.get("why", ""))
         match head["found"]:
             case "Absent":
@@ -69,12 +70,46 @@ class FarFiles:
         """
         return [str(one) for one in self._ask({"folders": list(folders)})["missing"]]
 
+    def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield for each job's folder the metrics files of its attempts; in one request.
+
+        Raises:
+            MlqError: the host cannot be reached, or has no such root; also between jobs.
+        """
+        self._ask({"metrics": list(folders)})
+        self._check_root(f"the metrics of {len(folders)} jobs")
+        shell, whole = self._started(), False
+        try:
+            found: list[tuple[int, bytes]] = []
+            for _ in folders:
+                while "bytes" in (head := line(shell)):
+                    packed = exactly(shell, int(head["bytes"]))
+                    found.append((int(head["attempt"]), zlib.decompress(packed)))
+                yield found
+                found = []
+            whole = True
+        except (*BROKEN, zlib.error):
+            raise TunnelError(
+                f"the connection to {self._host} broke while metrics were read"
+            ) from None
+        finally:
+            if not whole:
+                self.close()
+
     def close(self) -> None:
         """End the connection; the next request makes another one."""
         shell, self._shell = self._shell, None
         if shell is not None:
             with suppress(OSError):
                 shell.close()
+
+    def _check_root(self, what: object) -> None:
+        if not self._has_root:
+            raise StorageError(
+                f"cannot read {what}",
+                why=f"the results root {self._root} is neither here nor on {self._host}",
+                fix=f"is it mounted on {self._host}, and is `root` right (`mlq config`)?",
+            )
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         for again in (True, False):

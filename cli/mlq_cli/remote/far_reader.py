@@ -1,4 +1,4 @@
-"""Reads logs below the results root: here, or, sent as text, on the queue's host.
+"""Reads logs and metrics below the results root: here, or, sent as text, on the queue's host.
 
 A laptop does not mount the results root, but its ssh connection leads to a host that does. That
 host may have no mlq, or another version; so this file and `mlq.files.strict_files` travel there and
@@ -10,6 +10,9 @@ Each request is one line of JSON. The program answers each at once, in order:
   `{"bytes": N}` and so many bytes, the last one with 0. Or `{"found": "Absent"}`, and likewise
   `Unreadable` and `Refused`, with a `why`.
 * `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of these are not folders there.
+* `{"metrics": [FOLDER, ...]}`, folders of jobs: `{"jobs": N}`, then for each metrics file of an
+  attempt a line `{"job": INDEX, "attempt": N, "bytes": N}` and so many bytes, compressed by zlib;
+  after each job `{"read": N}`, how many jobs are read; so the last line has the number of all.
 
 The program sends the first line before any request: `{"root": BOOL}`, whether the results root is
 there.
@@ -19,12 +22,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
+from mlq.files.metrics_files import metrics_files
+from mlq.files.side_by_side import results
 from mlq.files.strict_files import Absent, Missing, Unreadable, open_file
 
 PIECE_BYTES = 1 << 18
+_JOBS_AT_ONCE = 16  # so many jobs' metrics are in memory together
 
 
 class Log(NamedTuple):
@@ -73,6 +81,18 @@ def _pieces(opened: int, offset: int) -> Iterator[bytes]:
             yield piece
 
 
+def metrics(root: str, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield for each job's folder the metrics files of its attempts: attempt and content.
+
+    Args:
+        root: the results root.
+        folders: of the jobs, below it; on a slow disk several are read side by side.
+    """
+    for start in range(0, len(folders), _JOBS_AT_ONCE):
+        some = folders[start : start + _JOBS_AT_ONCE]
+        yield from results(partial(metrics_files, root), some)
+
+
 def serve(root: str, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer requests until there are no more."""
     _say(replies, {"root": os.path.isfile(f"{root}/queue.json")})  # noqa: PTH113 - runs alone
@@ -81,6 +101,8 @@ def serve(root: str, requests: BinaryIO, replies: BinaryIO) -> None:
         if "folders" in asked:
             missing = [one for one in asked["folders"] if not os.path.isdir(one)]  # noqa: PTH112
             _say(replies, {"missing": missing})
+        elif "metrics" in asked:
+            _send_metrics(root, asked["metrics"], replies)
         else:
             _send_log(root, asked["log"], asked["offset"], replies)
 
@@ -98,6 +120,15 @@ def _send_log(root: str, path: str, offset: int, replies: BinaryIO) -> None:
         _say(replies, {"bytes": 0, "why": error.strerror or str(error)})
         return
     _say(replies, {"bytes": 0})
+
+
+def _send_metrics(root: str, folders: Sequence[str], replies: BinaryIO) -> None:
+    _say(replies, {"jobs": len(folders)})
+    for at, found in enumerate(metrics(root, folders)):
+        for attempt, data in found:
+            packed = zlib.compress(data, 1)
+            _say(replies, {"job": at, "attempt": attempt, "bytes": len(packed)}, packed)
+        _say(replies, {"read": at + 1})
 
 
 def _say(replies: BinaryIO, reply: dict[str, Any], data: bytes = b"") -> None:

@@ -39,6 +39,7 @@ from mlq.units import utc_iso
 
 if TYPE_CHECKING:
     from mlq.api.many import Retried
+    from mlq.api.results import Results
     from mlq.api.submitting import Submitter
     from mlq.api.sweep_arguments import SweepArguments
     from mlq.api.sweeps import HowSwept
@@ -317,6 +318,28 @@ class Queue:
         raw = returned(self.store.client, job.id)
         value = value_of(job.id, raw) if raw else None
         return JobResult(job.state, job.exit_code, job.reason, Path(job.directory), value)
+
+    def results(self, *jobs: str, states: Collection[str] = (), at: str | None = None) -> Results:
+        """Return the results of jobs as a table: parameters, states, times and metrics.
+
+        Args:
+            jobs: sweeps, ids, ranges, names and globs.
+            states: only jobs in these; none: all, but only finished ones count in means.
+            at: `"min:val_loss"`: all metrics at the step at which that one was least, read from
+                the results root; None: the last value of each, which the queue has.
+
+        Raises:
+            JobNotFoundError: a word means no job.
+            InvalidInputError: `at` means no metric.
+        """
+        from mlq.api.curves import curves_here
+        from mlq.api.results import Results, results_of, taken_at
+
+        words = python_arguments.texts("jobs", jobs, '"lr"')
+        table, _ = results_of(self.store, words, states, self._clock(), self._tell_once)
+        if at is not None:
+            table = taken_at(table, at, lambda some: curves_here(self.layout, some))
+        return Results(table)
 
     def cancel(self, ids: Sequence[str], reason: str = "canceled") -> tuple[list[str], list[str]]:
         """Cancel jobs; return those canceled at once, and the running ones that are being stopped.

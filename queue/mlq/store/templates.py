@@ -158,6 +158,12 @@ def _expanded(raw: Raw, parts: Mapping[str, Sequence[str]]) -> str:
     return _whole(template, match[2], raw.id, raw.created_at, raw.member)
 
 
+def digest_of(spec: str) -> str:
+    """Return the digest of a stored spec's template; "" if it has none."""
+    match = _SHORT.fullmatch(spec)
+    return match[1] if match else ""
+
+
 def is_short(spec: str) -> bool:
     """Return whether a spec lacks its template."""
     return _SHORT.fullmatch(spec) is not None

@@ -1,0 +1,1 @@
+"""Figures: what is to be drawn, and how matplotlib and a terminal draw it."""

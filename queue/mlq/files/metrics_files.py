@@ -1,0 +1,46 @@
+"""Finds and reads the metrics files of a job's attempts.
+
+Standard library only: a laptop that does not mount the results root sends this file to the queue's
+host (`mlq_cli.remote.far_reader`).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from itertools import islice
+
+from mlq.files.strict_files import MIB, Content, read_file
+
+METRICS_BYTES = 64 * MIB
+"""Of a longer file only the end is read: a point for each second of a week."""
+
+_ATTEMPTS_MOST = 10_000
+
+
+def metrics_files(root: str, folder: str) -> list[tuple[int, bytes]]:
+    """Return the content of each attempt's metrics file, the first attempt first.
+
+    What cannot be read is left out, and so are attempts without metrics.
+
+    Args:
+        root: the results root.
+        folder: the job's, below it.
+    """
+    found = []
+    for attempt in attempts_in(folder):
+        path = f"{folder}/attempts/{attempt}/metrics.jsonl"
+        read = read_file(root, path, METRICS_BYTES, tail=True)
+        if isinstance(read, Content) and read.data:
+            found.append((attempt, read.data))
+    return found
+
+
+def attempts_in(folder: str) -> list[int]:
+    """Return the numbers of the attempts that have a folder below a job's, in order."""
+    with suppress(OSError), os.scandir(f"{folder}/attempts") as entries:
+        names = [one.name for one in islice(entries, _ATTEMPTS_MOST)]
+        return sorted(
+            int(one) for one in names if one.isascii() and one.isdigit() and len(one) < 10
+        )
+    return []
