@@ -28,6 +28,7 @@ COMMANDS = {
         "plot",
         "diff",
         "code",
+        "pull",
         "wait",
         "cancel",
         "retry",
@@ -54,6 +55,7 @@ ELSEWHERE = {
     **dict.fromkeys(("info", "inspect", "describe", "view"), "show"),
     **dict.fromkeys(("why", "reason"), "explain"),
     **dict.fromkeys(("rerun", "restart", "resubmit", "requeue"), "retry"),
+    **dict.fromkeys(("fetch", "download", "get", "sync", "rsync", "scp", "cp"), "pull"),
     "start": "worker start",
     "stop": "worker stop",
 }

@@ -34,18 +34,31 @@ def parse_size(text: str) -> int:
     Raises:
         InvalidInputError: it is not a size, or less than 1 MiB.
     """
+    kib = _kib_of(text)
+    if kib < _KIB["m"]:
+        raise InvalidInputError(f"the size {text!r} is too small", why="at least 1 MiB is needed")
+    if kib > _LARGEST_MIB * _KIB["m"]:
+        raise InvalidInputError(f"the size {text!r} is too large", why="no machine has that much")
+    return int(-(-kib // _KIB["m"]))
+
+
+def parse_bytes(text: str) -> int:
+    """Return a typed size in bytes: `500K`, `100M`, `1.5G`, `300` (MiB, as for `parse_size`).
+
+    Raises:
+        InvalidInputError: it is not a size.
+    """
+    return round(_kib_of(text) * 1024)
+
+
+def _kib_of(text: str) -> float:
     match = re.fullmatch(_SIZE, text, _TYPED)
     if not match:
         raise InvalidInputError(
             f"{text!r} is not a size", fix="write for example 8G, 512M, or a number of MiB"
         )
     number, unit = match.groups()
-    kib = float(number) * _KIB[(unit or "m").lower()]
-    if kib < _KIB["m"]:
-        raise InvalidInputError(f"the size {text!r} is too small", why="at least 1 MiB is needed")
-    if kib > _LARGEST_MIB * _KIB["m"]:
-        raise InvalidInputError(f"the size {text!r} is too large", why="no machine has that much")
-    return int(-(-kib // _KIB["m"]))
+    return float(number) * _KIB[(unit or "m").lower()]
 
 
 def format_mib(mib: int) -> str:

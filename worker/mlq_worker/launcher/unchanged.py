@@ -8,19 +8,18 @@ stays, and nothing is removed through a link that the job has put in the place o
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from mlq.code.as_packed import is_as_packed
 from mlq.code.manifest import PackedFile
 from mlq.files.side_by_side import each
 from mlq_worker.launcher.unpacking import Tree, above
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_PIECE_BYTES = 1 << 20
 _PYCACHE = "__pycache__"
 # Errors of `rmdir` that mean: it holds something, or is no folder.
 _STAYS = frozenset((errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY))
@@ -116,15 +115,7 @@ def _has_content(path: str, file: PackedFile) -> bool:
     except OSError:
         return False
     try:
-        status = os.fstat(opened)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
-            return False
-        if bool(status.st_mode & stat.S_IXUSR) != bool(file.mode & stat.S_IXUSR):
-            return False
-        digest = hashlib.sha256()
-        while piece := os.read(opened, _PIECE_BYTES):
-            digest.update(piece)
-        return digest.hexdigest() == file.sha256
+        return is_as_packed(opened, file)
     finally:
         os.close(opened)
 
