@@ -95,6 +95,8 @@ _OF_EARLIER_RUNS = (
     "mlq_due",
     "mlq_unwritten",
     "mlq_usage",
+    "mlq_used",
+    "mlq_metrics",
     "mlq_notes",
     "result",
 )

@@ -63,6 +63,26 @@ def _with(known: Extent, value: float, step: float | None) -> Extent:
     return Extent(value, step, *least, *largest)
 
 
+def joined(earlier: Mapping[str, Extent], later: Mapping[str, Extent]) -> dict[str, Extent]:
+    """Return the extents of points of which all earlier ones come first.
+
+    Args:
+        earlier: the extents of those that come first.
+        later: the extents of the others.
+    """
+    found = dict(earlier)
+    for name, extent in later.items():
+        before = found.get(name)
+        if before is None:
+            if len(found) < MOST_METRICS:
+                found[name] = extent
+            continue
+        spread = _with(before, extent.min, extent.min_step)
+        spread = _with(spread, extent.max, extent.max_step)
+        found[name] = spread._replace(last=extent.last, last_step=extent.last_step)
+    return found
+
+
 def metrics_text(metrics: Mapping[str, Extent]) -> str:
     """Return metrics as the job's hash and `result.json` hold them; "" if there are none."""
     if not metrics:

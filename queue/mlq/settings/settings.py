@@ -54,6 +54,7 @@ class Settings(NamedTuple):
         retry_pause_s: before a failed job's first retry; three times as long before each next one.
         stop_grace_s: from SIGTERM to SIGKILL, for jobs without `--grace`.
         poll_s: between two looks of a worker at changes that nothing announces.
+        metrics_s: between two readings of what a running job writes of its progress and metrics.
         keep_days: how long ended jobs stay listed.
         forget_machines_days: a machine not heard of for so long leaves the list.
         default_mem_mib: main memory of a job that does not say.
@@ -92,6 +93,7 @@ class Settings(NamedTuple):
     retry_pause_s: Annotated[float, Ge(0), Le(86400)] = 5
     stop_grace_s: Annotated[float, Ge(0), Le(86400)] = 10
     poll_s: Annotated[float, Gt(0), Le(3600)] = 2
+    metrics_s: Annotated[float, Ge(1), Le(3600)] = 60
     keep_days: Annotated[int, Ge(1), Le(10**5)] = 90
     forget_machines_days: Annotated[int, Ge(1), Le(10**5)] = 30
     default_mem_mib: Annotated[int, Ge(1), Le(2**30)] = 2048

@@ -24,6 +24,7 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
                               (`mlq.metrics.extent`)
     mlq_notes                 what its user should know of its last attempt, a line each
     mlq_usage                 what its last attempt used: CPU seconds, and MiB at the most
+    mlq_used                  sums and peaks of the samples of that, JSON (`mlq.metrics.usage`)
     mlq_stop                  why its user wants the running attempt to end
     mlq_avoid, mlq_avoid_until   where it failed or was lost last, and until when others go first
     mlq_unwritten             it ended, and the results root does not tell so: its result.json could

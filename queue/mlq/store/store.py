@@ -197,7 +197,11 @@ class Store:
     def renew(
         self,
         machine: str,
-        attempts: Iterable[tuple[str, int, str] | tuple[str, int, str, bool, str]],
+        attempts: Iterable[
+            tuple[str, int, str]
+            | tuple[str, int, str, bool, str]
+            | tuple[str, int, str, bool, str, Sequence[str]]
+        ],
         lease_s: float,
         now_s: float,
         boot_id: str = "",
@@ -207,8 +211,8 @@ class Store:
 
         Args:
             machine: its name.
-            attempts: id, number, progress or "", whether it has ended and is to be committed, and
-                the signature of its job or "".
+            attempts: id, number, progress or "", whether it has ended and is to be committed, the
+                signature of its job or "", and a flat list of hash fields to set.
             lease_s: how long the leases run from now on.
             now_s: unix time, for the record only.
             boot_id: of the machine's boot; with `supervisor_id`, for attempts that the queue has

@@ -35,8 +35,10 @@ _OF_AN_ATTEMPT = (
     "mlq_reason",
     "mlq_stop",
     "mlq_progress",
+    "mlq_advance",
     "mlq_unwritten",
     "mlq_usage",
+    "mlq_used",
     "mlq_notes",
 )
 _OF_EARLIER_RUNS = (
@@ -46,6 +48,7 @@ _OF_EARLIER_RUNS = (
     "mlq_avoid",
     "mlq_avoid_until",
     "mlq_due",
+    "mlq_metrics",
     "result",
 )
 # When a job is given out again, its attempt must have a number that none had before.

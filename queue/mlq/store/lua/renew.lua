@@ -1,8 +1,9 @@
 -- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, tells_holder)
 --     -> {alive, lost, stop, unknown, adopted, holder?, server_s}
---   attempts  [[id, attempt, progress, ended?, signature?]]: what the machine still holds; progress
---             is '' if unknown; ended: whether it has ended there and its result is to be committed;
---             signature: of its job, or ''
+--   attempts  [[id, attempt, progress, ended?, signature?, fields?]]: what the machine still holds;
+--             progress is '' if unknown; ended: whether it has ended there and its result is to be
+--             committed; signature: of its job, or ''; fields: flat list of hash fields to set, what
+--             is known of the attempt and has changed
 --   tells_holder  true: another holder of the name does not refuse the operation, but is told
 --   alive     [[id, attempt]]: still ours, lease extended
 --   lost      [[id, attempt]]: certainly no longer ours, to be killed at once
@@ -43,7 +44,7 @@ end
 local function adopt(id, attempt, job)
   leave(id, job.status, job.class)
   redis.call('HDEL', job_key(id), 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_usage',
-    'mlq_notes')
+    'mlq_notes', 'mlq_used')
   redis.call('HSET', job_key(id), 'started_at', args.at)
   redis.call('ZADD', 'mlq:unended', order_of(id), id)
   hold_attempt(id, job.class, attempt, args, lease_ends)
@@ -58,7 +59,7 @@ local function extend(id, attempt)
 end
 
 for _, held in ipairs(args.attempts) do
-  local id, attempt, progress, ended, signature = unpack(held)
+  local id, attempt, progress, ended, signature, fields = unpack(held)
   local found = redis.call('HMGET', job_key(id), 'status', 'mlq_attempt', 'mlq_machine', 'origin',
     'mlq_stop', 'mlq_signature')
   local job = {
@@ -84,6 +85,9 @@ for _, held in ipairs(args.attempts) do
   if how == 'alive' and not ended then
     if progress ~= '' then
       redis.call('HSET', job_key(id), 'mlq_progress', progress)
+    end
+    if fields and #fields > 0 then
+      redis.call('HSET', job_key(id), unpack(fields))
     end
     if job.stop then
       table.insert(reply_of.stop, { id, attempt, job.stop })

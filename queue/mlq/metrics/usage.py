@@ -1,0 +1,200 @@
+"""What an attempt uses: its samples, their sums and peaks, and what its user should know of them.
+
+The worker takes a sample every ten seconds; the collector appends it to the attempt's
+`usage.jsonl`. Sums and peaks are in `result.json` under `used` and in the hash's `mlq_used`, so
+that tables read no files. Jobs can write to all of these: what is malformed counts as unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from mlq.lenient import dict_or_empty
+from mlq.metrics.series import number_or_none
+
+LONG_S = 180.0
+"""A job about which fewer seconds are known is told nothing: it may not have begun in earnest."""
+
+_LARGEST = 1e12
+_LONGEST_MODEL = 100
+_IDLE_GPU, _LITTLE = 0.1, 0.1
+_WORTH_CORES, _WORTH_MIB = 1, 4096
+"""How much more than it used a job must have asked for: its share of a small machine is small."""
+
+
+class Sample(NamedTuple):
+    """What an attempt used in a span of time.
+
+    Args:
+        at_s: the end of the span, unix time.
+        over_s: how long it was, in seconds; only sums need it.
+        cores: how many cores its processes kept busy on average.
+        mem_mib: their memory at the most.
+        vram_mib: their memory on all GPUs at the most; None without a GPU, or if that is unknown.
+        gpu: how busy they kept its GPUs, 0 to 1, the mean of these; None likewise.
+    """
+
+    at_s: float
+    over_s: float
+    cores: float
+    mem_mib: int
+    vram_mib: int | None = None
+    gpu: float | None = None
+
+
+class Used(NamedTuple):
+    """Sums and peaks of an attempt's samples.
+
+    Args:
+        samples, seconds: how many there are, and how many seconds they are about.
+        cores, cores_peak: busy cores: the mean, and the most in one sample.
+        mem_mib, vram_mib: the most memory; None if unknown.
+        gpu, gpu_s: how busy its GPUs were on average, and over how many seconds that is known.
+        gpu_model: what its GPUs are called; "" without one.
+    """
+
+    samples: int = 0
+    seconds: float = 0.0
+    cores: float = 0.0
+    cores_peak: float = 0.0
+    mem_mib: int | None = None
+    vram_mib: int | None = None
+    gpu: float | None = None
+    gpu_s: float = 0.0
+    gpu_model: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text of the hash's `mlq_used`; "" if nothing is known."""
+        known = self.as_json()
+        return json.dumps(known, separators=(",", ":")) if known else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is known, as `result.json` and `--json` have it."""
+        if not self.samples:
+            return {"samples": 0, "gpu_model": self.gpu_model} if self.gpu_model else {}
+        found = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in self._asdict().items()
+        }
+        return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def with_sample(used: Used, sample: Sample) -> Used:
+    """Return the sums and peaks with one more sample taken in."""
+    seconds = used.seconds + sample.over_s
+    gpu, gpu_s = used.gpu, used.gpu_s
+    if sample.gpu is not None:
+        gpu_s += sample.over_s
+        gpu = _mean(gpu or 0.0, sample.gpu, sample.over_s, gpu_s)
+    return Used(
+        used.samples + 1,
+        seconds,
+        _mean(used.cores, sample.cores, sample.over_s, seconds),
+        max(used.cores_peak, sample.cores),
+        max(used.mem_mib or 0, sample.mem_mib),
+        _largest(used.vram_mib, sample.vram_mib),
+        gpu,
+        gpu_s,
+        used.gpu_model,
+    )
+
+
+def _mean(mean: float, value: float, over_s: float, seconds: float) -> float:
+    return mean + (value - mean) * over_s / seconds if seconds > 0 else mean
+
+
+def _largest(one: int | None, other: int | None) -> int | None:
+    return max((mib for mib in (one, other) if mib is not None), default=None)
+
+
+def parse_used(raw: object) -> Used:
+    """Return the sums and peaks that a text, or a JSON value, holds."""
+    found = dict_or_empty(raw) if isinstance(raw, str) else raw
+    if not isinstance(found, dict):
+        return Used()
+    model = found.get("gpu_model")
+    model = model[:_LONGEST_MODEL] if isinstance(model, str) and model.isprintable() else ""
+    samples = _whole(found.get("samples"))
+    if not samples:
+        return Used(gpu_model=model)
+    gpu = _number(found.get("gpu"))
+    return Used(
+        samples,
+        _number(found.get("seconds")) or 0.0,
+        _number(found.get("cores")) or 0.0,
+        _number(found.get("cores_peak")) or 0.0,
+        _whole(found.get("mem_mib")),
+        _whole(found.get("vram_mib")),
+        None if gpu is None else min(1.0, gpu),
+        _number(found.get("gpu_s")) or 0.0,
+        model,
+    )
+
+
+def _number(raw: object) -> float | None:
+    value = number_or_none(raw)
+    return value if value is not None and 0 <= value < _LARGEST else None
+
+
+def _whole(raw: object) -> int | None:
+    value = _number(raw)
+    return None if value is None else int(value)
+
+
+def line_of(sample: Sample) -> bytes:
+    """Return a sample as a line of `usage.jsonl`, with its end."""
+    raw: dict[str, Any] = {
+        "at": round(sample.at_s, 3),
+        "cores": round(sample.cores, 3),
+        "mem_mib": sample.mem_mib,
+        "vram_mib": sample.vram_mib,
+        "gpu": None if sample.gpu is None else round(sample.gpu, 3),
+    }
+    known = {name: value for name, value in raw.items() if value is not None}
+    return json.dumps(known, separators=(",", ":")).encode() + b"\n"
+
+
+def samples_of(data: bytes) -> Iterator[Sample]:
+    """Yield the samples of a `usage.jsonl`; a line that is none, torn or foreign, is left out."""
+    for line in data.split(b"\n"):
+        try:
+            raw = json.loads(line) if line else None
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(raw, dict):
+            continue
+        at_s, cores, mem_mib = (_number(raw.get(name)) for name in ("at", "cores", "mem_mib"))
+        if at_s is not None and cores is not None and mem_mib is not None:
+            vram_mib, gpu = _whole(raw.get("vram_mib")), _number(raw.get("gpu"))
+            yield Sample(at_s, 0.0, cores, int(mem_mib), vram_mib, gpu)
+
+
+def wasted(used: Used, cores: int, mem_mib: int, gpus: int) -> list[str]:
+    """Return what a job asked for and hardly used, a sentence each.
+
+    Args:
+        used: what it used so far.
+        cores: how many cores it asked for.
+        mem_mib: how much memory.
+        gpus: how many GPUs.
+    """
+    said = []
+    if gpus and used.gpu is not None and used.gpu_s >= LONG_S and used.gpu < _IDLE_GPU:
+        its = "its GPU" if gpus == 1 else f"its {gpus} GPUs"
+        said.append(f"{its} sat idle: {_percent(used.gpu)} busy on average")
+    if used.seconds < LONG_S:
+        return said
+    if used.cores <= cores * _LITTLE and cores - math.ceil(used.cores) >= _WORTH_CORES:
+        said.append(f"it kept {used.cores:.1g} of its {cores} cores busy on average")
+    most = used.mem_mib
+    if most is not None and most <= mem_mib * _LITTLE and mem_mib - most >= _WORTH_MIB:
+        said.append(f"it used {most}M of the {mem_mib}M of memory that it asked for")
+    return said
+
+
+def _percent(share: float) -> str:
+    return "less than 1%" if share < 0.01 else f"{share:.0%}"
