@@ -44,7 +44,8 @@ class FakeGpu:
 
     `result` is the code that every query about it answers, `mig` whether it is cut into instances
     (None if it cannot be), `compute` its compute mode as NVML counts them. `lacks` names what it
-    does not support telling: "processes", "memory".
+    does not support telling: "processes", "memory". `busy` is how many percent of the time it
+    computes; None if it does not tell.
     """
 
     uuid: str
@@ -56,16 +57,21 @@ class FakeGpu:
     mig: bool | None = None
     compute: int = 0
     lacks: tuple[str, ...] = ()
+    busy: int | None = None
 
 
 @dataclass(frozen=True)
 class FakeProcess:
-    """A process on the GPU with this index; None stands for memory the driver does not tell."""
+    """A process on the GPU with this index; None stands for what the driver does not tell.
+
+    `busy` is for how many percent of the time it keeps the GPU computing.
+    """
 
     gpu: int
     pid: int
     used_mib: int | None
     kind: Literal["compute", "graphics"] = "compute"
+    busy: int | None = None
 
 
 @cache
@@ -120,6 +126,10 @@ class FakeNvml:
             lines.append(f"compute {index} {gpu.compute}")
             lines += [f"lacks {index} {what}" for what in gpu.lacks]
             lines += [] if gpu.mig is None else [f"mig {index} {int(gpu.mig)}"]
+            lines += [] if gpu.busy is None else [f"busy {index} {gpu.busy}"]
+        for one in items:
+            if isinstance(one, FakeProcess) and one.busy is not None:
+                lines.append(f"busy_by {one.gpu} {one.pid} {one.busy}")
         new = self._state.with_suffix(".new")
         new.write_text("\n".join(lines) + "\n")
         new.replace(self._state)

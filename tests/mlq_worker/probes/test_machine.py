@@ -284,6 +284,9 @@ class OneGpu:
     class Memory:
         total, free = 11000 << 20, 4000 << 20
 
+    class Rates:
+        gpu = 50
+
     class Process:
         def __init__(self, pid: int, used_mib: int) -> None:
             self.pid, self.usedGpuMemory = pid, used_mib << 20
@@ -300,6 +303,8 @@ class OneGpu:
             "nvmlDeviceGetMemoryInfo": self.Memory,
             "nvmlDeviceGetComputeRunningProcesses_v3": [self.Process(302, 2000)],
             "nvmlDeviceGetGraphicsRunningProcesses_v3": [self.Process(5000, 5000)],
+            "nvmlDeviceGetProcessUtilization": [],
+            "nvmlDeviceGetUtilizationRates": self.Rates,
         }
         return lambda *_, **__: answers[name]
 

@@ -20,6 +20,8 @@
  *   compute <gpu index> <mode>                 its compute mode, nvmlComputeMode_t; else the default
  *   lacks   <gpu index> <processes|memory>     what it does not support telling
  *   process <gpu index> <pid> <used or -1> <compute|graphics>
+ *   busy    <gpu index> <percent>              how busy the GPU is; without it, it does not tell
+ *   busy_by <gpu index> <pid> <percent>        how busy a process keeps it; without any, likewise
  *
  * Results are codes of nvmlReturn_t, 0 for success. Memory is in MiB. `other` is memory in use
  * beside that of the listed processes; used -1 means that the driver does not tell. GPUs are
@@ -37,7 +39,7 @@
 #include <time.h>
 
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7,
-       DRIVER_NOT_LOADED = 9, UNKNOWN = 999 };
+       DRIVER_NOT_LOADED = 9, UNKNOWN = 999, NOT_FOUND = 6 };
 enum { MAX_GPUS = 16, MAX_PROCESSES = 256 };
 
 typedef int nvmlReturn_t;
@@ -55,7 +57,8 @@ typedef struct {
     bytes_t total_mib, reserved_mib, other_mib;
     int has_mig;
     unsigned mig, compute_mode;
-    int lacks_processes, lacks_memory;
+    int lacks_processes, lacks_memory, tells_busy;
+    unsigned busy;
 } gpu_t;
 
 typedef struct {
@@ -65,11 +68,18 @@ typedef struct {
     char kind[16];
 } process_t;
 
+typedef struct { unsigned gpu, memory; } nvmlUtilization_t;
+typedef struct { unsigned pid; unsigned long long at; unsigned sm, memory, encoder, decoder; }
+    nvmlProcessUtilizationSample_t;
+typedef struct { int gpu; unsigned pid, busy; } use_t;
+
 typedef struct {
     nvmlReturn_t init, query;
     int loaded, gpus, processes, hang, crash;
     gpu_t gpu[MAX_GPUS];
     process_t process[MAX_PROCESSES];
+    int uses;
+    use_t use[MAX_PROCESSES];
 } state_t;
 
 static state_t state;
@@ -78,6 +88,7 @@ static int times_open, loaded_when_opened;
 static void read_line(const char *line) {
     gpu_t gpu = {0};
     process_t process = {0};
+    use_t use;
     unsigned index, value;
     char what[16];
     if (sscanf(line, "lacks %u %15s", &index, what) == 2 && index < MAX_GPUS) {
@@ -92,6 +103,16 @@ static void read_line(const char *line) {
     }
     if (sscanf(line, "compute %u %u", &index, &value) == 2 && index < MAX_GPUS) {
         state.gpu[index].compute_mode = value;
+        return;
+    }
+    if (sscanf(line, "busy %u %u", &index, &value) == 2 && index < MAX_GPUS) {
+        state.gpu[index].tells_busy = 1;
+        state.gpu[index].busy = value;
+        return;
+    }
+    if (state.uses < MAX_PROCESSES
+        && sscanf(line, "busy_by %d %u %u", &use.gpu, &use.pid, &use.busy) == 3) {
+        state.use[state.uses++] = use;
         return;
     }
     if (sscanf(line, "init %d", &state.init) == 1 || sscanf(line, "query %d", &state.query) == 1
@@ -241,6 +262,44 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory) 
     memory->free = free_mib(device->index) << 20;
     memory->used = memory->total - memory->free;
     return SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *rates) {
+    gpu_t *gpu;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result != SUCCESS)
+        return result;
+    rates->gpu = gpu->busy;
+    rates->memory = 0;
+    return gpu->tells_busy ? SUCCESS : NOT_SUPPORTED;
+}
+
+/* There is always a newer sample than the one that was seen last. */
+nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
+                                             nvmlProcessUtilizationSample_t *out, unsigned *count,
+                                             unsigned long long seen) {
+    gpu_t *gpu;
+    unsigned room = *count, found = 0;
+    nvmlReturn_t result = begin_gpu(device, &gpu);
+    if (result != SUCCESS)
+        return result;
+    if (!state.uses)
+        return NOT_SUPPORTED;
+    for (int i = 0; i < state.uses; i++) {
+        if (state.use[i].gpu != device->index)
+            continue;
+        if (out && found < room) {
+            memset(&out[found], 0, sizeof *out);
+            out[found].pid = state.use[i].pid;
+            out[found].at = seen + 1;
+            out[found].sm = state.use[i].busy;
+        }
+        found++;
+    }
+    *count = found;
+    if (!found)
+        return NOT_FOUND;
+    return out && found <= room ? SUCCESS : INSUFFICIENT_SIZE;
 }
 
 static nvmlReturn_t list_processes(nvmlDevice_t device, unsigned *count, nvmlProcessInfo_t *out,

@@ -15,10 +15,10 @@ from typing import Protocol
 
 from mlq.jobs.placement import IDLE_GPU_SHARE, GpuOffer, Offer
 from mlq_worker.ipc.clock import BOOT_ID_FILE, boot_id
-from mlq_worker.probes.cores import CoreProbe, CoreReport
+from mlq_worker.probes.cores import TICKS_PER_S, CoreProbe, CoreReport
 from mlq_worker.probes.memory import MemoryProbe, MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuReport
-from mlq_worker.probes.process_table import PROC, scan
+from mlq_worker.probes.process_table import PROC, ProcessTable, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class MachineReport:
     """What one look at the machine saw.
 
     `gpu_owners` maps the pid of each process of ours that is on a GPU to the leader pid of its
-    attempt. Other people's processes are not in it.
+    attempt. Other people's processes are not in it. `cpu_s` has the CPU seconds that the processes
+    of each leader's tree have used so far, by leader pid. `at_s` is when it looked.
     """
 
     machine: str
@@ -35,6 +36,8 @@ class MachineReport:
     memory: MemoryReport
     gpus: GpuReport = field(default_factory=GpuReport)
     gpu_owners: Mapping[int, int] = field(default_factory=dict)
+    cpu_s: Mapping[int, float] = field(default_factory=dict)
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class MachineProbe:
         table = scan(self._proc)
         gpus = self._gpus.read()
         on_gpus = {process.pid for gpu in gpus.gpus for process in gpu.processes}
-        owners = table.owners(leaders) if on_gpus and leaders else {}
+        owners = table.owners(leaders) if leaders else {}
         return MachineReport(
             machine=self._machine,
             boot_id=self._boot_id,
@@ -118,7 +121,17 @@ class MachineProbe:
             memory=self._memory.read(now_s, table, leaders),
             gpus=gpus,
             gpu_owners={pid: owners[pid] for pid in on_gpus if pid in owners},
+            cpu_s=_cpu_s(table, owners),
+            at_s=now_s,
         )
+
+
+def _cpu_s(table: ProcessTable, owners: Mapping[int, int]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for pid, leader in owners.items():
+        ticks = table.processes[pid].cpu_ticks
+        found[leader] = found.get(leader, 0.0) + ticks / TICKS_PER_S
+    return found
 
 
 def free_for_us(report: MachineReport, promises: Sequence[Promise], limits: Limits) -> Offer:

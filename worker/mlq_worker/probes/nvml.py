@@ -9,13 +9,14 @@ must cost nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from mlq.errors import InvalidInputError
+from mlq_worker.probes.gpu_use import GpuUse
 
 REOPEN_S = 30.0
 
@@ -32,11 +33,15 @@ GPU_FAULTS = {15: "is lost: reboot to repair", 16: "needs a reset: reboot to rep
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process on a GPU; `used_mib` is None where the driver does not tell."""
+    """A process on a GPU; `used_mib` is None where the driver does not tell.
+
+    `busy` is the share of time in which it kept the GPU computing, 0 to 1; None likewise.
+    """
 
     pid: int
     used_mib: int | None
     computes: bool = True
+    busy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Gpu:
 
     An `exclusive` one takes a single process that computes; beside that, nothing of it is free.
     Without `lists_processes` the driver does not say whose the memory is. A `total_mib` of 0 means
-    that it gives no numbers of memory at all; then `free_mib` is 0, too.
+    that it gives no numbers of memory at all; then `free_mib` is 0, too. `busy` is in what
+    share of the time, 0 to 1, anything computed on it; None where the driver does not tell.
     """
 
     uuid: str
@@ -56,6 +62,7 @@ class Gpu:
     processes: tuple[GpuProcess, ...] = ()
     exclusive: bool = False
     lists_processes: bool = True
+    busy: float | None = None
 
     @property
     def is_computing(self) -> bool:
@@ -138,12 +145,15 @@ class GpuProbe:
         self._is_open = False
         self._reopen_at = float("-inf")
         self._last = GpuReport()
+        self._use = GpuUse(nvml)
 
     def read(self) -> GpuReport:
         """Look at the GPUs; never raises for a fault of theirs."""
         if self._selection.chosen == frozenset():
             return GpuReport()
-        self._nvml = self._nvml or import_module("pynvml")
+        if self._nvml is None:
+            self._nvml = import_module("pynvml")
+            self._use = GpuUse(self._nvml)
         try:
             if (self._last.fault or not self._is_open) and self._clock() >= self._reopen_at:
                 self._reopen()
@@ -236,9 +246,10 @@ class GpuProbe:
             name=self._nvml.nvmlDeviceGetName(handle),
             total_mib=total_mib,
             free_mib=0 if exclusive and computing else free_mib,
-            processes=_merged(computing or (), drawing or ()),
+            processes=_merged(computing or (), drawing or (), self._use.busy_by(uuid, handle)),
             exclusive=exclusive,
             lists_processes=computing is not None,
+            busy=self._use.busy(handle),
         )
 
     def _memory_mib(self, handle: Any) -> tuple[int, int]:
@@ -263,7 +274,9 @@ class GpuProbe:
         return None
 
 
-def _merged(computing: Any, drawing: Any) -> tuple[GpuProcess, ...]:
+def _merged(
+    computing: Any, drawing: Any, busy: Mapping[int, float] | None
+) -> tuple[GpuProcess, ...]:
     """Merge compute and graphics processes; one in both lists has the same memory in both."""
     used_mib: dict[int, int | None] = {}
     for process in (*computing, *drawing):
@@ -273,7 +286,10 @@ def _merged(computing: Any, drawing: Any) -> tuple[GpuProcess, ...]:
         known = [mib for mib in (here, there) if mib is not None]
         used_mib[process.pid] = max(known, default=None)
     computes = {process.pid for process in computing}
-    return tuple(GpuProcess(pid, used, pid in computes) for pid, used in sorted(used_mib.items()))
+    return tuple(
+        GpuProcess(pid, used, pid in computes, None if busy is None else busy.get(pid, 0.0))
+        for pid, used in sorted(used_mib.items())
+    )
 
 
 def limits_in_words(gpus: Iterable[Gpu]) -> str:
