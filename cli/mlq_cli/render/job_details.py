@@ -5,18 +5,40 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.jobs.view import JobView
 from mlq.submit.secrecy import Given
 from mlq.units import format_duration, format_mib
 from mlq_cli.render.clean import clean
+from mlq_cli.render.figures import (
+    JobFigures,
+    metric_table,
+    progress_in_words,
+    usage_curves,
+    used_in_words,
+)
 from mlq_cli.render.jobs import seconds_of, state_of
 from mlq_cli.render.style import Style, kind_of
-from mlq_cli.render.words import about, count, elapsed, moment, percent
+from mlq_cli.render.words import about, count, elapsed, moment
 
-_LABEL_WIDTH = 11
+_LABEL_WIDTH, _INDENT = 11, 2
 _COMMIT_DIGITS = _PACK_DIGITS = 12
+
+
+class Known(NamedTuple):
+    """What is known of a job beside its row.
+
+    Args:
+        environment: that of its last attempt, as the machine noted it; None: unknown.
+        figures: what it measured and used.
+    """
+
+    environment: Mapping[str, Any] | None = None
+    figures: JobFigures = JobFigures()
+
+
+_NOTHING = Known()
 
 
 def details(
@@ -25,7 +47,7 @@ def details(
     log: str,
     now: datetime,
     style: Style,
-    environment: Mapping[str, Any] | None = None,
+    known: Known = _NOTHING,
 ) -> list[str]:
     """Return everything worth knowing about one job, one line for each thing.
 
@@ -35,7 +57,7 @@ def details(
         log: the path of its last attempt's log, or "".
         now: the present time, in the time zone to show.
         style: how to render.
-        environment: the environment of its last attempt, as the machine noted it; None: unknown.
+        known: what else is known.
     """
     title = clean(f"{job.id} {job.name}").rstrip()
     state = state_of(job)
@@ -47,7 +69,7 @@ def details(
         "params": " ".join(f"{name}={shlex.quote(one)}" for name, one in job.params.items()),
         "program": variables.program,
         "code": _code(variables.code),
-        "python": _python(environment or {}),
+        "python": _python(known.environment or {}),
         "asks for": _in_words(job),
         "used": _used(job),
         "to stop": _stopping(job),
@@ -56,7 +78,7 @@ def details(
         "env": " ".join(shlex.quote(f"{n}={one}") for n, one in variables.env.items()),
         "captured": _captured(variables),
         "secrets": ", ".join(variables.secrets),
-        "progress": percent(job.progress),
+        "progress": progress_in_words(job),
         "machine": job.machine or "",
         "condition": job.condition,
         "attempt": _attempts(job),
@@ -70,8 +92,18 @@ def details(
         "log": log,
     }
     told = [*facts.items(), *(("note", note) for note in job.notes)]
+    told += _usage(job, known.figures)
     lines += [f"  {label:<{_LABEL_WIDTH}}{clean(text)}" for label, text in told if text]
-    return lines
+    width = None if style.width is None else style.width - _INDENT
+    figures = known.figures
+    shown = metric_table(figures.metrics, figures.curves.points, style._replace(width=width))
+    return lines + [f"{' ' * _INDENT}{line}" for line in shown]
+
+
+def _usage(job: JobView, figures: JobFigures) -> list[tuple[str, str]]:
+    curves = usage_curves(figures.curves, job)
+    said = used_in_words(job, figures.used)
+    return [(name, f"{curves.get(name, '')}  {text}".strip()) for name, text in said.items()]
 
 
 def _code(code: Mapping[str, Any]) -> str:

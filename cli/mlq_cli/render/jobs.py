@@ -18,6 +18,7 @@ _COLUMNS = (
     Column("STATE"),
     Column("DONE", 90, right=True),
     Column("TIME", 80, right=True),
+    Column("LEFT", 75, right=True),
     Column("MACHINE", 70, least=8),
     Column("ATTEMPT", 45, right=True),
     Column("ASKS", 40),
@@ -53,20 +54,31 @@ def who(job: JobView) -> list[Cell]:
 
 
 def how_far(job: JobView, now: datetime) -> list[Cell]:
-    """Return the cells of a job's progress, time, machine and attempt."""
+    """Return the cells of a job's progress, time, time left, machine and attempt."""
     return [
-        Cell(percent(job.progress) if job.state == State.STARTED else ""),
+        Cell(_done(job) if job.state == State.STARTED else ""),
         Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
+        Cell("" if job.left_s is None else elapsed(job.left_s)),
         Cell(job.machine or "" if job.state not in WAITING else ""),
         Cell(str(job.attempt) if job.attempt > 1 else ""),
     ]
 
 
+def _done(job: JobView) -> str:
+    """Return a job's share; that of an inner loop is not the job's."""
+    if job.progress is None and job.inner is not None:
+        return f"loop {percent(job.inner)}"
+    return percent(job.progress)
+
+
 def remark(job: JobView) -> Cell:
-    """Return the cell of why a job ended so, or what keeps it."""
+    """Return the cell of why a job ended so, what keeps it, or what else its user should know."""
     if job.state in ENDED:
-        return Cell(job.reason, kind_of(state_of(job)))
-    said = "; ".join(one for one in (job.reason, job.condition) if one)
+        if job.reason or not job.notes:
+            return Cell(job.reason, kind_of(state_of(job)))
+        return Cell(job.notes[0], "faint")
+    notes = job.notes if job.state == State.STARTED else ()
+    said = "; ".join(one for one in (job.reason, job.condition, *notes) if one)
     return Cell(said, "waiting" if job.condition else "")
 
 

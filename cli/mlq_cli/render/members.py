@@ -31,6 +31,7 @@ def member_table(jobs: Sequence[JobView], varying: str, now: datetime, style: St
         *(Column(name, 75 - at % 20, least=6) for at, name in enumerate(names)),
         Column("DONE", 90, right=True),
         Column("TIME", 80, right=True),
+        Column("LEFT", 65, right=True),
         Column("MACHINE", 50, least=8),
         Column("ATTEMPT", 45, right=True),
         *commands,

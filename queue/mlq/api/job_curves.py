@@ -1,0 +1,60 @@
+"""The curves of jobs: what they measured and used, step by step, read from the results root.
+
+The root may hang, and `mlq show` must not: callers wait only for a limited time. Jobs can write to
+the files: what is no point and no sample is left out.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from mlq.files.layout import Layout
+from mlq.files.strict_files import MIB, Content, read_file
+from mlq.metrics.series import Point, merged, points_of
+from mlq.metrics.usage import Sample, samples_of
+
+_PATIENCE_S = 2.0
+_METRICS_BYTES, _USAGE_BYTES = 4 * MIB, MIB  # of each file; of a longer one its end
+_MOST_ATTEMPTS = 10
+
+
+class Curves(NamedTuple):
+    """What a job measured in all its attempts, and what its last attempt used."""
+
+    points: list[Point] = []  # noqa: RUF012 - no code writes to it
+    samples: list[Sample] = []  # noqa: RUF012
+
+
+def curves_of(layout: Layout, attempts: dict[str, int]) -> dict[str, Curves]:
+    """Return the curves of these jobs, as far as the root answers in time.
+
+    Args:
+        layout: of the results root.
+        attempts: the last attempt of each job, by id; 0 if it has none.
+    """
+    found: dict[str, Curves] = {}
+    if not layout.root.is_absolute():
+        return found
+
+    def read() -> None:
+        for job_id, attempt in attempts.items():
+            if attempt:
+                found[job_id] = _curves(layout, job_id, attempt)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(_PATIENCE_S)
+    return dict(found)
+
+
+def _curves(layout: Layout, job_id: str, attempt: int) -> Curves:
+    folder = layout.folder(job_id)
+    parts = []
+    for number in range(max(1, attempt - _MOST_ATTEMPTS + 1), attempt + 1):
+        read = read_file(layout.root, folder.metrics_file(number), _METRICS_BYTES, tail=True)
+        if isinstance(read, Content):
+            parts.append(list(points_of(read.data)))
+    read = read_file(layout.root, folder.usage_file(attempt), _USAGE_BYTES, tail=True)
+    samples = list(samples_of(read.data)) if isinstance(read, Content) else []
+    return Curves(merged(parts), samples)
