@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mlq.errors import SignatureError
+from mlq.errors import MlqError, SignatureError
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import needs_of
 from mlq.jobs.placement import Fit, GpuOffer, Offer, place
@@ -19,12 +19,12 @@ from mlq.jobs.spec import JobSpec
 from mlq.settings.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.replies import Attempt, Claim
-from mlq.units import utc_iso
+from mlq.units import parse_iso, utc_iso
 from mlq_worker.agent.attempt_result import heard_result, one_line
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.orders import order, read_spec
+from mlq_worker.agent.orders import model_of, order, read_spec
 from mlq_worker.agent.outcomes import History, refusal
 from mlq_worker.ipc.values import Order
 from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
@@ -177,7 +177,26 @@ def adopted(
         returns=ordered["tag"]["returns"],
         needs=str(ordered["tag"].get("needs", "")),
         signature=ordered["tag"].get("signature", ""),
+        patterns=_patterns(ordered["tag"].get("metrics")),
+        began_s=began_s(held["started_at"]),
+        adopted=True,
+        gpu_model=str(ordered["tag"].get("gpu_model", "")),
         result=held["result"] and heard_result(held["result"], settings.machine, utc_s),
+    )
+
+
+def began_s(started_at: object) -> float:
+    """Return when an attempt started, as the supervisor says it, as unix time; 0 if unknown."""
+    try:
+        return parse_iso(str(started_at))
+    except (MlqError, ValueError):
+        return 0.0
+
+
+def _patterns(raw: object) -> tuple[tuple[str, str], ...]:
+    """Return the metrics of an order's tag; an order of an older worker has none."""
+    return (
+        tuple((str(name), str(one)) for name, one in raw.items()) if isinstance(raw, dict) else ()
     )
 
 
@@ -198,6 +217,7 @@ def _local(
         returns=spec.function is not None,
         needs=needs_of(spec),
         signature=claim.signature,
+        gpu_model=model_of(gpus),
     )
 
 

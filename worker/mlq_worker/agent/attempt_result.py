@@ -8,6 +8,7 @@ program made goes any further into the worker.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,8 +17,13 @@ from typing import Any, NamedTuple, get_args
 from mlq.errors import InvalidInputError
 from mlq.files.strict_files import Refused
 from mlq.ids import is_valid_id
+from mlq.metrics.advance import Advance, parse_advance
+from mlq.metrics.extent import metrics_text, parse_metrics
+from mlq.metrics.series import number_or_none
+from mlq.metrics.usage import parse_used
 from mlq.store.replies import Attempt
 from mlq.units import parse_iso, utc_iso
+from mlq_worker.collector.protocol import Figures
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
 from mlq_worker.ipc.values import LAST_LINE_CHARS, Outcome
 
@@ -33,6 +39,7 @@ _LARGEST_ATTEMPT = 10**9
 _MOST_USED = 1e12
 _LONGEST_NOTE, _MOST_NOTES = 500, 5
 _LARGEST_EXIT_CODE, _LARGEST_SIGNAL = 255, 64
+_NOWHERE = Advance()
 
 
 class FoundAttempt(NamedTuple):
@@ -66,6 +73,9 @@ class AttemptResult:
         cpu_s: CPU time that its processes used; None if that is not known.
         max_rss_mib: the most memory that one of them had at once; None if that is not known.
         notes: what its user should also know, a sentence each.
+        metrics: the extents of its job's metrics, as text (`mlq.metrics.extent`).
+        used: sums and peaks of what it used, as text (`mlq.metrics.usage`).
+        advance: how far it came.
     """
 
     id: str
@@ -84,6 +94,9 @@ class AttemptResult:
     max_rss_mib: int | None = None
     last_line: str = ""
     notes: tuple[str, ...] = ()
+    metrics: str = ""
+    used: str = ""
+    advance: Advance = _NOWHERE
 
     @property
     def why(self) -> str:
@@ -106,6 +119,18 @@ def with_value(result: AttemptResult, value: Value) -> AttemptResult:
         return replace(result, value=value)
     reason = f"its return value cannot be used: it {value.why}"
     return replace(result, outcome=UNUSABLE, exit_code=None, reason=reason, value="")
+
+
+def with_figures(result: AttemptResult, figures: Figures) -> AttemptResult:
+    """Return the result together with what the collector found of the attempt."""
+    notes = [one for one in figures.notes if one not in result.notes]
+    return replace(
+        result,
+        metrics=figures.metrics or result.metrics,
+        used=figures.used or result.used,
+        advance=figures.advance if figures.advance != _NOWHERE else result.advance,
+        notes=(*result.notes, *notes)[:_MOST_NOTES],
+    )
 
 
 def no_result(attempt: Attempt, machine: str, why: str, at: str) -> AttemptResult:
@@ -158,6 +183,9 @@ def parse_result(raw: object) -> AttemptResult:
         **_usage(raw),
         last_line=_last_line(raw.get("last_line")) if outcome in _RAN and exit_code != 0 else "",
         notes=_notes(raw.get("notes")),
+        metrics=_metrics(raw.get("metrics")),
+        used=parse_used(raw.get("used")).text,
+        advance=_advance(raw.get("advance")),
     )
 
 
@@ -225,6 +253,18 @@ def _usage(raw: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(rss_mib, int) or not 0 <= rss_mib < _MOST_USED:
         return {}
     return {"cpu_s": float(cpu_s), "max_rss_mib": int(rss_mib)}
+
+
+def _metrics(raw: object) -> str:
+    return metrics_text(parse_metrics(raw)) if isinstance(raw, str) and raw else ""
+
+
+def _advance(raw: object) -> Advance:
+    if not isinstance(raw, dict) or not raw:
+        return _NOWHERE
+    share = number_or_none(raw.get("share"))
+    share = share if share is not None and 0 <= share <= 1 else None
+    return parse_advance(share, json.dumps(raw))
 
 
 def _notes(raw: object) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlq.jobs.placement import RunningAttempt
-from mlq.store.replies import Attempt
+from mlq.store.replies import Attempt, Renewal
 from mlq_worker.agent.attempt_result import AttemptResult, Value, with_value
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.prefetch import Prefetch
@@ -47,6 +47,13 @@ class AttemptTable:
         local = self.by_key.get(attempt)
         if local is not None and local.result is not None:
             local.result = with_value(local.result, value)
+
+    def told(self, figures: Mapping[Attempt, Mapping[str, str]], renewal: Renewal) -> None:
+        """Note which figures of which attempts a renewal has told the queue."""
+        for attempt in renewal.alive:
+            local = self.by_key.get(attempt)
+            if local is not None and attempt in figures:
+                local.told = {**local.told, **figures[attempt]}
 
     def request_stops(self, reasons: Mapping[Attempt, str]) -> None:
         """Note which attempts their users want to end, and why."""

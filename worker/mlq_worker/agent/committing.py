@@ -2,13 +2,15 @@
 
 Ends become moves of the life cycle in `outcomes`; what to claim is planned in `schedule`. Both
 travel to the queue in one round trip. The worker claims nothing while an earlier claim has yet to
-start, or while an obstacle stands; a move that the queue refused waits.
+start, or while an obstacle stands; a move that the queue refused waits, and an end waits a moment
+for the last reading of its attempt.
 """
 
 from __future__ import annotations
 
 from mlq.store.operations import Claimant, Move
 from mlq_worker.agent.actions import Action, CommitAndClaim, Reinstate, Reserve
+from mlq_worker.agent.attempt_result import with_figures
 from mlq_worker.agent.facts import Facts, Mode
 from mlq_worker.agent.outcomes import Patience, ending
 from mlq_worker.agent.schedule import Plan, plan
@@ -61,11 +63,17 @@ def due_moves(facts: Facts) -> tuple[Move, ...]:
     """Return the moves that may be committed now: of ended attempts, and those that wait."""
     patience = Patience.of(facts.context.settings)
     ends = [
-        ending(one.result, one.history, patience, facts.absences.nowhere(one))._replace(
-            signature=one.signature
-        )
+        ending(
+            with_figures(one.result, one.figures),
+            one.history,
+            patience,
+            facts.absences.nowhere(one),
+        )._replace(signature=one.signature)
         for one in facts.attempts.ended()
-        if one.result is not None and one.result.found is None and facts.absences.is_judged(one)
+        if one.result is not None
+        and one.result.found is None
+        and facts.absences.is_judged(one)
+        and not facts.collector.is_awaited(one.attempt, facts.now_s)
     ]
     return tuple(facts.refused.due([*facts.pending, *ends], facts.now_s))
 

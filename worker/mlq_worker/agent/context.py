@@ -32,6 +32,7 @@ from mlq.store.client import Client
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader, NewReader
+from mlq_worker.agent.collector_child import CollectorChild, CollectorPort
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
 from mlq_worker.agent.job_environment import login_environment, look
@@ -109,6 +110,7 @@ class MachineContext:
         new_reader: makes a background reader of NFS.
         files: how the results root is read.
         copy_files: how copies of the queue are kept on it; None: this worker keeps none.
+        collector: reads what jobs write of themselves; None: nothing does.
         queue_id: the id of the queue that this worker belongs to for as long as it lives.
         identity: what tells this worker from others that may want the machine's name.
         dead_beat: see `mlq_worker.ipc.options`.
@@ -130,6 +132,7 @@ class MachineContext:
     new_reader: NewReader = BackgroundReader
     files: Files = ROOT_FILES
     copy_files: CopyFiles | None = ROOT_COPY_FILES
+    collector: CollectorPort | None = None
     queue_id: str = ""
     identity: WorkerIdentity = _NO_IDENTITY
     dead_beat: str = ""
@@ -202,4 +205,5 @@ def find_context(settings: Settings, options: WorkerOptions, client: Client) -> 
         limits=Limits(options.cores, options.mem_mib, settings.yield_to_others),
         probe=MachineProbe(GpuWatch(options.gpus), machine=settings.machine),
         has_gpus=options.gpus != "none",
+        collector=CollectorChild(str(settings.root), queue_id),
     )

@@ -45,6 +45,7 @@ from mlq_worker.agent.actions import (
     Stop,
 )
 from mlq_worker.agent.admission import admit
+from mlq_worker.agent.collecting import collect
 from mlq_worker.agent.committing import commit, commit_and_claim
 from mlq_worker.agent.conduct import judge, lasting, unwanted
 from mlq_worker.agent.copying import TakeCopierRole, keep_copy
@@ -81,6 +82,7 @@ def decide(facts: Facts) -> list[Action]:
     if facts.renewal is None:
         actions += _stop(facts)
     actions += keep_copy(facts.copier, facts.context.machine)
+    actions += collect(facts.collector, facts.now_s)
     if facts.now_s >= facts.queue_retry_s:
         actions += _with_queue(facts)
     if not actions and _is_done(facts):
@@ -275,7 +277,9 @@ def _commit_last(facts: Facts) -> list[Action]:
 def _is_done(facts: Facts) -> bool:
     """Return whether a worker that must leave after its last job has nothing left to do."""
     is_told = facts.mode in (Mode.DRAIN, Mode.RELEASE)
-    return is_told and not facts.attempts.active() and not commit(facts)
+    ends = facts.attempts.ended()
+    is_read = not any(facts.collector.is_awaited(one.attempt, facts.now_s) for one in ends)
+    return is_told and is_read and not facts.attempts.active() and not commit(facts)
 
 
 def _leave(facts: Facts) -> list[Action]:
@@ -286,7 +290,7 @@ def _leave(facts: Facts) -> list[Action]:
 
 def next_turn_s(facts: Facts, idle_s: float) -> float:
     """Return how many seconds the worker may wait if nothing wakes it."""
-    due = [facts.renew_due_s]
+    due = [facts.renew_due_s, facts.collector.next_s()]
     if facts.mode is Mode.RUN:
         due.append(facts.peek_due_s)
     if not facts.is_linked:

@@ -1,6 +1,7 @@
 """What the worker does without the queue: one short function for each action; none decides.
 
-These act on the supervisor, on NFS (in the background) and on the worker's own memory. Those that
+These act on the supervisor, on NFS and the collector (in the background) and on the worker's own
+memory. Those that
 act on the queue are in `queue_effects`.
 """
 
@@ -25,6 +26,7 @@ from mlq_worker.agent.actions import (
     Start,
     Stop,
 )
+from mlq_worker.agent.collecting import Collect
 from mlq_worker.agent.conduct import EndProbation, SetAside
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import GiveCopyingUp, MakeCopy
@@ -95,6 +97,10 @@ class Effects:
     @act.register
     def _read_largest_number(self, _action: ReadLargestNumber) -> None:
         self._memory.queue.ask_largest_number()
+
+    @act.register
+    def _collect(self, action: Collect) -> None:
+        self._memory.collector.ask(action, self._memory.attempts)
 
     @act.register
     def _watch_beats(self, action: WatchBeats) -> None:

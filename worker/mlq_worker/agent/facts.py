@@ -17,6 +17,7 @@ from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backoff import RefusedMoves
+from mlq_worker.agent.collecting import CollectorFacts
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierFacts
@@ -81,6 +82,7 @@ class Facts:
         histories: the past of the jobs that were asked about.
         reaper: what the reaper decides from.
         copier: what the copier decides from.
+        collector: what decides when the collector looks at attempts.
     """
 
     now_s: float
@@ -115,3 +117,4 @@ class Facts:
     histories: Mapping[str, History] = field(default_factory=dict)
     reaper: ReaperFacts = field(default_factory=ReaperFacts)
     copier: CopierFacts = field(default_factory=CopierFacts)
+    collector: CollectorFacts = field(default_factory=CollectorFacts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.request import Request
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.outcomes import History
+from mlq_worker.collector.protocol import Figures
+
+_NO_FIGURES = Figures()
 
 
 @dataclass(slots=True)
@@ -31,6 +35,13 @@ class LocalAttempt:
         needs: what it needs of its machine, in words (`mlq.jobs.needs`).
         signature: its job's signature, since another job may get its number; "" if unknown.
         start_noted: whether the queue knows that it has lived past its start.
+        patterns: the metrics that its user wants from its log: name, regular expression.
+        began_s: when it started, unix time; 0 if it has not, or that is not known.
+        adopted: whether an earlier worker started it.
+        gpu_model: what its GPUs are called; "" without one.
+        figures: what the collector found of it.
+        told: which of its figures the queue knows, by field of the job's hash.
+        end_seen: whether `mlq_worker.agent.collecting` has taken note of its end.
         result: how it ended, to be committed next; None while it has not ended.
     """
 
@@ -49,12 +60,36 @@ class LocalAttempt:
     needs: str = ""
     signature: str = ""
     start_noted: bool = False
+    patterns: tuple[tuple[str, str], ...] = ()
+    began_s: float = 0.0
+    adopted: bool = False
+    gpu_model: str = ""
+    figures: Figures = _NO_FIGURES
+    told: Mapping[str, str] = field(default_factory=dict)
+    end_seen: bool = False
     result: AttemptResult | None = None
 
     @property
     def copies_code(self) -> bool:
         """Whether its job runs a copy of its code."""
         return COPIES_CODE in self.needs.split()
+
+    @property
+    def share(self) -> str:
+        """How far it is, from 0 to 1 as text; "" if unknown. What it reports itself comes first."""
+        share = self.figures.advance.share
+        return self.progress or ("" if share is None else repr(share))
+
+    @property
+    def untold(self) -> dict[str, str]:
+        """The figures that the queue does not know yet, by field of the job's hash."""
+        known = {
+            "mlq_advance": self.figures.advance.text,
+            "mlq_metrics": self.figures.metrics,
+            "mlq_used": self.figures.used,
+            "mlq_notes": "\n".join(self.figures.notes),
+        }
+        return {name: text for name, text in known.items() if text != self.told.get(name, "")}
 
     @property
     def lacks_value(self) -> bool:

@@ -1,7 +1,7 @@
 """The worker's look: it gathers the facts of a turn and concludes nothing from them.
 
 It takes in what has arrived meanwhile: the progress of jobs, the values of functions, the
-resources that are free, the answers of NFS.
+resources that are free, the answers of NFS and of the collector.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         histories=replies.histories,
         reaper=memory.reaper.facts(),
         copier=memory.copier.facts(),
+        collector=memory.collector.facts(),
     )
 
 
@@ -64,3 +65,4 @@ def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
         [one.leader_pid for one in attempts.active() if one.leader_pid],
         for_gpus=any(".g0." not in head.class_name for head in memory.backlog.heads),
     )
+    memory.collector.update(attempts, memory.monitor.report)

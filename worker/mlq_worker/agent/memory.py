@@ -20,6 +20,7 @@ from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backlog import Backlog
 from mlq_worker.agent.backoff import RefusedMoves
+from mlq_worker.agent.collecting import CollectorRole
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierRole
@@ -75,6 +76,7 @@ class Memory:
         self.refused = RefusedMoves(settings.beat_s)
         self.reaper = ReaperRole(store, context, ring, self.refused)
         self.copier = CopierRole(store, context, ring)
+        self.collector = CollectorRole(context, ring)
         self.pending: list[Move] = []
         self.replies = Replies()
         self.renew_due_s = self.link_retry_s = 0.0
@@ -137,3 +139,5 @@ class Memory:
         """Pause use of a queue that did not answer; begin again with a renewal."""
         self.queue.failed(error, self._clock())
         self.renew_due_s = 0.0
+        for one in self.attempts.by_key.values():
+            one.told = {}  # the queue may come back without it

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import zlib
+from collections.abc import Iterable
 
 from mlq.errors import SignatureError
 from mlq.files.layout import Layout
@@ -148,6 +149,7 @@ def order(
             "class": claim.class_name,
             "signature": claim.signature,
             "gpu_uuids": [gpu.uuid for gpu in gpus],
+            "gpu_model": model_of(gpus),
             "returns": spec.function is not None,
             "needs": needs_of(spec),
         },
@@ -157,6 +159,11 @@ def order(
         signal=_signal(spec),
         code=_code(spec, context.settings),
     )
+
+
+def model_of(gpus: Iterable[GpuOffer]) -> str:
+    """Return what these GPUs are called, each model once; "" for none."""
+    return ", ".join(dict.fromkeys(gpu.name for gpu in gpus if gpu.name))
 
 
 def _job_json(text: str, signature: str, spec: JobSpec) -> str:

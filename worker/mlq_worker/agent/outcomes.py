@@ -91,11 +91,12 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
     clear = ["mlq_stop"]
     pause_s, avoid = 0.0, ""
     if event is Event.RELEASE or event is Event.RETRY:
-        clear.append("mlq_progress")
+        clear += ["mlq_progress", "mlq_advance"]
         avoid = result.machine if result.outcome != "released" else ""
     else:
         fields["ended_at"] = result.ended_at
         fields["worker_name"] = ""
+        fields |= _how_far(result)
         if result.started_at:
             # As the root has it, so that a queue made anew from there says the same.
             fields["started_at"] = result.started_at
@@ -110,12 +111,9 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         pause_s = patience.pause_s(history.failures + history.folder_faults)
         fields["mlq_due"] = utc_iso(parse_iso(result.ended_at) + pause_s)
         fields["mlq_reason"] = f"{reason} in {format_duration(round(pause_s, 1))}"
-    if result.exit_code is not None:
-        fields["mlq_exit_code"] = result.exit_code
-    if result.cpu_s is not None:
-        fields["mlq_usage"] = f"{result.cpu_s:.6g} {result.max_rss_mib}"
-    if result.notes:
-        fields["mlq_notes"] = "\n".join(result.notes)
+    fields |= _as_it_ran(result)
+    if not result.notes:
+        clear.append("mlq_notes")  # what was said while it ran may no longer hold
     if value:
         fields["result"] = value
     return Move(
@@ -129,6 +127,25 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         pause_s=pause_s,
         start=how_it_started(result),
     )
+
+
+def _as_it_ran(result: AttemptResult) -> dict[str, str | int]:
+    """Return what is known of how an attempt ran, whatever its end means."""
+    used = "" if result.cpu_s is None else f"{result.cpu_s:.6g} {result.max_rss_mib}"
+    texts = {
+        "mlq_usage": used,
+        "mlq_notes": "\n".join(result.notes),
+        "mlq_metrics": result.metrics,
+        "mlq_used": result.used,
+    }
+    found: dict[str, str | int] = {name: text for name, text in texts.items() if text}
+    return found if result.exit_code is None else {**found, "mlq_exit_code": result.exit_code}
+
+
+def _how_far(result: AttemptResult) -> dict[str, str]:
+    found = {"mlq_advance": result.advance.text} if result.advance.text else {}
+    share = result.advance.share
+    return found if share is None else {**found, "mlq_progress": repr(share)}
 
 
 # Outcomes whose meaning does not depend on the job's past; all others are the job's own failures.

@@ -129,9 +129,17 @@ class QueueEffects:
     def _renew(self, _action: Renew) -> None:
         sent_s, now_s = self._now_s(), self._utc_s()
         # Ended attempts, too: a queue that has forgotten one takes it back, and then its result.
+        listed = list(self._memory.attempts.by_key.values())
+        untold = {one.attempt: one.untold for one in listed if one.result is None}
         held = [
-            (*one.attempt, one.progress, one.result is not None, one.signature)
-            for one in self._memory.attempts.by_key.values()
+            (
+                *one.attempt,
+                one.share,
+                one.result is not None,
+                one.signature,
+                [part for pair in untold.get(one.attempt, {}).items() for part in pair],
+            )
+            for one in listed
         ]
         renewal = self._store.renew(
             self._settings.machine,
@@ -141,6 +149,7 @@ class QueueEffects:
             self._context.boot_id,
             self._session.supervisor_id,
         )
+        self._memory.attempts.told(untold, renewal)
         off_s = offset_s(now_s, self._now_s() - sent_s, renewal.server_s)
         self._memory.renewed(RenewalReply(renewal, sent_s), off_s)
 

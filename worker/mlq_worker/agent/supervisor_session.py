@@ -17,7 +17,7 @@ from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
-from mlq_worker.agent.admission import Admitted
+from mlq_worker.agent.admission import Admitted, began_s
 from mlq_worker.agent.attempt_result import heard_result
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
@@ -172,6 +172,7 @@ class SupervisorSession:
                     local = self.attempts.by_key.get((started["id"], started["attempt"]))
                     if local is not None:
                         local.leader_pid = started["pid"]
+                        local.began_s = began_s(started.get("started_at"))
             case "ended":
                 for raw in message["results"]:
                     now_s = self._context.clocks.utc_s()

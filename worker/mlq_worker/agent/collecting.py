@@ -1,0 +1,271 @@
+"""When the collector looks at which attempt, and how long an attempt's end waits for its last look.
+
+Each running attempt is read soon after its start and then every `metrics_s`; what it uses is stored
+as it is sampled. One that has ended is read a last time, and its end is committed after that, but
+never much later than without: a collector that is slow or hangs keeps no job's end from the queue.
+Attempts so short that nobody could want their curve are not read, so that short jobs lose no time.
+Attempts on which the collector has hung twice are left out, with a note.
+
+`collect` decides, and is pure; `CollectorRole` keeps what it decides from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlq.metrics.usage import Sample
+from mlq.store.replies import Attempt
+from mlq.units import parse_iso
+from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.background import BackgroundReader
+from mlq_worker.agent.collector_child import SILENT_S, Answer
+from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.local_attempt import LocalAttempt
+from mlq_worker.agent.usage_sampler import EVERY_S, UsageSampler
+from mlq_worker.collector.protocol import Wanted
+from mlq_worker.probes.machine import MachineReport
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 4.0
+"""How long the end of an attempt waits for its last reading."""
+
+SHORTEST_S = 0.2
+"""An attempt that ran for less is not read, unless it has reported something by then."""
+
+SOON_S = 10.0
+"""When an attempt is read for the first time, unless it is read more often than that."""
+
+STRIKES = 2
+_RETRY_S = 2.0
+_GIVES_UP_S = 600.0
+_MOST_LAST, _MOST_SAMPLES = 1000, 100
+LEFT_OUT = (
+    f"its metrics are not read: twice reading them took longer than {SILENT_S:g} s;"
+    " look at the patterns of --metric"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorFacts:
+    """What `collect` decides from.
+
+    Args:
+        is_free: whether there is a collector, and it is not busy.
+        ask_s: when it may be asked again.
+        read_due_s: when each running attempt is to be read.
+        last: what is wanted of attempts that have ended, and since when they wait for it.
+        with_samples: the attempts of which there are samples to store.
+    """
+
+    is_free: bool = False
+    ask_s: float = 0.0
+    read_due_s: Mapping[Attempt, float] = field(default_factory=dict)
+    last: Mapping[Attempt, float] = field(default_factory=dict)
+    with_samples: frozenset[Attempt] = frozenset()
+
+    def is_awaited(self, attempt: Attempt, now_s: float) -> bool:
+        """Return whether the end of this attempt waits for its last reading."""
+        since_s = self.last.get(attempt)
+        return since_s is not None and now_s - since_s < PATIENCE_S
+
+    def next_s(self) -> float:
+        """Return when there is something to decide."""
+        ends = (since_s + PATIENCE_S for since_s in self.last.values())
+        return max(self.ask_s, min([*self.read_due_s.values(), *ends], default=float("inf")))
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Let the collector look.
+
+    Args:
+        read: the running attempts whose files it reads.
+        last: the ended attempts that it reads for the last time.
+        samples: the attempts of which it only stores samples.
+    """
+
+    read: tuple[Attempt, ...] = ()
+    last: tuple[Attempt, ...] = ()
+    samples: tuple[Attempt, ...] = ()
+
+
+def collect(facts: CollectorFacts, now_s: float) -> list[Collect]:
+    """Return what to ask the collector now."""
+    if not facts.is_free or now_s < facts.ask_s:
+        return []
+    # The last readings first: ends wait for them.
+    read = tuple(key for key, due_s in facts.read_due_s.items() if due_s <= now_s)
+    samples = tuple(facts.with_samples - {*read, *facts.last})
+    asked = Collect(read, tuple(facts.last), samples)
+    return [asked] if asked != Collect() else []
+
+
+def wants_last_reading(result: AttemptResult, has_reported: bool) -> bool:
+    """Return whether the files of an attempt that ended so are worth a last reading."""
+    if not result.started_at:
+        return False
+    return has_reported or parse_iso(result.ended_at) - parse_iso(result.started_at) >= SHORTEST_S
+
+
+class CollectorRole:
+    """What a worker knows of its collector, and asks it.
+
+    Args:
+        context: this machine.
+        wake: called when there is an answer.
+    """
+
+    def __init__(self, context: MachineContext, wake: Callable[[], None]) -> None:
+        self._port, self._clocks = context.collector, context.clocks
+        self._new_reader: Callable[[], BackgroundReader[Answer]] = lambda: context.new_reader(
+            "collector", wake
+        )
+        self._reader: BackgroundReader[Answer] | None = None
+        self._every_s = context.settings.metrics_s
+        self._sampler = UsageSampler(min(EVERY_S, self._every_s))
+        self._read_due_s: dict[Attempt, float] = {}
+        self._samples: dict[Attempt, list[Sample]] = {}
+        self._last: dict[Attempt, tuple[Wanted, float]] = {}
+        self._asked: dict[Attempt, Wanted] = {}
+        self._strikes: dict[Attempt, int] = {}
+        self._ask_s = 0.0
+        self._told = ""
+
+    def facts(self) -> CollectorFacts:
+        """Return what `collect` decides from."""
+        if self._port is None:
+            return CollectorFacts()
+        return CollectorFacts(
+            self._reader is None or not self._reader.busy,
+            self._ask_s,
+            dict(self._read_due_s),
+            {key: since_s for key, (_, since_s) in self._last.items()},
+            frozenset(key for key, samples in self._samples.items() if samples),
+        )
+
+    def update(self, attempts: AttemptTable, report: MachineReport) -> None:
+        """Take the collector's answer and a look at the machine; note which attempts ended."""
+        if self._port is None:
+            return
+        now_s, utc_s = self._clocks.boot_s(), self._clocks.utc_s()
+        answer = None if self._reader is None else self._reader.answer()
+        if answer is not None:
+            self._answered(answer, attempts, now_s)
+        active = attempts.active()
+        for key, sample in self._sampler.see(report, active, utc_s).items():
+            self._keep_sample(key, sample)
+        for one in active:
+            if one.leader_pid is not None and one.attempt not in self._read_due_s:
+                self._read_due_s[one.attempt] = now_s + min(SOON_S, self._every_s)
+        for one in attempts.by_key.values():
+            if one.result is not None and not one.end_seen:
+                one.end_seen = True
+                self._ended(one, one.result, now_s, utc_s)
+        self._forget(attempts, now_s)
+
+    def ask(self, action: Collect, attempts: AttemptTable) -> None:
+        """Let the collector look, in the background."""
+        if self._port is None:
+            return
+        now_s = self._clocks.boot_s()
+        wanted = [self._last[key][0] for key in action.last]
+        by_key = attempts.by_key
+        wanted += [_wanted(by_key[key], reads=True) for key in action.read if key in by_key]
+        wanted += [_wanted(by_key[key], reads=False) for key in action.samples if key in by_key]
+        wanted = [self._with_rest(one) for one in wanted]
+        for key in action.read:
+            self._read_due_s[key] = now_s + self._every_s
+        self._asked = {one.key: one for one in wanted}
+        self._reader = self._reader or self._new_reader()
+        port = self._port
+        self._reader.ask(lambda: port.ask(wanted))
+
+    def _with_rest(self, wanted: Wanted) -> Wanted:
+        samples = tuple(self._samples.get(wanted.key, ()))
+        if self._is_left_out(wanted.key):
+            return wanted._replace(samples=samples, reads=False, notes=(LEFT_OUT,))
+        return wanted._replace(samples=samples)
+
+    def _is_left_out(self, key: Attempt) -> bool:
+        return self._strikes.get(key, 0) >= STRIKES
+
+    def _keep_sample(self, key: Attempt, sample: Sample) -> None:
+        samples = self._samples.setdefault(key, [])
+        samples.append(sample)
+        del samples[:-_MOST_SAMPLES]
+
+    def _ended(self, one: LocalAttempt, result: AttemptResult, now_s: float, utc_s: float) -> None:
+        self._read_due_s.pop(one.attempt, None)
+        last = self._sampler.ended(one.attempt, utc_s)
+        if last is not None:
+            self._keep_sample(one.attempt, last)
+        has_reported = bool(one.progress or one.figures.metrics)
+        if wants_last_reading(result, has_reported) and len(self._last) < _MOST_LAST:
+            wanted = _wanted(one, reads=True)._replace(is_last=True)
+            self._last[one.attempt] = wanted, now_s
+
+    def _answered(self, answer: Answer, attempts: AttemptTable, now_s: float) -> None:
+        for found in answer.found:
+            wanted = self._asked.get(found.key)
+            if wanted is None:
+                continue
+            if found.trouble:
+                self._tell(f"job {found.id}: its metrics cannot be stored: {found.trouble}")
+            else:
+                del self._samples.get(found.key, [])[: len(wanted.samples)]
+            local = attempts.by_key.get(found.key)
+            if local is not None:
+                local.figures = found.figures
+            if wanted.is_last:
+                self._last.pop(found.key, None)
+        if answer.blamed is not None:
+            self._blame(answer.blamed, answer.fault)
+        elif answer.fault:
+            self._ask_s = now_s + _RETRY_S
+            self._tell(f"jobs are not read for metrics: the collector failed: {answer.fault}")
+        else:
+            self._told = ""
+        self._asked = {}
+
+    def _blame(self, key: Attempt, fault: str) -> None:
+        self._strikes[key] = self._strikes.get(key, 0) + 1
+        more = "; it is read no more" if self._is_left_out(key) else ""
+        log.warning("job %s: reading its metrics failed: %s%s", key[0], fault, more)
+        if self._is_left_out(key):
+            self._read_due_s[key] = float("inf")
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._told:
+            log.warning("%s", trouble)
+        self._told = trouble
+
+    def _forget(self, attempts: AttemptTable, now_s: float) -> None:
+        """Forget attempts that are no longer held, but for those that wait for a last reading."""
+        known = attempts.by_key
+        for key, (_, since_s) in list(self._last.items()):
+            if key not in known and now_s - since_s > _GIVES_UP_S:
+                del self._last[key]
+        kept: tuple[dict[Attempt, Any], ...] = (self._read_due_s, self._samples, self._strikes)
+        for what in kept:
+            for key in [key for key in what if key not in known and key not in self._last]:
+                del what[key]
+        self._sampler.keep(known)
+
+
+def _wanted(one: LocalAttempt, *, reads: bool) -> Wanted:
+    asks = one.request
+    return Wanted(
+        *one.attempt,
+        one.patterns,
+        one.began_s,
+        asks.cores,
+        asks.mem_mib,
+        asks.gpus,
+        one.gpu_model,
+        reads,
+    )

@@ -1,0 +1,1 @@
+"""The process that alone reads what jobs write of themselves: their progress and their metrics."""

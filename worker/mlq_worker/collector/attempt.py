@@ -1,0 +1,149 @@
+"""One attempt, as the collector follows it: from files to points, from points to figures.
+
+Invariant: `reading.json` is written last. Whatever fails before that, the attempt is taken up again
+from the `reading.json` before, and no point is lost or counted twice. A full disk takes the curves
+of a job, but not its figures, which go to the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from mlq.metrics.extent import Extent, folded, joined, metrics_text
+from mlq.metrics.series import Point, line_of
+from mlq.metrics.usage import Sample, wasted, with_sample
+from mlq.metrics.usage import line_of as sample_line
+from mlq_worker.collector.folder import AttemptFolder
+from mlq_worker.collector.protocol import Figures, Wanted
+from mlq_worker.collector.reading import Reading
+from mlq_worker.collector.record import add_to_result
+from mlq_worker.collector.stored import Stored, read_stored
+
+METRICS, USAGE = "metrics.jsonl", "usage.jsonl"
+METRICS_BYTES, USAGE_BYTES = 32 << 20, 16 << 20
+"""Of a longer file only the newest point of each reading is kept, and no further sample."""
+
+MOST_READS = 50
+"""How often the reader is asked for more at an attempt's end: it reads a bounded part each time."""
+
+
+class Reader(Protocol):
+    """Turns an attempt's files into points; see `mlq_worker.collector.reading`."""
+
+    def read(self, now_s: float, is_last: bool) -> Reading:
+        """Return what is new."""
+
+    def state(self) -> dict[str, Any]:
+        """Return up to where it has read."""
+
+
+NewReader = Callable[[Wanted, dict[str, Any] | None], Reader]
+Earlier = Callable[[float | None], Mapping[str, Extent]]
+"""Returns the extents of the job's earlier attempts, of their steps before this one only."""
+
+
+class Looked(NamedTuple):
+    """The figures of an attempt, and why not all was stored; "" if it was."""
+
+    figures: Figures
+    trouble: str
+
+
+class _Storing:
+    """Stores until something cannot be stored; from then on nothing."""
+
+    def __init__(self, folder: AttemptFolder) -> None:
+        self._folder = folder
+        self.trouble = ""
+
+    def do(self, store: Callable[[], object]) -> None:
+        """Store something, unless something before could not be stored."""
+        if not self.trouble:
+            try:
+                store()
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
+
+    def append(self, name: str, size: int, data: bytes) -> int:
+        """Append to a file of this size; return its new size."""
+        sizes = [size]
+        self.do(lambda: sizes.append(self._folder.append(name, size, data)))
+        return sizes[-1]
+
+
+class FollowedAttempt:
+    """An attempt whose files are read again and again.
+
+    Args:
+        folder: its folder.
+        wanted: what was asked about it first.
+        new_reader: makes its reader, from a reader's state.
+    """
+
+    def __init__(self, folder: AttemptFolder, wanted: Wanted, new_reader: NewReader) -> None:
+        self._known = read_stored(folder)
+        self._reader = new_reader(wanted, self._known.reader)
+
+    def look(self, folder: AttemptFolder, wanted: Wanted, earlier: Earlier, now_s: float) -> Looked:
+        """Read what is new, store it, and return the figures.
+
+        Args:
+            folder: the attempt's folder.
+            wanted: what is asked about it.
+            earlier: of the job's earlier attempts.
+            now_s: unix time.
+        """
+        known, storing = self._known, _Storing(folder)
+        if wanted.gpu_model:
+            known.used = known.used._replace(gpu_model=wanted.gpu_model)
+        if wanted.samples:
+            _store_samples(storing, known, wanted.samples)
+        if wanted.reads:
+            self._read(storing, wanted, earlier, now_s)
+        figures = figures_of(known, wanted)
+        storing.do(lambda: known.write(folder))
+        if wanted.is_last:
+            used = known.used.as_json()
+            storing.do(lambda: add_to_result(folder, wanted.key, figures, used))
+        return Looked(figures, storing.trouble)
+
+    def _read(self, storing: _Storing, wanted: Wanted, earlier: Earlier, now_s: float) -> None:
+        known = self._known
+        for _ in range(MOST_READS if wanted.is_last else 1):
+            reading = self._reader.read(now_s, wanted.is_last)
+            known.advance = reading.advance
+            if not reading.points:
+                break
+            _take_points(storing, known, reading.points, earlier)
+        known.reader = self._reader.state()
+        if known.earlier is None:
+            known.earlier = dict(earlier(known.first_step))
+
+
+def figures_of(known: Stored, wanted: Wanted) -> Figures:
+    """Return the figures of an attempt."""
+    metrics = metrics_text(joined(known.earlier or {}, known.own))
+    notes = (*wanted.notes, *wasted(known.used, wanted.cores, wanted.mem_mib, wanted.gpus))
+    return Figures(metrics, known.advance, known.used.text, notes)
+
+
+def _store_samples(storing: _Storing, known: Stored, samples: Iterable[Sample]) -> None:
+    lines = b""
+    for one in samples:
+        known.used = with_sample(known.used, one)
+        lines += sample_line(one)
+    if known.usage_size < USAGE_BYTES:
+        known.usage_size = storing.append(USAGE, known.usage_size, lines)
+
+
+def _take_points(storing: _Storing, known: Stored, points: list[Point], earlier: Earlier) -> None:
+    kept = points if known.metrics_size < METRICS_BYTES else points[-1:]
+    data = b"".join(map(line_of, kept))
+    known.metrics_size = storing.append(METRICS, known.metrics_size, data)
+    known.own = folded(known.own, points)
+    steps = [one.step for one in points if one.step is not None]
+    if steps and (known.first_step is None or min(steps) < known.first_step):
+        # Steps that earlier attempts made from here on are made again.
+        known.first_step = min(steps)
+        known.earlier = dict(earlier(known.first_step))
