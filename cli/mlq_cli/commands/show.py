@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mlq.api.job_curves import curves_of
 from mlq.api.environment import environments_of
+from mlq.api.job_curves import curves_of
 from mlq.store.templates import STORED, Raw, whole_specs
 from mlq.submit.secrecy import given
 from mlq_cli.choosing import check_choice, chosen
