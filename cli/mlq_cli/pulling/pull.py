@@ -49,6 +49,7 @@ class Puller:
     ) -> None:
         self._queue, self._source, self._folder = queue, source, folder
         self._wanted, self._most = wanted, most
+        self._told: list[str] = []
 
     def run(self, jobs: Sequence[JobView], *, is_default: bool, is_dry: bool) -> Pull:
         """Pull these jobs, or only plan it.
@@ -98,7 +99,11 @@ class Puller:
     def _folders(self, jobs: Sequence[JobView], place: Place, queue_id: str) -> dict[str, str]:
         numbers = {str(job.sweep) for job in jobs if job.sweep is not None}
         sweeps = self._queue.store.reads.sweeps(sorted(numbers)) if numbers else []
-        varying = {one.number: list_or_empty(one.varying) for one in sweeps}
+        varying = {
+            one.number: [name for name in list_or_empty(one.varying) if isinstance(name, str)]
+            for one in sweeps
+        }
+        self._told = list(dict.fromkeys(name for names in varying.values() for name in names))
         named = [
             Named(job.id, job.name, job.params, varying.get(job.sweep or 0, ())) for job in jobs
         ]
@@ -175,10 +180,8 @@ class Puller:
     def _write_results(self, place: Place, jobs: Sequence[JobView], queue_id: str) -> Other | None:
         """Write the table of all jobs in the folder; return why, if the user's own stays."""
         folders = _of_queue(place.record.folders, queue_id)
-        known = {job.id for job in jobs}
-        more = [one for one in folders if one not in known]
-        views = [*jobs, *(self._queue.views(more) if more else ())]
-        text = results_csv(self._queue, views, folders)
+        ids = dict.fromkeys([*(job.id for job in jobs), *folders])
+        text = results_csv(self._queue.store, list(ids), self._told, folders)
         local = place.look(RESULTS)
         if local is not None:
             if place.content(RESULTS) == text:

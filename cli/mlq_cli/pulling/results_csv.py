@@ -1,51 +1,29 @@
-"""Makes `results.csv`: a line for each job in the pulled folder, and where its files are."""
+"""Makes `results.csv`: the table of `mlq results`, and of each job the folder with its files."""
 
 from __future__ import annotations
 
-import csv
-import io
+import time
 from collections.abc import Mapping, Sequence
 
-from mlq.api.queue import Queue
-from mlq.jobs.view import JobView
-from mlq.lenient import text_of
-from mlq.metrics.extent import Extent, parse_metrics
+from mlq.api.results import read_members
+from mlq.metrics.table import table_of
+from mlq.store.store import Store
+from mlq_cli.render.result_texts import csv_text
 
 
-def results_csv(queue: Queue, jobs: Sequence[JobView], folders: Mapping[str, str]) -> bytes:
-    """Return the table of jobs.
+def results_csv(
+    store: Store, ids: Sequence[str], told: Sequence[str], folders: Mapping[str, str]
+) -> bytes:
+    """Return the table of jobs, in order of submission.
 
     Args:
-        queue: whose jobs they are.
-        jobs: the jobs.
-        folders: of those that have one.
+        store: the queue.
+        ids: of the jobs; those that are gone are left out.
+        told: parameters in the order in which they were enqueued.
+        folders: job -> folder, of those that have one.
     """
-    rows = queue.store.reads.rows(("status", "mlq_metrics"), [job.id for job in jobs])
-    metrics = {row[0]: parse_metrics(text_of(row[2])) for row in rows}
-    return text_of_table(jobs, metrics, folders)
-
-
-def text_of_table(
-    jobs: Sequence[JobView], metrics: Mapping[str, Mapping[str, Extent]], folders: Mapping[str, str]
-) -> bytes:
-    """Return the table of jobs; pure."""
-    params = list(dict.fromkeys(name for job in jobs for name in job.params))
-    names = list(dict.fromkeys(name for one in metrics.values() for name in one))
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    times = ("submitted_at", "started_at", "ended_at")
-    writer.writerow(["id", "name", *params, "state", *times, *names, "folder"])
-    for job in jobs:
-        values = metrics.get(job.id, {})
-        writer.writerow(
-            [
-                job.id,
-                job.name,
-                *(job.params.get(name, "") for name in params),
-                job.state,
-                *(getattr(job, name) or "" for name in times),
-                *(values[name].last if name in values else "" for name in names),
-                folders.get(job.id, ""),
-            ]
-        )
-    return out.getvalue().encode(errors="replace")
+    table = table_of(read_members(store, ids, time.time()), told)
+    taken = {one.title for one in table.columns}
+    title = "folder" if "folder" not in taken else "job_folder"
+    rows = [folders.get(one.id, "") for one in table.members]
+    return csv_text(table, {title: rows}).encode(errors="replace")

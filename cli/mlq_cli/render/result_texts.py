@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlq.metrics.columns import Column, Value
@@ -31,13 +31,20 @@ _IN_LATEX = {
 _EXPONENT = re.compile(r"(-?[\d.]+)e([+-])0*(\d+)")
 
 
-def csv_text(table: Table) -> str:
+def csv_text(table: Table, more: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return the table as CSV with a line of headings; numbers at full precision.
 
     A text that a spreadsheet would take for a formula keeps its first character: what is written
     must be what the job was given.
+
+    Args:
+        table: the table.
+        more: further columns: title -> the value of each row.
     """
     rows = table.rows()
+    for title, values in (more or {}).items():
+        for row, value in zip(rows, values, strict=True):
+            row[title] = value
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(list(rows[0]) if rows else [one.title for one in table.columns])
