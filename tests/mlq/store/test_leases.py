@@ -21,6 +21,21 @@ def test_renewing_tells_what_is_ours_and_what_is_lost(store: Store, enqueue: Enq
     assert fields(store, one.id, "mlq_progress") == ["started", "0.5"]
 
 
+def test_a_renewal_carries_what_is_known_of_an_attempt(store: Store, enqueue: Enqueue) -> None:
+    enqueue(2)
+    one, two = claim(store, lease_s=1, count=2)
+    told = ["mlq_metrics", '{"loss":[1,1,1,1,1,1]}', "mlq_notes", "a note"]
+    held = [(one.id, 1, "0.5", False, "", told), (two.id, 1, "", True, "", told)]
+    for _ in range(2):
+        store.renew("lab01", held, 45, NOW_S)
+    names = ("mlq_progress", "mlq_metrics", "mlq_notes")
+    assert fields(store, one.id, *names) == ["started", "0.5", told[1], told[3]]
+    assert fields(store, two.id, *names) == ["started", "", "", ""]
+    store.renew("lab02", [(one.id, 1, "0.9", False, "", ["mlq_metrics", "x"])], 45, NOW_S)
+    assert fields(store, one.id, *names) == ["started", "0.5", told[1], told[3]]
+    assert store.renew("lab01", [(one.id, 1, "", False, "", [])], 45, NOW_S).alive
+
+
 def test_the_longest_silent_come_first(store: Store, enqueue: Enqueue) -> None:
     one, two, three = enqueue(3)
     claim(store, lease_s=-10)

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 from mlq.files.strict_json import parse
 from mlq.jobs.lifecycle import Event
-from mlq_worker.agent.attempt_result import AttemptResult, heard_result, no_result, parse_result
+from mlq.metrics.advance import Advance
+from mlq_worker.agent.attempt_result import (
+    AttemptResult,
+    heard_result,
+    no_result,
+    parse_result,
+    with_figures,
+)
 from mlq_worker.agent.outcomes import History, Patience, ending
+from mlq_worker.collector.protocol import Figures
 from mlq_worker.ipc.values import Outcome
 
 AT = "2026-11-23T22:15:01.123456Z"
@@ -44,6 +52,38 @@ def test_what_the_launcher_writes_is_a_result() -> None:
 def test_what_it_used_is_not_known_if_it_is_no_number(name: str, value: object) -> None:
     found = parse_result({**GOOD, name: value})
     assert (found.outcome, found.cpu_s, found.max_rss_mib) == ("exited", None, None)
+
+
+def test_what_the_collector_added_is_part_of_it() -> None:
+    metrics = '{"loss":[1.0,3.0,0.5,2.0,2.0,1.0]}'
+    added = {
+        "metrics": metrics,
+        "used": {"samples": 2, "seconds": 20, "cores": 1.5, "mem_mib": 100},
+        "advance": {"share": 0.5, "step": 3, "total": 6},
+    }
+    found = parse_result({**GOOD, **added})
+    assert found.metrics == metrics
+    assert json.loads(found.used)["mem_mib"] == 100
+    assert found.advance == Advance(0.5, 3.0, 6.0)
+    move = ending(found, History(), Patience(5, 5))
+    assert move.fields["mlq_metrics"] == metrics
+    assert move.fields["mlq_used"] == found.used
+    assert (move.fields["mlq_progress"], move.fields["mlq_advance"]) == (
+        "0.5",
+        '{"step":3.0,"total":6.0}',
+    )
+    figures = Figures('{"acc":[1,1,1,1,1,1]}', notes=("a note",))
+    heard = with_figures(found, figures)
+    assert (heard.metrics, heard.used, heard.notes) == (figures.metrics, found.used, ("a note",))
+
+
+@pytest.mark.parametrize("name", ["metrics", "used", "advance"])
+@pytest.mark.parametrize(
+    "value",
+    [None, 7, "", "[", "\x1b", [], {}, [[]], {"samples": {}}, {"share": "x"}, '{"a": [1]}', True],
+)
+def test_rubbish_in_its_place_counts_as_nothing(name: str, value: object) -> None:
+    assert parse_result({**GOOD, name: value}) == parse_result(GOOD)
 
 
 @pytest.mark.parametrize(

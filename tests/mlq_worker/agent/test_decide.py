@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, get_args
 from unittest.mock import Mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempt_result import AttemptResult, FoundAttempt
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backoff import RefusedMoves
+from mlq_worker.agent.collecting import PATIENCE_S, Collect, CollectorFacts
 from mlq_worker.agent.conduct import Conduct, HoldCommand, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.decide import decide, next_turn_s
@@ -77,6 +79,7 @@ from mlq_worker.agent.reaper import (
 )
 from mlq_worker.agent.schedule import PlanInput
 from mlq_worker.agent.starts import OwnStart, Seen, Start
+from mlq_worker.collector.protocol import Figures
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.liveness.verdicts import Beat, BeatSnapshot
 from mlq_worker.probes.machine import Limits
@@ -256,6 +259,30 @@ def test_a_renewal_is_followed_by_what_is_done_once_a_beat() -> None:
     actions = decide(facts(local(leader_pid=4711), renewal=renewal()))
     assert [type(one) for one in actions][:4] == [Confirm, Publish, ReadHeld, TakeReaperRole]
     assert actions[-1] == ReadProgress((("7", 1),))
+
+
+# --- the collector -------------------------------------------------------------------------------
+
+
+def test_an_end_is_committed_after_its_last_reading() -> None:
+    awaited = CollectorFacts(True, last={("7", 1): 99.0})
+    ended = facts(local(result=result(), figures=Figures('{"loss":[1,2,3,4,5,6]}')))
+    assert decide(replace(ended, collector=awaited)) == [Collect(last=(("7", 1),))]
+    asked = replace(awaited, is_free=False)
+    assert decide(replace(ended, collector=asked)) == []
+    late = replace(ended, collector=asked, now_s=99.0 + PATIENCE_S, peek_due_s=LATER + 10)
+    for known in (ended, late):
+        (commit,) = decide(known)
+        assert isinstance(commit, CommitAndClaim)
+        assert commit.moves[0].fields["mlq_metrics"] == '{"loss":[1,2,3,4,5,6]}'
+    assert next_turn_s(replace(ended, collector=asked), 60) == pytest.approx(PATIENCE_S - 1)
+
+
+def test_a_worker_that_drains_leaves_after_the_last_reading() -> None:
+    asked = CollectorFacts(False, last={("7", 1): 99.0})
+    drains = facts(local(result=result()), mode=Mode.DRAIN, collector=asked)
+    assert decide(drains) == []
+    assert Exit() not in decide(replace(drains, collector=CollectorFacts(True)))
 
 
 def holder() -> NameHolder:

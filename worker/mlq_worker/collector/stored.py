@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlq.files.strict_files import MIB, Content
-from mlq.files.strict_json import parse
+from mlq.files.strict_json import parse_pythons
 from mlq.lenient import dict_or_empty
 from mlq.metrics.advance import Advance, parse_advance
 from mlq.metrics.extent import Extent, metrics_text, parse_metrics
@@ -78,7 +78,7 @@ def read_stored(folder: AttemptFolder) -> Stored:
     if not isinstance(found, Content):
         return Stored()
     try:
-        return _stored(parse(found.data))
+        return _stored(parse_pythons(found.data))
     except (ValueError, TypeError):
         return Stored()
 
