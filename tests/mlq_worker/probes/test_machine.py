@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mlq.jobs.placement import Fit, GpuOffer, Misfit, Offer, place
 from mlq.jobs.request import Request
 from mlq_worker.ipc.clock import boot_id
-from mlq_worker.probes.cores import CoreReport
+from mlq_worker.probes.cores import TICKS_PER_S, CoreReport
 from mlq_worker.probes.machine import (
     Limits,
     MachineProbe,
@@ -313,9 +313,9 @@ def test_one_look_joins_cores_memory_gpus_and_whose_they_are(tmp_path: Path) -> 
     proc = FakeProc(tmp_path)
     proc.memory(64000, 50000)
     proc.process(200)
-    proc.process(300, parent=200, rss_mib=1000)
-    proc.process(302, parent=300, rss_mib=10)
-    proc.process(5000)
+    proc.process(300, parent=200, rss_mib=1000, ticks=150, reaped_ticks=50)
+    proc.process(302, parent=300, rss_mib=10, ticks=100)
+    proc.process(5000, ticks=999)
     probe = MachineProbe(
         GpuProbe(nvml=OneGpu()), machine="lab01", proc=proc.root, boot_id_file=proc.boot_id_file
     )
@@ -324,6 +324,8 @@ def test_one_look_joins_cores_memory_gpus_and_whose_they_are(tmp_path: Path) -> 
     assert report.boot_id == boot_id(proc.boot_id_file)
     assert report.memory.used_by == {300: 1010}
     assert report.gpu_owners == {302: 300}
+    assert report.gpus.gpus[0].busy == 0.5
+    assert report.cpu_s == {300: 300 / TICKS_PER_S}
     offer = free_for_us(report, [Promise((300,), 1, 3010, (GPU.uuid,), 3000)], Limits())
     assert (offer.mem_mib, offer.gpus[0].free_mib) == (48000, 3000)
 

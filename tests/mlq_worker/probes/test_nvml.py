@@ -54,6 +54,21 @@ def test_reads_memory_and_merges_the_process_lists(tmp_path: Path, old_driver: b
     assert second.processes == (GpuProcess(30, None),)
 
 
+def test_how_busy_a_gpu_is_and_who_keeps_it_so(nvml: FakeNvml) -> None:
+    busy, silent = FakeGpu("GPU-aaaa", busy=90), FakeGpu("GPU-bbbb")
+    with ProbeProcess(nvml.env) as probe:
+        nvml.write(busy, silent, FakeProcess(0, 20, 3000, busy=75), FakeProcess(0, 30, 100))
+        for _ in range(2):
+            first, second = probe.read().gpus
+            assert (first.busy, second.busy) == (0.9, None)
+            assert [one.busy for one in first.processes] == [0.75, 0.0]
+        nvml.write(busy, FakeProcess(0, 20, 3000))
+        (first,) = probe.read().gpus
+        assert [one.busy for one in first.processes] == [None], "this driver does not tell"
+        nvml.write(FakeGpu("GPU-aaaa", result=GPU_IS_LOST, busy=90), FakeProcess(0, 20, 1, busy=5))
+        assert "is lost" in probe.read().fault
+
+
 def test_a_neighbour_that_grows_is_seen_at_the_next_look(nvml: FakeNvml) -> None:
     with ProbeProcess(nvml.env) as probe:
         for used_mib in (100, 4000, 11000):
