@@ -19,6 +19,7 @@ from bench import (
     scale,
     snapshot,
     sweeping,
+    tabling,
 )
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, sweep, command, snapshot, copy, gateway or idle",
+        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, gateway or idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -49,6 +50,7 @@ def main() -> None:
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),
         "scale": ("Many jobs at once", lambda: scale.measure([n for n in sizes if n <= 100_000])),
         "sweep": ("A large sweep", lambda: sweeping.measure(5 * args.rounds)),
+        "results": ("Results of a large sweep", lambda: tabling.measure(3 * args.rounds)),
         "noop": (
             f"{args.jobs:,} no-op jobs, two slots",
             lambda: noop.measure(args.jobs, args.rounds, with_peers=not args.no_peers),

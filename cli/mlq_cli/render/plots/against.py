@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlq.metrics.columns import Column, Group, value_of, value_of_group
 from mlq.metrics.grouping import Mean
@@ -14,7 +14,8 @@ from mlq_cli.render.plots.curves import Wish
 from mlq_cli.render.plots.naming import CHANCE, labels, legend_title, only_best_named, telling
 from mlq_cli.render.plots.picture import Axis, Line, Picture, spans_decades
 
-_TICKS_MOST = 12
+_TICKS_MOST, _TICK_LETTERS_MOST = 12, 50
+_BESIDE, _BESIDE_MOST = 0.1, 0.5  # how far series stand from each other on an axis of names
 
 
 class Spot:
@@ -48,17 +49,15 @@ def against_picture(table: Table, param: str, column: Column, wish: Wish) -> Pic
         _line(label, some, [float(places[one.text]) for one in some])
         for label, some in series.items()
     ]
+    if not numbers:
+        lines = _beside(lines)
     xs = [float(one) for one in places.values()] if numbers else []
     repeats = any(len(set(one.xs)) < len(one.xs) for one in lines)
     is_log = bool(numbers) and (wish.log_x or spans_decades(xs))
     named, note = only_best_named(lines, column.name)
-    ticks = (
-        tuple(sorted({float(numbers[text]): clean(text) for text in texts}.items()))
-        if (numbers and len(numbers) <= _TICKS_MOST and is_log)
-        else ()
-    )
+    ticks = _ticks(numbers) if is_log else ()
     hollow = any(one.hollow for one in spots)
-    means = f"mean over {clean(', '.join(wish.over))}, bars: one sample standard deviation"
+    means = f"mean over {clean(', '.join(wish.over))}"
     notes = [means if wish.over else "", "hollow: not finished" if hollow else "", note]
     return Picture(
         lines=tuple(named),
@@ -69,7 +68,15 @@ def against_picture(table: Table, param: str, column: Column, wish: Wish) -> Pic
         with_lines=bool(numbers) and not repeats,
         with_points=True,
         note="; ".join(one for one in notes if one),
+        spread="bars: one sample standard deviation" if any(one.low for one in lines) else "",
     )
+
+
+def _ticks(numbers: Mapping[str, float]) -> tuple[tuple[float, str], ...]:
+    """Return ticks at the very values, as they were typed; none if they would not fit."""
+    if len(numbers) > _TICKS_MOST or sum(map(len, numbers)) > _TICK_LETTERS_MOST:
+        return ()
+    return tuple(sorted((float(value), clean(text)) for text, value in numbers.items()))
 
 
 def _spot(table: Table, group: Group, param: str, column: Column) -> Spot | None:
@@ -85,6 +92,16 @@ def _spot(table: Table, group: Group, param: str, column: Column) -> Spot | None
     if text is None or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return Spot(group, text, float(value), None)
+
+
+def _beside(lines: Sequence[Line]) -> list[Line]:
+    """Return series moved apart a little, so that their points at one name can be seen."""
+    step = min(_BESIDE, _BESIDE_MOST / len(lines)) if lines else 0.0
+    shifts = [step * (at - (len(lines) - 1) / 2) for at in range(len(lines))]
+    return [
+        one._replace(xs=tuple(x + shift for x in one.xs))
+        for one, shift in zip(lines, shifts, strict=True)
+    ]
 
 
 def _series(spots: Sequence[Spot], names: Sequence[str]) -> dict[str, list[Spot]]:

@@ -71,12 +71,14 @@ def curves_picture(
         lines, firsts, note = _means(members, used, wish, names)
     else:
         lines, firsts, note = _each(members, used, wish, names), list(members), ""
+    spread = "band: one sample standard deviation" if any(one.low for one in lines) else ""
     numbers = coloured_by(firsts, names)
     has_bar = len(lines) > LEGEND_MOST and bool(numbers)
     if numbers and (has_bar or len(names) == 1):
         lines = [
             line._replace(number=numbers[one.id]) for line, one in zip(lines, firsts, strict=True)
         ]
+        lines.sort(key=lambda one: one.number or 0.0)
     if not has_bar:
         lines, said = only_best_named(lines, wish.metric)
         note = "; ".join(one for one in (note, said) if one)
@@ -90,6 +92,7 @@ def curves_picture(
         bar=has_bar,
         bar_is_log=is_log_bar(numbers) if numbers else False,
         note=note,
+        spread=spread,
     )
 
 
@@ -126,7 +129,7 @@ def _means(
         lines.append(Line(label if len(groups) > 1 else "", xs, ys, low, high))
     sizes = sorted({len(group) for group in groups})
     runs = f"{sizes[0]} to {sizes[-1]} runs" if len(sizes) > 1 else count(sizes[0], "run")
-    return lines, firsts, f"mean of {runs}, band: one sample standard deviation"
+    return lines, firsts, f"mean of {runs}"
 
 
 def _smooth(one: Curve, weight: float) -> Curve:

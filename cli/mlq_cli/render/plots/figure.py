@@ -27,7 +27,7 @@ ENDINGS = ("pdf", "svg", "png")
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.4, 1.2, 1.4)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_FAINT, _INK, _GRID = "#BBBBBB", "#222222", "#E4E4E4"
+_FAINT, _INK, _GRID = "#CFCFCF", "#222222", "#E4E4E4"
 _WIDTH_IN, _HEIGHT_IN, _DPI = 6.4, 4.0, 200
 _VIRIDIS_END = 0.9  # what comes after it is too light on white
 _LOOK: dict[Any, Any] = {
@@ -112,18 +112,8 @@ def _figure(picture: Picture) -> Figure:
     axes.set_ylabel(picture.y.label, parse_math=False)
     if picture.title:
         axes.set_title(picture.title, loc="left", parse_math=False)
-    if picture.note:
-        axes.annotate(
-            picture.note,
-            (0, 0),
-            xytext=(0, -40),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=7.5,
-            color="#666666",
-            va="top",
-            parse_math=False,
-        )
+    if note := "; ".join(one for one in (picture.note, picture.spread) if one):
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color="#666666", parse_math=False)
     return figure
 
 
@@ -132,11 +122,29 @@ def _scale(axes: Axes, picture: Picture) -> None:
         axes.set_xscale("log", nonpositive="mask")
     if picture.y.is_log:
         axes.set_yscale("log", nonpositive="mask")
-    _tick(axes, picture.x)
+    for axis, is_log in ((axes.xaxis, picture.x.is_log), (axes.yaxis, picture.y.is_log)):
+        if is_log:
+            axis.set_major_formatter(_decimals())
+            axis.set_minor_formatter(_decimals())
     if not picture.y.is_log:
         axes.ticklabel_format(axis="y", scilimits=(-4, 5), useMathText=True)
     if not picture.x.is_log and not picture.x.names:
         axes.ticklabel_format(axis="x", scilimits=(-4, 6), useMathText=True)
+    _tick(axes, picture.x)
+    places = {x for one in picture.lines for x in one.xs}
+    if len(places) == 1 and not picture.x.names:
+        axes.set_xticks(list(places), [f"{one:g}" for one in places])
+
+
+def _decimals() -> Any:
+    """Return a formatter of logarithmic axes that writes 0.2, not 2 times a power of ten."""
+    from matplotlib.ticker import LogFormatterSciNotation
+
+    class Decimals(LogFormatterSciNotation):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    return Decimals(minor_thresholds=(1.5, 0.4))
 
 
 def _tick(axes: Axes, axis: Axis) -> None:
@@ -196,8 +204,7 @@ def _Ranks(ordered: Sequence[float]) -> Any:  # noqa: N802 - makes a class that 
 
 def _draw(axes: Axes, picture: Picture, line: Line, at: int, colours: Any) -> Any:
     look = _look(line, at, colours, picture)
-    many = len(picture.lines) > 12
-    width = 0.9 if line.is_faint or many else 1.6
+    width = 0.6 if line.is_faint else 0.9 if picture.bar else 1.6
     joined = picture.with_lines and len(line.xs) > 1
     marks = picture.with_points or len(line.xs) == 1
     style: dict[str, Any] = {
@@ -208,12 +215,12 @@ def _draw(axes: Axes, picture: Picture, line: Line, at: int, colours: Any) -> An
         "markersize": 5,
         "markeredgewidth": 1.1,
         "zorder": 2 if line.is_faint else 3,
-        "alpha": 0.75 if many and not line.is_faint else 1.0,
+        "alpha": 0.75 if picture.bar else 1.0,
     }
     ys = [y if math.isfinite(y) else math.nan for y in line.ys]
     if line.behind:
         raw = [y if math.isfinite(y) else math.nan for y in line.behind]
-        axes.plot(line.xs, raw, color=look["color"], alpha=0.22, linewidth=0.8, zorder=1)
+        axes.plot(line.xs, raw, color=look["color"], alpha=0.3, linewidth=0.8, zorder=1)
     (handle,) = axes.plot(line.xs, ys, **style)
     if line.hollow:
         handle.set_markevery([at for at, one in enumerate(line.hollow) if not one] or [])
@@ -228,7 +235,8 @@ def _look(line: Line, at: int, colours: Any, picture: Picture) -> dict[str, Any]
     if line.is_faint:
         return {"color": _FAINT, "dash": "-", "marker": "o"}
     if line.number is not None and colours is not None:
-        dash = "-" if picture.bar else _DASHES[at % 2]
+        # The shades of a few lines can be told apart without dashes.
+        dash = _DASHES[at % 2] if not picture.bar and len(picture.lines) > 6 else "-"
         marker = "o" if picture.bar else _MARKERS[at % len(_MARKERS)]
         return {"color": colours.to_rgba(line.number), "dash": dash, "marker": marker}
     count = len(_COLOURS)
@@ -283,8 +291,9 @@ def _mark_breaks(axes: Axes, line: Line, colour: Any) -> None:
 
 
 def _add_bar(figure: Figure, axes: Axes, picture: Picture) -> None:
-    bar = figure.colorbar(_colours(picture), ax=axes, pad=0.02, aspect=28)
-    bar.set_label(picture.legend, parse_math=False)
+    shape = {"pad": 0.02, "aspect": 28, "format": _decimals() if picture.bar_is_log else None}
+    bar = figure.colorbar(_colours(picture), ax=axes, **shape)
+    bar.ax.set_title(picture.legend, loc="left", fontsize=8.5, parse_math=False)
     bar.outline.set_visible(False)
 
 

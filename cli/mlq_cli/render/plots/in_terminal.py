@@ -1,20 +1,35 @@
-"""Draws a picture in a terminal, by plotext: with colours or without, at any width."""
+"""Draws a picture in a terminal, by plotext: with colours or without, at any width.
+
+The legend stands below: within a figure of so few characters it would hide the curves.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from mlq.errors import MlqError
 from mlq_cli.render.clean import LogCleaner
-from mlq_cli.render.plots.picture import Line, Picture
+from mlq_cli.render.plots.picture import Axis, Line, Picture
+from mlq_cli.render.plots.ticks import nice_ticks
+from mlq_cli.render.table import columns_of, shorten
 
-_WIDTH, _WIDEST, _HEIGHT, _NARROWEST = 80, 140, 24, 30
-_COLOURS = ("blue", "orange", "green", "red", "cyan", "magenta", "gray")
+_WIDTH, _WIDEST, _HEIGHT, _NARROWEST = 80, 140, 22, 30
+_COLOURS = ("blue+", "orange", "green", "red", "cyan", "magenta", "gray+", "white")
+_SHADES = (18, 25, 31, 36, 71, 148)  # of the 256 colours, from dark to light as viridis
 # Without colours only the marks tell lines apart.
 _MARKS = ("*", "o", "x", "+", "#", "@", "%", "=")
-_NAMED_MOST = 8
+_NAMED_MOST = 12
+_GAP = "   "
+
+
+class Pen(NamedTuple):
+    """How a line is drawn: `colour` as plotext takes it, None for none."""
+
+    label: str
+    mark: str
+    colour: str | int | None
 
 
 def in_terminal(picture: Picture, width: int | None, *, colour: bool, unicode: bool) -> str:
@@ -36,63 +51,77 @@ def in_terminal(picture: Picture, width: int | None, *, colour: bool, unicode: b
             "there is no plotext in mlq's Python, which draws in a terminal",
             fix="pip install 'mlq-lab[plot]', in the environment of mlq; or a file: -o fig.png",
         ) from None
-    plotext.clear_figure()
     columns = max(_NARROWEST, min(width or _WIDTH, _WIDEST))
+    plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plotsize(columns, _HEIGHT)
     plotext.theme("clear")
-    named = [line.label for line in picture.lines if line.label][:_NAMED_MOST]
-    for at, line in enumerate(picture.lines):
-        options = _options(picture, line, at, colour=colour, unicode=unicode)
-        _draw(plotext, picture, line, options, line.label if line.label in named else None)
-    if picture.x.is_log:
-        plotext.xscale("log")
-    if picture.y.is_log:
-        plotext.yscale("log")
-    if picture.x.names:
-        plotext.xticks(list(range(len(picture.x.names))), list(picture.x.names))
-    elif picture.x.ticks:
-        plotext.xticks([at for at, _ in picture.x.ticks], [text for _, text in picture.x.ticks])
+    pens = _pens(picture, colour=colour)
+    tells_apart = colour or len({one.mark for one in pens}) == 1
+    for line, pen in zip(picture.lines, pens, strict=True):
+        _draw(plotext, picture, line, pen, dense=unicode and tells_apart)
+    xs = [x for one in picture.lines for x in one.xs]
+    ys = [y for one in picture.lines for y in one.ys if math.isfinite(y)]
+    _scale(picture.x, xs, columns // 12, plotext.xscale, plotext.xticks)
+    _scale(picture.y, ys, _HEIGHT // 4, plotext.yscale, plotext.yticks)
     if picture.title:
         plotext.title(picture.title)
     plotext.xlabel(picture.x.label)
-    plotext.ylabel(picture.y.label)
     text = plotext.build()
     if not colour:
         text = plotext.uncolorize(text)
-    if not unicode:
-        text = _in_ascii(text)
+    paint = plotext.colorize if colour else _unpainted
+    below = [picture.note, *_legend(picture, pens, columns, paint)]
+    lines = [picture.y.label, *text.rstrip("\n").split("\n"), *(one for one in below if one)]
+    shown = "".join(f"{one.rstrip()}\n" for one in lines)
     cleaner = LogCleaner()
-    shown = cleaner.feed(text.encode()) + cleaner.finish()
-    left_out = sum(bool(line.label) for line in picture.lines) - len(named)
-    notes = [picture.note, f"{left_out} more lines have no name here" if left_out > 0 else ""]
-    below = "".join(f"{one}\n" for one in notes if one)
-    return "".join(f"{line.rstrip()}\n" for line in shown.rstrip("\n").split("\n")) + below
+    shown = cleaner.feed(shown.encode()) + cleaner.finish()
+    return shown if unicode else _in_ascii(shown)
 
 
-def _options(
-    picture: Picture, line: Line, at: int, *, colour: bool, unicode: bool
-) -> dict[str, Any]:
-    """Return the mark and the colour of a line, and the mark of single points."""
-    many = sum(not one.is_faint for one in picture.lines) > 1
-    own = "." if line.is_faint else _MARKS[at % len(_MARKS)]
-    dense = unicode and (colour or not many)  # dots too small to tell lines apart without colours
-    found = {"marker": "braille" if dense else own, "points": "dot" if dense else own}
-    return found | (
-        {"color": "gray" if line.is_faint else _COLOURS[at % len(_COLOURS)]} if colour else {}
-    )
+def _unpainted(text: str, _colour: object) -> str:
+    return text
 
 
-def _draw(
-    plotext: Any, picture: Picture, line: Line, options: dict[str, Any], label: str | None
-) -> None:
-    points = options.pop("points")
+def _pens(picture: Picture, *, colour: bool) -> list[Pen]:
+    if picture.bar:
+        return _shaded(picture, colour=colour)
+    pens = []
+    for at, one in enumerate(picture.lines):
+        mark = "." if one.is_faint else _MARKS[at % len(_MARKS)]
+        paint = "gray" if one.is_faint else _COLOURS[at % len(_COLOURS)]
+        single = len(picture.lines) == 1
+        pens.append(Pen(one.label, "*" if single else mark, paint if colour else None))
+    return pens
+
+
+def _shaded(picture: Picture, *, colour: bool) -> list[Pen]:
+    """Return pens of as many shades as can be told apart, each for a range of numbers."""
+    numbers = sorted({one.number or 0.0 for one in picture.lines})
+    count = min(len(_SHADES), len(numbers))
+    shade_of = {number: at * count // len(numbers) for at, number in enumerate(numbers)}
+    ranges = [[n for n in numbers if shade_of[n] == shade] for shade in range(count)]
+    names = [
+        f"{picture.legend} {some[0]:g}" + (f" to {some[-1]:g}" if len(some) > 1 else "")
+        for some in ranges
+    ]
+    pens, named = [], set()
+    for one in picture.lines:
+        shade = shade_of[one.number or 0.0]
+        paint = _SHADES[shade * (len(_SHADES) - 1) // max(1, count - 1)]
+        label = "" if shade in named else names[shade]
+        named.add(shade)
+        pens.append(Pen(label, _MARKS[shade], paint if colour else None))
+    return pens
+
+
+def _draw(plotext: Any, picture: Picture, line: Line, pen: Pen, *, dense: bool) -> None:
+    options: dict[str, Any] = {} if pen.colour is None else {"color": pen.colour}
     for xs, ys in _parts(picture, line):
         if picture.with_lines and len(xs) > 1:
-            plotext.plot(xs, ys, label=label, **options)
-        else:
-            plotext.scatter(xs, ys, label=label, **{**options, "marker": points})
-        label = None
+            plotext.plot(xs, ys, marker="braille" if dense else pen.mark, **options)
+        if picture.with_points or len(xs) == 1:
+            plotext.scatter(xs, ys, marker="dot" if dense else pen.mark, **options)
 
 
 def _parts(picture: Picture, line: Line) -> Iterator[tuple[list[float], list[float]]]:
@@ -111,13 +140,37 @@ def _parts(picture: Picture, line: Line) -> Iterator[tuple[list[float], list[flo
         yield xs, ys
 
 
+def _scale(axis: Axis, values: Sequence[float], most: int, scale: Any, ticks: Any) -> None:
+    if axis.is_log:
+        scale("log")
+    if axis.names:
+        ticks(list(range(len(axis.names))), list(axis.names))
+    elif axis.ticks:
+        ticks([at for at, _ in axis.ticks], [text for _, text in axis.ticks])
+    elif places := nice_ticks(values, most, is_log=axis.is_log):
+        ticks(places, [f"{one:g}" for one in places])
+
+
+def _legend(picture: Picture, pens: Sequence[Pen], columns: int, paint: Any) -> list[str]:
+    """Return the lines of the legend: marks and names, as many beside each other as fit."""
+    named = [one for one in pens if one.label]
+    head = f"{picture.legend}:" if picture.legend and not picture.bar and named else ""
+    lines, used = [head], columns_of(head)
+    for pen in named[:_NAMED_MOST]:
+        name = shorten(pen.label, columns - 6)
+        width = columns_of(name) + 3 + len(_GAP)
+        if used and used + width > columns:
+            lines.append("")
+            used = 0
+        gap = _GAP if used else ""
+        lines[-1] += f"{gap}{paint(pen.mark * 2, pen.colour)} {name}"
+        used += width
+    if len(named) > _NAMED_MOST:
+        lines.append(f"and {len(named) - _NAMED_MOST} more")
+    return lines
+
+
 def _in_ascii(text: str) -> str:
     """Return a drawing whose frame is of ASCII characters."""
-    frame = {
-        **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
-        "─": "-",
-        "│": "|",
-        "•": "*",
-        "·": ".",
-    }
+    frame = {**dict.fromkeys("┌┐└┘├┤┬┴┼", "+"), "─": "-", "│": "|", "•": "*", "·": "."}
     return "".join(frame.get(one, one if one.isascii() else "?") for one in text)

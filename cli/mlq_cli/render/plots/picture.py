@@ -68,6 +68,7 @@ class Picture(NamedTuple):
         bar: whether colours stand for the lines' `number`, shown by a bar instead of a legend.
         bar_is_log: whether that is on a logarithmic scale.
         note: below it; "" for none.
+        spread: what bands or error bars are; "" if there are none.
     """
 
     lines: tuple[Line, ...]
@@ -80,6 +81,7 @@ class Picture(NamedTuple):
     bar: bool = False
     bar_is_log: bool = False
     note: str = ""
+    spread: str = ""
 
 
 def spans_decades(values: Sequence[float]) -> bool:

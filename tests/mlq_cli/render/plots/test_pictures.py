@@ -37,9 +37,9 @@ def test_a_single_curve_needs_no_legend() -> None:
 
 def test_a_legend_names_what_varies_only() -> None:
     picture = drawn(members(3, fixed="x"))
-    assert [one.label for one in picture.lines] == ["1e-0", "1e-1", "1e-2"]
+    assert [one.label for one in picture.lines] == ["1e-2", "1e-1", "1e-0"]
     assert picture.legend == "lr"
-    assert [one.number for one in picture.lines] == [1.0, 0.1, 0.01]
+    assert [one.number for one in picture.lines] == [0.01, 0.1, 1.0]
     both = drawn(members(2, 2))
     assert both.lines[3].label == "lr=1e-1, seed=1"
     assert both.legend == ""
@@ -59,11 +59,14 @@ def test_many_curves_have_a_colour_bar_for_a_number_or_name_the_best() -> None:
 
 def test_means_have_a_band_of_one_deviation() -> None:
     picture = drawn(members(2, 3), Wish("loss", over=["seed"]))
-    assert [one.label for one in picture.lines] == ["1e-0", "1e-1"]
-    first = picture.lines[0]
+    assert [one.label for one in picture.lines] == ["1e-1", "1e-0"]
+    first = picture.lines[1]
     assert first.ys == pytest.approx((1.0, 1.5, 1.25))
     assert first.high[1] - first.ys[1] == pytest.approx(1.0)
-    assert picture.note == "mean of 3 runs, band: one sample standard deviation"
+    assert (picture.note, picture.spread) == (
+        "mean of 3 runs",
+        "band: one sample standard deviation",
+    )
 
 
 def test_time_has_the_unit_that_suits() -> None:
@@ -91,7 +94,7 @@ def test_against_a_number_over_decades_the_axis_is_logarithmic() -> None:
     assert means.with_lines
     assert line.xs == (0.001, 0.01, 0.1, 1.0)
     assert line.high[0] - line.ys[0] == pytest.approx(0.001)
-    assert "bars: one sample standard deviation" in means.note
+    assert means.spread == "bars: one sample standard deviation"
 
 
 def test_against_texts_points_stand_beside_each_other() -> None:
