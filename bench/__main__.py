@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, gateway or idle",
+        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, gateway, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")

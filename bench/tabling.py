@@ -48,7 +48,7 @@ def _finish(made: Installation, members: int) -> None:
         commands = []
         for at in range(start, min(start + _PAGE, members)):
             found = {
-                name: Extent(1 / (at + 2 + n), 60, 1 / (at + 3 + n), 41, 2.5, 1)
+                name: Extent(1 / (at + 2 + n), 60.0, 1 / (at + 3 + n), 41.0, 2.5, 1.0)
                 for n, name in enumerate(METRICS)
             }
             fields = ["status", "finished", "mlq_machine", "gpu07", "mlq_attempt", "1"]

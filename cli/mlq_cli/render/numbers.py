@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mlq.metrics.grouping import Mean
 
 _DIGITS = 4
-_SMALL, _LARGE = 1e-4, 1e7
+_SMALL, _WHOLE, _LARGE = 1e-4, 1e3, 1e7
 _POINTS = "."
 
 
@@ -26,13 +26,9 @@ def number(value: float) -> str:
         return "0"
     if not _SMALL <= size < _LARGE:
         return f"{value:.{_DIGITS - 1}e}"
-    return f"{value:.0f}" if size >= 10 ** (_DIGITS - 1) else _plain(value)
-
-
-def _plain(value: float) -> str:
-    power = int(f"{value:.{_DIGITS - 1}e}".partition("e")[2])  # of the rounded number
-    before_point = power + 1
-    return f"{value:.{max(0, _DIGITS - before_point)}f}"
+    if size >= _WHOLE:
+        return f"{value:.0f}"
+    return f"{value:#.{_DIGITS}g}".removesuffix(".")
 
 
 def numbers(values: Sequence[float | None]) -> list[str]:

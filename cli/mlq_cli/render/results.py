@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from mlq.jobs.lifecycle import ENDED
 from mlq.metrics.columns import Column, Value
 from mlq.metrics.grouping import Mean
-from mlq.metrics.member import Member, metrics_of
+from mlq.metrics.member import Member, metrics_of, numbers_of
 from mlq.metrics.table import Table
 from mlq_cli.render import table as terminal
 from mlq_cli.render.numbers import aligned, mean, numbers
@@ -44,7 +44,8 @@ def result_table(table: Table, style: Style) -> list[str]:
 def _column(table: Table, column: Column, at: int) -> terminal.Column:
     if column.kind == "param":
         # On a line that is too long, metrics go before parameters: without these it says nothing.
-        return terminal.Column(column.title, 95 - at % 5, least=6, right=_is_number(table, column))
+        is_number = bool(numbers_of(_as_typed(table, column)))
+        return terminal.Column(column.title, 95 - at % 5, least=6, right=is_number)
     if column.kind == "metric":
         return terminal.Column(column.title, 88 - min(at, 40), right=True)
     titles = {"id": "ID", "members": "N"}
@@ -54,10 +55,6 @@ def _column(table: Table, column: Column, at: int) -> terminal.Column:
     shortened = 8 if column.name in ("name", "machine", "command") else 0
     right = column.name in ("time", "attempt", "step")
     return terminal.Column(title, _IMPORTANCE.get(column.name, 45), shortened, right)
-
-
-def _is_number(table: Table, column: Column) -> bool:
-    return all(not isinstance(one, str) for one in table.values(column))
 
 
 def _left_out(

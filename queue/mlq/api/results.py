@@ -5,6 +5,7 @@ Everything is read from the queue. Only `at`, which needs whole curves, reads th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ FIELDS = (
     "mlq_used",
     "mlq_spec",
 )
+
+_GPU_MODEL = re.compile(r'"gpu_model": ?"([^"\\]*)"')
 
 Curves = Callable[[Sequence[Member]], Mapping[str, Sequence[Point]]]
 """Reads the points of jobs: id -> points."""
@@ -205,8 +208,9 @@ def _params(member: str) -> dict[str, str]:
 
 
 def _gpu(used: str) -> str:
-    model = dict_or_empty(used).get("gpu_model") if "gpu_model" in used else None
-    return model if isinstance(model, str) else ""
+    """Return the model of the GPUs; found without reading the JSON around it, for speed."""
+    found = _GPU_MODEL.search(used)
+    return found[1] if found else ""
 
 
 def _codes(store: Store, specs: Sequence[str]) -> dict[str, str]:

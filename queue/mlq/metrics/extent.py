@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from mlq.metrics.series import MOST_METRICS, Point, as_json, is_metric_name, number_or_none
 
+_PLAIN = frozenset({float})
+
 
 class Extent(NamedTuple):
     """The values of one metric; a step is None if the job told none.
@@ -113,6 +115,8 @@ def parse_metrics(text: str) -> dict[str, Extent]:
 def _extent(values: object) -> Extent | None:
     if not isinstance(values, list) or len(values) != len(Extent._fields):
         return None
+    if _PLAIN.issuperset(map(type, values)):  # `mlq results` reads many, and nearly all are so
+        return Extent._make(values)
     last, last_step, least, min_step, largest, max_step = map(number_or_none, values)
     if last is None or least is None or largest is None:
         return None
