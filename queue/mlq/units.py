@@ -69,6 +69,14 @@ def format_mib(mib: int) -> str:
     return f"{mib}M"
 
 
+def rounded_mib(mib: int) -> str:
+    """Return a measured size, rounded to the digits that matter: `512M`, `8G`, `10.7G`."""
+    if mib < 1024:
+        return f"{mib}M" if mib else "0"
+    gib = mib / 1024
+    return f"{gib:.0f}G" if gib >= 100 or abs(gib - round(gib)) < 0.05 else f"{gib:.1f}G"
+
+
 def parse_duration(text: str) -> float:
     """Return a typed duration in seconds: `90m`, `2h`, `1d12h`, `1.5h`, `45s`.
 

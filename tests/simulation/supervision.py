@@ -13,6 +13,7 @@ from mlq_worker.ipc.messages import Commands
 from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.procfs import below
 from mlq_worker.ipc.values import Order, Result, to_json
+from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.keepers import Gone, Leader
@@ -273,8 +274,10 @@ class NoAftermath:
 
     def killed(self, *_: object) -> None: ...
 
-    def notes(self, _attempt: object) -> list[str]:
-        return []
+    def failed(self, *_: object, **__: object) -> None: ...
+
+    def found(self, _attempt: object) -> Found:
+        return Found()
 
 
 class SimFiles:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import redis
 
 from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.past import parse_runs
 
 _LISTED = (State.DEFERRED, State.SCHEDULED, State.FINISHED, State.FAILED, State.CANCELED)
 _FIELDS = ("status", "origin", "mlq_attempt", "mlq_machine")
@@ -63,7 +64,22 @@ def problems(client: redis.Redis) -> list[str]:
         *_orphans(snapshot),
         *_templates(snapshot),
         *_sweeps(snapshot),
+        *_past(snapshot),
     ]
+
+
+def _past(keys: Snapshot) -> list[str]:
+    """Return lists of what commands used that are too long, never go, or hold anything else."""
+    found = []
+    for name in keys.keys:
+        if not name.startswith("mlq:past:"):
+            continue
+        lines = [one.decode() for one in keys.client.lrange(name, 0, -1)]
+        if not 0 < len(lines) <= 500 or keys.client.ttl(name) < 0:
+            found.append(f"{name} has {len(lines)} lines and goes in {keys.client.ttl(name)} s")
+        if len(parse_runs(lines)) != len(lines):
+            found.append(f"{name} holds other lines: {lines[:3]}")
+    return found
 
 
 def _sweeps(keys: Snapshot) -> list[str]:

@@ -89,11 +89,16 @@ def _configure_resources(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what it needs")
     group.add_argument("-c", "--cores", type=int, default=1, metavar="N", help="cores (1)")
     group.add_argument(
-        "-m", "--mem", metavar="SIZE", help="memory: 8G, 512M or MiB (default: a setting)"
+        "-m",
+        "--mem",
+        metavar="SIZE",
+        help="memory: 8G, 512M or MiB (default: a setting); auto: what finished runs needed",
     )
     group.add_argument("-g", "--gpus", type=int, default=0, metavar="N", help="GPUs (0)")
     group.add_argument(
-        "--vram", metavar="SIZE", help="free memory on each GPU; without it a GPU to itself"
+        "--vram",
+        metavar="SIZE",
+        help="free memory on each GPU; without it a GPU to itself; auto: what finished runs needed",
     )
     group.add_argument(
         "-t", "--time", metavar="DURATION", help="end it after 90m, 2h or 1d12h (default: never)"
@@ -137,6 +142,12 @@ def _configure_order(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retries", type=int, default=0, metavar="N", help="start again when it fails (0 times)"
     )
+    group.add_argument(
+        "--retry-oom",
+        action="store_true",
+        help="start again, with half as much again, when it needed more memory than it had asked"
+        " for (twice at the most; always with auto)",
+    )
     from mlq_cli.invocation.completers import complete_jobs
 
     after.completer = complete_jobs  # type: ignore[attr-defined]
@@ -170,6 +181,7 @@ def run(args: argparse.Namespace) -> int:
         after=() if args.after is None else tuple(args.after.split(",")),
         after_any=args.after_any,
         retries=args.retries,
+        retry_oom=args.retry_oom,
         grace=args.grace,
         signal=args.signal,
         machine=args.machine,
@@ -205,7 +217,8 @@ def _report(queue: Queue, ids: Sequence[str], folder: str, args: argparse.Namesp
     if args.wait:
         jobs = wait_for(queue, ids)
     if args.json:
-        print_json(one.as_json() for one in jobs)
+        chosen = {"chosen": queue.chosen} if queue.chosen else {}
+        print_json({**one.as_json(), **chosen} for one in jobs)
     elif args.wait:
         say_bad_ends(jobs)
     return exit_code_of(jobs) if args.wait else 0

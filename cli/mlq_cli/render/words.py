@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mlq.ids import is_job_id
-from mlq.units import format_duration, parse_iso
+from mlq.units import format_duration, parse_iso, rounded_mib
 
 _DAY_S = 86400
-_MIB_A_GIB = 1024
 _RUNS_SHOWN = 20
 
 
@@ -20,10 +19,7 @@ def elapsed(seconds: float) -> str:
 
 def about(mib: int) -> str:
     """Return a measured size, rounded to the digits that matter: `512M`, `8G`, `10.7G`."""
-    if mib < _MIB_A_GIB:
-        return f"{mib}M" if mib else "0"
-    gib = mib / _MIB_A_GIB
-    return f"{gib:.0f}G" if gib >= 100 or abs(gib - round(gib)) < 0.05 else f"{gib:.1f}G"
+    return rounded_mib(mib)
 
 
 def moment(iso: str, now: datetime) -> str:

@@ -18,10 +18,10 @@ from mlq.jobs.signing import sign, verify
 from mlq.jobs.spec import JobSpec
 from mlq.jobs.stop_signal import parse_stop_signal
 from mlq.jobs.strict_spec import NotStrictError, parse_spec
-from mlq.store.operations import Operation
+from mlq.store.operations import NewText, Operation
 from mlq.store.record import SignedJob, job_fields
 from mlq.store.store import Store
-from mlq.store.templates import STORED, Raw, Template, as_args, template_of, whole_specs
+from mlq.store.templates import STORED, Raw, as_args, template_of, whole_specs
 from mlq.submit.typed import within
 from mlq.units import parse_duration, parse_size
 
@@ -106,23 +106,21 @@ def edit(
     pace = Pace(store.client)
     for so_far, part in pace.slices(ids):
         edits: list[dict[str, Any]] = []
-        templates: list[Template | None] = []
-        for job_id, raw, signature in _read(store, part):
+        templates: dict[str, str] = {}
+        for job_id, raw, signature in read_signed(store, part):
             if not signature:
                 done.others.append(job_id)
                 continue
-            spec = _verified(raw, signature, job_id, key)
+            spec = verified(raw, signature, job_id, key)
             new = changes.changed(spec)
             if new == spec:
                 done.same.append(job_id)
                 continue
-            text = new.canonical()
-            template = template_of(text)
-            signed = SignedJob(new, text, sign(key, text.encode()), template)
-            edits.append(_edit(signed, template, signature))
-            templates.append(template)
+            made = as_new_text(new, key)
+            edits.append({"id": job_id, "signature": signature, **made.args})
+            templates |= made.templates
         if edits:
-            args = {"edits": edits, "templates": as_args(templates)}
+            args = {"edits": edits, "templates": templates}
             with pace.timed():
                 (reply,) = store.runner.run(Operation("edit", args))
             done.jobs.extend(reply["edited"] or ())
@@ -131,7 +129,7 @@ def edit(
     return done
 
 
-def _read(store: Store, ids: Sequence[str]) -> list[tuple[str, str, str]]:
+def read_signed(store: Store, ids: Sequence[str]) -> list[tuple[str, str, str]]:
     """Return id, whole text and signature of each job."""
     names = ("status", *STORED, "mlq_signature")
     rows = store.reads.rows(names, ids)
@@ -140,7 +138,12 @@ def _read(store: Store, ids: Sequence[str]) -> list[tuple[str, str, str]]:
     return [(row[0], spec, row[5]) for row, spec in zip(rows, specs, strict=True)]
 
 
-def _verified(text: str, signature: str, job_id: str, key: bytes) -> JobSpec:
+def verified(text: str, signature: str, job_id: str, key: bytes) -> JobSpec:
+    """Return the job that a signed text describes.
+
+    Raises:
+        SignatureError: the text is not that of this job, or was altered.
+    """
     verify(key, text.encode(errors="replace"), signature)
     try:
         spec = parse_spec(text)
@@ -151,16 +154,20 @@ def _verified(text: str, signature: str, job_id: str, key: bytes) -> JobSpec:
     return spec
 
 
-def _edit(job: SignedJob, template: Template | None, before: str) -> dict[str, Any]:
-    flat = job_fields(job, template)
+def as_new_text(spec: JobSpec, key: bytes) -> NewText:
+    """Return a job's text, signed anew, as `edit` and `move` take it."""
+    text = spec.canonical()
+    template = template_of(text)
+    flat = job_fields(SignedJob(spec, text, sign(key, text.encode()), template), template)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    spec = fields.pop("mlq_spec")
-    return {
-        "id": job.spec.id,
-        "signature": before,
-        "class": job.spec.job_class.name,
-        "template": template.digest if template else "",
-        "spec": spec,
-        "fields": [part for pair in fields.items() for part in pair],
-        "clear": [name for name in _OPTIONAL if name not in fields],
-    }
+    stored = fields.pop("mlq_spec")
+    return NewText(
+        {
+            "class": spec.job_class.name,
+            "template": template.digest if template else "",
+            "spec": stored,
+            "fields": [part for pair in fields.items() for part in pair],
+            "clear": [name for name in _OPTIONAL if name not in fields],
+        },
+        as_args([template]),
+    )

@@ -90,6 +90,8 @@ Progress = Callable[[int, int], None]
 _OF_EARLIER_RUNS = (
     *OF_A_RUN,
     "mlq_folder_faults",
+    "mlq_ooms",
+    "mlq_crowded",
     "mlq_avoid",
     "mlq_avoid_until",
     "mlq_due",

@@ -65,6 +65,7 @@ class Queue:
     Three methods may be replaced: `tell` is called with each message for the user, once for each
     text; `progress` with how many jobs are done and how many there are, after each slice.
     `elsewhere` returns the results root as the queue's host has it, if it is not mounted here.
+    `chosen` tells what memory the last jobs enqueued got for `auto`, and from how many runs.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Queue:
         self.tell: Callable[[str], None] = lambda _: None
         self.progress: Callable[[int, int], None] = lambda _done, _of: None
         self.elsewhere: Callable[[], Elsewhere] | None = None
+        self.chosen: list[str] = []
 
     @classmethod
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Queue:
@@ -205,6 +207,7 @@ class Queue:
         if self._key is None:
             self._key = load_key(self.settings.key_file)
         at = utc_iso(self._clock())
+        self.chosen = []
         return Submitter(
             self.store,
             self.settings,
@@ -213,6 +216,7 @@ class Queue:
             at,
             self._tell_once,
             self.elsewhere,
+            self.chosen,
         )
 
     def select(

@@ -20,6 +20,7 @@ from mlq.submit.passing import Prepared, prepare
 if TYPE_CHECKING:
     from mlq.api.sweeps import SweepOptions
     from mlq.code.keeping import Elsewhere
+    from mlq.submit.batch import Checked
     from mlq.submit.submission import Submission
     from mlq.sweeps.plan import SweepPlan
     from mlq.sweeps.report import SweepReport
@@ -37,6 +38,7 @@ class Submitter(NamedTuple):
         tell: called with each message for the user.
         elsewhere: returns the results root as the queue's host has it; None if it cannot be reached
             that way.
+        choices: gets a text for each size that was `auto`: what was chosen, and from what.
     """
 
     store: Store
@@ -46,10 +48,12 @@ class Submitter(NamedTuple):
     at: str
     tell: Callable[[str], None]
     elsewhere: Callable[[], Elsewhere] | None = None
+    choices: list[str] | None = None
 
     def submit(self, submissions: Sequence[Submission], *, typed: bool) -> list[str]:
         """Submit jobs and return their ids; see `mlq.api.queue.Queue.submit`."""
         prepared = self._prepared(submissions, typed=typed)
+        prepared = prepared.with_checked(self._chosen(prepared.checked, [{}] * len(submissions)))
         prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         signed = store_all(self.store, prepared.checked, self.key, self.at)
         ids = [job.spec.id for job in signed]
@@ -73,13 +77,15 @@ class Submitter(NamedTuple):
         if not plan.members:
             raise InvalidInputError(f"sweep {plan.name} has no members", why="nothing would run")
         prepared = self._prepared(submissions_of(plan, submission), typed=typed)
+        params = [dict(one.params) for one in plan.members] if submission.is_auto else []
+        prepared = prepared.with_checked(self._chosen(prepared.checked, params))
         prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         members = [*map(CheckedMember, plan.members, prepared.checked)]
         checked = CheckedPlan(plan.name, members, plan.varying, self.at)
         layout = Layout(self.settings.root)
         report = SweepSubmitter(self.store, layout, checked, self.key, progress).submit(options)
         self._acknowledge([str(report.number)], prepared)
-        return report
+        return report._replace(chosen=tuple(self.choices or ()))
 
     def look_at_sweep(
         self, plan: SweepPlan, submission: Submission, options: SweepOptions, *, typed: bool
@@ -91,11 +97,13 @@ class Submitter(NamedTuple):
         options.check()
         first = submissions_of(plan._replace(members=plan.members[:1]), submission)
         (like,) = self._prepared(first, typed=typed, dry=True).checked
+        if submission.is_auto:
+            alike = [(like[0].with_argv(tuple(one.argv)), like[1]) for one in plan.members]
+            self._chosen(alike, [dict(one.params) for one in plan.members])
         members = [CheckedMember(one, like) for one in plan.members]
         checked = CheckedPlan(plan.name, members, plan.varying, self.at)
-        return SweepSubmitter(self.store, Layout(self.settings.root), checked, self.key).look(
-            options
-        )
+        sweep = SweepSubmitter(self.store, Layout(self.settings.root), checked, self.key)
+        return sweep.look(options)._replace(chosen=tuple(self.choices or ()))
 
     def _prepared(
         self, submissions: Sequence[Submission], *, typed: bool, dry: bool = False
@@ -103,6 +111,23 @@ class Submitter(NamedTuple):
         placed = with_parents(self.store, submissions, self.tell)
         prepared = prepare(placed, self.at, self.settings, self.environ, self.key, typed=typed)
         return prepared.with_code(self.settings, self.store.client, self.elsewhere, dry=dry)
+
+    def _chosen(self, checked: list[Checked], params: Sequence[Mapping[str, str]]) -> list[Checked]:
+        """Return checked submissions with their memory, if it is `auto`, and tell what it is."""
+        if not any(submission.is_auto for submission, _ in checked):
+            return checked
+        from mlq.submit.automatic import Chooser, applied, texts
+
+        chooser = Chooser(self.store.reads.past, self.store.reads.machines())
+        choices = [
+            chooser.choose(submission, like, submission.argv, of_member)
+            for (submission, like), of_member in zip(checked, params, strict=True)
+        ]
+        for text in texts([submission for submission, _ in checked], choices):
+            self.tell(text)
+            if self.choices is not None:
+                self.choices.append(text)
+        return applied(checked, choices)
 
     def _acknowledge(self, ids: Sequence[str], prepared: Prepared) -> None:
         from mlq.server.acknowledged import acknowledge

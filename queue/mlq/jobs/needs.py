@@ -40,11 +40,11 @@ def needs_of(spec: JobSpec) -> str:
     if spec.python_env:
         words.append(_word("e", spec.python_env))
     if spec.function is not None:
-        return " ".join((*words, _word("s", spec.cwd, spec.function.name)))
+        return " ".join((*words, command_word(spec)))
     name = spec.program or (spec.argv[0] if spec.argv else "")
     where = spec.cwd if "/" in name else _path(spec)
     words.append(_word("c", name, where, spec.python_env))
-    words.append(_word("s", spec.cwd, spec.python_env, *script_of(spec.argv)))
+    words.append(command_word(spec))
     return " ".join(words)
 
 
@@ -60,7 +60,7 @@ def script_of(argv: Sequence[str]) -> tuple[str, ...]:
     user's own program, called by its path, it is the path; for any other program it is all words,
     since `make a` and `make b` have nothing in common.
     """
-    if len(argv) == 3 and argv[1] == "-c" and os.path.basename(argv[0]) in {"sh", "bash"}:  # noqa: PTH119 - text
+    if _is_shell(argv):
         inner = _shell_words(argv[2])
         found = _up_to_script(inner)
         return (*argv[:2], *found) if found else tuple(argv)
@@ -71,6 +71,26 @@ def script_of(argv: Sequence[str]) -> tuple[str, ...]:
     if found:
         return found
     return tuple(argv[:1]) if argv and "/" in argv[0] else tuple(argv)
+
+
+def parameters_of(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command that `script_of` leaves out."""
+    if _is_shell(argv):
+        inner = _shell_words(argv[2])
+        found = _up_to_script(inner)
+        return tuple(inner[len(found) :]) if found else ()
+    return tuple(argv[len(script_of(argv)) :])
+
+
+def _is_shell(argv: Sequence[str]) -> bool:
+    return len(argv) == 3 and argv[1] == "-c" and os.path.basename(argv[0]) in {"sh", "bash"}  # noqa: PTH119 - text
+
+
+def command_word(spec: JobSpec) -> str:
+    """Return the word of a job's command without its parameters, in its folder and environment."""
+    if spec.function is not None:
+        return _word("s", spec.cwd, spec.function.name)
+    return _word("s", spec.cwd, spec.python_env, *script_of(spec.argv))
 
 
 def _up_to_script(words: Sequence[str]) -> tuple[str, ...]:
@@ -94,6 +114,11 @@ COPIES_CODE = "kcode"
 def word_of(needs: str, letter: str) -> str:
     """Return the word of this letter among the words of a job, "" if it has none."""
     return next((word for word in needs.split() if word.startswith(letter)), "")
+
+
+def digest_of(parts: Sequence[str]) -> str:
+    """Return a short digest of texts."""
+    return _word("", *parts)
 
 
 @lru_cache(maxsize=4096)

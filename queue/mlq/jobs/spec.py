@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PRIVATE_FILE = r"^[A-Za-z0-9_]+-[0-9a-f]{32}$"
 """The pattern of a secret's file name; such a name cannot lead to another folder."""
 
+OOM_RETRIES = 2
+"""How often a job is tried with more memory."""
+
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -103,6 +106,8 @@ class JobSpec:
         priority: larger runs first.
         time_limit_s: ends the job after so many seconds of one attempt.
         retries: how often a failed job is queued again; losses do not count.
+        oom_retries: how often it is queued again, and asks for more, when it needed more memory
+            than it had asked for.
         after: ids of jobs that must have finished first (or just ended, with after_any).
         grace_s: how long it has from SIGTERM on; None takes the worker's setting.
         signal: a signal sent to it before it is stopped (`mlq.jobs.stop_signal`); None for none.
@@ -134,6 +139,7 @@ class JobSpec:
     priority: Annotated[int, Ge(-LARGEST), Le(LARGEST)] = 0
     time_limit_s: Annotated[float, Gt(0)] | None = None
     retries: Annotated[int, Ge(0)] = 0
+    oom_retries: Annotated[int, Ge(0), Le(OOM_RETRIES)] = 0
     after: tuple[str, ...] = ()
     after_any: bool = False
     grace_s: Annotated[float, Ge(0), Le(LONGEST_GRACE_S)] | None = None

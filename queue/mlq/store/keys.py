@@ -68,6 +68,11 @@ def template(digest: str) -> str:
     return f"mlq:template:{digest}"
 
 
+def past(word: str) -> str:
+    """Return the key of what finished runs of a command used."""
+    return f"mlq:past:{word}"
+
+
 def machine(name: str) -> str:
     """Return the key of what a machine last said of itself."""
     return f"mlq:machine:{name}"

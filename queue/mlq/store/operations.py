@@ -55,6 +55,36 @@ class Operation:
         return ("EVALSHA", sha1, "0", self.request_id, text)
 
 
+class NewText(NamedTuple):
+    """The signed text that a job has from now on, as `edit` and `move` store it.
+
+    Args:
+        args: its class, template, spec and fields, and which fields to clear.
+        templates: digest -> JSON of the template that it has, if it has one.
+    """
+
+    args: Mapping[str, Any]
+    templates: Mapping[str, str]
+
+
+class Growth(NamedTuple):
+    """The wish of a job that ran out of memory to ask for more when it is tried again.
+
+    Args:
+        of_gpu: whether memory of its GPUs is meant.
+        had_mib: what it was given; 0 if that is not known.
+        wanted_mib: what it should ask for.
+        which: which try it is, for people: "1 of 2".
+        otherwise: the move to make if no machine has more.
+    """
+
+    of_gpu: bool
+    had_mib: int
+    wanted_mib: int
+    which: str
+    otherwise: Move
+
+
 class Move(NamedTuple):
     """An event that happens to a job.
 
@@ -75,6 +105,9 @@ class Move(NamedTuple):
             has forgotten a job may give its number to another.
         start: how the attempt started, "good" or "bad"; "" if that is not known.
         having: a hash field that the job must have for the move to be valid; "" for none.
+        learned: what is to be remembered of a finished run (`mlq.jobs.past.Run`); "" for nothing.
+        text: the signed text that the job has from now on; None leaves it as it is.
+        growth: more memory that it should ask for; `mlq_worker.agent.growth` makes a text of it.
     """
 
     id: str
@@ -92,9 +125,16 @@ class Move(NamedTuple):
     signature: str = ""
     start: str = ""
     having: str = ""
+    learned: str = ""
+    text: NewText | None = None
+    growth: Growth | None = None
 
     def as_args(self) -> dict[str, Any]:
         """Return the move as the Lua operation wants it."""
+        args = self._plain_args()
+        return args if self.text is None else {**args, "text": self.text.args}
+
+    def _plain_args(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "attempt": self.attempt,
@@ -111,6 +151,7 @@ class Move(NamedTuple):
             "signature": self.signature,
             "start": self.start,
             "having": self.having,
+            "learned": self.learned,
         }
 
 
@@ -175,5 +216,11 @@ def move_operation(moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> O
         now_s: unix time, for the record only.
         avoid_s: for how long a machine that a job avoids lets others go first.
     """
-    listed = [move.as_args() for move in moves]
-    return Operation("move", {"moves": listed, "at": utc_iso(now_s), "avoid_s": avoid_s})
+    listed = list(moves)
+    args = {"moves": [one.as_args() for one in listed], "at": utc_iso(now_s), "avoid_s": avoid_s}
+    texts = [one.text.templates for one in listed if one.text is not None]
+    if texts:
+        args["templates"] = {
+            digest: one for templates in texts for digest, one in templates.items()
+        }
+    return Operation("move", args)

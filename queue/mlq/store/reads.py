@@ -103,6 +103,13 @@ class Reads:
             found += reply["rows"] or ()
         return found
 
+    def past(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """Return what finished runs of these commands used, a line each (`mlq.jobs.past`)."""
+        call = self._runner.client.call
+        return {
+            word: [text_of(one) for one in call("LRANGE", keys.past(word), 0, -1)] for word in words
+        }
+
     def pages(
         self, fields: Sequence[str], index: str, from_score: float = 0, limit: int = PAGE
     ) -> Iterator[list[list[str]]]:

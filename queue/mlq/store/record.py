@@ -12,11 +12,14 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_start                 before when it must not start, by the server's clock, unix time
     mlq_edits                 how often its user changed what it asks for
     mlq_name                  its name
-    mlq_time_limit_s, mlq_retries, mlq_grace_s, mlq_signal   what its user asked for, to be shown
+    mlq_time_limit_s, mlq_retries, mlq_oom_retries, mlq_grace_s, mlq_signal
+                              what its user asked for, to be shown
     mlq_needs                 what it needs of a machine, in words (`mlq.jobs.needs`)
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
     mlq_folder_faults         attempts that could not start for want of the job's own folder
+    mlq_ooms, mlq_crowded     attempts after which it asked for more memory; attempts that others on
+                              the machine left too little memory
     mlq_machine, mlq_boot_id, mlq_supervisor_id   where the present or last attempt runs or ran
     mlq_exit_code, mlq_reason, mlq_progress       how it ended, or how far it is
     mlq_advance               more of how far it is, JSON (`mlq.metrics.advance`)
@@ -68,7 +71,13 @@ def _data(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 _RUNS_COMMAND = _data("mlq.store.record.run_command", (), {})
 # The values of a spec that are shown or queried, with their defaults: for these the spec need not
 # be read.
-_ALSO_SHOWN = {"time_limit_s": None, "retries": 0, "grace_s": None, "signal": None}
+_ALSO_SHOWN = {
+    "time_limit_s": None,
+    "retries": 0,
+    "oom_retries": 0,
+    "grace_s": None,
+    "signal": None,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ class Claim:
     losses: int
     failures: int
     folder_faults: int = 0
+    ooms: int = 0
+    crowded: int = 0
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Claim:
@@ -37,6 +39,8 @@ class Claim:
             raw["losses"],
             raw["failures"],
             raw["folder_faults"],
+            raw["ooms"],
+            raw["crowded"],
         )
 
 

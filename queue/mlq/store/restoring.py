@@ -40,6 +40,7 @@ class JobToRestore(NamedTuple):
         attempt: the attempt that runs, if it does.
         machine: where that runs.
         heard_s: when that machine was last known to be there, unix time.
+        learned: what is remembered of its finished run (`mlq.jobs.past.Run`); "" for nothing.
     """
 
     id: str
@@ -55,6 +56,7 @@ class JobToRestore(NamedTuple):
     attempt: int = 0
     machine: str = ""
     heard_s: float = 0.0
+    learned: str = ""
 
     @property
     def template(self) -> Template | None:
@@ -86,6 +88,7 @@ class JobToRestore(NamedTuple):
             "attempt": self.attempt,
             "machine": self.machine,
             "heard": self.heard_s,
+            "learned": self.learned,
             "sweep": str(member.get("name", "")),
             "key": str(member.get("key", "")),
         }

@@ -68,7 +68,7 @@ SIGNATURES: dict[str, Signature] = {
     "pause": _once("reason", "before"),
     # jobs move
     "claim": _once(f"fits {_CLAIMANT} lease_s lacks only?", "claims"),
-    "move": _once("moves at avoid_s", "moved stale refused untold revived"),
+    "move": _once("moves at avoid_s templates?", "moved stale refused untold revived"),
     "tell": _repeatable("at", "untold revived"),
     "renew": _repeatable(
         f"{_CLAIMANT} attempts lease_s tells_holder",

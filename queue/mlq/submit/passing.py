@@ -54,6 +54,10 @@ class Prepared:
         taken = with_code(self.checked, settings, self.caller.environ, client, elsewhere, dry=dry)
         return replace(self, checked=taken.checked, notes=tuple(taken.notes))
 
+    def with_checked(self, checked: list[Checked]) -> Prepared:
+        """Return the same with other checked submissions."""
+        return replace(self, checked=checked)
+
     def keep_secrets(self, layout: Layout, client: Client) -> None:
         """Write the secrets that are asked for; raise what `mlq.submit.secrets.keep` does."""
         for submission in self._different():

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from mlq.errors import InvalidInputError
 from mlq.jobs.request import LARGEST, Request
-from mlq.jobs.spec import FunctionCall, JobSpec
+from mlq.jobs.spec import OOM_RETRIES, FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
 from mlq.submit.programs import present_folder, program_of
 from mlq.submit.python_arguments import mapping, texts
@@ -21,6 +21,9 @@ from mlq.submit.python_env import PythonEnv, python_env_of
 from mlq.submit.secrets import chosen, file_name
 from mlq.submit.typed import check_texts, within
 from mlq.units import checked_duration, parse_duration, parse_iso, parse_size, parse_start
+
+AUTO = "auto"
+"""In the place of a size: as much as finished runs of the command needed."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Options(TypedDict, total=False):
     after: Sequence[str]
     after_any: bool
     retries: int
+    retry_oom: bool
     grace: str | float | None
     signal: str | None
     machine: str
@@ -73,7 +77,8 @@ class Submission:
         argv: the program and its arguments.
         name: a name to find it by.
         cores: logical cores.
-        mem: main memory: "8G", "512M" or MiB; None takes the setting default_mem_mib.
+        mem: main memory: "8G", "512M" or MiB; None takes the setting default_mem_mib; "auto" takes
+            what finished runs of the command needed (`mlq.submit.automatic`).
         gpus: number of GPUs.
         vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
         time: a time limit: "90m", "2h"; a number, not a text, is seconds.
@@ -81,6 +86,8 @@ class Submission:
         after: ids or names of jobs that must finish first (`mlq.api.selecting`).
         after_any: whether those need only end, however they end.
         retries: how often to try again when it fails.
+        retry_oom: whether to try again, with half as much again, when it needed more memory than it
+            had asked for; always with "auto".
         grace: from SIGTERM to SIGKILL, like time; None takes the setting stop_grace_s.
         signal: a signal to get before it is stopped, as Slurm writes it: "USR1@60" is SIGUSR1 60 s
             before the time limit.
@@ -111,6 +118,7 @@ class Submission:
     after: Sequence[str] = ()
     after_any: bool = False
     retries: int = 0
+    retry_oom: bool = False
     grace: str | float | None = None
     signal: str | None = None
     machine: str = ""
@@ -195,6 +203,7 @@ class Submission:
             priority=within("priority", self.priority, -LARGEST),
             time_limit_s=limit_s,
             retries=within("retries", self.retries, 0),
+            oom_retries=OOM_RETRIES if self.retry_oom or self.is_auto else 0,
             after=texts("after", self.after, 'after=["1042"]'),
             after_any=self.after_any,
             grace_s=None if self.grace is None else parse_grace(str(self.grace)),
@@ -207,6 +216,11 @@ class Submission:
         if isinstance(self.time, int | float) and not isinstance(self.time, bool):
             return checked_duration(float(self.time), self.time)
         return None if self.time is None else parse_duration(str(self.time))
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether its memory or GPU memory follows from finished runs."""
+        return AUTO in (self.mem, self.vram)
 
     def captures(self, by_setting: bool) -> bool:
         """Return whether the job gets the caller's variables."""
@@ -259,9 +273,9 @@ class Submission:
             )
         return Request(
             cores=within("cores", self.cores, 1),
-            mem_mib=default_mem_mib if self.mem is None else parse_size(str(self.mem)),
+            mem_mib=default_mem_mib if self.mem in (None, AUTO) else parse_size(str(self.mem)),
             gpus=within("gpus", self.gpus, 0),
-            vram_mib=0 if self.vram is None else parse_size(str(self.vram)),
+            vram_mib=0 if self.vram in (None, AUTO) else parse_size(str(self.vram)),
             machine=self.machine,
         )
 

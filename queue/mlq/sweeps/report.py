@@ -22,6 +22,7 @@ class SweepReport(NamedTuple):
         changed: the files in which that code differs, as far as known.
         let_go: why the sweep was held until now, since its first members failed; "" if it was not.
         would_make: how many jobs a dry run would have made; None if it was no dry run.
+        chosen: for memory that was `auto`, what was chosen, and from how many runs.
     """
 
     number: int
@@ -32,6 +33,7 @@ class SweepReport(NamedTuple):
     changed: tuple[str, ...] = ()
     let_go: str = ""
     would_make: int | None = None
+    chosen: tuple[str, ...] = ()
 
     @property
     def enqueued(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from mlq.errors import MlqError, SignatureError
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import needs_of
+from mlq.jobs.past import spec_params
 from mlq.jobs.placement import Fit, GpuOffer, Offer, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.spec import JobSpec
@@ -181,6 +182,7 @@ def adopted(
         began_s=began_s(held["started_at"]),
         adopted=True,
         gpu_model=str(ordered["tag"].get("gpu_model", "")),
+        params=str(ordered["tag"].get("params", "")),
         result=held["result"] and heard_result(held["result"], settings.machine, utc_s),
     )
 
@@ -209,7 +211,14 @@ def _local(
         request=spec.request,
         gpu_uuids=tuple(gpu.uuid for gpu in gpus),
         history=History(
-            spec.retries, claim.failures, claim.losses, folder_faults=claim.folder_faults
+            spec.retries,
+            claim.failures,
+            claim.losses,
+            folder_faults=claim.folder_faults,
+            request=spec.request,
+            oom_retries=spec.oom_retries,
+            ooms=claim.ooms,
+            crowded=claim.crowded,
         ),
         prefetched=prefetched,
         started_s=claimed_s,
@@ -218,6 +227,7 @@ def _local(
         needs=needs_of(spec),
         signature=claim.signature,
         gpu_model=model_of(gpus),
+        params=spec_params(spec),
     )
 
 

@@ -20,11 +20,12 @@ from mlq.ids import is_valid_id
 from mlq.metrics.advance import Advance, parse_advance
 from mlq.metrics.extent import metrics_text, parse_metrics
 from mlq.metrics.series import number_or_none
-from mlq.metrics.usage import parse_used
+from mlq.metrics.usage import Used, parse_used
 from mlq.store.replies import Attempt
 from mlq.units import parse_iso, utc_iso
 from mlq_worker.collector.protocol import Figures
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
+from mlq_worker.ipc.shortage import Shortage, parse_shortage
 from mlq_worker.ipc.values import LAST_LINE_CHARS, Outcome
 
 UNUSABLE = "unusable"
@@ -76,6 +77,7 @@ class AttemptResult:
         metrics: the extents of its job's metrics, as text (`mlq.metrics.extent`).
         used: sums and peaks of what it used, as text (`mlq.metrics.usage`).
         advance: how far it came.
+        shortage: which memory ran out, if that is why it failed.
     """
 
     id: str
@@ -97,6 +99,12 @@ class AttemptResult:
     metrics: str = ""
     used: str = ""
     advance: Advance = _NOWHERE
+    shortage: Shortage | None = None
+
+    @property
+    def peaks(self) -> Used:
+        """What it used at the most, by samples of its processes."""
+        return parse_used(self.used)
 
     @property
     def why(self) -> str:
@@ -186,7 +194,12 @@ def parse_result(raw: object) -> AttemptResult:
         metrics=_metrics(raw.get("metrics")),
         used=parse_used(raw.get("used")).text,
         advance=_advance(raw.get("advance")),
+        shortage=parse_shortage(raw.get("shortage")) if _failed(outcome, exit_code) else None,
     )
+
+
+def _failed(outcome: str, exit_code: int | None) -> bool:
+    return outcome == "signaled" or (outcome == "exited" and exit_code != 0)
 
 
 def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptResult:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from mlq.store.operations import Claimant, Move
 from mlq_worker.agent.actions import Action, CommitAndClaim, Reinstate, Reserve
-from mlq_worker.agent.attempt_result import with_figures
+from mlq_worker.agent.attempt_result import AttemptResult, with_figures
 from mlq_worker.agent.facts import Facts, Mode
+from mlq_worker.agent.learning import Cards, lesson
+from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.outcomes import Patience, ending
 from mlq_worker.agent.schedule import Plan, plan
 
@@ -63,12 +65,7 @@ def due_moves(facts: Facts) -> tuple[Move, ...]:
     """Return the moves that may be committed now: of ended attempts, and those that wait."""
     patience = Patience.of(facts.context.settings)
     ends = [
-        ending(
-            with_figures(one.result, one.figures),
-            one.history,
-            patience,
-            facts.absences.nowhere(one),
-        )._replace(signature=one.signature)
+        _end(facts, one, with_figures(one.result, one.figures), patience)
         for one in facts.attempts.ended()
         if one.result is not None
         and one.result.found is None
@@ -76,6 +73,16 @@ def due_moves(facts: Facts) -> tuple[Move, ...]:
         and not facts.collector.is_awaited(one.attempt, facts.now_s)
     ]
     return tuple(facts.refused.due([*facts.pending, *ends], facts.now_s))
+
+
+def _end(facts: Facts, ended: LocalAttempt, result: AttemptResult, patience: Patience) -> Move:
+    move = ending(result, ended.history, patience, facts.absences.nowhere(ended))
+    learned = lesson(result, ended.params, _cards(facts, ended))
+    return move._replace(signature=ended.signature, learned=learned)
+
+
+def _cards(facts: Facts, ended: LocalAttempt) -> Cards:
+    return Cards.of([one for one in facts.offer.gpus if one.uuid in ended.gpu_uuids])
 
 
 def reinstatements(facts: Facts) -> list[Reinstate]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlq.files.layout import JobFolder
+from mlq.jobs.past import GROW_AS_NEEDED
 from mlq.jobs.spec import JobSpec
 from mlq.settings.settings import CONFIG_VARIABLE, Settings, variable
 from mlq.store.replies import Claim
@@ -56,6 +57,9 @@ def environment(
     env.update(dict.fromkeys(_THREAD_VARIABLES, str(spec.request.cores)))
     env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    if spec.request.gpus and spec.request.vram_mib:
+        # It may share its GPUs: by default JAX and TensorFlow take all memory that they find.
+        env = {**GROW_AS_NEEDED, **env}
     env.update(spec.env)
     env.update(code_variables(spec, folder, env))
     if devices and devices[0].isdecimal() and "CUDA_VISIBLE_DEVICES" not in spec.env:

@@ -34,6 +34,7 @@ class LocalAttempt:
         returns: whether it is a Python function, whose value the worker reads from NFS at its end.
         needs: what it needs of its machine, in words (`mlq.jobs.needs`).
         signature: its job's signature, since another job may get its number; "" if unknown.
+        params: the digest of its parameters (`mlq.jobs.past`); "" if unknown.
         start_noted: whether the queue knows that it has lived past its start.
         patterns: the metrics that its user wants from its log: name, regular expression.
         began_s: when it started, unix time; 0 if it has not, or that is not known.
@@ -59,6 +60,7 @@ class LocalAttempt:
     returns: bool = False
     needs: str = ""
     signature: str = ""
+    params: str = ""
     start_noted: bool = False
     patterns: tuple[tuple[str, str], ...] = ()
     began_s: float = 0.0

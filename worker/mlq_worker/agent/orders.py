@@ -17,6 +17,7 @@ from mlq.files.strict_files import JOB_BYTES
 from mlq.ids import is_valid_id
 from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import needs_of
+from mlq.jobs.past import spec_params
 from mlq.jobs.placement import GpuOffer
 from mlq.jobs.request import JobClass
 from mlq.jobs.signing import verify
@@ -152,6 +153,7 @@ def order(
             "gpu_model": model_of(gpus),
             "returns": spec.function is not None,
             "needs": needs_of(spec),
+            "params": spec_params(spec),
         },
         python_env=spec.python_env,
         called=spec.argv[0] if spec.program else "",

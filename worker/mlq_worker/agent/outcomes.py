@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlq.jobs.lifecycle import Event, target
+from mlq.jobs.request import Request
 from mlq.settings.settings import Settings
-from mlq.store.operations import Move
+from mlq.store.operations import Growth, Move
 from mlq.store.record import result_fields
 from mlq.units import format_duration, parse_iso, utc_iso
 from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.diagnosis import Diagnosis, diagnose
 from mlq_worker.agent.starts import how_it_started
 from mlq_worker.ipc.causes import MISSING, Kind
 
@@ -22,6 +24,8 @@ from mlq_worker.ipc.causes import MISSING, Kind
 PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
 # How often to try a job whose own folder cannot be written.
 FOLDER_TRIES = 3
+# How often to try a job elsewhere that others on its machine left too little memory.
+CROWDED_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class History:
         losses: how many attempts were lost with their machine.
         stop: why its user wants it to end; "" if not.
         folder_faults: how many attempts could not start because the job's own folder failed.
+        request: what it asked for; None if that is not known.
+        oom_retries: how often to try it with more memory, as its user asked.
+        ooms: after how many attempts it asked for more.
+        crowded: how many attempts had too little memory because of others on their machine.
     """
 
     retries: int = 0
@@ -41,6 +49,10 @@ class History:
     losses: int = 0
     stop: str = ""
     folder_faults: int = 0
+    request: Request | None = None
+    oom_retries: int = 0
+    ooms: int = 0
+    crowded: int = 0
 
 
 class Patience(NamedTuple):
@@ -85,7 +97,23 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
             # Without a cause its supervisor or launcher ended, and others have taken their place.
             avoid=result.cause.kind is Kind.MACHINE,
         )
+    if result.shortage is not None and history.request is not None and not history.stop:
+        ran_out = diagnose(result, result.shortage, history.request)
+        return _out_of_memory(result, history, patience, ran_out)
     event, reason = _event(result, history, nowhere)
+    return _end(result, history, patience, event, reason, unwritten=bool(nowhere))
+
+
+def _end(
+    result: AttemptResult,
+    history: History,
+    patience: Patience,
+    event: Event,
+    reason: str,
+    *,
+    unwritten: bool = False,
+) -> Move:
+    """Return the move of an attempt that ended by itself, by its user or by its worker."""
     value = result.value or ""
     fields: dict[str, str | int | float] = {"mlq_reason": reason}
     clear = ["mlq_stop"]
@@ -100,7 +128,7 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
         if result.started_at:
             # As the root has it, so that a queue made anew from there says the same.
             fields["started_at"] = result.started_at
-        if result.unwritten or history.stop or nowhere:
+        if result.unwritten or history.stop or unwritten:
             # Only the queue knows this end, its user's wish, or that no machine has it.
             fields["mlq_unwritten"] = 1
     if result.cause.kind is Kind.JOB_FOLDER:
@@ -146,6 +174,36 @@ def _how_far(result: AttemptResult) -> dict[str, str]:
     found = {"mlq_advance": result.advance.text} if result.advance.text else {}
     share = result.advance.share
     return found if share is None else {**found, "mlq_progress": repr(share)}
+def _out_of_memory(
+    result: AttemptResult, history: History, patience: Patience, ran_out: Diagnosis
+) -> Move:
+    """Return the move of an attempt that failed because memory ran out."""
+    event, reason = _failure(ran_out.reason, history)
+    plain = _end(result, history, patience, event, reason)
+    if ran_out.is_own_fault:
+        if history.ooms >= history.oom_retries:
+            return plain
+        which = f"{history.ooms + 1} of {history.oom_retries}"
+        move = _tried_again(result, history, patience, ran_out.reason)
+        growth = Growth(ran_out.of_gpu, ran_out.had_mib, ran_out.wanted_mib, which, plain)
+        return move._replace(
+            fields={**move.fields, "mlq_ooms": history.ooms + 1}, avoid="", growth=growth
+        )
+    if history.crowded >= CROWDED_TRIES:
+        return plain
+    which = f"trying elsewhere ({history.crowded + 1} of {CROWDED_TRIES})"
+    move = _tried_again(result, history, patience, f"{ran_out.reason}; {which}")
+    return move._replace(fields={**move.fields, "mlq_crowded": history.crowded + 1})
+
+
+def _tried_again(result: AttemptResult, history: History, patience: Patience, reason: str) -> Move:
+    """Return the move of a job that is tried again, and whose retries that does not use up."""
+    move = _end(result, history, patience, Event.RETRY, reason)
+    fields = {name: value for name, value in move.fields.items() if name != "mlq_failures"}
+    pause_s = patience.pause_s(history.crowded)
+    fields["mlq_due"] = utc_iso(parse_iso(result.ended_at) + pause_s)
+    # How it started tells nothing of its command, nor of the machine.
+    return move._replace(fields={**fields, "mlq_reason": reason}, pause_s=pause_s, start="")
 
 
 # Outcomes whose meaning does not depend on the job's past; all others are the job's own failures.

@@ -6,15 +6,16 @@ The queue's replies go into the memory, as facts of the next turn.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from typing import Any
 
 from mlq.api.many import hold_waiting
+from mlq.jobs.request import JobClass
 from mlq.lenient import dict_or_empty, int_or
 from mlq.machines.health import offset_s
 from mlq.store.job_hashes import stock_call
-from mlq.store.operations import Claimant, Operation, claim_operation, move_operation
+from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
 from mlq.store.replies import Claim, Moved, Waiting
 from mlq.store.store import Store
 from mlq_worker.agent.actions import (
@@ -39,6 +40,7 @@ from mlq_worker.agent.conduct import HoldCommand, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
+from mlq_worker.agent.growth import with_texts
 from mlq_worker.agent.machine_record import WorkerHealth, cannot_do, machine_record, rq_worker
 from mlq_worker.agent.memory import Memory
 from mlq_worker.agent.outcomes import History
@@ -53,18 +55,29 @@ _FIELDS = (
     "mlq_losses",
     "mlq_stop",
     "mlq_folder_faults",
+    "origin",
+    "mlq_oom_retries",
+    "mlq_ooms",
+    "mlq_crowded",
 )
 
 
 def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
     """Return the past of these jobs, by id; an empty one for a job that the queue does not know."""
     found = {job_id: History() for job_id in ids}
-    for job_id, _, spec, retries, failures, losses, stop, faults in store.reads.rows(
-        _FIELDS, list(found)
-    ):
+    for row in store.reads.rows(_FIELDS, list(found)):
+        job_id, _, spec, retries, failures, losses, stop, faults, origin, *ooms = row
         # For a job that an older mlq enqueued, only the description says it.
         asked = int_or(retries) or int_or(dict_or_empty(spec).get("retries", 0))
-        found[job_id] = History(asked, int_or(failures), int_or(losses), stop, int_or(faults))
+        found[job_id] = History(
+            asked,
+            int_or(failures),
+            int_or(losses),
+            stop,
+            int_or(faults),
+            JobClass.parse(origin, default_mem_mib=1).request if origin else None,
+            *map(int_or, ooms),
+        )
     return found
 
 
@@ -246,11 +259,12 @@ class QueueEffects:
     @act.register
     def _commit_and_claim(self, action: CommitAndClaim) -> None:
         sent_s = self._now_s()
+        moves = with_texts(action.moves, self._store, self._context.key, self._settings.lease_s)
         # A claim must be on the server's disk before the worker acts on it.
-        replies = self._store.runner.run_on_disk(*self._operations(action))
+        replies = self._store.runner.run_on_disk(*self._operations(action, moves))
         refused = Moved.from_reply(replies[0]).refused if action.moves else ()
         claimed = replies[-2]["claims"] or () if action.fits else ()
-        self._memory.moved(action.moves, refused, sent_s)
+        self._memory.moved(moves, refused, sent_s)
         self._memory.replies.has_untold = bool(action.moves) and replies[0]["untold"] > 0
         self._memory.backlog.show(
             Waiting.from_reply(replies[-1]),
@@ -260,11 +274,11 @@ class QueueEffects:
         )
         self._memory.claimed(self._claimed(claimed, sent_s))
 
-    def _operations(self, action: CommitAndClaim) -> Iterable[Operation]:
+    def _operations(self, action: CommitAndClaim, moves: Sequence[Move]) -> Iterable[Operation]:
         utc_s, settings = self._utc_s(), self._settings
         who = Claimant(settings.machine, self._context.boot_id, self._session.supervisor_id)
-        if action.moves:
-            yield move_operation(action.moves, utc_s, settings.courtesy_s)
+        if moves:
+            yield move_operation(moves, utc_s, settings.courtesy_s)
         if action.fits:
             lacks = dict(action.lacks)
             yield claim_operation(action.fits, who, settings.lease_s, utc_s, action.only, lacks)

@@ -13,6 +13,7 @@ from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader
 from mlq_worker.agent.backoff import RefusedMoves
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.growth import with_texts
 from mlq_worker.agent.nfs import read_beats, read_results
 from mlq_worker.agent.reaper import (
     ApplyVerdicts,
@@ -58,6 +59,7 @@ class ReaperRole:
         refused: RefusedMoves,
     ) -> None:
         self._store, self._settings, self._refused = store, context.settings, refused
+        self._key = context.key
         self._layout, self._files = context.layout, context.files
         self._reader: BackgroundReader[Evidence] = context.new_reader("reaper", wake)
         self._clock = context.clocks.monotonic_s
@@ -141,8 +143,9 @@ class ReaperRole:
 
     def _apply(self, verdicts: ApplyVerdicts) -> None:
         self._judged = None
-        done = self._store.move(verdicts.moves, self._utc_s(), self._settings.courtesy_s)
-        self._refused.sent(verdicts.moves, done.refused, self._boot_s())
+        moves = with_texts(verdicts.moves, self._store, self._key, self._settings.lease_s)
+        done = self._store.move(moves, self._utc_s(), self._settings.courtesy_s)
+        self._refused.sent(moves, done.refused, self._boot_s())
         self._store.roles.record_sightings(
             dict(verdicts.sightings), _ROLE_BEATS * self._settings.beat_s
         )

@@ -75,6 +75,8 @@ def how_it_started(result: AttemptResult) -> str:
     """Return "good" or "bad"; "" if the end says nothing about the start."""
     if result.outcome not in _FAILURES or result.cause.kind is not Kind.NONE:
         return ""
+    if result.shortage is not None:
+        return ""  # neither its command nor its machine is broken
     if result.outcome == "exited" and result.exit_code == 0:
         return "good"
     if not result.started_at:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from mlq.ids import is_valid_id
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, parse_cause
+from mlq_worker.ipc.shortage import Shortage, parse_shortage
 
 LAST_LINE_CHARS = 200
 """The most characters of a log's last line that a result carries."""
@@ -159,7 +160,8 @@ class Result:
     `last_line` is that of its log, if it failed; it comes after the rest of the result. `cause`
     tells what was at fault if it could not start (`mlq_worker.ipc.causes`). `found` goes with the
     outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
-    `notes` say what its user should know beside its end, a sentence each.
+    `notes` say what its user should know beside its end, a sentence each. `shortage` tells that it
+    failed because memory ran out.
     """
 
     attempt: AttemptId
@@ -178,6 +180,7 @@ class Result:
     notes: tuple[str, ...] = ()
     last_line: str = ""
     unwritten: bool = False
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,13 @@ _FIELDS: Mapping[type[Value], tuple[_Field, ...]] = {
     Order: _fields_of(Order, argv=tuple, signal=lambda raw: StopSignal(**raw), code=_code),
     Started: _fields_of(Started),
     Termination: _fields_of(Termination),
-    Result: _fields_of(Result, cause=parse_cause, found=lambda raw: Found(**raw), notes=tuple),
+    Result: _fields_of(
+        Result,
+        cause=parse_cause,
+        found=lambda raw: Found(**raw),
+        notes=tuple,
+        shortage=parse_shortage,
+    ),
     Held: _fields_of(Held),
 }
 
@@ -266,7 +275,7 @@ def _plain(item: Any) -> Any:
         return to_json(item)
     if isinstance(item, CodeOrder):
         return item.as_json()
-    return item._asdict() if isinstance(item, StopSignal | Found | Cause) else item
+    return item._asdict() if isinstance(item, StopSignal | Found | Cause | Shortage) else item
 
 
 def from_json(kind: type[V], raw: Mapping[str, Any]) -> V:

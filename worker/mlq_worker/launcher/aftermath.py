@@ -1,8 +1,8 @@
-"""What the user should know beside an attempt's result: an emptied log, what is left in /dev/shm.
+"""What is found out beside an attempt's end: an emptied log, leftovers in /dev/shm, lack of memory.
 
 To find this out the launcher must look at the disk and at other processes, and either may hang. So
 two threads look, one for each, and the launcher waits for them `_PATIENCE_S` at most; after that it
-leaves the note out. Jobs that lasted less than a second and were not killed cost nothing here.
+leaves that out. Jobs that lasted less than a second and did not fail cost nothing here.
 
 `echo x > /dev/stderr` opens the log file again and truncates it. Only a process between the job and
 its log could prevent that, and if it were killed, the job's last words would be lost. So a thread
@@ -20,14 +20,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from mlq.files.layout import Layout
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.procfs import Target
-from mlq_worker.launcher import shared_memory
-from mlq_worker.launcher.hint import read_hint
+from mlq_worker.ipc.shortage import Shortage
+from mlq_worker.ipc.values import Result
+from mlq_worker.launcher import out_of_memory, shared_memory
+from mlq_worker.launcher.hint import read_hint, read_tail
+from mlq_worker.launcher.kernel_kills import KernelKills
 
 KEPT_BYTES = 1 << 18
 _FILE_BYTES = 1 << 20
@@ -104,6 +108,7 @@ class LogWatch:
 
 _LOOK_S = 1.0
 _PATIENCE_S = 5.0
+_JUST_NOW_S = 5.0  # the kernel kills a process, and then those end that needed it
 
 
 @dataclass(slots=True)
@@ -114,8 +119,16 @@ class _Watched:
     is_looked_at: bool = False
     held: set[int] = field(default_factory=set)
     answers: list[list[str]] = field(default_factory=list)
+    shortage: Shortage | None = None
     asked: int = 0
     until: float | None = None
+
+
+class Found(NamedTuple):
+    """What was found out about an attempt: notes for its user, and which memory ran out."""
+
+    notes: tuple[str, ...] = ()
+    shortage: Shortage | None = None
 
 
 class Aftermath:
@@ -132,6 +145,7 @@ class Aftermath:
         self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._is_running = False
+        self._kills: KernelKills | None = None
 
     def started(self, attempt: AttemptId, before: frozenset[int]) -> None:
         """Note that an attempt runs.
@@ -144,8 +158,9 @@ class Aftermath:
         self._watched[attempt] = _Watched(LogWatch(log), before)
         if not self._is_running:
             self._is_running = True
+            self._kills = KernelKills(self._host.boottime)
             for calls, look in (
-                (self._logs, _look_at_logs),
+                (self._logs, self._look_at_logs),
                 (self._memory, self._look_at_memory),
             ):
                 run = partial(self._run, calls, look)
@@ -164,11 +179,29 @@ class Aftermath:
         if watched is not None:
             self._ask(watched, self._logs, _say_of_copy)
 
-    def notes(self, attempt: AttemptId) -> list[str] | None:
-        """Return the notes about an attempt that has ended; None: ask again soon."""
+    def failed(self, failure: Result, *, has_gpu: bool) -> None:
+        """Find out whether an attempt that failed ran out of memory."""
+        watched = self._watched.get(failure.attempt)
+        if watched is not None:
+            look = partial(self._look_for_shortage, failure, has_gpu)
+            self._ask(watched, self._logs, look)
+
+    def _look_for_shortage(self, failure: Result, has_gpu: bool, watched: _Watched) -> list[str]:
+        killed = self._kills is not None and self._kills.since(self._host.boottime() - _JUST_NOW_S)
+        watched.shortage = out_of_memory.find(
+            read_tail(watched.log.path, out_of_memory.TAIL_BYTES),
+            failure.exit_code,
+            failure.signal,
+            kills=killed,
+            has_gpu=has_gpu,
+        )
+        return []
+
+    def found(self, attempt: AttemptId) -> Found | None:
+        """Return what was found out about an attempt that has ended; None: ask again soon."""
         watched = self._watched.get(attempt)
         if watched is None:
-            return []
+            return Found()
         if watched.until is None:
             watched.until = self._host.boottime() + _PATIENCE_S
             if watched.log.has_text:
@@ -178,7 +211,8 @@ class Aftermath:
         if len(watched.answers) < watched.asked and self._host.boottime() < watched.until:
             return None
         del self._watched[attempt]
-        return [note for notes in watched.answers for note in notes]
+        notes = tuple(note for notes in list(watched.answers) for note in notes)
+        return Found(notes, watched.shortage)
 
     def _ask(
         self,
@@ -202,6 +236,12 @@ class Aftermath:
                 look_at = self._host.boottime() + _LOOK_S
                 look(list(self._watched.values()))
 
+    def _look_at_logs(self, watched: list[_Watched]) -> None:
+        if self._kills is not None:
+            self._kills.look()
+        for one in watched:
+            one.log.look()
+
     def _look_at_new(self) -> None:
         # All that must be killed now, so that one look at the process table serves them.
         self._look_at_memory([one for one in list(self._watched.values()) if not one.is_looked_at])
@@ -216,11 +256,6 @@ class Aftermath:
             with suppress(OSError, ValueError):
                 held_by = processes.members(self._host, [target], table)
                 one.held |= shared_memory.held_by(held_by)
-
-
-def _look_at_logs(watched: list[_Watched]) -> None:
-    for one in watched:
-        one.log.look()
 
 
 def _say_of_log(watched: _Watched) -> list[str]:

@@ -29,14 +29,19 @@ def hint_of(tail: bytes) -> str:
 
 def read_hint(path: str) -> str:
     """Return what to say of the job that wrote this log; "" if nothing. May wait for the disk."""
+    return hint_of(read_tail(path, _TAIL_BYTES))
+
+
+def read_tail(path: str, size: int) -> bytes:
+    """Return the last bytes of a log; none if it cannot be read. May wait for the disk."""
     try:
         log = os.open(path, _READ)
         try:
             status = os.fstat(log)
             if not stat.S_ISREG(status.st_mode):
-                return ""
-            return hint_of(os.pread(log, _TAIL_BYTES, max(0, status.st_size - _TAIL_BYTES)))
+                return b""
+            return os.pread(log, size, max(0, status.st_size - size))
         finally:
             os.close(log)
     except OSError:
-        return ""
+        return b""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.messages import Commands, Recorded
 from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
+from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
 from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.keepers import Gone, Leader
@@ -188,6 +189,9 @@ class Spawner:
             cpu_s=0.0,
             max_rss_mib=0,
         )
+        if (exit_code or number is not None) and attempt.termination is None:
+            has_gpu = bool(attempt.order.env.get("CUDA_VISIBLE_DEVICES"))
+            self._aftermath.failed(attempt.result, has_gpu=has_gpu)
         if exit_code and attempt.failed_soon(self._host.boottime()):
             self._aftermath.failed_in_copy(attempt.id)
         # Its keeper ends at once if nothing is left, and a look at all processes is dear.
@@ -226,11 +230,11 @@ class Spawner:
             if attempt.keeper is None or (orphans and os.WIFSIGNALED(attempt.keeper.status)):
                 self._sweep(attempt, now)
                 remaining.append(attempt)
-            elif (notes := self._aftermath.notes(attempt.id)) is None:
+            elif (found := self._aftermath.found(attempt.id)) is None:
                 attempt.sweep_at = now + SWEEP_S
                 remaining.append(attempt)
             else:
-                self._finish(attempt, notes)
+                self._finish(attempt, found)
         self._leaving = remaining
         return min((attempt.sweep_at for attempt in remaining), default=float("inf"))
 
@@ -245,8 +249,9 @@ class Spawner:
         attempt.sweep_at = now + attempt.sweep_s
         attempt.sweep_s = min(2 * attempt.sweep_s, _SWEEP_MAX_S)
 
-    def _finish(self, attempt: LaunchedAttempt, notes: Sequence[str] = ()) -> None:
-        result = replace(attempt.its_result, notes=tuple(notes))
+    def _finish(self, attempt: LaunchedAttempt, found: Found | None = None) -> None:
+        notes, shortage = found or Found()
+        result = replace(attempt.its_result, notes=notes, shortage=shortage)
         if attempt.termination is not None:
             end = attempt.termination
             result = replace(result, outcome=end.outcome, reason=end.reason)

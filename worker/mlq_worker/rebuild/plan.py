@@ -188,4 +188,5 @@ def _to_restore(
         attempt=story.attempt if holder else 0,
         machine=holder.machine if holder else "",
         heard_s=now_s,
+        learned=story.learned,
     )

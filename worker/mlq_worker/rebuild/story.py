@@ -20,11 +20,14 @@ from typing import Any
 from mlq.copies.copy_format import CopiedJob
 from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED, State, target
+from mlq.jobs.past import spec_params
+from mlq.jobs.request import LARGEST
 from mlq.jobs.spec import JobSpec
 from mlq.lenient import int_or
 from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.learning import Cards, lesson
 from mlq_worker.agent.outcomes import History, Patience, ending
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.survey import JobOnRoot
@@ -45,6 +48,8 @@ _OF_EARLIER_RUNS = (
     "mlq_losses",
     "mlq_failures",
     "mlq_folder_faults",
+    "mlq_ooms",
+    "mlq_crowded",
     "mlq_avoid",
     "mlq_avoid_until",
     "mlq_due",
@@ -66,6 +71,7 @@ class Story:
         attempt: the number of its last attempt.
         holder: where that runs, if it does.
         results: entries of rq's result stream: unix time, fields.
+        learned: what is remembered of its run, if it finished.
     """
 
     id: str
@@ -74,21 +80,26 @@ class Story:
     attempt: int
     holder: Holder | None = None
     results: list[tuple[float, tuple[str | int, ...]]] = field(default_factory=list)
+    learned: str = ""
 
     @property
     def has_ended(self) -> bool:
         """Whether nothing more happens to it by itself."""
         return self.state in ENDED
 
-    def history(self, retries: int) -> History:
-        """Return the past that decides what its next end means."""
+    def history(self, spec: JobSpec | None) -> History:
+        """Return the past that decides what the next end of a job means."""
         stop = str(self.fields.get("mlq_stop", ""))
         return History(
-            retries,
+            0 if spec is None else spec.retries,
             self.count("mlq_failures"),
             self.count("mlq_losses"),
             stop,
             self.count("mlq_folder_faults"),
+            None if spec is None else spec.request,
+            0 if spec is None else spec.oom_retries,
+            self.count("mlq_ooms"),
+            self.count("mlq_crowded"),
         )
 
     def count(self, name: str) -> int:
@@ -126,7 +137,6 @@ def tell(
         patience: how many losses and pauses a job gets before it fails.
     """
     story = _as_copied(copied) if copied is not None else _as_submitted(spec, on_root)
-    retries = 0 if spec is None else spec.retries
     folders = () if on_root is None else on_root.attempts
     results = {} if on_root is None else on_root.results
     # Of an earlier attempt than the copy's, all is in the copy.
@@ -139,7 +149,7 @@ def tell(
                 story.fields["mlq_losses"] = story.count("mlq_losses") + 1
             story.begins(number)
         if number in results:
-            _end(story, results[number], retries, patience)
+            _end(story, results[number], spec, patience)
         elif number == later[-1]:
             noted = on_root.holder if on_root is not None and number in folders[-1:] else None
             _leave_open(story, beats.get(number) or noted)
@@ -191,9 +201,10 @@ def _as_submitted(spec: JobSpec | None, on_root: JobOnRoot | None) -> Story:
     return Story(spec.id, State.QUEUED, fields, 0)
 
 
-def _end(story: Story, result: AttemptResult, retries: int, patience: Patience) -> None:
-    move = ending(result, story.history(retries), patience)
+def _end(story: Story, result: AttemptResult, spec: JobSpec | None, patience: Patience) -> None:
+    move = ending(result, story.history(spec), patience)
     story.state, story.holder = target(move.event), None
+    story.learned = "" if spec is None else lesson(result, spec_params(spec), _cards(spec, result))
     story.fields |= move.fields
     story.drop(*move.clear)
     if move.avoid:
@@ -207,6 +218,12 @@ def _end(story: Story, result: AttemptResult, retries: int, patience: Patience) 
             story.fields["started_at"] = result.started_at
     if move.result:
         story.results.append((seconds(result.ended_at), move.result))
+
+
+def _cards(spec: JobSpec, result: AttemptResult) -> Cards:
+    """Return its GPUs; of one that it had to itself nobody knows any more how large it was."""
+    asked = spec.request
+    return Cards(asked.gpus, result.peaks.gpu_model, LARGEST if asked.vram_mib else 0)
 
 
 def _leave_open(story: Story, holder: Holder | None) -> None:

@@ -35,6 +35,8 @@
 --              mlq:leases             zset of <id>:<attempt>, by expiry on this server's clock
 --              mlq:held:<machine>     set of <id>:<attempt> that this machine runs
 --              mlq:starts:<word>      the last starts of a command: '<machine> good|bad <id>'; expires
+--              mlq:past:<word>        what the last finished runs of a command used (mlq.jobs.past), the
+--                                     newest first; expires
 --              mlq:last_starts        machine -> how its last start was
 --              mlq:hold:<word>        why jobs of a command up to some number are held; expires
 --              mlq:machines           zset of machines, by time last seen
@@ -297,4 +299,23 @@ local function note_start(id, machine, how)
     redis.call('HSET', 'mlq:last_starts', machine, how)
   end
   redis.call('EXPIRE', key, 86400)
+end
+
+local PAST, PAST_TTL_S = 500, 180 * 86400
+
+-- Remember what a finished run of a command used: a line as in mlq.jobs.past. `older`: before all
+-- that is remembered already.
+local function note_past(needs, line, older)
+  local word = command_of(needs)
+  if not word then
+    return
+  end
+  local key = 'mlq:past:' .. word
+  if not older then
+    redis.call('LPUSH', key, line)
+    redis.call('LTRIM', key, 0, PAST - 1)
+  elseif redis.call('LLEN', key) < PAST then
+    redis.call('RPUSH', key, line)
+  end
+  redis.call('EXPIRE', key, PAST_TTL_S)
 end

@@ -1,6 +1,6 @@
--- move(moves, at, avoid_s) -> {moved, stale, refused, untold, revived}
+-- move(moves, at, avoid_s, templates?) -> {moved, stale, refused, untold, revived}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
---             lease, class, signature, start, having}]
+--             lease, class, signature, start, having, learned, text?}]
 --             from     the states in which the move is valid
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
@@ -13,7 +13,11 @@
 --             signature  only for the job of this signature, or ''
 --             start    how the attempt started, 'good' or 'bad', or '' if that is not known
 --             having   a field that the job must have for the move to be valid, or ''
+--             learned  what is remembered of a finished run: a line of mlq:past, or ''
+--             text     the text that it has from now on, signed by the caller: {class, template,
+--                      spec, fields, clear} as in edit.lua; left out if it keeps its text
 --   avoid_s for how long after it was queued a job waits for another machine than the one it avoids
+--   templates  {digest: template}, of these texts: see _templates.lua; left out if there are none
 --   moved   [id]; stale: [id] (the job is not in that state, or at another attempt: nothing done)
 --   refused [[id, attempt, why]]: the move failed, as when a key is not of its kind; it may be made
 --             again, and the others were made
@@ -83,6 +87,20 @@ local function is_renewed(id, attempt, lease)
   return lease ~= '' and redis.call('ZSCORE', 'mlq:leases', attempt_member(id, attempt)) ~= lease
 end
 
+-- Give a job, which its old class no longer lists, another signed text; return its class.
+local function change_text(id, text)
+  local key = job_key(id)
+  local old = redis.call('HGET', key, 'mlq_spec')
+  use_template(text.template, args.templates) -- before the old one is released: both may be the same
+  disuse_template(old)
+  redis.call('HSET', key, 'origin', text.class, 'mlq_spec', text.spec, unpack(text.fields))
+  if #text.clear > 0 then
+    redis.call('HDEL', key, unpack(text.clear))
+  end
+  redis.call('SADD', 'rq:queues', list_key(text.class))
+  return text.class
+end
+
 local moved, stale, refused = {}, {}, {}
 local function make(move)
   local key = job_key(move.id)
@@ -105,6 +123,9 @@ local function make(move)
       class = move.class
       redis.call('HSET', key, 'origin', class)
     end
+    if move.text then
+      class = change_text(move.id, move.text)
+    end
     if #move.fields > 0 then
       redis.call('HSET', key, unpack(move.fields))
     end
@@ -122,6 +143,9 @@ local function make(move)
     end
     if move.start ~= '' then
       note_start(move.id, redis.call('HGET', key, 'mlq_machine') or '', move.start)
+    end
+    if move.learned ~= '' then
+      note_past(redis.call('HGET', key, 'mlq_needs'), move.learned)
     end
     local start = start_of(move.id, job[1], move.to)
     local to, why, pending = Target.POSTPONE, {}, {}

@@ -1,6 +1,6 @@
 -- restore_jobs(jobs, templates, drop, renumbered, in_line) -> {restored, kept}
 --   jobs      [{id, order, class, name, state, template, fields, pending, due?, ended, results, attempt,
---             machine, heard, sweep, key}], those submitted last first
+--             machine, heard, sweep, key, learned}], those submitted last first
 --               sweep, key   the name of its sweep and what it is known by there; '' if it is of none
 --               template   digest of what it has in common with others, or ''
 --               fields   flat list of all hash fields
@@ -8,6 +8,7 @@
 --               due      when it is due, if it is scheduled
 --               ended    unix time of its end, 0 if it has not ended
 --               results  [[milliseconds, flat list]] for rq's result stream
+--               learned  what is remembered of its finished run: a line of mlq:past, or ''
 --               attempt, machine, heard   of a job that runs: which attempt, where, last seen when
 --   templates {digest: template}: see _templates.lua
 --   drop      [id]: deleted first, with all their keys
@@ -125,6 +126,9 @@ for _, job in ipairs(args.jobs) do
     end
     place(job, old or args.in_line)
     join_sweep(job)
+    if job.learned ~= '' then
+      note_past(redis.call('HGET', key, 'mlq_needs'), job.learned, true)
+    end
     if old then
       drop(old)
       redis.call('HSET', 'mlq:restoring:renumbered', old, job.id)
