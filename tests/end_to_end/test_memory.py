@@ -15,8 +15,8 @@ GROW = "import sys; held = bytearray(int(sys.argv[1]) << 20); print('done')"
 # What PyTorch says, of a job that had and wanted 5000 MiB.
 TORCH = (
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1000.00 MiB. GPU 0 has a total "
-    "capacity of 10.74 GiB of which 0 bytes is free. Including non-PyTorch memory, this process has "
-    "3.91 GiB memory in use."
+    "capacity of 10.74 GiB of which 0 bytes is free. Including non-PyTorch memory, this process "
+    "has 3.91 GiB memory in use."
 )
 
 
@@ -100,7 +100,5 @@ def test_memory_follows_from_what_finished_runs_used(lab: Lab) -> None:
     assert 192 <= asked <= 256
     job, said = enqueue("10")
     assert "from 1 finished run of this command" in said or "from 2 finished runs" in said
-    rows = json.loads(
-        sandbox.ok("enqueue", "--json", "-m", "auto", "--", sys.executable, "train.py", "150")
-    )
-    assert rows[0]["chosen"][0].startswith("memory: ")
+    done = sandbox.run("enqueue", "--json", "-m", "auto", "--", sys.executable, "train.py", "150")
+    assert json.loads(done.out)[0]["chosen"][0].startswith("memory: ")

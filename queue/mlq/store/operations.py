@@ -75,6 +75,7 @@ class Growth(NamedTuple):
         had_mib: what it was given; 0 if that is not known.
         wanted_mib: what it should ask for.
         which: which try it is, for people: "1 of 2".
+        machine: where it ran out.
         otherwise: the move to make if no machine has more.
     """
 
@@ -82,6 +83,7 @@ class Growth(NamedTuple):
     had_mib: int
     wanted_mib: int
     which: str
+    machine: str
     otherwise: Move
 
 

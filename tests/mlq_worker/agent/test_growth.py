@@ -55,7 +55,7 @@ def tried(move: Move, request: Request, *offers: Offer) -> Move:
     """What becomes of a move that asks for more, on these machines."""
     assert move.growth is not None
     spec = JobSpec(id="7", argv=("x",), cwd="/", request=request, submitted_at=AT)
-    return settled(move, move.growth, spec, offers, lambda new: new)
+    return settled(move, move.growth, spec, offers, lambda new: new)  # type: ignore[arg-type, return-value]
 
 
 def test_a_job_that_used_more_than_it_asked_for_asks_for_half_as_much_again() -> None:

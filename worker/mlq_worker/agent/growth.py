@@ -10,9 +10,8 @@ so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from mlq.api.editing import as_new_text, read_signed, verified
 from mlq.errors import SignatureError
@@ -20,9 +19,10 @@ from mlq.jobs.placement import IDLE_GPU_SHARE, Fit, Offer, place
 from mlq.jobs.request import Request
 from mlq.jobs.spec import JobSpec
 from mlq.machines.said import offer_of
-from mlq.store.operations import Growth, Move
+from mlq.store.operations import Growth, Move, NewText
 from mlq.store.store import Store
 from mlq_worker.agent.diagnosis import in_words
+from mlq_worker.agent.outcomes import with_reason
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def settled(
     growth: Growth,
     spec: JobSpec,
     offers: Iterable[Offer],
-    signed: Callable[[JobSpec], Any],
+    signed: Callable[[JobSpec], NewText],
 ) -> Move:
     """Return the move with a new text; the one to be made otherwise if no machine has more.
 
@@ -78,17 +78,12 @@ def settled(
         offers: of the machines that are there.
         signed: makes a signed text of a job.
     """
-    reason = str(move.fields.get("mlq_reason", ""))
     wanted_mib = most_mib(spec.request, growth, offers)
     if wanted_mib < max(1, growth.had_mib) * WORTH:
-        return _failing(growth.otherwise, "no machine has more")
-    request = _asking(spec.request, growth, wanted_mib)
-    fields = {
-        **move.fields,
-        "mlq_reason": f"{reason}; trying with {in_words(wanted_mib)} ({growth.which})",
-    }
-    new = replace(spec, request=request)
-    return move._replace(fields=fields, text=signed(new), growth=None)
+        return _because(growth.otherwise, growth, "no machine has more")
+    new = replace(spec, request=_asking(spec.request, growth, wanted_mib))
+    made = _because(move, growth, f"trying with {in_words(wanted_mib)} ({growth.which})")
+    return made._replace(text=signed(new), growth=None)
 
 
 def most_mib(request: Request, growth: Growth, offers: Iterable[Offer]) -> int:
@@ -109,6 +104,5 @@ def _asking(request: Request, growth: Growth, mib: int) -> Request:
     return replace(request, vram_mib=mib) if growth.of_gpu else replace(request, mem_mib=mib)
 
 
-def _failing(move: Move, why: str) -> Move:
-    fields: Mapping[str, Any] = move.fields
-    return move._replace(fields={**fields, "mlq_reason": f"{fields.get('mlq_reason', '')}; {why}"})
+def _because(move: Move, growth: Growth, why: str) -> Move:
+    return with_reason(move, growth.machine, f"{move.fields['mlq_reason']}; {why}")

@@ -185,7 +185,9 @@ def _out_of_memory(
             return plain
         which = f"{history.ooms + 1} of {history.oom_retries}"
         move = _tried_again(result, history, patience, ran_out.reason)
-        growth = Growth(ran_out.of_gpu, ran_out.had_mib, ran_out.wanted_mib, which, plain)
+        growth = Growth(
+            ran_out.of_gpu, ran_out.had_mib, ran_out.wanted_mib, which, result.machine, plain
+        )
         return move._replace(
             fields={**move.fields, "mlq_ooms": history.ooms + 1}, avoid="", growth=growth
         )
@@ -290,6 +292,12 @@ def loss(
         lost_on=machine,
         avoid=machine if avoid else "",
     )
+
+
+def with_reason(move: Move, machine: str, reason: str) -> Move:
+    """Return the move of an attempt that returned nothing, with another reason."""
+    entry = _entry(move.event, move.attempt, machine, reason, "")
+    return move._replace(fields={**move.fields, "mlq_reason": reason}, result=entry)
 
 
 def refusal(attempt: tuple[str, int], machine: str, why: str, ended_at: str) -> Move:
