@@ -174,6 +174,8 @@ def _how_far(result: AttemptResult) -> dict[str, str]:
     found = {"mlq_advance": result.advance.text} if result.advance.text else {}
     share = result.advance.share
     return found if share is None else {**found, "mlq_progress": repr(share)}
+
+
 def _out_of_memory(
     result: AttemptResult, history: History, patience: Patience, ran_out: Diagnosis
 ) -> Move:
