@@ -291,8 +291,8 @@ def _mark_breaks(axes: Axes, line: Line, colour: Any) -> None:
 
 
 def _add_bar(figure: Figure, axes: Axes, picture: Picture) -> None:
-    shape = {"pad": 0.02, "aspect": 28, "format": _decimals() if picture.bar_is_log else None}
-    bar = figure.colorbar(_colours(picture), ax=axes, **shape)
+    ticks = _decimals() if picture.bar_is_log else None
+    bar = figure.colorbar(_colours(picture), ax=axes, pad=0.02, aspect=28, format=ticks)
     bar.ax.set_title(picture.legend, loc="left", fontsize=8.5, parse_math=False)
     bar.outline.set_visible(False)
 
