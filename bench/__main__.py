@@ -18,6 +18,7 @@ from bench import (
     report,
     scale,
     snapshot,
+    sources,
     sweeping,
     tabling,
 )
@@ -31,7 +32,8 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, gateway, idle",
+        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, sources,"
+        " gateway, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -45,6 +47,10 @@ def main() -> None:
         "command": ("A short command", lambda: command.measure(10 * args.rounds)),
         "snapshot": ("The code goes along", lambda: snapshot.measure(3 * args.rounds)),
         "copy": ("A job's own copy of its code", lambda: copying.measure(5 * args.rounds)),
+        "sources": (
+            "What jobs say of themselves",
+            lambda: sources.measure(args.rounds, with_peers=not args.no_peers),
+        ),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),

@@ -30,6 +30,7 @@ PACKAGES = [
     "hyperqueue>=0.20,<1",
     "rq>=2.12,<3",
     "redis>=5",
+    "tensorboard>=2.18,<3",
     "packaging",  # celery needs it and does not say so
 ]
 SLOTS = 2

@@ -43,6 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_order(parser)
     _configure_end(parser)
     _configure_variables(parser)
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME=REGEX",
+        help="read a metric from the log: 'acc=accuracy ([0-9.]+)'; can be given several times",
+    )
     sweep_options.configure(parser)
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
     parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
@@ -161,6 +168,7 @@ def _start(args: argparse.Namespace) -> str | float | None:
 
 def run(args: argparse.Namespace) -> int:
     """Enqueue; with --wait return the exit code of the job, or of the first that failed."""
+    from mlq.jobs.metric_patterns import parse_patterns
     from mlq.submit.submission import Submission
 
     is_sweep = sweep_options.is_sweep(args)
@@ -191,6 +199,7 @@ def run(args: argparse.Namespace) -> int:
         cwd=folder,
         in_place=args.in_place,
         start=_start(args),
+        metrics=parse_patterns(args.metric),
     )
     if is_sweep:
         from mlq_cli.sweeping import enqueue_sweep, read_sweep

@@ -16,11 +16,13 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from mlq.ids import sweep_number
+from mlq.jobs.metric_patterns import LONGEST_PATTERN, MOST_PATTERNS
 from mlq.jobs.request import LARGEST, JobClass, Request
 from mlq.jobs.stop_signal import LONGEST_GRACE_S, PLAIN
+from mlq.metrics.series import LONGEST_NAME
 
 if TYPE_CHECKING:
-    from annotated_types import Ge, Gt, Le, MinLen
+    from annotated_types import Ge, Gt, Le, MaxLen, MinLen
     from pydantic import StringConstraints
 
 PRIVATE_FILE = r"^[A-Za-z0-9_]+-[0-9a-f]{32}$"
@@ -113,6 +115,7 @@ class JobSpec:
         signal: a signal sent to it before it is stopped (`mlq.jobs.stop_signal`); None for none.
         code: the copy of the code that it runs; None runs in the live folder `cwd`.
         member: what it is in its sweep; None if it belongs to no sweep.
+        metrics: name -> regex of each metric read from its log (`mlq.jobs.metric_patterns`).
     """
 
     # How strictly `mlq.jobs.strict_spec` reads this class and everything in it.
@@ -146,6 +149,13 @@ class JobSpec:
     signal: Annotated[str, StringConstraints(pattern=PLAIN)] | None = None
     code: Code | None = None
     member: Member | None = None
+    metrics: Annotated[
+        dict[
+            Annotated[str, MinLen(1), MaxLen(LONGEST_NAME)],
+            Annotated[str, MinLen(1), MaxLen(LONGEST_PATTERN)],
+        ],
+        MaxLen(MOST_PATTERNS),
+    ] = field(default_factory=dict)
     submitted_at: str
 
     @property

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from mlq.jobs.spec import JobSpec
 
 STRICT = TypeAdapter(JobSpec)
 # Names in the types of fields that `spec` imports only for type checkers.
-_NAMES = {one.__name__: one for one in (Ge, Gt, Le, MinLen, StringConstraints)}
+_NAMES = {one.__name__: one for one in (Ge, Gt, Le, MaxLen, MinLen, StringConstraints)}
 STRICT.rebuild(_types_namespace=_NAMES)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mlq.errors import InvalidInputError
+from mlq.jobs.metric_patterns import check_patterns
 from mlq.jobs.request import LARGEST, Request
 from mlq.jobs.spec import OOM_RETRIES, FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
@@ -67,6 +68,7 @@ class Options(TypedDict, total=False):
     python_env: str | None
     in_place: bool | None
     start: str | float | None
+    metrics: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class Submission:
             does what `[tool.mlq] snapshot` in its pyproject.toml says, else the setting snapshot.
         start: when it may start: "2h" from now, "18:00", "2026-12-01 09:00"; a number is seconds
             from now. None: at once.
+        metrics: metrics to be read from the log: name -> regex whose only group, or group `value`,
+            is the number.
         function: a Python function to call, instead of argv.
     """
 
@@ -129,6 +133,7 @@ class Submission:
     python_env: str | None = None
     in_place: bool | None = None
     start: str | float | None = None
+    metrics: Mapping[str, str] = field(default_factory=dict)
     function: FunctionCall | None = None
 
     def delay_s(self, at: str) -> float:
@@ -208,6 +213,7 @@ class Submission:
             after_any=self.after_any,
             grace_s=None if self.grace is None else parse_grace(str(self.grace)),
             signal=self._stop_signal(limit_s),
+            metrics=self._checked_metrics(),
             submitted_at=at,
         )
 
@@ -260,6 +266,12 @@ class Submission:
                     fix=f"leave out --env {name}",
                 )
         return secrets
+
+    def _checked_metrics(self) -> dict[str, str]:
+        metrics = mapping("metrics", self.metrics)
+        check_texts(*texts("metrics", [*metrics, *metrics.values()], '{"acc": "acc ([0-9.]+)"}'))
+        check_patterns(metrics)
+        return dict(metrics)
 
     def _stop_signal(self, limit_s: float | None) -> str | None:
         return None if self.signal is None else parse_stop_signal(str(self.signal), limit_s).text

@@ -78,6 +78,7 @@ SPECS = st.builds(
         dirty=st.booleans(),
     ),
     member=st.none() | st.builds(Member, name=WORDS, key=WORDS, params=VALUES),
+    metrics=st.dictionaries(NAMES, WORDS.filter(bool), max_size=3),
     submitted_at=WORDS,
 )
 
@@ -105,6 +106,7 @@ SUBMISSIONS = st.builds(
     grace=st.none() | st.sampled_from(["0", "5m", "30"]) | st.integers(0, 1000),
     machine=WORDS,
     env=VALUES,
+    metrics=st.just({}) | st.just({"acc": "accuracy ([0-9.]+)"}),
     capture_env=st.none() | st.booleans(),
     cwd=st.just("/"),
     python_env=st.just(""),
@@ -137,6 +139,9 @@ def test_what_a_command_enqueues_the_strict_reader_takes_and_the_python_api_sign
         ({"time_limit_s": 0}, "time_limit_s"),
         ({"grace_s": LONGEST_GRACE_S + 1}, "grace_s"),
         ({"after_any": 1}, "after_any"),
+        ({"metrics": {"a": 7}}, "metrics.a"),
+        ({"metrics": {"a": "x" * 501}}, "metrics.a"),
+        ({"metrics": {f"m{n}": "(.)" for n in range(21)}}, "metrics"),
         ({"argv": "true"}, "argv"),
         ({"env": {"A": 1}}, "env.A"),
         ({"secrets": {"A": "../../key"}}, "secrets.A"),

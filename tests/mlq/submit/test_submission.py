@@ -221,6 +221,17 @@ def test_a_function_is_stored_as_json_and_needs_no_command() -> None:
     assert job.text == job.spec.canonical()
 
 
+def test_metrics_to_be_read_from_the_log_are_signed_only_where_they_were_asked_for() -> None:
+    (plain,) = signed(asked())
+    assert "metrics" not in json.loads(plain.text)
+    (job,) = signed(asked(metrics={"acc": "accuracy ([0-9.]+)"}))
+    assert parse_spec(job.text) == job.spec
+    assert job.spec.metrics == {"acc": "accuracy ([0-9.]+)"}
+    for wrong in ({"acc": "("}, {"acc": 7}, ["acc"], {"acc": "\ud800(.)"}, {"a\x1b": "(.)"}):
+        with pytest.raises(InvalidInputError):
+            signed(asked(metrics=wrong))
+
+
 def test_how_a_job_is_stopped_is_signed_only_where_it_was_asked_for() -> None:
     (plain,) = signed(asked())
     assert not {"grace_s", "signal"} & json.loads(plain.text).keys()

@@ -1,20 +1,46 @@
-"""Stand-in: reads progress.jsonl only."""
+"""Reads what one running attempt says of itself: its metrics, and how far it is.
+
+Many files may tell the same. A metric belongs to the source that told it first, the more exact one
+if two tell it at the same look, and stays with it for the whole attempt: so nothing is counted
+twice and no curve changes the unit of its steps. Of the ways to tell how far the job is, its own
+report comes first, then its outermost bar, then what a Trainer saved, then `Epoch 3/60`.
+
+Nothing that is in a file raises, and each look takes bounded time and memory: where more was
+appended than a look may read, logs and reports are taken up again near their end.
+"""
 
 from __future__ import annotations
 
-import json
+import math
 from typing import Any, NamedTuple
 
 from mlq.files.layout import JobFolder
-from mlq.files.strict_files import Content, read_file
+from mlq.files.strict_files import KIB, MIB
 from mlq.metrics.advance import Advance
-from mlq.metrics.series import Point, is_metric_name, number_or_none
+from mlq.metrics.series import MOST_METRICS, Point, is_metric_name
+from mlq_worker.collector.appended import lines_of, mark_of, read_appended
+from mlq_worker.collector.found_files import FoundFiles
+from mlq_worker.collector.loops import Loop, Loops
+from mlq_worker.collector.pace import Pace
+from mlq_worker.collector.patterns import usable_patterns
+from mlq_worker.collector.sources.counters import counts_in
+from mlq_worker.collector.sources.logged import Logged, read_logged
+from mlq_worker.collector.sources.reports import Reported, read_reports
+from mlq_worker.collector.thinning import thinned
 
-_MOST_BYTES = 1 << 20
+_A_LOOK, _LAST_LOOK = 2 * MIB, 8 * MIB
+_BARS_TAIL = 64 * KIB
+_SKEW_S = 60.0
 
 
 class Watched(NamedTuple):
-    """What to read."""
+    """An attempt whose files are read.
+
+    Args:
+        id, attempt: which one. folder: the job's, absolute.
+        patterns: name and regex of each `--metric`.
+        started_s: when its process started, after its code was copied; unix time.
+    """
 
     id: str
     attempt: int
@@ -24,47 +50,183 @@ class Watched(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What was read."""
+    """What one look found: new points in the order of their times, and how far the job is."""
 
     points: list[Point]
     advance: Advance
 
 
 class JobReader:
-    """Reads the progress file of one attempt."""
+    """Reads the files of one attempt, at each look only what was appended since the one before.
+
+    Args:
+        watched: the attempt.
+        state: what `state` returned, of a reader that goes on where an earlier one stopped. What
+            is no such state counts as none.
+    """
 
     def __init__(self, watched: Watched, state: dict[str, Any] | None = None) -> None:
         self._watched = watched
-        self._lines = int((state or {}).get("lines", 0))
-        self._share: float | None = (state or {}).get("share")
+        self._patterns = usable_patterns(watched.patterns)
+        try:
+            self._restore(state or {})
+        except (TypeError, ValueError, KeyError, AttributeError):
+            self._restore({})
 
-    def read(self, now_s: float, is_last: bool) -> Reading:
-        """Return what was appended since the last call."""
-        del is_last
-        folder = JobFolder(self._watched.folder)
-        read = read_file(folder.path, folder.progress_file(self._watched.attempt), _MOST_BYTES)
-        points = []
-        if isinstance(read, Content):
-            lines = read.data.split(b"\n")[:-1]
-            for line in lines[self._lines :]:
-                try:
-                    raw = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(raw, dict):
-                    self._share = number_or_none(raw.get("progress"))
-                    values = {
-                        name: value
-                        for name, one in raw.items()
-                        if name not in ("progress", "step", "total", "at")
-                        and is_metric_name(name)
-                        and (value := number_or_none(one)) is not None
-                    }
-                    if values:
-                        points.append(Point(number_or_none(raw.get("step")), now_s, values))
-            self._lines = len(lines)
-        return Reading(points, Advance(self._share))
+    def _restore(self, state: dict[str, Any]) -> None:
+        started_s, folder = self._watched.started_s, JobFolder(self._watched.folder)
+        self._looked_s = float(state.get("looked_s", started_s))
+        self._owners = {str(name): str(one) for name, one in state.get("owners", {}).items()}
+        self._report_mark = mark_of(state.get("report_mark"))
+        self._reported = Reported(*state.get("reported", ()))
+        self._log_mark = mark_of(state.get("log_mark"))
+        self._epoch: float | None = state.get("epoch")
+        self._loops = Loops(started_s, state.get("loops"))
+        self._pace = Pace(*state.get("pace", ()))
+        looked_in = [folder.output_dir, folder.work_dir, folder.checkpoint_dir]
+        self._files = FoundFiles(self._watched.folder, looked_in, started_s, state.get("files", {}))
 
     def state(self) -> dict[str, Any]:
-        """Return up to where it has read."""
-        return {"lines": self._lines, "share": self._share}
+        """Return how far everything was read, as JSON can hold it."""
+        return {
+            "looked_s": self._looked_s,
+            "owners": self._owners,
+            "report_mark": list(self._report_mark),
+            "reported": list(self._reported),
+            "log_mark": list(self._log_mark),
+            "epoch": self._epoch,
+            "loops": self._loops.state(),
+            "pace": list(self._pace),
+            "files": self._files.state(),
+        }
+
+    def read(self, now_s: float, is_last: bool) -> Reading:
+        """Return what is new.
+
+        Args:
+            now_s: unix time.
+            is_last: whether the attempt has ended, so that nothing more will be appended.
+        """
+        reports = self._read_report(now_s, is_last)
+        logged = self._read_log(now_s, is_last)
+        files = self._files.read(now_s, is_last=is_last)
+        by_source = {  # the more exact first
+            "report": reports,
+            "metric": logged.matched,
+            "table": files.tables,
+            "events": files.events,
+            "log": logged.objects,
+            "state": files.states,
+            "summary": files.summaries,
+        }
+        points: list[Point] = []
+        for source, found in by_source.items():
+            points += self._owned(source, found)
+        points = self._timed(points, now_s)
+        advance = self._advance(now_s)
+        self._looked_s = now_s
+        return Reading(points, advance)
+
+    def _read_report(self, now_s: float, is_last: bool) -> list[Point]:
+        path = JobFolder(self._watched.folder).progress_file(self._watched.attempt)
+        piece = read_appended(
+            self._watched.folder, path, self._report_mark, _most(is_last), is_tail=True
+        )
+        if piece is None:
+            return []
+        lines = lines_of(piece, is_last=is_last)
+        self._report_mark = lines.mark
+        found = read_reports(lines.lines)
+        for one in (found.first, found.last):
+            if one is not None:
+                self._reported = one
+                if one.share is not None:
+                    at_s = one.at_s if self._is_usable(one.at_s, now_s) else now_s
+                    self._pace = self._pace.seen("report", at_s or now_s, one.share)
+        return found.points
+
+    def _read_log(self, now_s: float, is_last: bool) -> Logged:
+        path = JobFolder(self._watched.folder).log_file(self._watched.attempt)
+        piece = read_appended(
+            self._watched.folder, path, self._log_mark, _most(is_last), is_tail=True
+        )
+        if piece is None:
+            return Logged([], [], self._epoch)
+        lines = lines_of(piece, is_last=is_last, with_returns=True)
+        self._log_mark = lines.mark
+        tail = piece.data[-_BARS_TAIL:]
+        if len(tail) < len(piece.data) or piece.mark.in_line:
+            tail = tail.replace(b"\n", b"\r").partition(b"\r")[2]  # it began with a torn line
+        self._loops.take(counts_in(tail.decode(errors="replace")), now_s)
+        logged = read_logged(lines.lines, self._patterns, self._epoch)
+        self._epoch = logged.epoch
+        return logged
+
+    def _owned(self, source: str, points: list[Point]) -> list[Point]:
+        """Return the points with the metrics that belong to a source, of which new ones are now."""
+        found = []
+        for point in points:
+            values = point.values
+            kept = {name: values[name] for name in values if self._belongs(name, source)}
+            if kept:
+                found.append(point if len(kept) == len(values) else point._replace(values=kept))
+        return found
+
+    def _belongs(self, name: str, source: str) -> bool:
+        owner = self._owners.get(name)
+        if owner is None and len(self._owners) < MOST_METRICS and is_metric_name(name):
+            owner = self._owners[name] = source
+        return owner == source
+
+    def _is_usable(self, at_s: float | None, now_s: float) -> bool:
+        return at_s is not None and self._watched.started_s - _SKEW_S <= at_s <= now_s + _SKEW_S
+
+    def _timed(self, points: list[Point], now_s: float) -> list[Point]:
+        """Return the points by their times; those without one lie between two looks."""
+        without = sum(not self._is_usable(one.at_s, now_s) for one in points)
+        since_s = min(self._looked_s, now_s)
+        timed, number = [], 0
+        for point in points:
+            if self._is_usable(point.at_s, now_s):
+                timed.append(point)
+            else:
+                number += 1
+                at_s = since_s + (now_s - since_s) * number / without
+                timed.append(point._replace(at_s=at_s))
+        return thinned(sorted(timed, key=lambda one: one.at_s))
+
+    def _advance(self, now_s: float) -> Advance:
+        inner = self._loops.inner(self._looked_s)
+        if self._reported.share is not None:
+            _, step, total, _ = self._reported
+            return Advance(self._reported.share, step, total, self._left_s(now_s), inner)
+        trained, total = self._files.trained
+        bar = self._loops.outermost(now_s, bars=True)
+        if bar is None and trained is not None and total:
+            share = trained / total
+            self._pace = self._pace.seen("state", now_s, share)
+            return Advance(share, trained, total, self._left_s(now_s), inner)
+        loop = bar or self._loops.outermost(now_s, bars=False)
+        if loop is None:
+            return Advance(step=self._reported.step, total=self._reported.total, inner=inner)
+        return self._of_loop(loop, inner, now_s)
+
+    def _of_loop(self, loop: Loop, inner: float | None, now_s: float) -> Advance:
+        count = loop.said
+        share = min(1.0, count.number / count.total)
+        name = f"{count.kind} {count.total:g} {count.label}"
+        self._pace = self._pace.seen(name, loop.last_s, share)
+        left_s = self._left_s(now_s)
+        if left_s is None and count.left_s is not None:
+            left_s = max(0.0, count.left_s - (now_s - loop.last_s))
+        return Advance(share, count.number, count.total, left_s, inner)
+
+    def _left_s(self, now_s: float) -> float | None:
+        left_s = self._pace.left_s(now_s)
+        if left_s is None or not math.isfinite(left_s):
+            return None
+        return round(left_s, 1)
+
+
+def _most(is_last: bool) -> int:
+    return _LAST_LOOK if is_last else _A_LOOK
