@@ -1,38 +1,15 @@
-"""The regexes of `--metric` in a `job.json`, which a job may have written anew."""
+"""The regexes of `--metric` as an order has them."""
 
 from __future__ import annotations
 
-import json
-
-import pytest
-
-from mlq_worker.collector.patterns import patterns_of
+from mlq_worker.collector.patterns import usable_patterns
 
 
 def test_those_that_can_be_used() -> None:
     metrics = {"acc": "accuracy ([0-9.]+)", "bad": "(", "a\x1b": "(.)", "none": 7, "two": "(a)(b)"}
-    data = json.dumps({"spec": {"metrics": metrics}, "signature": "v1:x"}).encode()
-    assert patterns_of(data) == (("acc", "accuracy ([0-9.]+)"),)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"7",
-        b'{"spec": 7}',
-        b'{"spec": {}}',
-        b'{"spec": {"metrics": ["a"]}}',
-        b"\xff",
-        b"[" * 100_000,
-    ],
-)
-def test_a_damaged_file_has_none(data: bytes) -> None:
-    assert patterns_of(data) == ()
+    (found,) = usable_patterns(metrics.items())
+    assert (found.name, found.regex.pattern, found.group) == ("acc", "accuracy ([0-9.]+)", 1)
 
 
 def test_their_number_is_bounded() -> None:
-    data = json.dumps({"spec": {"metrics": {f"m{number}": "(.)" for number in range(1000)}}})
-    assert len(patterns_of(data.encode())) == 20
+    assert len(usable_patterns((f"m{number}", "(.)") for number in range(1000))) == 20

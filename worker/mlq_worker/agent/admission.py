@@ -226,6 +226,7 @@ def _local(
         returns=spec.function is not None,
         needs=needs_of(spec),
         signature=claim.signature,
+        patterns=tuple(spec.metrics.items()),
         gpu_model=model_of(gpus),
         params=spec_params(spec),
     )

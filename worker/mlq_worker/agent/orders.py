@@ -154,6 +154,7 @@ def order(
             "returns": spec.function is not None,
             "needs": needs_of(spec),
             "params": spec_params(spec),
+            "metrics": spec.metrics,
         },
         python_env=spec.python_env,
         called=spec.argv[0] if spec.program else "",
