@@ -14,6 +14,7 @@ from bench import (
     gateway,
     idle,
     noop,
+    pulling,
     queueing,
     report,
     scale,
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, sources,"
+        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, sources, pull,"
         " gateway, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
@@ -51,6 +52,7 @@ def main() -> None:
             "What jobs say of themselves",
             lambda: sources.measure(args.rounds, with_peers=not args.no_peers),
         ),
+        "pull": ("What jobs made, fetched", lambda: pulling.measure(args.rounds)),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),

@@ -81,7 +81,7 @@ def fetch(
 
     def wants(some: Sequence[Item]) -> Iterator[Want]:
         for item in some:
-            part = place.part(item.target)
+            part = place.part(item)
             yield Want(f"{places[item.job_id]}/{item.file.path}", part.size, part.digest)
 
     if source.is_far:

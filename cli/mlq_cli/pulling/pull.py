@@ -15,9 +15,10 @@ from mlq.ids import is_valid_id
 from mlq.jobs.view import JobView
 from mlq.lenient import list_or_empty, text_of
 from mlq.units import format_bytes
+from mlq_cli.pulling.below import NotPlacedError
 from mlq_cli.pulling.fetching import Tally, fetch
 from mlq_cli.pulling.folders import Named, assigned
-from mlq_cli.pulling.placing import FullDiskError, NotPlacedError, Place
+from mlq_cli.pulling.placing import FullDiskError, Place
 from mlq_cli.pulling.planning import Here, JobPlan, Wanted, is_ours, plan_of
 from mlq_cli.pulling.report import Pull
 from mlq_cli.pulling.results_csv import results_csv

@@ -27,6 +27,7 @@ _MODULES = (
     "mlq.files.side_by_side",
     "mlq.code.manifest",
     "mlq.code.as_packed",
+    "mlq_cli.remote.far_copies",
     "mlq_cli.remote.far_walk",
     "mlq_cli.remote.far_tree",
 )

@@ -2,28 +2,21 @@
 
 It runs wherever `far_tree` runs. What counts: `output/`, `checkpoint/`, the logs and results of the
 attempts, and what the job made in its copies of code. A copy's file that is still as it was
-unpacked does not count, nor does what Python compiled of one, nor a link that mlq itself made.
-
-The marker beside each copy says which pack it was made from. A job could forge it; then it would
-only decide what of its own files is fetched.
+unpacked does not count (`mlq_cli.remote.far_copies`).
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mlq.code.as_packed import is_as_packed
-from mlq.code.manifest import Manifest, PackedFile, parse_manifest
-from mlq.errors import InvalidInputError
-from mlq.files.strict_files import MIB, Absent, Content, Missing, Refused, Unreadable, read_file
+from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
+from mlq_cli.remote.far_copies import Copy, copy_of, is_of_pack, is_own_link
 
 MOST_FILES, MOST_FOLDERS_DEEP = 1_000_000, 64
 OF_AN_ATTEMPT = (
@@ -34,10 +27,8 @@ OF_AN_ATTEMPT = (
     "metrics.jsonl",
     "usage.jsonl",
 )
-_LIST_BYTES = 64 * MIB
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NUMBER = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _KINDS = {
     stat.S_IFLNK: "is a link",
@@ -47,7 +38,6 @@ _KINDS = {
     stat.S_IFBLK: "is a device",
     stat.S_IFDIR: "is a folder",
 }
-_NOTHING = Manifest(())
 
 
 class Listed(NamedTuple):
@@ -64,18 +54,6 @@ class Other(NamedTuple):
 
     path: str
     why: str
-
-
-class _Copy(NamedTuple):
-    """A copy of a project: its files when unpacked, by path, its links, and where its data are.
-
-    `is_unpacking` says that not all of the files are there yet.
-    """
-
-    files: Mapping[str, PackedFile] = {}
-    links: Mapping[str, str] = {}
-    project: str = ""
-    is_unpacking: bool = False
 
 
 class Folders:
@@ -160,13 +138,13 @@ def _all_files(root: str, place: str, known: dict[str, Any]) -> Iterator[Listed 
     try:
         for name in _names(top):
             if name in ("output", "checkpoint"):
-                yield from _walk(top, name, name, _Copy())
+                yield from _walk(top, name, name, Copy())
             elif name == "work":
-                yield from _walk(top, name, name, _copy(root, place, name, known))
+                yield from _walk(top, name, name, copy_of(root, place, name, known))
             elif name == "code":
                 for number in _numbers_in(top, name):
                     path = f"code/{number}"
-                    yield from _walk(top, path, path, _copy(root, place, path, known))
+                    yield from _walk(top, path, path, copy_of(root, place, path, known))
             elif name == "attempts":
                 for number in _numbers_in(top, name):
                     yield from _attempt(top, f"attempts/{number}")
@@ -185,13 +163,13 @@ def _attempt(top: int, path: str) -> Iterator[Listed | Other]:
     try:
         for name in _names(folder):
             if name in OF_AN_ATTEMPT:
-                yield from _entry(folder, name, f"{path}/{name}", _Copy(), 0)
+                yield from _entry(folder, name, f"{path}/{name}", Copy(), 0)
     finally:
         os.close(folder)
 
 
 def _walk(
-    above: int, name: str, path: str, copy: _Copy, inside: int = 0
+    above: int, name: str, path: str, copy: Copy, inside: int = 0
 ) -> Iterator[Listed | Other]:
     """Yield what is in a folder.
 
@@ -218,7 +196,7 @@ def _walk(
         os.close(folder)
 
 
-def _entry(folder: int, name: str, path: str, copy: _Copy, inside: int) -> Iterator[Listed | Other]:
+def _entry(folder: int, name: str, path: str, copy: Copy, inside: int) -> Iterator[Listed | Other]:
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         kind = stat.S_IFMT(found.st_mode)
@@ -228,71 +206,15 @@ def _entry(folder: int, name: str, path: str, copy: _Copy, inside: int) -> Itera
             else:
                 yield from _walk(folder, name, path, copy, inside)
         elif kind == stat.S_IFREG:
-            if not _is_of_pack(folder, name, path[inside:], copy):
+            if not is_of_pack(folder, name, path[inside:], copy):
                 is_program = bool(found.st_mode & stat.S_IXUSR)
                 yield Listed(path, found.st_size, found.st_mtime_ns, is_program)
-        elif kind != stat.S_IFLNK or not _is_own_link(folder, name, path[inside:], copy):
+        elif kind != stat.S_IFLNK or not is_own_link(folder, name, path[inside:], copy):
             yield Other(path, _KINDS.get(kind, "is no file"))
     except FileNotFoundError:
         return  # it vanished meanwhile
     except OSError as error:
         yield Other(path, _words(error))
-
-
-def _is_of_pack(folder: int, name: str, path: str, copy: _Copy) -> bool:
-    packed = copy.files.get(path)
-    if packed is None:
-        cache, _, compiled = path.rpartition("/")
-        if not compiled.endswith(".pyc") or cache.rpartition("/")[2] != "__pycache__":
-            return False
-        source = f"{cache[: -len('__pycache__')]}{compiled.split('.', 1)[0]}.py"
-        return source in copy.files
-    if copy.is_unpacking:
-        return True
-    opened = os.open(name, _FILE, dir_fd=folder)
-    try:
-        return is_as_packed(opened, packed)
-    finally:
-        os.close(opened)
-
-
-def _is_own_link(folder: int, name: str, path: str, copy: _Copy) -> bool:
-    target = os.readlink(name, dir_fd=folder)
-    return target == copy.links.get(path) or (
-        bool(copy.project) and target == f"{copy.project}/{path}"
-    )
-
-
-def _copy(root: str, place: str, path: str, known: dict[str, Any]) -> _Copy:
-    """Return what a copy was made from; nothing if that cannot be told, so all of it counts."""
-    found = read_file(root, f"{root}/{place}/{path}.json", _LIST_BYTES, any_owner=True)
-    if not isinstance(found, Content):
-        return _Copy()
-    try:
-        raw = json.loads(found.data)
-        state, pack = str(raw["state"]), str(raw["copied"]["pack"])
-        project = str(raw["copied"]["project"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return _Copy()
-    if pack not in known:
-        known[pack] = _by_path(_manifest(root, pack))
-    files, links = known[pack]
-    return _Copy(files, links, project, is_unpacking=state == "unpacking")
-
-
-def _by_path(manifest: Manifest) -> tuple[dict[str, PackedFile], dict[str, str]]:
-    return {one.path: one for one in manifest.files}, {
-        one.path: one.target for one in manifest.links
-    }
-
-
-def _manifest(root: str, pack: str) -> Manifest:
-    if not _DIGEST.fullmatch(pack):
-        return _NOTHING
-    found = read_file(root, f"{root}/code/{pack}.manifest", _LIST_BYTES, any_owner=True)
-    with suppress(InvalidInputError):
-        return parse_manifest(found.data, pack) if isinstance(found, Content) else _NOTHING
-    return _NOTHING
 
 
 def _below(at: int, path: str) -> int:

@@ -12,15 +12,21 @@ from disks import small_disk
 from people import strangers
 
 from mlq.errors import MlqError, StorageError, UnsafePathError
-from mlq_cli.pulling.placing import FullDiskError, NotPlacedError, Part, Place
-from mlq_cli.pulling.planning import Local
+from mlq_cli.pulling.below import NotPlacedError
+from mlq_cli.pulling.placing import FullDiskError, Part, Place
+from mlq_cli.pulling.planning import Item, Local
 from mlq_cli.pulling.record import Known
-from mlq_cli.remote.far_tree import Sending
+from mlq_cli.remote.far_tree import Sending, digest_of
+from mlq_cli.remote.far_walk import Listed
 
 
 def _file(text: bytes, *, start: int = 0, mtime_ns: int = 7, is_program: bool = False) -> Sending:
     pieces = iter([text[at : at + 3] for at in range(start, len(text), 3)])
     return Sending(len(text), mtime_ns, is_program, start, pieces, lambda: True)
+
+
+def _item(target: str, size: int = 0, local: Local | None = None) -> Item:
+    return Item("6", Listed("a", size, 7, is_program=False), target, local)
 
 
 @pytest.fixture
@@ -65,11 +71,25 @@ def test_what_is_not_whole_is_no_file_and_goes_on_later(place: Place) -> None:
     with pytest.raises(StorageError, match="broke"):
         place.put("f/a", Sending(11, 7, False, 0, broken(), lambda: True), None)
     assert place.look("f/a") is None
-    part = place.part("f/a")
+    part = place.part(_item("f/a"))
     assert part.size == 5
     place.put("f/a", _file(b"hello world", start=5), None)
     assert (place.folder / "f/a").read_bytes() == b"hello world"
-    assert place.part("f/a") == Part()
+    assert place.part(_item("f/a")) == Part()
+
+
+def test_of_a_file_that_has_grown_only_the_rest_is_fetched(place: Place) -> None:
+    old = os.urandom(1 << 20)
+    place.put("f/a", _file(old), None)
+    local = place.look("f/a")
+    part = place.part(_item("f/a", len(old) + 4, local))
+    opened = os.open(place.folder / "f/a", os.O_RDONLY)
+    assert part == Part(len(old), digest_of(opened, len(old)))
+    os.close(opened)
+    place.put("f/a", _file(old + b"more", start=len(old), mtime_ns=8), local)
+    assert (place.folder / "f/a").read_bytes() == old + b"more"
+    (place.folder / "f/a").write_bytes(old + b"mine")
+    assert place.part(_item("f/a", len(old) + 9, place.look("f/a"))) == Part()
 
 
 def test_what_was_left_of_another_content_is_overwritten(place: Place) -> None:
@@ -140,4 +160,4 @@ def test_a_full_disk_keeps_what_is_whole(tmp_path: Path) -> None:
             place.put("f/b", _file(b"b" * 300_000), None)
         assert place.look("f/b") is None
         assert (place.folder / "f/a").read_bytes() == b"a" * 60_000
-        assert place.part("f/b").size
+        assert place.part(_item("f/b")).size
