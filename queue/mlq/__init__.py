@@ -3,7 +3,7 @@
     from mlq import Queue
     job = Queue.connect().enqueue(["python", "train.py"], gpus=1, vram="6G")
 
-Inside a job, `mlq.report(0.4, loss=1.2)` reports how far it is.
+Inside a job, `mlq.report(0.4, loss=1.2)` reports how far it is, also where mlq is not installed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mlq.version import __version__
 if TYPE_CHECKING:
     from mlq.api.job import Job, JobResult
     from mlq.api.queue import Queue
-    from mlq.jobs.progress import report
+    from mlq.jobs.standalone.mlq import report
 
 __all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Job": "mlq.api.job",
     "JobResult": "mlq.api.job",
     "Queue": "mlq.api.queue",
-    "report": "mlq.jobs.progress",
+    "report": "mlq.jobs.standalone.mlq",
 }
 
 

@@ -24,6 +24,7 @@ from mlq_worker.agent import orders
 from mlq_worker.agent.admission import Claimed, admit
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.copied_code import STARTUP
 from mlq_worker.agent.orders import read_spec
 from mlq_worker.ipc.values import to_json
 from mlq_worker.probes.machine import Limits
@@ -474,3 +475,12 @@ def test_a_job_with_code_imports_its_copy(context: MachineContext) -> None:
     assert env["UV_PROJECT_ENVIRONMENT"] == "/home/ann/100%/.venv"
     assert env["WANDB_GIT_COMMIT"] == "abc123"
     assert not {"MLQ_CODE", "UV_NO_SYNC", "WANDB_GIT_COMMIT"} & ordered(context)["env"].keys()
+
+
+def test_a_job_in_its_live_folder_can_report_too(context: MachineContext) -> None:
+    for typed, kept in ((None, ""), ("", ""), ("/a::/b:", ":/a::/b:")):
+        own = {} if typed is None else {"PYTHONPATH": typed}
+        claim = altered(claimed(), lambda spec, own=own: spec.update(env=own), KEY)
+        env = order(claim, read_spec(claim, context, b""), context, ())["env"]
+        assert env["PYTHONPATH"] == STARTUP + kept  # an empty entry means the present folder
+        assert Path(env["MLQ_MODULE"]).is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from editable import install_editable
 
-from mlq_worker.agent.copied_code import PAIRS, STARTUP
+from mlq_worker.agent.copied_code import MODULE, PAIRS, STARTUP
 from mlq_worker.startup import sitecustomize
 from mlq_worker.startup.sitecustomize import moved, pairs_of
 
@@ -176,3 +177,65 @@ def test_a_path_is_moved_only_to_what_is_there(tmp_path: Path) -> None:
     for stays in ("/a%b/build", "/a%bc/src", "/elsewhere", "/a%b/inner\nx/src"):
         assert moved(stays, pairs) == stays
     assert pairs_of("") == []
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment in which nothing is installed."""
+    prefix = tmp_path_factory.mktemp("empty")
+    venv.create(prefix, symlinks=True)
+    return prefix / "bin" / "python"
+
+
+REPORT = "from mlq import report; import mlq, sys; print(mlq.__file__, len(sys.path))"
+
+
+def test_an_environment_without_mlq_can_report(empty: Path, tmp_path: Path) -> None:
+    file = tmp_path / "progress.jsonl"
+    code = f"{REPORT}; report(step=1, total=4, loss=float('nan'))"
+    found = run(empty, "-c", code, pairs={}, MLQ_PROGRESS_FILE=str(file), **MODULE)
+    assert found.split()[0] == MODULE["MLQ_MODULE"]
+    line = json.loads(file.read_text())
+    del line["at"]
+    assert line == {"progress": 0.25, "step": 1, "total": 4, "loss": "nan"}
+    # Nothing else of ours can be imported, and the path is as it was.
+    code = "import sys; print(len(sys.path), [m for m in sys.modules if 'mlq' in m])"
+    with_it = run(empty, "-c", code, pairs={}, **MODULE)
+    assert with_it == run(empty, "-c", code, pairs={}, PYTHONPATH="")
+    with pytest.raises(subprocess.CalledProcessError):
+        run(empty, "-c", "import mlq.jobs", pairs={}, **MODULE)
+    # Children have it too; what ignores PYTHONPATH has not.
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {REPORT!r}])"
+    assert run(empty, "-c", child, pairs={}, **MODULE).startswith(MODULE["MLQ_MODULE"])
+    with pytest.raises(subprocess.CalledProcessError):
+        run(empty, "-I", "-c", REPORT, pairs={}, **MODULE)
+
+
+def test_any_other_mlq_wins(empty: Path, tmp_path: Path) -> None:
+    (site_packages,) = empty.parents[1].glob("lib/python*/site-packages")
+    theirs = site_packages / "mlq.py"
+    text = "report = None\n"
+    theirs.write_text(text)
+    assert run(empty, "-c", REPORT, pairs={}, **MODULE).split()[0] == str(theirs)
+    theirs.unlink()
+    (tmp_path / "mlq").mkdir()
+    (tmp_path / "mlq" / "__init__.py").write_text(text)
+    (tmp_path / "job.py").write_text(REPORT)
+    own = str(tmp_path / "mlq" / "__init__.py")
+    assert run(empty, str(tmp_path / "job.py"), pairs={}, **MODULE).split()[0] == own
+    late = f"import sys; sys.path.append({str(tmp_path)!r}); {REPORT}"
+    assert run(empty, "-c", late, pairs={}, **MODULE).split()[0] == own
+    # An editable install of setuptools has a finder behind that of `sys.path`.
+    (site_packages / "__editable___x_finder.py").write_text(
+        "import sys\nfrom importlib.util import spec_from_file_location\n"
+        "class Finder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n"
+        f"        if name == 'mlq': return spec_from_file_location(name, {own!r})\n"
+        "sys.meta_path.append(Finder)\n"
+    )
+    pth = site_packages / "x.pth"
+    pth.write_text("import __editable___x_finder\n")
+    assert run(empty, "-c", REPORT, pairs={}, **MODULE).split()[0] == own
+    pth.unlink()
+    # The real one, here in this environment.
+    found = run(sys.executable, "-c", REPORT, pairs={}, **MODULE).split()[0]
+    assert found.endswith("queue/mlq/__init__.py")

@@ -1,8 +1,9 @@
 """The variables that make a job's programs use the copy of its code, not the live folder.
 
-Pure. Python learns of the copy from `mlq_worker.startup.sitecustomize`, whose folder comes first in
-PYTHONPATH. uv must not sync the environment with the copy: the user's environment would then name
-a job's folder. Invariant: variables that the user has set stay as they are.
+Pure. Python learns of the copy, and of the small `mlq` that reports, from
+`mlq_worker.startup.sitecustomize`, whose folder comes first in PYTHONPATH. uv must not sync the
+environment with the copy: the user's environment would then name a job's folder. Invariant:
+variables that the user has set stay as they are.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import mlq.jobs.standalone.mlq
 import mlq_worker
 from mlq.files.layout import JobFolder
 from mlq.jobs.spec import JobSpec
 
 STARTUP = str(Path(mlq_worker.__file__).parent / "startup")
+MODULE = {"MLQ_MODULE": mlq.jobs.standalone.mlq.__file__}
+"""The variable that says where the small `mlq` is, for environments that have no mlq."""
 PAIRS = "MLQ_CODE"
 """The variable that holds live projects and their copies, one path a line."""
 
@@ -27,21 +31,22 @@ def start_folder(spec: JobSpec, folder: JobFolder) -> str:
 
 
 def code_variables(spec: JobSpec, folder: JobFolder, env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a job that runs a copy of its code.
+    """Return the variables that lead a job's programs to its code, and to `mlq.report`.
 
     Args:
         spec: the job.
         folder: its folder.
         env: its environment so far.
     """
-    code = spec.code
+    code, own_paths = spec.code, env.get("PYTHONPATH", "")
     if code is None:
-        return {}
+        return {**MODULE, "PYTHONPATH": f"{STARTUP}:{own_paths}" if own_paths else STARTUP}
     beside = enumerate((one.project for one in code.also), 1)
     copies = {code.project: folder.work_dir}
     copies |= {project: folder.beside_dir(number) for number, project in beside}
-    paths = [_moved(one, copies) for one in env.get("PYTHONPATH", "").split(":") if one]
+    paths = [_moved(one, copies) for one in own_paths.split(":") if one]
     wanted = {
+        **MODULE,
         PAIRS: "\n".join(map(_escaped, (one for pair in copies.items() for one in pair))),
         "PYTHONPATH": ":".join([STARTUP, *paths]),
     }

@@ -28,15 +28,13 @@ from mlq.files.strict_files import (
     read_file,
 )
 from mlq.files.strict_json import parse, parse_value
-from mlq.jobs.progress import latest
+from mlq.jobs.progress import TAIL_BYTES, latest
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult, Value, parse_result, with_value
 from mlq_worker.launcher.prepare import FOREIGN
 from mlq_worker.liveness.verdicts import Beat, BeatSnapshot, Garbled
 
 log = logging.getLogger(__name__)
-
-_TAIL_BYTES = 4096
 
 
 class Files(Protocol):
@@ -216,7 +214,7 @@ def read_progress(
             if not isinstance(root, Layout):
                 break
             path = root.progress_file(*key)
-            read = files.read(root.root, path, _TAIL_BYTES, tail=True)
+            read = files.read(root.root, path, TAIL_BYTES, tail=True)
             text = latest(read.data) if isinstance(read, Content) else ""
             if text:
                 found[key] = text

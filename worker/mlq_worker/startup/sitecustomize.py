@@ -1,10 +1,15 @@
-"""Makes each Python of a job import the job's copy of its code, not the live project.
+"""Makes each Python of a job import the job's copy of its code, and have a `mlq` that can report.
+
+Python imports this module when it starts, because its folder comes first in a job's PYTHONPATH.
+When it has done its work, it runs the `sitecustomize` that Python would have found.
 
 An environment that has a project installed editable names the live folder: in `sys.path`, or in the
-map of a finder. Python imports this module when it starts, because its folder comes first in the
-PYTHONPATH of jobs that run a copy; it moves those names from the live project (`MLQ_CODE`) to the
-copy, and then runs the `sitecustomize` that Python would have found. The copy itself is not put on
-`sys.path`: there its modules would hide those of the standard library.
+map of a finder. For a job that runs a copy, this module moves those names from the live project
+(`MLQ_CODE`) to the copy. The copy itself is not put on `sys.path`: there its modules would hide
+those of the standard library.
+
+`from mlq import report` works in every environment: a finder, the last of all, knows one file
+(`MLQ_MODULE`). So any other module called `mlq` wins, wherever a finder or `sys.path` has it.
 
 It runs in whatever Python a job has, so its syntax is that of any Python 3, and it imports nothing
 that Python has not imported by then. Invariant: no error here is an error of the job.
@@ -118,6 +123,29 @@ def _start(own: str) -> None:
             _say("the live folder is imported, not the job's copy: " + what)
 
 
+class LastFinder:
+    """Finds one module in a folder, after all others have not found it."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self._folder, self._name = folder, name
+
+    def find_spec(self, name: str, path: object = None, _: object = None) -> object:
+        """Return where a module is, as Python asks its finders; None if it is another one."""
+        if name != self._name or path is not None:
+            return None
+        from _frozen_importlib_external import PathFinder
+
+        return PathFinder.find_spec(name, [self._folder])
+
+
+def offer_module(path: str) -> None:
+    """Let this file be imported by its name where no other module has that name."""
+    folder, file = os.path.split(path)
+    if folder:
+        finder = LastFinder(folder, os.path.splitext(file)[0])
+        sys.meta_path.append(finder)  # type: ignore[arg-type]
+
+
 def _run_next(own: str) -> None:
     """Run the `sitecustomize` that Python would have found."""
     # What `importlib` has, without importing it.
@@ -137,4 +165,5 @@ if __name__ == "sitecustomize":
         _start(_own)
     except Exception as _error:  # noqa: BLE001 - whatever it is, the job goes on
         _say("the live folder may be imported, not the job's copy: " + repr(_error))
+    offer_module(os.environ.get("MLQ_MODULE", ""))
     _run_next(_own)

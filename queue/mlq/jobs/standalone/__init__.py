@@ -1,0 +1,1 @@
+"""What jobs import as `mlq` where mlq is not installed; its folder holds nothing else."""
