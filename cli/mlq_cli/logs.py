@@ -7,70 +7,55 @@ read and written in pieces.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.api.queue import Queue
 from mlq.errors import StorageError, TunnelError
-from mlq.files.strict_files import Absent, Refused, Unreadable
+from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import JobView
-from mlq_cli.render.clean import LogCleaner
 from mlq_cli.root_files import EMPTIED, Mark, RootFiles
+
+if TYPE_CHECKING:
+    from mlq_cli.log_sinks import Sink
+    from mlq_cli.remote.far_reader import Log
 
 POLL_S = 0.3
 
 
-class Sink(Protocol):
-    """The destination of a log."""
+class Begin(NamedTuple):
+    """Where to begin with a log that may be large; the sink shows only what is wanted of that.
 
-    def write(self, piece: bytes) -> None:
-        """Take the next piece."""
+    Args:
+        offset: the byte from which on it counts.
+        rows: only so many, the last ones; 0 means all.
+        pattern: only rows that match; they are looked for where the log lies. "" means all.
+    """
 
-    def finish(self) -> None:
-        """Note that the log of this attempt has ended."""
-
-
-class RawSink:
-    """Writes a log unchanged into a pipe or a file."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def write(self, piece: bytes) -> None:
-        """Take the next piece."""
-        self._stream.write(piece)
-        self._stream.flush()
-
-    def finish(self) -> None:
-        """Do nothing: this sink holds nothing back."""
+    offset: int = 0
+    rows: int = 0
+    pattern: str = ""
 
 
-class TerminalSink:
-    """Shows a log on a terminal; of its escape sequences only colours pass."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._cleaner = stream, LogCleaner()
-
-    def write(self, piece: bytes) -> None:
-        """Take the next piece."""
-        self._stream.write(self._cleaner.feed(piece))
-        self._stream.flush()
-
-    def finish(self) -> None:
-        """Show what this sink has held back, and end any colour."""
-        self._stream.write(self._cleaner.finish())
-        self._stream.flush()
-        self._cleaner = LogCleaner()
+FROM_THE_START = Begin()
 
 
-def sink_for(stream: TextIO) -> Sink:
-    """Return the sink that suits this stream."""
-    return TerminalSink(stream) if stream.isatty() else RawSink(stream.buffer)
+class First(NamedTuple):
+    """Where to begin to follow a job.
+
+    Args:
+        job_id: the job.
+        attempt: the first attempt to show; 0 waits for the first one to start.
+        begin: where to begin with that attempt; of later ones all is new.
+    """
+
+    job_id: str
+    attempt: int
+    begin: Begin = FROM_THE_START
 
 
 class Copy:
@@ -80,12 +65,18 @@ class Copy:
         path: of the log.
         sink: takes the pieces.
         tell: takes the remark that the job has emptied its log.
+        begin: where to begin.
     """
 
     def __init__(
-        self, path: Path, sink: Sink, tell: Callable[[str], None] = lambda _: None
+        self,
+        path: Path,
+        sink: Sink,
+        tell: Callable[[str], None] = lambda _: None,
+        begin: Begin = FROM_THE_START,
     ) -> None:
         self.path, self.sink, self._tell, self._mark = path, sink, tell, Mark()
+        self._begin: Begin | None = begin if begin != FROM_THE_START else None
 
     @property
     def offset(self) -> int:
@@ -99,6 +90,8 @@ class Copy:
             StorageError: the log cannot be read.
             MlqError: the host that has it cannot be reached; the part that arrived was copied.
         """
+        if self._begin is not None and not self._copy_begin(files, self._begin):
+            return False
         pieces = self._from(files, self._mark.look_from)
         if pieces is None:
             return False
@@ -113,15 +106,37 @@ class Copy:
             self._mark.add(piece)
         return True
 
+    def _copy_begin(self, files: RootFiles, begin: Begin) -> bool:
+        """Copy what is found of the present log, and go on behind it; return whether it exists."""
+        if begin.pattern:
+            found = files.search_log(self.path, begin.offset, begin.pattern, begin.rows)
+        else:
+            found = files.open_log(self.path, begin.offset, begin.rows)
+        log = self._log(found)
+        if log is None:
+            return False
+        if not begin.pattern:
+            self._mark, self._begin = Mark(log.begin), None
+        for piece in self._read(log.pieces):
+            self.sink.write(piece)
+            if not begin.pattern:
+                self._mark.add(piece)
+        if begin.pattern:
+            self._mark, self._begin = Mark(log.size), None
+        return True
+
     def _from(self, files: RootFiles, offset: int) -> Iterator[bytes] | None:
-        found = files.open_log(self.path, offset)
+        log = self._log(files.open_log(self.path, offset))
+        return None if log is None else self._read(log.pieces)
+
+    def _log(self, found: Log | Missing) -> Log | None:
         if isinstance(found, Absent):
             return None
         if isinstance(found, Unreadable):
             raise _unreadable(self.path, found.why)
         if isinstance(found, Refused):
             raise StorageError(f"cannot show {self.path}", why=f"it {found.why}")
-        return self._read(iter(found.pieces))
+        return found
 
     def _read(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         while piece := self._next(pieces):
@@ -142,27 +157,26 @@ def _unreadable(path: Path, why: str) -> StorageError:
 def follow(
     queue: Queue,
     files: RootFiles,
-    job_id: str,
-    attempt: int,
     sink: Sink,
     tell: Callable[[str], None],
+    first: First,
 ) -> JobView:
     """Copy a job's log to a sink as it grows, attempt after attempt, until the job has ended.
 
     Args:
         queue: the queue.
         files: the results root.
-        job_id: the job.
-        attempt: the first attempt to show; 0 waits for the first one to start.
         sink: takes the log.
         tell: takes remarks about the job.
+        first: the job, and where to begin.
     """
+    job_id, attempt, begin = first
 
-    def copy_of(number: int) -> Copy:
+    def copy_of(number: int, begin: Begin) -> Copy:
         path = queue.layout.log_file(job_id, number)
-        return Copy(path, sink, lambda what: tell(f"{job_id}: {what}"))
+        return Copy(path, sink, lambda what: tell(f"{job_id}: {what}"), begin)
 
-    copy = copy_of(attempt) if attempt else None
+    copy = copy_of(attempt, begin) if attempt else None
     told, looked = "", False
     while True:
         # Read the state before the file: then the file has all that the job wrote before its end.
@@ -181,7 +195,7 @@ def follow(
             if copy is not None:
                 sink.finish()
             attempt += 1
-            copy = copy_of(attempt)
+            copy = copy_of(attempt, Begin(pattern=begin.pattern))
             if attempt > 1 or told:
                 told = f"attempt {attempt}" + (f" on {job.machine}" if job.machine else "")
                 tell(f"{job_id}: {told}")
@@ -207,9 +221,9 @@ def _waiting(job: JobView) -> str:
     return f"{job.id} is {job.state}; its log begins when it starts (why it waits: mlq explain)"
 
 
-def show_once(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
+def show_once(files: RootFiles, path: Path, sink: Sink, begin: Begin = FROM_THE_START) -> bool:
     """Copy the present log of an attempt; return whether it exists."""
-    copy = Copy(queue.layout.log_file(job.id, attempt), sink)
+    copy = Copy(path, sink, begin=begin)
     try:
         found = copy.go_on(files)
     except TunnelError:
@@ -218,8 +232,3 @@ def show_once(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: 
         found = copy.go_on(files)  # the connection broke: try once more, from the offset reached
     sink.finish()
     return found
-
-
-def out_sink() -> Sink:
-    """Return the sink for standard output."""
-    return sink_for(sys.stdout)

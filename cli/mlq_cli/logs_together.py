@@ -11,41 +11,18 @@ from collections.abc import Callable, Sequence
 from mlq.api.queue import Queue
 from mlq.jobs.lifecycle import ENDED
 from mlq.jobs.view import JobView
-from mlq_cli.logs import POLL_S, Copy, Sink
+from mlq_cli.log_sinks import Sink
+from mlq_cli.logs import FROM_THE_START, POLL_S, Begin, Copy
 from mlq_cli.root_files import RootFiles
 
 _ASKED_A_SECOND = 4000
 
 
-class PrefixSink:
-    """Writes complete lines, each with a prefix.
-
-    Args:
-        prefix: stands before each line.
-        sink: takes the lines.
-    """
-
-    def __init__(self, prefix: str, sink: Sink) -> None:
-        self._prefix, self._sink, self._begun = prefix.encode(), sink, b""
-
-    def write(self, piece: bytes) -> None:
-        """Take the next piece."""
-        *lines, self._begun = (self._begun + piece).split(b"\n")
-        if lines:
-            self._sink.write(b"".join(self._prefix + line + b"\n" for line in lines))
-
-    def finish(self) -> None:
-        """Write a last line that has no newline."""
-        if self._begun:
-            self._sink.write(self._prefix + self._begun + b"\n")
-        self._begun = b""
-
-
 class _Followed:
     """The log of one job, from attempt to attempt."""
 
-    def __init__(self, queue: Queue, job: JobView, sink: PrefixSink) -> None:
-        self._queue, self._id, self._sink = queue, job.id, sink
+    def __init__(self, queue: Queue, job: JobView, sink: Sink, begin: Begin) -> None:
+        self._queue, self._id, self._sink, self._begin = queue, job.id, sink, begin
         self._attempt = max(0, job.attempt - 1)
         self._copy: Copy | None = None
 
@@ -56,8 +33,10 @@ class _Followed:
         while self._attempt < job.attempt:
             self._sink.finish()
             self._attempt += 1
-            self._copy = Copy(self._queue.layout.log_file(self._id, self._attempt), self._sink)
+            path = self._queue.layout.log_file(self._id, self._attempt)
+            self._copy = Copy(path, self._sink, begin=self._begin)
             self._copy.go_on(files)
+            self._begin = Begin(pattern=self._begin.pattern)  # of later attempts all is new
 
     def finish(self) -> None:
         """Note that the job has ended."""
@@ -65,7 +44,12 @@ class _Followed:
 
 
 def follow_together(
-    queue: Queue, files: RootFiles, ids: Sequence[str], sink: Sink, tell: Callable[[str], None]
+    queue: Queue,
+    files: RootFiles,
+    ids: Sequence[str],
+    sink_of: Callable[[str], Sink],
+    tell: Callable[[str], None],
+    begin: Callable[[JobView], Begin] = lambda _: FROM_THE_START,
 ) -> list[JobView]:
     """Copy the logs of jobs as they grow, until all jobs have ended; return the ended jobs.
 
@@ -75,8 +59,9 @@ def follow_together(
         queue: the queue.
         files: the results root.
         ids: the jobs.
-        sink: takes the lines.
+        sink_of: makes the destination of one job's log, from what stands before each of its lines.
         tell: takes remarks about the jobs.
+        begin: tells where to begin with a job's present log.
     """
     width = max(map(len, ids), default=0)
     latest = {job.id: job for job in queue.views(ids)}
@@ -89,8 +74,8 @@ def follow_together(
             if not job.attempt:
                 continue
             if job.id not in followed:
-                line = PrefixSink(f"{job.id:<{width}} | ", sink)
-                followed[job.id] = _Followed(queue, job, line)
+                sink = sink_of(f"{job.id:<{width}} | ")
+                followed[job.id] = _Followed(queue, job, sink, begin(job))
             followed[job.id].go_on(files, job)
             if job.state in ENDED:
                 followed.pop(job.id).finish()
@@ -98,5 +83,4 @@ def follow_together(
         left = [one for one in left if latest[one].state not in ENDED]
         if left:
             time.sleep(max(POLL_S, len(left) / _ASKED_A_SECOND))
-    sink.finish()
     return [latest[one] for one in ids]

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from mlq.files.strict_files import Missing
 from mlq.settings.settings import Settings
-from mlq_cli.remote.far_reader import Log, metrics, open_log
 
 if TYPE_CHECKING:
     from mlq.api.queue import Queue
     from mlq.code.keeping import Elsewhere
+    from mlq_cli.remote.far_reader import Log
 
 
 class RootFiles(Protocol):
     """The files below the results root, whether that is mounted here or not."""
 
-    def open_log(self, path: Path, offset: int) -> Log | Missing:
-        """Open a log, to be read from the offset (in bytes) on."""
+    def open_log(self, path: Path, offset: int, rows: int = 0) -> Log | Missing:
+        """Open a log, to be read from the offset (in bytes) on, or its last rows."""
+
+    def search_log(self, path: Path, offset: int, pattern: str, rows: int = 0) -> Log | Missing:
+        """Look for rows in a log, from the offset (in bytes) on."""
 
     def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
         """Yield for each job's folder the metrics files of its attempts: attempt and content."""
@@ -46,12 +49,22 @@ class FilesHere:
     def __init__(self, root: Path) -> None:
         self._root = str(root)
 
-    def open_log(self, path: Path, offset: int) -> Log | Missing:
-        """Open a log, to be read from the offset (in bytes) on."""
-        return open_log(self._root, str(path), offset)
+    def open_log(self, path: Path, offset: int, rows: int = 0) -> Log | Missing:
+        """Open a log, to be read from the offset (in bytes) on, or its last rows."""
+        from mlq_cli.remote.far_reader import open_log
+
+        return open_log(self._root, str(path), offset, rows)
+
+    def search_log(self, path: Path, offset: int, pattern: str, rows: int = 0) -> Log | Missing:
+        """Look for rows in a log, from the offset (in bytes) on."""
+        from mlq_cli.remote.far_reader import search_log
+
+        return search_log(self._root, str(path), offset, pattern, rows)
 
     def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
         """Yield for each job's folder the metrics files of its attempts: attempt and content."""
+        from mlq_cli.remote.far_reader import metrics
+
         return metrics(self._root, folders)
 
     def close(self) -> None:
@@ -77,10 +90,14 @@ EMPTIED = (
 
 
 class Mark:
-    """A position in a log, and the last bytes before it."""
+    """A position in a log, and the last bytes before it.
 
-    def __init__(self) -> None:
-        self.offset = 0
+    Args:
+        offset: where it begins.
+    """
+
+    def __init__(self, offset: int = 0) -> None:
+        self.offset = offset
         self._tail = b""
 
     @property

@@ -1,8 +1,10 @@
-"""`mlq logs`: the bytes as written into a pipe, follow across attempts, and no log yet."""
+"""`mlq logs`: rows as a terminal shows them, follow across attempts, and no log yet."""
 
 import os
+import pty
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,17 +17,154 @@ from mlq.jobs.lifecycle import Event
 pytestmark = pytest.mark.slow
 
 
-def test_into_a_pipe_a_log_is_as_written(installation: Sandbox) -> None:
+BARS = b"\r 10%|#   \x1b[32m#\x1b[0m|\r100%|####\x1b[32m#\x1b[0m|\n"
+
+
+def test_raw_is_as_written(installation: Sandbox) -> None:
     log = b"\x1b[31mred\x1b[0m \xff\xfe\x00 \x1b]0;title\x07\r\nlast line without end"
     installation.claim(installation.submit(), log=log)
-    with installation.started("logs", "1") as process:
+    with installation.started("logs", "1", "--raw") as process:
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, log, b"")
 
 
+def test_into_a_pipe_go_rows_without_colours(installation: Sandbox) -> None:
+    log = b"\x1b[31mred\x1b[0m \x00 \x1b]0;title\x07\r\n" + BARS + b"last line"
+    installation.claim(installation.submit(), log=log)
+    assert installation.ok("logs", "1") == "red  \n100%|#####|\nlast line"
+
+
 def test_on_a_terminal_only_colours_stay(installation: Sandbox) -> None:
-    installation.claim(installation.submit(), log=b"\x1b[31mred\x1b[0m\x1b[2J\x1b]0;x\x07 end\n")
-    assert installation.on_terminal("logs", "1").out == "\x1b[31mred\x1b[0m end\n\x1b[0m"
+    log = b"\x1b[31mred\x1b[0m\x1b[2J\x1b]0;x\x07 end\n" + BARS
+    installation.claim(installation.submit(), log=log)
+    shown = "\x1b[31mred\x1b[0m end\n100%|####\x1b[32m#\x1b[0m|\n"
+    assert installation.on_terminal("logs", "1").out == shown
+    installation.environ["NO_COLOR"] = "1"
+    assert installation.on_terminal("logs", "1").out == "red end\n100%|#####|\n"
+
+
+def test_a_terminal_that_follows_sees_a_bar_move(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"begin\n 10%")
+    ours, theirs = pty.openpty()
+    with installation.started("logs", "-f", "1", stdout=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        for more, wanted in (
+            (b"", b"begin\r\n 10%"),
+            (b"\r 90%", b"\r\x1b[J 90%"),
+            (b"\r100%\nend\n", b"\r\x1b[J100%\r\nend\r\n"),
+        ):
+            installation.write_log("1", 1, more)
+            shown = b""
+            while not shown.endswith(wanted):
+                shown += os.read(ours, 1000)
+            assert shown == wanted
+        installation.move("1", Event.SUCCEED, mlq_exit_code=0)
+        assert process.wait(30) == 0
+    os.close(ours)
+
+
+LONG = b"".join(b"epoch %d: loss %d\n" % (n, n * n) for n in range(1, 1001))
+
+
+def test_the_last_rows(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=LONG + BARS + b"end")
+    assert installation.ok("logs", "1", "--tail", "1") == "end\n"
+    assert installation.ok("logs", "1", "--tail", "3").split("\n") == [
+        "epoch 1000: loss 1000000",
+        "100%|#####|",
+        "end",
+        "",
+    ]
+    assert len(installation.ok("logs", "1", "--tail", "5000").split("\n")) == 1003
+    for wrong in ("0", "-1", "x", "1.5"):
+        done = installation.run("logs", "1", "--tail", wrong)
+        assert (done.code, done.out) == (2, "")
+        assert "no number of lines" in done.err
+
+
+def test_rows_that_match(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=LONG + BARS + b"epoch 1001: lo\x1b[1mss 7")
+    found = installation.ok("logs", "1", "--grep", r"^epoch \d*00: .*[47]")
+    numbers = [n for n in range(100, 1001, 100) if {"4", "7"} & set(str(n * n))]
+    assert found.splitlines() == [f"epoch {n}: loss {n * n}" for n in numbers]
+    assert installation.ok("logs", "1", "--grep", "loss [27]$") == "epoch 1001: loss 7\n"
+    assert installation.ok("logs", "1", "--grep", " 10%") == ""
+    last = installation.ok("logs", "1", "--grep", "loss", "--tail", "2")
+    assert last == "epoch 1000: loss 1000000\nepoch 1001: loss 7\n"
+    done = installation.run("logs", "1", "--grep", "loss (")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("mlq: --grep 'loss (' is no regular expression: missing )")
+    assert installation.run("logs", "1", "--raw", "--grep", "x").code == 2
+
+
+def test_what_matches_is_followed(installation: Sandbox, tmp_path: Path) -> None:
+    shown = tmp_path / "out"
+    installation.claim(installation.submit(), log=b"loss 1\nother\nlo")
+    with (
+        shown.open("wb") as out,
+        installation.started("logs", "-f", "1", "--grep", "loss", stdout=out) as process,
+    ):
+        wait_for(lambda: shown.read_bytes() == b"loss 1\n", what="what was there")
+        installation.write_log("1", 1, b"ss 2\nother\nloss 3")
+        wait_for(lambda: shown.read_bytes() == b"loss 1\nloss 2\n", what="more")
+        installation.move("1", Event.SUCCEED, mlq_exit_code=0)
+        assert process.wait(30) == 0
+    assert shown.read_bytes() == b"loss 1\nloss 2\nloss 3\n"
+
+
+def test_the_last_rows_are_followed(installation: Sandbox, tmp_path: Path) -> None:
+    shown = tmp_path / "out"
+    installation.claim(installation.submit(), log=LONG)
+    with (
+        shown.open("wb") as out,
+        installation.started("logs", "-f", "1", "--tail", "2", stdout=out),
+    ):
+        last = b"".join(LONG.splitlines(keepends=True)[-2:])
+        wait_for(lambda: shown.read_bytes() == last, what="the last rows")
+        installation.write_log("1", 1, b"more\n")
+        wait_for(lambda: shown.read_bytes() == last + b"more\n", what="more")
+
+
+def test_ten_gigabytes_open_at_once(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"first\n" * 100)
+    log = installation.queue().layout.log_file("1", 1)
+    os.truncate(log, 10 << 30)
+    installation.write_log("1", 1, b"\n" + LONG)
+    began = time.monotonic()
+    assert installation.ok("logs", "1", "--tail", "1") == "epoch 1000: loss 1000000\n"
+    assert installation.ok("logs", "1", "--tail", "1", "--raw") == "epoch 1000: loss 1000000\n"
+    found = installation.ok("logs", "1", "--grep", "epoch 10?:", "--tail", "2")
+    assert found == "epoch 1: loss 1\nepoch 10: loss 100\n"
+    with installation.started("logs", "1") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"first\n"
+    assert time.monotonic() - began < 20  # measured: 1.1 s
+
+
+def test_a_pager_that_closes_early_is_no_error(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=LONG * 500)
+    for words in (("logs", "1"), ("logs", "1", "--grep", "loss"), ("logs", "1", "-f")):
+        with installation.started(*words) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == b"epoch 1: loss 1\n"
+            process.stdout.close()
+            assert (process.wait(30), process.stderr.read()) == (141, b"")
+
+
+def test_ctrl_c_ends_a_search_that_never_ends(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"loss 1\n" + b"a" * 60_000 + b"b\n" * 9)
+    with installation.started("logs", "1", "--grep", "^(a+)+$|loss") as process:
+        wait_for(lambda: _cpu_s(process.pid) > 1, what="the search to be deep in it")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
+
+
+def _cpu_s(pid: int) -> float:
+    times = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_big_log_passes_through_in_pieces(installation: Sandbox) -> None:
@@ -137,7 +276,7 @@ def test_follow_goes_on_to_the_next_attempt_and_ends_with_the_job(
     assert remarks.endswith("mlq: 1 finished\n")
 
 
-@pytest.mark.parametrize("more", [b"", b"x" * 1000], ids=["shorter", "longer than before"])
+@pytest.mark.parametrize("more", [b"", b"x" * 1000 + b"\n"], ids=["shorter", "longer than before"])
 def test_follow_goes_on_when_a_job_empties_its_log(
     installation: Sandbox, tmp_path: Path, more: bytes
 ) -> None:

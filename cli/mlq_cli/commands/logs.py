@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from mlq.api.queue import Queue
@@ -12,7 +13,8 @@ from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import JobView
 from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, print_lines, say
-from mlq_cli.logs import Sink, follow, out_sink, show_once
+from mlq_cli.log_sinks import Sink, Wanted, out_sink
+from mlq_cli.logs import Begin, First, follow, show_once
 from mlq_cli.logs_together import follow_together
 from mlq_cli.render.jobs import state_of
 from mlq_cli.render.words import count
@@ -20,11 +22,13 @@ from mlq_cli.root_files import RootFiles, root_files
 
 HELP = "print what jobs have written (stdout and stderr)"
 EXAMPLES = """\
-  mlq logs 1042
+  mlq logs 1042                   a progress bar only as it is now
   mlq logs -f 1042                follow until the job ends, across machines
   mlq logs -f lr                  of a sweep: each line says which member wrote it
+  mlq logs 1042 --tail 20         the last 20 lines, at once however long the log is
+  mlq logs 1042 --grep 'val.acc' --tail 1
   mlq logs 1042 --attempt 1
-  mlq logs 1042 | grep accuracy   into a pipe: byte for byte as written"""
+  mlq logs 1042 --raw > log.txt   byte for byte as written"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,33 +38,83 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attempt", type=int, metavar="N", help="of this attempt (default: the last)"
     )
+    parser.add_argument("--tail", type=_rows, metavar="N", default=0, help="only the last N lines")
+    parser.add_argument(
+        "--grep", metavar="REGEX", default="", help="only lines in which this is found"
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="byte for byte as written, with colours and all states of bars",
+    )
+
+
+def _rows(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 40:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines: write for example 20")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the logs; return 1 if one of them does not exist yet."""
+    wanted, begin = _wanted(args)
     queue = open_queue(patient=args.follow)
     ids = queue.select(args.ids)
+    jobs, files = queue.views(ids), root_files(queue.settings)
     if args.follow and args.attempt is None and len(ids) > 1 and sweep_meant(queue.store, args.ids):
-        jobs = queue.views(ids)
         ended = sum(job.state in ENDED for job in jobs)
         if ended < len(jobs):
+            if args.raw:
+                raise InvalidInputError(
+                    "--raw cannot follow several jobs at once",
+                    why="their lines are mixed, and each says which job wrote it",
+                )
             if ended:
                 say(f"{count(ended, 'member')} had ended before; mlq logs shows them, too")
-            follow_together(queue, root_files(queue.settings), ids, out_sink(), _remark)
+
+            def sink_of(prefix: str) -> Sink:
+                return out_sink(follows=True, wanted=wanted._replace(prefix=prefix))
+
+            follow_together(queue, files, ids, sink_of, _remark, lambda _: begin)
             return 0
-    jobs = queue.views(ids)
-    sink, files = out_sink(), root_files(queue.settings)
+    sink = out_sink(follows=args.follow, raw=args.raw, wanted=wanted)
     shown = True
     for job in jobs:
         if len(jobs) > 1:
             _head(job)
         attempt = _attempt(job, args.attempt)
         if args.follow:
-            end = follow(queue, files, job.id, attempt, sink, _remark)
+            end = follow(queue, files, sink, _remark, First(job.id, attempt, begin))
             _remark(f"{end.id} {end.state}" + (f": {end.reason}" if end.reason else ""))
         else:
-            shown = _print(queue, files, job, attempt, sink) and shown
+            shown = _print(queue, files, job, attempt, sink, begin) and shown
     return 0 if shown else 1
+
+
+def _wanted(args: argparse.Namespace) -> tuple[Wanted, Begin]:
+    """Return what of a log is shown, and where reading it begins.
+
+    Raises:
+        InvalidInputError: the regular expression is none, or options contradict each other.
+    """
+    if args.raw and args.grep:
+        raise InvalidInputError(
+            "--raw and --grep do not go together",
+            why="--grep looks at lines as a terminal shows them",
+            fix="leave out --raw, or pipe: mlq logs --raw ID | grep REGEX",
+        )
+    begin = Begin(rows=args.tail, pattern=args.grep)
+    if not args.grep:
+        return Wanted(last=0 if args.follow else args.tail), begin
+    try:
+        pattern = re.compile(args.grep)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidInputError(
+            f"--grep {args.grep!r} is no regular expression",
+            why=str(error),
+            fix="a character that has a meaning there is written with a backslash: \\( \\[ \\*",
+        ) from None
+    return Wanted(pattern, 0 if args.follow else args.tail), begin
 
 
 def _attempt(job: JobView, wanted: int | None) -> int:
@@ -72,8 +126,11 @@ def _attempt(job: JobView, wanted: int | None) -> int:
     return wanted
 
 
-def _print(queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink) -> bool:
-    if attempt and show_once(queue, files, job, attempt, sink):
+def _print(
+    queue: Queue, files: RootFiles, job: JobView, attempt: int, sink: Sink, begin: Begin
+) -> bool:
+    log = queue.layout.log_file(job.id, attempt)
+    if attempt and show_once(files, log, sink, begin):
         for note in job.notes if attempt == job.attempt else ():
             if note.startswith("its log"):  # the log shown is not complete
                 _remark(f"{job.id}: {note}")

@@ -24,6 +24,10 @@ _MODULES = (
     "mlq.files.strict_files",
     "mlq.files.side_by_side",
     "mlq.files.metrics_files",
+    "mlq_cli.render.style",
+    "mlq_cli.render.clean",
+    "mlq_cli.render.rows",
+    "mlq_cli.remote.log_search",
     "mlq_cli.remote.far_reader",
 )
 
@@ -42,7 +46,7 @@ class FarFiles:
         self._shell: FarShell | None = None
         self._has_root = False
 
-    def open_log(self, path: Path, offset: int) -> Log | Missing:
+    def open_log(self, path: Path, offset: int, rows: int = 0) -> Log | Missing:
         """Open a log; see `mlq_cli.remote.far_reader.open_log`.
 
         The caller must read its pieces to the end before the next request.
@@ -50,7 +54,18 @@ class FarFiles:
         Raises:
             MlqError: the host cannot be reached, or has no such root; also while pieces are read.
         """
-        head = self._ask({"log": str(path), "offset": offset})
+        return self._log(path, {"log": str(path), "offset": offset, "rows": rows})
+
+    def search_log(self, path: Path, offset: int, pattern: str, rows: int = 0) -> Log | Missing:
+        """Look for rows where the log lies; see `mlq_cli.remote.far_reader.search_log`.
+
+        As `open_log`.
+        """
+        asked = {"log": str(path), "offset": offset, "rows": rows, "search": pattern}
+        return self._log(path, asked)
+
+    def _log(self, path: Path, asked: dict[str, Any]) -> Log | Missing:
+        head = self._ask(asked)
         self._check_root(path)
         why = str(head.get("why", ""))
         match head["found"]:
@@ -60,7 +75,7 @@ class FarFiles:
                 return Unreadable(why)
             case "Refused":
                 return Refused(why)
-        return Log(int(head["size"]), self._pieces(path))
+        return Log(int(head["size"]), self._pieces(path), int(head["begin"]))
 
     def missing_folders(self, folders: Sequence[str]) -> list[str]:
         """Return which of these paths are not folders on that host.

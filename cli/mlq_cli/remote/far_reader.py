@@ -2,13 +2,16 @@
 
 A laptop does not mount the results root, but its ssh connection leads to a host that does. That
 host may have no mlq, or another version; so this file and `mlq.files.strict_files` travel there and
-run under its own Python. They use the standard library only, and Python 3.10 is enough.
+run under its own Python, with what makes rows of a log. They use the standard library only, and
+Python 3.10 is enough. Logs may have many gigabytes: the last rows are looked for from the end, and
+a log is searched where it lies.
 
 Each request is one line of JSON. The program answers each at once, in order:
 
-* `{"log": PATH, "offset": N}`: `{"found": "Content", "size": N}`, then pieces, each a line
-  `{"bytes": N}` and so many bytes, the last one with 0. Or `{"found": "Absent"}`, and likewise
-  `Unreadable` and `Refused`, with a `why`.
+* `{"log": PATH, "offset": N, "rows": N}`: `{"found": "Content", "size": N, "begin": N}`, then
+  pieces, each a line `{"bytes": N}` and so many bytes, the last one with 0. Or
+  `{"found": "Absent"}`, and likewise `Unreadable` and `Refused`, with a `why`.
+* the same with `"search": REGEX`: the pieces are the rows that match.
 * `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of these are not folders there.
 * `{"metrics": [FOLDER, ...]}`, folders of jobs: `{"jobs": N}`, then for each metrics file of an
   attempt a line `{"job": INDEX, "attempt": N, "bytes": N}` and so many bytes, compressed by zlib;
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -30,26 +34,75 @@ from typing import Any, BinaryIO, NamedTuple
 from mlq.files.metrics_files import metrics_files
 from mlq.files.side_by_side import results
 from mlq.files.strict_files import Absent, Missing, Unreadable, open_file
+from mlq_cli.remote.log_search import (
+    PIECE_BYTES,
+    begin_of_last,
+    behind_newline,
+    ended_with,
+    last_matches,
+    matches,
+)
 
-PIECE_BYTES = 1 << 18
 _JOBS_AT_ONCE = 16  # so many jobs' metrics are in memory together
 
 
 class Log(NamedTuple):
-    """A log that exists: its size in bytes, and its pieces behind the offset, to be read once."""
+    """A log that exists.
+
+    Args:
+        size: how many of its bytes were looked at.
+        pieces: from it, to be read once.
+        begin: the offset at which the pieces begin.
+    """
 
     size: int
     pieces: Iterator[bytes]
+    begin: int = 0
 
 
-def open_log(root: str, path: str, offset: int) -> Log | Missing:
+def open_log(root: str, path: str, offset: int, rows: int = 0) -> Log | Missing:
     """Open a log below the root.
 
     Args:
         root: the results root.
         path: the absolute path of the log.
         offset: the byte at which to begin.
+        rows: begin later, so that there are about so many rows; 0 means all.
     """
+    opened = _open(root, path)
+    if not isinstance(opened, int):
+        return opened
+    size = os.fstat(opened).st_size
+    if rows:
+        offset = max(offset, begin_of_last(opened, size, rows))
+    return Log(size, _pieces(opened, offset), offset)
+
+
+def search_log(root: str, path: str, offset: int, pattern: str, rows: int = 0) -> Log | Missing:
+    """Look in a log for rows that match; the `size` of what is returned ends with a whole row.
+
+    Args:
+        root: the results root.
+        path: the absolute path of the log.
+        offset: the byte at which to begin.
+        pattern: a regular expression, to be found in a row without its colours.
+        rows: only so many, the last ones; 0 means all.
+    """
+    opened = _open(root, path)
+    if not isinstance(opened, int):
+        return opened
+    size = os.fstat(opened).st_size
+    end = max(offset, behind_newline(opened, size))
+    compiled = re.compile(pattern)
+    found = (
+        last_matches(opened, offset, end, compiled, rows)
+        if rows
+        else matches(opened, offset, end, compiled)
+    )
+    return Log(end, _closing(opened, found), offset)
+
+
+def _open(root: str, path: str) -> int | Missing:
     try:
         if not _is_listed(path, root):
             return Absent()
@@ -57,10 +110,7 @@ def open_log(root: str, path: str, offset: int) -> Log | Missing:
         return Absent()
     except OSError as error:
         return Unreadable(error.strerror or str(error))
-    opened = open_file(root, path, any_owner=True)
-    if not isinstance(opened, int):
-        return opened
-    return Log(os.fstat(opened).st_size, _pieces(opened, offset))
+    return open_file(root, path, any_owner=True)
 
 
 def _is_listed(path: str, root: str) -> bool:
@@ -79,6 +129,13 @@ def _pieces(opened: int, offset: int) -> Iterator[bytes]:
         file.seek(offset)
         while piece := file.read(PIECE_BYTES):
             yield piece
+
+
+def _closing(opened: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    finally:
+        os.close(opened)
 
 
 def metrics(root: str, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
@@ -103,16 +160,19 @@ def serve(root: str, requests: BinaryIO, replies: BinaryIO) -> None:
             _say(replies, {"missing": missing})
         elif "metrics" in asked:
             _send_metrics(root, asked["metrics"], replies)
+        elif "search" in asked:
+            what = (asked["log"], asked["offset"], asked["search"], asked["rows"])
+            with ended_with(requests):
+                _send_log(search_log(root, *what), replies)
         else:
-            _send_log(root, asked["log"], asked["offset"], replies)
+            _send_log(open_log(root, asked["log"], asked["offset"], asked["rows"]), replies)
 
 
-def _send_log(root: str, path: str, offset: int, replies: BinaryIO) -> None:
-    found = open_log(root, path, offset)
+def _send_log(found: Log | Missing, replies: BinaryIO) -> None:
     if not isinstance(found, Log):
         _say(replies, {"found": type(found).__name__, **found._asdict()})
         return
-    _say(replies, {"found": "Content", "size": found.size})
+    _say(replies, {"found": "Content", "size": found.size, "begin": found.begin})
     try:
         for piece in found.pieces:
             _say(replies, {"bytes": len(piece)}, piece)

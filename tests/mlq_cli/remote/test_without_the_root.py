@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from ci import require
@@ -50,9 +53,49 @@ def test_a_log_is_read_where_it_lies(home: Sandbox, laptop: Laptop) -> None:
     number = home.submit()
     home.claim(number, log=everything)
     assert laptop.run("ls").code == 0
-    with laptop.started("logs", number) as process:
+    with laptop.started("logs", number, "--raw") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err, out == everything) == (0, b"", True)
+
+
+def test_ten_gigabytes_are_searched_where_they_lie(home: Sandbox, laptop: Laptop) -> None:
+    number = home.submit()
+    home.claim(number, log=b"first\n")
+    log = home.queue().layout.log_file(number, 1)
+    os.truncate(log, 10 << 30)
+    home.write_log(number, 1, b"\nloss 1\n 1%\r 2%\nloss \x1b[1m2\x1b[0m\nend")
+    assert laptop.ok("logs", number, "--tail", "3") == " 2%\nloss 2\nend\n"
+    assert laptop.ok("logs", number, "--grep", "loss", "--tail", "2") == "loss 1\nloss 2\n"
+    home.move(number, Event.SUCCEED, mlq_exit_code=0)
+    done = laptop.run("logs", "-f", number, "--tail", "2")
+    assert (done.code, done.out) == (0, "loss 2\nend")
+
+
+@pytest.mark.parametrize("laptop", ["openssh"], indirect=True)
+def test_a_search_that_never_ends_ends_there_with_ctrl_c_here(
+    home: Sandbox, laptop: Laptop
+) -> None:
+    number = home.submit()
+    home.claim(number, log=b"a" * 60_000 + b"b\n" * 9)
+    assert laptop.run("ls").code == 0
+    log = str(home.queue().layout.log_file(number, 1))
+
+    def searching() -> list[str]:
+        """The readers of this log that have matched for a second."""
+        found = []
+        for one in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                times = (one / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+                is_deep = sum(map(int, times)) > os.sysconf("SC_CLK_TCK")
+                if is_deep and log in [str(fd.readlink()) for fd in (one / "fd").iterdir()]:
+                    found.append(one.name)
+        return found
+
+    with laptop.started("logs", number, "--grep", "^(a+)+$") as process:
+        (there,) = wait_for(searching, what="the search to be deep in it")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    wait_for(lambda: there not in searching(), what="the search there to end")
 
 
 def test_it_is_followed_to_the_end_of_the_job_though_the_connection_breaks(

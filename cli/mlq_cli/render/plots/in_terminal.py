@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlq.errors import MlqError
-from mlq_cli.render.clean import LogCleaner
 from mlq_cli.render.plots.picture import Axis, Line, Picture
 from mlq_cli.render.plots.ticks import nice_ticks
+from mlq_cli.render.rows import Rows
 from mlq_cli.render.table import columns_of, shorten
 
 _WIDTH, _WIDEST, _HEIGHT, _NARROWEST = 80, 140, 22, 30
@@ -74,8 +74,8 @@ def in_terminal(picture: Picture, width: int | None, *, colour: bool, unicode: b
     below = [picture.note, *_legend(picture, pens, columns, paint)]
     lines = [picture.y.label, *text.rstrip("\n").split("\n"), *(one for one in below if one)]
     shown = "".join(f"{one.rstrip()}\n" for one in lines)
-    cleaner = LogCleaner()
-    shown = cleaner.feed(shown.encode()) + cleaner.finish()
+    rows = Rows()
+    shown = rows.feed(shown.encode()) + rows.finish()
     return shown if unicode else _in_ascii(shown)
 
 
