@@ -10,7 +10,7 @@ import argparse
 from mlq.errors import InvalidInputError
 
 # Any of these makes a sweep; the other options only say how.
-_MAKING = ("param", "seeds", "sweep", "table", "commands", "repeat", "array")
+_MAKING = ("param", "seeds", "sweep", "table", "commands", "repeat", "array", "search")
 _SAYING_HOW = {
     "zip": "--zip",
     "sample": "--sample",
@@ -23,12 +23,33 @@ _SAYING_HOW = {
     "csv": "--csv",
     "yes": "--yes",
 }
+_OF_A_SEARCH = {
+    "minimize": "--minimize",
+    "maximize": "--maximize",
+    "prune": "--prune",
+    "detach": "--detach",
+}
+# A search makes its members one by one, from parameters only.
+_NOT_OF_A_SEARCH = {
+    "seeds": "--seeds",
+    "table": "--from",
+    "commands": "--commands",
+    "repeat": "--repeat",
+    "array": "--array",
+    "zip": "--zip",
+    "sample": "--sample",
+    "again": "--again",
+    "csv": "--csv",
+    "after_time": "--after-time",
+    "at": "--at",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     _configure_values(parser)
     _configure_choice(parser)
+    _configure_search(parser)
 
 
 def _configure_values(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +118,50 @@ def _configure_choice(parser: argparse.ArgumentParser) -> None:
         "--csv", action="store_true", help="with --dry-run: the whole table, for --from"
     )
     group.add_argument("--yes", action="store_true", help="allow more than 10,000 members")
+
+
+def _configure_search(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "a search",
+        "a sweep whose members are chosen one by one, from what the earlier ones measured",
+    )
+    group.add_argument("--search", type=int, metavar="N", help="make N members, the best ones last")
+    group.add_argument(
+        "--minimize",
+        metavar="METRIC",
+        help="its last value is to become small; the least of a member: min:METRIC",
+    )
+    group.add_argument("--maximize", metavar="METRIC", help="its last value is to become large")
+    group.add_argument(
+        "--prune",
+        choices=("median", "asha"),
+        help="stop members that are worse than others at the same step",
+    )
+    group.add_argument(
+        "--detach", action="store_true", help="let a small job drive the search, not this command"
+    )
+
+
+def is_search(args: argparse.Namespace) -> bool:
+    """Return whether the options ask for a search.
+
+    Raises:
+        InvalidInputError: an option needs `--search`, or does not go with it.
+    """
+    if args.search is None:
+        for name, option in _OF_A_SEARCH.items():
+            if _is_given(getattr(args, name)):
+                raise InvalidInputError(
+                    f"{option} needs --search", fix="add for example --search 60"
+                )
+        return False
+    for name, option in _NOT_OF_A_SEARCH.items():
+        if _is_given(getattr(args, name)):
+            raise InvalidInputError(
+                f"--search and {option} cannot both be given",
+                why="a search makes its members one by one, from --param",
+            )
+    return True
 
 
 def is_sweep(args: argparse.Namespace) -> bool:

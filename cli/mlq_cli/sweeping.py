@@ -66,7 +66,7 @@ def read_sweep(
         folder=folder_there(folder, load(os.environ).settings, os.environ),
         env=env,
         name=args.name or _stem(args, command),
-        params=[_param(one) for one in args.param],
+        params=[param(one) for one in args.param],
         seeds=args.seeds,
         table=table,
         array=args.array,
@@ -172,7 +172,8 @@ def _check_together(args: argparse.Namespace, command: tuple[str, ...]) -> None:
         )
 
 
-def _param(typed: str) -> tuple[str, str]:
+def param(typed: str) -> tuple[str, str]:
+    """Return name and values of what was typed for `--param`; raise InvalidInputError."""
     name, assigned, values = typed.partition("=")
     if not assigned:
         raise InvalidInputError(

@@ -33,7 +33,7 @@ def wait_for(queue: Queue, ids: Sequence[str], timeout_s: float = inf) -> list[J
     Raises:
         KeyboardInterrupt: the user stopped waiting; the jobs go on, and a message says so.
     """
-    show, clear = _live_line()
+    show, clear = live_line()
     began_s = time.monotonic()
     latest: dict[str, JobView] = {}
     left = list(ids)
@@ -95,7 +95,7 @@ def progress_line(jobs: Sequence[JobView], waited_s: float) -> str:
     return clean(f"{words.rstrip()}, {elapsed(waited_s)}")
 
 
-def _live_line() -> tuple[Callable[[str], None], Callable[[], None]]:
+def live_line() -> tuple[Callable[[str], None], Callable[[], None]]:
     """Return a function that shows one line in place on standard error, and one that clears it."""
     style = style_of(sys.stderr, os.environ)
     if style.width is None or not sys.stderr.isatty():

@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
     from mlq.jobs.metric_patterns import parse_patterns
     from mlq.submit.submission import Submission
 
-    is_sweep = sweep_options.is_sweep(args)
+    is_search, is_sweep = sweep_options.is_search(args), sweep_options.is_sweep(args)
     argv = () if is_sweep and not _has_command(args) else command_of(args)
     if args.after_any and args.after is None:
         raise InvalidInputError("--after-any needs --after", fix="add --after ID")
@@ -201,6 +201,10 @@ def run(args: argparse.Namespace) -> int:
         start=_start(args),
         metrics=parse_patterns(args.metric),
     )
+    if is_search:
+        from mlq_cli.searching import search
+
+        return search(submission, args, partial(_report, folder=folder, args=args))
     if is_sweep:
         from mlq_cli.sweeping import enqueue_sweep, read_sweep
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlq.jobs.lifecycle import HELD, State
+from mlq.search.note import read_note
 from mlq.store.reads import SweepSeen
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
@@ -85,7 +86,7 @@ def _row(sweep: SweepSeen) -> list[Cell]:
     return [
         Cell(str(sweep.number), "strong" if progress["running"] else ""),
         Cell(sweep.name),
-        Cell(str(sweep.members)),
+        Cell(_members(sweep)),
         Cell(bar(progress)),
         Cell(str(progress["done"]), "good"),
         Cell(_some(progress["running"]), "busy"),
@@ -95,6 +96,12 @@ def _row(sweep: SweepSeen) -> list[Cell]:
         Cell("" if left is None else f"~{elapsed(rounded_s(left))}"),
         Cell(sweep.held, "bad"),
     ]
+
+
+def _members(sweep: SweepSeen) -> str:
+    """Return how many members a sweep has; of a search, also how many it makes."""
+    search = read_note(sweep.search)
+    return str(sweep.members) if search is None else f"{sweep.members}/{search.of}"
 
 
 def _some(number: int) -> str:
@@ -113,6 +120,10 @@ def summary_line(sweep: SweepSeen) -> str:
     counts = ", ".join(f"{number} {word}" for word, number in progress.items() if number)
     noun = "member" if sweep.members == 1 else "members"
     head = f"sweep {sweep.number} {sweep.name}: {sweep.members} {noun}"
+    search = read_note(sweep.search)
+    if search is not None:
+        what = f"{sweep.members} of {search.of} members, to {search.goal}"
+        head = f"search {sweep.number} {sweep.name}: {what}"
     left = left_s(sweep)
     more = [counts, "" if left is None else f"about {elapsed(rounded_s(left))} left"]
     if sweep.max_running:

@@ -1,6 +1,7 @@
 """Packs of code that no job needs any more: which they are, how large, and how mlq removes them.
 
-A job that is listed needs its pack, ended or not: it may be run again. A job that is being enqueued
+A job that is listed needs its pack, ended or not: it may be run again. The driver of a search needs
+that of the members which it makes. A job that is being enqueued
 is not listed yet, so a file that was written or touched within `FRESH_S` seconds stays
 (`mlq.code.storing` touches the files that it uses again). A file is put aside first and checked
 once more, so that it comes back if a job needed it meanwhile. Invariant: the pack of a listed job
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from mlq.code.storing import FRESH_S
 from mlq.files.layout import Layout
 from mlq.lenient import dict_or_empty
+from mlq.search.order import code_of
 from mlq.store.store import Store
 from mlq.store.templates import shared_fields
 
@@ -47,7 +49,8 @@ def needed(store: Store) -> frozenset[str]:
     digests = [one for one in specs if not one.startswith("{")]
     fields = [*shared_fields(store.client, digests).values()]
     fields += [dict_or_empty(one) for one in specs if one.startswith("{")]
-    return frozenset(name for one in fields for name in _hashes(one.get("code")))
+    codes = [one.get("code") for one in fields] + [code_of(one) for one in fields]
+    return frozenset(name for code in codes for name in _hashes(code))
 
 
 def _hashes(code: Any) -> Iterator[str]:

@@ -40,10 +40,17 @@ from mlq.units import utc_iso
 if TYPE_CHECKING:
     from mlq.api.many import Retried
     from mlq.api.results import Results
+    from mlq.api.search_arguments import SearchArguments, Searched
+    from mlq.api.search_driver import Driver
+    from mlq.api.search_look import ReadFile
     from mlq.api.submitting import Submitter
     from mlq.api.sweep_arguments import SweepArguments
     from mlq.api.sweeps import HowSwept
     from mlq.code.keeping import Elsewhere
+    from mlq.search.decide import Standing
+    from mlq.search.order import Asked, Order
+    from mlq.search.space import Space
+    from mlq.search.suggested import Suggest
     from mlq.submit.submission import Options, Submission
     from mlq.sweeps.plan import SweepPlan
     from mlq.sweeps.report import SweepReport
@@ -148,6 +155,83 @@ class Queue:
 
         asked = Asked(command, self._environ, options, self.settings)
         return self.submit_sweep(asked.plan, asked.submission, **asked.how)
+
+    def search(
+        self, command: Sequence[str], suggest: Suggest, **options: Unpack[SearchArguments]
+    ) -> Searched:
+        """Search: enqueue members of a sweep, each chosen from what the earlier ones measured.
+
+        Return when all have ended. A call that was killed goes on where it was if it is made again.
+
+        Args:
+            command: the program and its arguments; `{lr}` stands for the parameter `lr`.
+            suggest: asks an Optuna trial for values, and returns the parameters; if it returns
+                None, these are the values that it asked for.
+            options: see `mlq.api.search_arguments.SearchArguments`.
+
+        Raises:
+            InvalidInputError: something cannot be used; nothing was enqueued.
+            SearchError: the members do not report the objective, or they all fail.
+            MissingOptunaError: Optuna is not installed here.
+        """
+        from mlq.api.search_arguments import Request, searched
+        from mlq.search.study import check_optuna
+
+        check_optuna()
+        asked = Request(command, suggest, self._environ, options, self.settings)
+        order = self.begin_search(asked.asked, asked.submission, asked.max_fails, typed=False)
+        return searched(order, self.driver(order, asked.space, lambda _: None).run())
+
+    def begin_search(
+        self, asked: Asked, submission: Submission, max_fails: int | None = None, *, typed: bool
+    ) -> Order:
+        """Give a search its sweep, or go on with that of its name; start nothing yet.
+
+        Args:
+            asked: the search.
+            submission: what its members have in common; its command and its name are ignored.
+            max_fails: see `mlq.api.sweeps.SweepOptions`.
+            typed: as for `submit`.
+
+        Raises:
+            InvalidInputError: something cannot be used.
+        """
+        from mlq.api.sweeps import SweepOptions
+
+        how = SweepOptions(max_fails=max_fails)
+        return self._submitter().begin_search(asked, submission, how, typed=typed)
+
+    def driver(
+        self,
+        order: Order,
+        space: Space,
+        show: Callable[[Standing], None],
+        read: ReadFile | None = None,
+    ) -> Driver:
+        """Return what drives a search that has begun.
+
+        Args:
+            order: the search.
+            space: what its parameters may be.
+            show: called with how far it is, again and again.
+            read: reads a file of the results root, if that is not mounted here.
+        """
+        from mlq.api.search_driver import Driver, Tools
+        from mlq.api.search_look import reader
+        from mlq.jobs.signing import load_key
+
+        self._key = self._key or load_key(self.settings.key_file)
+        tools = Tools(
+            self.store,
+            self.layout,
+            self._key,
+            read or reader(self.settings.root),
+            self._clock,
+            self._sleep,
+            show,
+            self.tell,
+        )
+        return Driver(order, space, tools)
 
     def submit(self, submissions: Sequence[Submission], *, typed: bool = False) -> list[Job]:
         """Number, sign and store submissions (`mlq.submit.submission.Submission`).

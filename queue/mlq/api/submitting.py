@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlq.api.sweeps import SweepOptions
     from mlq.code.keeping import Elsewhere
     from mlq.submit.batch import Checked
+    from mlq.search.order import Asked, Order
     from mlq.submit.submission import Submission
     from mlq.sweeps.plan import SweepPlan
     from mlq.sweeps.report import SweepReport
@@ -104,6 +105,25 @@ class Submitter(NamedTuple):
         checked = CheckedPlan(plan.name, members, plan.varying, self.at)
         sweep = SweepSubmitter(self.store, Layout(self.settings.root), checked, self.key)
         return sweep.look(options)._replace(chosen=tuple(self.choices or ()))
+
+    def begin_search(
+        self, asked: Asked, submission: Submission, options: SweepOptions, *, typed: bool
+    ) -> Order:
+        """Begin a search; see `mlq.api.queue.Queue.begin_search`."""
+        from dataclasses import replace
+
+        from mlq.api import search_members
+
+        options.check()
+        search_members.check(asked)
+        like = replace(submission, name=asked.name, argv=asked.command)
+        prepared = self._prepared([like], typed=typed)
+        prepared.keep_secrets(Layout(self.settings.root), self.store.client)
+        ((with_code, template),) = prepared.checked
+        spec = replace(template, argv=with_code.argv)
+        order = search_members.begin(self.store, asked, spec, options, self.at, self.tell)
+        self._acknowledge([str(order.number)], prepared)
+        return order
 
     def _prepared(
         self, submissions: Sequence[Submission], *, typed: bool, dry: bool = False

@@ -84,11 +84,13 @@ class Member:
         name: of the sweep.
         key: the digest by which the sweep recognizes this member.
         params: its parameters, as they were typed.
+        drawn: what a search drew for it, if that is not what `params` says (`mlq.search`).
     """
 
     name: str
     key: str
     params: dict[str, str] = field(default_factory=dict)
+    drawn: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

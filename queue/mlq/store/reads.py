@@ -41,6 +41,7 @@ class SweepSeen(NamedTuple):
         took: how many finished; took_s: in how many seconds together.
         varying: JSON list of the names of its parameters that vary.
         ended: when a member ended last, unix time; 0 if none has.
+        search: what it is to do, if it is a search, JSON (`mlq.search.note`); "" if it is none.
         word: the number or name by which the caller asked for it.
     """
 
@@ -56,6 +57,7 @@ class SweepSeen(NamedTuple):
     took_s: float
     varying: str
     ended: float
+    search: str = ""
     word: str = ""
 
 

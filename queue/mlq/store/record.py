@@ -141,7 +141,8 @@ def job_fields(job: SignedJob, template: Template | None = None) -> list[str | i
         fields += ["mlq_name", spec.name]
     if spec.member:
         of = spec.member
-        fields += ["mlq_member", job.member or member_text(of.name, of.key, of.params)]
+        text = job.member or member_text(of.name, of.key, of.params, of.drawn)
+        fields += ["mlq_member", text]
     for name, default in _ALSO_SHOWN.items():
         if (value := getattr(spec, name)) != default:
             fields += [f"mlq_{name}", value]

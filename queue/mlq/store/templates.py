@@ -84,9 +84,12 @@ def _list(texts: Sequence[str]) -> str:
     return f"[{','.join(map(_json, texts))}]"  # of a single text it makes none
 
 
-def member_text(name: str, key: str, params: Mapping[str, str]) -> str:
+def member_text(
+    name: str, key: str, params: Mapping[str, str], drawn: Mapping[str, str] | None = None
+) -> str:
     """Return what a job is in its sweep (`mlq.jobs.spec.Member`), as its signed text has it."""
-    head = f'{{"key":{_json(key)},"name":{_json(name)}'
+    first = f'"drawn":{_json(dict(drawn))},' if drawn else ""
+    head = f'{{{first}"key":{_json(key)},"name":{_json(name)}'
     inside = ",".join([f"{_json(one)}:{_json(params[one])}" for one in sorted(params)])
     return f'{head},"params":{{{inside}}}}}' if params else f"{head}}}"
 

@@ -63,15 +63,15 @@ class MemberSigner:
 
     def _signed(self, checked: CheckedMember, index: int) -> SignedJob:
         member, (submission, like) = checked
-        params = dict(member.params)
-        of = Member(name=self._name, key=member.key, params=params)
+        params, drawn = dict(member.params), dict(member.drawn)
+        of = Member(name=self._name, key=member.key, params=params, drawn=drawn)
         job_id = f"{self._number}_{index}"
         spec = object.__new__(JobSpec)  # as `Submission.with_argv`
         spec.__dict__.update(like.__dict__, id=job_id, argv=submission.argv, member=of)
         if id(like) not in self._templates:
             self._templates[id(like)] = like, template_of(spec.canonical())
         _, template = self._templates[id(like)]
-        of_member = member_text(self._name, member.key, params)
+        of_member = member_text(self._name, member.key, params, drawn)
         if template is None:
             text = spec.canonical()
         else:

@@ -29,20 +29,24 @@ class Distribution(NamedTuple):
     high: Decimal
 
     def drawn(self, chance: Callable[[], float]) -> str:
-        """Return a value; `chance` returns numbers from 0 to below 1.
-
-        Six digits are kept, so that a value can be typed again, and is the same on each machine.
-        """
+        """Return a value; `chance` returns numbers from 0 to below 1."""
         at = Decimal(repr(chance()))
         if self.kind == "randint":
             count = self.high - self.low + 1
             return typed(self.low + (at * count).to_integral_value("ROUND_FLOOR"))
-        apart = self.high - self.low
         if self.kind == "loguniform":
             low = self.low.ln(_CONTEXT)
             value = (low + at * (self.high.ln(_CONTEXT) - low)).exp(_CONTEXT)
         else:
-            value = self.low + at * apart
+            value = self.low + at * (self.high - self.low)
+        return self.rounded(value)
+
+    def rounded(self, value: Decimal) -> str:
+        """Return a value between the ends as the job gets it.
+
+        Six digits are kept, so that a value can be typed again, and is the same on each machine.
+        """
+        apart = self.high - self.low
         finest = min(apart.adjusted() if apart else 0, value.adjusted() if value else 0)
         rounded = value.quantize(Decimal(1).scaleb(finest - _DIGITS + 1), context=_CONTEXT)
         return typed(min(max(rounded, self.low), self.high))

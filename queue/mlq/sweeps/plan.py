@@ -17,11 +17,13 @@ class PlannedMember(NamedTuple):
         params: its parameters as typed, in the order in which they were given.
         argv: its command, everything filled in.
         key: the digest by which the sweep recognizes it.
+        drawn: what a search drew for it, if that is not what `params` says.
     """
 
     params: Mapping[str, str]
     argv: tuple[str, ...]
     key: str
+    drawn: Mapping[str, str] = {}
 
 
 class SweepPlan(NamedTuple):

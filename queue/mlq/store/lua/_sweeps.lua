@@ -7,7 +7,7 @@
 --   mlq:sweep:<number>          hash: name, at, next (free index), max_running, max_fails, held (why),
 --                               failing (if that is why), fails and good (ends since it was enqueued last), took and took_s (how
 --                               many members finished, and their seconds), ended (when one did last),
---                               varying (JSON)
+--                               varying (JSON), search (JSON, of a search: see `mlq.search.note`)
 --   mlq:members:<number>        hash: member's key -> index of its job
 --   mlq:sweep:<number>:<state>  bitmap by index: the jobs of that state that stand for a member; `held`
 --                               are among the deferred ones
@@ -178,7 +178,7 @@ end
 -- The description of a sweep: see look_sweeps.lua. Nil if there is no sweep of this number.
 local function sweep_info(number)
   local sweep = redis.call('HMGET', sweep_key(number), 'name', 'at', 'held', 'max_running',
-    'max_fails', 'took', 'took_s', 'varying', 'ended')
+    'max_fails', 'took', 'took_s', 'varying', 'ended', 'search')
   if not sweep[1] then
     return nil
   end
@@ -191,6 +191,6 @@ local function sweep_info(number)
     members = redis.call('HLEN', members_key(number)), counts = counts,
     max_running = number_or(sweep[4]), max_fails = number_or(sweep[5], MAX_FAILS),
     took = number_or(sweep[6]), took_s = number_or(sweep[7]), varying = sweep[8] or '[]',
-    ended = number_or(sweep[9]),
+    ended = number_or(sweep[9]), search = sweep[10] or '',
   }
 end

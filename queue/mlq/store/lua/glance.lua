@@ -11,8 +11,8 @@
 --   rows         [[id, value, ...]] of jobs of no sweep: the first that have not ended, those that run,
 --                and those that ended last
 --   sweeps       [{number, name, at, held, members, counts, max_running, max_fails, took, took_s,
---                  varying, ended}]: see look_sweeps.lua; of those with members that have not ended, or
---                since then
+--                  varying, ended, search}]: see look_sweeps.lua; of those with members that
+--                have not ended, or since then
 --   paused       why the user has paused the queue; '' if it is not paused
 -- It costs the same however many jobs wait, and however many members a sweep has.
 -- Read-only.

@@ -1,7 +1,7 @@
 -- look_sweeps(words) -> {sweeps}
 --   words   numbers and names of sweeps
 --   sweeps  [{number, name, at, held, members, counts, max_running, max_fails, took, took_s, varying,
---             ended, word}]: those that there are
+--             ended, search, word}]: those that there are
 --             at       when it was enqueued last, ISO
 --             held     why it is held; '' if it is not
 --             members  how many it knows; counts: how many of them are in each state, and `held`
@@ -9,6 +9,7 @@
 --             took, took_s   how many finished, and in how many seconds together
 --             varying  names of its parameters, JSON
 --             ended    when a member ended last, unix time; 0 if none has
+--             search   what a search is to do, JSON; '' if it is no search
 --             word     the number or name by which the caller asked for it
 -- Read-only.
 local sweeps = {}
