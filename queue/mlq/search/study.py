@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mlq.errors import MlqError
@@ -94,34 +94,19 @@ def rebuilt(space: Space, trials: Sequence[Trial], goal: Goal, seed: int) -> opt
     """
     import optuna
 
+    from mlq.search.light_trial import light_trial
+
     # Running members count as bad ones, so that no two are drawn at the same place at once.
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     way = optuna.study.StudyDirection
     direction = way.MINIMIZE if goal.minimize else way.MAXIMIZE
     study = optuna.create_study(sampler=sampler, direction=direction)
-    study.add_trials([one for trial in trials if (one := _frozen(space, trial)) is not None])
+    for one in trials:
+        read = space.read(one.params, one.drawn)
+        if read is not None:
+            with suppress(ValueError):  # a value between two steps, or beyond an end
+                study.add_trial(light_trial(one, read))
     return study
-
-
-def _frozen(space: Space, trial: Trial) -> optuna.trial.FrozenTrial | None:
-    import optuna
-
-    read = space.read(trial.params, trial.drawn)
-    if read is None:
-        return None
-    at_step = {}
-    if trial.at_step is not None:
-        at_step = {1 if trial.step is None else int(trial.step): trial.at_step}
-    try:
-        return optuna.trial.create_trial(
-            state=optuna.trial.TrialState[trial.outcome.name],
-            value=trial.value,
-            params=read.values,
-            distributions=read.distributions,
-            intermediate_values=at_step,
-        )
-    except ValueError:  # a value between two steps, or beyond an end
-        return None
 
 
 def _mixed(seed: tuple[int, int]) -> int:
