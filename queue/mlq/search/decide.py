@@ -14,7 +14,7 @@ from mlq.search.goal import Goal
 from mlq.search.history import Member, Outcome, Trial, trials_of
 from mlq.search.pruning import Run, pruned
 
-SETTLE_S = 15.0
+SETTLE_S = 5.0
 """For so long after a member's end its last metrics may still be on their way to the queue."""
 
 MAX_RUNNING = 4

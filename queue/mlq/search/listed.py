@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlq.errors import InvalidInputError
 from mlq.search.space import Drawn, Read
 from mlq.sweeps import values
-from mlq.sweeps.decimals import comparable, number
+from mlq.sweeps.decimals import comparable, number, typed
 from mlq.sweeps.distributions import Distribution
 from mlq.sweeps.files import Files
 from mlq.sweeps.splitting import call, split
@@ -122,7 +122,7 @@ class Listed(NamedTuple):
     def text(self) -> str:
         """The parameter, as a person types it."""
         if self.source is not None:
-            return f"{self.source.kind}({self.source.low},{self.source.high})"
+            return f"{self.source.kind}({typed(self.source.low)},{typed(self.source.high)})"
         return ",".join(self.values)
 
 

@@ -74,6 +74,7 @@ def test_points_without_whole_steps_are_counted() -> None:
     assert measured(points, "acc") == ()
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN slice")
 @pytest.mark.parametrize("goal", [MIN, MAX])
 @pytest.mark.parametrize("pruner", ["median", "asha"])
 def test_optunas_own_pruners_decide_the_same(pruner: str, goal: Goal) -> None:
