@@ -118,6 +118,7 @@ class Submitter(NamedTuple):
         search_members.check(asked)
         like = replace(submission, name=asked.name, argv=asked.command)
         prepared = self._prepared([like], typed=typed)
+        prepared = prepared.with_checked(self._chosen(prepared.checked, [{}]))
         prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         ((with_code, template),) = prepared.checked
         spec = replace(template, argv=with_code.argv)
