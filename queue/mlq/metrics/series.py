@@ -100,18 +100,43 @@ def merged(attempts: Iterable[Sequence[Point]]) -> list[Point]:
     """Return the points of a job: what a later attempt did again replaces what was before.
 
     An attempt that goes on from a checkpoint at step 50 repeats the steps that an earlier one made
-    after it. So all points of earlier attempts from its first step on are left out.
+    after it. So what earlier attempts measured from its first step on is left out, of each metric
+    by itself: one source counts epochs, another batches.
 
     Args:
         attempts: the points of each attempt, the first attempt first.
     """
     found: list[Point] = []
     for points in attempts:
-        steps = [one.step for one in points if one.step is not None]
-        if steps:
-            first = min(steps)
-            found = [one for one in found if one.step is None or one.step < first]
+        found = before_steps(found, first_steps(points))
         found += points
+    return found
+
+
+def first_steps(points: Iterable[Point]) -> dict[str, float]:
+    """Return the least step of each metric that has one."""
+    first: dict[str, float] = {}
+    for point in points:
+        if point.step is not None:
+            for name in point.values:
+                if name not in first or point.step < first[name]:
+                    first[name] = point.step
+    return first
+
+
+def before_steps(points: Sequence[Point], first: Mapping[str, float]) -> list[Point]:
+    """Return what was measured before the first steps of these metrics, and all others."""
+    if not first:
+        return list(points)
+    found = []
+    for point in points:
+        step, values = point.step, point.values
+        if step is not None and any(name in first and step >= first[name] for name in values):
+            kept = {name: values[name] for name in values if step < first.get(name, math.inf)}
+            if kept:
+                found.append(point._replace(values=kept))
+        else:
+            found.append(point)
     return found
 
 

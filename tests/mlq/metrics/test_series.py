@@ -69,6 +69,10 @@ def test_steps_that_were_repeated_after_a_resume_are_replaced() -> None:
         (40, 2.0),
     ]
     assert merged([first, []]) == first
+    # One metric is counted in epochs, another in batches.
+    old = [Point(3, 1.0, {"loss": 1.0, "x": 1.0}), Point(900, 1.0, {"batch": 1.0})]
+    new = [Point(2, 2.0, {"loss": 2.0}), Point(901, 2.0, {"batch": 2.0})]
+    assert merged([old, new]) == [Point(3, 1.0, {"x": 1.0}), old[1], *new]
     # Without steps nothing is known to be a repetition.
     assert len(merged([[at(None, 1.0)], [at(None, 2.0)]])) == 2
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from mlq.metrics.extent import Extent, folded, joined, metrics_text
-from mlq.metrics.series import Point, line_of
+from mlq.metrics.series import Point, first_steps, line_of
 from mlq.metrics.usage import Sample, wasted, with_sample
 from mlq.metrics.usage import line_of as sample_line
 from mlq_worker.collector.folder import AttemptFolder
@@ -39,8 +39,8 @@ class Reader(Protocol):
 
 
 NewReader = Callable[[Wanted, dict[str, Any] | None], Reader]
-Earlier = Callable[[float | None], Mapping[str, Extent]]
-"""Returns the extents of the job's earlier attempts, of their steps before this one only."""
+Earlier = Callable[[Mapping[str, float]], Mapping[str, Extent]]
+"""Returns the extents of the job's earlier attempts, of steps before these of each metric only."""
 
 
 class Looked(NamedTuple):
@@ -118,7 +118,7 @@ class FollowedAttempt:
             _take_points(storing, known, reading.points, earlier)
         known.reader = self._reader.state()
         if known.earlier is None:
-            known.earlier = dict(earlier(known.first_step))
+            known.earlier = dict(earlier(known.first_steps))
 
 
 def figures_of(known: Stored, wanted: Wanted) -> Figures:
@@ -142,8 +142,12 @@ def _take_points(storing: _Storing, known: Stored, points: list[Point], earlier:
     data = b"".join(map(line_of, kept))
     known.metrics_size = storing.append(METRICS, known.metrics_size, data)
     known.own = folded(known.own, points)
-    steps = [one.step for one in points if one.step is not None]
-    if steps and (known.first_step is None or min(steps) < known.first_step):
-        # Steps that earlier attempts made from here on are made again.
-        known.first_step = min(steps)
-        known.earlier = dict(earlier(known.first_step))
+    known_steps = known.first_steps
+    new = {
+        name: step
+        for name, step in first_steps(points).items()
+        if name not in known_steps or step < known_steps[name]
+    }
+    if new:  # steps that earlier attempts made from there on are made again
+        known.first_steps.update(new)
+        known.earlier = dict(earlier(known.first_steps))

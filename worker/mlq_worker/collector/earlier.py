@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from mlq.files.layout import JobFolder
 from mlq.files.strict_files import MIB, Content, read_file
 from mlq.metrics.extent import Extent, extents
-from mlq.metrics.series import merged, points_of
+from mlq.metrics.series import before_steps, merged, points_of
 
 _MOST_ATTEMPTS = 20
 _MOST_BYTES = 8 * MIB  # of each; of a longer file its end
@@ -18,7 +19,7 @@ _NUMBER = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
 def earlier_extents(
-    root: Path, folder: JobFolder, attempt: int, first_step: float | None
+    root: Path, folder: JobFolder, attempt: int, first: Mapping[str, float]
 ) -> dict[str, Extent]:
     """Return the extents of all earlier attempts of a job together.
 
@@ -26,8 +27,8 @@ def earlier_extents(
         root: the results root.
         folder: the job's folder below it.
         attempt: the present attempt.
-        first_step: the first step of the present attempt: that step and later ones do not count;
-            None: all count.
+        first: the first step of each metric in the present attempt: that step and later ones do
+            not count.
     """
     numbers: list[int] = []
     with suppress(OSError):
@@ -38,8 +39,4 @@ def earlier_extents(
         read = read_file(root, folder.metrics_file(number), _MOST_BYTES, tail=True)
         if isinstance(read, Content):
             parts.append(list(points_of(read.data)))
-    return extents(
-        one
-        for one in merged(parts)
-        if first_step is None or one.step is None or one.step < first_step
-    )
+    return extents(before_steps(merged(parts), first))

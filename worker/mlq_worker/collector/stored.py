@@ -34,7 +34,7 @@ class Stored:
     Args:
         reader: the state of its reader; None: nothing was read yet.
         metrics_size, usage_size: how many bytes of its `metrics.jsonl` and `usage.jsonl` count.
-        first_step: the first step that it made; None if it told none.
+        first_steps: the first step of each metric that has one.
         earlier: the extents of earlier attempts, as far as this one did not repeat their steps;
             None: not yet known.
         own: the extents of its own points.
@@ -45,7 +45,7 @@ class Stored:
     reader: dict[str, Any] | None = None
     metrics_size: int = 0
     usage_size: int = 0
-    first_step: float | None = None
+    first_steps: dict[str, float] = field(default_factory=dict)
     earlier: dict[str, Extent] | None = None
     own: dict[str, Extent] = field(default_factory=dict)
     advance: Advance = _NOWHERE
@@ -62,7 +62,7 @@ class Stored:
             "reader": self.reader,
             "metrics_size": self.metrics_size,
             "usage_size": self.usage_size,
-            "first_step": self.first_step,
+            "first_steps": self.first_steps,
             "earlier": None if self.earlier is None else metrics_text(self.earlier),
             "own": metrics_text(self.own),
             "share": self.advance.share,
@@ -91,12 +91,18 @@ def _stored(raw: Any) -> Stored:
         dict_or_empty(json.dumps(reader)) if reader is not None else None,
         _size(raw.get("metrics_size")),
         _size(raw.get("usage_size")),
-        number_or_none(raw.get("first_step")),
+        _steps(raw.get("first_steps")),
         None if earlier is None else parse_metrics(_text(earlier)),
         parse_metrics(_text(raw.get("own"))),
         parse_advance(number_or_none(raw.get("share")), _text(raw.get("advance"))),
         parse_used(raw.get("used")),
     )
+
+
+def _steps(raw: object) -> dict[str, float]:
+    found = raw if isinstance(raw, dict) else {}
+    steps = {name: number_or_none(one) for name, one in found.items()}
+    return {name: one for name, one in steps.items() if one is not None}
 
 
 def _size(raw: object) -> int:
