@@ -13,11 +13,13 @@ import pytest
 from ci import require
 from git_projects import repository, write
 from laptop import Laptop, new_laptop
+from measured import measure
 from sandbox import Sandbox, new_sandbox
 from ssh_world import new_ssh_world
 from waiting import wait_for
 
 from mlq.jobs.lifecycle import Event
+from mlq.metrics.series import Point
 
 pytestmark = [pytest.mark.one_server, pytest.mark.slow]
 
@@ -206,3 +208,20 @@ def test_a_day_at_a_laptop(home: Sandbox, laptop: Laptop) -> None:
     assert (laptop.folder / "old/sub/weights.pt").is_symlink()
     written_too = sorted(one.name for one in (laptop.folder / "old").iterdir())
     assert written_too == [".gitignore", "data", "pyproject.toml", "sub", "train.py"]
+
+
+@pytest.mark.parametrize("laptop", ["openssh"], indirect=True)
+def test_curves_are_read_where_they_lie(home: Sandbox, laptop: Laptop) -> None:
+    number = home.submit(name="curved")
+    first = [Point(step, 10.0 * step, {"loss": 5.0 - step, "acc": step}) for step in range(4)]
+    again = [Point(step, 99.0 + step, {"loss": 3.0 + step, "acc": -step}) for step in (2, 3)]
+    measure(home, number, first, again, event=Event.SUCCEED)
+    done = laptop.run("results", "curved", "--at", "min:loss", "--csv", "--cols", "loss,acc,step")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "loss,acc,step\n4.0,1.0,1.0\n"
+    drawn = laptop.run("plot", "curved", "--y", "loss")
+    assert drawn.code == 0, drawn.err
+    assert drawn.out.startswith("loss\n")
+    gone = laptop.run("plot", "curved", "--y", "loss", environ={"MLQ_ROOT": "/nonexistent/root"})
+    assert gone.code == 1
+    assert "/nonexistent/root is neither here nor on queue" in gone.err
