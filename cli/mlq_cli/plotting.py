@@ -92,7 +92,7 @@ def _say_left_out(members: Sequence[Member], curves: Mapping[str, Curve]) -> Non
         say(f"without a curve on the results root, so not drawn: {listed_briefly(gone)}")
     broken = [job_id for job_id, one in curves.items() if not all(map(math.isfinite, one.ys))]
     if broken:
-        say(f"nan or inf in the curves of {listed_briefly(broken)}: a cross marks where they break")
+        say(f"not drawn: what is nan or inf in the curves of {listed_briefly(broken)}")
 
 
 def _against(table: Table, column: Column, word: str, wish: Wish) -> Picture:

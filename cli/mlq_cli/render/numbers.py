@@ -50,7 +50,7 @@ def aligned(texts: Sequence[str]) -> list[str]:
     behind = [len(text) - len(text.partition(_POINTS)[0]) for text in texts]
     longest = max(behind, default=0)
     return [
-        text + " " * (longest - after) if text else ""
+        text + " " * (longest - after) if text[-1:].isdigit() else text
         for text, after in zip(texts, behind, strict=True)
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from mlq.ids import order_key
 from mlq.jobs.lifecycle import ENDED
 from mlq.metrics.columns import Column, Value
 from mlq.metrics.grouping import Mean
@@ -21,6 +22,7 @@ HOW_METRICS_COME = (
     " are JSON or a dict with numbers, files of Lightning, Transformers, TensorBoard and wandb, or"
     " mlq enqueue --metric 'acc=accuracy ([0-9.]+)'"
 )
+_KEY_IMPORTANCE = 93  # of what the table is sorted by
 _IMPORTANCE = {"state": 90, "time": 50, "name": 85, "machine": 40, "attempt": 30, "command": 60}
 _DIGITS_OF_CODE = 8
 
@@ -47,12 +49,15 @@ def _column(table: Table, column: Column, at: int) -> terminal.Column:
         is_number = bool(numbers_of(_as_typed(table, column)))
         return terminal.Column(column.title, 95 - at % 5, least=6, right=is_number)
     if column.kind == "metric":
-        return terminal.Column(column.title, 88 - min(at, 40), right=True)
+        importance = _KEY_IMPORTANCE if column in table.keys else 88 - min(at, 40)
+        return terminal.Column(column.title, importance, right=True)
     titles = {"id": "ID", "members": "N"}
     title = titles.get(column.name, column.title.upper())
     if column.name in titles:
         return terminal.Column(title, right=column.name == "members")
-    shortened = 8 if column.name in ("name", "machine", "command") else 0
+    # The state of several members is a list of states.
+    is_long = column.name in ("name", "machine", "command") or (table.over and title == "STATE")
+    shortened = 8 if is_long else 0
     right = column.name in ("time", "attempt", "step")
     return terminal.Column(title, _IMPORTANCE.get(column.name, 45), shortened, right)
 
@@ -123,7 +128,7 @@ def _number(value: Value) -> float | None:
 
 def remarks(table: Table) -> list[str]:
     """Return what must be said below a table: nothing measured, nothing ended, things mixed."""
-    members = table.members
+    members = sorted(table.members, key=lambda one: order_key(one.id))
     lines = []
     ended = sum(one.state in ENDED for one in members)
     measured = bool(metrics_of(members))

@@ -14,6 +14,7 @@ from mlq.errors import InvalidInputError, MlqError
 from mlq.jobs.lifecycle import HELD, State
 from mlq.lenient import dict_or_empty, int_or, iso_or_none, list_or_empty
 from mlq.metrics.at_step import at_best
+from mlq.metrics.columns import Finder
 from mlq.metrics.extent import parse_metrics
 from mlq.metrics.member import Member, metrics_of
 from mlq.metrics.naming import asked, meant
@@ -253,4 +254,5 @@ def taken_at(table: Table, word: str, curves: Curves) -> Table:
         found = at_best(points.get(one.id, ()), metric, form)
         values, step = ({}, None) if found is None else (found.values, found.step)
         groups.append((one._replace(at=values, at_step=step),))
-    return new_table(groups, table.told, table.over, table.counting)
+    taken = new_table(groups, table.told, table.over, table.counting)
+    return taken._replace(keys=[Finder(taken.members).metric(metric)])

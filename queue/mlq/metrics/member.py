@@ -81,14 +81,20 @@ def varying(members: Sequence[Member], told: Iterable[str] = ()) -> list[str]:
 
     Args:
         members: the jobs.
-        told: parameters, in the order in which they are wanted.
+        told: parameters that vary in the whole sweep, in the order in which they are wanted; they
+            are there even if these members have one value of them. Of a single job all are.
     """
+    alone = len(members) == 1
     seen: dict[tuple[str | None, ...], str] = {}
+    found: list[str] = []
     for name in params_of(members, told):
         values = tuple(one.params.get(name) for one in members)
-        if len(set(values)) > 1:
-            seen.setdefault(values, name)
-    return list(seen.values())
+        varies = len(set(values)) > 1
+        if (varies and seen.setdefault(values, name) == name) or (
+            not varies and (alone or name in told)
+        ):
+            found.append(name)
+    return found
 
 
 def metrics_of(members: Iterable[Member]) -> list[str]:

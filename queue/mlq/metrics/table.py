@@ -36,6 +36,7 @@ class Table(NamedTuple):
         told: parameters in the order in which they were enqueued.
         over: the parameters over which means are taken; none: a row is a member.
         counting: the states whose members are taken into a mean.
+        keys: the columns by which it is ordered, or whose step was chosen.
     """
 
     groups: Sequence[Group]
@@ -43,6 +44,7 @@ class Table(NamedTuple):
     told: Sequence[str] = ()
     over: Sequence[str] = ()
     counting: Collection[str] = FINISHED
+    keys: Sequence[Column] = ()
 
     @property
     def members(self) -> list[Member]:
@@ -62,7 +64,8 @@ class Table(NamedTuple):
             InvalidInputError: no member has such a parameter.
         """
         groups = grouped(self.groups, over)
-        return new_table(groups, self.told, over, self.counting)
+        table = new_table(groups, self.told, over, self.counting)
+        return table._replace(keys=self.keys)
 
     def ordered(self, keys: Iterable[str]) -> Table:
         """Return the table in another order.
@@ -75,18 +78,20 @@ class Table(NamedTuple):
             InvalidInputError: there is no such column.
         """
         finder = Finder(self.members)
-        groups, added = list(self.groups), list[Column]()
+        groups, added, by = list(self.groups), list[Column](), list(self.keys)
         for key in reversed(list(keys)):
             word = key[1:] if key[:1] in ("-", "+") else key
             if not self.groups:
                 break
             column = finder.column(word)
+            by.append(column)
             if column.kind == "metric" and column not in self.columns:
                 added.insert(0, column)
             values = self._replace(groups=groups).values(column)
             pairs = list(zip(groups, values, strict=True))
             groups = in_order(pairs, descending=key.startswith("-"))
-        return self._replace(groups=groups, columns=[*self.columns, *dict.fromkeys(added)])
+        columns = [*self.columns, *dict.fromkeys(added)]
+        return self._replace(groups=groups, columns=columns, keys=by)
 
     def showing(self, words: Sequence[str]) -> Table:
         """Return the table with other columns.

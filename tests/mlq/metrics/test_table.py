@@ -149,3 +149,15 @@ def test_jobs_of_no_sweep_are_told_apart_by_name_or_command() -> None:
 )
 def test_which_texts_are_numbers(text: str, number: float | None) -> None:
     assert number_of(text) == number
+
+
+def test_what_varies_in_the_sweep_is_shown_though_these_members_have_one_value() -> None:
+    members = [one for one in a_sweep().members if one.params["seed"] == "0"]
+    assert titles(table_of(members, ["lr", "seed"]))[1:3] == ["lr", "seed"]
+    assert titles(table_of(members))[1:3] == ["lr", "state"]
+    assert titles(table_of(members[:1]))[1:5] == ["lr", "seed", "fixed", "rate"]
+
+
+def test_a_table_knows_what_it_is_sorted_by() -> None:
+    table = a_sweep().with_means(["seed"]).ordered(["-loss"])
+    assert [one.title for one in table.keys] == ["val/loss"]

@@ -19,7 +19,7 @@ from mlq_cli.render.plots.naming import (
     only_best_named,
     telling,
 )
-from mlq_cli.render.plots.picture import LEGEND_MOST, Axis, Line, Picture
+from mlq_cli.render.plots.picture import LEGEND_MOST, Axis, Line, Picture, breaks_of
 from mlq_cli.render.words import count
 
 _UNITS_S = {"h": 3600.0, "min": 60.0, "s": 1.0}
@@ -71,6 +71,8 @@ def curves_picture(
         lines, firsts, note = _means(members, used, wish, names)
     else:
         lines, firsts, note = _each(members, used, wish, names), list(members), ""
+    if any(map(breaks_of, lines)):
+        note = "; ".join(one for one in (note, "a cross: nan or inf from here") if one)
     spread = "band: one sample standard deviation" if any(one.low for one in lines) else ""
     numbers = coloured_by(firsts, names)
     has_bar = len(lines) > LEGEND_MOST and bool(numbers)

@@ -11,11 +11,10 @@ import io
 import math
 import warnings
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import MlqError
-from mlq_cli.render.plots.picture import Axis, Line, Picture, shown_ys
+from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of, shown_ys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -279,12 +278,7 @@ def _spread(axes: Axes, picture: Picture, line: Line, colour: Any) -> None:
 
 def _mark_breaks(axes: Axes, line: Line, colour: Any) -> None:
     """Mark by a cross where a curve stops being finite."""
-    pairs = list(zip(line.xs, line.ys, strict=True))
-    ends = [
-        before
-        for before, after in pairwise(pairs)
-        if math.isfinite(before[1]) and not math.isfinite(after[1])
-    ]
+    ends = breaks_of(line)
     if ends:
         xs, ys = zip(*ends, strict=True)
         axes.plot(xs, ys, linestyle="none", marker="x", color=colour, markersize=6, zorder=4)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlq.errors import MlqError
-from mlq_cli.render.plots.picture import Axis, Line, Picture
+from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of
 from mlq_cli.render.plots.ticks import nice_ticks
 from mlq_cli.render.rows import Rows
 from mlq_cli.render.table import columns_of, shorten
@@ -122,6 +122,9 @@ def _draw(plotext: Any, picture: Picture, line: Line, pen: Pen, *, dense: bool) 
             plotext.plot(xs, ys, marker="braille" if dense else pen.mark, **options)
         if picture.with_points or len(xs) == 1:
             plotext.scatter(xs, ys, marker="dot" if dense else pen.mark, **options)
+    if picture.with_lines and (ends := breaks_of(line)):
+        xs, ys = map(list, zip(*ends, strict=True))
+        plotext.scatter(xs, ys, marker="\N{MULTIPLICATION SIGN}" if dense else "X", **options)
 
 
 def _parts(picture: Picture, line: Line) -> Iterator[tuple[list[float], list[float]]]:
@@ -172,5 +175,12 @@ def _legend(picture: Picture, pens: Sequence[Pen], columns: int, paint: Any) -> 
 
 def _in_ascii(text: str) -> str:
     """Return a drawing whose frame is of ASCII characters."""
-    frame = {**dict.fromkeys("┌┐└┘├┤┬┴┼", "+"), "─": "-", "│": "|", "•": "*", "·": "."}
+    frame = {
+        **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
+        "─": "-",
+        "│": "|",
+        "•": "*",
+        "·": ".",
+        "\N{MULTIPLICATION SIGN}": "X",
+    }
     return "".join(frame.get(one, one if one.isascii() else "?") for one in text)

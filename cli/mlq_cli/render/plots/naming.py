@@ -17,7 +17,12 @@ _LONGEST_LABEL = 48
 
 def telling(members: Sequence[Member], told: Sequence[str], without: Sequence[str]) -> list[str]:
     """Return the parameters that tell members apart, but for some."""
-    return [name for name in varying(members, told) if name not in without]
+    several = [
+        name
+        for name in varying(members, told)
+        if len({one.params.get(name) for one in members}) > 1
+    ]
+    return [name for name in several if name not in without]
 
 
 def labels(members: Sequence[Member], names: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 LEGEND_MOST = 12
@@ -88,6 +89,12 @@ def spans_decades(values: Sequence[float]) -> bool:
     """Return whether a logarithmic scale suits values: all positive, over two decades or more."""
     known = [one for one in values if math.isfinite(one)]
     return bool(known) and min(known) > 0 and max(known) / min(known) >= 99.999
+
+
+def breaks_of(line: Line) -> list[tuple[float, float]]:
+    """Return the last finite points of a line before each stretch that is not finite."""
+    pairs = pairwise(zip(line.xs, line.ys, strict=True))
+    return [one for one, after in pairs if math.isfinite(one[1]) and not math.isfinite(after[1])]
 
 
 def shown_ys(lines: Sequence[Line]) -> list[float]:
