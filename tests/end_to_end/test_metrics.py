@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,39 @@ def test_metrics_of_a_job_survive_worker_and_collector() -> None:
         assert len((folder / "usage.jsonl").read_bytes().splitlines()) >= 1
         text = lab.sandbox.ok("show", job)
         assert "METRIC" in text
+
+
+PLAIN = """
+import csv, os, sys, time
+from tqdm import tqdm
+gate, table = sys.argv[1], sys.argv[2]
+os.makedirs(os.path.dirname(table))
+with open(table, "w", newline="") as out:
+    rows = csv.writer(out)
+    rows.writerow(["epoch", "step", "val_loss"])
+    for epoch in tqdm(range(1, 11), mininterval=0, desc="epochs"):
+        tqdm.write(str({"loss": str(1 / epoch), "epoch": str(float(epoch))}))
+        tqdm.write(f"epoch {epoch}: accuracy {1 - 1 / epoch:.3f}")
+        rows.writerow([epoch, epoch * 100, 2 / epoch])
+        out.flush()
+        while epoch == 4 and not os.path.exists(gate):
+            time.sleep(0.02)
+"""
+
+
+def test_a_script_that_knows_nothing_of_mlq_has_progress_and_metrics() -> None:
+    with new_lab(MLQ_METRICS_S="1", **PATIENT) as lab:
+        lab.machine("lab01")
+        script = lab.folder / "plain.py"
+        script.write_text(PLAIN)
+        words = ["--metric", "acc=accuracy ([0-9.]+)", "--env", "PYTHONUNBUFFERED=1", "--shell"]
+        table = '"$MLQ_OUTPUT_DIR/lightning_logs/version_0/metrics.csv"'
+        shell = f"exec {sys.executable} {script} {lab.folder}/gate {table}"
+        job = lab.sandbox.ok("enqueue", *words, shell).strip()
+        wait_for(lambda: shown(lab, job)["progress"] == 0.3)
+        lab.open("gate")
+        lab.until(job, "finished")
+        metrics = shown(lab, job)["metrics"]
+        assert (metrics["loss"]["last"], metrics["loss"]["last_step"]) == (0.1, 10)
+        assert (metrics["val_loss"]["last"], metrics["val_loss"]["last_step"]) == (0.2, 1000)
+        assert (metrics["acc"]["last"], metrics["acc"]["min_step"]) == (0.9, 1)
