@@ -182,6 +182,28 @@ def test_killed_in_the_middle_it_goes_on_and_is_byte_equal(home: Sandbox) -> Non
     assert not list(parts.iterdir())
 
 
+@pytest.mark.slow
+def test_ctrl_c_says_that_it_goes_on_and_a_terminal_shows_how_far_it_is(home: Sandbox) -> None:
+    (job_id,) = _sweep(home, "lr=1")
+    output = home.queue().layout.output_dir(job_id)
+    output.mkdir(parents=True)
+    with (output / "huge").open("wb") as file:
+        file.truncate(3 << 30)
+    parts = home.folder / "lr/.mlq-pull/parts"
+    with home.started("pull", "lr") as process:
+        wait_for(lambda: parts.is_dir() and any(parts.iterdir()), what="the first bytes")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == b"mlq: stopped; what was fetched is whole; the same command goes on from there\n"
+    with (output / "huge").open("wb") as file:
+        file.truncate(1 << 29)
+    shown = home.on_terminal("pull", "lr", "--exclude", "output.log", columns=100)
+    assert shown.code == 0
+    assert "of 512M  0 of 1 file" in shown.out
+    assert "fetched 1 file, 512M" in shown.out
+
+
 @pytest.mark.root
 def test_a_full_disk_is_one_message_and_the_next_pull_goes_on(home: Sandbox) -> None:
     (job_id,) = _sweep(home, "lr=1")

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             pull = puller.run(jobs, is_default=is_default, is_dry=args.dry_run)
         except KeyboardInterrupt:
-            say("stopped; what was fetched is whole, and the same command goes on from there")
+            say("stopped; what was fetched is whole; the same command goes on from there")
             raise
     if args.json:
         print_json(objects_of(pull))

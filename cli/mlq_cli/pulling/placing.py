@@ -30,6 +30,7 @@ _PARTS, _RECORD, _LOCK = "parts", "record.jsonl", "lock"
 _RECORD_BYTES, _TEXT_BYTES = 1024 * MIB, 256 * MIB
 # From this size on it pays to fetch only what was appended to a file.
 _GROWN_BYTES = MIB
+_SPARE_BYTES = 1 << 12  # of the record, before it is written anew
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -192,15 +193,16 @@ class Place:
             raise self._error(error, path) from None
 
     def tidy(self) -> None:
-        """Write the record anew, the last of each kind, and drop what is left of old pulls."""
+        """Drop what is left of old pulls, and lines of the record that later ones replace."""
         with suppress(OSError):
             for name in self._begun:
                 os.unlink(name, dir_fd=self._parts)
-            own = self._open[1]
+            text, own = self.record.text(), self._open[1]
+            if os.fstat(self._log).st_size <= 2 * len(text) + _SPARE_BYTES:
+                return
             new = os.open(f"{_RECORD}.new", _WRITE | os.O_TRUNC, 0o600, dir_fd=own)
             try:
-                _write_all(new, self.record.text())
-                os.fsync(new)
+                _write_all(new, text)  # no fsync: it would wait for all that was just fetched
             finally:
                 os.close(new)
             os.rename(f"{_RECORD}.new", _RECORD, src_dir_fd=own, dst_dir_fd=own)

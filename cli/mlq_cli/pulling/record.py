@@ -2,7 +2,7 @@
 
 A line is written before its file is put in place. So whenever a pull is killed, each file that it
 put there is on record; a file that differs from its record is the user's. Lines are only appended
-while files are fetched, and written anew, the last of each kind, at the end of a pull.
+while files are fetched; once most of them are outdated, the record is written anew.
 """
 
 from __future__ import annotations

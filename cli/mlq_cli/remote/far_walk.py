@@ -137,10 +137,9 @@ def _all_files(root: str, place: str, known: dict[str, Any]) -> Iterator[Listed 
             return
     try:
         for name in _names(top):
-            if name in ("output", "checkpoint"):
-                yield from _walk(top, name, name, Copy())
-            elif name == "work":
-                yield from _walk(top, name, name, copy_of(root, place, name, known))
+            if name in ("output", "checkpoint", "work"):
+                copy = copy_of(root, place, name, known) if name == "work" else Copy()
+                yield from _entry(top, name, name, copy, len(name) + 1)
             elif name == "code":
                 for number in _numbers_in(top, name):
                     path = f"code/{number}"

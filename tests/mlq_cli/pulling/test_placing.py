@@ -53,14 +53,17 @@ def test_a_file_is_put_in_place_with_its_time_and_closed_to_others(place: Place)
 
 def test_the_record_is_read_back_and_the_rest_tidied(place: Place) -> None:
     place.add_job("q 6", "f")
-    place.put("f/a", _file(b"abc"), None)
+    for n in range(200):
+        place.put("f/a", _file(b"abc", mtime_ns=n), place.look("f/a"))
+    size = (place.folder / ".mlq-pull/record.jsonl").stat().st_size
     for tidied in (False, True):
         with Place(place.folder) as again:
             assert again.read() and again.is_pulled
             assert again.record.folders == {"q 6": "f"}
-            assert again.record.files == {"f/a": (Known(3, 7, 7),)}
+            assert again.record.files == {"f/a": (Known(3, 198, 198), Known(3, 199, 199))}
         if not tidied:
             place.tidy()
+    assert (place.folder / ".mlq-pull/record.jsonl").stat().st_size < size / 20
 
 
 def test_what_is_not_whole_is_no_file_and_goes_on_later(place: Place) -> None:

@@ -121,7 +121,7 @@ def test_what_is_no_file_is_told_and_never_followed(root: Path, tmp_path: Path) 
         "output/out": "is a link",
         "output/pipe": "is a named pipe",
         "output/s": "is a socket",
-        "work": "is no longer what it was",
+        "work": "is a link",
     }
 
 
