@@ -9,7 +9,7 @@ from mlq.units import format_bytes
 from mlq_cli.render.clean import clean
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
-from mlq_cli.render.words import count, elapsed
+from mlq_cli.render.words import elapsed
 
 _NAMES_SHOWN = 20
 _BAR = 24
@@ -76,7 +76,7 @@ def count_with_commas(number: int, thing: str) -> str:
 
 def amount(number: int, size_bytes: int) -> str:
     """Return `3 files, 4.2G`."""
-    return f"{count(number, 'file')}, {format_bytes(size_bytes)}"
+    return f"{count_with_commas(number, 'file')}, {format_bytes(size_bytes)}"
 
 
 def named_lines(named: Iterable[Named], style: Style) -> list[str]:
