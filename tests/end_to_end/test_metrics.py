@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_nvml import FakeGpu, FakeNvml, FakeProcess
 from local_lab import PATIENT, Lab, Machine, children_of, new_lab
 from waiting import wait_for
 
+from mlq.metrics.series import points_of
+
 pytestmark = pytest.mark.slow
 
+GPU = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
+
+# No line of it knows of mlq.
 TRAIN = """
-import json, os, sys, time
-gate, steps = sys.argv[1], int(sys.argv[2])
-out = open(os.environ["MLQ_PROGRESS_FILE"], "a")
-for step in range(1, steps + 1):
-    print(json.dumps({"progress": step / 10, "step": step, "loss": 1 / step}), file=out, flush=True)
-while not os.path.exists(gate):
-    time.sleep(0.02)
-for step in range(steps + 1, 11):
-    print(json.dumps({"progress": step / 10, "step": step, "loss": 1 / step}), file=out, flush=True)
+import os, sys, time
+
+gate, steps, before = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for epoch in range(1, steps + 1):
+    while epoch > before and not os.path.exists(gate):
+        time.sleep(0.02)
+    for batch in range(0, 101, 25):
+        bar = "#" * (batch // 10)
+        rest = f"{batch:3d}%|{bar:<10}| {batch}/100 [00:01<00:03, 50it/s]"
+        sys.stderr.write(f"\\rEpoch {epoch}: {rest}")
+    sys.stderr.write("\\n")
+    print({"loss": 1 / epoch, "epoch": epoch}, flush=True)
+    print(f"accuracy {epoch / steps}", flush=True)
 """
 
 
@@ -34,11 +45,23 @@ def shown(lab: Lab, job_id: str) -> dict[str, Any]:
     return dict(found)
 
 
-def train(lab: Lab, gate: str, steps: int = 3, **options: Any) -> str:
+def train(lab: Lab, **options: Any) -> str:
+    """Enqueue a training of 10 epochs that goes on after the third once a gate is open."""
     script = lab.folder / "train.py"
     script.write_text(TRAIN)
-    words = ("python3", str(script), str(lab.folder / gate), str(steps))
-    return lab.sandbox.submit(*words, **options)
+    words = ("python3", str(script), str(lab.folder / "gate"), "10", "3")
+    metrics = {"acc": "accuracy ([0-9.]+)"}
+    return lab.sandbox.submit(*words, metrics=metrics, **options)
+
+
+def until_measured(lab: Lab, job_id: str, metric: str, last: float) -> dict[str, Any]:
+    """Wait until the last value of a metric is this one; return what is shown."""
+
+    def reached() -> dict[str, Any] | None:
+        found = shown(lab, job_id)
+        return found if found["metrics"].get(metric, {}).get("last") == last else None
+
+    return wait_for(reached, what=f"{metric} of {job_id} to be {last}")
 
 
 def collector_of(machine: Machine) -> int:
@@ -53,26 +76,62 @@ def collector_of(machine: Machine) -> int:
     return wait_for(found, what="the collector to run")
 
 
-def test_metrics_of_a_job_survive_worker_and_collector() -> None:
+def test_a_script_that_knows_nothing_of_mlq_is_measured_through_crashes() -> None:
     with new_lab(MLQ_METRICS_S="1", **PATIENT) as lab:
         machine = lab.machine("lab01")
-        job = train(lab, "gate")
-        wait_for(lambda: shown(lab, job)["metrics"].get("loss", {}).get("last_step") == 3)
-        assert lab.job(job).progress == 0.3
+        job = train(lab)
+        until_measured(lab, job, "acc", 0.3)
         os.kill(collector_of(machine), signal.SIGKILL)
         machine.kill("worker")
         machine.start()
         lab.open("gate")
-        done = lab.until(job, "finished")
-        assert done.progress == 1.0
-        loss = {"last": 0.1, "last_step": 10, "min": 0.1, "min_step": 10, "max": 1, "max_step": 1}
-        assert shown(lab, job)["metrics"]["loss"] == loss
+        lab.until(job, "finished")
+        found = shown(lab, job)
+        loss, acc = found["metrics"]["loss"], found["metrics"]["acc"]
+        assert (loss["last"], loss["min"], loss["max"]) == (0.1, 0.1, 1)
+        assert (loss["last_step"], loss["max_step"]) == (10, 1)
+        assert (acc["last"], acc["min"]) == (1, 0.1)
+        assert found["used"]["samples"] >= 1
         folder = lab.layout.attempt_dir(job, 1)
-        assert "loss" in json.loads((folder / "result.json").read_bytes())["metrics"]
-        assert len((folder / "metrics.jsonl").read_bytes().splitlines()) == 10
-        assert len((folder / "usage.jsonl").read_bytes().splitlines()) >= 1
+        result = json.loads((folder / "result.json").read_bytes())
+        assert {"metrics", "used"} <= result.keys()
+        points = list(points_of((folder / "metrics.jsonl").read_bytes()))
+        steps = [one.step for one in points if "loss" in one.values]
+        assert steps == list(range(1, 11)), "none is lost, none is there twice"
         text = lab.sandbox.ok("show", job)
-        assert "METRIC" in text
+        assert re.search(r"^ +loss +0.1000 +10 +0.1000 +10 +1.000 +1 +█", text, re.MULTILINE)
+        assert re.search(r"^ +cores ", text, re.MULTILINE)
+
+
+def test_the_last_reading_is_done_by_the_next_worker() -> None:
+    with new_lab(**PATIENT) as lab:
+        machine = lab.machine("lab01")
+        loss = """echo '{"loss": 0.5, "step": 7}'"""
+        # One that lasts only a moment would not be read.
+        job = lab.sh(f"echo $$ > pid; until [ -e go ]; do sleep 0.05; done; sleep 0.3; {loss}")
+        lab.pid("pid")
+        machine.kill("worker")
+        lab.open("go")
+        wait_for(lambda: lab.layout.result_file(job, 1).exists(), what="its result")
+        machine.start()
+        lab.until(job, "finished")
+        assert shown(lab, job)["metrics"]["loss"]["last_step"] == 7
+
+
+def test_what_a_job_does_on_its_gpu_is_sampled(tmp_path: Path) -> None:
+    nvml = FakeNvml(tmp_path)
+    nvml.write(FakeGpu(GPU))
+    with new_lab(MLQ_METRICS_S="1", **PATIENT) as lab:
+        lab.machine("lab01", "--gpus", "all", environ=nvml.env)
+        job = lab.sh("echo $$ > pid; until [ -e end ]; do sleep 0.05; done", gpus=1, vram="4000")
+        pid = lab.pid("pid")
+        nvml.write(FakeGpu(GPU, busy=99), FakeProcess(0, pid, 3000, busy=25))
+        wait_for(lambda: shown(lab, job)["used"].get("vram_mib") == 3000, what="its GPU memory")
+        lab.open("end")
+        lab.until(job, "finished")
+        used = shown(lab, job)["used"]
+        assert (used["vram_mib"], used["gpu_model"]) == (3000, "NVIDIA GeForce RTX 2080 Ti")
+        assert 0 < used["gpu"] <= 0.25
 
 
 PLAIN = """

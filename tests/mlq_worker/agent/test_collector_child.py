@@ -48,8 +48,9 @@ def child(clock: Clock) -> Iterator[CollectorChild]:
     child = CollectorChild("/nowhere", "q", clock=clock, silent_s=0.5, pause_s=5.0)
     child._argv = (sys.executable, "-c", COLLECTOR)  # type: ignore[assignment]
     yield child
-    if child.pid is not None:
-        os.kill(child.pid, signal.SIGKILL)
+    if child._child is not None:
+        child._child.kill()
+        child._child.wait()
 
 
 def wanted(*ids: str) -> list[Wanted]:
