@@ -18,6 +18,7 @@ from bench import (
     queueing,
     report,
     scale,
+    screen,
     snapshot,
     sources,
     sweeping,
@@ -34,7 +35,7 @@ def main() -> None:
         "--only",
         action="append",
         help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, sources, pull,"
-        " gateway, idle",
+        " top, gateway, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -53,6 +54,7 @@ def main() -> None:
             lambda: sources.measure(args.rounds, with_peers=not args.no_peers),
         ),
         "pull": ("What jobs made, fetched", lambda: pulling.measure(args.rounds)),
+        "top": ("The live screen", lambda: screen.measure(3 * args.rounds, args.idle_s)),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),

@@ -22,6 +22,7 @@ COMMANDS = {
     "Experiments": (
         "enqueue",
         "ls",
+        "top",
         "show",
         "logs",
         "results",
@@ -48,7 +49,8 @@ ELSEWHERE = {
     **dict.fromkeys(("submit", "run", "add", "sbatch", "srun", "qsub", "condor_submit"), "enqueue"),
     **dict.fromkeys(("ps", "status", "list", "jobs", "queue", "squeue", "qstat", "condor_q"), "ls"),
     **dict.fromkeys(("kill", "rm", "delete", "abort", "scancel", "qdel", "condor_rm"), "cancel"),
-    **dict.fromkeys(("top", "nodes", "hosts", "workers", "sinfo", "htop"), "machines"),
+    **dict.fromkeys(("nodes", "hosts", "workers", "sinfo"), "machines"),
+    **dict.fromkeys(("htop", "watch", "monitor", "dashboard"), "top"),
     **dict.fromkeys(("log", "tail", "cat", "less", "output"), "logs"),
     **dict.fromkeys(("table", "metrics"), "results"),
     **dict.fromkeys(("draw", "chart", "graph", "figure"), "plot"),

@@ -57,7 +57,7 @@ _EITHER = "either ids or names are needed, or --state"
         (["lss"], "mlq: there is no command lss\n  did you mean `mlq ls`?\n"),
         (["submit", "x"], "mlq: there is no command submit\n  did you mean `mlq enqueue`?\n"),
         (["ps"], "mlq: there is no command ps\n  did you mean `mlq ls`?\n"),
-        (["top"], "mlq: there is no command top\n  did you mean `mlq machines`?\n"),
+        (["htop"], "mlq: there is no command htop\n  did you mean `mlq top`?\n"),
         (["xyzzy"], "mlq: there is no command xyzzy\n  `mlq --help` lists the commands\n"),
         (
             ["ls", "--stat", "failed"],

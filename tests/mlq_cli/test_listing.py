@@ -266,6 +266,8 @@ HEAVY = {
     "importlib.resources",
     "uuid",
     "subprocess",
+    "textual",
+    "rich",
     "mlq.sweeps.planning",
     "pandas",
     "polars",

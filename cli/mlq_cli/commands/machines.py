@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from math import isfinite
-from typing import Any
 
 from mlq.api.root_and_queue import look
 from mlq.errors import InvalidInputError
@@ -18,7 +15,7 @@ from mlq_cli.invocation.session import (
     print_painted,
     say,
 )
-from mlq_cli.render.machines import machine_table, not_heard
+from mlq_cli.render.machines import machine_json, machine_table
 from mlq_cli.render.words import listed
 
 HELP = "list the machines: what is free, what runs, and what is wrong"
@@ -62,12 +59,7 @@ def run(args: argparse.Namespace) -> int:
     lease_s = queue.settings.lease_s
     if args.json:
         print_json(
-            {
-                "machine": name,
-                "heard_s_ago": round(heard_s, 1) if isfinite(heard_s) else None,
-                **record,
-                "condition": conditions.get(name) or _condition(heard_s, record, lease_s),
-            }
+            machine_json(name, heard_s, record, conditions.get(name, ""), lease_s)
             for name, (heard_s, record) in sorted(machines.items())
         )
     elif machines:
@@ -75,10 +67,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_lines(["no machine has ever worked for this queue; on one, type: mlq worker start"])
     return 0
-
-
-def _condition(heard_s: float, record: Mapping[str, Any], lease_s: float) -> str:
-    """Return what is wrong with a machine that holds no jobs; its own record may be old."""
-    if isfinite(heard_s) and heard_s > lease_s:
-        return not_heard(heard_s)
-    return str(record.get("condition", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from mlq.jobs.placement import GpuOffer
@@ -64,6 +65,25 @@ def _row(
         Cell("" if silent else elapsed(heard_s), "faint"),  # if silent, the note says it
         Cell("; ".join(remarks(heard_s, record, lease_s, condition)), "waiting"),
     ]
+
+
+def machine_json(
+    name: str, heard_s: float, record: Mapping[str, Any], condition: str, lease_s: float
+) -> dict[str, Any]:
+    """Return a machine as `--json` prints it.
+
+    Args:
+        name: its name.
+        heard_s: for how long the queue has not heard it; infinite if never.
+        record: what it last said of itself.
+        condition: what is wrong with it if it holds jobs (`Queue.conditions`).
+        lease_s: after a silence of this length, its record no longer counts.
+    """
+    if not condition:
+        silent = isfinite(heard_s) and heard_s > lease_s
+        condition = not_heard(heard_s) if silent else str(record.get("condition", ""))
+    heard_s_ago = round(heard_s, 1) if isfinite(heard_s) else None
+    return {"machine": name, "heard_s_ago": heard_s_ago, **record, "condition": condition}
 
 
 def remarks(

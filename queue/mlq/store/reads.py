@@ -185,6 +185,11 @@ class Reads:
         indices = sorted(int_or(text_of(one), -1) for one in found)
         return [f"{number}_{one}" for one in indices if one >= 0]
 
+    def running(self) -> list[str]:
+        """Return the ids of the jobs that run: a page of those whose leases expire first."""
+        found = self._runner.client.call("ZRANGE", keys.LEASES, 0, PAGE - 1)
+        return list(dict.fromkeys(text_of(one).rpartition(":")[0] for one in found))
+
     def paused(self) -> str:
         """Return why the user has paused the queue; "" if it is not paused."""
         return text_of(self._runner.client.call("GET", keys.PAUSED) or b"")

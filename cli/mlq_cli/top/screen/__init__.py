@@ -1,0 +1,1 @@
+"""The widgets of `mlq top`; only here is textual imported."""
