@@ -266,7 +266,6 @@ HEAVY = {
     "importlib.resources",
     "uuid",
     "subprocess",
-    "textual",
     "rich",
     "mlq.sweeps.planning",
     "pandas",

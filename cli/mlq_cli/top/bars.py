@@ -10,7 +10,6 @@ from mlq_cli.render.sweeps import bar
 from mlq_cli.render.table import Cell
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_LEVELS = "▁▂▃▄▅▆▇█"
 _KIND_OF_SIGN = {
     "█": "good",
     "▒": "busy",
@@ -56,12 +55,6 @@ def thinned(values: Sequence[float], number: int) -> list[float]:
     edges = [at * len(finite) // number for at in range(number + 1)]
     parts = [finite[start:end] for start, end in pairwise(edges)]
     return [sum(part) / len(part) for part in parts]
-
-
-def sparkline(values: Sequence[float], width: int) -> str:
-    """Return a curve in one line, at most `width` columns long."""
-    shown = thinned(values, width)
-    return "".join(_LEVELS[round(7 * one)] for one in _scaled(shown))
 
 
 def curve(values: Sequence[float], width: int, height: int) -> list[str]:

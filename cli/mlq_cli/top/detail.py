@@ -11,11 +11,12 @@ from mlq.jobs.view import JobView
 from mlq.metrics.extent import Extent
 from mlq.store.reads import SweepSeen
 from mlq_cli.render.jobs import asks, seconds_of, state_of
+from mlq_cli.render.sparkline import sparkline
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.sweeps import rounded_s, summary_line
 from mlq_cli.render.table import Cell
 from mlq_cli.render.words import elapsed, percent
-from mlq_cli.top.bars import curve, sparkline
+from mlq_cli.top.bars import curve
 from mlq_cli.top.lines import Line, cut, line
 
 _LOW = 3  # a panel with fewer lines has a sparkline instead of a curve

@@ -7,7 +7,6 @@ they have changed.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,8 @@ from mlq.files.layout import Layout
 from mlq.files.strict_files import Absent, Missing, Refused
 from mlq.metrics.series import Point, curve, merged, points_of
 from mlq_cli.remote.far_reader import Log
-from mlq_cli.render.clean import LogCleaner, clean
+from mlq_cli.render.clean import clean
+from mlq_cli.render.rows import Rows, without_colours
 from mlq_cli.root_files import RootFiles
 from mlq_cli.top.detail import CurveSeen, LogSeen
 
@@ -26,7 +26,6 @@ _METRICS_BYTES = 4 << 20
 _ATTEMPTS_MOST = 20
 _COLUMNS_MOST = 1000
 _BEHIND_THE_END = 1 << 42  # more than any log has, and less than file systems allow
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class _End(NamedTuple):
@@ -124,23 +123,16 @@ def _why(missing: Missing) -> str:
 
 
 def shown_lines(data: bytes, *, is_whole: bool) -> tuple[str, ...]:
-    """Return the last lines of a log as a terminal would show them.
+    """Return the last rows of a log as a terminal would show them, and as `mlq logs` does.
 
     Args:
         data: the end of the log.
         is_whole: whether it is all of the log; otherwise its first line may be torn.
     """
-    cleaner = LogCleaner()
-    text = cleaner.feed(data) + cleaner.finish()
-    lines = _COLOUR.sub("", text).removesuffix("\n").split("\n")
+    rows = Rows()
+    text = without_colours(rows.feed(data) + rows.finish())
+    lines = text.removesuffix("\n").split("\n")
     if not is_whole and len(lines) > 1:
         del lines[0]
-    return tuple(map(_overwritten, lines[-LINES_MOST:])) if data else ()
-
-
-def _overwritten(line: str) -> str:
-    """Return what a line shows after each return has gone back to its beginning."""
-    shown = ""
-    for part in line.split("\r"):
-        shown = part + shown[len(part) :]
-    return shown.expandtabs()[:_COLUMNS_MOST]
+    shown = (clean(one.expandtabs()[:_COLUMNS_MOST]) for one in lines[-LINES_MOST:])
+    return tuple(shown) if data else ()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlq_cli.top.bars import curve, share_bar, sparkline, states_bar, thinned
+from mlq_cli.top.bars import curve, share_bar, states_bar, thinned
 
 INF = math.inf
 
@@ -27,12 +27,6 @@ def test_each_state_of_a_sweep_has_its_colour_and_its_sign() -> None:
     ]
 
 
-def test_a_sparkline_spans_from_the_least_to_the_largest() -> None:
-    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
-    assert sparkline([3, math.nan, 3, INF], 8) == "▅▅"
-    assert sparkline([], 8) == ""
-
-
 def test_a_curve_is_as_large_as_wanted_and_joins_its_points() -> None:
     drawn = curve([float(one) for one in range(100)], 10, 4)
     assert [len(line) for line in drawn] == [10] * 4
@@ -45,7 +39,6 @@ def test_a_curve_is_as_large_as_wanted_and_joins_its_points() -> None:
 @pytest.mark.parametrize("values", [[], [math.nan], [1.0], [1e308, -1e308], [5.0, 5.0], [INF]])
 def test_no_values_and_odd_ones_do_no_harm(values: list[float]) -> None:
     assert len(curve(values, 5, 2)) == 2
-    assert len(sparkline(values, 5)) <= 5
 
 
 def test_many_values_become_means_of_equal_stretches() -> None:
