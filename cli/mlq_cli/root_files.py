@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class RootFiles(Protocol):
     """The files below the results root, whether that is mounted here or not."""
 
-    def open_log(self, path: Path, offset: int, rows: int = 0) -> Log | Missing:
-        """Open a log, to be read from the offset (in bytes) on, or its last rows."""
+    def open_log(self, path: Path, offset: int, rows: int | None = None) -> Log | Missing:
+        """Open a log; see `mlq_cli.remote.far_reader.open_log`."""
 
     def search_log(self, path: Path, offset: int, pattern: str, rows: int = 0) -> Log | Missing:
         """Look for rows in a log, from the offset (in bytes) on."""
@@ -49,8 +49,8 @@ class FilesHere:
     def __init__(self, root: Path) -> None:
         self._root = str(root)
 
-    def open_log(self, path: Path, offset: int, rows: int = 0) -> Log | Missing:
-        """Open a log, to be read from the offset (in bytes) on, or its last rows."""
+    def open_log(self, path: Path, offset: int, rows: int | None = None) -> Log | Missing:
+        """Open a log; see `mlq_cli.remote.far_reader.open_log`."""
         from mlq_cli.remote.far_reader import open_log
 
         return open_log(self._root, str(path), offset, rows)

@@ -5,7 +5,7 @@ the batches, and a line for each epoch that says what was measured. mlq reads al
 
     mlq enqueue -n net --param lr=0.05,0.2 --param width=16,64 --seeds 3 -- \
         python examples/network/train.py {args}
-    mlq ls net
+    mlq results net
 
 scikit-learn ships the data (1797 pictures of 8x8 pixels), so that nothing is downloaded.
 """
@@ -42,7 +42,8 @@ def main() -> None:
             "val_loss": round(val_loss, 4),
             "val_acc": round(val_acc, 4),
         }
-        tqdm.write(str(measured))
+        with tqdm.external_write_mode():  # between the bars, not behind one
+            print(measured, flush=True)
 
 
 class Network:

@@ -13,6 +13,8 @@ from sandbox import Sandbox
 from waiting import wait_for
 
 from mlq.jobs.lifecycle import Event
+from mlq.metrics.usage import Sample, line_of
+from mlq.units import utc_iso
 
 pytestmark = pytest.mark.slow
 
@@ -124,6 +126,29 @@ def test_the_last_rows_are_followed(installation: Sandbox, tmp_path: Path) -> No
         wait_for(lambda: shown.read_bytes() == last, what="the last rows")
         installation.write_log("1", 1, b"more\n")
         wait_for(lambda: shown.read_bytes() == last + b"more\n", what="more")
+
+
+def test_what_was_written_since(installation: Sandbox) -> None:
+    installation.claim(installation.submit(), log=b"old\nold, in two parts\nnew\n")
+    usage = Path(installation.queue().layout.folder("1").usage_file(1))
+    done = installation.run("logs", "1", "--since", "1s")
+    assert (done.code, done.out) == (0, "old\nold, in two parts\nnew\n")  # it has just started
+    installation.queue().store.client.call("HSET", "rq:job:1", "started_at", utc_iso(0))
+    done = installation.run("logs", "1", "--since", "10m")
+    assert (done.code, done.out) == (2, "")
+    assert "not known what job 1 wrote in the last 10m: its log has no times" in done.err
+    for ago_s, size in ((7200, 4), (3000, 10), (60, 23)):
+        with usage.open("ab") as file:
+            file.write(line_of(Sample(0, 10, 1.0, 5), (time.time() - ago_s, size)))
+    assert installation.ok("logs", "1", "--since", "2m") == "old, in two parts\nnew\n"
+    assert installation.ok("logs", "1", "--since", "30s") == "new\n"
+    assert installation.ok("logs", "1", "--since", "2m", "--tail", "1") == "new\n"
+    assert installation.ok("logs", "1", "--since", "2m", "--grep", "o") == "old, in two parts\n"
+    assert installation.ok("logs", "1", "--since", "3d").startswith("old\nold")
+    assert installation.run("logs", "1", "--since", "10").code == 2
+    installation.move("1", Event.SUCCEED, mlq_exit_code=0, ended_at=utc_iso(time.time() - 90))
+    done = installation.run("logs", "1", "--since", "30s")
+    assert (done.code, done.out, done.err) == (0, "", "mlq: 1 wrote nothing in the last 30s\n")
 
 
 def test_ten_gigabytes_open_at_once(installation: Sandbox) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
+from pathlib import Path
 
 from mlq.api.queue import Queue
 from mlq.api.selecting import sweep_meant
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.view import JobView
+from mlq.units import format_duration, parse_duration
 from mlq_cli.invocation.parser import add_ids
 from mlq_cli.invocation.session import open_queue, print_lines, say
 from mlq_cli.log_sinks import Sink, Wanted, out_sink
@@ -27,6 +30,7 @@ EXAMPLES = """\
   mlq logs -f lr                  of a sweep: each line says which member wrote it
   mlq logs 1042 --tail 20         the last 20 lines, at once however long the log is
   mlq logs 1042 --grep 'val.acc' --tail 1
+  mlq logs 1042 --since 10m
   mlq logs 1042 --attempt 1
   mlq logs 1042 --raw > log.txt   byte for byte as written"""
 
@@ -39,6 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--attempt", type=int, metavar="N", help="of this attempt (default: the last)"
     )
     parser.add_argument("--tail", type=_rows, metavar="N", default=0, help="only the last N lines")
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        help="only what was written in the last TIME: 10m, 2h (to about ten seconds)",
+    )
     parser.add_argument(
         "--grep", metavar="REGEX", default="", help="only lines in which this is found"
     )
@@ -58,6 +67,7 @@ def _rows(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Print the logs; return 1 if one of them does not exist yet."""
     wanted, begin = _wanted(args)
+    since_s = parse_duration(args.since) if args.since else None
     queue = open_queue(patient=args.follow)
     ids = queue.select(args.ids)
     jobs, files = queue.views(ids), root_files(queue.settings)
@@ -75,7 +85,10 @@ def run(args: argparse.Namespace) -> int:
             def sink_of(prefix: str) -> Sink:
                 return out_sink(follows=True, wanted=wanted._replace(prefix=prefix))
 
-            follow_together(queue, files, ids, sink_of, _remark, lambda _: begin)
+            def begin_of(job: JobView) -> Begin:
+                return _begin(queue, files, job, job.attempt, since_s, begin) or begin
+
+            follow_together(queue, files, ids, sink_of, _remark, begin_of)
             return 0
     sink = out_sink(follows=args.follow, raw=args.raw, wanted=wanted)
     shown = True
@@ -83,12 +96,28 @@ def run(args: argparse.Namespace) -> int:
         if len(jobs) > 1:
             _head(job)
         attempt = _attempt(job, args.attempt)
-        if args.follow:
-            end = follow(queue, files, sink, _remark, First(job.id, attempt, begin))
+        its_begin = _begin(queue, files, job, attempt, since_s, begin)
+        if its_begin is None:
+            say(f"{job.id} wrote nothing in the last {format_duration(since_s or 0)}")
+        elif args.follow:
+            end = follow(queue, files, sink, _remark, First(job.id, attempt, its_begin))
             _remark(f"{end.id} {end.state}" + (f": {end.reason}" if end.reason else ""))
         else:
-            shown = _print(queue, files, job, attempt, sink, begin) and shown
+            shown = _print(queue, files, job, attempt, sink, its_begin) and shown
     return 0 if shown else 1
+
+
+def _begin(
+    queue: Queue, files: RootFiles, job: JobView, attempt: int, since_s: float | None, begin: Begin
+) -> Begin | None:
+    """Return where to begin with this log; None if nothing was written since then."""
+    if since_s is None or not attempt:
+        return begin
+    from mlq_cli.log_since import offset_since
+
+    usage_file = Path(queue.layout.folder(job.id).usage_file(attempt))
+    offset = offset_since(files, usage_file, job, attempt, since_s, time.time())
+    return None if offset is None else begin._replace(offset=offset)
 
 
 def _wanted(args: argparse.Namespace) -> tuple[Wanted, Begin]:

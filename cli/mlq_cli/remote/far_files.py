@@ -46,7 +46,7 @@ class FarFiles:
         self._shell: FarShell | None = None
         self._has_root = False
 
-    def open_log(self, path: Path, offset: int, rows: int = 0) -> Log | Missing:
+    def open_log(self, path: Path, offset: int, rows: int | None = None) -> Log | Missing:
         """Open a log; see `mlq_cli.remote.far_reader.open_log`.
 
         The caller must read its pieces to the end before the next request.

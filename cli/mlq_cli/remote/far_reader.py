@@ -8,8 +8,8 @@ a log is searched where it lies.
 
 Each request is one line of JSON. The program answers each at once, in order:
 
-* `{"log": PATH, "offset": N, "rows": N}`: `{"found": "Content", "size": N, "begin": N}`, then
-  pieces, each a line `{"bytes": N}` and so many bytes, the last one with 0. Or
+* `{"log": PATH, "offset": N, "rows": N or null}`: `{"found": "Content", "size": N, "begin": N}`,
+  then pieces, each a line `{"bytes": N}` and so many bytes, the last one with 0. Or
   `{"found": "Absent"}`, and likewise `Unreadable` and `Refused`, with a `why`.
 * the same with `"search": REGEX`: the pieces are the rows that match.
 * `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of these are not folders there.
@@ -37,6 +37,7 @@ from mlq.files.strict_files import Absent, Missing, Unreadable, open_file
 from mlq_cli.remote.log_search import (
     PIECE_BYTES,
     begin_of_last,
+    begin_of_row,
     behind_newline,
     ended_with,
     last_matches,
@@ -60,19 +61,21 @@ class Log(NamedTuple):
     begin: int = 0
 
 
-def open_log(root: str, path: str, offset: int, rows: int = 0) -> Log | Missing:
+def open_log(root: str, path: str, offset: int, rows: int | None = None) -> Log | Missing:
     """Open a log below the root.
 
     Args:
         root: the results root.
         path: the absolute path of the log.
         offset: the byte at which to begin.
-        rows: begin later, so that there are about so many rows; 0 means all.
+        rows: begin with a whole row, and so that there are about so many; 0 means all.
     """
     opened = _open(root, path)
     if not isinstance(opened, int):
         return opened
     size = os.fstat(opened).st_size
+    if rows is not None:
+        offset = begin_of_row(opened, min(offset, size))
     if rows:
         offset = max(offset, begin_of_last(opened, size, rows))
     return Log(size, _pieces(opened, offset), offset)
@@ -92,6 +95,7 @@ def search_log(root: str, path: str, offset: int, pattern: str, rows: int = 0) -
     if not isinstance(opened, int):
         return opened
     size = os.fstat(opened).st_size
+    offset = begin_of_row(opened, min(offset, size))
     end = max(offset, behind_newline(opened, size))
     compiled = re.compile(pattern)
     found = (

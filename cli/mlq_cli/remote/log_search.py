@@ -49,6 +49,13 @@ def begin_of_last(opened: int, size: int, rows: int) -> int:
     return 0
 
 
+def begin_of_row(opened: int, offset: int) -> int:
+    """Return where the row that an offset is in begins; the offset itself if that is far away."""
+    begin = max(0, offset - PIECE_BYTES)
+    found = os.pread(opened, offset - begin, begin).rfind(b"\n")
+    return begin + found + 1 if found >= 0 else begin if begin == 0 else offset
+
+
 def behind_newline(opened: int, size: int) -> int:
     """Return the offset behind the last newline; of a row without end, one within it."""
     end = size

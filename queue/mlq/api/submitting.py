@@ -20,8 +20,8 @@ from mlq.submit.passing import Prepared, prepare
 if TYPE_CHECKING:
     from mlq.api.sweeps import SweepOptions
     from mlq.code.keeping import Elsewhere
-    from mlq.submit.batch import Checked
     from mlq.search.order import Asked, Order
+    from mlq.submit.batch import Checked
     from mlq.submit.submission import Submission
     from mlq.sweeps.plan import SweepPlan
     from mlq.sweeps.report import SweepReport

@@ -145,17 +145,36 @@ def _whole(raw: object) -> int | None:
     return None if value is None else int(value)
 
 
-def line_of(sample: Sample) -> bytes:
-    """Return a sample as a line of `usage.jsonl`, with its end."""
+def line_of(sample: Sample, log: tuple[float, int] | None = None) -> bytes:
+    """Return a sample as a line of `usage.jsonl`, with its end.
+
+    Args:
+        sample: the sample.
+        log: a time and how many bytes the attempt's log had then, since the log itself has no
+        times.
+    """
     raw: dict[str, Any] = {
         "at": round(sample.at_s, 3),
         "cores": round(sample.cores, 3),
         "mem_mib": sample.mem_mib,
         "vram_mib": sample.vram_mib,
         "gpu": None if sample.gpu is None else round(sample.gpu, 3),
+        "log": None if log is None else [round(log[0], 3), log[1]],
     }
     known = {name: value for name, value in raw.items() if value is not None}
     return json.dumps(known, separators=(",", ":")).encode() + b"\n"
+
+
+def log_sizes(data: bytes) -> Iterator[tuple[float, int]]:
+    """Yield from a `usage.jsonl` the times and how many bytes the attempt's log had then."""
+    for line in data.split(b"\n"):
+        try:
+            at_s, size = json.loads(line)["log"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        at_s, size = _number(at_s), _whole(size)
+        if at_s is not None and size is not None:
+            yield at_s, size
 
 
 def samples_of(data: bytes) -> Iterator[Sample]:

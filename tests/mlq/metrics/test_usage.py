@@ -12,6 +12,7 @@ from mlq.metrics.usage import (
     Sample,
     Used,
     line_of,
+    log_sizes,
     parse_used,
     samples_of,
     wasted,
@@ -90,3 +91,10 @@ def test_who_uses_a_tenth_of_its_cores_or_memory_is_told() -> None:
         "it used 900M of the 16384M of memory that it asked for"
     ]
     assert wasted(steady(mem_mib=100), 4, 2048, 0) == [], "the default, and little"
+
+
+def test_the_size_of_the_log_stands_beside_a_sample() -> None:
+    data = line_of(Sample(20, 10, 1.0, 5), (20.25, 70)) + line_of(Sample(30, 10, 1.0, 5))
+    data += b'{"log": [1]}\n{"log": ["x", 1]}\n{"log": [1, -2]}\n{"log": 7}\n{"log": [40, 90]}'
+    assert list(log_sizes(data)) == [(20.25, 70), (40, 90)]
+    assert len(list(samples_of(data))) == 2

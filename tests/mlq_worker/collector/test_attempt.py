@@ -13,7 +13,7 @@ from mlq.files.layout import Layout
 from mlq.metrics.advance import Advance
 from mlq.metrics.extent import Extent, parse_metrics
 from mlq.metrics.series import Point, line_of, points_of
-from mlq.metrics.usage import Sample, parse_used
+from mlq.metrics.usage import Sample, log_sizes, parse_used
 from mlq_worker.collector.__main__ import Collector
 from mlq_worker.collector.protocol import Found, Wanted
 from mlq_worker.collector.reading import Reading
@@ -212,3 +212,16 @@ def test_a_reader_that_fails_is_its_own_jobs_trouble(bench: Bench) -> None:
     assert bench.look().trouble.startswith("TypeError")
     bench.points = [[loss(1, 3.0)]]
     assert bench.loss(bench.look()).last == 3.0
+
+
+def test_the_size_of_the_log_is_noted_beside_samples(bench: Bench) -> None:
+    samples = (Sample(10, 10, 2.0, 100), Sample(20, 10, 2.0, 100))
+    bench.look(samples=samples)
+    (bench.attempt() / "output.log").write_bytes(b"four")
+    bench.look(samples=samples)
+    (bench.attempt() / "output.log").unlink()
+    (bench.attempt() / "output.log").symlink_to("/etc/passwd")
+    bench.look(samples=samples)
+    noted = (bench.attempt() / "usage.jsonl").read_bytes()
+    assert list(log_sizes(noted)) == [(1000.0, 4)]
+    assert len(noted.splitlines()) == 6

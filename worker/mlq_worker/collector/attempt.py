@@ -7,7 +7,7 @@ of a job, but not its figures, which go to the queue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mlq.metrics.extent import Extent, folded, joined, metrics_text
@@ -20,7 +20,7 @@ from mlq_worker.collector.reading import Reading
 from mlq_worker.collector.record import add_to_result
 from mlq_worker.collector.stored import Stored, read_stored
 
-METRICS, USAGE = "metrics.jsonl", "usage.jsonl"
+METRICS, USAGE, LOG = "metrics.jsonl", "usage.jsonl", "output.log"
 METRICS_BYTES, USAGE_BYTES = 32 << 20, 16 << 20
 """Of a longer file only the newest point of each reading is kept, and no further sample."""
 
@@ -98,7 +98,9 @@ class FollowedAttempt:
         if wanted.gpu_model:
             known.used = known.used._replace(gpu_model=wanted.gpu_model)
         if wanted.samples:
-            _store_samples(storing, known, wanted.samples)
+            size = folder.size(LOG)
+            log = None if size is None else (now_s, size)
+            _store_samples(storing, known, wanted.samples, log)
         if wanted.reads:
             self._read(storing, wanted, earlier, now_s)
         figures = figures_of(known, wanted)
@@ -128,11 +130,14 @@ def figures_of(known: Stored, wanted: Wanted) -> Figures:
     return Figures(metrics, known.advance, known.used.text, notes)
 
 
-def _store_samples(storing: _Storing, known: Stored, samples: Iterable[Sample]) -> None:
+def _store_samples(
+    storing: _Storing, known: Stored, samples: Sequence[Sample], log: tuple[float, int] | None
+) -> None:
+    """Append samples; the last one also notes the size of the log, which has no times itself."""
     lines = b""
     for one in samples:
         known.used = with_sample(known.used, one)
-        lines += sample_line(one)
+        lines += sample_line(one, log if one is samples[-1] else None)
     if known.usage_size < USAGE_BYTES:
         known.usage_size = storing.append(USAGE, known.usage_size, lines)
 

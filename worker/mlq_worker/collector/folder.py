@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from mlq.files.layout import write_atomically
 from mlq.files.strict_files import Found, read_file
@@ -36,6 +37,14 @@ class AttemptFolder:
     def read(self, name: str, most_bytes: int, *, tail: bool = False) -> Found:
         """Read a file; see `mlq.files.strict_files.read_file`."""
         return read_file(self._path, f"{self._path}/{name}", most_bytes, tail=tail)
+
+    def size(self, name: str) -> int | None:
+        """Return the size of a file; None if there is none."""
+        try:
+            found = Path(self._path, name).lstat()
+        except OSError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def replace(self, name: str, data: bytes, *, flush: bool) -> None:
         """Put a file in place whole.
