@@ -167,7 +167,7 @@ def test_a_typo_costs_few_jobs_and_the_others_wait_until_it_is_mended(lab: Lab) 
     jobs = [job.id for job in lab.queue.submit(rates)]
     found = until_settled(lab)
     # What ran already, or was claimed in the same moment, could not be held any more.
-    assert 3 <= found["failed"] <= 20, found
+    assert 1 <= found["failed"] <= 20, found
     assert found["held"] == 60 - found["failed"]
     last = jobs[-1]
     assert "NameError: name 'prnt' is not defined" in lab.job(last).held
@@ -221,9 +221,30 @@ def test_a_machine_that_fails_everything_is_set_aside(lab: Lab) -> None:
     (told,) = lab.doctor("set aside")
     assert (told["level"], told["says"].split(":")[0]) == ("warning", "lab02")
     lab.open("end")
-    found = until_settled(lab)
-    assert 3 <= found["failed"] <= 8, found
-    assert found["finished"] == 21 - found["failed"]
+    # What failed before it was set aside ran again elsewhere.
+    assert until_settled(lab) == {"finished": 21}
+
+
+def test_a_broken_machine_does_not_eat_a_sweep(lab: Lab) -> None:
+    script = lab.folder / "train.sh"
+    script.write_text('[ "$TZ" != broken ] || exit 3\nuntil [ -e end ]; do sleep 0.05; done\n')
+    sweep = lab.sandbox.ok(
+        *("enqueue", "-n", "grid", "--clean-env", "--param", "n=0..11", "--", "sh", "train.sh"),
+        "{n}",
+    )
+    assert "12 enqueued" in sweep
+    # More members fail at once here than would hold a sweep; the other machine has never run a job.
+    lab.machine("lab01")
+    wait_for(lambda: states(lab)["started"] == 2, what="two members to run")
+    lab.machine("lab02", "--cores", "8", environ={"TZ": "broken"})
+    shown = lab.until_shown("lab02", lambda row: row if row["aside"] else None)
+    assert (
+        "jobs in a row failed within 20s here and go well elsewhere (last: exit 3" in shown["note"]
+    )
+    wait_for(lambda: states(lab) == {"started": 2, "queued": 10}, what="all to wait for lab01")
+    assert "held" not in lab.sandbox.ok("ls")
+    lab.open("end")
+    assert until_settled(lab) == {"finished": 12}
 
 
 def test_only_one_of_two_machines_is_there_and_different_jobs_fail(lab: Lab) -> None:

@@ -87,11 +87,12 @@ Progress = Callable[[int, int], None]
 """Called after each slice with how many jobs are done, and how many there are."""
 
 # The fields that are dropped when a user runs a job again.
-_OF_EARLIER_RUNS = (
+OF_EARLIER_RUNS = (
     *OF_A_RUN,
     "mlq_folder_faults",
     "mlq_ooms",
     "mlq_crowded",
+    "mlq_taken_back",
     "mlq_avoid",
     "mlq_avoid_until",
     "mlq_due",
@@ -172,7 +173,7 @@ def retry(
         now_s = clock()
         fields: dict[str, str | int | float] = {"enqueued_at": utc_iso(now_s)}
         moves = [
-            Move(one, Event.RERUN, fields=fields, clear=_OF_EARLIER_RUNS, only=only) for one in part
+            Move(one, Event.RERUN, fields=fields, clear=OF_EARLIER_RUNS, only=only) for one in part
         ]
         with pace.timed():
             made = store.move(moves, now_s)

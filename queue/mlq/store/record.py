@@ -18,6 +18,7 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
     mlq_folder_faults         attempts that could not start for want of the job's own folder
+    mlq_taken_back            how often it was queued again because its machine had failed it
     mlq_ooms, mlq_crowded     attempts after which it asked for more memory; attempts that others on
                               the machine left too little memory
     mlq_machine, mlq_boot_id, mlq_supervisor_id   where the present or last attempt runs or ran

@@ -65,6 +65,7 @@ SIGNATURES: dict[str, Signature] = {
     ),
     "hold_sweeps": _once("numbers reason", "held"),
     "release_sweeps": _once("numbers", "released"),
+    "forgive_sweeps": _once("numbers", "released"),
     "pause": _once("reason", "before"),
     # jobs move
     "claim": _once(f"fits {_CLAIMANT} lease_s lacks only?", "claims"),
@@ -89,7 +90,7 @@ SIGNATURES: dict[str, Signature] = {
     "expired": _repeatable("lease_s quiet_s limit", "attempts holders"),
     "due": _repeatable("limit", "ids untold"),
     "held": _repeatable("machine", "attempts"),
-    "starts": _repeatable("words lease_s", "starts last living"),
+    "starts": _repeatable("words lease_s", "starts last living running"),
     # what people see
     "list": _repeatable("fields ids index? from_score? after? limit?", "rows next"),
     "glance": _repeatable("fields since ended most", "whole counts ended_since rows sweeps paused"),

@@ -135,6 +135,13 @@ def hold_sweeps(store: Store, numbers: Sequence[int], reason: str) -> list[int]:
     return list(reply["held"] or ())
 
 
+def forgive_sweeps(store: Store, numbers: Sequence[int]) -> list[int]:
+    """Count no failure of these sweeps so far; return those that were held because of failures."""
+    args = {"numbers": [str(one) for one in numbers]}
+    (reply,) = store.runner.run(Operation("forgive_sweeps", args))
+    return list(reply["released"] or ())
+
+
 def release_sweeps(store: Store, numbers: Sequence[int]) -> list[int]:
     """Release sweeps, and do not hold them again for failures; return those that were held."""
     args = {"numbers": [str(one) for one in numbers]}

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mlq_worker.agent.conduct import Conduct, EndProbation, HoldCommand, SeenStarts, SetAside, judge
+from mlq_worker.agent.conduct import (
+    TRIALS,
+    Conduct,
+    EndProbation,
+    HoldCommand,
+    SeenStarts,
+    SetAside,
+    TakeBack,
+    judge,
+)
 from mlq_worker.agent.probation import Probation
 from mlq_worker.agent.starts import OwnStart, Seen, Start
 
@@ -30,11 +39,26 @@ def test_a_command_that_fails_on_two_machines_is_held() -> None:
 
 
 def test_a_machine_where_alone_jobs_fail_is_set_aside() -> None:
-    (aside,) = judge(Conduct(bad_starts=BAD_ROW), seen(HERE, HERE, HERE), HERE)
+    aside, back = judge(Conduct(bad_starts=BAD_ROW), seen(HERE, HERE, HERE), HERE)
     assert isinstance(aside, SetAside)
+    assert back == TakeBack(("0", "1", "2"))
     assert aside.reason.endswith("(last: reason 2)")
     nowhere_well = seen(HERE, HERE, HERE, well_there=False)
     assert judge(Conduct(bad_starts=BAD_ROW), nowhere_well, HERE) == []
+
+
+def test_many_jobs_at_once_are_no_reason_to_hold_what_may_go_well_elsewhere() -> None:
+    many = tuple(OwnStart(str(number), "s1", "exit 3") for number in range(8))
+    starts = seen(*[HERE] * 8)
+    aside, _ = judge(Conduct(bad_starts=many), starts, HERE)
+    assert isinstance(aside, SetAside)
+    # It has tried others since, and no machine has started one well.
+    tried = Conduct(Probation("bad", tries=TRIALS), many)
+    (hold,) = judge(tried, starts, HERE)
+    assert isinstance(hold, HoldCommand)
+    runs = SeenStarts(starts.seen._replace(running={"s1": (THERE,)}), after_bad_start=True)
+    aside, _ = judge(tried, runs, HERE)
+    assert isinstance(aside, SetAside)
 
 
 def test_a_probation_ends_when_its_reason_is_gone_and_is_not_lengthened_meanwhile() -> None:

@@ -74,6 +74,13 @@ def test_when_a_command_is_held(told: str, living: tuple[str, ...], held: bool) 
     assert bool(command_fails(starts(told), living)) is held
 
 
+def test_a_command_that_runs_elsewhere_is_not_held_for_one_machine() -> None:
+    row = starts("5a 4a 3a 2a 1a")
+    assert command_fails(row, BOTH, ["lab01"])
+    assert not command_fails(row, BOTH, ["lab01", "lab02"])
+    assert command_fails(starts("4a 3b 2a 1a"), BOTH, BOTH)
+
+
 def row(*words: str) -> list[OwnStart]:
     return [OwnStart(str(number), word, "exit 1") for number, word in enumerate(words)]
 
@@ -89,6 +96,9 @@ def row(*words: str) -> list[OwnStart]:
         # It fails elsewhere, too: no fault of the machine.
         (row("s1", "s1", "s1"), Seen({"s1": starts("4b 3a 2a 1a")}, {"lab02": True}, BOTH), False),
         ([OwnStart("1", "s1", "")] * 5, Seen({}, {"lab02": True}, BOTH), False),
+        # Members of one sweep, and others of them run elsewhere.
+        (row("s1", "s1", "s1"), Seen({}, {}, BOTH, {"s1": ["lab01", "lab02"]}), True),
+        (row("s1", "s1", "s1"), Seen({}, {}, BOTH, {"s1": ["lab01"], "s2": ["lab02"]}), False),
     ],
 )
 def test_when_a_machine_is_set_aside(own: list[OwnStart], seen: Seen, aside: bool) -> None:

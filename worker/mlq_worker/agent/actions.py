@@ -10,7 +10,7 @@ from mlq.store.operations import Claimant, Move
 from mlq.store.replies import Attempt, HeldAttempt, Renewal
 from mlq_worker.agent.admission import Admitted
 from mlq_worker.agent.collecting import Collect
-from mlq_worker.agent.conduct import EndProbation, HoldCommand, SetAside
+from mlq_worker.agent.conduct import EndProbation, HoldCommand, SetAside, TakeBack
 from mlq_worker.agent.copying import CopierAction, TakeCopierRole
 from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.local_attempt import LocalAttempt
@@ -250,6 +250,7 @@ QueueAction = (
     | NoteStarts
     | ReadStarts
     | HoldCommand
+    | TakeBack
     | RaiseNumbers
     | ReadHeld
     | ReadHistories

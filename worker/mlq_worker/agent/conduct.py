@@ -20,11 +20,14 @@ from mlq_worker.agent.starts import (
     Seen,
     Start,
     command_fails,
+    fails_elsewhere,
     how_it_started,
     machine_fails,
 )
 
 _REMEMBERED = 20
+TRIALS = 2
+"""So many trials of a machine must fail before the command of its jobs may be to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,13 @@ class SetAside:
     """Take only single jobs from now on."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Let jobs that failed here run again elsewhere."""
+
+    job_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class HoldCommand:
     reason: str
 
 
-ConductAction = SetAside | EndProbation | HoldCommand
+ConductAction = SetAside | TakeBack | EndProbation | HoldCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +137,25 @@ def judge(conduct: Conduct, starts: SeenStarts | None, machine: str) -> list[Con
     is_to_blame = machine_fails(bad_starts, machine, seen)
     if not starts.after_bad_start:
         return [] if is_to_blame else [EndProbation()]
+    aside = _set_aside(conduct, seen, machine) if is_to_blame else []
+    # Many jobs may fail here at once: first the other machines get a chance to show that it is not
+    # the command. If its trials fail as well and no other machine has started it, it is held.
+    if aside and conduct.probation.tries < TRIALS:
+        return aside
     for own in reversed(bad_starts):
-        row = command_fails(seen.starts.get(own.word, ()), seen.living)
+        row = command_fails(
+            seen.starts.get(own.word, ()), seen.living, seen.running.get(own.word, ())
+        )
         if row:
             return [HoldCommand(own.word, _hold_reason(row, own.reason))]
-    return [SetAside(_aside_reason(bad_starts))] if is_to_blame else []
+    return aside
+
+
+def _set_aside(conduct: Conduct, seen: Seen, machine: str) -> list[ConductAction]:
+    bad_starts = conduct.bad_starts
+    ours = [one for one in bad_starts if not fails_elsewhere(one.word, machine, seen)]
+    jobs = tuple(dict.fromkeys(one.job_id for one in ours))
+    return [SetAside(_aside_reason(bad_starts)), TakeBack(jobs)]
 
 
 def _hold_reason(row: Iterable[Start], reason: str) -> str:

@@ -11,6 +11,7 @@ from functools import singledispatchmethod
 from typing import Any
 
 from mlq.api.many import hold_waiting
+from mlq.api.taking_back import take_back
 from mlq.jobs.request import JobClass
 from mlq.lenient import dict_or_empty, int_or
 from mlq.machines.health import offset_s
@@ -36,7 +37,7 @@ from mlq_worker.agent.actions import (
     RestoreProbation,
 )
 from mlq_worker.agent.admission import Claimed, RqData, adopted
-from mlq_worker.agent.conduct import HoldCommand, SeenStarts
+from mlq_worker.agent.conduct import HoldCommand, SeenStarts, TakeBack
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
@@ -240,6 +241,13 @@ class QueueEffects:
         self._memory.conduct.held_words.add(action.word)
         found = hold_waiting(self._store, action.word, action.reason, self._utc_s())
         log.warning("%d jobs are held: %s", len(found), action.reason)
+
+    @act.register
+    def _take_back(self, action: TakeBack) -> None:
+        ids, settings = action.job_ids, self._settings
+        done = take_back(self._store, ids, settings.machine, self._utc_s(), settings.courtesy_s)
+        if done:
+            log.warning("%d jobs that failed here run again elsewhere", len(done))
 
     # --- commit and claim -----------------------------------------------------------------------
 

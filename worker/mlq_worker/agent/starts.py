@@ -6,12 +6,14 @@ starts have two consequences, by rules that a user can check in `mlq ls`:
 * If the same command fails at its start in several different jobs in a row, on two machines or on
   all there are, it is held: the same typo would fail every waiting job.
 * If several different jobs in a row fail at their start on this machine, and another machine's last
-  start was good, this machine is set aside. Commands that also fail elsewhere do not count.
+  start was good or it runs the same command now, this machine is set aside. Commands that also fail
+  elsewhere do not count. The jobs may be members of one sweep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mlq.units import parse_iso
@@ -54,11 +56,13 @@ class Seen(NamedTuple):
         starts: the last starts of some commands, by word, the newest first.
         last: whether the last start of each machine was good.
         living: the machines that the queue has heard from lately.
+        running: those of them that run the command now, by word.
     """
 
     starts: Mapping[str, Sequence[Start]]
     last: Mapping[str, bool]
     living: Collection[str]
+    running: Mapping[str, Collection[str]] = MappingProxyType({})
 
     @classmethod
     def parse(cls, told: Mapping[str, Any]) -> Seen:
@@ -68,7 +72,8 @@ class Seen(NamedTuple):
             for word, entries in dict(told["starts"] or {}).items()
         }
         last = {name: how == "good" for name, how in dict(told["last"] or {}).items()}
-        return cls(starts, last, tuple(told["living"] or ()))
+        running = {word: tuple(names) for word, names in dict(told["running"] or {}).items()}
+        return cls(starts, last, tuple(told["living"] or ()), running)
 
 
 def how_it_started(result: AttemptResult) -> str:
@@ -85,12 +90,15 @@ def how_it_started(result: AttemptResult) -> str:
     return "bad" if lasted_s < START_S else "good"
 
 
-def command_fails(starts: Sequence[Start], living: Collection[str]) -> tuple[Start, ...]:
+def command_fails(
+    starts: Sequence[Start], living: Collection[str], running: Collection[str] = ()
+) -> tuple[Start, ...]:
     """Return the bad starts in a row for which a command must be held; none if it need not be.
 
     Args:
         starts: the last starts of the command, the newest first.
         living: the machines that the queue has heard from lately.
+        running: those that run the command now.
     """
     row: list[Start] = []
     for start in starts:
@@ -101,7 +109,7 @@ def command_fails(starts: Sequence[Start], living: Collection[str]) -> tuple[Sta
     well = {one.machine for one in starts if one.good}
     widely = len(machines) > 1 or machines >= set(living)
     if len(jobs) >= (LONG_ROW if well else ROW) and (
-        widely or (len(jobs) >= LONG_ROW and well <= machines)
+        widely or (len(jobs) >= LONG_ROW and well <= machines and set(running) <= machines)
     ):
         return tuple(row)
     return ()
@@ -115,12 +123,14 @@ def machine_fails(row: Sequence[OwnStart], machine: str, seen: Seen) -> bool:
         machine: its name.
         seen: what the queue knows.
     """
-    own = {one.job_id for one in row if not _fails_elsewhere(one.word, machine, seen)}
-    well = any(seen.last.get(one) for one in seen.living if one != machine)
-    return len(own) >= ROW and well
+    own = [one for one in row if not fails_elsewhere(one.word, machine, seen)]
+    well = {one for one in seen.living if seen.last.get(one)}
+    running = {name for one in own for name in seen.running.get(one.word, ())}
+    return len({one.job_id for one in own}) >= ROW and bool((well | running) - {machine})
 
 
-def _fails_elsewhere(word: str, machine: str, seen: Seen) -> bool:
+def fails_elsewhere(word: str, machine: str, seen: Seen) -> bool:
+    """Return whether the last start of a command on another machine was bad."""
     newest: dict[str, bool] = {}
     for start in seen.starts.get(word, ()):
         newest.setdefault(start.machine, start.good)

@@ -50,6 +50,7 @@ _OF_EARLIER_RUNS = (
     "mlq_folder_faults",
     "mlq_ooms",
     "mlq_crowded",
+    "mlq_taken_back",
     "mlq_avoid",
     "mlq_avoid_until",
     "mlq_due",
