@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from mlq.metrics.columns import Column, Group, value_of, value_of_group
 from mlq.metrics.grouping import Mean
@@ -15,6 +16,7 @@ from mlq_cli.render.plots.naming import CHANCE, labels, legend_title, only_best_
 from mlq_cli.render.plots.picture import Axis, Line, Picture, spans_decades
 
 _TICKS_MOST, _TICK_LETTERS_MOST = 12, 50
+_TICK_GAP = 0.06  # of the axis; ticks that stand closer would run into each other
 _BESIDE, _BESIDE_MOST = 0.1, 0.5  # how far series stand from each other on an axis of names
 
 
@@ -54,14 +56,15 @@ def against_picture(table: Table, param: str, column: Column, wish: Wish) -> Pic
     xs = [float(one) for one in places.values()] if numbers else []
     repeats = any(len(set(one.xs)) < len(one.xs) for one in lines)
     is_log = bool(numbers) and (wish.log_x or spans_decades(xs))
+    names_there = tuple(map(clean, texts))
     named, note = only_best_named(lines, column.name)
-    ticks = _ticks(numbers) if is_log else ()
+    ticks = _ticks(numbers, is_log=is_log)
     hollow = any(one.hollow for one in spots)
     means = f"mean over {clean(', '.join(wish.over))}"
     notes = [means if wish.over else "", "hollow: not finished" if hollow else "", note]
     return Picture(
         lines=tuple(named),
-        x=Axis(clean(param), is_log, () if numbers else tuple(map(clean, texts)), ticks),
+        x=Axis(clean(param), is_log, names=() if numbers else names_there, ticks=ticks),
         y=Axis(clean(column.title), wish.log_y),
         title=clean(wish.title),
         legend=legend_title(names),
@@ -72,11 +75,18 @@ def against_picture(table: Table, param: str, column: Column, wish: Wish) -> Pic
     )
 
 
-def _ticks(numbers: Mapping[str, float]) -> tuple[tuple[float, str], ...]:
+def _ticks(numbers: Mapping[str, float], *, is_log: bool) -> tuple[tuple[float, str], ...]:
     """Return ticks at the very values, as they were typed; none if they would not fit."""
     if len(numbers) > _TICKS_MOST or sum(map(len, numbers)) > _TICK_LETTERS_MOST:
         return ()
-    return tuple(sorted((float(value), clean(text)) for text, value in numbers.items()))
+    if is_log and min(numbers.values()) <= 0:
+        return ()
+    ticks = sorted((float(value), clean(text)) for text, value in numbers.items())
+    places = [math.log(value) if is_log else value for value, _ in ticks]
+    least = min((after - before for before, after in pairwise(places)), default=math.inf)
+    if places and least < _TICK_GAP * (places[-1] - places[0]):
+        return ()
+    return tuple(ticks)
 
 
 def _spot(table: Table, group: Group, param: str, column: Column) -> Spot | None:

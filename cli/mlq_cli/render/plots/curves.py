@@ -63,6 +63,7 @@ def curves_picture(
     """
     unit = _unit([x for one in curves.values() for x in one.xs]) if by == TIME else ""
     scale = _UNITS_S.get(unit, 1.0)
+    is_whole = by != TIME and all(x == round(x) for one in curves.values() for x in one.xs)
     used = {
         job_id: one._replace(xs=tuple(x / scale for x in one.xs)) for job_id, one in curves.items()
     }
@@ -86,7 +87,7 @@ def curves_picture(
         note = "; ".join(one for one in (note, said) if one)
     return Picture(
         lines=tuple(lines),
-        x=Axis(f"time ({unit})" if by == TIME else by, wish.log_x),
+        x=Axis(f"time ({unit})" if by == TIME else by, wish.log_x, is_whole=is_whole),
         y=Axis(clean(wish.metric), wish.log_y),
         title=clean(wish.title),
         legend=bar_title(names) if has_bar else legend_title(names),

@@ -147,7 +147,7 @@ def _decimals() -> Any:
 
 
 def _tick(axes: Axes, axis: Axis) -> None:
-    from matplotlib.ticker import NullLocator
+    from matplotlib.ticker import MaxNLocator, NullLocator
 
     if axis.names:
         longest = max(map(len, axis.names))
@@ -163,6 +163,10 @@ def _tick(axes: Axes, axis: Axis) -> None:
     elif axis.ticks:
         axes.set_xticks([at for at, _ in axis.ticks], [text for _, text in axis.ticks])
         axes.xaxis.set_minor_locator(NullLocator())
+    elif axis.is_whole and not axis.is_log:
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins="auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+        )
 
 
 def _colours(picture: Picture) -> Any:
@@ -239,7 +243,7 @@ def _look(line: Line, at: int, colours: Any, picture: Picture) -> dict[str, Any]
         marker = "o" if picture.bar else _MARKERS[at % len(_MARKERS)]
         return {"color": colours.to_rgba(line.number), "dash": dash, "marker": marker}
     count = len(_COLOURS)
-    dash = _DASHES[(at + at // count) % len(_DASHES)]
+    dash = _DASHES[(at % count + at // count) % len(_DASHES)]  # the next round has others
     return {"color": _COLOURS[at % count], "dash": dash, "marker": _MARKERS[at % len(_MARKERS)]}
 
 

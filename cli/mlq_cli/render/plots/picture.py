@@ -47,12 +47,14 @@ class Axis(NamedTuple):
     Args:
         label: with its unit, if it has one.
         is_log: whether it is logarithmic.
+        is_whole: whether only whole numbers lie on it.
         names: what stands at 0, 1, 2, ... on an axis without numbers; empty if it has numbers.
         ticks: where ticks stand; empty: where the library thinks.
     """
 
     label: str
     is_log: bool = False
+    is_whole: bool = False
     names: tuple[str, ...] = ()
     ticks: tuple[tuple[float, str], ...] = ()
 
