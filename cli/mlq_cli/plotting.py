@@ -116,6 +116,8 @@ def _against(table: Table, column: Column, word: str, wish: Wish) -> Picture:
         raise InvalidInputError("--smooth is for curves", why=f"{word} is a parameter")
     table = table.with_means(wish.over) if wish.over else table
     picture = against_picture(table, word, column, wish)
+    if wish.log_x and picture.x.names:
+        raise InvalidInputError(f"--logx: not all values of {word} are numbers")
     without = len(table.groups) - sum(len(one.xs) for one in picture.lines)
     if without and picture.lines:
         what = "group" if wish.over else "job"
