@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mlq.files.strict_files import MIB, Content, read_file
 from mlq.metrics.series import Point
+from mlq_worker.collector import kept_state as kept
 from mlq_worker.collector.appended import Mark, lines_of, mark_of, read_appended
 from mlq_worker.collector.finding import MOST_FILES, FoundFile, find_files
 from mlq_worker.collector.sources.events import EventReader
@@ -51,22 +52,26 @@ class FoundFiles:
         folder: the job's. looked_in: the folders in it in which files are looked for.
         started_s: when the attempt began, unix time.
         state: what `state` returned, of a reader that goes on where an earlier one stopped.
+
+    Raises:
+        ValueError: the state is none.
     """
 
     def __init__(
         self, folder: str, looked_in: list[str], started_s: float, state: dict[str, Any]
     ) -> None:
         self._folder, self._looked_in, self._started_s = folder, looked_in, started_s
-        self._walk_s = float(state.get("walk_s", 0.0))
-        self._gap_s = float(state.get("gap_s", _FIRST_GAP_S))
-        self._marks = {path: mark_of(raw) for path, raw in state.get("marks", {}).items()}
-        self._columns = {path: Table(*raw) for path, raw in state.get("tables", {}).items()}
-        self._broken = set(state.get("broken", ()))
-        self._summary = int(state.get("summary", 0))
-        self._trainer = list(state.get("trainer", ()))
-        self._history = int(state.get("history", -1))
-        step, total = state.get("trained", (None, None))
-        self.trained: tuple[float | None, float | None] = step, total
+        self._walk_s = kept.number(state.get("walk_s", 0.0))
+        self._gap_s = kept.number(state.get("gap_s", _FIRST_GAP_S))
+        marks, tables = (kept.by_name(state.get(name, {})) for name in ("marks", "tables"))
+        self._marks = {path: mark_of(raw) for path, raw in marks.items()}
+        self._tables = {path: _restored_table(raw) for path, raw in tables.items()}
+        self._broken = set(kept.texts(state.get("broken", [])))
+        self._summary = kept.whole(state.get("summary", 0))
+        self._trainer = kept.values(state.get("trainer", []))
+        self._history = kept.whole(state.get("history", -1))
+        step, total = map(kept.number_or_unknown, kept.values(state.get("trained", [None] * 2), 2))
+        self.trained = step, total
         self._files: list[FoundFile] | None = None
         self._old_states: list[FoundFile] = []
         self._readers: dict[str, EventReader] = {}
@@ -77,12 +82,12 @@ class FoundFiles:
             "walk_s": self._walk_s,
             "gap_s": self._gap_s,
             "marks": {path: list(mark) for path, mark in self._marks.items()},
-            "tables": {path: [one.columns, one.rows] for path, one in self._columns.items()},
+            "tables": {path: [one.columns, one.rows] for path, one in self._tables.items()},
             "broken": sorted(self._broken),
             "summary": self._summary,
             "trainer": self._trainer,
             "history": self._history,
-            "trained": self.trained,
+            "trained": list(self.trained),
         }
 
     def read(self, now_s: float, *, is_last: bool) -> Told:
@@ -114,13 +119,13 @@ class FoundFiles:
         self._old_states = [one for one in found if one.kind == "state" and one not in new]
         paths = {one.path for one in self._files}
         self._marks = {path: mark for path, mark in self._marks.items() if path in paths}
-        self._columns = {path: one for path, one in self._columns.items() if path in paths}
+        self._tables = {path: one for path, one in self._tables.items() if path in paths}
         self._readers = {path: one for path, one in self._readers.items() if path in paths}
 
     def _read_table(self, path: str, budget: int, points: list[Point], *, is_last: bool) -> int:
         """Append the new points of a table; return how many bytes were read."""
         read = 0
-        table = self._columns.setdefault(path, Table())
+        table = self._tables.setdefault(path, Table())
         while read < budget:
             mark = self._marks.get(path, Mark())
             piece = read_appended(self._folder, path, mark, _PIECE)
@@ -225,6 +230,11 @@ class FoundFiles:
         self._summary = digest
         point = parse_summary(found.data)
         return [] if point is None else [point]
+
+
+def _restored_table(raw: object) -> Table:
+    columns, rows = kept.values(raw, 2)
+    return Table(kept.texts(columns), kept.whole(rows))
 
 
 def _newest(files: list[FoundFile], kind: str) -> FoundFile | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from mlq_worker.collector import kept_state as kept
 from mlq_worker.collector.sources.counters import Count
 
 _MOST_LOOPS = 32
@@ -43,14 +44,17 @@ class Loops:
     Args:
         started_s: when the attempt began.
         state: what `state` returned, of a reader that goes on where an earlier one stopped.
+
+    Raises:
+        ValueError: the state is none.
     """
 
     def __init__(self, started_s: float, state: Mapping[str, Any] | None = None) -> None:
         self._started_s = started_s
         self._order = 0
         self._loops: dict[str, Loop] = {}
-        for key, (count, *rest) in (state or {}).items():
-            self._loops[key] = Loop(Count(*count), *rest)
+        for key, raw in (state or {}).items():
+            self._loops[key] = _restored(raw)
             self._order = max(self._order, self._loops[key].order)
 
     def state(self) -> dict[str, Any]:
@@ -125,6 +129,19 @@ class Loops:
             return None
         count = max(found, key=lambda one: one.order).said
         return min(1.0, count.number / count.total)
+
+
+def _restored(raw: object) -> Loop:
+    said, is_inner, first_s, last_s, order, epoch = kept.values(raw, len(Loop._fields))
+    kind, label, number, total, level, *times = kept.values(said, len(Count._fields))
+    if kept.text(kind) not in _RANKS or not isinstance(is_inner, bool) or kept.number(total) <= 0:
+        raise ValueError("is no loop")
+    elapsed_s, left_s = map(kept.number_or_unknown, times)
+    count = Count(
+        kind, kept.text(label), kept.number(number), total, kept.whole(level), elapsed_s, left_s
+    )
+    moments = kept.number(first_s), kept.number(last_s)
+    return Loop(count, is_inner, *moments, kept.whole(order), kept.number(epoch))
 
 
 def _key(count: Count, level: int) -> str:

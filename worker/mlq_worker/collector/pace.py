@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mlq_worker.collector import kept_state as kept
+
 
 class Pace(NamedTuple):
     """Two looks at one share.
@@ -19,6 +21,12 @@ class Pace(NamedTuple):
     first: float = 0.0
     last_s: float = 0.0
     last: float = 0.0
+
+    @classmethod
+    def restored(cls, raw: object) -> Pace:
+        """Return what was kept as a list; raise ValueError if it is none."""
+        of, *numbers = kept.values(raw, len(cls._fields))
+        return cls(kept.text(of), *map(kept.number, numbers))
 
     def seen(self, of: str, at_s: float, share: float) -> Pace:
         """Return the pace with one more look; a share that fell or is of another loop is new."""

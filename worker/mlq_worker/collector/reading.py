@@ -18,6 +18,7 @@ from mlq.files.layout import JobFolder
 from mlq.files.strict_files import KIB, MIB
 from mlq.metrics.advance import Advance
 from mlq.metrics.series import MOST_METRICS, Point, is_metric_name
+from mlq_worker.collector import kept_state as kept
 from mlq_worker.collector.appended import lines_of, mark_of, read_appended
 from mlq_worker.collector.found_files import FoundFiles
 from mlq_worker.collector.loops import Loop, Loops
@@ -69,22 +70,26 @@ class JobReader:
         self._watched = watched
         self._patterns = usable_patterns(watched.patterns)
         try:
-            self._restore(state or {})
-        except (TypeError, ValueError, KeyError, AttributeError):
+            self._restore(kept.by_name(state or {}))
+        except ValueError:
             self._restore({})
 
     def _restore(self, state: dict[str, Any]) -> None:
         started_s, folder = self._watched.started_s, JobFolder(self._watched.folder)
-        self._looked_s = float(state.get("looked_s", started_s))
-        self._owners = {str(name): str(one) for name, one in state.get("owners", {}).items()}
+        self._looked_s = kept.number(state.get("looked_s", started_s))
+        owners = kept.by_name(state.get("owners", {}))
+        self._owners = {name: kept.text(one) for name, one in owners.items()}
         self._report_mark = mark_of(state.get("report_mark"))
-        self._reported = Reported(*state.get("reported", ()))
+        reported = kept.values(state.get("reported", [None] * 4), 4)
+        self._reported = Reported(*map(kept.number_or_unknown, reported))
         self._log_mark = mark_of(state.get("log_mark"))
-        self._epoch: float | None = state.get("epoch")
-        self._loops = Loops(started_s, state.get("loops"))
-        self._pace = Pace(*state.get("pace", ()))
+        self._epoch = kept.number_or_unknown(state.get("epoch"))
+        self._loops = Loops(started_s, kept.by_name(state.get("loops", {})))
+        self._pace = Pace.restored(state.get("pace", list(Pace())))
         looked_in = [folder.output_dir, folder.work_dir, folder.checkpoint_dir]
-        self._files = FoundFiles(self._watched.folder, looked_in, started_s, state.get("files", {}))
+        self._files = FoundFiles(
+            self._watched.folder, looked_in, started_s, kept.by_name(state.get("files", {}))
+        )
 
     def state(self) -> dict[str, Any]:
         """Return how far everything was read, as JSON can hold it."""
