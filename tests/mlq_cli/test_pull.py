@@ -121,6 +121,8 @@ def test_jobs_and_folder_are_told_apart(home: Sandbox) -> None:
     assert (home.folder / f"two/{one}-one").is_dir()
     home.ok("pull", "one", "new")
     assert (home.folder / f"new/{one}-one").is_dir()
+    home.ok("pull", "one", "one")
+    assert (home.folder / f"one/{one}-one").is_dir()
     assert home.run("pull", "./two").code == 2
 
 

@@ -22,7 +22,7 @@ EXAMPLES = """\
   mlq pull 1042 1043 ./two
 
 Of each job: output/, what the job made in work/, the logs and results of its
-attempts. The last word is the folder if it has a slash or means no job."""
+attempts. The last word is the folder if it has a slash or means no other job."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +103,8 @@ def _is_folder(queue: Queue, words: list[str], *, has_state: bool) -> bool:
         return True
     if len(words) == 1 and not has_state:
         return False
+    if last in words[:-1]:
+        return True
     try:
         queue.select([last])
     except JobNotFoundError:

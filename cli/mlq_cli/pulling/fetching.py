@@ -22,8 +22,8 @@ from mlq_cli.remote.far_tree import Sending, Want
 from mlq_cli.remote.far_walk import Other
 from mlq_cli.render.words import count
 
-_AT_ONCE = 16  # files that one thread takes from a folder
 _AGAIN = "run the same command again: it goes on where it stopped"
+_AT_ONCE = 16  # files that one thread takes from a folder
 
 
 class Tally:
@@ -31,25 +31,32 @@ class Tally:
 
     Args:
         show: called after each piece.
+
+    `bytes` are those of all files in place, `moved` those that came over, also in vain.
     """
 
     def __init__(self, show: Callable[[Tally], None] = lambda _: None) -> None:
         self.fetched: list[Item] = []
         self.bytes = 0
         self.moved = 0
-        self.found = 0
         self.vanished: list[Item] = []
         self.changing: list[Item] = []
         self.failed: list[tuple[Item, str]] = []
         self._show, self._lock = show, threading.Lock()
+        self._reached: dict[str, int] = {}  # of the files that are being fetched
 
-    def counted(self, sending: Sending) -> Iterator[bytes]:
+    @property
+    def reached(self) -> int:
+        """How many bytes are here, of files in place and of those that are being fetched."""
+        return self.bytes + sum(self._reached.values())
+
+    def counted(self, item: Item, sending: Sending) -> Iterator[bytes]:
         """Yield the pieces of a file, and count their bytes."""
-        with self._lock:
-            self.found += sending.start
+        self._reached[item.target] = sending.start
         for piece in sending.pieces:
             with self._lock:
                 self.moved += len(piece)
+                self._reached[item.target] += len(piece)
                 self._show(self)
             yield piece
 
@@ -58,6 +65,7 @@ class Tally:
         with self._lock:
             self.fetched.append(item)
             self.bytes += size
+            self._reached.pop(item.target, None)
             self._show(self)
 
 
@@ -112,7 +120,8 @@ def _fetch_far(
         except TunnelError as error:
             if (tally.moved, len(left)) == before:
                 have = f"{count(len(tally.fetched), 'file')} fetched, {len(left)} left"
-                raise TunnelError(error.what, why=error.why or have, fix=_AGAIN) from None
+                fix = f"{error.fix}; then {_AGAIN}" if error.fix else _AGAIN
+                raise TunnelError(error.what, why=error.why or have, fix=fix) from None
 
 
 def _take(place: Place, item: Item, sending: Sending | Missing, tally: Tally) -> None:
@@ -122,7 +131,7 @@ def _take(place: Place, item: Item, sending: Sending | Missing, tally: Tally) ->
     if not isinstance(sending, Sending):
         tally.failed.append((item, sending.why))
         return
-    counted = sending._replace(pieces=tally.counted(sending))
+    counted = sending._replace(pieces=tally.counted(item, sending))
     try:
         place.put(item.target, counted, item.local)
     except (FullDiskError, UnusableFolderError, TunnelError):

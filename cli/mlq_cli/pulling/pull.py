@@ -161,7 +161,7 @@ class Puller:
             now_s = time.monotonic()
             if now_s - drawn_s >= _DRAWN_EVERY_S:
                 drawn_s = now_s
-                moving = (tally.moved, tally.found, total, len(tally.fetched), len(items))
+                moving = (tally.moved, tally.reached, total, len(tally.fetched), len(items))
                 line = progress_line(Moving(*moving, now_s - began_s))
                 progress.show({str(self._folder): line})
 

@@ -31,14 +31,14 @@ class Moving(NamedTuple):
 
     Args:
         moved: bytes that came over.
-        found: bytes that an earlier pull had left of unfinished files.
+        reached: bytes that are here; more, if an earlier pull had left some.
         total: bytes of all files to fetch.
         files, of: files in place, and all to fetch.
         spent_s: seconds since the first.
     """
 
     moved: int
-    found: int
+    reached: int
     total: int
     files: int
     of: int
@@ -54,17 +54,17 @@ class Named(NamedTuple):
 
 def progress_line(now: Moving) -> str:
     """Return the bar, the bytes, the files and the time left."""
-    done = now.moved + now.found
-    share = min(1.0, done / now.total) if now.total else 1.0
+    done = min(now.reached, now.total)
+    share = done / now.total if now.total else 1.0
     full = int(share * _BAR)
     parts = [
         f"{_FULL * full}{_EMPTY * (_BAR - full)} {int(share * 100):3}%",
-        f"{format_bytes(done)} of {format_bytes(max(done, now.total))}",
+        f"{format_bytes(done)} of {format_bytes(now.total)}",
         f"{now.files:,} of {count_with_commas(now.of, 'file')}",
     ]
     if now.spent_s >= _SOON_S and now.moved:
         pace = now.moved / now.spent_s
-        left_s = max(0, now.total - done) / pace
+        left_s = (now.total - done) / pace
         parts += [f"{format_bytes(round(pace))}/s", f"{elapsed(left_s)} left"]
     return "  ".join(parts)
 
