@@ -56,7 +56,7 @@ def who(job: JobView) -> list[Cell]:
 def how_far(job: JobView, now: datetime) -> list[Cell]:
     """Return the cells of a job's progress, time, time left, machine and attempt."""
     return [
-        Cell(_done(job) if job.state == State.STARTED else ""),
+        Cell(done_of(job) if job.state == State.STARTED else ""),
         Cell(elapsed(seconds_of(job, now)), "faint" if job.state in WAITING else ""),
         Cell("" if job.left_s is None else elapsed(job.left_s)),
         Cell(job.machine or "" if job.state not in WAITING else ""),
@@ -64,7 +64,7 @@ def how_far(job: JobView, now: datetime) -> list[Cell]:
     ]
 
 
-def _done(job: JobView) -> str:
+def done_of(job: JobView) -> str:
     """Return a job's share; that of an inner loop is not the job's."""
     if job.progress is None and job.inner is not None:
         return f"loop {percent(job.inner)}"

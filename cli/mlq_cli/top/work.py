@@ -13,13 +13,14 @@ from typing import NamedTuple
 from mlq.jobs.lifecycle import ENDED, HELD, WAITING, State
 from mlq.jobs.view import JobView
 from mlq.lenient import list_or_empty
+from mlq.search.note import read_note
 from mlq.store.reads import SweepSeen
 from mlq_cli.filtering import ordered
-from mlq_cli.render.jobs import asks, remark, seconds_of, state_of
+from mlq_cli.render.jobs import asks, done_of, remark, seconds_of, state_of
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.sweeps import left_s, progress_of, rounded_s
 from mlq_cli.render.table import Cell, Column
-from mlq_cli.render.words import elapsed, percent
+from mlq_cli.render.words import elapsed
 from mlq_cli.top.bars import share_bar, states_bar
 from mlq_cli.top.lines import Field, Line, Row, grid, line
 from mlq_cli.top.snapshot import Snapshot
@@ -181,7 +182,7 @@ def _sweep_row(sweep: SweepSeen, bar: int, *, is_open: bool) -> Row:
             (Cell(word, _KIND_OF_SWEEP.get(word, "")),),
             (Cell(sweep.name, "strong"),),
             states_bar(progress, bar),
-            (Cell(f"{progress['done']}/{sweep.members}"),),
+            (Cell(f"{progress['done']}/{_size(sweep)}"),),
             (),
             (Cell("" if left is None else f"~{elapsed(rounded_s(left))}"),),
             (),
@@ -189,6 +190,12 @@ def _sweep_row(sweep: SweepSeen, bar: int, *, is_open: bool) -> Row:
             _sweep_note(sweep, progress),
         ),
     )
+
+
+def _size(sweep: SweepSeen) -> int:
+    """Return how many members a sweep has; a search, how many it makes."""
+    search = read_note(sweep.search)
+    return sweep.members if search is None else search.of
 
 
 def _sweep_note(sweep: SweepSeen, progress: Mapping[str, int]) -> Field:
@@ -204,7 +211,7 @@ def _sweep_note(sweep: SweepSeen, progress: Mapping[str, int]) -> Field:
 def _job_row(job: JobView, now: datetime, bar: int, varying: Sequence[str]) -> Row:
     started, waits = job.state == State.STARTED, job.state in WAITING
     word = state_of(job)
-    left = "" if job.left_s is None else f"~{elapsed(rounded_s(job.left_s))}"
+    left = "" if job.left_s is None else elapsed(job.left_s)
     return Row(
         job.id,
         (
@@ -212,7 +219,7 @@ def _job_row(job: JobView, now: datetime, bar: int, varying: Sequence[str]) -> R
             (Cell(word, kind_of(word)),),
             _name(job, varying),
             _bar(job, bar) if started else (),
-            _done(job) if started else (),
+            (Cell(done_of(job), "" if job.progress is not None else "faint"),) if started else (),
             (Cell(elapsed(seconds_of(job, now)), "faint" if waits else ""),),
             (Cell(left),),
             (Cell("" if waits else job.machine or ""),),
@@ -233,13 +240,6 @@ def _bar(job: JobView, width: int) -> Field:
     if job.progress is not None:
         return share_bar(job.progress, width, "busy")
     return share_bar(job.inner, width, "faint") if job.inner is not None else ()
-
-
-def _done(job: JobView) -> Field:
-    """Return the share of a running job, or with a sign that of a loop that starts over."""
-    if job.progress is not None:
-        return (Cell(percent(job.progress)),)
-    return (Cell(f"↻{percent(job.inner)}", "faint"),) if job.inner is not None else ()
 
 
 def _sorted(jobs: Sequence[JobView], sort: str, now: datetime) -> list[JobView]:

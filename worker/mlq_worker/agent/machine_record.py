@@ -66,6 +66,7 @@ def machine_record(
         attempts: the attempts that it holds.
         health: the state of its worker.
     """
+    busy = {gpu.uuid: round(gpu.busy, 2) for gpu in report.gpus.gpus if gpu.busy is not None}
     return {
         "machine": report.machine,
         "boot_id": report.boot_id,
@@ -88,6 +89,7 @@ def machine_record(
                 "free_mib": gpu.free_mib,
                 "total_mib": gpu.total_mib,
                 "exclusive": gpu.exclusive,
+                **({"busy": busy[gpu.uuid]} if gpu.uuid in busy else {}),
             }
             for gpu in offer.gpus
         ],

@@ -6,9 +6,12 @@ find arrives as messages.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -40,6 +43,7 @@ WIDE = 110
 LEAST_COLUMNS, LEAST_ROWS = 40, 12
 _TICK_S = 1.0
 _REST_S = 0.15
+_SIGNALED = 128
 _COLOURS = {
     "ansi-dark": "the terminal's own",
     "textual-dark": "dark",
@@ -149,6 +153,9 @@ class TopApp(App[int]):
         """Begin to listen to the threads, and show what they know already."""
         if self._watch.answer is not None:
             self._take(self._watch.answer)
+        for one in (signal.SIGTERM, signal.SIGHUP):
+            code = _SIGNALED + one
+            asyncio.get_running_loop().add_signal_handler(one, partial(self.exit, return_code=code))
         self._watch.tell = lambda answer: self._post(Answered(answer))
         self._files.tell = lambda found: self._post(Read(found))
         self._files.start()
