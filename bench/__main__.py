@@ -19,6 +19,7 @@ from bench import (
     report,
     scale,
     screen,
+    searching,
     snapshot,
     sources,
     sweeping,
@@ -34,8 +35,8 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        help="noop, enqueue, claim, scale, sweep, results, command, snapshot, copy, sources, pull,"
-        " top, gateway, idle",
+        help="noop, enqueue, claim, scale, sweep, search, results, command, snapshot, copy,"
+        " sources, pull, top, gateway, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -60,6 +61,7 @@ def main() -> None:
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),
         "scale": ("Many jobs at once", lambda: scale.measure([n for n in sizes if n <= 100_000])),
         "sweep": ("A large sweep", lambda: sweeping.measure(5 * args.rounds)),
+        "search": ("The next member of a search", lambda: searching.measure(10 * args.rounds)),
         "results": ("Results of a large sweep", lambda: tabling.measure(3 * args.rounds)),
         "noop": (
             f"{args.jobs:,} no-op jobs, two slots",

@@ -41,7 +41,7 @@ def words(count: int, *more: str, metric: str = "val_loss") -> tuple[str, ...]:
 
 @pytest.fixture
 def trained() -> Iterator[Lab]:
-    with new_lab(**PATIENT) as lab:
+    with new_lab(**PATIENT, MLQ_METRICS_S="0.5") as lab:
         (lab.folder / "train.py").write_text(TRAIN)
         lab.machine("m1")
         yield lab

@@ -96,11 +96,12 @@ def rebuilt(space: Space, trials: Sequence[Trial], goal: Goal, seed: int) -> opt
 
     from mlq.search.light_trial import light_trial
 
-    # Running members count as bad ones, so that no two are drawn at the same place at once.
-    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     way = optuna.study.StudyDirection
     direction = way.MINIMIZE if goal.minimize else way.MAXIMIZE
-    study = optuna.create_study(sampler=sampler, direction=direction)
+    with _quiet():
+        # Running members count as bad ones, so that no two are drawn at the same place at once.
+        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        study = optuna.create_study(sampler=sampler, direction=direction)
     for one in trials:
         read = space.read(one.params, one.drawn)
         if read is not None:
