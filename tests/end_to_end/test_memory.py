@@ -6,9 +6,12 @@ import json
 import sys
 from pathlib import Path
 
-from fake_nvml import FakeGpu, FakeNvml
+from fake_nvml import FakeGpu, FakeNvml, FakeProcess
 from local_lab import Lab
 from memory_cgroups import limited
+from waiting import wait_for
+
+from mlq.jobs.view import JobView
 
 CARD = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
 GROW = "import sys; held = bytearray(int(sys.argv[1]) << 20); print('done')"
@@ -102,3 +105,44 @@ def test_memory_follows_from_what_finished_runs_used(lab: Lab) -> None:
     assert "from 1 finished run of this command" in said or "from 2 finished runs" in said
     done = sandbox.run("enqueue", "--json", "-m", "auto", "--", sys.executable, "train.py", "150")
     assert json.loads(done.out)[0]["chosen"][0].startswith("memory: ")
+
+
+def test_gpu_memory_follows_from_what_finished_runs_had(lab: Lab, tmp_path: Path) -> None:
+    nvml = FakeNvml(tmp_path)
+    nvml.write(FakeGpu(CARD))
+    machine = lab.machine("lab01", "--gpus", "all", environ=nvml.env)
+    (lab.folder / "train.sh").write_text(
+        'echo "$XLA_PYTHON_CLIENT_PREALLOCATE"; until [ -e end ]; do sleep 0.05; done\n'
+    )
+    told: list[str] = []
+    lab.queue.tell = told.append
+    command = ["sh", "train.sh", "--lr", "0.1"]
+
+    def enqueue(*more: str) -> JobView:
+        asked = {"gpus": 1, "vram": "auto", "cwd": str(lab.folder), "python_env": ""}
+        return lab.queue.enqueue([*command, *more], **asked).view()  # type: ignore[arg-type]
+
+    first = enqueue()
+    assert first.vram_mib == 0
+    assert "a whole GPU, for no run of this command has finished on such a GPU" in told[-1]
+    lab.until(first.id, "started")
+    leader = wait_for(lambda: lab.processes(first.id), what="its processes")[0].pid
+    nvml.write(FakeGpu(CARD), FakeProcess(gpu=0, pid=leader, used_mib=3000))
+    lab.until_shown("lab01", lambda row: row["gpus"][0]["free_mib"] <= 11000 - 3000)
+    machine.until_beats(10)
+    lab.open("end")
+    lab.until(first.id, "finished")
+    assert lab.log(first.id) == b"false\n"
+    second = enqueue("--seed", "2")
+    assert told[-1] == "GPU memory: 3.4G, from 1 finished run with the same parameters"
+    assert second.vram_mib == 3456
+    report = lab.queue.sweep(
+        [*command, "--seed", "{seed}"],
+        seeds=2,
+        gpus=1,
+        vram="auto",
+        cwd=str(lab.folder),
+        python_env="",
+    )
+    assert report.chosen == ("GPU memory: 3.4G, from 1 finished run with the same parameters",)
+    assert {one.vram_mib for one in lab.queue.views(report.ids)} == {3456}

@@ -6,13 +6,14 @@ import json
 from dataclasses import replace
 
 import redis
-from store_fixtures import KEY, LAB01, NOW_S, Enqueue, claim, dump, fields
+from store_fixtures import CLASS, KEY, LAB01, NOW_S, Enqueue, claim, dump, fields
 
 from mlq.api.editing import as_new_text, read_signed, verified
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import word_of
 from mlq.jobs.request import JobClass
 from mlq.store.operations import Move, move_operation
+from mlq.store.restoring import JobToRestore, restore
 from mlq.store.store import Store
 
 
@@ -67,3 +68,18 @@ def test_a_stale_move_changes_no_text(store: Store, enqueue: Enqueue, admin: red
     late = Move(job, Event.RETRY, mine.attempt + 1, learned="p 1 1 ", text=new)
     assert store.move([late], NOW_S).stale == (job,)
     assert dump(admin) == before
+
+
+def test_a_queue_made_anew_remembers_what_the_results_root_tells(
+    store: Store, enqueue: Enqueue
+) -> None:
+    job, other = enqueue(2)
+    kept = word(store, job)
+    (mine,) = claim(store)
+    store.move([Move(job, Event.SUCCEED, mine.attempt, learned="p 3 0 ")], NOW_S)
+    hashes = {"mlq_needs": fields(store, job, "mlq_needs")[1]}
+    done = JobToRestore("8", 8.0, CLASS, "", "finished", hashes, ended_s=NOW_S, learned="p 2 0 ")
+    older = done._replace(id="7", order=7.0, learned="p 1 0 ")
+    restore(store, [done, older])  # those submitted last come first
+    assert store.reads.past([kept])[kept] == ["p 3 0 ", "p 2 0 ", "p 1 0 "]
+    assert fields(store, other, "mlq_needs")[0] == "queued"

@@ -206,3 +206,22 @@ def test_only_what_this_key_signed_under_this_id_is_a_job() -> None:
     for strange in (b"", b"{", b"[]", b'{"spec": 1}', b"[" * 100_000, b"\xff"):
         with pytest.raises(ValueError, match="is damaged"):
             parse_job_file(strange)
+
+
+def test_what_a_finished_run_used_is_remembered_again() -> None:
+    job = signed(gpus=1, vram="4G")
+    used = {"samples": 3, "mem_mib": 900, "vram_mib": 3000, "gpu_model": "NVIDIA A100"}
+    done = result(1, cpu_s=1.0, max_rss_mib=700, used=used)
+    told = rebuilt(None, (1,), (done,), job=job)
+    assert told.learned.split(" ", 1)[1] == "900 3000 NVIDIA A100"
+    # Of a GPU that it had to itself, it may have taken all memory at once.
+    alone = rebuilt(None, (1,), (done,), job=signed(gpus=1))
+    assert alone.learned.split(" ", 1)[1] == "900 0 NVIDIA A100"
+    failed = result(1, exit_code=1, cpu_s=1.0, max_rss_mib=700)
+    assert rebuilt(None, (1,), (failed,), job=job).learned == ""
+
+
+def test_a_lack_of_memory_is_told_and_the_job_is_tried_again() -> None:
+    short = result(1, exit_code=1, cpu_s=1.0, max_rss_mib=3000, shortage={"of_gpu": False})
+    told = rebuilt(None, (1,), (short,), job=signed(retry_oom=True))
+    assert (told.state, told.fields["mlq_ooms"]) == (State.SCHEDULED, 1)
