@@ -41,7 +41,7 @@ def words(count: int, *more: str, metric: str = "val_loss") -> tuple[str, ...]:
 
 @pytest.fixture
 def trained() -> Iterator[Lab]:
-    with new_lab(**PATIENT, MLQ_METRICS_S="0.5") as lab:
+    with new_lab(**PATIENT, MLQ_METRICS_S="1") as lab:
         (lab.folder / "train.py").write_text(TRAIN)
         lab.machine("m1")
         yield lab
@@ -140,6 +140,51 @@ def test_a_member_without_the_objective_ends_it_at_once(installation: Sandbox) -
     other = installation.run(*words(2, metric="loss")[:-3], *command)
     said = "sweep 1 tune has members that are not of this search: 1_0 has another command"
     assert (other.code, other.err.startswith(f"mlq: {said}")) == (2, True)
+
+
+def test_without_optuna_it_says_what_to_install_and_a_job_can_drive_it(
+    installation: Sandbox,
+) -> None:
+    installation.start_server()
+    (installation.folder / "train.py").touch()
+    (installation.folder / "optuna.py").write_text("raise ImportError('none here')")
+    environ = {"PYTHONPATH": str(installation.folder)}
+    done = installation.run(*words(6), environ=environ)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("mlq: a search needs Optuna: ")
+    assert done.err.endswith("none here\n  pip install 'mlq-lab[search]'\n")
+    assert installation.queue().every() == []
+    done = installation.run(*words(6, "--detach"), environ=environ)
+    assert done.out.splitlines() == [
+        "search 1 tune: job 2 drives it",
+        "  how far it is: mlq ls 1; stop it: mlq cancel 2",
+    ]
+    assert installation.spec_of("2")["captured_env"] == {}
+
+
+def test_ctrl_c_leaves_the_members_and_a_held_search_starts_none(installation: Sandbox) -> None:
+    installation.start_server()
+    (installation.folder / "train.py").touch()
+    queue = installation.queue()
+
+    def members() -> int:
+        (sweep,) = queue.store.reads.sweeps(["tune"]) or (None,)
+        return 0 if sweep is None else sweep.members
+
+    with installation.started(*words(6, "--max-running", "2")) as process:
+        wait_for(lambda: members() == 2, 30, what="two members")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the members of search 1 that run go on (mlq cancel 1 stops them)" in err.decode()
+    assert [job.state for job in queue.unended()] == ["queued"] * 2
+
+    installation.ok("hold", "tune", "--reason", "not today")
+    with installation.started(*words(6, "--max-running", "4")) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+    assert line == "mlq: search 1 tune: 2 of 6: 2 waiting; held: not today\n"
+    assert members() == 2
 
 
 @pytest.mark.parametrize(
