@@ -59,7 +59,8 @@ class Sending(NamedTuple):
         start: where the pieces begin.
         pieces: its bytes from there on; they may be fewer than `size` says. To be read once, to the
             end.
-        is_same: returns, after the last piece, whether the file was not changed meanwhile.
+        is_same: returns, after the last piece, whether the file was not changed meanwhile; it may
+            have grown.
     """
 
     size: int
@@ -121,6 +122,8 @@ def _sending(opened: int, want: Want) -> Sending:
 
     def is_same() -> bool:
         now = os.fstat(opened)
+        if now.st_size > status.st_size:
+            return True  # as a log grows
         return (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
 
     pieces = _pieces(opened, start, status.st_size)

@@ -211,6 +211,15 @@ def test_a_file_that_grows_is_sent_as_it_was_opened(root: Path) -> None:
         with path.open("ab") as file:
             file.write(b"two\n")
         assert (sending.size, b"".join(sending.pieces)) == (4, b"one\n")
+        assert sending.is_same()
+
+
+def test_it_is_told_when_a_file_is_written_anew_while_it_is_sent(root: Path) -> None:
+    _write(root, {"output/a": b"one\n"})
+    for sending in send_all(str(root), [Want(f"{_JOB}/output/a")]):
+        assert isinstance(sending, Sending)
+        (root / _JOB / "output/a").write_bytes(b"t")
+        assert b"".join(sending.pieces) == b"t"
         assert not sending.is_same()
 
 
