@@ -13,6 +13,7 @@ from bench import (
     copying,
     gateway,
     idle,
+    metrics,
     noop,
     pulling,
     queueing,
@@ -47,6 +48,7 @@ def main() -> None:
     sizes = [n for n in (1_000, 10_000, 100_000, 1_000_000) if n <= args.claim_most]
     parts: dict[str, tuple[str, Callable[[], list[report.Row]]]] = {
         "idle": ("Idle", lambda: idle.measure(args.idle_s)),
+        "metrics": ("Eight jobs that measure themselves", lambda: metrics.measure(args.idle_s)),
         "command": ("A short command", lambda: command.measure(10 * args.rounds)),
         "snapshot": ("The code goes along", lambda: snapshot.measure(3 * args.rounds)),
         "copy": ("A job's own copy of its code", lambda: copying.measure(5 * args.rounds)),

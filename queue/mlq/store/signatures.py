@@ -75,6 +75,7 @@ SIGNATURES: dict[str, Signature] = {
         f"{_CLAIMANT} attempts lease_s tells_holder",
         "alive lost stop unknown adopted holder? server_s",
     ),
+    "annotate": _repeatable("attempts", "annotated"),
     "reinstate": _once("id attempt found who", "reinstated"),
     "ask_to_stop": _once("ids reason", "asked"),
     "reserve_machine": _once("id machine ttl_s", "holder"),

@@ -230,6 +230,10 @@ class Store:
         (reply,) = self.runner.run(Operation("renew", args))
         return Renewal.from_reply(reply)
 
+    def annotate(self, attempts: Iterable[tuple[str, int, Sequence[str]]]) -> None:
+        """Set hash fields of ended jobs: id, attempt that it must be at, flat list of fields."""
+        self.runner.run(Operation("annotate", {"attempts": list(attempts)}))
+
     def reinstate(self, attempt: tuple[str, int], found: int, who: Claimant, now_s: float) -> bool:
         """Put a job back to an attempt that the queue has forgotten; return whether it was done.
 

@@ -36,6 +36,20 @@ def test_a_renewal_carries_what_is_known_of_an_attempt(store: Store, enqueue: En
     assert store.renew("lab01", [(one.id, 1, "", False, "", [])], 45, NOW_S).alive
 
 
+def test_what_is_found_after_an_end_is_told_of_that_attempt_only(
+    store: Store, enqueue: Enqueue
+) -> None:
+    enqueue(2)
+    one, two = claim(store, count=2)
+    store.move([Move(one.id, Event.SUCCEED, 1)], NOW_S)
+    told = ["mlq_metrics", "{}"]
+    for _ in range(2):
+        store.annotate([(one.id, 1, told), (one.id, 2, ["mlq_used", "x"]), (two.id, 1, told)])
+    assert fields(store, one.id, "mlq_metrics", "mlq_used") == ["finished", "{}", ""]
+    assert fields(store, two.id, "mlq_metrics") == ["started", ""]
+    store.annotate([("99", 1, told), (one.id, 1, [])])
+
+
 def test_the_longest_silent_come_first(store: Store, enqueue: Enqueue) -> None:
     one, two, three = enqueue(3)
     claim(store, lease_s=-10)

@@ -224,7 +224,10 @@ def test_what_comes_after_the_end_was_committed_is_still_written() -> None:
     assert not bench.role.facts().is_awaited(SEVEN, 10)
     bench.answer = lambda wanted: Answer(tuple(Found(*one.key, FIGURES) for one in wanted))
     assert bench.turns(14)
-    assert bench.role.facts().last == {}
+    facts = bench.role.facts()
+    assert (facts.last, facts.late) == ({}, ((SEVEN, FIGURES),))
+    bench.role.annotated(facts.late)
+    assert bench.role.facts().late == ()
 
 
 def test_a_collector_that_fails_is_not_asked_at_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -55,7 +55,7 @@ from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempt_result import AttemptResult, FoundAttempt
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backoff import RefusedMoves
-from mlq_worker.agent.collecting import PATIENCE_S, Collect, CollectorFacts
+from mlq_worker.agent.collecting import PATIENCE_S, Annotate, Collect, CollectorFacts
 from mlq_worker.agent.conduct import Conduct, HoldCommand, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.decide import decide, next_turn_s
@@ -276,6 +276,13 @@ def test_an_end_is_committed_after_its_last_reading() -> None:
         assert isinstance(commit, CommitAndClaim)
         assert commit.moves[0].fields["mlq_metrics"] == '{"loss":[1,2,3,4,5,6]}'
     assert next_turn_s(replace(ended, collector=asked), 60) == pytest.approx(PATIENCE_S - 1)
+
+
+def test_what_is_found_after_an_end_is_told_once_the_queue_answers() -> None:
+    late = ((("7", 1), Figures("{}")),)
+    found = facts(collector=CollectorFacts(True, late=late))
+    assert decide(found) == [Annotate(late)]
+    assert decide(replace(found, queue_retry_s=LATER)) == []
 
 
 def test_a_worker_that_drains_leaves_after_the_last_reading() -> None:

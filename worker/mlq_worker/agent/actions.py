@@ -9,7 +9,7 @@ from mlq.errors import MachineNameError
 from mlq.store.operations import Claimant, Move
 from mlq.store.replies import Attempt, HeldAttempt, Renewal
 from mlq_worker.agent.admission import Admitted
-from mlq_worker.agent.collecting import Collect
+from mlq_worker.agent.collecting import Annotate, Collect
 from mlq_worker.agent.conduct import EndProbation, HoldCommand, SetAside, TakeBack
 from mlq_worker.agent.copying import CopierAction, TakeCopierRole
 from mlq_worker.agent.facts import Mode
@@ -258,6 +258,7 @@ QueueAction = (
     | Reinstate
     | Reserve
     | CommitAndClaim
+    | Annotate
     | RoleAction
     | ReleaseName
 )

@@ -2,7 +2,8 @@
 
 Each running attempt is read soon after its start and then every `metrics_s`; what it uses is stored
 as it is sampled. One that has ended is read a last time, and its end is committed after that, but
-never much later than without: a collector that is slow or hangs keeps no job's end from the queue.
+never much later than without: a collector that is slow or hangs keeps no job's end from the queue,
+which is told later what was found.
 Attempts so short that nobody could want their curve are not read, so that short jobs lose no time.
 Attempts on which the collector has hung twice are left out, with a note.
 
@@ -26,7 +27,7 @@ from mlq_worker.agent.collector_child import SILENT_S, Answer
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.usage_sampler import EVERY_S, UsageSampler
-from mlq_worker.collector.protocol import Wanted
+from mlq_worker.collector.protocol import Figures, Wanted
 from mlq_worker.probes.machine import MachineReport
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ LEFT_OUT = (
 )
 
 
+Late = tuple[tuple[Attempt, Figures], ...]
+"""Attempts whose last reading came after their end was committed, and what it found."""
+
+
 @dataclass(frozen=True, slots=True)
 class CollectorFacts:
     """What `collect` decides from.
@@ -60,6 +65,7 @@ class CollectorFacts:
         read_due_s: when each running attempt is to be read.
         last: what is wanted of attempts that have ended, and since when they wait for it.
         with_samples: the attempts of which there are samples to store.
+        late: what was found of attempts whose end had been committed by then.
     """
 
     is_free: bool = False
@@ -67,6 +73,7 @@ class CollectorFacts:
     read_due_s: Mapping[Attempt, float] = field(default_factory=dict)
     last: Mapping[Attempt, float] = field(default_factory=dict)
     with_samples: frozenset[Attempt] = frozenset()
+    late: Late = ()
 
     def is_awaited(self, attempt: Attempt, now_s: float) -> bool:
         """Return whether the end of this attempt waits for its last reading."""
@@ -92,6 +99,13 @@ class Collect:
     read: tuple[Attempt, ...] = ()
     last: tuple[Attempt, ...] = ()
     samples: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Tell the queue what was found of attempts after it had their end."""
+
+    late: Late
 
 
 def collect(facts: CollectorFacts, now_s: float) -> list[Collect]:
@@ -131,6 +145,7 @@ class CollectorRole:
         self._read_due_s: dict[Attempt, float] = {}
         self._samples: dict[Attempt, list[Sample]] = {}
         self._last: dict[Attempt, tuple[Wanted, float]] = {}
+        self._late: dict[Attempt, Figures] = {}
         self._asked: dict[Attempt, Wanted] = {}
         self._strikes: dict[Attempt, int] = {}
         self._ask_s = 0.0
@@ -146,6 +161,7 @@ class CollectorRole:
             dict(self._read_due_s),
             {key: since_s for key, (_, since_s) in self._last.items()},
             frozenset(key for key, samples in self._samples.items() if samples),
+            tuple(self._late.items()),
         )
 
     def update(self, attempts: AttemptTable, report: MachineReport) -> None:
@@ -185,6 +201,11 @@ class CollectorRole:
         port = self._port
         self._reader.ask(lambda: port.ask(wanted))
 
+    def annotated(self, late: Late) -> None:
+        """Note that the queue knows what was found late."""
+        for key, _ in late:
+            self._late.pop(key, None)
+
     def _with_rest(self, wanted: Wanted) -> Wanted:
         samples = tuple(self._samples.get(wanted.key, ()))
         if self._is_left_out(wanted.key):
@@ -221,6 +242,8 @@ class CollectorRole:
             local = attempts.by_key.get(found.key)
             if local is not None:
                 local.figures = found.figures
+            elif wanted.is_last:
+                self._late[found.key] = found.figures
             if wanted.is_last:
                 self._last.pop(found.key, None)
         if answer.blamed is not None:

@@ -45,7 +45,7 @@ from mlq_worker.agent.actions import (
     Stop,
 )
 from mlq_worker.agent.admission import admit
-from mlq_worker.agent.collecting import collect
+from mlq_worker.agent.collecting import Annotate, collect
 from mlq_worker.agent.committing import commit, commit_and_claim
 from mlq_worker.agent.conduct import judge, lasting, unwanted
 from mlq_worker.agent.copying import TakeCopierRole, keep_copy
@@ -226,6 +226,8 @@ def _ask(facts: Facts) -> list[Action]:
     actions: list[Action] = []
     if facts.has_untold:
         actions.append(TellDependents())
+    if facts.collector.late:
+        actions.append(Annotate(facts.collector.late))
     if facts.largest_number is not None:
         actions.append(RaiseNumbers(facts.largest_number))
     if facts.conduct.has_new_bad_start:

@@ -15,6 +15,15 @@ from mlq_worker.collector.protocol import Figures
 _NO_FIGURES = Figures()
 
 
+def fields_of(figures: Figures) -> dict[str, str]:
+    """Return figures as a job's hash has them, without the share and the notes."""
+    return {
+        "mlq_advance": figures.advance.text,
+        "mlq_metrics": figures.metrics,
+        "mlq_used": figures.used,
+    }
+
+
 @dataclass(slots=True)
 class LocalAttempt:
     """One attempt that this machine holds.
@@ -85,12 +94,7 @@ class LocalAttempt:
     @property
     def untold(self) -> dict[str, str]:
         """The figures that the queue does not know yet, by field of the job's hash."""
-        known = {
-            "mlq_advance": self.figures.advance.text,
-            "mlq_metrics": self.figures.metrics,
-            "mlq_used": self.figures.used,
-            "mlq_notes": "\n".join(self.figures.notes),
-        }
+        known = {**fields_of(self.figures), "mlq_notes": "\n".join(self.figures.notes)}
         return {name: text for name, text in known.items() if text != self.told.get(name, "")}
 
     @property

@@ -37,11 +37,13 @@ from mlq_worker.agent.actions import (
     RestoreProbation,
 )
 from mlq_worker.agent.admission import Claimed, RqData, adopted
+from mlq_worker.agent.collecting import Annotate
 from mlq_worker.agent.conduct import HoldCommand, SeenStarts, TakeBack
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
 from mlq_worker.agent.growth import with_texts
+from mlq_worker.agent.local_attempt import fields_of
 from mlq_worker.agent.machine_record import WorkerHealth, cannot_do, machine_record, rq_worker
 from mlq_worker.agent.memory import Memory
 from mlq_worker.agent.outcomes import History
@@ -281,6 +283,15 @@ class QueueEffects:
             brought=bool(claimed),
         )
         self._memory.claimed(self._claimed(claimed, sent_s))
+
+    @act.register
+    def _annotate(self, action: Annotate) -> None:
+        known = [
+            (*key, [part for pair in fields_of(one).items() if pair[1] for part in pair])
+            for key, one in action.late
+        ]
+        self._store.annotate(known)
+        self._memory.collector.annotated(action.late)
 
     def _operations(self, action: CommitAndClaim, moves: Sequence[Move]) -> Iterable[Operation]:
         utc_s, settings = self._utc_s(), self._settings
