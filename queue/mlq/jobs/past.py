@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.jobs.needs import digest_of, parameters_of
@@ -30,7 +31,6 @@ GROW_AS_NEEDED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_
 """Variables with which JAX and TensorFlow take GPU memory as they need it, not all at once."""
 
 _SEED = re.compile(r"(?:.*[._/])?(?:seeds?|random_state|repeat)", re.IGNORECASE | re.ASCII)
-_NUMBER = re.compile(r"-\.?\d")
 
 
 class Run(NamedTuple):
@@ -137,7 +137,7 @@ def params_of(spec: JobSpec, argv: Sequence[str], params: Mapping[str, str]) -> 
         values = set(params.values())
         words = [one for one in words if one not in values]
     named |= {_plain(name): value for name, value in params.items()}
-    items = [f"{name}={value}" for name, value in named.items() if not _SEED.fullmatch(name)]
+    items = [f"{name}={value}" for name, value in named.items() if not _is_seed(name)]
     return digest_of((f"gpus={spec.request.gpus}", *sorted(items), "", *words))
 
 
@@ -152,13 +152,13 @@ def _read(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     others: list[str] = []
     name = ""
     for word in words:
-        is_option = word.startswith("-") and not _NUMBER.match(word) and len(word) > 1
-        if name and (is_option or "=" in word):
+        is_option = word[:1] == "-" and _is_option(word)
+        left, assigned, value = word.partition("=") if "=" in word else (word, "", "")
+        if name and (is_option or assigned):
             named[name], name = "", ""
         if name:
             named[name], name = word, ""
-        elif "=" in word and (is_option or word[:1].isalpha() or word[0] in "+~"):
-            left, _, value = word.partition("=")
+        elif assigned and (is_option or left[:1].isalpha() or left[:1] in ("+", "~")):
             named[_plain(left)] = value
         elif is_option:
             name = _plain(word)
@@ -169,5 +169,16 @@ def _read(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return named, others
 
 
+def _is_option(word: str) -> bool:
+    return len(word) > 1 and not (word[1].isdigit() or (word[1] == "." and word[2:3].isdigit()))
+
+
+# The names of parameters are the same in thousands of jobs.
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     return name.lstrip("-+").replace("-", "_")
+
+
+@lru_cache(maxsize=1024)
+def _is_seed(name: str) -> bool:
+    return _SEED.fullmatch(name) is not None

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from mlq.errors import MlqError, SignatureError
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.needs import needs_of
-from mlq.jobs.past import spec_params
 from mlq.jobs.placement import Fit, GpuOffer, Offer, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.spec import JobSpec
@@ -146,8 +145,11 @@ def _admitted(
     orders, local = [], []
     for claim, spec, gpus, _ in accepted:
         prefetched = short and not spec.request.gpus
-        orders.append(order(claim, spec, context, gpus, width if prefetched else None))
-        local.append(_local(claim, spec, gpus, claimed_s, prefetched=prefetched))
+        made = order(claim, spec, context, gpus, width if prefetched else None)
+        orders.append(made)
+        held = _local(claim, spec, gpus, claimed_s, prefetched=prefetched)
+        held.params = str(made.tag.get("params", ""))
+        local.append(held)
     return Admitted(tuple(local), tuple(orders), tuple(refused), width)
 
 
@@ -228,7 +230,6 @@ def _local(
         signature=claim.signature,
         patterns=tuple(spec.metrics.items()),
         gpu_model=model_of(gpus),
-        params=spec_params(spec),
     )
 
 
