@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from mlq_worker.agent.attempt_result import AttemptResult, parse_result
 from mlq_worker.agent.growth import settled
 from mlq_worker.agent.learning import Cards, lesson
 from mlq_worker.agent.outcomes import CROWDED_TRIES, History, Patience, ending
-from mlq_worker.agent.starts import how_it_started
+from mlq_worker.agent.starts import how_it_started, was_crowded
 
 AT = "2026-11-23T22:15:01.123456Z"
 PATIENCE = Patience(max_losses=5, retry_pause_s=5)
@@ -157,6 +158,14 @@ def test_what_its_user_stopped_is_not_tried_again() -> None:
 
 def test_a_lack_of_memory_tells_nothing_of_how_a_command_starts() -> None:
     assert how_it_started(failed(rss_mib=8090)) == ""
+
+
+def test_a_machine_that_has_too_little_for_job_after_job_is_told_from_greedy_jobs() -> None:
+    asked = Request(1, 6 * GIB)
+    assert was_crowded(failed(rss_mib=100), asked)
+    assert not was_crowded(failed(rss_mib=8090), asked)
+    later = replace(failed(rss_mib=100), ended_at="2026-11-23T22:17:01.123456Z")
+    assert not was_crowded(later, asked)
 
 
 def test_a_finished_run_teaches_what_it_used() -> None:

@@ -23,6 +23,7 @@ from mlq_worker.agent.starts import (
     fails_elsewhere,
     how_it_started,
     machine_fails,
+    was_crowded,
 )
 
 _REMEMBERED = 20
@@ -92,7 +93,9 @@ class Conduct:
     def ended(self, attempts: Iterable[LocalAttempt]) -> None:
         """Learn from attempts whose end is committed in the queue."""
         for one in attempts:
-            how = how_it_started(one.result) if one.result is not None else ""
+            how = "" if one.result is None else how_it_started(one.result)
+            if one.result is not None and was_crowded(one.result, one.request):
+                how = "bad"
             word = word_of(one.needs, "s")
             if how == "good":
                 self.went_well(word)

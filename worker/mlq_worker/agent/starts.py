@@ -16,8 +16,10 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from mlq.jobs.request import Request
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import UNUSABLE, AttemptResult
+from mlq_worker.agent.diagnosis import diagnose
 from mlq_worker.ipc.causes import Kind
 
 START_S = 20.0
@@ -84,10 +86,25 @@ def how_it_started(result: AttemptResult) -> str:
         return ""  # neither its command nor its machine is broken
     if result.outcome == "exited" and result.exit_code == 0:
         return "good"
+    return "bad" if _was_short(result) else "good"
+
+
+def was_crowded(result: AttemptResult, request: Request) -> bool:
+    """Return whether an attempt failed at its start since others on this machine had its memory.
+
+    That tells nothing of its command. But a machine that does so again and again, for example because
+    a dead program still holds a GPU, must not go on taking jobs.
+    """
+    shortage = result.shortage
+    if shortage is None or not _was_short(result):
+        return False
+    return not diagnose(result, shortage, request).is_own_fault
+
+
+def _was_short(result: AttemptResult) -> bool:
     if not result.started_at:
-        return "bad"
-    lasted_s = parse_iso(result.ended_at) - parse_iso(result.started_at)
-    return "bad" if lasted_s < START_S else "good"
+        return True
+    return parse_iso(result.ended_at) - parse_iso(result.started_at) < START_S
 
 
 def command_fails(
