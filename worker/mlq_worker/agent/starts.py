@@ -92,8 +92,8 @@ def how_it_started(result: AttemptResult) -> str:
 def was_crowded(result: AttemptResult, request: Request) -> bool:
     """Return whether an attempt failed at its start since others on this machine had its memory.
 
-    That tells nothing of its command. But a machine that does so again and again, for example because
-    a dead program still holds a GPU, must not go on taking jobs.
+    That tells nothing of its command. But a machine that does so again and again, as when a dead
+    program still holds a GPU, must not go on taking jobs.
     """
     shortage = result.shortage
     if shortage is None or not _was_short(result):
