@@ -152,6 +152,7 @@ def test_a_dry_run_writes_nothing(home: Sandbox) -> None:
     assert not (home.folder / "lr").exists()
     (told,) = json.loads(home.ok("pull", "lr", "--dry-run", "--json"))
     assert (told["folder"], told["to_fetch"], told["fetched"]) == ("lr=1", 2, 0)
+    assert told["directory"] == str(home.folder / "lr/lr=1")
 
 
 @pytest.mark.slow

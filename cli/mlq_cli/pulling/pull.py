@@ -82,7 +82,7 @@ class Puller:
                 plan_of(job.id, folders[job.id], found.get(job.id, ((), ())), self._wanted, here)
                 for job in jobs
             ]
-            pull = Pull(str(self._folder), jobs, plans, self._most)
+            pull = Pull(str(self._folder), str(place.folder), jobs, plans, self._most)
             if is_dry:
                 return pull
             self._check_room(place, plans)

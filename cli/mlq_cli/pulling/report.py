@@ -20,6 +20,7 @@ class Pull(NamedTuple):
 
     Args:
         folder: into which, as its user typed it.
+        directory: the same, absolute.
         jobs: which were pulled.
         plans: what was planned of each, in the same order.
         most: the size above which files were left out, as typed; "" if there was none.
@@ -27,6 +28,7 @@ class Pull(NamedTuple):
     """
 
     folder: str
+    directory: str
     jobs: Sequence[JobView]
     plans: Sequence[JobPlan]
     most: str
@@ -71,6 +73,7 @@ def objects_of(pull: Pull) -> list[dict[str, Any]]:
             "state": job.state,
             "params": job.params,
             "folder": one.folder,
+            "directory": f"{pull.directory}/{one.folder}" if one.folder else None,
             "to_fetch": len(one.fetch),
             "to_fetch_bytes": one.fetch_bytes,
             "fetched": done[job.id],
