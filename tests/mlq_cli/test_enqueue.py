@@ -46,6 +46,7 @@ def test_every_option_arrives(installation: Sandbox) -> None:
     parent = installation.submit(name="data")
     options = ["-c", "4", "-m", "8G", "-g", "1", "--vram", "6G", "-t", "1d12h", "-n", "big"]
     options += ["-p", "-3", "--after", f"{parent},data", "--after-any", "--retries", "2"]
+    options += ["--metric", "acc=acc ([0-9.]+)", "--metric", "loss=loss=(.*)"]
     options += ["--machine", "gpu*", "--env", "A=1", "--env", "LANG", "--cwd", "sub", "--json"]
     (job,) = json.loads(installation.ok("enqueue", *options, "--", "python", "x.py", "--lr", "1"))
     assert set(job) >= KEYS
@@ -58,6 +59,7 @@ def test_every_option_arrives(installation: Sandbox) -> None:
     assert (job["cores"], job["mem_mib"], job["gpus"], job["vram_mib"]) == (4, 8192, 1, 6144)
     assert (job["priority"], job["time_limit_s"]) == (-3, 36 * 3600)
     spec = installation.spec_of("2")
+    assert spec["metrics"] == {"acc": "acc ([0-9.]+)", "loss": "loss=(.*)"}
     assert spec["argv"] == ["python", "x.py", "--lr", "1"]
     assert spec["env"] == {"A": "1", "LANG": "C.UTF-8"}
     assert spec["cwd"] == str(installation.folder / "sub")
@@ -85,6 +87,9 @@ def test_shell_is_asked_for_by_name(installation: Sandbox) -> None:
         (["--cores", "-1", "true"], ["--cores -1", "at least 1"]),
         (["--cores", "two", "true"], ["--cores two", "a whole number is needed"]),
         (["-p", "1.5", "true"], ["--priority 1.5", "a whole number is needed"]),
+        (["--metric", "acc", "true"], ["--metric 'acc' cannot be read", "--metric 'acc=acc"]),
+        (["--metric", "a=(", "true"], ["--metric a=( cannot be used", "the regex is invalid"]),
+        (["--metric", "a=b", "true"], ["the regex has 0 groups", "put (...) around the value"]),
         (["--gpus", "-1", "true"], ["--gpus -1"]),
         (["--retries", "-1", "true"], ["--retries -1"]),
         (["--vram", "6G", "true"], ["--vram needs --gpus", "add --gpus 1"]),

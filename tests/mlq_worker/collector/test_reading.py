@@ -144,6 +144,12 @@ def test_a_report_comes_before_a_bar_and_a_bar_before_headings(job: Job) -> None
     assert job.read().advance.share == 0.75
 
 
+def test_a_report_of_a_step_keeps_the_share_that_was_told_before(job: Job) -> None:
+    job.report({"progress": 0.5, "step": 5}, {"loss": 1}, {"step": 6, "loss": 2})
+    advance = job.read().advance
+    assert (advance.share, advance.step, advance.total) == (0.5, 6, None)
+
+
 def test_the_time_left_is_that_of_this_attempt(tmp_path: Path) -> None:
     job = Job(tmp_path, attempt=2)
     job.log("epoch 31/60: loss 0.5\n")

@@ -27,6 +27,7 @@ from mlq_worker.collector.sources.trainer_state import (
 )
 
 _FIRST_GAP_S, _LARGEST_GAP_S = 50.0, 600.0
+_AGAIN_S = 5.0  # the last look has several turns
 _LARGEST_STATE = 32 * MIB
 _PIECE = MIB
 _A_LOOK, _LAST_LOOK = 8 * MIB, 16 * MIB
@@ -73,6 +74,7 @@ class FoundFiles:
         step, total = map(kept.number_or_unknown, kept.values(state.get("trained", [None] * 2), 2))
         self.trained = step, total
         self._files: list[FoundFile] | None = None
+        self._walked_s = 0.0
         self._old_states: list[FoundFile] = []
         self._readers: dict[str, EventReader] = {}
 
@@ -107,8 +109,10 @@ class FoundFiles:
         return Told(tables, events, states, summaries)
 
     def _walk(self, now_s: float, is_last: bool) -> None:
-        if self._files is not None and not is_last and now_s < self._walk_s:
+        since_s = now_s - self._walked_s
+        if self._files is not None and (since_s < _AGAIN_S if is_last else now_s < self._walk_s):
             return
+        self._walked_s = now_s
         if now_s >= self._walk_s:
             self._walk_s = now_s + self._gap_s
             self._gap_s = min(2 * self._gap_s, _LARGEST_GAP_S)

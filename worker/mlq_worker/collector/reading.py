@@ -144,11 +144,17 @@ class JobReader:
         found = read_reports(lines.lines)
         for one in (found.first, found.last):
             if one is not None:
-                self._reported = one
+                self._reported = one if one.share is not None else self._counted(one)
                 if one.share is not None:
                     at_s = one.at_s if self._is_usable(one.at_s, now_s) else now_s
                     self._pace = self._pace.seen("report", at_s or now_s, one.share)
         return found.points
+
+    def _counted(self, said: Reported) -> Reported:
+        """Return what was reported, with the share and total that lines before it told."""
+        before = self._reported
+        total = before.total if said.total is None else said.total
+        return said._replace(share=before.share, total=total)
 
     def _read_log(self, now_s: float, is_last: bool) -> Logged:
         path = JobFolder(self._watched.folder).log_file(self._watched.attempt)

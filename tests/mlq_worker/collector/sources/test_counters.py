@@ -26,6 +26,7 @@ def _all(text: str) -> list[Count]:
         ("x:  5%|5    | 12.5MB/250MB [00:01<00:19]", Count("bar", "x", 12.5e6, 250e6, 0, 1, 19)),
         ("Epoch 4:  40%|█▌| 15/38 [00:04<00:06]", Count("bar", "Epoch #", 15, 38, 1, 4, 6)),
         ("375/938 [=========>......] - ETA: 5s - loss: 0.3", Count("bar", "", 375, 938, 1)),
+        ("\b\b\b375/938 \x1b[32m━━━━\x1b[0m 5s", Count("bar", "", 375, 938, 1)),
         ("Epoch 3/60", Count("epoch", "epoch", 2, 60)),
         ("epoch 3/60: loss 0.505", Count("epoch", "epoch", 3, 60)),
         ("Epoch: [3/60]", Count("epoch", "epoch", 2, 60)),

@@ -88,7 +88,7 @@ def _bar(plain: str, level: int) -> Iterator[Count]:
 
 def _in_line(plain: str) -> Iterator[Count]:
     """Yield the counts of a line; the first is of the outermost loop."""
-    short = _SHORT_BAR.match(plain.lstrip())
+    short = _SHORT_BAR.match(plain.lstrip(" \b\t"))
     if short is not None:
         yield Count("bar", "", float(short["number"]), float(short["total"]), 1)
         return
