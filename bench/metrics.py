@@ -50,9 +50,11 @@ def _rows(made: Installation, worker: int, seconds: float) -> list[Row]:
     time.sleep(seconds)
     took_s = time.perf_counter() - began
     after = cpu(worker), cpu(collector)
-    running = [job for job in made.queue().unended() if job.state == "started"]
-    assert len(running) == JOBS
-    assert all(job.step is not None or job.progress is not None for job in running)
+    store = made.queue().store
+    ids = [job.id for job in made.queue().unended()]
+    known = store.reads.rows(("status", "mlq_metrics", "mlq_used"), ids)
+    assert [row[1] for row in known] == ["started"] * JOBS, known
+    assert all(row[2] and row[3] for row in known), known
     shares = [_percent(new - old, took_s) for new, old in zip(after, before, strict=True)]
     return [
         _row("worker with 8 jobs: CPU", shares[0], "% of a core"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mlq.api.job_curves import Curves
+from mlq.jobs.lifecycle import State
 from mlq.jobs.view import JobView
 from mlq.metrics.extent import Extent, parse_metrics
 from mlq.metrics.series import Point, curve
@@ -58,7 +59,7 @@ def _step(value: float | None) -> str:
 def progress_in_words(job: JobView) -> str:
     """Return how far a job is, in words; "" if that is unknown."""
     words = [percent(job.progress)] if job.progress is not None else []
-    if job.step is not None:
+    if job.step is not None and job.state != State.FINISHED:
         of = "" if job.total is None else f" of {_step(job.total)}"
         words.append(f"step {_step(job.step)}{of}")
     if job.inner is not None:

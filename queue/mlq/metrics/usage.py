@@ -80,6 +80,8 @@ class Used(NamedTuple):
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in self._asdict().items()
         }
+        if self.gpu is None:
+            del found["gpu_s"]
         return {name: value for name, value in found.items() if value not in (None, "")}
 
 
