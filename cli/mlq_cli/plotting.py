@@ -83,7 +83,9 @@ def _of_curves(queue: Queue, table: Table, column: Column, by: str, wish: Wish) 
             f"there is no curve of {column.name}",
             why="no job has a metrics file below the results root; `mlq clean` deletes them",
         )
-    return curves_picture(drawn, curves, by, wish)
+    # A curve that is nan from its first point on would be a name in the legend and no line.
+    seen = [one for one in drawn if any(map(math.isfinite, curves[one.id].ys))] or drawn
+    return curves_picture(seen, {one.id: curves[one.id] for one in seen}, by, wish)
 
 
 def _say_left_out(members: Sequence[Member], curves: Mapping[str, Curve]) -> None:

@@ -60,6 +60,10 @@ def test_in_the_terminal(installation: Sandbox) -> None:
         assert "\x1b" not in done.out
         assert max(map(len, done.out.splitlines()[:20])) <= 60
         assert "loss" in done.out
+    write_points(installation, "1_0", [Point(1, 1.0, {"loss": math.nan})])
+    names = installation.run("plot", "lr", environ={"COLUMNS": "80"}).out
+    assert "seed=1" in names
+    assert "lr=1e-3, seed=0" not in names
     ascii_only = installation.run("plot", "lr", environ={"PYTHONIOENCODING": "ascii"})
     assert (ascii_only.code, ascii_only.out.isascii()) == (0, True)
     coloured = installation.on_terminal("plot", "lr", columns=80)
