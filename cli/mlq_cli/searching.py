@@ -120,7 +120,7 @@ def _driven(queue: Queue, order: Order, space: ListedSpace, args: argparse.Names
     number, asked, _ = order
     show, clear = _display(order)
     try:
-        ended = queue.driver(order, space, show, _reader(queue)).run()
+        ended = queue.driver(order, space, show, reader_of(queue)).run()
     except KeyboardInterrupt:
         clear()
         cancel = f"mlq cancel {shlex.quote(str(number))}"
@@ -159,7 +159,7 @@ def _display(order: Order) -> tuple[Callable[[Standing], None], Callable[[], Non
     return show, clear
 
 
-def _reader(queue: Queue) -> ReadFile | None:
+def reader_of(queue: Queue) -> ReadFile | None:
     """Return what reads the results root through the queue's host; None if it is mounted here."""
     if not is_elsewhere(queue.settings):
         return None

@@ -142,6 +142,22 @@ def test_a_member_without_the_objective_ends_it_at_once(installation: Sandbox) -
     assert (other.code, other.err.startswith(f"mlq: {said}")) == (2, True)
 
 
+def test_it_ends_if_its_first_members_fail(installation: Sandbox) -> None:
+    installation.start_server()
+    (installation.folder / "train.py").touch()
+    with installation.started(*words(6, "--max-running", "1", "--max-fails", "1")) as process:
+        queue = installation.queue()
+        wait_for(lambda: queue.store.reads.rows(("status",), ["1_0"]), 30, what="the first member")
+        installation.claim("1_0")
+        installation.move("1_0", Event.FAIL, mlq_reason="exit 1: no GPU")
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert (
+        "mlq: the search ends: its members fail: the first 1 to end were failures" in err.decode()
+    )
+    assert "no GPU" in err.decode()
+
+
 def test_without_optuna_it_says_what_to_install_and_a_job_can_drive_it(
     installation: Sandbox,
 ) -> None:

@@ -180,7 +180,8 @@ class Queue:
         check_optuna()
         asked = Request(command, suggest, self._environ, options, self.settings)
         order = self.begin_search(asked.asked, asked.submission, asked.max_fails, typed=False)
-        return searched(order, self.driver(order, asked.space, lambda _: None).run())
+        driver = self.driver(order, asked.space, lambda now: self.progress(now.ended, now.of))
+        return searched(order, driver.run())
 
     def begin_search(
         self, asked: Asked, submission: Submission, max_fails: int | None = None, *, typed: bool

@@ -15,12 +15,11 @@ from mlq import report
 from mlq.api.queue import Queue
 from mlq.jobs.spec import FunctionCall
 from mlq.search.decide import Standing, progress_line
-from mlq.search.history import Outcome
 from mlq.search.listed import ListedSpace
 from mlq.search.order import Order
 from mlq.submit.submission import Submission
 
-MEM = "512M"
+MEM = "256M"
 
 
 def job_of(order: Order, space: ListedSpace, *, machine: str = "", priority: int = 0) -> Submission:
@@ -63,8 +62,7 @@ def drive(order: Mapping[str, Any], space: Sequence[Any]) -> dict[str, Any]:
         if line != told[0]:
             told[0] = line
             _say(line)
-            ended = now.there - now.outcomes[Outcome.RUNNING]
-            report(min(1.0, ended / now.of))
+            report(min(1.0, now.ended / now.of))
 
     queue = Queue.connect()
     queue.tell = _say

@@ -172,6 +172,11 @@ class Standing(NamedTuple):
     best: Best | None
     held: str = ""
 
+    @property
+    def ended(self) -> int:
+        """How many members have ended."""
+        return self.there - self.outcomes[Outcome.RUNNING]
+
 
 def standing(seen: Seen, decision: Decision, aim: Aim) -> Standing:
     """Return how far a search is."""
