@@ -45,7 +45,7 @@ COMMANDS = (
 )
 # What mlq itself writes for a terminal: its colours, and lines in place of those before.
 OUR_COLOUR = re.compile(r"\x1b\[(?:0|1|2|31|32|33|36)m")
-LIVE = re.compile(r"\r\x1b\[K|\x1b\[\d+F\x1b\[J")
+LIVE = re.compile(r"\r\x1b\[K|\x1b\[\d+F\x1b\[J|(?:\x1b\[\d+A)?\r\x1b\[J")
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 

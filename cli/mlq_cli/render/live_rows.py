@@ -46,7 +46,7 @@ class LiveRows:
         """Return how the cursor gets to a row, and erases from there; "" if that is not needed."""
         if at == len(self._shown) - 1 and at < len(wanted):
             old, new = self._shown[at], wanted[at]
-            if new.startswith(old) and "\x1b" not in new:
+            if not old or (new.startswith(old) and "\x1b" not in new):
                 return ""
         up = sum(_height(row, columns) for row in self._shown[at:]) - 1
         up = min(up, lines - 1)  # what has left the screen cannot be reached
