@@ -229,6 +229,20 @@ def test_a_table_with_a_longer_header_gives_only_its_new_rows(job: Job) -> None:
     assert _values(job.read()) == [(3, {"acc": 0.7, "lr": 0.1})]
 
 
+def test_a_table_that_is_just_being_written_anew_is_read_when_it_is_whole(job: Job) -> None:
+    path = f"{job.paths.work_dir}/metrics.csv"
+    job.write(path, "step,acc\n1,0.5\n2,0.6\n")
+    reader = JobReader(job.watched)
+    assert len(reader.read(STARTED_S + 60, False).points) == 2
+    job.rewrite(path, "step,acc\n1,0.5\n")
+    assert reader.read(STARTED_S + 120, False).points == []
+    job.write(path, "2,0.6\n3,0.7\n")
+    assert _values(reader.read(STARTED_S + 180, False)) == [(3, {"acc": 0.7})]
+    job.rewrite(path, "step,acc\n4,0.8\n")
+    assert reader.read(STARTED_S + 240, False).points == []
+    assert _values(reader.read(STARTED_S + 300, False)) == [(4, {"acc": 0.8})]
+
+
 def test_pictures_between_scalars_are_passed_over(job: Job) -> None:
     picture = record(event(NOW_S, 1, b"\x2a" + b"x" * 3_000_000))
     data = _scalar(1, a=1.0) + picture + _scalar(2, a=2.0)

@@ -76,6 +76,7 @@ class FoundFiles:
         self._files: list[FoundFile] | None = None
         self._walked_s = 0.0
         self._old_states: list[FoundFile] = []
+        self._shorter = set[str]()
         self._readers: dict[str, EventReader] = {}
 
     def state(self) -> dict[str, Any]:
@@ -135,6 +136,11 @@ class FoundFiles:
             piece = read_appended(self._folder, path, mark, _PIECE)
             if piece is None:
                 break
+            is_shorter = piece.is_anew and piece.size < mark.offset
+            if is_shorter and path not in self._shorter and not is_last:
+                self._shorter.add(path)  # perhaps it is just being written anew
+                break
+            self._shorter.discard(path)
             if piece.is_anew and mark.inode:
                 table.written_anew(is_longer=piece.size >= mark.offset)
             lines = lines_of(piece, is_last=is_last)

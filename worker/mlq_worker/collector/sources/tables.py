@@ -10,10 +10,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 
-from mlq.metrics.series import Point
+from mlq.metrics.series import LONGEST_NAME, Point
 from mlq_worker.collector.sources.values import STEP_NAMES, number_of, point_of
 
-_MOST_COLUMNS = 1000
+_MOST_COLUMNS = 200
 _LONGEST_LINE = 1 << 16
 
 
@@ -57,7 +57,7 @@ class Table:
         return points
 
     def _take_header(self, cells: list[str]) -> None:
-        names = [one.strip() for one in cells[:_MOST_COLUMNS]]
+        names = [one.strip()[: LONGEST_NAME + 1] for one in cells[:_MOST_COLUMNS]]
         if not self.columns and not self._before < set(names):
             self._known = 0  # another table; none of its rows was read
         self.columns = names
