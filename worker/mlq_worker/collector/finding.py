@@ -1,8 +1,7 @@
 """Looks for files of metrics in a job's own folders.
 
 A job may have a million files there, so a walk is bounded in depth and in entries, follows no link,
-passes over folders that hold programs and data sets, and is seldom repeated: what a training writes
-to is mostly there within its first minutes.
+passes over folders of programs, and the more it has to look at, the more seldom it is repeated.
 """
 
 from __future__ import annotations
@@ -38,8 +37,15 @@ class FoundFile(NamedTuple):
     inode: int
 
 
-def find_files(folders: list[str]) -> list[FoundFile]:
-    """Return the files of metrics in these folders and below them, older versions first."""
+class Walk(NamedTuple):
+    """What a walk found: files, older versions first, and at how many entries it looked."""
+
+    files: list[FoundFile]
+    entries: int
+
+
+def find_files(folders: list[str]) -> Walk:
+    """Return the files of metrics in these folders and below them."""
     budget = _MOST_ENTRIES
     found: list[FoundFile] = []
     for folder in folders:
@@ -53,7 +59,7 @@ def find_files(folders: list[str]) -> list[FoundFile]:
                         waiting.append((entry.path, depth + 1))
                 else:
                     found += _file(entry)
-    return sorted(found, key=lambda one: _by_version(one.path))
+    return Walk(sorted(found, key=lambda one: _by_version(one.path)), _MOST_ENTRIES - budget)
 
 
 def _entries(place: str) -> Iterator[os.DirEntry[str]]:

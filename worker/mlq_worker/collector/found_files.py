@@ -26,7 +26,8 @@ from mlq_worker.collector.sources.trainer_state import (
     points_after,
 )
 
-_FIRST_GAP_S, _LARGEST_GAP_S = 50.0, 600.0
+_LEAST_GAP_S, _LARGEST_GAP_S = 50.0, 600.0  # between two walks
+_ENTRIES_A_SECOND = 50
 _AGAIN_S = 5.0  # the last look has several turns
 _LARGEST_STATE = 32 * MIB
 _PIECE = MIB
@@ -63,7 +64,6 @@ class FoundFiles:
     ) -> None:
         self._folder, self._looked_in, self._started_s = folder, looked_in, started_s
         self._walk_s = kept.number(state.get("walk_s", 0.0))
-        self._gap_s = kept.number(state.get("gap_s", _FIRST_GAP_S))
         marks, tables = (kept.by_name(state.get(name, {})) for name in ("marks", "tables"))
         self._marks = {path: mark_of(raw) for path, raw in marks.items()}
         self._tables = {path: _restored_table(raw) for path, raw in tables.items()}
@@ -83,7 +83,6 @@ class FoundFiles:
         """Return how far all files were read, as JSON can hold it."""
         return {
             "walk_s": self._walk_s,
-            "gap_s": self._gap_s,
             "marks": {path: list(mark) for path, mark in self._marks.items()},
             "tables": {path: [one.columns, one.rows] for path, one in self._tables.items()},
             "broken": sorted(self._broken),
@@ -114,10 +113,8 @@ class FoundFiles:
         if self._files is not None and (since_s < _AGAIN_S if is_last else now_s < self._walk_s):
             return
         self._walked_s = now_s
-        if now_s >= self._walk_s:
-            self._walk_s = now_s + self._gap_s
-            self._gap_s = min(2 * self._gap_s, _LARGEST_GAP_S)
-        found = find_files(self._looked_in)
+        found, entries = find_files(self._looked_in)
+        self._walk_s = now_s + min(max(_LEAST_GAP_S, entries / _ENTRIES_A_SECOND), _LARGEST_GAP_S)
         new = [one for one in found if one.written_s >= self._started_s]
         newest = sorted(new, key=lambda one: one.written_s)[-MOST_FILES:]
         self._files = [one for one in new if one in newest]
