@@ -304,3 +304,10 @@ def test_a_state_that_is_none_counts_as_none(job: Job, state: dict[str, object])
     job.state = state
     job.log("{'loss': 0.5}\n")
     assert len(job.read().points) == 1
+
+
+def test_where_the_start_is_unknown_points_are_of_now(tmp_path: Path) -> None:
+    job = Job(tmp_path)
+    job.watched = job.watched._replace(started_s=0.0)
+    job.log("{'loss': 0.5}\n{'loss': 0.4}\n")
+    assert [one.at_s for one in job.read().points] == [NOW_S, NOW_S]

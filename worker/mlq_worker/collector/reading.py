@@ -40,7 +40,7 @@ class Watched(NamedTuple):
     Args:
         id, attempt: which one. folder: the job's, absolute.
         patterns: name and regex of each `--metric`.
-        started_s: when its process started, after its code was copied; unix time.
+        started_s: when its process started, after its code was copied; unix time, 0 if unknown.
     """
 
     id: str
@@ -195,7 +195,7 @@ class JobReader:
     def _timed(self, points: list[Point], now_s: float) -> list[Point]:
         """Return the points by their times; those without one lie between two looks."""
         without = sum(not self._is_usable(one.at_s, now_s) for one in points)
-        since_s = min(self._looked_s, now_s)
+        since_s = min(self._looked_s or now_s, now_s)
         timed, number = [], 0
         for point in points:
             if self._is_usable(point.at_s, now_s):
