@@ -228,6 +228,7 @@ def test_a_full_disk_is_one_message_and_the_next_pull_goes_on(home: Sandbox) -> 
         done = home.run("pull", "lr", "./disk/to")
         assert done.code == 1
         assert "has too little room" in done.err and " are missing" in done.err
+        assert "the largest is lr=1/output/large with 98K" in done.err
         home.ok("pull", "lr", "./disk/to", "--max-size", "10K", "--include", "f1")
 
 

@@ -19,7 +19,6 @@ from mlq_cli.pulling.placing import FullDiskError, Place, UnusableFolderError
 from mlq_cli.pulling.planning import Item
 from mlq_cli.pulling.source import Source
 from mlq_cli.remote.far_tree import Sending, Want
-from mlq_cli.remote.far_walk import Other
 from mlq_cli.render.words import count
 
 _AGAIN = "run the same command again: it goes on where it stopped"
@@ -52,13 +51,20 @@ class Tally:
 
     def counted(self, item: Item, sending: Sending) -> Iterator[bytes]:
         """Yield the pieces of a file, and count their bytes."""
-        self._reached[item.target] = sending.start
+        with self._lock:
+            self._reached[item.target] = sending.start
         for piece in sending.pieces:
             with self._lock:
                 self.moved += len(piece)
                 self._reached[item.target] += len(piece)
                 self._show(self)
             yield piece
+
+    def lost(self, item: Item, why: str) -> None:
+        """Note that a file could not be fetched, or not put in place."""
+        with self._lock:
+            self.failed.append((item, why))
+            self._reached.pop(item.target, None)
 
     def done(self, item: Item, size: int) -> None:
         """Note that a file is in place."""
@@ -129,7 +135,7 @@ def _take(place: Place, item: Item, sending: Sending | Missing, tally: Tally) ->
         tally.vanished.append(item)
         return
     if not isinstance(sending, Sending):
-        tally.failed.append((item, sending.why))
+        tally.lost(item, sending.why)
         return
     counted = sending._replace(pieces=tally.counted(item, sending))
     try:
@@ -139,13 +145,8 @@ def _take(place: Place, item: Item, sending: Sending | Missing, tally: Tally) ->
     except MlqError as error:
         for _ in sending.pieces:  # the reply of a remote reader must be read to its end
             continue
-        tally.failed.append((item, str(error).split("\n", 1)[0]))
+        tally.lost(item, str(error).split("\n", 1)[0])
         return
     tally.done(item, sending.size)
     if not sending.is_same():
         tally.changing.append(item)
-
-
-def others_of(failed: Sequence[tuple[Item, str]]) -> list[Other]:
-    """Return what could not be fetched, by its path in the folder."""
-    return [Other(item.target, why) for item, why in failed]

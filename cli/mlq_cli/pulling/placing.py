@@ -191,6 +191,8 @@ class Place:
             self._put(name, path, known, before)
         except OSError as error:
             raise self._error(error, path) from None
+        except OverflowError:
+            raise NotPlacedError("it has an impossible time") from None
 
     def tidy(self) -> None:
         """Drop what is left of old pulls, and lines of the record that later ones replace."""

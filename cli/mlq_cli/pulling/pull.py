@@ -138,11 +138,14 @@ class Puller:
         needed = sum(one.fetch_bytes for one in plans) - place.parts_bytes()
         free = place.free_bytes()
         if needed > free:
+            items = (item for one in plans for item in one.fetch)
+            largest = max(items, key=lambda one: one.file.size)
             raise FullDiskError(
                 f"{self._folder} has too little room",
                 why=f"{format_bytes(needed)} are to be fetched, {format_bytes(free)} are free:"
                 f" {format_bytes(needed - free)} are missing",
-                fix="nothing was fetched; `--max-size 100M` leaves out large files",
+                fix=f"nothing was fetched; the largest is {largest.target} with"
+                f" {format_bytes(largest.file.size)}, and --max-size 100M leaves out such files",
             )
 
     def _fetched(

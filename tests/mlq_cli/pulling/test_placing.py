@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,16 @@ def test_what_was_changed_since_it_was_looked_at_stays(place: Place) -> None:
     with pytest.raises(NotPlacedError, match="just been changed"):
         place.put("f/a", _file(b"theirs"), None)
     assert (place.folder / "f/a").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("mtime_ns", [-(1 << 62), 1 << 62, 1 << 90])
+def test_impossible_times_and_names_cost_their_file_only(place: Place, mtime_ns: int) -> None:
+    with suppress(NotPlacedError):
+        place.put("f/a", _file(b"x", mtime_ns=mtime_ns), None)
+    with pytest.raises(NotPlacedError):
+        place.put("f/" + "n" * 300, _file(b"x"), None)
+    place.put("f/b", _file(b"x"), None)
+    assert (place.folder / "f/b").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("where", ["f", "f/output"])
