@@ -9,7 +9,9 @@ from mlq.api.curves import attempts_of
 from mlq.api.queue import Queue
 from mlq.metrics.member import Member
 from mlq.metrics.series import Point, merged
+from mlq_cli.invocation.session import say
 from mlq_cli.render.progress import Progress
+from mlq_cli.render.words import listed_briefly
 from mlq_cli.root_files import root_files
 
 _SHOWN_AFTER_S, _SHOWN_EVERY_S = 0.5, 0.1
@@ -42,4 +44,6 @@ def attempts_by_job(queue: Queue, members: Sequence[Member]) -> dict[str, list[l
 def curves_of(queue: Queue, members: Sequence[Member]) -> dict[str, list[Point]]:
     """Return the points of each job, all attempts together: id -> points."""
     found = attempts_by_job(queue, members)
+    if gone := [job_id for job_id, attempts in found.items() if not any(attempts)]:
+        say(f"without a curve on the results root: {listed_briefly(gone)}")
     return {job_id: merged(attempts) for job_id, attempts in found.items()}

@@ -20,7 +20,7 @@ from mlq.metrics.member import Member, metrics_of
 from mlq.metrics.naming import asked, meant
 from mlq.metrics.series import Point
 from mlq.metrics.table import FINISHED, Table, new_table, table_of
-from mlq.store.reads import SweepSeen
+from mlq.store.reads import PAGE, SweepSeen
 from mlq.store.store import Store
 from mlq.store.templates import digest_of, shared_fields
 from mlq.units import parse_iso
@@ -40,6 +40,7 @@ FIELDS = (
     "mlq_spec",
 )
 
+_FIRST_PAGE, _PAGE_LETTERS = 100, 1_000_000
 _GPU_MODEL = re.compile(r'"gpu_model": ?"([^"\\]*)"')
 
 Curves = Callable[[Sequence[Member]], Mapping[str, Sequence[Point]]]
@@ -169,9 +170,25 @@ def read_members(store: Store, ids: Sequence[str], now_s: float) -> list[Member]
         ids: of the jobs.
         now_s: unix time; how long running jobs have run depends on it.
     """
-    rows = store.reads.rows(FIELDS, ids)
+    rows = _rows(store, ids)
     codes = _codes(store, [row[-1] for row in rows])
     return [_member(row, codes, now_s) for row in rows]
+
+
+def _rows(store: Store, ids: Sequence[str]) -> list[list[str]]:
+    """Return the rows of these jobs, so many at a time that none of it holds the server for long.
+
+    A job may have a hundred metrics: ten kilobytes, where others have a few hundred bytes.
+    """
+    rows: list[list[str]] = []
+    start, size = 0, _FIRST_PAGE
+    while start < len(ids):
+        page = store.reads.rows(FIELDS, ids[start : start + size])
+        rows += page
+        start += size
+        letters = sum(len(value) for row in page for value in row) / max(1, len(page))
+        size = max(_FIRST_PAGE, min(PAGE, int(_PAGE_LETTERS / max(1.0, letters))))
+    return rows
 
 
 def _member(row: Sequence[str], codes: Mapping[str, str], now_s: float) -> Member:

@@ -16,7 +16,7 @@ from mlq.metrics.series import Point, curve, merged
 
 STEP, TIME = "step", "time"
 _GRID = 400
-_MOST = 1500
+_LARGEST_STEP = 1e100  # what is beyond it has no place in a figure
 
 
 class Curve(NamedTuple):
@@ -63,7 +63,11 @@ def curve_of(points: Sequence[Point], metric: str, by: str) -> Curve:
     if by == TIME:
         pairs = [(one.at_s, value) for one, value in found]
     else:
-        pairs = [(one.step, value) for one, value in found if one.step is not None]
+        pairs = [
+            (one.step, value)
+            for one, value in found
+            if one.step is not None and abs(one.step) < _LARGEST_STEP
+        ]
         pairs = pairs or [(at + 1.0, value) for at, (_, value) in enumerate(found)]
     # The last of several values at one place counts, as in a log that was written again.
     latest = dict(pairs)
@@ -91,7 +95,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
     return found
 
 
-def thinned(one: Curve, most: int = _MOST) -> Curve:
+def thinned(one: Curve, most: int) -> Curve:
     """Return the curve with at most about so many points: of each stretch the least and largest.
 
     What is not finite is kept by its first point in a stretch.

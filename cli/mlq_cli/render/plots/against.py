@@ -13,7 +13,7 @@ from mlq.metrics.table import Table
 from mlq_cli.render.clean import clean
 from mlq_cli.render.plots.curves import Wish
 from mlq_cli.render.plots.naming import CHANCE, labels, legend_title, only_best_named, telling
-from mlq_cli.render.plots.picture import Axis, Line, Picture, spans_decades
+from mlq_cli.render.plots.picture import Axis, Line, Picture, is_drawn, spans_decades
 
 _TICKS_MOST, _TICK_LETTERS_MOST = 12, 50
 _TICK_GAP = 0.06  # of the axis; ticks that stand closer would run into each other
@@ -95,11 +95,11 @@ def _spot(table: Table, group: Group, param: str, column: Column) -> Spot | None
         value_of_group(group, column, table.counting) if table.over else value_of(group[0], column)
     )
     if isinstance(value, Mean):
-        if text is None or not value.counted:
+        if text is None or not value.counted or not is_drawn(value.mean):
             return None
         counting = [one for one in group if one.state in table.counting]
         return Spot(counting, text, value.mean, value.deviation)
-    if text is None or not isinstance(value, int | float) or not math.isfinite(value):
+    if text is None or not isinstance(value, int | float) or not is_drawn(value):
         return None
     return Spot(group, text, float(value), None)
 

@@ -24,6 +24,7 @@ from mlq_cli.render.words import count
 
 _UNITS_S = {"h": 3600.0, "min": 60.0, "s": 1.0}
 _ENOUGH = 2.0  # of a unit, at the end of the axis
+_POINTS_MOST, _POINTS_LEAST, _POINTS_DRAWN = 800, 60, 40_000
 
 
 class Wish(NamedTuple):
@@ -108,10 +109,13 @@ def _each(
     members: Sequence[Member], curves: Mapping[str, Curve], wish: Wish, names: Sequence[str]
 ) -> list[Line]:
     lines = []
+    # More points than there are dots in the figure only make its file large.
+    most = max(_POINTS_LEAST, min(_POINTS_MOST, _POINTS_DRAWN // len(members)))
     for one, label in zip(members, labels(members, names), strict=True):
-        drawn = thinned(curves[one.id])
-        ys = tuple(smoothed(drawn.ys, wish.smooth)) if wish.smooth else drawn.ys
-        behind = drawn.ys if wish.smooth else ()
+        drawn = thinned(_smooth(curves[one.id], wish.smooth), most)
+        ys = drawn.ys
+        values = dict(zip(curves[one.id].xs, curves[one.id].ys, strict=True)) if wish.smooth else {}
+        behind = tuple(values[x] for x in drawn.xs) if wish.smooth else ()
         lines.append(Line(label if len(members) > 1 else "", drawn.xs, ys, behind=behind))
     return lines
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import MlqError
-from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of, shown_ys
+from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of, is_drawn, shown_ys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -220,9 +220,9 @@ def _draw(axes: Axes, picture: Picture, line: Line, at: int, colours: Any) -> An
         "zorder": 2 if line.is_faint else 3,
         "alpha": 0.75 if picture.bar else 1.0,
     }
-    ys = [y if math.isfinite(y) else math.nan for y in line.ys]
+    ys = [y if is_drawn(y) else math.nan for y in line.ys]
     if line.behind:
-        raw = [y if math.isfinite(y) else math.nan for y in line.behind]
+        raw = [y if is_drawn(y) else math.nan for y in line.behind]
         axes.plot(line.xs, raw, color=look["color"], alpha=0.3, linewidth=0.8, zorder=1)
     (handle,) = axes.plot(line.xs, ys, **style)
     if line.hollow:

@@ -5,12 +5,12 @@ The legend stands below: within a figure of so few characters it would hide the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlq.errors import MlqError
-from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of
+from mlq.metrics.averaging import Curve, thinned
+from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of, is_drawn
 from mlq_cli.render.plots.ticks import nice_ticks
 from mlq_cli.render.rows import Rows
 from mlq_cli.render.table import columns_of, shorten
@@ -21,6 +21,7 @@ _SHADES = (18, 25, 31, 36, 71, 148)  # of the 256 colours, from dark to light as
 # Without colours only the marks tell lines apart.
 _MARKS = ("*", "o", "x", "+", "#", "@", "%", "=")
 _NAMED_MOST = 12
+_POINTS_LEAST, _POINTS_DRAWN = 20, 20_000
 _GAP = "   "
 
 
@@ -58,10 +59,13 @@ def in_terminal(picture: Picture, width: int | None, *, colour: bool, unicode: b
     plotext.theme("clear")
     pens = _pens(picture, colour=colour)
     tells_apart = colour or len({one.mark for one in pens}) == 1
+    most = max(_POINTS_LEAST, min(4 * columns, _POINTS_DRAWN // max(1, len(picture.lines))))
     for line, pen in zip(picture.lines, pens, strict=True):
-        _draw(plotext, picture, line, pen, dense=unicode and tells_apart)
+        drawn = thinned(Curve(line.xs, line.ys), most)
+        shown_line = line._replace(xs=drawn.xs, ys=drawn.ys)
+        _draw(plotext, picture, shown_line, pen, dense=unicode and tells_apart)
     xs = [x for one in picture.lines for x in one.xs]
-    ys = [y for one in picture.lines for y in one.ys if math.isfinite(y)]
+    ys = [y for one in picture.lines for y in one.ys if is_drawn(y)]
     _scale(picture.x, xs, columns // 12, plotext.xscale, plotext.xticks)
     _scale(picture.y, ys, _HEIGHT // 4, plotext.yscale, plotext.yticks)
     if picture.title:
@@ -133,7 +137,7 @@ def _parts(picture: Picture, line: Line) -> Iterator[tuple[list[float], list[flo
     ys: list[float] = []
     for x, y in zip(line.xs, line.ys, strict=True):
         hidden = (picture.x.is_log and x <= 0) or (picture.y.is_log and y <= 0)
-        if math.isfinite(y) and not hidden:
+        if is_drawn(y) and not hidden:
             xs.append(x)
             ys.append(y)
         elif xs:

@@ -87,6 +87,14 @@ class Picture(NamedTuple):
     spread: str = ""
 
 
+_LARGEST = 1e100  # beyond it, the libraries' own arithmetic overflows
+
+
+def is_drawn(value: float) -> bool:
+    """Return whether a value has a place in a figure: it is finite, and not absurdly large."""
+    return abs(value) < _LARGEST  # false of NaN
+
+
 def spans_decades(values: Sequence[float]) -> bool:
     """Return whether a logarithmic scale suits values: all positive, over two decades or more."""
     known = [one for one in values if math.isfinite(one)]
@@ -96,9 +104,9 @@ def spans_decades(values: Sequence[float]) -> bool:
 def breaks_of(line: Line) -> list[tuple[float, float]]:
     """Return the last finite points of a line before each stretch that is not finite."""
     pairs = pairwise(zip(line.xs, line.ys, strict=True))
-    return [one for one, after in pairs if math.isfinite(one[1]) and not math.isfinite(after[1])]
+    return [one for one, after in pairs if is_drawn(one[1]) and not is_drawn(after[1])]
 
 
 def shown_ys(lines: Sequence[Line]) -> list[float]:
     """Return all finite values."""
-    return [y for one in lines for y in one.ys if math.isfinite(y)]
+    return [y for one in lines for y in one.ys if is_drawn(y)]
