@@ -36,6 +36,9 @@ def _all(text: str) -> list[Count]:
             "Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.3",
             Count("bracket", "Train Epoch: #", 640, 60000, 1),
         ),
+        ("Fold 2/5", Count("word", "fold", 1, 5)),
+        ("epoch: 3, step 20/90", Count("word", "step", 20, 90, 1)),
+        ("Train: 3 [ 100/1251 (  8%)]  Loss: 6", Count("bracket", "Train: #", 100, 1251, 1)),
         ("Iteration 30/1000", Count("word", "iteration", 30, 1000)),
     ],
 )
@@ -49,6 +52,8 @@ def test_the_outer_loop_of_a_line_comes_first() -> None:
     assert (inner.number, inner.total, inner.level) == (100, 938, 1)
     outer, inner = _all("Epoch 3/60:  40%|█▌  | 15/38 [00:04<00:06]")
     assert (outer.kind, outer.number, inner.kind, inner.level) == ("epoch", 2, "bar", 1)
+    outer, inner = _all("      3/100   0.5G   1.2:  37%|###  | 22/60 [00:10<00:18,  2.06it/s]")
+    assert (outer.number, outer.total, inner.number, inner.level) == (2, 100, 22, 1)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ _BAR = re.compile(
     r"(?P<number>\d[\d.]{0,14}[kMGTP]?)[A-Za-z]{0,6}/(?P<total>\d[\d.]{0,14}[kMGTP]?)[A-Za-z]{0,6}"
     r"\s\[(?P<elapsed>[\d:]{1,12})<(?P<left>[\d:]{1,12}|\?)"
 )
+_LEADING = re.compile(r"(?P<number>\d{1,9})/(?P<total>\d{1,9})\s")
 _SHORT_BAR = re.compile(r"(?P<number>\d{1,9})/(?P<total>\d{1,9})\s{1,3}(?:\[[=>.]|[\u2501\u2578])")
 _WORD = re.compile(
     r"\b(?P<word>epoch|ep|iteration|iter|step|round|fold|trial|episode|generation|update|batch)s?"
@@ -52,6 +53,7 @@ _BRACKET = re.compile(
     r"[\[(]\s{0,9}(?P<number>\d{1,12})\s?/\s?(?P<total>\d{1,12})"
     r"(?:\s?\(\s{0,3}[\d.]{1,6}\s?%\))?\s{0,3}[\])]"
 )
+_LONG = frozenset(("epoch", "ep", "round", "fold", "trial", "episode", "generation"))
 _IN_EPOCH = re.compile(r"\bepoch(?:\s?\(\w{1,20}\))?\W{0,4}\d", re.IGNORECASE)
 _MEASURED = re.compile(r"[A-Za-z_]\W{1,3}-?\d")
 _NUMBERS = re.compile(r"\d+")
@@ -77,13 +79,21 @@ def _bar(plain: str, level: int) -> Iterator[Count]:
         return
     label = match["label"].strip(" :")
     number, total = _amount(match["number"]), _amount(match["total"])
-    outer = next(_in_line(label), None)
+    outer = next(_in_line(label), None) or _leading(label)
     if outer is not None:
         yield outer
     if outer is not None or _IN_EPOCH.search(label):
         level = max(level, 1)  # it begins anew with each epoch
     elapsed_s, left_s = _seconds(match["elapsed"]), _seconds(match["left"])
     yield Count("bar", _NUMBERS.sub("#", label)[:100], number, total, level, elapsed_s, left_s)
+
+
+def _leading(label: str) -> Count | None:
+    """Return the epochs that Ultralytics writes before its bar: `1/100  0.5G  1.2: 37%|`."""
+    match = _LEADING.match(label)
+    if match is None:
+        return None
+    return Count("bracket", "", max(0.0, float(match["number"]) - 1), float(match["total"]))
 
 
 def _in_line(plain: str) -> Iterator[Count]:
@@ -98,20 +108,22 @@ def _in_line(plain: str) -> Iterator[Count]:
         for match in _BRACKET.finditer(plain)
         if not any(one.start() <= match.end() and match.start() <= one.end() for one in words)
     ]
-    is_inner = False
+    is_inner = _IN_EPOCH.search(plain) is not None
     for match in words:
         word = match["word"].lower()
         kind: Kind = "epoch" if word in ("epoch", "ep") else "word"
         number = float(match["number"])
         is_end = len(words) + len(brackets) == 1 and _MEASURED.search(plain, match.end())
-        if kind == "epoch" and not is_end:
+        if word in _LONG and not is_end:
             number = max(0.0, number - 1)  # it has begun; a line with values reports its end
-        yield Count(kind, word, number, float(match["total"]), int(is_inner))
+        level = int(is_inner and kind != "epoch")
+        yield Count(kind, word, number, float(match["total"]), level)
         is_inner = True
-    is_inner = is_inner or _IN_EPOCH.search(plain) is not None
     for match in brackets:
         number, total = float(match["number"]), float(match["total"])
-        yield Count("bracket", _label(plain, match.start()), number, total, int(is_inner))
+        label = _label(plain, match.start())
+        level = int(is_inner or label.endswith("#"))  # `Train: 3 [100/1251]`
+        yield Count("bracket", label, number, total, level)
         is_inner = True
 
 
