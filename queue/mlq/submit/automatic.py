@@ -6,6 +6,7 @@ user typed. Without a finished run a job gets a whole GPU, and the default memor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -124,8 +125,8 @@ def _with(submission: Submission, like: JobSpec, choice: Choice) -> JobSpec:
     if choice.vram is not None:
         request = replace(request, vram_mib=choice.vram.mib)
     env = like.captured_env
-    if submission.vram == AUTO and choice.vram is None:
-        # It has the GPU to itself. Took it all of its memory at once, nothing could be learned.
+    if submission.vram == AUTO and not request.vram_mib:
+        # It has the GPU to itself. If it took all memory at once, nothing could be learned.
         env = {**{one: GROW_AS_NEEDED[one] for one in GROW_AS_NEEDED if one not in like.env}, **env}
     return replace(like, request=request, captured_env=env)
 
@@ -148,7 +149,7 @@ def _text(what: str, found: Sequence[Estimate | None], none: str) -> str:
     known = [one for one in found if one is not None]
     if not known:
         return f"{what}: {none}"
-    sizes = sorted({one.mib for one in known})
+    sizes = sorted({one.mib for one in known}, key=lambda mib: mib or math.inf)
     ends = dict.fromkeys((sizes[0], sizes[-1]))
     size = " to ".join(rounded_mib(one) if one else "a whole GPU" for one in ends)
     alike = [one for one in known if one.same]
