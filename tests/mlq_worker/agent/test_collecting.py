@@ -75,7 +75,16 @@ def test_an_end_waits_for_its_last_reading_but_not_for_long() -> None:
     assert facts.is_awaited(SEVEN, 100.0 + PATIENCE_S - 0.1)
     assert not facts.is_awaited(SEVEN, 100.0 + PATIENCE_S)
     assert not facts.is_awaited(EIGHT, 100.0)
-    assert facts.next_s() == 100.0 + PATIENCE_S
+
+
+def test_nobody_waits_for_a_moment_that_is_over() -> None:
+    busy = CollectorFacts(False, 0.0, {SEVEN: 90.0}, {SEVEN: 50.0, EIGHT: 99.0})
+    assert busy.next_s(100.0) == 99.0 + PATIENCE_S
+    assert busy.next_s(200.0) == float("inf")
+    free = replace(busy, is_free=True, ask_s=101.0)
+    assert free.next_s(100.0) == 101.0
+    assert CollectorFacts(True, 0.0, {SEVEN: 130.0}).next_s(100.0) == 130.0
+    assert CollectorFacts(True).next_s(100.0) == float("inf")
 
 
 @pytest.mark.parametrize(

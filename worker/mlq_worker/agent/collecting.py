@@ -80,10 +80,14 @@ class CollectorFacts:
         since_s = self.last.get(attempt)
         return since_s is not None and now_s - since_s < PATIENCE_S
 
-    def next_s(self) -> float:
-        """Return when there is something to decide."""
-        ends = (since_s + PATIENCE_S for since_s in self.last.values())
-        return max(self.ask_s, min([*self.read_due_s.values(), *ends], default=float("inf")))
+    def next_s(self, now_s: float) -> float:
+        """Return when there is something to decide, if the collector does not answer before."""
+        over_s = (since_s + PATIENCE_S for since_s in self.last.values())
+        due = [one for one in over_s if one > now_s]
+        if self.is_free:
+            due += [max(self.ask_s, one) for one in self.read_due_s.values()]
+            due += [self.ask_s] if self.last or self.with_samples else []
+        return min(due, default=float("inf"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,7 +292,7 @@ def _leave(facts: Facts) -> list[Action]:
 
 def next_turn_s(facts: Facts, idle_s: float) -> float:
     """Return how many seconds the worker may wait if nothing wakes it."""
-    due = [facts.renew_due_s, facts.collector.next_s()]
+    due = [facts.renew_due_s, facts.collector.next_s(facts.now_s)]
     if facts.mode is Mode.RUN:
         due.append(facts.peek_due_s)
     if not facts.is_linked:
