@@ -53,10 +53,10 @@ def without_colours(text: str) -> str:
 class _Row:
     """A row that may still change: its characters, and the colours of each if it has any."""
 
-    __slots__ = ("colours", "is_rewritten", "text")
+    __slots__ = ("colours", "is_rewritten", "is_unknown", "text")
 
-    def __init__(self) -> None:
-        self.text, self.is_rewritten = "", False
+    def __init__(self, *, is_unknown: bool = False) -> None:
+        self.text, self.is_rewritten, self.is_unknown = "", False, is_unknown
         self.colours: list[str] | None = None
 
     def put(self, at: int, text: str, colour: str) -> None:
@@ -127,7 +127,8 @@ class Rows:
 
     def changing(self) -> list[str]:
         """Return the rows that may still change."""
-        return [row.painted() for row in self._rows]
+        shown = [row.painted() for row in self._rows if row.text or not row.is_unknown]
+        return shown or [""]
 
     def _played(self, text: str) -> str:
         parts: list[str] = []
@@ -197,8 +198,7 @@ class Rows:
         number = int(count or "0")
         steps = max(1, number)
         if what in "AF":
-            highest = max(0, len(self._rows) - SCREEN)
-            self._at = max(highest, self._at - steps)
+            self._move_up(steps)
             self._most = max(self._most, min(SCREEN, max(len(self._rows) - self._at, 1 + steps)))
         elif what in "BE":
             self._at = min(len(self._rows) - 1, self._at + steps)
@@ -212,6 +212,14 @@ class Rows:
             self._erase(what, number)
         if what in "EF":
             self._column = 0
+
+    def _move_up(self, steps: int) -> None:
+        """Move up; rows above the first are there, too, but what they show is known no more."""
+        unknown = min(steps - self._at, SCREEN - len(self._rows))
+        if unknown > 0:
+            self._rows[:0] = [_Row(is_unknown=True) for _ in range(unknown)]
+            self._at += unknown
+        self._at = max(0, len(self._rows) - SCREEN, self._at - steps)
 
     def _erase(self, what: str, number: int) -> None:
         row = self._rows[self._at]
@@ -234,7 +242,8 @@ class Rows:
         count = min(len(self._rows) - max(1, most), self._at) if until is None else until
         if count <= 0:
             return []
-        done = [row.painted() + "\n" for row in self._rows[:count]]
+        gone = self._rows[:count]
+        done = [row.painted() + "\n" for row in gone if row.text or not row.is_unknown]
         del self._rows[:count]
         self._at -= count
         return done

@@ -102,6 +102,15 @@ def test_nested_bars_are_one_row_each() -> None:
     assert shown(half).splitlines()[-2:] == ["epochs 2/3", "batches 4/5"]
 
 
+def test_a_log_that_is_shown_from_the_middle_on_mixes_no_rows() -> None:
+    log = nested_bars(3, 5)
+    rest = log[log.index("\n", len(log) // 2) + 1 :]
+    assert shown(rest).splitlines()[-1] == "epochs 3/3"
+    assert set(shown(rest).split()) <= {"measured", "epochs", "3/3"}
+    assert set(shown(rest, most=1).split()) <= {"measured", "epochs", "3/3"}
+    assert shown("\x1b[5A") == ""
+
+
 def test_who_follows_gets_only_whole_rows() -> None:
     rows = Rows(1)
     assert rows.feed(b"one\ntw") == "one\n"
