@@ -18,6 +18,7 @@ from mlq_cli.render.style import Style
 ALWAYS = 100
 _GAP = "  "
 _CUT = "…"
+_FIRST_COMBINING = "\u0300"
 
 
 class Column(NamedTuple):
@@ -122,7 +123,7 @@ def columns_of(text: str) -> int:
 
     Wide East Asian characters take two columns, combining marks none (Unicode Standard Annex 11).
     """
-    if text.isascii():
+    if text.isascii() or max(text) < _FIRST_COMBINING:  # nor is any before it wide
         return len(text)
     return sum(_columns_of_one(character) for character in text)
 
