@@ -137,6 +137,9 @@ def remarks(table: Table) -> list[str]:
     if not ended and members:
         latest = "; the values are the latest" if measured else ""
         lines.append(f"None of {count(len(members), 'job')} has ended yet{latest}.")
+    if pruned := sum(one.is_pruned for one in members):
+        was = "was" if pruned == 1 else "were"
+        lines.append(f"{count(pruned, 'member')} {was} pruned; mlq ls says at which step, and why.")
     if table.over and measured:
         left = sum(one.state not in table.counting for one in members)
         states = " or ".join(sorted(table.counting))

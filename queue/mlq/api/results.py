@@ -20,6 +20,7 @@ from mlq.metrics.member import Member, metrics_of
 from mlq.metrics.naming import asked, meant
 from mlq.metrics.series import Point
 from mlq.metrics.table import FINISHED, Table, new_table, table_of
+from mlq.search.note import PRUNED
 from mlq.store.reads import PAGE, SweepSeen
 from mlq.store.store import Store
 from mlq.store.templates import digest_of, shared_fields
@@ -34,6 +35,7 @@ FIELDS = (
     "mlq_attempt",
     "started_at",
     "ended_at",
+    "mlq_reason",
     "mlq_member",
     "mlq_metrics",
     "mlq_used",
@@ -193,7 +195,7 @@ def _rows(store: Store, ids: Sequence[str]) -> list[list[str]]:
 
 def _member(row: Sequence[str], codes: Mapping[str, str], now_s: float) -> Member:
     (job_id, state, held, name, command, machine, attempt, started, ended, *rest) = row
-    member, metrics, used, spec = rest
+    reason, member, metrics, used, spec = rest
     is_held = state == State.DEFERRED and held
     began = iso_or_none(started) if started else None
     started_s = None if began is None else parse_iso(began)
@@ -216,6 +218,7 @@ def _member(row: Sequence[str], codes: Mapping[str, str], now_s: float) -> Membe
         time_s=time_s,
         code=codes.get(digest_of(spec) or spec, ""),
         gpu=_gpu(used) if used else "",
+        is_pruned=state == State.CANCELED and reason.startswith(PRUNED),
     )
 
 

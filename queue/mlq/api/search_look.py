@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mlq.errors import InvalidInputError, JobNotFoundError
@@ -10,8 +11,8 @@ from mlq.files.layout import Layout
 from mlq.files.strict_files import Content, read_file
 from mlq.ids import order_key
 from mlq.lenient import dict_or_empty, int_or, text_of
-from mlq.metrics.extent import parse_metrics
-from mlq.metrics.series import Point, merged, points_of
+from mlq.metrics.extent import Extent, parse_metrics
+from mlq.metrics.series import Point, curve, merged, points_of
 from mlq.search.decide import SETTLE_S, Seen
 from mlq.search.goal import Goal
 from mlq.search.history import Member, Outcome
@@ -49,6 +50,7 @@ _FIELDS = (
     "ended_at",
 )
 _ATTEMPTS = 50
+_READ_AT_ONCE = 200  # members; with a hundred metrics each has ten kilobytes
 
 
 def find(store: Store, number: int) -> SweepSeen:
@@ -70,9 +72,13 @@ def look(store: Store, number: int) -> Seen:
     """
     free, failing = store.client.call("HMGET", keys.sweep(number), "next", "failing")
     sweep = find(store, number)
-    rows = store.reads.rows(_FIELDS, store.reads.members(number))
+    ids = store.reads.members(number)
+    pages = [
+        store.reads.rows(_FIELDS, ids[at : at + _READ_AT_ONCE])
+        for at in range(0, len(ids), _READ_AT_ONCE)
+    ]
     return Seen(
-        tuple(_member(*row) for row in rows),
+        tuple(_member(*row) for page in pages for row in page),
         sweep.members,
         int_or(text_of(free or b"")),
         sweep.held,
@@ -114,6 +120,8 @@ def _unix(text: str) -> float | None:
 class Curves:
     """The curves of a search's members; a file is read again only if its member measured more.
 
+    The queue may know of a point before its file shows it here: then the file is read each time.
+
     Args:
         layout: of the results root.
         goal: of the search.
@@ -136,12 +144,11 @@ class Curves:
             version = (member.attempt, extent, member.state, late)
             known = self._known.get(member.id)
             if known is None or known[0] != version:
-                run = Run(
-                    member.number,
-                    Outcome.RUNNING,
-                    measured(self._points(member), self._goal.metric),
-                )
-                self._known[member.id] = known = version, run
+                points = self._points(member)
+                run = Run(member.number, Outcome.RUNNING, measured(points, self._goal.metric))
+                known = version, run
+                if _is_whole(points, self._goal.metric, extent):
+                    self._known[member.id] = known
             found[member.number] = known[1]
         return found
 
@@ -150,3 +157,13 @@ class Curves:
         attempts = range(max(1, member.attempt - _ATTEMPTS + 1), member.attempt + 1)
         files = [self._read(folder.metrics_file(number)) for number in attempts]
         return merged([list(points_of(data)) for data in files if data])
+
+
+def _is_whole(points: Sequence[Point], metric: str, extent: Extent) -> bool:
+    """Return whether a curve holds the last value that the queue knows."""
+    found = curve(points, metric)
+    if not found:
+        return False
+    last, value = found[-1]
+    same = value == extent.last or (math.isnan(value) and math.isnan(extent.last))
+    return same and last.step == extent.last_step

@@ -27,6 +27,7 @@ class Member(NamedTuple):
         time_s: for how many seconds that ran, up to now if it still does.
         code: which code it runs; "" if it runs in the live folder.
         gpu: the model of its GPUs; "" if unknown.
+        is_pruned: whether a search stopped it, since others were better.
         at: the values of its metrics at the step that was asked for; None if none was.
         at_step: that step; None if it told none.
     """
@@ -43,6 +44,7 @@ class Member(NamedTuple):
     time_s: float | None = None
     code: str = ""
     gpu: str = ""
+    is_pruned: bool = False
     at: dict[str, float] | None = None
     at_step: float | None = None
 

@@ -15,9 +15,7 @@ from typing import NamedTuple
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.metrics.extent import Extent
 from mlq.search.goal import Goal
-
-PRUNED = "pruned at "
-"""The reason of a member that a search stopped begins with this."""
+from mlq.search.note import PRUNED
 
 
 class Outcome(StrEnum):

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from mlq.lenient import dict_or_empty, int_or
 
+PRUNED = "pruned at "
+"""The reason of a member that a search stopped begins with this."""
+
 
 class Note(NamedTuple):
     """What is kept with a sweep that is a search.

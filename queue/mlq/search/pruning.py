@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from mlq.metrics.series import Point, curve
 from mlq.search.goal import Goal
-from mlq.search.history import PRUNED, Outcome
+from mlq.search.history import Outcome
+from mlq.search.note import PRUNED
 
 PRUNERS = ("median", "asha")
 
