@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from mlq_cli.render.sweeps import bar
 from mlq_cli.render.table import Cell
 
+_FULL = 0.97
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _KIND_OF_SIGN = {
     "█": "good",
@@ -38,8 +39,8 @@ def states_bar(progress: Mapping[str, int], width: int) -> tuple[Cell, ...]:
 
 
 def load_kind(share: float) -> str:
-    """Return the colour of a resource of which this share is taken."""
-    return "bad" if share >= 0.95 else "waiting" if share >= 0.75 else "good"
+    """Return the colour of a resource of which this share is taken: another one when it is full."""
+    return "waiting" if share >= _FULL else "busy"
 
 
 def thinned(values: Sequence[float], number: int) -> list[float]:
@@ -69,8 +70,7 @@ def curve(values: Sequence[float], width: int, height: int) -> list[str]:
     cells = [[0] * width for _ in range(height)]
     before: int | None = None
     for column in range(2 * width if shown else 0):
-        at = shown[round(column * (len(shown) - 1) / max(1, 2 * width - 1))]
-        row = round(at * (4 * height - 1))
+        row = round(_between(shown, column / max(1, 2 * width - 1)) * (4 * height - 1))
         # Dots between two neighbours join them, so that a steep part is a line, too.
         low = row if before is None or before == row else min(row, before + 1)
         high = row if before is None or before == row else max(row, before - 1)
@@ -78,6 +78,14 @@ def curve(values: Sequence[float], width: int, height: int) -> list[str]:
             cells[height - 1 - dot // 4][column // 2] |= _DOTS[column % 2][dot % 4]
         before = row
     return ["".join(chr(_BRAILLE + one) if one else " " for one in row) for row in cells]
+
+
+def _between(values: Sequence[float], share: float) -> float:
+    """Return the value at a place from 0 to 1 in a row of values; between two it is a mean."""
+    place = share * (len(values) - 1)
+    before = min(int(place), len(values) - 1)
+    after = min(before + 1, len(values) - 1)
+    return values[before] + (values[after] - values[before]) * (place - before)
 
 
 def _scaled(values: Sequence[float]) -> list[float]:

@@ -70,7 +70,7 @@ def host_lines(seen: Snapshot, width: int | None, *, blocks: bool) -> list[Line]
         rows += _block_rows(host)
         below = [Cell("; ".join(host.notes), "waiting")] if host.notes else []
         if others := _others(host):
-            below.insert(0, Cell(f"others: {others[0].text} cores", "faint"))
+            below.insert(0, Cell(f"besides: {others[0].text} cores", "faint"))
         notes[len(rows)] = [
             Line(cut((Cell("  "), one), width or 10**6), host.name) for one in below
         ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from mlq.api.queue import Queue
 from mlq.errors import MlqError
@@ -17,6 +18,9 @@ from mlq_cli.invocation.session import open_store
 from mlq_cli.root_files import root_files
 from mlq_cli.top.job_files import JobFiles
 from mlq_cli.top.watches import FilesWatch, QueueWatch
+
+if TYPE_CHECKING:
+    from mlq_cli.top.screen.app import TopApp
 
 _PATIENCE_S = 0.1
 """A queue behind a tunnel may take longer; then the screen begins without it."""
@@ -39,15 +43,7 @@ def show(settings: Settings) -> int:
             why="it is not installed beside mlq",
             fix="pip install 'mlq-lab[top]'; without it: mlq top --once",
         )
-    watch = QueueWatch(lambda: Queue(open_store(settings), settings))
-    watch.start()
-    from mlq_cli.top.screen.app import TopApp
-
-    answer = watch.first(_PATIENCE_S)
-    if answer is not None and answer.error is not None:
-        raise answer.error
-    files = FilesWatch(lambda: JobFiles(root_files(settings), Layout(settings.root)))
-    app = TopApp(settings, watch, files)
+    app = new_app(settings)
     crashed: list[BaseException] = []
 
     def crash(args: threading.ExceptHookArgs) -> None:
@@ -62,3 +58,20 @@ def show(settings: Settings) -> int:
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
+
+
+def new_app(settings: Settings) -> TopApp:
+    """Return the screen; the queue is being asked already.
+
+    Raises:
+        QueueUnreachableError: the queue does not answer.
+    """
+    watch = QueueWatch(lambda: Queue(open_store(settings), settings))
+    watch.start()
+    from mlq_cli.top.screen.app import TopApp
+
+    answer = watch.first(_PATIENCE_S)
+    if answer is not None and answer.error is not None:
+        raise answer.error
+    files = FilesWatch(lambda: JobFiles(root_files(settings), Layout(settings.root)))
+    return TopApp(settings, watch, files)

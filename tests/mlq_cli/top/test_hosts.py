@@ -39,7 +39,7 @@ def test_wide_each_gpu_and_each_remark_has_a_line() -> None:
     assert texts[1].split() == ["gpu07", "███▊··", "3/8", "███···", "32G/64G", "1"]
     assert texts[2].split() == ["GTX", "1080", "Ti", "███▉··", "4G/11G", "87%"]
     assert texts[3].split() == ["GTX", "1080", "Ti", "██████", "0/11G", "0%"]
-    assert texts[4] == "  others: anna 1.2, yourself 0.3 cores"
+    assert texts[4] == "  besides: anna 1.2, yourself 0.3 cores"
     assert texts[6] == "  not heard of for 2m5s"
     assert texts[8] == "  draining: it takes no more jobs; no GPUs: driver mismatch"
 

@@ -85,5 +85,6 @@ def test_on_a_terminal_it_comes_and_leaves_everything_as_it_was(installation: Sa
         typed.until_shown("gpu07")
         typed.type("\x03")  # Ctrl-C
         typed.until_shown("\x1b\\[\\?1049l")
+        typed.until_shown(r"\?2004h\$ ")  # what was typed before would be thrown away
         typed.type("echo left $?\n")
         typed.until_shown("left 0")

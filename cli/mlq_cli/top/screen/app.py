@@ -149,6 +149,11 @@ class TopApp(App[int]):
         yield bars["foot"]
         yield bars["small"]
 
+    @property
+    def curve(self) -> CurveSeen:
+        """The curve that was read last."""
+        return self._scene.curve
+
     def on_mount(self) -> None:
         """Begin to listen to the threads, and show what they know already."""
         if self._watch.answer is not None:
