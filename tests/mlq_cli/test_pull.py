@@ -80,6 +80,7 @@ def test_a_sweep_is_pulled_and_pulled_again(home: Sandbox) -> None:
     assert (folder / "lr=a_.._b/output/acc").read_text() == "0.85"
 
 
+@pytest.mark.slow
 def test_what_a_user_made_or_changed_stays_and_is_named(home: Sandbox) -> None:
     (job_id,) = _sweep(home, "lr=1")
     _write(home, job_id, a="a", b="b")
@@ -87,7 +88,7 @@ def test_what_a_user_made_or_changed_stays_and_is_named(home: Sandbox) -> None:
     (to / "lr=1/output").mkdir(parents=True)
     (to / "lr=1/output/a").write_text("mine")
     said = home.ok("pull", "lr", "./to")
-    assert "kept here as they are: 1 file (--force):" in said
+    assert "kept here as they are: 1 file (--force replaces files):" in said
     assert "lr=1/output/a  was not put there by pull" in said
     (to / "lr=1/output/b").write_text("mine, too")
     (to / "results.csv").write_text("mine")
@@ -161,7 +162,7 @@ def test_killed_in_the_middle_it_goes_on_and_is_byte_equal(home: Sandbox) -> Non
     (job_id,) = _sweep(home, "lr=1")
     output = home.queue().layout.output_dir(job_id)
     output.mkdir(parents=True)
-    large = os.urandom(1 << 20) * 400
+    large = os.urandom(1 << 20) * 250
     (output / "large").write_bytes(large)
     for n in range(50):
         (output / f"z{n}").write_bytes(os.urandom(1000))
@@ -209,6 +210,7 @@ def test_ctrl_c_says_that_it_goes_on_and_a_terminal_shows_how_far_it_is(home: Sa
     assert "fetched 1 file, 512M" in shown.out
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_full_disk_is_one_message_and_the_next_pull_goes_on(home: Sandbox) -> None:
     (job_id,) = _sweep(home, "lr=1")

@@ -100,7 +100,9 @@ def _left_out(plans: Sequence[JobPlan], most: str) -> Iterator[Named]:
     """Yield what is not fetched, and why."""
     kept = tuple((one.path, one.why) for plan in plans for one in plan.kept)
     if kept:
-        yield Named(f"kept here as they are: {count(len(kept), 'file')} (--force):", kept)
+        yield Named(
+            f"kept here as they are: {count(len(kept), 'file')} (--force replaces files):", kept
+        )
     large = [(plan, one) for plan in plans for one in plan.too_large]
     if large:
         size_bytes = sum(one.size for _, one in large)

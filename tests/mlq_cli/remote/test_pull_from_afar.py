@@ -66,7 +66,7 @@ def test_it_is_pulled_over_ssh(home: Sandbox, laptop: Laptop) -> None:
 
 @pytest.mark.parametrize("laptop", ["openssh"], indirect=True)
 def test_it_goes_on_though_the_connection_breaks(home: Sandbox, laptop: Laptop) -> None:
-    large = os.urandom(1 << 20) * 200
+    large = os.urandom(1 << 20) * 100
     job_id = _job(home, large=large, small=b"s")
     assert laptop.run("ls").code == 0
     parts = laptop.folder / "to/.mlq-pull/parts"
