@@ -239,6 +239,23 @@ def test_what_comes_after_the_end_was_committed_is_still_written() -> None:
     assert bench.role.facts().late == ()
 
 
+def test_what_is_known_stays_while_the_root_cannot_be_read() -> None:
+    bench = Bench(local())
+    answer = bench.answer
+    bench.turns(12)
+    bench.answer = lambda wanted: Answer(
+        tuple(Found(*one.key, Figures(), "no answer") for one in wanted)
+    )
+    bench.turns(41)
+    bench.end(SEVEN)
+    asked = bench.turns(48)
+    assert bench.attempts.by_key[SEVEN].figures == FIGURES
+    assert [at_s for at_s, one in asked if one.last] == [42, 45, 48], "after a pause each time"
+    bench.answer = answer
+    bench.turns(60)
+    assert bench.role.facts().last == {}
+
+
 def test_a_collector_that_fails_is_not_asked_at_once(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(local())
     bench.turns(3)

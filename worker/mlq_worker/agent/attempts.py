@@ -53,7 +53,9 @@ class AttemptTable:
         for attempt in renewal.alive:
             local = self.by_key.get(attempt)
             if local is not None and attempt in figures:
-                local.told = {**local.told, **figures[attempt]}
+                # What the queue has taken back, it had forgotten.
+                known = {} if attempt in renewal.adopted else local.told
+                local.told = {**known, **figures[attempt]}
 
     def request_stops(self, reasons: Mapping[Attempt, str]) -> None:
         """Note which attempts their users want to end, and why."""

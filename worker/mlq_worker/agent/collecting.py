@@ -43,6 +43,7 @@ SOON_S = 10.0
 
 STRIKES = 2
 _RETRY_S = 2.0
+_NO_FIGURES = Figures()
 _GIVES_UP_S = 600.0
 _MOST_LAST, _MOST_SAMPLES = 1000, 100
 LEFT_OUT = (
@@ -243,13 +244,16 @@ class CollectorRole:
                 self._tell(f"job {found.id}: its metrics cannot be stored: {found.trouble}")
             else:
                 del self._samples.get(found.key, [])[: len(wanted.samples)]
+            is_known = found.figures != _NO_FIGURES
             local = attempts.by_key.get(found.key)
-            if local is not None:
+            if local is not None and is_known:
                 local.figures = found.figures
-            elif wanted.is_last:
-                self._late[found.key] = found.figures
-            if wanted.is_last:
+            if wanted.is_last and (is_known or not found.trouble):
                 self._last.pop(found.key, None)
+                if local is None and is_known:
+                    self._late[found.key] = found.figures
+            elif wanted.is_last:
+                self._ask_s = now_s + _RETRY_S
         if answer.blamed is not None:
             self._blame(answer.blamed, answer.fault)
         elif answer.fault:
