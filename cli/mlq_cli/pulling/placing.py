@@ -95,12 +95,7 @@ class Place:
         except OSError as error:
             raise _unusable(self.folder, error) from None
         self._below = Below(top)
-        found = read_file(self.folder, self.folder / OWN / _RECORD, _RECORD_BYTES)
-        self.is_pulled = not isinstance(found, Absent) or not os.listdir(top)  # noqa: PTH208
-        if isinstance(found, Content):
-            self.record = parse(found.data)
-        elif not isinstance(found, Absent):
-            raise StorageError(f"cannot read {self.folder / OWN / _RECORD}", why=f"it {found.why}")
+        self._read_record(top)
         return True
 
     def open(self) -> None:
@@ -117,6 +112,7 @@ class Place:
             top = self._open[0]
             own = self._kept(made(top, OWN))
             self._check_alone(self._kept(os.open(_LOCK, _WRITE, 0o600, dir_fd=own)))
+            self._read_record(top)  # another pull may have written since
             self._parts = self._kept(made(own, _PARTS))
             self._begun = set(os.listdir(self._parts))  # noqa: PTH208 - a descriptor
             self._log = self._kept(os.open(_RECORD, _WRITE | os.O_APPEND, 0o600, dir_fd=own))
@@ -213,6 +209,14 @@ class Place:
         """Return how many bytes the disk has left for us."""
         found = os.fstatvfs(self._parts)
         return found.f_bavail * found.f_frsize
+
+    def _read_record(self, top: int) -> None:
+        found = read_file(self.folder, self.folder / OWN / _RECORD, _RECORD_BYTES)
+        self.is_pulled = not isinstance(found, Absent) or not os.listdir(top)
+        if isinstance(found, Content):
+            self.record = parse(found.data)
+        elif not isinstance(found, Absent):
+            raise StorageError(f"cannot read {self.folder / OWN / _RECORD}", why=f"it {found.why}")
 
     def _begin(self, part: int, path: str, length: int) -> None:
         """Copy the beginning of a file that has grown."""

@@ -13,7 +13,8 @@ from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
 from mlq.ids import is_valid_id
 from mlq.jobs.view import JobView
-from mlq.lenient import list_or_empty, text_of
+from mlq.lenient import list_or_empty
+from mlq.store import identity
 from mlq.units import format_bytes
 from mlq_cli.pulling.below import NotPlacedError
 from mlq_cli.pulling.fetching import Tally, fetch
@@ -71,12 +72,13 @@ class Puller:
                     f"./{self._folder} is not empty, and no pull has made it",
                     fix=f"name the folder to pull into; this one, if you mean it: ./{self._folder}",
                 )
-            queue_id = text_of(self._queue.store.client.call("GET", "mlq:queue_id") or b"")
-            folders = self._folders(jobs, place, queue_id)
+            queue_id, named = identity.queue_id(self._queue.store.client), self._named(jobs)
             places = self._places(jobs)
             found = self._listed(places, progress)
             if not is_dry:
                 place.open()
+            known = _of_queue(place.record.folders, queue_id)
+            folders = assigned(named, known, place.record.folders.values())
             here = Here(place.look, place.record.files, place.ignores_case)
             plans = [
                 plan_of(job.id, folders[job.id], found.get(job.id, ((), ())), self._wanted, here)
@@ -97,7 +99,7 @@ class Puller:
                 place.tidy()
             return pull._replace(tally=tally)
 
-    def _folders(self, jobs: Sequence[JobView], place: Place, queue_id: str) -> dict[str, str]:
+    def _named(self, jobs: Sequence[JobView]) -> list[Named]:
         numbers = {str(job.sweep) for job in jobs if job.sweep is not None}
         sweeps = self._queue.store.reads.sweeps(sorted(numbers)) if numbers else []
         varying = {
@@ -105,11 +107,9 @@ class Puller:
             for one in sweeps
         }
         self._told = list(dict.fromkeys(name for names in varying.values() for name in names))
-        named = [
+        return [
             Named(job.id, job.name, job.params, varying.get(job.sweep or 0, ())) for job in jobs
         ]
-        known = _of_queue(place.record.folders, queue_id)
-        return assigned(named, known, place.record.folders.values())
 
     def _places(self, jobs: Sequence[JobView]) -> dict[str, str]:
         """Return the folder of each job that has started, relative to the root."""
