@@ -37,6 +37,7 @@ VARYING = (
     r"[\d.]+G of memory",
     r"for [\dhms]+",
     r"lab0\d",
+    r"\b\d+s\b",
     r"(?<!\S)/\S+",
 )
 
@@ -141,7 +142,19 @@ def test_the_day_can_be_followed_word_for_word(clone: Sandbox) -> None:
     require(not Path("/dev/nvidiactl").exists(), "a machine without GPUs, as those of the page")
     day = the_day()
     typed = "\n".join(one.command for one in day)
-    for part in "enqueue", "ls", "explain", "logs -f", "show", "cancel", "wait":
+    for part in (
+        "enqueue",
+        "ls",
+        "explain",
+        "logs -f",
+        "show",
+        "cancel",
+        "wait",
+        "results",
+        "plot",
+        "pull",
+        "top",
+    ):
         assert f"mlq {part}" in typed, part
     outcomes = follow(day, clone)
     wrong = [line for pair in zip(day, outcomes, strict=True) for line in differences(*pair)]
