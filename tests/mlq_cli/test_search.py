@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from local_lab import PATIENT, Lab, new_lab
 from sandbox import Sandbox
 from waiting import wait_for
 
+from mlq import Queue
 from mlq.jobs.lifecycle import Event
 from mlq.metrics.extent import Extent, metrics_text
 
@@ -203,6 +205,42 @@ def test_ctrl_c_leaves_the_members_and_a_held_search_starts_none(installation: S
         line = process.stderr.readline().decode()
     assert line == "mlq: search 1 tune: 2 of 6: 2 waiting; held: not today\n"
     assert members() == 2
+
+
+def test_a_restart_of_the_queue_does_not_end_it(installation: Sandbox) -> None:
+    installation.start_server()
+    queue, told, found = Queue.connect(installation.environ), list[str](), list[Any]()
+    queue.tell = told.append
+
+    def suggest(trial: Any) -> None:
+        trial.suggest_float("lr", 0.1, 1)
+
+    def search() -> None:
+        found.append(
+            queue.search(
+                ["true", "{args}"],
+                suggest,
+                trials=1,
+                minimize="loss",
+                name="tune",
+                in_place=True,
+                cwd=str(installation.folder),
+            )
+        )
+
+    driver = threading.Thread(target=search)
+    driver.start()
+    reads = installation.queue().store.reads
+    wait_for(lambda: reads.rows(("status",), ["1_0"]), 30, what="the first member")
+    installation.stop_server()
+    wait_for(lambda: told, 30, what="word that the queue is away")
+    installation.start_server()
+    installation.claim("1_0")
+    metrics = metrics_text({"loss": Extent(0.5, 3, 0.5, 3, 0.5, 3)})
+    installation.move("1_0", Event.SUCCEED, mlq_metrics=metrics)
+    driver.join(30)
+    assert (found[0].id, found[0].value) == ("1_0", 0.5)
+    assert told[0].endswith("; waiting until it does")
 
 
 @pytest.mark.parametrize(
