@@ -17,6 +17,7 @@ from mlq.jobs.spec import FunctionCall
 from mlq.search.decide import Standing, progress_line
 from mlq.search.listed import ListedSpace
 from mlq.search.order import Order
+from mlq.search.study import check_optuna
 from mlq.submit.submission import Submission
 
 MEM = "256M"
@@ -54,6 +55,7 @@ def drive(order: Mapping[str, Any], space: Sequence[Any]) -> dict[str, Any]:
         order: what `Order.as_json` wrote.
         space: what `ListedSpace.as_json` wrote.
     """
+    check_optuna(by_worker=True)
     given = Order.from_json(order)
     told = [""]
 

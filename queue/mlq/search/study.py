@@ -29,8 +29,11 @@ class MissingOptunaError(MlqError):
     """Optuna is not installed where a search runs."""
 
 
-def check_optuna() -> None:
+def check_optuna(*, by_worker: bool = False) -> None:
     """Make sure that Optuna can be imported.
+
+    Args:
+        by_worker: whether the Python of a worker needs it, not that of the user who types.
 
     Raises:
         MissingOptunaError: it cannot.
@@ -43,7 +46,9 @@ def check_optuna() -> None:
         raise MissingOptunaError(
             "a search needs Optuna",
             why=f"{sys.executable} cannot import it: {error}",
-            fix="pip install 'mlq-lab[search]'",
+            fix=f"install it for the worker: {sys.executable} -m pip install 'optuna>=4'"
+            if by_worker
+            else "pip install 'mlq-lab[search]'",
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlq.search.goal import Goal
 from mlq.search.history import Outcome, Trial
 from mlq.search.listed import ListedSpace
 from mlq.search.space import Space
-from mlq.search.study import next_member, rebuilt
+from mlq.search.study import MissingOptunaError, check_optuna, next_member, rebuilt
 from mlq.search.suggested import SuggestedSpace
 from mlq.sweeps.files import Files
 
@@ -46,6 +47,17 @@ def test_it_finds_what_is_good_and_the_same_history_gives_the_same_next() -> Non
     early = sorted(loss(one.params) for one in trials[:10])
     assert late[10] < early[5]
     assert searched(space, 3, seed=1) != trials[:3]
+
+
+@pytest.mark.parametrize("by_worker", [False, True])
+def test_without_optuna_the_message_says_what_to_install_where(
+    by_worker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingOptunaError) as caught:
+        check_optuna(by_worker=by_worker)
+    told = f"{sys.executable} -m pip install 'optuna>=4'" if by_worker else "'mlq-lab[search]'"
+    assert caught.value.fix.endswith(told)
 
 
 def test_running_failed_and_pruned_members_are_taken_in() -> None:
