@@ -16,6 +16,7 @@ from waiting import wait_for
 from mlq import Queue
 from mlq.jobs.lifecycle import Event
 from mlq.metrics.extent import Extent, metrics_text
+from mlq.store import keys
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +161,20 @@ def test_it_ends_if_its_first_members_fail(installation: Sandbox) -> None:
         "mlq: the search ends: its members fail: the first 1 to end were failures" in err.decode()
     )
     assert "no GPU" in err.decode()
+
+
+def test_a_member_that_the_queue_has_forgotten_is_not_made_again(installation: Sandbox) -> None:
+    installation.start_server()
+    space = ("--param", "opt=adam,sgd", "--minimize", "loss", "--max-running", "2")
+    typed = ("enqueue", "--in-place", "-n", "tune", *space, "--search")
+    queue = installation.queue()
+    with installation.started(*typed, "2", "--", "true", "{args}"):
+        wait_for(lambda: queue.store.reads.rows(("status",), ["1_1"]), 30, what="two members")
+    queue.cancel(["1_0", "1_1"])
+    queue.store.client.call("DEL", keys.job("1_0"))
+    done = installation.run(*typed, "3", "--", "true", "{args}", timeout_s=20)
+    assert (done.code, done.out) == (1, "search 1 tune: 2 of 3: 1 failed\n")
+    assert "mlq: 2 members are all that there can be\n" in done.err
 
 
 def test_without_optuna_it_says_what_to_install_and_a_job_can_drive_it(

@@ -6,8 +6,8 @@ it may be killed at any time, started again, and run twice at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from mlq.api import many
 from mlq.api.search_look import Curves, ReadFile, find, look
@@ -131,9 +131,9 @@ class Driver:
         """Start new members, each chosen with those before it in mind; return how many."""
         asked = self._order.asked
         trials = list(decision.trials)
-        keys = {one.key for one in seen.members}
+        keys = set(seen.keys)
 
-        def is_new(params: Any) -> bool:
+        def is_new(params: Mapping[str, str]) -> bool:
             return self._maker.key_of(params) not in keys
 
         for index in range(seen.free, seen.free + decision.start):
@@ -142,7 +142,7 @@ class Driver:
             if drawn is None:
                 if not self._is_exhausted:
                     self._is_exhausted = True
-                    self._tools.tell(f"{len(trials)} members are all that there can be")
+                    self._tools.tell(f"{len(keys)} members are all that there can be")
                 return index - seen.free
             if not self._maker.make(drawn, index, utc_iso(self._tools.clock())):
                 return index - seen.free + 1  # another driver made this one

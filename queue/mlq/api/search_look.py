@@ -10,7 +10,7 @@ from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.files.layout import Layout
 from mlq.files.strict_files import Content, read_file
 from mlq.ids import order_key
-from mlq.lenient import dict_or_empty, int_or, text_of
+from mlq.lenient import dict_or_empty, hash_of, int_or, text_of
 from mlq.metrics.extent import Extent, parse_metrics
 from mlq.metrics.series import Point, curve, merged, points_of
 from mlq.search.decide import SETTLE_S, Seen
@@ -72,17 +72,20 @@ def look(store: Store, number: int) -> Seen:
     """
     free, failing = store.client.call("HMGET", keys.sweep(number), "next", "failing")
     sweep = find(store, number)
-    ids = store.reads.members(number)
+    known = hash_of(store.client.call("HGETALL", keys.members(number)))
+    indices = sorted(int_or(text_of(one), -1) for one in known.values())
+    ids = [f"{number}_{one}" for one in indices if one >= 0]
     pages = [
         store.reads.rows(_FIELDS, ids[at : at + _READ_AT_ONCE])
         for at in range(0, len(ids), _READ_AT_ONCE)
     ]
     return Seen(
         tuple(_member(*row) for page in pages for row in page),
-        sweep.members,
+        len(known),
         int_or(text_of(free or b"")),
         sweep.held,
         bool(failing),
+        frozenset(map(text_of, known)),
     )
 
 

@@ -34,6 +34,7 @@ class Seen(NamedTuple):
         free: the next free index.
         held: why it is held; "" if it is not.
         failing: whether that is because its first members failed.
+        keys: by which it knows its members, also those that the queue lists no more.
     """
 
     members: tuple[Member, ...]
@@ -41,6 +42,7 @@ class Seen(NamedTuple):
     free: int
     held: str = ""
     failing: bool = False
+    keys: frozenset[str] = frozenset()
 
 
 class Aim(NamedTuple):
