@@ -134,6 +134,32 @@ def test_what_a_job_does_on_its_gpu_is_sampled(tmp_path: Path) -> None:
         assert 0 < used["gpu"] <= 0.25
 
 
+# Runs as `sitecustomize` in the worker: a collector is given up after a second.
+IMPATIENT = """
+import sys
+if "mlq_worker" in " ".join(sys.orig_argv) or "mlq" in sys.orig_argv[0]:
+    from mlq_worker.agent.collector_child import CollectorChild
+    CollectorChild.__init__.__kwdefaults__["silent_s"] = 1.5
+"""
+
+
+def test_a_pattern_that_never_ends_harms_only_its_own_job(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
+    with new_lab(MLQ_METRICS_S="1", **PATIENT) as lab:
+        lab.machine("lab01", environ={"PYTHONPATH": str(tmp_path)})
+        hangs = f"echo acc {'a' * 60}b; until [ -e end ]; do sleep 0.05; done"
+        bad = lab.sh(hangs, metrics={"acc": "acc (a+)+$"})
+        note = "its metrics are not read"
+        wait_for(lambda: note in " ".join(shown(lab, bad)["notes"]), what="the note")
+        good = lab.sh("""echo '{"loss": 0.5}'; until [ -e end ]; do sleep 0.05; done""")
+        until_measured(lab, good, "loss", 0.5)
+        lab.open("end")
+        assert note in " ".join(lab.until(bad, "finished").notes)
+        result = json.loads(lab.layout.result_file(bad, 1).read_bytes())
+        assert note in " ".join(result["notes"])
+        lab.until(good, "finished")
+
+
 PLAIN = """
 import csv, os, sys, time
 from tqdm import tqdm
