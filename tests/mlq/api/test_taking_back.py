@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import redis
 from store_fixtures import LAB01, LAB02, NOW_S, Enqueue, admin, claim, enqueue, fields, store
 
@@ -17,7 +19,7 @@ __all__ = ["admin", "enqueue", "store"]
 def test_a_failed_job_goes_back_to_its_place_and_others_take_it_first(
     store: Store, enqueue: Enqueue, admin: redis.Redis
 ) -> None:
-    admin.zadd("mlq:machines", {"lab01": NOW_S, "lab02": NOW_S})
+    admin.zadd("mlq:machines", dict.fromkeys(("lab01", "lab02"), time.time()))
     job, later = enqueue(2)
     (mine,) = claim(store)
     store.move([Move(job, Event.FAIL, mine.attempt, fields={"mlq_reason": "exit 3"})], NOW_S)
@@ -32,10 +34,10 @@ def test_a_failed_job_goes_back_to_its_place_and_others_take_it_first(
 
 def test_a_job_is_taken_back_only_so_often(store: Store, enqueue: Enqueue) -> None:
     (job,) = enqueue(1)
-    for time in range(MOST + 1):
+    for times in range(MOST + 1):
         (mine,) = claim(store)
         store.move([Move(job, Event.FAIL, mine.attempt)], NOW_S)
-        assert bool(take_back(store, [job], "lab02", NOW_S, 0)) is (time < MOST)
+        assert bool(take_back(store, [job], "lab02", NOW_S, 0)) is (times < MOST)
 
 
 def test_a_sweep_that_was_held_for_these_failures_goes_on(store: Store, admin: redis.Redis) -> None:

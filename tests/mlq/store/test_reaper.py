@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 from keyspace import problems
-from store_fixtures import LAB01, Enqueue
+from store_fixtures import KEY, LAB01, Enqueue
 
 from mlq.api.queue import Queue
 from mlq.files.layout import Layout, write_atomically
@@ -91,6 +91,7 @@ class Reaper:
             layout=room.layout,
             new_reader=AtOnce,
             files=ROOT_FILES,
+            key=KEY,
             clocks=SimpleNamespace(
                 monotonic_s=lambda: room.now_s,
                 boot_s=lambda: room.now_s,
