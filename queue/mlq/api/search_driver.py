@@ -129,6 +129,8 @@ class Driver:
 
     def _start(self, seen: Seen, decision: Decision) -> int:
         """Start new members, each chosen with those before it in mind; return how many."""
+        if self._is_exhausted:
+            return 0
         asked = self._order.asked
         trials = list(decision.trials)
         keys = set(seen.keys)
@@ -140,9 +142,8 @@ class Driver:
             seed = asked.seed, index
             drawn = next_member(self._space, trials, asked.aim.goal, seed, is_new)
             if drawn is None:
-                if not self._is_exhausted:
-                    self._is_exhausted = True
-                    self._tools.tell(f"{len(keys)} members are all that there can be")
+                self._is_exhausted = True
+                self._tools.tell(f"{len(keys)} members are all that there can be")
                 return index - seen.free
             if not self._maker.make(drawn, index, utc_iso(self._tools.clock())):
                 return index - seen.free + 1  # another driver made this one
