@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,19 @@ def test_on_a_terminal_it_comes_and_leaves_everything_as_it_was(installation: Sa
         typed.until_shown(r"\?2004h\$ ")  # what was typed before would be thrown away
         typed.type("echo left $?\n")
         typed.until_shown("left 0")
+
+
+@pytest.mark.slow
+def test_without_colours_and_with_sigterm(installation: Sandbox) -> None:
+    lab(installation)
+    installation.environ |= {"PS1": "$ ", "NO_COLOR": "1"}
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with typed_shell(shell, installation.environ, installation.folder) as typed:
+        typed.type(f"stty rows 40 cols 140; {MLQ} top\n")
+        shown = typed.until_shown("gpu07") + typed.until_shown("1 machine")
+        codes = set(";".join(re.findall("\x1b\\[([0-9;]*)m", shown)).split(";"))
+        assert codes <= {"", "0", "1", "2", "39", "49"}  # bold, dim, the terminal's own colours
+        typed.type("\x1a")
+        typed.until_shown("Stopped")
+        typed.type("kill -TERM %1; fg; echo left $?\n")
+        typed.until_shown("left 143")

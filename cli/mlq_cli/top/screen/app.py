@@ -18,6 +18,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.geometry import Size
 from textual.message import Message
 from textual.timer import Timer
 
@@ -130,13 +131,13 @@ class TopApp(App[int]):
             "metric": Listing(id="metric", picks=False),
         }
         self._bars = {one: Bar(id=one, clicks=_CLICKS) for one in _BARS}
-        self._bars["small"].show([Line((Cell(_TOO_SMALL),))])
         self._painter = Painter(self._scene, watch, files, self._lists, self._bars)
         self._asking: Timer | None = None
         self._trouble = ""
 
     def compose(self) -> ComposeResult:
         """Return the widgets; where each stands is in `top.tcss`."""
+        self._arrange(self.size)  # now, so that it is laid out only once
         lists, bars = self._lists, self._bars
         yield bars["head"]
         yield bars["trouble"]
@@ -236,12 +237,14 @@ class TopApp(App[int]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange the parts for a wide or a narrow terminal, or say that it is too small."""
-        width, height = event.size
-        small = width < LEAST_COLUMNS or height < LEAST_ROWS
-        self.screen.set_class(width >= WIDE, "-wide")
-        self.screen.set_class(small, "-small")
-        self._bars["small"].display = small
+        self._arrange(event.size)
         self._painter.everything()
+
+    def _arrange(self, size: Size) -> None:
+        small = size.width < LEAST_COLUMNS or size.height < LEAST_ROWS
+        self.screen.set_class(size.width >= WIDE, "-wide")
+        self.screen.set_class(small, "-small")
+        self._bars["small"].show([Line((Cell(_TOO_SMALL),))] if small else [])
 
     def _tick(self) -> None:
         """Draw what changes with time alone."""
