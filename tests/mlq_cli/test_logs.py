@@ -349,3 +349,30 @@ def test_a_root_that_cannot_be_read_is_told(installation: Sandbox) -> None:
     done = installation.run("logs", "1")
     assert done.code == 1
     assert done.err.startswith(f"mlq: cannot read {jobs}/attempts/1/output.log: Not a directory\n")
+
+
+def test_a_sweep_is_followed_together(installation: Sandbox, tmp_path: Path) -> None:
+    shown = tmp_path / "out"
+    installation.start_server()
+    words = ("-n", "lr", "--param", "lr=1,2,3", "--max-fails", "0", "--", "true", "{args}")
+    installation.ok("enqueue", "--in-place", *words)
+    for member, log in (("1_0", LONG + b" 10%"), ("1_1", b"loss 1\nother\n")):
+        installation.claim(member, log=log)
+    assert installation.run("logs", "-f", "lr", "--raw").code == 2
+    with (
+        shown.open("wb") as out,
+        installation.started("logs", "-f", "lr", "--tail", "1", stdout=out) as process,
+    ):
+        wait_for(lambda: b"other" in shown.read_bytes(), what="what was there")
+        installation.write_log("1_0", 1, b"\r 90%\r100%\nend")
+        wait_for(lambda: b"100%" in shown.read_bytes(), what="the bar's end")
+        installation.claim("1_2", log=b"of the third\n")
+        for member in ("1_0", "1_1", "1_2"):
+            installation.move(member, Event.SUCCEED, mlq_exit_code=0)
+        assert process.wait(30) == 0
+    lines = set(shown.read_text().splitlines())
+    assert {"1_0 | 100%", "1_0 | end", "1_1 | other", "1_2 | of the third"} <= lines
+    assert len(lines) <= 5
+    found = installation.ok("logs", "lr", "--grep", "of|loss 1$").splitlines()
+    heads = ["==> 1_0 lr <==", "==> 1_1 lr <==", "==> 1_2 lr <=="]
+    assert found == [heads[0], "epoch 1: loss 1", heads[1], "loss 1", heads[2], "of the third"]
