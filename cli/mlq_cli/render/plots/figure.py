@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlq.errors import MlqError
-from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of, is_drawn, shown_ys
+from mlq_cli.render.plots.picture import Axis, Line, Picture, alone, breaks_of, is_drawn, shown_ys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -231,6 +231,9 @@ def _draw(axes: Axes, picture: Picture, line: Line, at: int, colours: Any) -> An
     _spread(axes, picture, line, look["color"])
     if joined and not line.is_faint:
         _mark_breaks(axes, line, look["color"])
+        if single := alone(line):
+            xs, ys = map(list, zip(*single, strict=True))
+            axes.plot(xs, ys, linestyle="none", marker="o", color=look["color"], markersize=3)
     return handle
 
 

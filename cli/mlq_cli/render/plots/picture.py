@@ -107,6 +107,17 @@ def breaks_of(line: Line) -> list[tuple[float, float]]:
     return [one for one, after in pairs if is_drawn(one[1]) and not is_drawn(after[1])]
 
 
+def alone(line: Line) -> list[tuple[float, float]]:
+    """Return the finite points of a line that have no finite neighbour: no stroke reaches them."""
+    seen = [False, *map(is_drawn, line.ys), False]
+    points = zip(line.xs, line.ys, strict=True)
+    return [
+        one
+        for at, one in enumerate(points, 1)
+        if seen[at] and not seen[at - 1] and not seen[at + 1]
+    ]
+
+
 def shown_ys(lines: Sequence[Line]) -> list[float]:
     """Return all finite values."""
     return [y for one in lines for y in one.ys if is_drawn(y)]

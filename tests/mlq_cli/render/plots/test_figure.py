@@ -10,7 +10,7 @@ import pytest
 from mlq.errors import MlqError
 from mlq_cli.render.plots.figure import ENDINGS, drawn
 from mlq_cli.render.plots.in_terminal import in_terminal
-from mlq_cli.render.plots.picture import Axis, Line, Picture, breaks_of
+from mlq_cli.render.plots.picture import Axis, Line, Picture, alone, breaks_of
 
 X, Y = Axis("step"), Axis("loss")
 NAN, INF = math.nan, math.inf
@@ -82,6 +82,8 @@ def test_the_legend_of_a_terminal_has_marks_and_names() -> None:
 def test_where_a_curve_breaks() -> None:
     assert breaks_of(line("", 1.0, 2.0, NAN, 3.0, INF)) == [(1.0, 2.0), (3.0, 3.0)]
     assert breaks_of(line("", NAN, 2.0)) == []
+    assert alone(line("", 1.0, 2.0, NAN, 3.0, INF)) == [(3.0, 3.0)]
+    assert alone(line("", 1.0)) == [(0.0, 1.0)]
 
 
 @pytest.mark.parametrize("library", ["matplotlib", "plotext"])
