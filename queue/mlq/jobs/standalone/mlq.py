@@ -180,10 +180,11 @@ class _Writer:
         """Write what is held; if that fails it stays held for the next time."""
         import time
 
-        began_s = time.monotonic()
         lines, self._held = self._held, {}
+        began_s = time.monotonic()
         try:
             data = b"".join(map(_encoded, lines.values()))
+            began_s = time.monotonic()
             # Appended at once, so lines of processes that share the file stay whole.
             opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _CLOSE, 0o600)
             try:
@@ -210,7 +211,7 @@ def _warn(about: str, text: str) -> None:
     if about not in _warned and len(_warned) < 100:
         _warned.add(about)
         try:
-            sys.stderr.write("mlq: " + text[:500] + "\n")
+            sys.stderr.write("mlq: " + " ".join(text[:500].split()) + "\n")
             sys.stderr.flush()
         except Exception:  # noqa: BLE001 - standard error is closed: there is nobody to tell
             return

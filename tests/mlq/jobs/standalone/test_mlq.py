@@ -172,7 +172,7 @@ class Odd:
     "value",
     [
         Tensor(1, 2),
-        np.zeros(3),
+        np.zeros((3, 3)),
         1j,
         object(),
         Odd(),
