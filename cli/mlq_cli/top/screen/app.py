@@ -25,13 +25,14 @@ from textual.timer import Timer
 from mlq.errors import MlqError
 from mlq.settings.settings import Settings
 from mlq_cli.render.table import Cell
-from mlq_cli.top.commands import Ran, run_all
+from mlq_cli.top.commands import run_all
 from mlq_cli.top.detail import CurveSeen, LogSeen
 from mlq_cli.top.lines import Line
 from mlq_cli.top.proposals import Proposal
 from mlq_cli.top.scene import Scene
 from mlq_cli.top.screen.bar import Bar
 from mlq_cli.top.screen.listing import Listing
+from mlq_cli.top.screen.messages import Answered, Done, Leave, Read
 from mlq_cli.top.screen.painter import FOOT, Painter, words_of
 from mlq_cli.top.watches import Answer, FilesWatch, QueueWatch
 
@@ -54,34 +55,6 @@ _TOO_SMALL = f"mlq top needs {LEAST_COLUMNS} columns and {LEAST_ROWS} lines"
 _THEMES = tuple(_COLOURS)
 _CLICKS = {text: action for key, what, action in FOOT for text in (key, words_of(what))}
 _BARS = ("head", "trouble", "foot", "small")
-
-
-class Answered(Message):
-    """The queue answered, or failed to."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-class Read(Message):
-    """A file was read."""
-
-    def __init__(self, found: LogSeen | CurveSeen) -> None:
-        super().__init__()
-        self.found = found
-
-
-class Done(Message):
-    """The commands that the user agreed to have ended."""
-
-    def __init__(self, ran: Ran) -> None:
-        super().__init__()
-        self.ran = ran
-
-
-class Leave(Message):
-    """The screen is to close."""
 
 
 class TopApp(App[int]):
