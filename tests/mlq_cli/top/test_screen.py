@@ -230,7 +230,7 @@ def test_a_small_terminal_says_what_it_needs_and_grows_again(installation: Sandb
     lab(installation)
 
     async def story(pilot: Pilot[int]) -> None:
-        await until(pilot, "needs 40 columns")
+        await until(pilot, "needs 40 columns, 12 lines")
         await pilot.resize_terminal(140, 40)
         await until(pilot, "resnet")
         await pilot.press("t", "t")

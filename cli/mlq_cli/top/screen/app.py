@@ -39,7 +39,7 @@ from mlq_cli.top.watches import Answer, FilesWatch, QueueWatch
 if TYPE_CHECKING:
     from mlq_cli.top.screen.filter_line import FilterLine
 
-WIDE = 110
+WIDE = 128
 """From so many columns on machines stand beside the jobs, and the curve beside the log."""
 
 LEAST_COLUMNS, LEAST_ROWS = 40, 12
@@ -51,7 +51,7 @@ _COLOURS = {
     "textual-dark": "dark",
     "textual-light": "light",
 }
-_TOO_SMALL = f"mlq top needs {LEAST_COLUMNS} columns and {LEAST_ROWS} lines"
+_TOO_SMALL = f"needs {LEAST_COLUMNS} columns, {LEAST_ROWS} lines"
 _THEMES = tuple(_COLOURS)
 _CLICKS = {text: action for key, what, action in FOOT for text in (key, words_of(what))}
 _BARS = ("head", "trouble", "foot", "small")
@@ -218,6 +218,8 @@ class TopApp(App[int]):
         self.screen.set_class(size.width >= WIDE, "-wide")
         self.screen.set_class(small, "-small")
         self._bars["small"].show([Line((Cell(_TOO_SMALL),))] if small else [])
+        for name in ("head", "foot"):
+            self._bars[name].display = not small
 
     def _tick(self) -> None:
         """Draw what changes with time alone."""
