@@ -196,17 +196,20 @@ def test_samples_are_stored_as_they_come_and_once() -> None:
     assert stored == [10, 20, 30, 40, 50]
 
 
-def test_samples_that_could_not_be_stored_are_sent_again() -> None:
+def test_samples_that_could_not_be_stored_are_sent_again_with_the_next_reading() -> None:
     bench = Bench(local())
     answer = bench.answer
     bench.answer = lambda wanted: Answer(
         tuple(Found(*one.key, FIGURES, "no space left") for one in wanted)
     )
-    bench.turns(11)
+    asked = bench.turns(39)
+    assert [at_s for at_s, _ in asked] == [SOON_S], "a full disk is not tried without end"
     assert bench.attempts.by_key[SEVEN].figures == FIGURES, "what is known is told all the same"
     bench.answer = answer
-    bench.turns(13)
-    assert [one.at_s for one in bench.asked[0].samples] == [10]
+    bench.turns(45)
+    assert [one.at_s for one in bench.asked[0].samples] == [10, 20, 30, 40]
+    asked = bench.turns(55)
+    assert [at_s for at_s, one in asked if one.samples] == [50], "all is well again"
 
 
 def test_an_attempt_that_has_ended_is_read_once_more() -> None:

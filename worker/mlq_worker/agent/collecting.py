@@ -149,6 +149,8 @@ class CollectorRole:
         self._sampler = UsageSampler(min(EVERY_S, self._every_s))
         self._read_due_s: dict[Attempt, float] = {}
         self._samples: dict[Attempt, list[Sample]] = {}
+        # Of these the samples wait for the next reading: a full disk would be tried without end.
+        self._unstored: set[Attempt] = set()
         self._last: dict[Attempt, tuple[Wanted, float]] = {}
         self._late: dict[Attempt, Figures] = {}
         self._asked: dict[Attempt, Wanted] = {}
@@ -165,7 +167,9 @@ class CollectorRole:
             self._ask_s,
             dict(self._read_due_s),
             {key: since_s for key, (_, since_s) in self._last.items()},
-            frozenset(key for key, samples in self._samples.items() if samples),
+            frozenset(
+                key for key, samples in self._samples.items() if samples and key not in self._unstored
+            ),
             tuple(self._late.items()),
         )
 
@@ -242,7 +246,9 @@ class CollectorRole:
                 continue
             if found.trouble:
                 self._tell(f"job {found.id}: its metrics cannot be stored: {found.trouble}")
+                self._unstored.add(found.key)
             else:
+                self._unstored.discard(found.key)
                 del self._samples.get(found.key, [])[: len(wanted.samples)]
             is_known = found.figures != _NO_FIGURES
             local = attempts.by_key.get(found.key)
@@ -285,6 +291,7 @@ class CollectorRole:
         for what in kept:
             for key in [key for key in what if key not in known and key not in self._last]:
                 del what[key]
+        self._unstored.intersection_update(self._samples)
         self._sampler.keep(known)
 
 
