@@ -52,10 +52,12 @@ def offer(machine: str, mem_mib: int, *cards_mib: int) -> Offer:
     return Offer(machine, 0, 0, gpus, 4, mem_mib)
 
 
-def tried(move: Move, request: Request, *offers: Offer) -> Move:
+def tried(move: Move, request: Request, *offers: Offer, agreed: int = 2) -> Move:
     """What becomes of a move that asks for more, on these machines."""
     assert move.growth is not None
-    spec = JobSpec(id="7", argv=("x",), cwd="/", request=request, submitted_at=AT)
+    spec = JobSpec(
+        id="7", argv=("x",), cwd="/", request=request, oom_retries=agreed, submitted_at=AT
+    )
     return settled(move, move.growth, spec, offers, lambda new: new)  # type: ignore[arg-type, return-value]
 
 
@@ -103,6 +105,12 @@ def test_no_job_asks_for_more_than_the_largest_machine_has() -> None:
         )
     other = Request(1, 6 * GIB, machine="gpu*")
     assert tried(move, other, offer("lab01", 64 * GIB)).event is Event.FAIL
+
+
+def test_only_the_signed_text_tells_whether_the_user_agreed() -> None:
+    move = ending(failed(rss_mib=8090), history(), PATIENCE)
+    made = tried(move, Request(1, 6 * GIB), offer("lab01", 64 * GIB), agreed=0)
+    assert (made.event, made.text) == (Event.FAIL, None)
 
 
 def test_of_a_gpu_likewise() -> None:

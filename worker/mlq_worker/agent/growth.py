@@ -78,6 +78,8 @@ def settled(
         offers: of the machines that are there.
         signed: makes a signed text of a job.
     """
+    if not spec.oom_retries:
+        return growth.otherwise  # its hash said that its user agreed, its signed text does not
     wanted_mib = most_mib(spec.request, growth, offers)
     if wanted_mib < max(1, growth.had_mib) * WORTH:
         return _because(growth.otherwise, growth, "no machine has more")
