@@ -221,6 +221,14 @@ def test_versions_of_a_table_are_read_in_order_and_the_summary_when_it_changes(j
     assert _values(job.read()) == [(4, {"best": 2})]
 
 
+def test_a_file_written_between_the_last_walk_and_the_end_is_found(job: Job) -> None:
+    wandb = f"{job.paths.work_dir}/wandb/run-1/files/wandb-summary.json"
+    reader = JobReader(job.watched)
+    assert reader.read(NOW_S, False).points == []
+    job.write(wandb, '{"acc": 0.7}', written_s=NOW_S + 1)
+    assert _values(reader.read(NOW_S + 2, True)) == [(None, {"acc": 0.7})]
+
+
 def test_a_table_with_a_longer_header_gives_only_its_new_rows(job: Job) -> None:
     path = f"{job.paths.work_dir}/metrics.csv"
     job.write(path, "step,acc\n1,0.5\n2,0.6\n")

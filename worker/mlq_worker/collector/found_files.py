@@ -74,7 +74,7 @@ class FoundFiles:
         step, total = map(kept.number_or_unknown, kept.values(state.get("trained", [None] * 2), 2))
         self.trained = step, total
         self._files: list[FoundFile] | None = None
-        self._walked_s = 0.0
+        self._ended_s: float | None = None
         self._old_states: list[FoundFile] = []
         self._shorter = set[str]()
         self._readers: dict[str, EventReader] = {}
@@ -109,10 +109,13 @@ class FoundFiles:
         return Told(tables, events, states, summaries)
 
     def _walk(self, now_s: float, is_last: bool) -> None:
-        since_s = now_s - self._walked_s
-        if self._files is not None and (since_s < _AGAIN_S if is_last else now_s < self._walk_s):
-            return
-        self._walked_s = now_s
+        if self._files is not None:
+            if is_last and self._ended_s is not None and now_s - self._ended_s < _AGAIN_S:
+                return
+            if not is_last and now_s < self._walk_s:
+                return
+        if is_last:  # much is written just before the end, so a walk before it does not count
+            self._ended_s = now_s
         found, entries = find_files(self._looked_in)
         self._walk_s = now_s + min(max(_LEAST_GAP_S, entries / _ENTRIES_A_SECOND), _LARGEST_GAP_S)
         new = [one for one in found if one.written_s >= self._started_s]
