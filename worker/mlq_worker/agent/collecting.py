@@ -168,7 +168,9 @@ class CollectorRole:
             dict(self._read_due_s),
             {key: since_s for key, (_, since_s) in self._last.items()},
             frozenset(
-                key for key, samples in self._samples.items() if samples and key not in self._unstored
+                key
+                for key, samples in self._samples.items()
+                if samples and key not in self._unstored
             ),
             tuple(self._late.items()),
         )
