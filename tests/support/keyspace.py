@@ -177,7 +177,11 @@ def _lists(keys: Snapshot) -> list[str]:
     orders = {
         one.decode(): score for one, score in keys.client.zrange("mlq:jobs", 0, -1, withscores=True)
     }
-    found = []
+    found = [
+        f"{key}: not in rq:queues, so that nobody sees its jobs"
+        for key in keys.keys
+        if key.startswith("rq:queue:") and key not in keys.members("rq:queues")
+    ]
     for key in keys.members("rq:queues"):
         ids = list(keys.members(key))
         if ids != sorted(ids, key=lambda one: orders.get(one, -1.0)):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import redis
+import rq
 from store_fixtures import CLASS, LAB01, NOW_S, Enqueue, claim, dump
 
 from mlq.errors import QueueRefusedError
@@ -59,6 +62,54 @@ def test_forgetting_drops_classes_and_machines_of_which_nothing_is_left(
     assert redis_client.smembers("rq:queues") == {b"rq:queue:p0.c4.m2048.g0.v0"}
     assert list(store.reads.machines()) == ["known"]
     assert [head.id for head in store.peek().heads] == [waiting]
+
+
+class Interrupted(rq.Queue):
+    """A queue of plain rq; `between` happens after it has entered its name, before its job."""
+
+    between: Callable[[], object]
+
+    def _enqueue_job(self, *args: Any, **options: Any) -> rq.job.Job:
+        self.between()
+        return super()._enqueue_job(*args, **options)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_class_that_plain_rq_is_just_entering_is_not_lost(
+    store: Store, redis_client: redis.Redis, times: int
+) -> None:
+    queue = Interrupted("default", connection=redis_client, serializer="json")
+
+    def forget() -> None:
+        for _ in range(times):
+            store.forget(3600)
+        assert redis_client.smembers("rq:queues") == set()
+
+    queue.between = forget
+    job = queue.enqueue("lab_functions.add", 2, 3)
+    assert [head.id for head in store.peek().heads] == [job.id]
+    assert redis_client.smembers("rq:queues") == {b"rq:queue:default"}
+    assert redis_client.exists("mlq:forgotten_classes") == 0
+
+
+def test_a_client_that_is_stopped_while_it_enters_its_job_goes_on_the_next_day(
+    store: Store, redis_client: redis.Redis
+) -> None:
+    queue = Interrupted("default", connection=redis_client, serializer="json")
+
+    def forget() -> None:
+        store.forget(3600)
+        redis_client.zincrby("mlq:forgotten_classes", -80_000, "rq:queue:default")
+
+    queue.between = forget
+    job = queue.enqueue("lab_functions.add", 2, 3)
+    store.forget(3600)
+    assert [head.id for head in store.peek().heads] == [job.id]
+    # Later than that nobody comes.
+    queue.between = lambda: None
+    redis_client.zadd("mlq:forgotten_classes", {"rq:queue:other": time.time() - 90_000})
+    store.forget(3600)
+    assert redis_client.exists("mlq:forgotten_classes") == 0
 
 
 def test_a_machine_leaves_after_the_time_of_the_setting_unless_it_holds_jobs(

@@ -37,6 +37,8 @@
 --              mlq:starts:<word>      the last starts of a command: '<machine> good|bad <id>'; expires
 --              mlq:past:<word>        what the last finished runs of a command used (mlq.jobs.past), the
 --                                     newest first; expires
+--              mlq:forgotten_classes  zset of keys of rq:queues that were empty and are in it no more,
+--                                     by when that was; kept for a day
 --              mlq:last_starts        machine -> how its last start was
 --              mlq:hold:<word>        why jobs of a command up to some number are held; expires
 --              mlq:machines           zset of machines, by time last seen
@@ -182,6 +184,18 @@ end
 -- The class of a key in rq:queues.
 local function class_of(list)
   return string.sub(list, #LISTS + 1)
+end
+
+-- Plain rq enters a class in rq:queues first and its job into the list then, in a second
+-- transaction. A class that was forgotten in between would hold a job that nobody sees. So those that
+-- were forgotten since this time are known again as soon as their lists are not empty.
+local function recall_classes(since)
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', 'mlq:forgotten_classes', since, '+inf')) do
+    if redis.call('EXISTS', key) == 1 then
+      redis.call('SADD', 'rq:queues', key)
+      redis.call('ZREM', 'mlq:forgotten_classes', key)
+    end
+  end
 end
 
 -- Add [id, value, ...] of a job to rows: '' for a field that is not set; nothing for an id that is

@@ -163,9 +163,14 @@ local function note_end(id, state)
   end
 end
 
+-- The number of the sweep whose members wait in a class; nil if it is no class of a sweep.
+local function sweep_of_class(class)
+  return string.match(class, '^p%-?%d+%.c%d+%.m%d+%.g%d+%.v%d+%.s(%d+)')
+end
+
 -- Whether the sweep of a class may start no job now: it is held, or as many run as may at once.
 local function is_blocked(class)
-  local number = string.match(class, '^p%-?%d+%.c%d+%.m%d+%.g%d+%.v%d+%.s(%d+)')
+  local number = sweep_of_class(class)
   if not number then
     return false
   end

@@ -6,6 +6,7 @@
 local earlier = cached_reply()
 if earlier then return earlier end
 
+local REMEMBERED_S = 86400
 local ids = redis.call('ZRANGEBYSCORE', 'mlq:ended', '-inf', now() - args.age_s, 'LIMIT', 0, args.limit)
 for _, id in ipairs(ids) do
   local key = job_key(id)
@@ -38,11 +39,16 @@ local function is_empty(class)
   return true
 end
 
+recall_classes(now() - REMEMBERED_S)
+redis.call('ZREMRANGEBYSCORE', 'mlq:forgotten_classes', '-inf', now() - REMEMBERED_S)
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
   local class = class_of(key)
   if is_empty(class) then
     redis.call('SREM', 'rq:queues', key)
     redis.call('DEL', 'rq:workers:' .. class)
+    if not sweep_of_class(class) then
+      redis.call('ZADD', 'mlq:forgotten_classes', now(), key)
+    end
   end
 end
 for _, machine in ipairs(redis.call('ZRANGE', 'mlq:machines', 0, -1)) do

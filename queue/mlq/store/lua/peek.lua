@@ -3,7 +3,10 @@
 --                 that may be claimed at all: none while the queue is paused, none of a sweep that is
 --                 held or of which as many run as may
 --   reservations  {id: machine}
--- Read-only but for one thing: a job that came by plain rq gets its place in line.
+-- Read-only but for two things: a job that came by plain rq gets its place in line, and its class,
+-- if that was forgotten just then, is known again.
+local RECENTLY_S = 600
+recall_classes(now() - RECENTLY_S)
 local heads = {}
 local paused = redis.call('EXISTS', 'mlq:paused') == 1
 for _, key in ipairs(redis.call('SMEMBERS', 'rq:queues')) do
