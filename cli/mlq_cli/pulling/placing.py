@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from mlq.code.taking import PULLED
 from mlq.errors import MlqError, StorageError
 from mlq.files.locks import try_lock
 from mlq.files.paths import make_private_dirs
@@ -25,7 +26,7 @@ from mlq_cli.pulling.planning import Item, Local, is_ours
 from mlq_cli.pulling.record import Known, Record, file_line, job_line, parse
 from mlq_cli.remote.far_tree import Sending, digest_of
 
-OWN = ".mlq-pull"
+OWN = PULLED
 _PARTS, _RECORD, _LOCK = "parts", "record.jsonl", "lock"
 _RECORD_BYTES, _TEXT_BYTES = 1024 * MIB, 256 * MIB
 # From this size on it pays to fetch only what was appended to a file.

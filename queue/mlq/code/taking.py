@@ -2,7 +2,8 @@
 
 A pack holds code. It never holds `.git`, files that Python compiles, or an environment; an
 environment is used where it is. Files that git ignores are data, weights and secrets, and are used
-live, too. So is a large untracked file, because it is more likely a result than code.
+live, too. So is a large untracked file, because it is more likely a result than code, and a folder
+that `mlq pull` made: otherwise fetching results would change the code of what is enqueued next.
 
 Invariant: each path is in `files`, or below one of `links`, or is a disposable cache.
 """
@@ -18,6 +19,8 @@ from mlq.code.listing import Listing
 
 LARGE_BYTES = 10 << 20
 GIT_FOLDER, CACHE = ".git", "__pycache__"
+PULLED = ".mlq-pull"
+"""A folder in each folder that `mlq pull` made."""
 
 _NEVER = frozenset((GIT_FOLDER, CACHE))
 # The entries of an environment that was made in the project's own folder.
@@ -56,9 +59,9 @@ class Choice(NamedTuple):
     large: tuple[str, ...]
 
 
-def is_environment(names: Collection[str]) -> bool:
-    """Return whether a folder with these entries is a Python environment."""
-    return "pyvenv.cfg" in names or "conda-meta" in names
+def is_used_live(names: Collection[str]) -> bool:
+    """Return whether a folder with these entries is a Python environment, or was pulled."""
+    return "pyvenv.cfg" in names or "conda-meta" in names or PULLED in names
 
 
 def choose(listing: Listing, seen: Mapping[str, Seen], subfolder: str = "") -> Choice:
@@ -70,14 +73,13 @@ def choose(listing: Listing, seen: Mapping[str, Seen], subfolder: str = "") -> C
         subfolder: where the job starts: its folder is never a link.
     """
     untracked = frozenset(listing.untracked)
-    environments = _environments(listing)
+    whole = _used_live(listing)
     files, kept, live, large = [], [], [], []
     for path in listing.files:
         if not _NEVER.isdisjoint(path.split("/")):
             continue
-        environment = _above(path, environments)
-        if environment:
-            live.append(environment)
+        if above := _above(path, whole):
+            live.append(above)
         elif (found := seen.get(path)) is None:
             continue
         elif stat.S_ISLNK(found.mode):
@@ -105,10 +107,13 @@ def leads_out(path: str, target: str) -> bool:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).startswith("..")
 
 
-def _environments(listing: Listing) -> frozenset[str]:
+def _used_live(listing: Listing) -> frozenset[str]:
+    """Return the environments, and the folders that were pulled."""
     found = set()
     for path in (*listing.tracked, *listing.untracked):
-        if path.endswith("pyvenv.cfg") or "conda-meta/" in path:
+        if f"/{PULLED}/" in path:
+            found.add(path.partition(f"/{PULLED}/")[0])
+        elif path.endswith("pyvenv.cfg") or "conda-meta/" in path:
             folder, _, name = path.rpartition("/")
             if name == "pyvenv.cfg":
                 found.add(folder)
@@ -119,12 +124,11 @@ def _environments(listing: Listing) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-def _above(path: str, environments: Collection[str]) -> str:
-    """Return the environment that a path is in, "" if it is in none."""
-    if environments:
-        for one in environments:
-            if path == one or path.startswith(f"{one}/"):
-                return one
+def _above(path: str, folders: Collection[str]) -> str:
+    """Return which of the folders a path is in, "" if it is in none."""
+    for one in folders:
+        if path == one or path.startswith(f"{one}/"):
+            return one
     return ""
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mlq.code.listing import Listing
-from mlq.code.taking import CACHE, GIT_FOLDER, LARGE_BYTES, is_environment
+from mlq.code.taking import CACHE, GIT_FOLDER, LARGE_BYTES, is_used_live
 
 MOST_FILES, MOST_BYTES = 1_000, 20 << 20
 
@@ -28,7 +28,7 @@ class _Walk(NamedTuple):
 def list_folder(folder: str) -> Listing | None:
     """Return the files of a folder, all of them as untracked; None if they are too many.
 
-    Unreadable folders and Python environments count as ignored.
+    Unreadable folders, Python environments and what was pulled count as ignored.
     """
     walk = _Walk([], [])
     try:
@@ -46,7 +46,7 @@ def _walk(top: str, inside: str, walk: _Walk, size: int) -> int:
             raise _TooMuchError from None
         walk.ignored.append(inside.rstrip("/"))
         return size
-    if inside and is_environment([one.name for one in entries]):
+    if inside and is_used_live([one.name for one in entries]):
         walk.ignored.append(inside.rstrip("/"))
         return size
     for entry in entries:

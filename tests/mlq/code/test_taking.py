@@ -37,6 +37,12 @@ def test_environments_are_live() -> None:
     assert (found.files, found.links) == (("a.py",), (".venv", "envs/c", "venv"))
 
 
+def test_what_was_pulled_is_live_so_that_it_changes_no_code() -> None:
+    pulled = ["net/.mlq-pull/record.jsonl", "net/lr=0.1/output/a.py", "net/results.csv"]
+    found = chosen(["a.py", "network/b.py"], pulled)
+    assert (found.files, found.links) == (("a.py", "network/b.py"), ("net",))
+
+
 def test_an_environment_in_the_projects_own_folder_is_live() -> None:
     found = chosen(["a.py"], ["pyvenv.cfg", "bin/python", "lib/python3/x.py"])
     assert (found.files, found.links) == (("a.py",), ("bin", "lib", "pyvenv.cfg"))
