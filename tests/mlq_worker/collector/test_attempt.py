@@ -29,7 +29,9 @@ class Script:
         if self._at >= len(self._points):
             return Reading([], Advance(0.5, 5, 10, 60.0))
         self._at += 1
-        return Reading(self._points[self._at - 1], Advance(0.5, 5, 10, 60.0))
+        points = self._points[self._at - 1]
+        again = {"loss": 2.0} if any("again" in one.values for one in points) else {}
+        return Reading(points, Advance(0.5, 5, 10, 60.0), again)
 
     def state(self) -> dict[str, Any]:
         return {"at": self._at}
@@ -81,6 +83,23 @@ def test_points_are_appended_and_their_extents_told(bench: Bench) -> None:
     assert found.figures.advance == Advance(0.5, 5, 10, 60.0)
     lines = (bench.attempt() / "metrics.jsonl").read_bytes()
     assert list(points_of(lines)) == [point for part in bench.points for point in part]
+
+
+def test_what_is_measured_anew_replaces_curve_and_extents(bench: Bench) -> None:
+    bench.points = [
+        [loss(1, 3.0), loss(2, 1.0), Point(3, 1000.0, {"loss": 0.0, "acc": 0.5})],
+        [Point(2, 1000.0, {"loss": 5.0, "again": 1.0})],
+    ]
+    bench.look()
+    found = bench.look()
+    assert bench.loss(found) == Extent(5.0, 2, 3.0, 1, 5.0, 2)
+    assert parse_metrics(found.figures.metrics)["acc"].last == 0.5
+    lines = (bench.attempt() / "metrics.jsonl").read_bytes()
+    assert [(one.step, one.values) for one in points_of(lines)] == [
+        (1, {"loss": 3.0}),
+        (3, {"acc": 0.5}),
+        (2, {"loss": 5.0, "again": 1.0}),
+    ]
 
 
 def test_the_next_collector_goes_on_where_the_last_one_stopped(bench: Bench) -> None:

@@ -215,7 +215,9 @@ def test_versions_of_a_table_are_read_in_order_and_the_summary_when_it_changes(j
         job.write(path, f"step,acc\n1,{version}\n")
     wandb = f"{job.paths.work_dir}/wandb/run-1/files/wandb-summary.json"
     job.write(wandb, '{"best": 1, "_step": 3}')
-    assert _values(job.read()) == [(1, {"acc": 9}), (1, {"acc": 10}), (3, {"best": 1})]
+    found = job.read()
+    assert _values(found) == [(1, {"acc": 10}), (3, {"best": 1})]
+    assert found.again == {"acc": 1}
     assert job.read().points == []
     job.rewrite(wandb, '{"best": 2, "_step": 4}')
     assert _values(job.read()) == [(4, {"best": 2})]
@@ -227,6 +229,19 @@ def test_a_file_written_between_the_last_walk_and_the_end_is_found(job: Job) -> 
     assert reader.read(NOW_S, False).points == []
     job.write(wandb, '{"acc": 0.7}', written_s=NOW_S + 1)
     assert _values(reader.read(NOW_S + 2, True)) == [(None, {"acc": 0.7})]
+
+
+def test_a_later_version_of_a_table_replaces_only_what_it_tells_anew(job: Job) -> None:
+    versions = f"{job.paths.work_dir}/lightning_logs/version_"
+    job.write(f"{versions}0/metrics.csv", "step,loss,acc\n1,5,0.1\n2,4,0.2\n3,3,0.3\n")
+    assert not job.read().again
+    job.write(f"{versions}1/metrics.csv", "step,loss\n2,9\n")
+    found = job.read()
+    assert (_values(found), found.again) == ([(2, {"loss": 9})], {"loss": 2})
+    job.write(f"{versions}1/metrics.csv", "3,8\n")
+    assert not job.read().again
+    job.write(f"{job.paths.output_dir}/metrics.csv", "step,loss\n1,7\n")
+    assert not job.read().again  # no version
 
 
 def test_a_table_with_a_longer_header_gives_only_its_new_rows(job: Job) -> None:

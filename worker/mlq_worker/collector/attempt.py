@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from mlq.metrics.extent import Extent, folded, joined, metrics_text
-from mlq.metrics.series import Point, first_steps, line_of
+from mlq.files.strict_files import Content, Found
+from mlq.metrics.extent import Extent, extents, folded, joined, metrics_text
+from mlq.metrics.series import Point, before_steps, first_steps, line_of, points_of
 from mlq.metrics.usage import Sample, wasted, with_sample
 from mlq.metrics.usage import line_of as sample_line
 from mlq_worker.collector.folder import AttemptFolder
@@ -65,6 +66,14 @@ class _Storing:
             except OSError as error:
                 self.trouble = error.strerror or str(error)
 
+    def read(self, name: str, most_bytes: int) -> Found:
+        """Read a file."""
+        return self._folder.read(name, most_bytes)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a file in place whole."""
+        self.do(lambda: self._folder.replace(name, data, flush=False))
+
     def append(self, name: str, size: int, data: bytes) -> int:
         """Append to a file of this size; return its new size."""
         sizes = [size]
@@ -117,6 +126,8 @@ class FollowedAttempt:
             known.advance = reading.advance
             if not reading.points:
                 break
+            if reading.again:
+                _leave_out(storing, known, reading.again)
             _take_points(storing, known, reading.points, earlier)
         known.reader = self._reader.state()
         if known.earlier is None:
@@ -140,6 +151,20 @@ def _store_samples(
         lines += sample_line(one, log if one is samples[-1] else None)
     if known.usage_size < USAGE_BYTES:
         known.usage_size = storing.append(USAGE, known.usage_size, lines)
+
+
+def _leave_out(storing: _Storing, known: Stored, first: Mapping[str, float]) -> None:
+    """Leave out what was measured from these steps on, for it is measured anew."""
+    found = storing.read(METRICS, 2 * METRICS_BYTES)
+    if not isinstance(found, Content):
+        known.own = {name: one for name, one in known.own.items() if name not in first}
+        return
+    kept = before_steps(list(points_of(found.data[: known.metrics_size])), first)
+    known.own = extents(kept)
+    data = b"".join(map(line_of, kept))
+    storing.replace(METRICS, data)
+    if not storing.trouble:
+        known.metrics_size = len(data)
 
 
 def _take_points(storing: _Storing, known: Stored, points: list[Point], earlier: Earlier) -> None:

@@ -7,12 +7,13 @@ what its user's own runs left in it, and `output` and `checkpoint` hold what ear
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlq.files.strict_files import MIB, Content, read_file
-from mlq.metrics.series import Point
+from mlq.metrics.series import Point, before_steps, first_steps
 from mlq_worker.collector import kept_state as kept
 from mlq_worker.collector.appended import Mark, lines_of, mark_of, read_appended
 from mlq_worker.collector.finding import MOST_FILES, FoundFile, find_files
@@ -33,18 +34,24 @@ _LARGEST_STATE = 32 * MIB
 _PIECE = MIB
 _A_LOOK, _LAST_LOOK = 8 * MIB, 16 * MIB
 _SKEW_S = 60.0  # of the clock that stamped an event
+_VERSIONS = re.compile(r"(.*/version_)\d+/[^/]+")
 _SPLIT_FOLDERS = frozenset(
     ("train", "training", "val", "valid", "validation", "eval", "evaluation", "test", "testing")
 )
 
 
 class Told(NamedTuple):
-    """What the files say: the points of each kind, and how far a Trainer is."""
+    """What the files say: the points of each kind.
+
+    `again` has the metrics that a later version of a table tells anew, each with the step from
+    which on it does. What earlier versions told of them from there on counts no more.
+    """
 
     tables: list[Point]
     events: list[Point]
     states: list[Point]
     summaries: list[Point]
+    again: dict[str, float]
 
 
 class FoundFiles:
@@ -98,15 +105,21 @@ class FoundFiles:
         files = self._files or []
         budget = _LAST_LOOK if is_last else _A_LOOK
         tables, events, states, summaries = list[Point](), list[Point](), list[Point](), []
+        again: dict[str, float] = {}
         for one in files:
             if one.kind == "table":
-                budget -= self._read_table(one.path, budget, tables, is_last=is_last)
+                known = frozenset(self._tables.get(one.path, Table()).columns)
+                new = list[Point]()
+                budget -= self._read_table(one.path, budget, new, is_last=is_last)
+                anew = self._told_anew(one.path, known, new)
+                tables = before_steps(tables, anew) + new
+                again |= {name: min(anew[name], again.get(name, anew[name])) for name in anew}
             elif one.kind == "events" and one.path not in self._broken:
                 named = self._namer(one.path)
                 budget -= self._read_events(one.path, budget, events, named)
         states = self._read_state(_newest(files, "state"))
         summaries = self._read_summary(_newest(files, "summary"))
-        return Told(tables, events, states, summaries)
+        return Told(tables, events, states, summaries, again)
 
     def _walk(self, now_s: float, is_last: bool) -> None:
         if self._files is not None:
@@ -126,6 +139,24 @@ class FoundFiles:
         self._marks = {path: mark for path, mark in self._marks.items() if path in paths}
         self._tables = {path: one for path, one in self._tables.items() if path in paths}
         self._readers = {path: one for path, one in self._readers.items() if path in paths}
+
+    def _told_anew(self, path: str, known: frozenset[str], new: list[Point]) -> dict[str, float]:
+        """Return the first steps of the metrics that a later version of a table has first now.
+
+        A script that trains twice has two versions, `version_0` and `version_1`.
+
+        Args:
+            path: of the table.
+            known: its columns before.
+            new: its new points.
+        """
+        family = _VERSIONS.fullmatch(path)
+        if family is None or not any(
+            one.rows and other != path and other.startswith(family[1])
+            for other, one in self._tables.items()
+        ):
+            return {}
+        return {name: step for name, step in first_steps(new).items() if name not in known}
 
     def _read_table(self, path: str, budget: int, points: list[Point], *, is_last: bool) -> int:
         """Append the new points of a table; return how many bytes were read."""

@@ -12,6 +12,8 @@ appended than a look may read, logs and reports are taken up again near their en
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mlq.files.layout import JobFolder
@@ -51,10 +53,17 @@ class Watched(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What one look found: new points in the order of their times, and how far the job is."""
+    """What one look found.
+
+    Args:
+        points: new ones, in the order of their times. advance: how far the job is.
+        again: metrics that are told anew, each with the step from which on what was told before
+            counts no more.
+    """
 
     points: list[Point]
     advance: Advance
+    again: Mapping[str, float] = MappingProxyType({})
 
 
 class JobReader:
@@ -130,7 +139,10 @@ class JobReader:
         points = self._timed(points, now_s)
         advance = self._advance(now_s)
         self._looked_s = now_s
-        return Reading(points, advance)
+        again = {
+            name: step for name, step in files.again.items() if self._owners.get(name) == "table"
+        }
+        return Reading(points, advance, again)
 
     def _read_report(self, now_s: float, is_last: bool) -> list[Point]:
         path = JobFolder(self._watched.folder).progress_file(self._watched.attempt)
