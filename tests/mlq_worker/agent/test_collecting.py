@@ -62,7 +62,7 @@ def result(job_id: str = "7", seconds: float = 5.0, started: bool = True) -> Att
 
 def test_what_is_due_is_asked_for_in_one_go() -> None:
     facts = CollectorFacts(
-        True, 0.0, {SEVEN: 100.0, EIGHT: 101.0}, {("9", 1): 99.0}, frozenset({SEVEN, EIGHT})
+        True, 0.0, {SEVEN: 100.0, EIGHT: 101.0}, {("9", 1): 99.0}, {}, frozenset({SEVEN, EIGHT})
     )
     assert collect(facts, 100.0) == [Collect((SEVEN,), (("9", 1),), (EIGHT,))]
     assert collect(replace(facts, is_free=False), 100.0) == []
@@ -242,7 +242,9 @@ def test_what_comes_after_the_end_was_committed_is_still_written() -> None:
     assert bench.role.facts().late == ()
 
 
-def test_what_is_known_stays_while_the_root_cannot_be_read() -> None:
+def test_what_is_known_stays_while_the_root_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     bench = Bench(local())
     answer = bench.answer
     bench.turns(12)
@@ -251,11 +253,16 @@ def test_what_is_known_stays_while_the_root_cannot_be_read() -> None:
     )
     bench.turns(41)
     bench.end(SEVEN)
-    asked = bench.turns(48)
+    asked = bench.turns(52)
     assert bench.attempts.by_key[SEVEN].figures == FIGURES
-    assert [at_s for at_s, one in asked if one.last] == [42, 45, 48], "after a pause each time"
+    assert [at_s for at_s, one in asked if one.last] == [42, 45, 50], "after a longer pause"
+    assert caplog.text.count("no answer") == 1
+    bench.attempts.by_key[EIGHT] = local("8", leader_pid=60)
+    bench.turns(53)
+    bench.end(EIGHT)
+    assert [one.last for _, one in bench.turns(54)] == [(EIGHT,)], "nobody else waits for it"
     bench.answer = answer
-    bench.turns(60)
+    bench.turns(70)
     assert bench.role.facts().last == {}
 
 

@@ -42,7 +42,7 @@ SOON_S = 10.0
 """When an attempt is read for the first time, unless it is read more often than that."""
 
 STRIKES = 2
-_RETRY_S = 2.0
+_RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
 _NO_FIGURES = Figures()
 _GIVES_UP_S = 600.0
 _MOST_LAST, _MOST_SAMPLES = 1000, 100
@@ -64,7 +64,8 @@ class CollectorFacts:
         is_free: whether there is a collector, and it is not busy.
         ask_s: when it may be asked again.
         read_due_s: when each running attempt is to be read.
-        last: what is wanted of attempts that have ended, and since when they wait for it.
+        last: the attempts that have ended and wait for their last reading, and since when.
+        again_s: when those of them are read again whose folder could not be.
         with_samples: the attempts of which there are samples to store.
         late: what was found of attempts whose end had been committed by then.
     """
@@ -73,6 +74,7 @@ class CollectorFacts:
     ask_s: float = 0.0
     read_due_s: Mapping[Attempt, float] = field(default_factory=dict)
     last: Mapping[Attempt, float] = field(default_factory=dict)
+    again_s: Mapping[Attempt, float] = field(default_factory=dict)
     with_samples: frozenset[Attempt] = frozenset()
     late: Late = ()
 
@@ -87,7 +89,8 @@ class CollectorFacts:
         due = [one for one in over_s if one > now_s]
         if self.is_free:
             due += [max(self.ask_s, one) for one in self.read_due_s.values()]
-            due += [self.ask_s] if self.last or self.with_samples else []
+            due += [max(self.ask_s, self.again_s.get(key, 0.0)) for key in self.last]
+            due += [self.ask_s] if self.with_samples else []
         return min(due, default=float("inf"))
 
 
@@ -119,8 +122,9 @@ def collect(facts: CollectorFacts, now_s: float) -> list[Collect]:
         return []
     # The last readings first: ends wait for them.
     read = tuple(key for key, due_s in facts.read_due_s.items() if due_s <= now_s)
+    last = tuple(key for key in facts.last if facts.again_s.get(key, 0.0) <= now_s)
     samples = tuple(facts.with_samples - {*read, *facts.last})
-    asked = Collect(read, tuple(facts.last), samples)
+    asked = Collect(read, last, samples)
     return [asked] if asked != Collect() else []
 
 
@@ -152,6 +156,7 @@ class CollectorRole:
         # Of these the samples wait for the next reading: a full disk would be tried without end.
         self._unstored: set[Attempt] = set()
         self._last: dict[Attempt, tuple[Wanted, float]] = {}
+        self._again: dict[Attempt, tuple[float, float]] = {}  # when, and the pause before that
         self._late: dict[Attempt, Figures] = {}
         self._asked: dict[Attempt, Wanted] = {}
         self._strikes: dict[Attempt, int] = {}
@@ -167,6 +172,7 @@ class CollectorRole:
             self._ask_s,
             dict(self._read_due_s),
             {key: since_s for key, (_, since_s) in self._last.items()},
+            {key: again_s for key, (again_s, _) in self._again.items()},
             frozenset(
                 key
                 for key, samples in self._samples.items()
@@ -258,16 +264,19 @@ class CollectorRole:
                 local.figures = found.figures
             if wanted.is_last and (is_known or not found.trouble):
                 self._last.pop(found.key, None)
+                self._again.pop(found.key, None)
                 if local is None and is_known:
                     self._late[found.key] = found.figures
             elif wanted.is_last:
-                self._ask_s = now_s + _RETRY_S
+                _, pause_s = self._again.get(found.key, (0.0, _RETRY_S / 2))
+                pause_s = min(2 * pause_s, _LONGEST_RETRY_S)
+                self._again[found.key] = now_s + pause_s, pause_s
         if answer.blamed is not None:
             self._blame(answer.blamed, answer.fault)
         elif answer.fault:
             self._ask_s = now_s + _RETRY_S
             self._tell(f"jobs are not read for metrics: the collector failed: {answer.fault}")
-        else:
+        elif not any(found.trouble for found in answer.found):
             self._told = ""
         self._asked = {}
 
@@ -289,6 +298,7 @@ class CollectorRole:
         for key, (_, since_s) in list(self._last.items()):
             if key not in known and now_s - since_s > _GIVES_UP_S:
                 del self._last[key]
+                self._again.pop(key, None)
         kept: tuple[dict[Attempt, Any], ...] = (self._read_due_s, self._samples, self._strikes)
         for what in kept:
             for key in [key for key in what if key not in known and key not in self._last]:
