@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from mlq.metrics.extent import Extent, parse_metrics
 from mlq.metrics.series import Point, curve
 from mlq.metrics.usage import Used, parse_used
 from mlq.units import format_mib
-from mlq_cli.render.numbers import number
+from mlq_cli.render.numbers import number, step_text
 from mlq_cli.render.sparkline import sparkline
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
@@ -50,18 +49,12 @@ def figures_of(metrics: str, used: str, curves: Curves | None) -> JobFigures:
     return JobFigures(parse_metrics(metrics), parse_used(used), curves or Curves())
 
 
-def _step(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return ""
-    return f"{value:.0f}" if value == round(value) else f"{value:g}"
-
-
 def progress_in_words(job: JobView) -> str:
     """Return how far a job is, in words; "" if that is unknown."""
     words = [percent(job.progress)] if job.progress is not None else []
     if job.step is not None and job.state != State.FINISHED:
-        of = "" if job.total is None else f" of {_step(job.total)}"
-        words.append(f"step {_step(job.step)}{of}")
+        of = "" if job.total is None else f" of {step_text(job.total)}"
+        words.append(f"step {step_text(job.step)}{of}")
     if job.inner is not None:
         words.append(f"{percent(job.inner)} of a loop that starts over")
     if job.left_s is not None:
@@ -107,11 +100,11 @@ def metric_table(metrics: Mapping[str, Extent], points: list[Point], style: Styl
         [
             Cell(name),
             Cell(number(extent.last)),
-            Cell(_step(extent.last_step)),
+            Cell(step_text(extent.last_step)),
             Cell(number(extent.min)),
-            Cell(_step(extent.min_step)),
+            Cell(step_text(extent.min_step)),
             Cell(number(extent.max)),
-            Cell(_step(extent.max_step)),
+            Cell(step_text(extent.max_step)),
             Cell(sparkline([value for _, value in curve(points, name)], _CURVE_WIDTH)),
         ]
         for name, extent in metrics.items()

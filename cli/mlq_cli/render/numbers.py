@@ -31,6 +31,13 @@ def number(value: float) -> str:
     return f"{value:#.{_DIGITS}g}".removesuffix(".")
 
 
+def step_text(value: float | None) -> str:
+    """Return a step as text: whole if it is whole, however large; "" if there is none."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.0f}" if value == round(value) else f"{value:g}"
+
+
 def numbers(values: Sequence[float | None]) -> list[str]:
     """Return a column of numbers with their points below each other; "" for None.
 

@@ -10,6 +10,7 @@ import threading
 from typing import NamedTuple
 
 from mlq.files.layout import Layout
+from mlq.files.metrics_files import metrics_files
 from mlq.files.strict_files import MIB, Content, read_file
 from mlq.metrics.series import Point, merged, points_of
 from mlq.metrics.usage import Sample, samples_of
@@ -50,11 +51,13 @@ def curves_of(layout: Layout, attempts: dict[str, int]) -> dict[str, Curves]:
 
 def _curves(layout: Layout, job_id: str, attempt: int) -> Curves:
     folder = layout.folder(job_id)
-    parts = []
-    for number in range(max(1, attempt - _MOST_ATTEMPTS + 1), attempt + 1):
-        read = read_file(layout.root, folder.metrics_file(number), _METRICS_BYTES, tail=True)
-        if isinstance(read, Content):
-            parts.append(list(points_of(read.data)))
+    files = metrics_files(
+        str(layout.root),
+        folder.path,
+        before=attempt + 1,
+        most_attempts=_MOST_ATTEMPTS,
+        most_bytes=_METRICS_BYTES,
+    )
     read = read_file(layout.root, folder.usage_file(attempt), _USAGE_BYTES, tail=True)
     samples = list(samples_of(read.data)) if isinstance(read, Content) else []
-    return Curves(merged(parts), samples)
+    return Curves(merged([list(points_of(data)) for _, data in files]), samples)

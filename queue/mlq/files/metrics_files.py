@@ -7,6 +7,7 @@ host (`mlq_cli.remote.far_reader`).
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from itertools import islice
 
@@ -18,7 +19,14 @@ METRICS_BYTES = 64 * MIB
 _ATTEMPTS_MOST = 10_000
 
 
-def metrics_files(root: str, folder: str) -> list[tuple[int, bytes]]:
+def metrics_files(
+    root: str,
+    folder: str,
+    *,
+    before: int = sys.maxsize,
+    most_attempts: int = _ATTEMPTS_MOST,
+    most_bytes: int = METRICS_BYTES,
+) -> list[tuple[int, bytes]]:
     """Return the content of each attempt's metrics file, the first attempt first.
 
     What cannot be read is left out, and so are attempts without metrics.
@@ -26,11 +34,14 @@ def metrics_files(root: str, folder: str) -> list[tuple[int, bytes]]:
     Args:
         root: the results root.
         folder: the job's, below it.
+        before: only of attempts with a lower number.
+        most_attempts: only of so many, the last ones.
+        most_bytes: of each file; of a longer one its end.
     """
     found = []
-    for attempt in attempts_in(folder):
+    for attempt in [one for one in attempts_in(folder) if one < before][-most_attempts:]:
         path = f"{folder}/attempts/{attempt}/metrics.jsonl"
-        read = read_file(root, path, METRICS_BYTES, tail=True)
+        read = read_file(root, path, most_bytes, tail=True)
         if isinstance(read, Content) and read.data:
             found.append((attempt, read.data))
     return found
@@ -40,7 +51,9 @@ def attempts_in(folder: str) -> list[int]:
     """Return the numbers of the attempts that have a folder below a job's, in order."""
     with suppress(OSError), os.scandir(f"{folder}/attempts") as entries:
         names = [one.name for one in islice(entries, _ATTEMPTS_MOST)]
-        return sorted(
-            int(one) for one in names if one.isascii() and one.isdigit() and len(one) < 10
-        )
+        return sorted(int(one) for one in names if _is_number(one))
     return []
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and name[0] != "0" and len(name) < 10

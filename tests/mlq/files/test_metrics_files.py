@@ -15,10 +15,14 @@ def test_each_attempt_in_order_and_what_is_no_file_is_left_out(tmp_path: Path) -
     (folder / "attempts/1/metrics.jsonl").write_text("")
     os.mkfifo(folder / "attempts/7/metrics.jsonl")
     (folder / "attempts/8/metrics.jsonl").symlink_to(folder / "attempts/2/metrics.jsonl")
-    for stranger in ("x", "-1", "1.5", "99999999999999999999", "\u0663"):
+    for stranger in ("x", "-1", "1.5", "007", "99999999999999999999", "\u0663"):
         (folder / "attempts" / stranger).mkdir()
     assert attempts_in(str(folder)) == [1, 2, 7, 8, 10]
-    assert metrics_files(str(tmp_path), str(folder)) == [(2, b"2\n"), (10, b"10\n")]
+    root, job = str(tmp_path), str(folder)
+    assert metrics_files(root, job) == [(2, b"2\n"), (10, b"10\n")]
+    assert metrics_files(root, job, before=10) == [(2, b"2\n")]
+    assert metrics_files(root, job, most_attempts=1) == [(10, b"10\n")]
+    assert metrics_files(root, job, most_attempts=1, most_bytes=2) == [(10, b"0\n")]
 
 
 def test_a_job_that_has_no_folder(tmp_path: Path) -> None:
