@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_lab import PATIENT, Lab, new_lab
+from local_lab import Lab, new_lab
 from sandbox import MLQ
 from waiting import wait_for
 
@@ -30,7 +30,7 @@ while not gate.exists():
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    with new_lab(**PATIENT) as lab:
+    with new_lab() as lab:
         lab.environ["MLQ_SNAPSHOT"] = "true"
         lab.environ["GATE"] = str(lab.folder / "gate")
         yield lab

@@ -79,10 +79,10 @@ def test_an_attempt_that_keeps_it_computing_is_blamed_and_the_next_question_answ
 ) -> None:
     child._silent_s = 20.0
     child.ask(wanted("7"))
-    pid, child._silent_s = child.pid, 1.0
+    pid, child._silent_s = child.pid, 4.0
     answer = child.ask(wanted("7", "computes", "8"))
     assert (names(answer.found), answer.blamed) == (["7"], ("computes", 1))
-    assert answer.fault == "it did not answer for 1 s"
+    assert answer.fault == "it did not answer for 4 s"
     assert pid is not None
     assert procfs.look_at(pid) is None
     child._silent_s = 20.0

@@ -44,8 +44,11 @@ def add_to_result(folder: AttemptFolder, attempt: Attempt, figures: Figures, use
     advance = {name: one for name, one in figures.advance._asdict().items() if one is not None}
     added = {"advance": advance, "used": used, "notes": _notes(raw.get("notes"), figures.notes)}
     new = raw | {name: one for name, one in added.items() if one}
-    data = _with_metrics(new, figures.metrics)
-    if data != found.data:
+    try:
+        data = _with_metrics(new, figures.metrics)
+    except ValueError:
+        return  # a figure that a job forged is no number that JSON has
+    if data != found.data and len(data) <= RESULT_BYTES:
         folder.replace(NAME, data, flush=True)
 
 
@@ -55,11 +58,15 @@ def _notes(known: object, more: Iterable[str]) -> list[Any]:
 
 
 def _with_metrics(raw: dict[str, Any], metrics: str) -> bytes:
-    """Return a result as a file holds it, with as many of these metrics as there is room for."""
+    """Return a result as a file holds it, with as many of these metrics as there is room for.
+
+    Raises:
+        ValueError: a number of it is NaN or infinite.
+    """
     extents = parse_metrics(metrics)
     while extents:
-        data = json.dumps(raw | {"metrics": metrics_text(extents)}).encode("ascii")
+        data = json.dumps(raw | {"metrics": metrics_text(extents)}, allow_nan=False).encode("ascii")
         if len(data) <= RESULT_BYTES:
             return data
         extents = dict(list(extents.items())[: len(extents) // 2])
-    return json.dumps(raw).encode("ascii")
+    return json.dumps(raw, allow_nan=False).encode("ascii")
