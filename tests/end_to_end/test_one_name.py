@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ci import require
@@ -64,7 +64,8 @@ def signal_all(process: subprocess.Popen[str], number: signal.Signals) -> None:
     (first,) = (one.pid for one in procfs.look().values() if one.parent == process.pid)
     its = namespace_of(first)
     for pid in sorted((pid for pid in procfs.look() if namespace_of(pid) == its), key=is_job):
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):  # what ended meanwhile needs no signal
+            os.kill(pid, number)
 
 
 def namespace_of(pid: int) -> str:

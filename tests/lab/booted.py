@@ -113,7 +113,7 @@ class BootedMachine(NamespaceMachine):
         (self._cgroup / "cgroup.kill").write_text("1")
         self.thaw()  # what is frozen does not even die
         self._outer.wait(60)
-        for folder in sorted(self._cgroup.rglob("*/"), reverse=True):
+        for folder in _tree(self._cgroup)[:-1]:
             wait_for(partial(_removed, folder), 10, f"the cgroup {folder} to be empty")
         self._pid = 0
 
@@ -148,18 +148,32 @@ class BootedMachine(NamespaceMachine):
     def processes(self) -> dict[int, str]:
         """Return its processes, as counted outside, and their command lines."""
         found = {}
-        for listed in self._cgroup.rglob("cgroup.procs"):
-            for pid in listed.read_text().split():
+        for folder in _tree(self._cgroup):
+            for pid in _pids(folder):
                 with suppress(OSError):
                     command = Path(f"/proc/{pid}/cmdline").read_bytes()
                     found[int(pid)] = command.replace(b"\0", b" ").decode(errors="replace")
         return found
 
 
+def _tree(cgroup: Path) -> list[Path]:
+    """Return a cgroup and all below it, itself last; systemd removes some while they are listed."""
+    return [Path(at) for at, _, _ in os.walk(cgroup, topdown=False)]
+
+
+def _pids(cgroup: Path) -> list[str]:
+    try:
+        return (cgroup / "cgroup.procs").read_text().split()
+    except OSError:
+        return []  # it was removed meanwhile
+
+
 def _removed(cgroup: Path) -> bool:
     """Remove a cgroup; tell whether its last process was gone for that."""
     try:
         cgroup.rmdir()
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
     return True

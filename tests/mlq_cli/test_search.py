@@ -32,6 +32,7 @@ with open(os.environ["MLQ_PROGRESS_FILE"], "a") as file:
         file.write(json.dumps(line) + "\\n")
 if "endless" in args and index > 4:
     time.sleep(1000)
+time.sleep(0.3)  # an attempt of no time at all is not read
 """  # noqa: E501
 SPACE = ("--param", "lr=loguniform(1e-5,1e-1)", "--param", "opt=adam,sgd")
 

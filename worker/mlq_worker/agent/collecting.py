@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 4.0
 """How long the end of an attempt waits for its last reading."""
 
-SHORTEST_S = 0.2
+SHORTEST_S = 0.05
 """An attempt that ran for less is not read, unless it has reported something by then."""
 
 SOON_S = 10.0
