@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mlq.files.metrics_files import ALL, Bounds
 from mlq.files.strict_files import Missing
 from mlq.settings.settings import Settings
 
@@ -32,7 +33,9 @@ class RootFiles(Protocol):
     def search_log(self, path: Path, offset: int, pattern: str, rows: int = 0) -> Log | Missing:
         """Look for rows in a log, from the offset (in bytes) on."""
 
-    def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+    def metrics(
+        self, folders: Sequence[str], bounds: Bounds = ALL
+    ) -> Iterator[list[tuple[int, bytes]]]:
         """Yield for each job's folder the metrics files of its attempts: attempt and content."""
 
     def close(self) -> None:
@@ -61,11 +64,13 @@ class FilesHere:
 
         return search_log(self._root, str(path), offset, pattern, rows)
 
-    def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+    def metrics(
+        self, folders: Sequence[str], bounds: Bounds = ALL
+    ) -> Iterator[list[tuple[int, bytes]]]:
         """Yield for each job's folder the metrics files of its attempts: attempt and content."""
         from mlq_cli.remote.far_reader import metrics
 
-        return metrics(self._root, folders)
+        return metrics(self._root, folders, bounds)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

@@ -82,7 +82,7 @@ def test_the_last_rows(installation: Sandbox) -> None:
     for wrong in ("0", "-1", "x", "1.5"):
         done = installation.run("logs", "1", "--tail", wrong)
         assert (done.code, done.out) == (2, "")
-        assert "no number of lines" in done.err
+        assert "not a number of lines" in done.err
 
 
 def test_rows_that_match(installation: Sandbox) -> None:
@@ -96,7 +96,7 @@ def test_rows_that_match(installation: Sandbox) -> None:
     assert last == "epoch 1000: loss 1000000\nepoch 1001: loss 7\n"
     done = installation.run("logs", "1", "--grep", "loss (")
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("mlq: --grep 'loss (' is no regular expression: missing )")
+    assert done.err.startswith("mlq: --grep 'loss (' is not a valid regular expression: missing )")
     assert installation.run("logs", "1", "--raw", "--grep", "x").code == 2
 
 

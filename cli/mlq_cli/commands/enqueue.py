@@ -152,8 +152,8 @@ def _configure_order(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retry-oom",
         action="store_true",
-        help="start again, with half as much again, when it needed more memory than it had asked"
-        " for (twice at the most; always with auto)",
+        help="if it runs out of the memory it asked for, start it again with 1.5 times as much"
+        " (at most twice; always with auto)",
     )
     from mlq_cli.invocation.completers import complete_jobs
 

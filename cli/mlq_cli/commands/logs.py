@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _rows(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 1 << 40:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines: write for example 20")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines: write for example 20")
     return int(text)
 
 
@@ -139,7 +139,7 @@ def _wanted(args: argparse.Namespace) -> tuple[Wanted, Begin]:
         pattern = re.compile(args.grep)
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidInputError(
-            f"--grep {args.grep!r} is no regular expression",
+            f"--grep {args.grep!r} is not a valid regular expression",
             why=str(error),
             fix="a character that has a meaning there is written with a backslash: \\( \\[ \\*",
         ) from None

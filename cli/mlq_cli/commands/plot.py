@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--x", metavar="step|time|PARAM", default="step", help="against what (default: step)"
     )
     parser.add_argument(
-        "--over", metavar="PARAM[,...]", help="a mean over jobs that differ in these only"
+        "--over", metavar="PARAM[,...]", help="average jobs that differ in these only"
     )
     parser.add_argument("--log", action="store_true", help="a logarithmic y axis")
     parser.add_argument("--logx", action="store_true", help="a logarithmic x axis")
@@ -50,7 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", metavar="TEXT", default="", help="a title above it")
     parser.add_argument("-o", "--output", metavar="FILE", help="write a .pdf, .svg or .png")
     parser.add_argument("--term", action="store_true", help="draw in the terminal, also with -o")
-    parser.add_argument("--yes", action="store_true", help="write over the file without asking")
+    parser.add_argument(
+        "--yes", action="store_true", help="replace an existing file without asking"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,7 +87,7 @@ def _ending(path: str) -> str:
     ending = Path(path).suffix.lower().removeprefix(".")
     if ending not in ENDINGS:
         raise InvalidInputError(
-            f"-o {path}: its ending says nothing of how to draw it",
+            f"-o {path}: mlq cannot draw a file of this type",
             why=f"it can be {', '.join('.' + one for one in ENDINGS)}",
         )
     folder = Path(path).expanduser().parent

@@ -62,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     words, folder, is_default = _words(queue, args)
     jobs = queue.views(queue.select(words, args.state or ()))
     if not jobs:
-        raise JobNotFoundError("no job is left of these", why="they were deleted meanwhile")
+        raise JobNotFoundError(
+            "there is nothing to fetch", why="all of these jobs have been deleted meanwhile"
+        )
 
     from mlq_cli.pulling.pull import Puller
     from mlq_cli.pulling.report import dry_lines_of, lines_of, objects_of

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sort", metavar="[-]COLUMN[,...]", help="order by these columns; -: largest first"
     )
     parser.add_argument(
-        "--over", metavar="PARAM[,...]", help="a mean over jobs that differ in these only"
+        "--over", metavar="PARAM[,...]", help="average jobs that differ in these only"
     )
     parser.add_argument(
         "--at", metavar="min:METRIC", help="all metrics at the step where this one was least"

@@ -15,8 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import StorageError, TunnelError
-from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
-from mlq_cli.remote.far_python import BROKEN, Open, exactly, line, program_text, start_program
+from mlq.files.metrics_files import ALL, Bounds
+from mlq.files.strict_files import Missing
+from mlq_cli.remote.far_python import (
+    BROKEN,
+    Open,
+    exactly,
+    line,
+    missing_of,
+    program_text,
+    start_program,
+)
 from mlq_cli.remote.far_reader import Log
 from mlq_cli.remote.far_shell import FarShell
 
@@ -67,14 +76,9 @@ class FarFiles:
     def _log(self, path: Path, asked: dict[str, Any]) -> Log | Missing:
         head = self._ask(asked)
         self._check_root(path)
-        why = str(head.get("why", ""))
-        match head["found"]:
-            case "Absent":
-                return Absent()
-            case "Unreadable":
-                return Unreadable(why)
-            case "Refused":
-                return Refused(why)
+        missing = missing_of(head)
+        if missing is not None:
+            return missing
         return Log(int(head["size"]), self._pieces(path), int(head["begin"]))
 
     def missing_folders(self, folders: Sequence[str]) -> list[str]:
@@ -85,13 +89,15 @@ class FarFiles:
         """
         return [str(one) for one in self._ask({"folders": list(folders)})["missing"]]
 
-    def metrics(self, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+    def metrics(
+        self, folders: Sequence[str], bounds: Bounds = ALL
+    ) -> Iterator[list[tuple[int, bytes]]]:
         """Yield for each job's folder the metrics files of its attempts; in one request.
 
         Raises:
             MlqError: the host cannot be reached, or has no such root; also between jobs.
         """
-        self._ask({"metrics": list(folders)})
+        self._ask({"metrics": list(folders), "bounds": bounds})
         self._check_root(f"the metrics of {len(folders)} jobs")
         shell, whole = self._started(), False
         try:

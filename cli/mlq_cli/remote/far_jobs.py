@@ -15,8 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from mlq.errors import StorageError, TunnelError
-from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
-from mlq_cli.remote.far_python import BROKEN, Open, exactly, line, program_text, start_program
+from mlq.files.strict_files import Missing
+from mlq_cli.remote.far_python import (
+    BROKEN,
+    Open,
+    exactly,
+    line,
+    missing_of,
+    program_text,
+    start_program,
+)
 from mlq_cli.remote.far_shell import FarShell
 from mlq_cli.remote.far_tree import Found, Sending, Want
 from mlq_cli.remote.far_walk import Listed, Other
@@ -93,14 +101,9 @@ class FarJobs:
 
     def _sending(self, shell: FarShell, want: Want) -> Sending | Missing:
         head = line(shell)
-        why = str(head.get("why", ""))
-        match head["found"]:
-            case "Absent":
-                return Absent()
-            case "Unreadable":
-                return Unreadable(why)
-            case "Refused":
-                return Refused(why)
+        missing = missing_of(head)
+        if missing is not None:
+            return missing
         start = int(head["start"])
         if start not in (0, want.start):
             raise EOFError  # another program sent that

@@ -15,6 +15,7 @@ from typing import Any
 
 from mlq.errors import MlqError
 from mlq.files.layout import CURRENT, SOFTWARE
+from mlq.files.strict_files import Absent, Missing, Refused, Unreadable
 from mlq_cli.remote.far_shell import FarShell
 
 Open = Callable[[Sequence[str]], FarShell]
@@ -106,6 +107,19 @@ def exactly(shell: FarShell, length: int) -> bytes:
     if len(data) != length:
         raise EOFError
     return data
+
+
+def missing_of(head: dict[str, Any]) -> Missing | None:
+    """Return why the program sends no file, by the line before it; None if it sends one."""
+    why = str(head.get("why", ""))
+    match head["found"]:
+        case "Absent":
+            return Absent()
+        case "Unreadable":
+            return Unreadable(why)
+        case "Refused":
+            return Refused(why)
+    return None
 
 
 def _text_of(module: str) -> str:

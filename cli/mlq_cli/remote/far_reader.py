@@ -13,9 +13,10 @@ Each request is one line of JSON. The program answers each at once, in order:
   `{"found": "Absent"}`, and likewise `Unreadable` and `Refused`, with a `why`.
 * the same with `"search": REGEX`: the pieces are the rows that match.
 * `{"folders": [PATH, ...]}`: `{"missing": [PATH, ...]}`: which of these are not folders there.
-* `{"metrics": [FOLDER, ...]}`, folders of jobs: `{"jobs": N}`, then for each metrics file of an
-  attempt a line `{"job": INDEX, "attempt": N, "bytes": N}` and so many bytes, compressed by zlib;
-  after each job `{"read": N}`, how many jobs are read; so the last line has the number of all.
+* `{"metrics": [FOLDER, ...], "bounds": [N, BYTES]}`, folders of jobs: `{"jobs": N}`, then for each
+  metrics file of an attempt a line `{"job": INDEX, "attempt": N, "bytes": N}` and so many bytes,
+  compressed by zlib; after each job `{"read": N}`, how many jobs are read; so the last line has the
+  number of all.
 
 The program sends the first line before any request: `{"root": BOOL}`, whether the results root is
 there.
@@ -31,7 +32,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
-from mlq.files.metrics_files import metrics_files
+from mlq.files.metrics_files import ALL, Bounds, metrics_files
 from mlq.files.side_by_side import results
 from mlq.files.strict_files import Absent, Missing, Unreadable, open_file
 from mlq_cli.remote.log_search import (
@@ -142,16 +143,19 @@ def _closing(opened: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         os.close(opened)
 
 
-def metrics(root: str, folders: Sequence[str]) -> Iterator[list[tuple[int, bytes]]]:
+def metrics(
+    root: str, folders: Sequence[str], bounds: Bounds = ALL
+) -> Iterator[list[tuple[int, bytes]]]:
     """Yield for each job's folder the metrics files of its attempts: attempt and content.
 
     Args:
         root: the results root.
         folders: of the jobs, below it; on a slow disk several are read side by side.
+        bounds: how much is read of each job.
     """
     for start in range(0, len(folders), _JOBS_AT_ONCE):
         some = folders[start : start + _JOBS_AT_ONCE]
-        yield from results(partial(metrics_files, root), some)
+        yield from results(partial(metrics_files, root, bounds=bounds), some)
 
 
 def serve(root: str, requests: BinaryIO, replies: BinaryIO) -> None:
@@ -163,7 +167,7 @@ def serve(root: str, requests: BinaryIO, replies: BinaryIO) -> None:
             missing = [one for one in asked["folders"] if not os.path.isdir(one)]  # noqa: PTH112
             _say(replies, {"missing": missing})
         elif "metrics" in asked:
-            _send_metrics(root, asked["metrics"], replies)
+            _send_metrics(root, asked["metrics"], Bounds(*asked["bounds"]), replies)
         elif "search" in asked:
             what = (asked["log"], asked["offset"], asked["search"], asked["rows"])
             with ended_with(requests):
@@ -186,9 +190,9 @@ def _send_log(found: Log | Missing, replies: BinaryIO) -> None:
     _say(replies, {"bytes": 0})
 
 
-def _send_metrics(root: str, folders: Sequence[str], replies: BinaryIO) -> None:
+def _send_metrics(root: str, folders: Sequence[str], bounds: Bounds, replies: BinaryIO) -> None:
     _say(replies, {"jobs": len(folders)})
-    for at, found in enumerate(metrics(root, folders)):
+    for at, found in enumerate(metrics(root, folders, bounds)):
         for attempt, data in found:
             packed = zlib.compress(data, 1)
             _say(replies, {"job": at, "attempt": attempt, "bytes": len(packed)}, packed)

@@ -11,6 +11,7 @@ from mlq.jobs.view import JobView
 from mlq.metrics.extent import Extent
 from mlq.store.reads import SweepSeen
 from mlq_cli.render.jobs import asks, seconds_of, state_of
+from mlq_cli.render.numbers import step_text
 from mlq_cli.render.sparkline import sparkline
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.sweeps import rounded_s, summary_line
@@ -60,9 +61,9 @@ def facts(job: JobView, now: datetime, width: int) -> Line:
     """Return the most important facts of a job in one line."""
     word = state_of(job)
     parts = [Cell(word, kind_of(word))]
-    counted = "" if job.step is None else f"step {job.step:g}"
+    counted = "" if job.step is None else f"step {step_text(job.step)}"
     if counted and job.total is not None:
-        counted += f"/{job.total:g}"
+        counted += f"/{step_text(job.total)}"
     left = "" if job.left_s is None else f"about {elapsed(rounded_s(job.left_s))} left"
     done = percent(job.progress) if job.state == State.STARTED else ""
     how_long = elapsed(seconds_of(job, now))
@@ -145,7 +146,7 @@ def _numbers(extent: Extent) -> list[Cell]:
         ("min", extent.min, extent.min_step),
         ("max", extent.max, extent.max_step),
     ):
-        at = "" if step is None else f" @{step:g}"
+        at = "" if step is None else f" @{step_text(step)}"
         gap = [Cell("  ")] if parts else []
         parts += [*gap, Cell(f"{word} ", "faint"), Cell(f"{value:.4g}"), Cell(at, "faint")]
     return parts

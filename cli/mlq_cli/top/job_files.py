@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mlq.errors import MlqError
 from mlq.files.layout import Layout
+from mlq.files.metrics_files import Bounds
 from mlq.files.strict_files import Absent, Missing, Refused
 from mlq.metrics.series import Point, curve, merged, points_of
 from mlq_cli.remote.far_reader import Log
@@ -22,8 +23,7 @@ from mlq_cli.top.detail import CurveSeen, LogSeen
 
 TAIL_BYTES = 32 * 1024
 LINES_MOST = 400
-_METRICS_BYTES = 4 << 20
-_ATTEMPTS_MOST = 20
+_BOUNDS = Bounds(attempts=20, file_bytes=4 << 20)
 _COLUMNS_MOST = 1000
 _BEHIND_THE_END = 1 << 42  # more than any log has, and less than file systems allow
 
@@ -94,23 +94,18 @@ class JobFiles:
             data = (data + piece)[-most_bytes:]
         return _End(found.size, data)
 
-    def curve(self, job_id: str, attempt: int, metric: str, version: object) -> CurveSeen:
+    def curve(self, job_id: str, metric: str, version: object) -> CurveSeen:
         """Return the values of a metric of a job, all attempts together.
 
         Args:
             job_id: the job.
-            attempt: its last attempt.
             metric: the metric.
             version: anything that changes when the job has reported more.
         """
         if self._points_of != (job_id, version):
-            folder = self._layout.folder(job_id)
-            numbers = range(max(1, attempt - _ATTEMPTS_MOST + 1), attempt + 1)
-            paths = [Path(folder.metrics_file(number)) for number in numbers]
-            ends = [self._end(path, _METRICS_BYTES) for path in paths]
-            self._points = merged(
-                [list(points_of(one.data)) for one in ends if isinstance(one, _End)]
-            )
+            folder = self._layout.folder(job_id).path
+            (found,) = self._files.metrics([folder], _BOUNDS)
+            self._points = merged([list(points_of(data)) for _, data in found])
             self._points_of = job_id, version
         values = [value for _, value in curve(self._points, metric)]
         return CurveSeen(job_id, metric, values)

@@ -165,6 +165,6 @@ class FilesWatch:
 
 def _curve(files: JobFiles, asked: FilesAsked) -> CurveSeen | None:
     try:
-        return files.curve(asked.job_id, asked.attempt, asked.metric, asked.version)
+        return files.curve(asked.job_id, asked.metric, asked.version)
     except MlqError:
         return None  # the log says what is wrong

@@ -10,7 +10,7 @@ import threading
 from typing import NamedTuple
 
 from mlq.files.layout import Layout
-from mlq.files.metrics_files import metrics_files
+from mlq.files.metrics_files import Bounds, metrics_files
 from mlq.files.strict_files import MIB, Content, read_file
 from mlq.metrics.series import Point, merged, points_of
 from mlq.metrics.usage import Sample, samples_of
@@ -54,9 +54,8 @@ def _curves(layout: Layout, job_id: str, attempt: int) -> Curves:
     files = metrics_files(
         str(layout.root),
         folder.path,
+        Bounds(_MOST_ATTEMPTS, _METRICS_BYTES),
         before=attempt + 1,
-        most_attempts=_MOST_ATTEMPTS,
-        most_bytes=_METRICS_BYTES,
     )
     read = read_file(layout.root, folder.usage_file(attempt), _USAGE_BYTES, tail=True)
     samples = list(samples_of(read.data)) if isinstance(read, Content) else []

@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import suppress
 from itertools import islice
+from typing import NamedTuple
 
 from mlq.files.strict_files import MIB, Content, read_file
 
@@ -19,13 +20,21 @@ METRICS_BYTES = 64 * MIB
 _ATTEMPTS_MOST = 10_000
 
 
+class Bounds(NamedTuple):
+    """How much of a job's metrics is read: so many of its last attempts, so many bytes of each."""
+
+    attempts: int = _ATTEMPTS_MOST
+    file_bytes: int = METRICS_BYTES
+
+
+ALL = Bounds()
+
+
 def metrics_files(
     root: str,
     folder: str,
-    *,
+    bounds: Bounds = ALL,
     before: int = sys.maxsize,
-    most_attempts: int = _ATTEMPTS_MOST,
-    most_bytes: int = METRICS_BYTES,
 ) -> list[tuple[int, bytes]]:
     """Return the content of each attempt's metrics file, the first attempt first.
 
@@ -34,14 +43,13 @@ def metrics_files(
     Args:
         root: the results root.
         folder: the job's, below it.
+        bounds: how much is read; of a longer file its end.
         before: only of attempts with a lower number.
-        most_attempts: only of so many, the last ones.
-        most_bytes: of each file; of a longer one its end.
     """
     found = []
-    for attempt in [one for one in attempts_in(folder) if one < before][-most_attempts:]:
+    for attempt in [one for one in attempts_in(folder) if one < before][-bounds.attempts :]:
         path = f"{folder}/attempts/{attempt}/metrics.jsonl"
-        read = read_file(root, path, most_bytes, tail=True)
+        read = read_file(root, path, bounds.file_bytes, tail=True)
         if isinstance(read, Content) and read.data:
             found.append((attempt, read.data))
     return found

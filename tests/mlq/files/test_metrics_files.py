@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mlq.files.metrics_files import attempts_in, metrics_files
+from mlq.files.metrics_files import Bounds, attempts_in, metrics_files
 
 
 def test_each_attempt_in_order_and_what_is_no_file_is_left_out(tmp_path: Path) -> None:
@@ -21,8 +21,8 @@ def test_each_attempt_in_order_and_what_is_no_file_is_left_out(tmp_path: Path) -
     root, job = str(tmp_path), str(folder)
     assert metrics_files(root, job) == [(2, b"2\n"), (10, b"10\n")]
     assert metrics_files(root, job, before=10) == [(2, b"2\n")]
-    assert metrics_files(root, job, most_attempts=1) == [(10, b"10\n")]
-    assert metrics_files(root, job, most_attempts=1, most_bytes=2) == [(10, b"0\n")]
+    assert metrics_files(root, job, Bounds(attempts=1)) == [(10, b"10\n")]
+    assert metrics_files(root, job, Bounds(1, 2)) == [(10, b"0\n")]
 
 
 def test_a_job_that_has_no_folder(tmp_path: Path) -> None:

@@ -5,49 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ci import require
 from git_projects import repository, write
-from laptop import Laptop, new_laptop
+from laptop import Laptop
 from measured import measure
-from sandbox import Sandbox, new_sandbox
-from ssh_world import new_ssh_world
+from sandbox import Sandbox
 from waiting import wait_for
 
 from mlq.jobs.lifecycle import Event
 from mlq.metrics.series import Point
 
 pytestmark = [pytest.mark.one_server, pytest.mark.slow]
-
-
-@pytest.fixture
-def home() -> Iterator[Sandbox]:
-    """The queue's own host, where the root is."""
-    with new_sandbox() as home:
-        home.start_server()
-        (home.folder / "root" / "queue.json").write_text('{"queue": "q", "format": 1}')
-        yield home
-
-
-@pytest.fixture(params=["openssh", "sshtunnel"])
-def laptop(request: pytest.FixtureRequest, home: Sandbox) -> Iterator[Laptop]:
-    """A laptop in whose view of the files there is another, empty folder in the root's place."""
-    require(os.geteuid() == 0, "needs root, to hide the results root from a process")
-    with new_ssh_world() as world, new_laptop(home, world, MLQ_TUNNEL=request.param) as laptop:
-        hidden = shlex.quote(str(home.folder / "root"))
-        program = laptop.folder / "mlq"
-        program.write_text(
-            "#!/bin/sh\n"
-            f"exec unshare -m sh -c 'mount -t tmpfs none {hidden} && exec \"$@\"' sh"
-            f' {laptop.program} "$@"\n'
-        )
-        program.chmod(0o700)
-        laptop.program = program
-        yield laptop
 
 
 def test_a_log_is_read_where_it_lies(home: Sandbox, laptop: Laptop) -> None:

@@ -78,9 +78,9 @@ def test_a_curve_goes_over_all_attempts_and_is_read_only_if_it_changed(
         path = Path(layout.folder("1").metrics_file(attempt))
         points = (Point(step, 1.0, {"loss": 10.0 * attempt + step}) for step in steps)
         path.write_bytes(b"rubbish\n" + b"".join(map(line_of, points)) + b'{"step":')
-    found = files.curve("1", 2, "loss", "first").values
+    found = files.curve("1", "loss", "first").values
     assert list(found) == [10, 11, 12, 23, 24, 25, 26, 27]
     Path(layout.folder("1").metrics_file(2)).unlink()
-    assert files.curve("1", 2, "loss", "first").values == found
-    assert len(files.curve("1", 2, "loss", "second").values) == 5
-    assert files.curve("1", 2, "none", "second").values == []
+    assert files.curve("1", "loss", "first").values == found
+    assert len(files.curve("1", "loss", "second").values) == 5
+    assert files.curve("1", "none", "second").values == []

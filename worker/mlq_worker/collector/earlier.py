@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlq.files.layout import JobFolder
-from mlq.files.metrics_files import metrics_files
+from mlq.files.metrics_files import Bounds, metrics_files
 from mlq.files.strict_files import MIB
 from mlq.metrics.extent import Extent, extents
 from mlq.metrics.series import before_steps, merged, points_of
@@ -30,9 +30,8 @@ def earlier_extents(
     files = metrics_files(
         str(root),
         folder.path,
+        Bounds(_MOST_ATTEMPTS, _MOST_BYTES),
         before=attempt,
-        most_attempts=_MOST_ATTEMPTS,
-        most_bytes=_MOST_BYTES,
     )
     earlier = merged([list(points_of(data)) for _, data in files])
     return extents(before_steps(earlier, first))
