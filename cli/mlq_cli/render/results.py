@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from mlq.ids import order_key
-from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.lifecycle import ENDED, State
 from mlq.metrics.columns import Column, Value
 from mlq.metrics.grouping import Mean
 from mlq.metrics.member import Member, metrics_of, numbers_of
@@ -59,7 +59,10 @@ def _column(table: Table, column: Column, at: int) -> terminal.Column:
     is_long = column.name in ("name", "machine", "command") or (table.over and title == "STATE")
     shortened = 8 if is_long else 0
     right = column.name in ("time", "attempt", "step")
-    return terminal.Column(title, _IMPORTANCE.get(column.name, 45), shortened, right)
+    importance = _IMPORTANCE.get(column.name, 45)
+    if column.name == "state" and set(table.values(column)) == {State.FINISHED}:
+        importance = 45  # the line above the table says so, too
+    return terminal.Column(title, importance, shortened, right)
 
 
 def _left_out(

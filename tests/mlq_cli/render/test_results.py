@@ -19,13 +19,13 @@ def extent(value: float) -> Extent:
     return Extent(value, 1, value, 1, value, 1)
 
 
-def a_sweep(metrics: int = 1, **more: str) -> Table:
+def a_sweep(metrics: int = 1, last: str = "started", **more: str) -> Table:
     members = []
     for at in range(6):
         lr, seed = ("1e-3", "0.3")[at // 3], str(at % 3)
         found = {"acc": extent(0.8 + at / 37)}
         found |= {f"metric_{n}": extent(n * 1.1) for n in range(1, metrics)}
-        state = "started" if at == 5 else "finished"
+        state = last if at == 5 else "finished"
         members.append(
             Member(
                 f"7_{at}",
@@ -54,6 +54,9 @@ def test_a_wide_table_says_which_columns_did_not_fit(width: int) -> None:
     lines = result_table(a_sweep(30), Style(width))
     assert max(map(len, lines[:7])) <= width
     assert "columns did not fit: " in lines[-1]
+    assert "STATE" in lines[0]
+    # That all have finished, the line above the table says: their metrics say more.
+    assert "STATE" not in result_table(a_sweep(30, last="finished"), Style(width))[0]
     assert "--cols" in lines[-1]
     assert "acc" in lines[0]
     assert "metric_29" in lines[-1] or "and more" in lines[-1]
