@@ -16,6 +16,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from mlq.ids import sweep_number
+from mlq.jobs.batch_job import SCRIPT_CHARS, BatchJob, Streams
 from mlq.jobs.metric_patterns import LONGEST_PATTERN, MOST_PATTERNS
 from mlq.jobs.request import LARGEST, JobClass, Request
 from mlq.jobs.stop_signal import LONGEST_GRACE_S, PLAIN
@@ -118,6 +119,9 @@ class JobSpec:
         code: the copy of the code that it runs; None runs in the live folder `cwd`.
         member: what it is in its sweep; None if it belongs to no sweep.
         metrics: name -> regex of each metric read from its log (`mlq.jobs.metric_patterns`).
+        script: the text of the script that is run in place of `argv[0]`, which is only its name.
+        streams: the user's own files of its output; None for none.
+        batch: what it is told of itself in the words of another batch system; None for nothing.
     """
 
     # How strictly `mlq.jobs.strict_spec` reads this class and everything in it.
@@ -158,6 +162,9 @@ class JobSpec:
         ],
         MaxLen(MOST_PATTERNS),
     ] = field(default_factory=dict)
+    script: Annotated[str, MaxLen(SCRIPT_CHARS)] = ""
+    streams: Streams | None = None
+    batch: BatchJob | None = None
     submitted_at: str
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mlq.errors import InvalidInputError
+from mlq.jobs.batch_job import SCRIPT_CHARS, BatchJob, Streams
 from mlq.jobs.metric_patterns import check_patterns
 from mlq.jobs.request import LARGEST, Request
 from mlq.jobs.spec import OOM_RETRIES, FunctionCall, JobSpec
@@ -109,6 +110,9 @@ class Submission:
         metrics: metrics to be read from the log: name -> regex whose only group, or group `value`,
             is the number.
         function: a Python function to call, instead of argv.
+        script: the text of a script that is run in place of argv[0].
+        streams: the user's own files of its output.
+        batch: what it is told of itself in another batch system's words.
     """
 
     argv: tuple[str, ...] = ()
@@ -135,6 +139,9 @@ class Submission:
     start: str | float | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
     function: FunctionCall | None = None
+    script: str = field(default="", repr=False)
+    streams: Streams | None = None
+    batch: BatchJob | None = None
 
     def delay_s(self, at: str) -> float:
         """Return for how many seconds the job must not start.
@@ -171,7 +178,13 @@ class Submission:
         """
         if not self.argv and self.function is None:
             raise InvalidInputError("no command to run", fix="mlq enqueue -- python train.py")
-        check_texts(*self.argv)
+        check_texts(*self.argv, self.script)
+        if len(self.script) > SCRIPT_CHARS:
+            raise InvalidInputError(
+                f"the script {self.argv[0]} cannot be used",
+                why=f"it has {len(self.script):,} characters, and {SCRIPT_CHARS:,} are the most",
+                fix="let a short script call the long one",
+            )
 
     def spec(
         self, job_id: str, at: str, default_mem_mib: int, caller: Caller | None = None
@@ -214,6 +227,9 @@ class Submission:
             grace_s=None if self.grace is None else parse_grace(str(self.grace)),
             signal=self._stop_signal(limit_s),
             metrics=self._checked_metrics(),
+            script=self.script,
+            streams=self.streams,
+            batch=self.batch,
             submitted_at=at,
         )
 
@@ -234,7 +250,7 @@ class Submission:
 
     def _program(self, environ: Mapping[str, str], python: PythonEnv) -> str:
         """Return the path of the program that the shell finds, "" if each machine has its own."""
-        if not self.argv or "PATH" in self.env:
+        if not self.argv or self.script or "PATH" in self.env:
             return ""  # nothing to find, or another PATH is to be searched
         # An environment that was named may be on other machines only: look no further than in it.
         path = f"{python.prefix}/bin" if self.python_env else python.path
