@@ -125,13 +125,16 @@ def first_steps(points: Iterable[Point]) -> dict[str, float]:
 
 
 def before_steps(points: Sequence[Point], first: Mapping[str, float]) -> list[Point]:
-    """Return what was measured before the first steps of these metrics, and all others."""
+    """Return what was measured before the first steps of these metrics, and all others.
+
+    What has no step comes before every step but `-inf`.
+    """
     if not first:
         return list(points)
     found = []
     for point in points:
-        step, values = point.step, point.values
-        if step is not None and any(name in first and step >= first[name] for name in values):
+        step, values = -math.inf if point.step is None else point.step, point.values
+        if any(name in first and step >= first[name] for name in values):
             kept = {name: values[name] for name in values if step < first.get(name, math.inf)}
             if kept:
                 found.append(point._replace(values=kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Script:
         self._at += 1
         points = self._points[self._at - 1]
         again = {"loss": 2.0} if any("again" in one.values for one in points) else {}
+        again |= {"loss": -math.inf} if any("taken" in one.values for one in points) else {}
         return Reading(points, Advance(0.5, 5, 10, 60.0), again)
 
     def state(self) -> dict[str, Any]:
@@ -99,6 +101,23 @@ def test_what_is_measured_anew_replaces_curve_and_extents(bench: Bench) -> None:
         (1, {"loss": 3.0}),
         (3, {"acc": 0.5}),
         (2, {"loss": 5.0, "again": 1.0}),
+    ]
+
+
+def test_what_another_source_takes_over_is_left_out_whole(bench: Bench) -> None:
+    (bench.attempt(1) / "metrics.jsonl").write_bytes(line_of(loss(40, 8.0)))
+    bench.points = [
+        [loss(1, 3.0), Point(None, 1000.0, {"loss": 0.0, "acc": 0.5})],
+        [Point(50, 1000.0, {"loss": 5.0, "taken": 1.0})],
+    ]
+    bench.attempt(2)
+    assert bench.loss(bench.look(2)).max == 3.0
+    found = bench.look(2)
+    assert bench.loss(found) == Extent(5.0, 50, 5.0, 50, 8.0, 40), "epoch 1 was no step 1"
+    lines = (bench.attempt(2) / "metrics.jsonl").read_bytes()
+    assert [(one.step, one.values) for one in points_of(lines)] == [
+        (None, {"acc": 0.5}),
+        (50, {"loss": 5.0, "taken": 1.0}),
     ]
 
 

@@ -117,6 +117,28 @@ def test_a_metric_stays_with_the_source_that_told_it_first(job: Job) -> None:
     assert _values(job.read(is_last=True)) == [(2, {"loss": 0.4})]
 
 
+def test_a_table_that_reaches_the_disk_after_a_last_print_is_the_metrics_own(job: Job) -> None:
+    job.log("{'loss': 0.2, 'acc': 0.9}\n")
+    assert len(job.read().points) == 1
+    table = f"{job.paths.work_dir}/metrics.csv"
+    job.write(table, "step,loss,acc\n1,0.5,\n2,0.3,\n3,0.2,0.9\n")
+    found = job.read()
+    assert _values(found) == [(1, {"loss": 0.5}), (2, {"loss": 0.3}), (3, {"loss": 0.2})]
+    assert found.again == {"loss": -math.inf}, "of acc it tells no more than the log did"
+    job.log("{'loss': 0.1}\n")
+    assert job.read(is_last=True).points == []
+
+
+def test_a_source_that_was_passed_over_once_takes_nothing_over_later(job: Job) -> None:
+    job.log("{'loss': 0.5, 'epoch': 1}\n")
+    assert len(job.read().points) == 1
+    table = f"{job.paths.work_dir}/metrics.csv"
+    job.write(table, "step,loss\n1,0.5\n")
+    assert job.read().points == []
+    job.write(table, "2,0.4\n3,0.3\n")
+    assert job.read().points == [], "its first row would be missing"
+
+
 def test_points_without_a_time_lie_between_two_looks_and_all_are_in_order(job: Job) -> None:
     job.read(60)
     job.log("{'loss': 0.5}\n{'loss': 0.4}\n")
@@ -205,8 +227,9 @@ def test_tags_that_several_folders_have_get_the_names_of_the_folders(job: Job) -
     ):
         job.write(f"{runs}/{folder}/events.out.tfevents.1", _scalar(1, **{tag: 0.5}))
     job.write(f"{runs}/x/other/a/events.out.tfevents.1", _scalar(1, other=0.5))
+    job.write(f"{runs}/x/1795846677.229699/events.out.tfevents.1", _scalar(1, hparam=0.5))
     names = {name for one in job.read().points for name in one.values}
-    assert names == {"train/loss", "validation/loss", "acc", "both/a", "other/a"}
+    assert names == {"train/loss", "validation/loss", "acc", "both/a", "other/a", "hparam"}
 
 
 def test_versions_of_a_table_are_read_in_order_and_the_summary_when_it_changes(job: Job) -> None:
@@ -321,7 +344,14 @@ def test_very_many_lines_are_bounded_and_none_of_their_extremes_is_lost(job: Job
 
 
 @pytest.mark.parametrize(
-    "state", [{"files": 7}, {"pace": [1] * 9}, {"loops": {"x": 7}}, {"owners": []}]
+    "state",
+    [
+        {"files": 7},
+        {"pace": [1] * 9},
+        {"loops": {"x": 7}},
+        {"owners": []},
+        {"owners": {"owners": {"loss": ["log", "x"]}}},
+    ],
 )
 def test_a_state_that_is_none_counts_as_none(job: Job, state: dict[str, object]) -> None:
     job.state = state

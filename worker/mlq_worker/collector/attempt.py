@@ -16,6 +16,7 @@ from mlq.metrics.series import Point, before_steps, first_steps, line_of, points
 from mlq.metrics.usage import Sample, wasted, with_sample
 from mlq.metrics.usage import line_of as sample_line
 from mlq_worker.collector.folder import AttemptFolder
+from mlq_worker.collector.owners import ALL_OF_IT
 from mlq_worker.collector.protocol import Figures, Wanted
 from mlq_worker.collector.reading import Reading
 from mlq_worker.collector.record import add_to_result
@@ -155,6 +156,9 @@ def _store_samples(
 
 def _leave_out(storing: _Storing, known: Stored, first: Mapping[str, float]) -> None:
     """Leave out what was measured from these steps on, for it is measured anew."""
+    for name, step in first.items():
+        if step == ALL_OF_IT:
+            known.first_steps.pop(name, None)
     found = storing.read(METRICS, 2 * METRICS_BYTES)
     if not isinstance(found, Content):
         known.own = {name: one for name, one in known.own.items() if name not in first}

@@ -35,6 +35,7 @@ _PIECE = MIB
 _A_LOOK, _LAST_LOOK = 8 * MIB, 16 * MIB
 _SKEW_S = 60.0  # of the clock that stamped an event
 _VERSIONS = re.compile(r"(.*/version_)\d+/[^/]+")
+_TIME = re.compile(r"\d{9,11}\.\d+")
 _SPLIT_FOLDERS = frozenset(
     ("train", "training", "val", "valid", "validation", "eval", "evaluation", "test", "testing")
 )
@@ -216,7 +217,7 @@ class FoundFiles:
 
         Keras writes the same tags into `train` and `validation`. `add_scalars` writes one tag into
         several folders: PyTorch's into `loss_train` below that of all others, tensorboardX's into
-        `loss/train`.
+        `loss/train`. PyTorch's `add_hparams` names its folder by the time, which no metric should be.
         """
         folder = os.path.dirname(path)  # noqa: PTH120 - a text of a text
         above, _, name = folder.rpartition("/")
@@ -224,7 +225,7 @@ class FoundFiles:
             one.kind == "events" and one.path.rpartition("/")[0] == above
             for one in self._files or ()
         )
-        is_split = is_below or name.lower() in _SPLIT_FOLDERS
+        is_split = (is_below and not _TIME.fullmatch(name)) or name.lower() in _SPLIT_FOLDERS
 
         def named(tag: str) -> str:
             of_tag = tag.replace("/", "_")

@@ -1,9 +1,8 @@
 """Reads what one running attempt says of itself: its metrics, and how far it is.
 
-Many files may tell the same. A metric belongs to the source that told it first, the more exact one
-if two tell it at the same look, and stays with it for the whole attempt: so nothing is counted
-twice and no curve changes the unit of its steps. Of the ways to tell how far the job is, its own
-report comes first, then its outermost bar, then what a Trainer saved, then `Epoch 3/60`.
+Many files may tell the same: `owners.py` decides from which of them a metric is taken. Of the ways
+to tell how far the job is, its own report comes first, then its outermost bar, then what a Trainer
+saved, then `Epoch 3/60`.
 
 Nothing that is in a file raises, and each look takes bounded time and memory: where more was
 appended than a look may read, logs and reports are taken up again near their end.
@@ -19,11 +18,12 @@ from typing import Any, NamedTuple
 from mlq.files.layout import JobFolder
 from mlq.files.strict_files import KIB, MIB
 from mlq.metrics.advance import Advance
-from mlq.metrics.series import MOST_METRICS, Point, is_metric_name
+from mlq.metrics.series import Point
 from mlq_worker.collector import kept_state as kept
 from mlq_worker.collector.appended import lines_of, mark_of, read_appended
 from mlq_worker.collector.found_files import FoundFiles
 from mlq_worker.collector.loops import Loop, Loops
+from mlq_worker.collector.owners import ALL_OF_IT, SOURCES, Owners
 from mlq_worker.collector.pace import Pace
 from mlq_worker.collector.patterns import usable_patterns
 from mlq_worker.collector.sources.counters import counts_in
@@ -86,8 +86,7 @@ class JobReader:
     def _restore(self, state: dict[str, Any]) -> None:
         started_s, folder = self._watched.started_s, JobFolder(self._watched.folder)
         self._looked_s = kept.number(state.get("looked_s", started_s))
-        owners = kept.by_name(state.get("owners", {}))
-        self._owners = {name: kept.text(one) for name, one in owners.items()}
+        self._owners = Owners(kept.by_name(state.get("owners", {})))
         self._report_mark = mark_of(state.get("report_mark"))
         reported = kept.values(state.get("reported", [None] * 4), 4)
         self._reported = Reported(*map(kept.number_or_unknown, reported))
@@ -104,7 +103,7 @@ class JobReader:
         """Return how far everything was read, as JSON can hold it."""
         return {
             "looked_s": self._looked_s,
-            "owners": self._owners,
+            "owners": self._owners.state(),
             "report_mark": list(self._report_mark),
             "reported": list(self._reported),
             "log_mark": list(self._log_mark),
@@ -124,7 +123,7 @@ class JobReader:
         reports = self._read_report(now_s, is_last)
         logged = self._read_log(now_s, is_last)
         files = self._files.read(now_s, is_last=is_last)
-        by_source = {  # the more exact first
+        by_source = {
             "report": reports,
             "metric": logged.matched,
             "table": files.tables,
@@ -134,14 +133,17 @@ class JobReader:
             "summary": files.summaries,
         }
         points: list[Point] = []
-        for source, found in by_source.items():
-            points += self._owned(source, found)
+        again: dict[str, float] = {}
+        for source in SOURCES:
+            own, taken_over = self._owners.take(source, by_source[source])
+            points += own
+            again |= dict.fromkeys(taken_over, ALL_OF_IT)
         points = self._timed(points, now_s)
         advance = self._advance(now_s)
         self._looked_s = now_s
-        again = {
-            name: step for name, step in files.again.items() if self._owners.get(name) == "table"
-        }
+        for name, step in files.again.items():
+            if self._owners.owner(name) == "table":
+                again.setdefault(name, step)
         return Reading(points, advance, again)
 
     def _read_report(self, now_s: float, is_last: bool) -> list[Point]:
@@ -184,22 +186,6 @@ class JobReader:
         logged = read_logged(lines.lines, self._patterns, self._epoch)
         self._epoch = logged.epoch
         return logged
-
-    def _owned(self, source: str, points: list[Point]) -> list[Point]:
-        """Return the points with the metrics that belong to a source, of which new ones are now."""
-        found = []
-        for point in points:
-            values = point.values
-            kept = {name: values[name] for name in values if self._belongs(name, source)}
-            if kept:
-                found.append(point if len(kept) == len(values) else point._replace(values=kept))
-        return found
-
-    def _belongs(self, name: str, source: str) -> bool:
-        owner = self._owners.get(name)
-        if owner is None and len(self._owners) < MOST_METRICS and is_metric_name(name):
-            owner = self._owners[name] = source
-        return owner == source
 
     def _is_usable(self, at_s: float | None, now_s: float) -> bool:
         return at_s is not None and self._watched.started_s - _SKEW_S <= at_s <= now_s + _SKEW_S
