@@ -226,6 +226,32 @@ def test_an_attempt_that_has_ended_is_read_once_more() -> None:
     assert bench.turns(200) == []
 
 
+def test_an_attempt_of_which_there_is_more_to_read_is_read_again_at_once() -> None:
+    bench = Bench(local())
+    parts = iter([True, True, False])
+    bench.answer = lambda wanted: Answer(
+        tuple(Found(*one.key, FIGURES, "", next(parts, False)) for one in wanted)
+    )
+    asked = bench.turns(45)
+    assert [at_s for at_s, one in asked if one.read] == [SOON_S, SOON_S + 2, SOON_S + 4, 44]
+    parts = iter([True, False])
+    bench.end(SEVEN)
+    asked = bench.turns(50)
+    assert [at_s for at_s, one in asked if one.last] == [46, 47]
+    assert bench.role.facts().last == {}
+
+
+def test_no_attempt_is_read_without_end() -> None:
+    bench = Bench(local())
+    bench.answer = lambda wanted: Answer(
+        tuple(Found(*one.key, FIGURES, "", is_behind=True) for one in wanted)
+    )
+    bench.turns(3)
+    bench.end(SEVEN)
+    assert 100 < len(bench.turns(300)) < 130
+    assert bench.role.facts().last == {}
+
+
 def test_what_comes_after_the_end_was_committed_is_still_written() -> None:
     bench = Bench(local())
     bench.turns(3)

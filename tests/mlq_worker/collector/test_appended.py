@@ -18,7 +18,7 @@ def file(tmp_path: Path) -> Path:
 def _lines(
     file: Path, mark: Mark, *, is_last: bool = False, most: int = 1000
 ) -> tuple[list[bytes], Mark]:
-    piece = read_appended(str(file.parent), str(file), mark, most, is_tail=True)
+    piece = read_appended(str(file.parent), str(file), mark, most, most_behind=0)
     if piece is None:
         return [], mark
     found = lines_of(piece, is_last=is_last)

@@ -16,6 +16,7 @@ from mlq.metrics.extent import Extent, parse_metrics
 from mlq.metrics.series import Point, line_of, points_of
 from mlq.metrics.usage import Sample, log_sizes, parse_used
 from mlq_worker.collector.__main__ import Collector
+from mlq_worker.collector.attempt import A_LOOK_S
 from mlq_worker.collector.protocol import Found, Wanted
 from mlq_worker.collector.reading import Reading
 
@@ -26,14 +27,15 @@ class Script:
     def __init__(self, points: list[list[Point]], state: dict[str, Any] | None) -> None:
         self._points, self._at = points, int((state or {}).get("at", 0))
 
-    def read(self, *_: object) -> Reading:
+    def read(self, _: float, is_last: bool) -> Reading:
         if self._at >= len(self._points):
             return Reading([], Advance(0.5, 5, 10, 60.0))
         self._at += 1
         points = self._points[self._at - 1]
         again = {"loss": 2.0} if any("again" in one.values for one in points) else {}
         again |= {"loss": -math.inf} if any("taken" in one.values for one in points) else {}
-        return Reading(points, Advance(0.5, 5, 10, 60.0), again)
+        is_behind = is_last and self._at < len(self._points)
+        return Reading(points, Advance(0.5, 5, 10, 60.0), again, is_behind)
 
     def state(self) -> dict[str, Any]:
         return {"at": self._at}
@@ -45,12 +47,17 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.layout = Layout(root)
         self.points: list[list[Point]] = []
+        self.now_s, self.takes_s = 1000.0, 0.0
         self.collector = self.again()
+
+    def _time(self) -> float:
+        self.now_s += self.takes_s
+        return self.now_s
 
     def again(self) -> Collector:
         """Return another collector, as after a crash."""
         self.collector = Collector(
-            self.layout, lambda _: lambda _, state: Script(self.points, state), lambda: 1000.0
+            self.layout, lambda _: lambda _, state: Script(self.points, state), self._time
         )
         return self.collector
 
@@ -184,6 +191,20 @@ def test_at_the_end_the_launchers_result_gets_the_figures(bench: Bench) -> None:
     assert written["advance"] == {"share": 0.5, "step": 5, "total": 10, "left_s": 60.0}
     bench.look(is_last=True, notes=("a note",))
     assert json.loads(path.read_bytes())["notes"] == ["emptied", "a note"]
+
+
+def test_a_long_last_reading_is_told_in_parts(bench: Bench) -> None:
+    (bench.attempt() / "result.json").write_text('{"id": "7", "attempt": 1}')
+    bench.points = [[loss(step, float(step))] for step in range(1, 8)]
+    bench.takes_s, last = A_LOOK_S / 4, []
+    while True:
+        found = bench.look(is_last=True)
+        last.append(bench.loss(found).last)
+        bench.again()
+        if not found.is_behind:
+            break
+    assert last == [2, 4, 6, 7]
+    assert bench.loss(found) == Extent(7, 7, 1, 1, 7, 7)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,12 @@ SOON_S = 10.0
 
 STRIKES = 2
 _RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
+_BEHIND_S = 1.0
+"""When a running attempt is read again of which there is more to read."""
+
+LONGEST_LAST_S = 120.0
+"""How long the last reading of an attempt may go on, a part at a time."""
+
 _NO_FIGURES = Figures()
 _GIVES_UP_S = 600.0
 _MOST_LAST, _MOST_SAMPLES = 1000, 100
@@ -262,6 +268,8 @@ class CollectorRole:
             local = attempts.by_key.get(found.key)
             if local is not None and is_known:
                 local.figures = found.figures
+            if found.is_behind and self._goes_on(wanted, now_s):
+                continue
             if wanted.is_last and (is_known or not found.trouble):
                 self._last.pop(found.key, None)
                 self._again.pop(found.key, None)
@@ -279,6 +287,15 @@ class CollectorRole:
         elif not any(found.trouble for found in answer.found):
             self._told = ""
         self._asked = {}
+
+    def _goes_on(self, wanted: Wanted, now_s: float) -> bool:
+        """Have an attempt read again soon; return False if it has been read for too long."""
+        if not wanted.is_last:
+            if wanted.key in self._read_due_s and wanted.reads:
+                self._read_due_s[wanted.key] = now_s + _BEHIND_S
+            return True
+        _, since_s = self._last.get(wanted.key, (wanted, now_s))
+        return now_s - since_s < LONGEST_LAST_S
 
     def _blame(self, key: Attempt, fault: str) -> None:
         self._strikes[key] = self._strikes.get(key, 0) + 1

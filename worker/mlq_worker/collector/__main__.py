@@ -65,7 +65,8 @@ class Collector:
 
     def look(self, wanted: Wanted) -> Found:
         """Return what is known of an attempt by now."""
-        followed, trouble, figures = self._followed.pop(wanted.key, None), "", Figures()
+        followed = self._followed.pop(wanted.key, None)
+        figures, trouble, is_behind = Figures(), "", False
         try:
             with pinned(self._layout, self._last_look) as root:
                 job = root.folder(wanted.id)
@@ -73,8 +74,9 @@ class Collector:
                 earlier = partial(earlier_extents, root.root, job, wanted.attempt)
                 with attempt_folder(str(root.root), below) as folder:
                     followed = followed or FollowedAttempt(folder, wanted, self._new_reader)
-                    figures, trouble = followed.look(folder, wanted, earlier, self._clock())
-            if not wanted.is_last and not trouble:
+                    looked = followed.look(folder, wanted, earlier, self._clock)
+            figures, trouble, is_behind = looked
+            if not trouble and (is_behind or not wanted.is_last):
                 self._followed[wanted.key] = followed
         except FileNotFoundError:
             trouble = ""  # it has no folder yet, or no longer
@@ -84,7 +86,7 @@ class Collector:
             trouble = f"{type(error).__name__}: {error}"
         while len(self._followed) > _MOST_FOLLOWED:
             self._followed.popitem(last=False)
-        return Found(*wanted.key, figures, trouble)
+        return Found(*wanted.key, figures, trouble, is_behind)
 
 
 def job_reader(layout: Layout) -> NewReader:

@@ -67,7 +67,7 @@ class Piece(NamedTuple):
 
 
 def read_appended(
-    folder: str, path: str, mark: Mark, most_bytes: int = MIB, *, is_tail: bool = False
+    folder: str, path: str, mark: Mark, most_bytes: int = MIB, *, most_behind: int | None = None
 ) -> Piece | None:
     """Return what follows a mark; None if there is nothing new or the file cannot be read.
 
@@ -76,7 +76,7 @@ def read_appended(
         path: the file.
         mark: how far it was read.
         most_bytes: of what is returned.
-        is_tail: whether to leave out the middle where more was appended.
+        most_behind: of more than so many new bytes only the last `most_bytes` are read.
     """
     opened = open_file(folder, path)
     if not isinstance(opened, int):
@@ -87,7 +87,7 @@ def read_appended(
         if is_anew:
             mark = Mark(found.st_ino)
         offset, in_line = mark.offset, mark.in_line
-        if is_tail and found.st_size - offset > most_bytes:
+        if most_behind is not None and found.st_size - offset > max(most_behind, most_bytes):
             offset, in_line = found.st_size - most_bytes, True
         data = os.pread(opened, most_bytes, offset) if found.st_size > offset else b""
         head_bytes = min(_HEAD_BYTES, offset + len(data))

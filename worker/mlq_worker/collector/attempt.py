@@ -26,8 +26,8 @@ METRICS, USAGE, LOG = "metrics.jsonl", "usage.jsonl", "output.log"
 METRICS_BYTES, USAGE_BYTES = 32 << 20, 16 << 20
 """Of a longer file only the newest point of each reading is kept, and no further sample."""
 
-MOST_READS = 50
-"""How often the reader is asked for more at an attempt's end: it reads a bounded part each time."""
+A_LOOK_S = 2.0
+"""How long an attempt is read at its end before others are looked at; then it goes on."""
 
 
 class Reader(Protocol):
@@ -46,10 +46,17 @@ Earlier = Callable[[Mapping[str, float]], Mapping[str, Extent]]
 
 
 class Looked(NamedTuple):
-    """The figures of an attempt, and why not all was stored; "" if it was."""
+    """What one look found.
+
+    Args:
+        figures: of the attempt.
+        trouble: why not all was stored; "" if it was.
+        is_behind: whether there is more to read.
+    """
 
     figures: Figures
     trouble: str
+    is_behind: bool
 
 
 class _Storing:
@@ -95,44 +102,58 @@ class FollowedAttempt:
         self._known = read_stored(folder)
         self._reader = new_reader(wanted, self._known.reader)
 
-    def look(self, folder: AttemptFolder, wanted: Wanted, earlier: Earlier, now_s: float) -> Looked:
+    def look(
+        self,
+        folder: AttemptFolder,
+        wanted: Wanted,
+        earlier: Earlier,
+        clock: Callable[[], float],
+    ) -> Looked:
         """Read what is new, store it, and return the figures.
 
         Args:
             folder: the attempt's folder.
             wanted: what is asked about it.
             earlier: of the job's earlier attempts.
-            now_s: unix time.
+            clock: unix time.
         """
-        known, storing = self._known, _Storing(folder)
+        known, storing, is_behind = self._known, _Storing(folder), False
         if wanted.gpu_model:
             known.used = known.used._replace(gpu_model=wanted.gpu_model)
         if wanted.samples:
             size = folder.size(LOG)
-            log = None if size is None else (now_s, size)
+            log = None if size is None else (clock(), size)
             _store_samples(storing, known, wanted.samples, log)
         if wanted.reads:
-            self._read(storing, wanted, earlier, now_s)
+            is_behind = self._read(storing, wanted, earlier, clock)
         figures = figures_of(known, wanted)
         storing.do(lambda: known.write(folder))
         if wanted.is_last:
             used = known.used.as_json()
             storing.do(lambda: add_to_result(folder, wanted.key, figures, used))
-        return Looked(figures, storing.trouble)
+        return Looked(figures, storing.trouble, is_behind)
 
-    def _read(self, storing: _Storing, wanted: Wanted, earlier: Earlier, now_s: float) -> None:
-        known = self._known
-        for _ in range(MOST_READS if wanted.is_last else 1):
-            reading = self._reader.read(now_s, wanted.is_last)
-            known.advance = reading.advance
-            if not reading.points:
-                break
+    def _read(
+        self,
+        storing: _Storing,
+        wanted: Wanted,
+        earlier: Earlier,
+        clock: Callable[[], float],
+    ) -> bool:
+        """Read what is new; return whether there is more to read."""
+        known, began_s = self._known, clock()
+        is_behind = True
+        while is_behind and 0 <= clock() - began_s < A_LOOK_S:
+            reading = self._reader.read(clock(), wanted.is_last)
+            known.advance, is_behind = reading.advance, reading.is_behind
             if reading.again:
                 _leave_out(storing, known, reading.again)
-            _take_points(storing, known, reading.points, earlier)
+            if reading.points:
+                _take_points(storing, known, reading.points, earlier)
         known.reader = self._reader.state()
         if known.earlier is None:
             known.earlier = dict(earlier(known.first_steps))
+        return is_behind
 
 
 def figures_of(known: Stored, wanted: Wanted) -> Figures:

@@ -32,7 +32,7 @@ _ENTRIES_A_SECOND = 50
 _AGAIN_S = 5.0  # the last look has several turns
 _LARGEST_STATE = 32 * MIB
 _PIECE = MIB
-_A_LOOK, _LAST_LOOK = 8 * MIB, 16 * MIB
+_A_LOOK = 8 * MIB
 _SKEW_S = 60.0  # of the clock that stamped an event
 _VERSIONS = re.compile(r"(.*/version_)\d+/[^/]+")
 _TIME = re.compile(r"\d{9,11}\.\d+")
@@ -45,7 +45,8 @@ class Told(NamedTuple):
     """What the files say: the points of each kind.
 
     `again` has the metrics that a later version of a table tells anew, each with the step from
-    which on it does. What earlier versions told of them from there on counts no more.
+    which on it does. What earlier versions told of them from there on counts no more. `is_behind`:
+    whether there is more to read.
     """
 
     tables: list[Point]
@@ -53,6 +54,7 @@ class Told(NamedTuple):
     states: list[Point]
     summaries: list[Point]
     again: dict[str, float]
+    is_behind: bool
 
 
 class FoundFiles:
@@ -104,7 +106,7 @@ class FoundFiles:
         """Return what was written since the last look."""
         self._walk(now_s, is_last)
         files = self._files or []
-        budget = _LAST_LOOK if is_last else _A_LOOK
+        budget = _A_LOOK
         tables, events, states, summaries = list[Point](), list[Point](), list[Point](), []
         again: dict[str, float] = {}
         for one in files:
@@ -120,7 +122,7 @@ class FoundFiles:
                 budget -= self._read_events(one.path, budget, events, named)
         states = self._read_state(_newest(files, "state"))
         summaries = self._read_summary(_newest(files, "summary"))
-        return Told(tables, events, states, summaries, again)
+        return Told(tables, events, states, summaries, again, budget <= 0)
 
     def _walk(self, now_s: float, is_last: bool) -> None:
         if self._files is not None:
@@ -217,7 +219,7 @@ class FoundFiles:
 
         Keras writes the same tags into `train` and `validation`. `add_scalars` writes one tag into
         several folders: PyTorch's into `loss_train` below that of all others, tensorboardX's into
-        `loss/train`. PyTorch's `add_hparams` names its folder by the time, which no metric should be.
+        `loss/train`. PyTorch's `add_hparams` names its folder by the time, which is left out.
         """
         folder = os.path.dirname(path)  # noqa: PTH120 - a text of a text
         above, _, name = folder.rpartition("/")

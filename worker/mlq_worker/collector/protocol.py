@@ -71,12 +71,20 @@ class Figures(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The collector's answer about one attempt; `trouble`: why nothing more could be stored."""
+    """The collector's answer about one attempt.
+
+    Args:
+        id, attempt: which one.
+        figures: what is known of it by now.
+        trouble: why nothing more could be stored.
+        is_behind: whether there is more to read, so that it should be asked again soon.
+    """
 
     id: str
     attempt: int
     figures: Figures
     trouble: str = ""
+    is_behind: bool = False
 
     @property
     def key(self) -> Attempt:
@@ -120,6 +128,6 @@ def read_answer(line: bytes) -> Found | None:
     raw = json.loads(line)
     if raw == DONE:
         return None
-    job_id, attempt, (metrics, advance, used, notes), trouble = raw
+    job_id, attempt, (metrics, advance, used, notes), trouble, is_behind = raw
     figures = Figures(metrics, Advance(*advance), used, tuple(notes))
-    return Found(job_id, attempt, figures, trouble)
+    return Found(job_id, attempt, figures, trouble, is_behind is True)

@@ -4,8 +4,9 @@ Many files may tell the same: `owners.py` decides from which of them a metric is
 to tell how far the job is, its own report comes first, then its outermost bar, then what a Trainer
 saved, then `Epoch 3/60`.
 
-Nothing that is in a file raises, and each look takes bounded time and memory: where more was
-appended than a look may read, logs and reports are taken up again near their end.
+Nothing that is in a file raises, and each look takes bounded time and memory: what is more waits for
+the next one. A log and a report may grow by `_STEADY_BYTES_S` for ever, and by `_BURST` at once;
+of what grows faster only the end is read, so that no job keeps the collector from the others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mlq.files.strict_files import KIB, MIB
 from mlq.metrics.advance import Advance
 from mlq.metrics.series import Point
 from mlq_worker.collector import kept_state as kept
-from mlq_worker.collector.appended import lines_of, mark_of, read_appended
+from mlq_worker.collector.appended import Mark, Piece, lines_of, mark_of, read_appended
 from mlq_worker.collector.found_files import FoundFiles
 from mlq_worker.collector.loops import Loop, Loops
 from mlq_worker.collector.owners import ALL_OF_IT, SOURCES, Owners
@@ -31,7 +32,8 @@ from mlq_worker.collector.sources.logged import Logged, read_logged
 from mlq_worker.collector.sources.reports import Reported, read_reports
 from mlq_worker.collector.thinning import thinned
 
-_A_LOOK, _LAST_LOOK = 2 * MIB, 8 * MIB
+_A_LOOK = 2 * MIB
+_STEADY_BYTES_S, _BURST = 64 * KIB, 128 * MIB
 _BARS_TAIL = 64 * KIB
 _SKEW_S = 60.0
 
@@ -59,11 +61,13 @@ class Reading(NamedTuple):
         points: new ones, in the order of their times. advance: how far the job is.
         again: metrics that are told anew, each with the step from which on what was told before
             counts no more.
+        is_behind: whether there is more to read.
     """
 
     points: list[Point]
     advance: Advance
     again: Mapping[str, float] = MappingProxyType({})
+    is_behind: bool = False
 
 
 class JobReader:
@@ -78,6 +82,7 @@ class JobReader:
     def __init__(self, watched: Watched, state: dict[str, Any] | None = None) -> None:
         self._watched = watched
         self._patterns = usable_patterns(watched.patterns)
+        self._is_behind = False
         try:
             self._restore(kept.by_name(state or {}))
         except ValueError:
@@ -86,6 +91,7 @@ class JobReader:
     def _restore(self, state: dict[str, Any]) -> None:
         started_s, folder = self._watched.started_s, JobFolder(self._watched.folder)
         self._looked_s = kept.number(state.get("looked_s", started_s))
+        self._allowed = kept.number(state.get("allowed", _BURST))
         self._owners = Owners(kept.by_name(state.get("owners", {})))
         self._report_mark = mark_of(state.get("report_mark"))
         reported = kept.values(state.get("reported", [None] * 4), 4)
@@ -103,6 +109,7 @@ class JobReader:
         """Return how far everything was read, as JSON can hold it."""
         return {
             "looked_s": self._looked_s,
+            "allowed": self._allowed,
             "owners": self._owners.state(),
             "report_mark": list(self._report_mark),
             "reported": list(self._reported),
@@ -120,6 +127,9 @@ class JobReader:
             now_s: unix time.
             is_last: whether the attempt has ended, so that nothing more will be appended.
         """
+        since_s = max(0.0, now_s - self._looked_s)
+        self._allowed = min(_BURST, self._allowed + _STEADY_BYTES_S * since_s)
+        self._is_behind = False
         reports = self._read_report(now_s, is_last)
         logged = self._read_log(now_s, is_last)
         files = self._files.read(now_s, is_last=is_last)
@@ -144,13 +154,11 @@ class JobReader:
         for name, step in files.again.items():
             if self._owners.owner(name) == "table":
                 again.setdefault(name, step)
-        return Reading(points, advance, again)
+        return Reading(points, advance, again, self._is_behind or files.is_behind)
 
     def _read_report(self, now_s: float, is_last: bool) -> list[Point]:
         path = JobFolder(self._watched.folder).progress_file(self._watched.attempt)
-        piece = read_appended(
-            self._watched.folder, path, self._report_mark, _most(is_last), is_tail=True
-        )
+        piece = self._appended(path, self._report_mark)
         if piece is None:
             return []
         lines = lines_of(piece, is_last=is_last)
@@ -164,6 +172,14 @@ class JobReader:
                     self._pace = self._pace.seen("report", at_s or now_s, one.share)
         return found.points
 
+    def _appended(self, path: str, mark: Mark) -> Piece | None:
+        allowed = int(self._allowed)
+        piece = read_appended(self._watched.folder, path, mark, _A_LOOK, most_behind=allowed)
+        if piece is not None:
+            self._allowed = max(0.0, self._allowed - len(piece.data))
+            self._is_behind |= not piece.is_end
+        return piece
+
     def _counted(self, said: Reported) -> Reported:
         """Return what was reported, with the share and total that lines before it told."""
         before = self._reported
@@ -172,9 +188,7 @@ class JobReader:
 
     def _read_log(self, now_s: float, is_last: bool) -> Logged:
         path = JobFolder(self._watched.folder).log_file(self._watched.attempt)
-        piece = read_appended(
-            self._watched.folder, path, self._log_mark, _most(is_last), is_tail=True
-        )
+        piece = self._appended(path, self._log_mark)
         if piece is None:
             return Logged([], [], self._epoch)
         lines = lines_of(piece, is_last=is_last, with_returns=True)
@@ -235,7 +249,3 @@ class JobReader:
         if left_s is None or not math.isfinite(left_s):
             return None
         return round(left_s, 1)
-
-
-def _most(is_last: bool) -> int:
-    return _LAST_LOOK if is_last else _A_LOOK
