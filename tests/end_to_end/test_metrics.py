@@ -107,8 +107,7 @@ def test_the_last_reading_is_done_by_the_next_worker() -> None:
     with new_lab(**PATIENT) as lab:
         machine = lab.machine("lab01")
         loss = """echo '{"loss": 0.5, "step": 7}'"""
-        # One that lasts only a moment would not be read.
-        job = lab.sh(f"echo $$ > pid; until [ -e go ]; do sleep 0.05; done; sleep 0.3; {loss}")
+        job = lab.sh(f"echo $$ > pid; until [ -e go ]; do sleep 0.05; done; {loss}")
         lab.pid("pid")
         machine.kill("worker")
         lab.open("go")
@@ -116,6 +115,11 @@ def test_the_last_reading_is_done_by_the_next_worker() -> None:
         machine.start()
         lab.until(job, "finished")
         assert shown(lab, job)["metrics"]["loss"]["last_step"] == 7
+        moment = lab.sh(loss)
+        report = lab.sh("""echo '{"loss": 2}' >> $MLQ_PROGRESS_FILE""")
+        for short, last in ((moment, 0.5), (report, 2)):
+            lab.until(short, "finished")
+            assert shown(lab, short)["metrics"]["loss"]["last"] == last
 
 
 def test_what_a_job_does_on_its_gpu_is_sampled(tmp_path: Path) -> None:

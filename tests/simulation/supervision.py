@@ -318,6 +318,9 @@ class SimFiles:
             return failure
         return Ready(-1, list(order.argv))
 
+    def has_said(self, _result: Result) -> bool:
+        return False
+
     def write(self, result: Result) -> str:
         path = self._layout.result_file(*result.attempt)
         try:

@@ -14,16 +14,20 @@ from mlq.settings.load import load
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.collecting import (
-    LEFT_OUT,
     PATIENCE_S,
     SOON_S,
     Collect,
     CollectorFacts,
-    CollectorRole,
     collect,
     wants_last_reading,
 )
 from mlq_worker.agent.collector_child import Answer
+from mlq_worker.agent.collector_role import (
+    LEFT_OUT,
+    LONGEST_LAST_S,
+    LONGEST_WAIT_S,
+    CollectorRole,
+)
 from mlq_worker.agent.context import Clocks, MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.outcomes import History
@@ -93,6 +97,7 @@ def test_nobody_waits_for_a_moment_that_is_over() -> None:
         (result(seconds=5.0), False, True),
         (result(seconds=0.01), False, False),
         (result(seconds=0.01), True, True),
+        (replace(result(seconds=0.01), has_said=True), False, True),
         (result(started=False), True, False),
     ],
 )
@@ -248,7 +253,11 @@ def test_no_attempt_is_read_without_end() -> None:
     )
     bench.turns(3)
     bench.end(SEVEN)
-    assert 100 < len(bench.turns(300)) < 130
+    bench.turns(3 + LONGEST_WAIT_S)
+    assert bench.role.facts().is_awaited(SEVEN, bench.now_s)
+    bench.turns(3 + LONGEST_WAIT_S + PATIENCE_S)
+    assert not bench.role.facts().is_awaited(SEVEN, bench.now_s), "its end waits no longer"
+    assert 50 < len(bench.turns(300)) < LONGEST_LAST_S
     assert bench.role.facts().last == {}
 
 

@@ -83,6 +83,7 @@ RESULT_EXTRAS: dict[str, Any] = {
     "notes": ["its log was emptied"],
     "last_line": "out of memory",
     "unwritten": True,
+    "has_said": True,
 }
 STARTED_JSON = {
     "id": "7",
@@ -264,7 +265,7 @@ def test_supervisor_and_launcher_understand_each_other() -> None:
         (from_json(Started, STARTED_JSON),),
         (ATTEMPT,),
         (result,),
-        (Recorded(ATTEMPT, True, "Killed"), Recorded(AttemptId("8", 1), False)),
+        (Recorded(ATTEMPT, True, "Killed", has_said=True), Recorded(AttemptId("8", 1), False)),
     )
     raw = wired(news.to_json())
     assert raw == {
@@ -272,6 +273,7 @@ def test_supervisor_and_launcher_understand_each_other() -> None:
         "late": [["7", 2]],
         "gone": [RESULT_JSON],
         "last_lines": [["7", 2, "Killed"]],
+        "said": [["7", 2]],
         "stored": [["7", 2]],
         "unwritten": [["8", 1]],
     }

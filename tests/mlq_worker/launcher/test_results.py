@@ -53,5 +53,6 @@ def test_who_fails_tells_its_last_line_and_no_secret(bench: Bench) -> None:
     bench.start(bench.order("2", "sh", "-c", "echo all is well"))
     result = bench.result("1")
     assert (result["reason"], result["last_line"]) == ("exit 3", "bad ***")
+    assert result.pop("has_said"), "told to the worker only"
     assert json.loads(bench.layout.result_file("1", 1).read_bytes()) == result
     assert "last_line" not in bench.result("2")

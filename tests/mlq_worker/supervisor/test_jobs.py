@@ -37,6 +37,7 @@ def test_output_goes_straight_to_the_log_and_the_result_to_nfs(bench: Bench) -> 
     result = bench.result("1042_7")
     assert (result["outcome"], result["exit_code"], result["reason"]) == ("exited", 3, "exit 3")
     assert sorted(bench.log("1042_7").splitlines()) == [b"out", b"\xff\xfe"]
+    assert result.pop("has_said"), "told to the worker only"
     assert json.loads(bench.layout.result_file("1042_7", 1).read_bytes()) == result
     assert result["cpu_s"] > 0
     assert result["max_rss_mib"] > 0

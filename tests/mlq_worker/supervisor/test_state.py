@@ -116,9 +116,9 @@ def test_an_end_is_reported_once_its_result_is_stored() -> None:
     held.happen(ended("1"))
     assert not held.take().ended
     assert held.states() == {"1": "stopping"}
-    held.happen(Stored(name("1"), last_line="Killed"))
+    held.happen(Stored(name("1"), last_line="Killed", has_said=True))
     (result,) = held.take().ended
-    assert (result.last_line, result.unwritten) == ("Killed", False)
+    assert (result.last_line, result.unwritten, result.has_said) == ("Killed", False, True)
     assert held.states() == {"1": "ended"}
 
 

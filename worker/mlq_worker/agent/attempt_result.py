@@ -78,6 +78,7 @@ class AttemptResult:
         used: sums and peaks of what it used, as text (`mlq.metrics.usage`).
         advance: how far it came.
         shortage: which memory ran out, if that is why it failed.
+        has_said: whether it wrote to its log or its report, as far as the supervisor knows.
     """
 
     id: str
@@ -100,6 +101,7 @@ class AttemptResult:
     used: str = ""
     advance: Advance = _NOWHERE
     shortage: Shortage | None = None
+    has_said: bool = False
 
     @property
     def peaks(self) -> Used:
@@ -195,6 +197,7 @@ def parse_result(raw: object) -> AttemptResult:
         used=parse_used(raw.get("used")).text,
         advance=_advance(raw.get("advance")),
         shortage=parse_shortage(raw.get("shortage")) if _failed(outcome, exit_code) else None,
+        has_said=raw.get("has_said") is True,
     )
 
 

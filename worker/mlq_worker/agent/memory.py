@@ -20,7 +20,7 @@ from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.backlog import Backlog
 from mlq_worker.agent.backoff import RefusedMoves
-from mlq_worker.agent.collecting import CollectorRole
+from mlq_worker.agent.collector_role import CollectorRole
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierRole

@@ -4,9 +4,9 @@ Many files may tell the same: `owners.py` decides from which of them a metric is
 to tell how far the job is, its own report comes first, then its outermost bar, then what a Trainer
 saved, then `Epoch 3/60`.
 
-Nothing that is in a file raises, and each look takes bounded time and memory: what is more waits for
-the next one. A log and a report may grow by `_STEADY_BYTES_S` for ever, and by `_BURST` at once;
-of what grows faster only the end is read, so that no job keeps the collector from the others.
+Nothing that is in a file raises, and each look takes bounded time and memory: what is more waits
+for the next one. A log and a report may grow by `_STEADY_BYTES_S` for ever, and by `_BURST` at
+once; of what grows faster only the end is read, so that no job keeps the collector from others.
 """
 
 from __future__ import annotations

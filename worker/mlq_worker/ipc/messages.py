@@ -265,11 +265,15 @@ class Commands:
 
 
 class Recorded(NamedTuple):
-    """A result that is on NFS, or will not be soon (`is_written`); the last line of its log."""
+    """A result that is on NFS, or will not be soon (`is_written`).
+
+    `last_line` is that of its log; `has_said`: whether it wrote to its log or its report.
+    """
 
     attempt: AttemptId
     is_written: bool
     last_line: str = ""
+    has_said: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +309,7 @@ class News:
             "late": list(self.late),
             "gone": [to_json(one) for one in self.gone],
             "last_lines": lines,
+            "said": [one.attempt for one in self.recorded if one.has_said],
             "stored": [one.attempt for one in self.recorded if one.is_written],
             "unwritten": [one.attempt for one in self.recorded if not one.is_written],
         }
@@ -316,8 +321,9 @@ class News:
         lines = {
             AttemptId(job_id, number): line for job_id, number, line in raw.get("last_lines", ())
         }
+        said = frozenset(attempt_ids(raw.get("said", ())))
         recorded = [
-            Recorded(attempt, is_written, lines.get(attempt, ""))
+            Recorded(attempt, is_written, lines.get(attempt, ""), attempt in said)
             for how, is_written in (("stored", True), ("unwritten", False))
             for attempt in attempt_ids(raw.get(how, ()))
         ]

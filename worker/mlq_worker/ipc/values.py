@@ -160,6 +160,7 @@ class Result:
     `last_line` is that of its log, if it failed; it comes after the rest of the result. `cause`
     tells what was at fault if it could not start (`mlq_worker.ipc.causes`). `found` goes with the
     outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
+    `has_said`, told to the worker only, too: it wrote to its log or its report.
     `notes` say what its user should know beside its end, a sentence each. `shortage` tells that it
     failed because memory ran out.
     """
@@ -181,6 +182,7 @@ class Result:
     last_line: str = ""
     unwritten: bool = False
     shortage: Shortage | None = None
+    has_said: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.prepare import Preparation, Ready
-from mlq_worker.launcher.results import read_last_line, write_result
+from mlq_worker.launcher.results import has_said, read_last_line, write_result
 
 
 class Files(Protocol):
@@ -38,6 +38,9 @@ class Files(Protocol):
 
     def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
         """Return the last line of an attempt's log, without what must not be in it."""
+
+    def has_said(self, result: Result) -> bool:
+        """Return whether an attempt wrote to its log or its report."""
 
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""
@@ -65,6 +68,10 @@ class RootFiles:
     def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
         """Return the last line of an attempt's log, without what must not be in it."""
         return read_last_line(result, self._layout, hidden, self._last_look)
+
+    def has_said(self, result: Result) -> bool:
+        """Return whether an attempt wrote to its log or its report."""
+        return has_said(result, self._layout, self._last_look)
 
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""

@@ -74,17 +74,21 @@ class ResultWriter:
     def _write(self, entry: _Entry) -> None:
         self._pool.submit(lambda: partial(self._written, entry, *self._try_to_write(entry)))
 
-    def _try_to_write(self, entry: _Entry) -> tuple[str, str]:
-        """Return the log's last line and what went wrong; must not change the entry."""
+    def _try_to_write(self, entry: _Entry) -> tuple[bool, str, str]:
+        """Return whether it wrote anything, its log's last line and what went wrong.
+
+        Must not change the entry.
+        """
         result, line = entry.result, ""
+        has_said = self._files.has_said(result)
         if tells_last_line(result):
             line = self._files.last_line(result, entry.hidden)
         if line:
             result = replace(result, last_line=line)
-        return line, self._files.write(result)
+        return has_said, line, self._files.write(result)
 
-    def _written(self, entry: _Entry, line: str, error: str) -> None:
-        self._tell(entry, is_written=not error, line=line)
+    def _written(self, entry: _Entry, has_said: bool, line: str, error: str) -> None:
+        self._tell(entry, is_written=not error, line=line, has_said=has_said)
         if not error:
             self._entries.pop(entry.result.attempt, None)
             return
@@ -92,7 +96,9 @@ class ResultWriter:
         entry.retry_at = self._host.boottime() + entry.retry_s
         entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
 
-    def _tell(self, entry: _Entry, *, is_written: bool, line: str = "") -> None:
+    def _tell(
+        self, entry: _Entry, *, is_written: bool, line: str = "", has_said: bool = False
+    ) -> None:
         if entry.tell_at != _NEVER:
             entry.tell_at = _NEVER
-            self._report(Recorded(entry.result.attempt, is_written, line))
+            self._report(Recorded(entry.result.attempt, is_written, line, has_said))

@@ -78,6 +78,23 @@ def _write(result: Result, root: Layout) -> None:
         write_atomically(path, content)
 
 
+def has_said(result: Result, layout: Layout, last_look: LastLook | None = None) -> bool:
+    """Return whether an attempt wrote to its log or its report; False if that is not known."""
+    try:
+        with pinned(layout, last_look) as root:
+            folder, number = root.folder(result.attempt.job_id), result.attempt.number
+            return any(map(_is_written, (folder.log_file(number), folder.progress_file(number))))
+    except OSError:
+        return False
+
+
+def _is_written(path: str) -> bool:
+    try:
+        return os.lstat(path).st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 _TAIL_BYTES = 4096
 _SHORTEST_SECRET = 4  # a shorter one occurs in many words, and is easily guessed
 _FAILED = frozenset({"exited", "signaled", "timeout"})

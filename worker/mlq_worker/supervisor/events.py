@@ -120,12 +120,14 @@ class Ended:
 class Stored:
     """The result is on NFS, or will not be soon (`is_written`).
 
-    `last_line` is that of the attempt's log; "" if it is not told.
+    `last_line` is that of the attempt's log; "" if it is not told. `has_said`: whether it wrote to
+    its log or its report.
     """
 
     attempt: AttemptId
     last_line: str = ""
     is_written: bool = True
+    has_said: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,5 +232,8 @@ def launcher_events(news: News, now: Moment) -> list[LauncherNews]:
         *(Started(one) for one in news.started),
         *(TooLate(attempt, now) for attempt in news.late),
         *(Ended(result) for result in news.gone),
-        *(Stored(one.attempt, one.last_line, one.is_written) for one in news.recorded),
+        *(
+            Stored(one.attempt, one.last_line, one.is_written, one.has_said)
+            for one in news.recorded
+        ),
     ]

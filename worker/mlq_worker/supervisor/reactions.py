@@ -170,8 +170,10 @@ class Reactions:
     def _stored(self, attempt: HeldAttempt, event: Stored, out: Instructions) -> Phase:
         if attempt.result is None:
             return attempt.phase
-        if event.last_line:
-            attempt.result = replace(attempt.result, last_line=event.last_line)
+        if event.last_line or event.has_said:
+            attempt.result = replace(
+                attempt.result, last_line=event.last_line, has_said=event.has_said
+            )
         if attempt.phase is Phase.RECORDING:
             if not event.is_written:
                 attempt.result = replace(attempt.result, unwritten=True)
