@@ -12,6 +12,7 @@ import redis
 from hypothesis import HealthCheck, settings
 from redis_server import RedisServer, private_server
 from server_programs import REPOSITORY, names, program
+from slurm_cluster import SlurmCluster, slurm_cluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,3 +94,10 @@ def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     redis_server.admin.flushall()
     with redis_server.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmCluster]:
+    """A real Slurm of one machine, the test session's own; skips where none can be had."""
+    with slurm_cluster() as running:
+        yield running
