@@ -1,4 +1,4 @@
-"""A real Slurm for tests: one machine, its own munged, slurmctld and slurmd; the system's stays out.
+"""A real Slurm for tests: one machine with its own munged, slurmctld and slurmd.
 
 All three daemons are children of the test session, listen on ports and sockets of their own, and
 write below one temporary folder. They end with the session, also if it is killed: the kernel kills
