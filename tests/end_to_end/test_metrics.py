@@ -136,6 +136,7 @@ def test_what_a_job_does_on_its_gpu_is_sampled(tmp_path: Path) -> None:
         used = shown(lab, job)["used"]
         assert (used["vram_mib"], used["gpu_model"]) == (3000, "NVIDIA GeForce RTX 2080 Ti")
         assert 0 < used["gpu"] <= 0.25
+        assert used["gpu_mib"] == FakeGpu(GPU).total_mib
 
 
 # Runs as `sitecustomize` in the worker: a collector is given up after a second.

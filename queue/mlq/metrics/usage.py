@@ -54,6 +54,7 @@ class Used(NamedTuple):
         mem_mib, vram_mib: the most memory; None if unknown.
         gpu, gpu_s: how busy its GPUs were on average, and over how many seconds that is known.
         gpu_model: what its GPUs are called; "" without one.
+        gpu_mib: the memory that one of them has, the smallest; None if unknown.
     """
 
     samples: int = 0
@@ -65,6 +66,7 @@ class Used(NamedTuple):
     gpu: float | None = None
     gpu_s: float = 0.0
     gpu_model: str = ""
+    gpu_mib: int | None = None
 
     @property
     def text(self) -> str:
@@ -75,7 +77,10 @@ class Used(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Return what is known, as `result.json` and `--json` have it."""
         if not self.samples:
-            return {"samples": 0, "gpu_model": self.gpu_model} if self.gpu_model else {}
+            if not self.gpu_model:
+                return {}
+            known = {"samples": 0, "gpu_model": self.gpu_model, "gpu_mib": self.gpu_mib}
+            return {name: value for name, value in known.items() if value is not None}
         found = {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in self._asdict().items()
@@ -102,6 +107,7 @@ def with_sample(used: Used, sample: Sample) -> Used:
         gpu,
         gpu_s,
         used.gpu_model,
+        used.gpu_mib,
     )
 
 
@@ -121,8 +127,9 @@ def parse_used(raw: object) -> Used:
     model = found.get("gpu_model")
     model = model[:_LONGEST_MODEL] if isinstance(model, str) and model.isprintable() else ""
     samples = _whole(found.get("samples"))
+    gpu_mib = _whole(found.get("gpu_mib"))
     if not samples:
-        return Used(gpu_model=model)
+        return Used(gpu_model=model, gpu_mib=gpu_mib)
     gpu = _number(found.get("gpu"))
     return Used(
         samples,
@@ -134,6 +141,7 @@ def parse_used(raw: object) -> Used:
         None if gpu is None else min(1.0, gpu),
         _number(found.get("gpu_s")) or 0.0,
         model,
+        gpu_mib,
     )
 
 

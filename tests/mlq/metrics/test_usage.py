@@ -49,7 +49,8 @@ def test_a_text_holds_it_all() -> None:
     used = used_of(Sample(10, 10, 4.0, 100, 5000, 0.5), model="NVIDIA A")
     assert parse_used(used.text) == used
     assert parse_used(used.as_json()) == used
-    assert parse_used(Used(gpu_model="NVIDIA A").text) == Used(gpu_model="NVIDIA A")
+    for alone in (Used(gpu_model="NVIDIA A"), Used(gpu_model="NVIDIA A", gpu_mib=24_000)):
+        assert parse_used(alone.text) == alone
     assert Used().text == ""
 
 

@@ -214,9 +214,13 @@ def test_what_a_finished_run_used_is_remembered_again() -> None:
     done = result(1, cpu_s=1.0, max_rss_mib=700, used=used)
     told = rebuilt(None, (1,), (done,), job=job)
     assert told.learned.split(" ", 1)[1] == "900 3000 NVIDIA A100"
-    # Of a GPU that it had to itself, it may have taken all memory at once.
+    # Of a GPU that it had to itself, it may have taken all memory at once: who knows how much?
     alone = rebuilt(None, (1,), (done,), job=signed(gpus=1))
     assert alone.learned.split(" ", 1)[1] == "900 0 NVIDIA A100"
+    for gpu_mib, vram_mib in ((40_000, 3000), (3100, 0)):
+        done = result(1, cpu_s=1.0, max_rss_mib=700, used={**used, "gpu_mib": gpu_mib})
+        alone = rebuilt(None, (1,), (done,), job=signed(gpus=1))
+        assert alone.learned.split(" ", 1)[1] == f"900 {vram_mib} NVIDIA A100"
     failed = result(1, exit_code=1, cpu_s=1.0, max_rss_mib=700)
     assert rebuilt(None, (1,), (failed,), job=job).learned == ""
 

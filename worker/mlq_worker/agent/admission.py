@@ -24,7 +24,7 @@ from mlq_worker.agent.attempt_result import heard_result, one_line
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.orders import model_of, order, read_spec
+from mlq_worker.agent.orders import memory_of, model_of, order, read_spec
 from mlq_worker.agent.outcomes import History, refusal
 from mlq_worker.ipc.values import Order
 from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
@@ -184,6 +184,7 @@ def adopted(
         began_s=began_s(held["started_at"]),
         adopted=True,
         gpu_model=str(ordered["tag"].get("gpu_model", "")),
+        gpu_mib=int(ordered["tag"].get("gpu_mib", 0)),
         params=str(ordered["tag"].get("params", "")),
         result=held["result"] and heard_result(held["result"], settings.machine, utc_s),
     )
@@ -230,6 +231,7 @@ def _local(
         signature=claim.signature,
         patterns=tuple(spec.metrics.items()),
         gpu_model=model_of(gpus),
+        gpu_mib=memory_of(gpus),
     )
 
 

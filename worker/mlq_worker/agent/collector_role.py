@@ -252,4 +252,5 @@ def _wanted(one: LocalAttempt, *, reads: bool) -> Wanted:
         asks.gpus,
         one.gpu_model,
         reads,
+        gpu_mib=one.gpu_mib,
     )

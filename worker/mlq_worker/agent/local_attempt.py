@@ -49,6 +49,7 @@ class LocalAttempt:
         began_s: when it started, unix time; 0 if it has not, or that is not known.
         adopted: whether an earlier worker started it.
         gpu_model: what its GPUs are called; "" without one.
+        gpu_mib: the memory that each of them has, the least; 0 if unknown.
         figures: what the collector found of it.
         told: which of its figures the queue knows, by field of the job's hash.
         end_seen: whether `mlq_worker.agent.collecting` has taken note of its end.
@@ -75,6 +76,7 @@ class LocalAttempt:
     began_s: float = 0.0
     adopted: bool = False
     gpu_model: str = ""
+    gpu_mib: int = 0
     figures: Figures = _NO_FIGURES
     told: Mapping[str, str] = field(default_factory=dict)
     end_seen: bool = False

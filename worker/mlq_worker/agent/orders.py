@@ -151,6 +151,7 @@ def order(
             "signature": claim.signature,
             "gpu_uuids": [gpu.uuid for gpu in gpus],
             "gpu_model": model_of(gpus),
+            "gpu_mib": memory_of(gpus),
             "returns": spec.function is not None,
             "needs": needs_of(spec),
             "params": spec_params(spec),
@@ -167,6 +168,11 @@ def order(
 def model_of(gpus: Iterable[GpuOffer]) -> str:
     """Return what these GPUs are called, each model once; "" for none."""
     return ", ".join(dict.fromkeys(gpu.name for gpu in gpus if gpu.name))
+
+
+def memory_of(gpus: Iterable[GpuOffer]) -> int:
+    """Return the MiB that each of these GPUs has, the least; 0 for none."""
+    return min((gpu.total_mib for gpu in gpus), default=0)
 
 
 def _job_json(text: str, signature: str, spec: JobSpec) -> str:

@@ -119,7 +119,8 @@ class FollowedAttempt:
         """
         known, storing, is_behind = self._known, _Storing(folder), False
         if wanted.gpu_model:
-            known.used = known.used._replace(gpu_model=wanted.gpu_model)
+            mib = wanted.gpu_mib or None
+            known.used = known.used._replace(gpu_model=wanted.gpu_model, gpu_mib=mib)
         if wanted.samples:
             size = folder.size(LOG)
             log = None if size is None else (clock(), size)

@@ -33,6 +33,7 @@ class Wanted(NamedTuple):
         is_last: whether it has ended: what is known goes into its `result.json`.
         samples: what it used, to be stored.
         notes: what its user should know beside its end.
+        gpu_mib: the memory that each of its GPUs has; 0 if unknown.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Wanted(NamedTuple):
     is_last: bool = False
     samples: tuple[Sample, ...] = ()
     notes: tuple[str, ...] = ()
+    gpu_mib: int = 0
 
     @property
     def key(self) -> Attempt:

@@ -222,9 +222,10 @@ def _end(story: Story, result: AttemptResult, spec: JobSpec | None, patience: Pa
 
 
 def _cards(spec: JobSpec, result: AttemptResult) -> Cards:
-    """Return its GPUs; of one that it had to itself nobody knows any more how large it was."""
-    asked = spec.request
-    return Cards(asked.gpus, result.peaks.gpu_model, LARGEST if asked.vram_mib else 0)
+    """Return its GPUs; of some older results nobody knows any more how large they were."""
+    asked, used = spec.request, result.peaks
+    unknown_mib = LARGEST if asked.vram_mib else 0
+    return Cards(asked.gpus, used.gpu_model, used.gpu_mib or unknown_mib)
 
 
 def _leave_open(story: Story, holder: Holder | None) -> None:
