@@ -110,10 +110,21 @@ def configure_order(parser: argparse.ArgumentParser) -> None:
         "-p", "--priority", type=int, default=0, metavar="N", help="larger runs first (0)"
     )
     after = group.add_argument(
-        "--after", metavar="ID[,ID...]", help="start once these jobs have finished; also names"
+        "--after",
+        metavar="[any:|failed:]ID[,...]",
+        help="start once these jobs have finished; also names; any:1042: once it has ended,"
+        " failed:1042: once it has failed",
     )
     group.add_argument(
         "--after-any", action="store_true", help="with --after: they need only end, not finish"
+    )
+    group.add_argument(
+        "--singleton",
+        action="store_true",
+        help="start after all earlier jobs of its name",
+    )
+    group.add_argument(
+        "--hold", action="store_true", help="hold it until you let it go: mlq release"
     )
     start = group.add_mutually_exclusive_group()
     start.add_argument(
@@ -130,6 +141,11 @@ def configure_order(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="if it runs out of the memory it asked for, start it again with 1.5 times as much"
         " (at most twice; always with auto)",
+    )
+    group.add_argument(
+        "--no-requeue",
+        action="store_true",
+        help="never run it again if its machine is lost or takes it off: then it has failed",
     )
     from mlq_cli.invocation.completers import complete_jobs
 
@@ -170,6 +186,9 @@ def submission_of(args: argparse.Namespace, argv: tuple[str, ...]) -> Submission
         in_place=args.in_place,
         start=start_of(args),
         metrics=parse_patterns(args.metric),
+        singleton=args.singleton,
+        hold=args.hold,
+        requeue=not args.no_requeue,
     )
 
 

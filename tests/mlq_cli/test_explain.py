@@ -39,6 +39,8 @@ def test_it_counts_the_jobs_ahead_by_priority_then_order(installation: Sandbox) 
         "held": "",
         "ahead": 3,
         "after": {},
+        "conditions": {},
+        "behind": "",
         "machines": [],
     }
 
@@ -51,6 +53,27 @@ def test_it_names_the_parents_that_are_waited_for(installation: Sandbox) -> None
     assert "It starts only after 1 (started), 3 (started)." in installation.ok("explain", "4")
     (found,) = json.loads(installation.ok("explain", "4", "--json"))
     assert found["after"] == {"1": "started", "2": "finished", "3": "started"}
+
+
+def test_it_says_how_parents_must_end_and_what_comes_first_of_a_name(
+    installation: Sandbox,
+) -> None:
+    for _ in range(2):
+        installation.claim(installation.submit())
+    enqueue = ("enqueue", "--clean-env", "--in-place")
+    installation.ok(*enqueue, "--after", "1,failed:2", "true")
+    assert "It starts only after 1 (started), the failure of 2 (started)." in installation.ok(
+        "explain", "3"
+    )
+    assert re.search(r"after +1, the failure of 2\n", installation.ok("show", "3"))
+    for _ in range(2):
+        installation.ok(*enqueue, "-n", "train", "--singleton", "--no-requeue", "true")
+    said = "It starts only after the end of 4 (queued), for it comes after all earlier jobs called"
+    assert f"{said} train." in installation.ok("explain", "5")
+    (shown,) = json.loads(installation.ok("show", "5", "--json"))
+    assert (shown["singleton"], shown["behind"], shown["requeue"]) == (True, "4", False)
+    held = installation.ok(*enqueue, "--hold", "true").strip()
+    assert f"Let it go: mlq release {held}" in installation.ok("explain", held)
 
 
 def test_it_names_reservations_and_silent_machines(installation: Sandbox) -> None:

@@ -21,6 +21,7 @@ EXAMPLES = """\
   mlq enqueue -- python train.py --lr 0.1
   mlq enqueue -c 4 -m 8G --gpus 1 --vram 6G -t 2h -n baseline python train.py
   mlq enqueue --after 1042,1043 python evaluate.py
+  mlq enqueue --after any:1042,failed:lr python tidy_up.py
   mlq enqueue --shell 'python train.py | tee all.txt'
   mlq enqueue --wait -- make test && echo passed
   HF_HOME=/vol/me/hf mlq enqueue --secret WANDB_API_KEY python train.py

@@ -24,6 +24,7 @@ from mlq_cli.invocation.session import (
 )
 from mlq_cli.render.clean import clean
 from mlq_cli.render.jobs import asks, seconds_of, state_of
+from mlq_cli.render.parents import parents_in_words
 from mlq_cli.render.style import kind_of
 from mlq_cli.render.sweeps import summary_line
 from mlq_cli.render.words import count, elapsed, moment
@@ -107,9 +108,11 @@ def _since(queue: Queue, job: JobView) -> list[str]:
 
 
 def _parents(queue: Queue, job: JobView) -> list[str]:
-    parents = {row[0]: row[1] for row in queue.store.reads.rows(("status",), job.after)}
-    pending = [f"{one} ({state})" for one, state in parents.items() if state not in ENDED]
-    return [clean(f"It starts only after {', '.join(pending) or 'its parents'}.")]
+    parents = queue.store.reads.rows(("status",), [*job.after, *([job.behind] * bool(job.behind))])
+    pending = {row[0]: row[1] for row in parents if row[1] not in ENDED}
+    text = parents_in_words(job, pending)
+    why = f", for it comes after all earlier jobs called {job.name}" if job.behind else ""
+    return [clean(f"It starts only after {text or 'its parents'}{why}.")]
 
 
 def _as_json(queue: Queue, job: JobView, explanation: Explanation) -> dict[str, Any]:
@@ -121,5 +124,7 @@ def _as_json(queue: Queue, job: JobView, explanation: Explanation) -> dict[str, 
         "held": job.held,
         "ahead": explanation.ahead,
         "after": parents,
+        "conditions": job.conditions,
+        "behind": job.behind,
         "machines": [as_json(one) for one in explanation.judgements],
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 
-from mlq.api.held import BY_HAND, hold, sorted_out
+from mlq.api.held import hold, sorted_out
 from mlq.errors import InvalidInputError
-from mlq.jobs.lifecycle import WAITING
+from mlq.jobs.lifecycle import BY_HAND, WAITING
 from mlq_cli.invocation.parser import add_ids, check_text
 from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import listed_briefly

@@ -19,6 +19,7 @@ from mlq_cli.render.figures import (
     used_in_words,
 )
 from mlq_cli.render.jobs import seconds_of, state_of
+from mlq_cli.render.parents import parents_in_words
 from mlq_cli.render.style import Style, kind_of
 from mlq_cli.render.words import about, count, elapsed, moment
 
@@ -74,7 +75,7 @@ def details(
         "used": _used(job),
         "to stop": _stopping(job),
         "priority": str(job.priority) if job.priority else "",
-        "after": ", ".join(job.after),
+        "after": _after(job),
         "env": " ".join(shlex.quote(f"{n}={one}") for n, one in variables.env.items()),
         "captured": _captured(variables),
         "secrets": ", ".join(variables.secrets),
@@ -82,6 +83,7 @@ def details(
         "machine": job.machine or "",
         "condition": job.condition,
         "attempt": _attempts(job),
+        "if lost": "" if job.requeue else "it fails: it must not run again (--no-requeue)",
         "exit code": "" if job.exit_code is None else str(job.exit_code),
         "submitted": _time(job.submitted_at, now),
         "tried again" if job.attempt else "may start": _time(job.due_at, now),
@@ -98,6 +100,13 @@ def details(
     figures = known.figures
     shown = metric_table(figures.metrics, figures.curves.points, style._replace(width=width))
     return lines + [f"{' ' * _INDENT}{line}" for line in shown]
+
+
+def _after(job: JobView) -> str:
+    words = [parents_in_words(job, dict.fromkeys(job.after, ""))]
+    if job.singleton:
+        words.append(f"all earlier jobs called {job.name}")
+    return ", ".join(one for one in words if one)
 
 
 def _usage(job: JobView, figures: JobFigures) -> list[tuple[str, str]]:

@@ -19,8 +19,6 @@ from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.store.sweeps import hold_sweeps
 
-BY_HAND = "held by its user"
-
 
 class Done(NamedTuple):
     """The outcome of holding jobs and sweeps or letting them go.

@@ -14,6 +14,7 @@ from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.ids import expand, order_key
 from mlq.jobs.globs import is_glob, matches, only, sieve_of
 from mlq.jobs.lifecycle import ENDED, HELD, State
+from mlq.jobs.parents import Meant, Parents, of_all, split
 from mlq.store.store import Store
 from mlq.submit.python_arguments import texts
 
@@ -90,28 +91,40 @@ def check_states(states: Collection[str]) -> None:
 
 def parents(
     store: Store, after: Sequence[str], *, after_any: bool, tell: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Return the ids of the jobs that a new job comes after.
+) -> Parents:
+    """Return the jobs that a new job comes after.
+
+    Args:
+        store: the queue.
+        after: ids, ranges, names, globs and sweeps, each perhaps with a condition (`failed:1042`).
+        after_any: whether those without a condition need only end.
+        tell: called with a message if a name was used several times.
 
     Raises:
         JobNotFoundError: one of them means no job.
-        InvalidInputError: the latest job of a name, or a job that a glob matches, has failed
-            already.
+        InvalidInputError: the latest job of a name, or a job that a glob matches, has already ended
+            in another way than it should; or a job can meet only one of two conditions.
     """
-    ids: dict[str, None] = {}
-    for word in after:
+    found = []
+    for typed in after:
+        condition, word = split(typed, "ended" if after_any else "finished")
         meant = select(store, [word], tell=tell)
-        if not after_any and expand(word).kind == "name":
-            _check_may_end_well(store, word, meant)
-        ids.update(dict.fromkeys(meant))
-    return tuple(ids)
+        if expand(word).kind == "name":
+            if condition == "finished":
+                _check_may_end_well(store, word, meant)
+            elif condition == "failed":
+                _check_may_fail(store, word, meant)
+        several = condition != "finished" and len(meant) > 1
+        sweep = sweep_meant(store, [word]) if several else None
+        found.append(Meant(condition, meant, str(sweep.number) if sweep else ""))
+    return of_all(found)
 
 
 def with_parents(
     store: Store, submissions: Sequence[Submission], tell: Callable[[str], None]
 ) -> list[Submission]:
     """Return submissions with the jobs to come after named by id (see `parents`)."""
-    known: dict[tuple[tuple[str, ...], bool], tuple[str, ...]] = {}
+    known: dict[tuple[tuple[str, ...], bool], Parents] = {}
     placed = []
     for one in submissions:
         after = texts("after", one.after, 'after=["1042"]')
@@ -139,6 +152,16 @@ def _check_may_end_well(store: Store, word: str, ids: list[str]) -> None:
         why=f"job {job_id}{latest} {_was(state)} already{why}",
         fix=f"run {again} again first (mlq retry {root}), or give the number of the one you mean",
     )
+
+
+def _check_may_fail(store: Store, word: str, ids: list[str]) -> None:
+    rows = store.reads.rows(("status",), ids)
+    if all(state == State.FINISHED for _, state in rows):
+        raise InvalidInputError(
+            f"a job after the failure of {word} would never run",
+            why=f"job {rows[-1][0]} finished already",
+            fix=f"leave it out, or give the number of the one you mean (mlq ls -a {word})",
+        )
 
 
 def _root_of(store: Store, job_id: str) -> str:

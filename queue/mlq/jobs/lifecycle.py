@@ -74,6 +74,8 @@ ENDED = frozenset({State.FINISHED, State.FAILED, State.CANCELED})
 WAITING = frozenset({State.DEFERRED, State.SCHEDULED, State.QUEUED})
 HELD = "held"
 """The word for a job that is deferred until its user lets it go."""
+BY_HAND = "held by its user"
+"""Why a job is held whose user gave no other reason."""
 FAILING = "held: "
 """A worker's reason for holding a job begins with this; a user's reason does not."""
 

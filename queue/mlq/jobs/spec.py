@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from mlq.ids import sweep_number
 from mlq.jobs.batch_job import SCRIPT_CHARS, BatchJob, Streams
 from mlq.jobs.metric_patterns import LONGEST_PATTERN, MOST_PATTERNS
+from mlq.jobs.parents import Condition, Parents
 from mlq.jobs.request import LARGEST, JobClass, Request
 from mlq.jobs.stop_signal import LONGEST_GRACE_S, PLAIN
 from mlq.metrics.series import LONGEST_NAME
@@ -114,6 +115,10 @@ class JobSpec:
         oom_retries: how often it is queued again, and asks for more, when it needed more memory
             than it had asked for.
         after: ids of jobs that must have finished first (or just ended, with after_any).
+        conditions: how some of those must have ended: id, or number of a sweep for all members of
+            it -> condition (`mlq.jobs.parents`).
+        singleton: whether it comes after all earlier jobs of its name.
+        requeue: whether it is queued again if its machine is lost or takes no more jobs.
         grace_s: how long it has from SIGTERM on; None takes the worker's setting.
         signal: a signal sent to it before it is stopped (`mlq.jobs.stop_signal`); None for none.
         code: the copy of the code that it runs; None runs in the live folder `cwd`.
@@ -165,6 +170,9 @@ class JobSpec:
     script: Annotated[str, MaxLen(SCRIPT_CHARS)] = ""
     streams: Streams | None = None
     batch: BatchJob | None = None
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    singleton: bool = False
+    requeue: bool = True
     submitted_at: str
 
     @property
@@ -172,6 +180,11 @@ class JobSpec:
         """The class the job waits in."""
         sweep = 0 if self.member is None else sweep_number(self.id)
         return JobClass(self.priority, self.request, sweep)
+
+    @property
+    def parents(self) -> Parents:
+        """The jobs it comes after, and how each must have ended."""
+        return Parents(self.after, self.after_any, self.conditions)
 
     @property
     def command(self) -> str:

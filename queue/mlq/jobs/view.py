@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from mlq.files.layout import Layout
 from mlq.ids import is_valid_id, sweep_number
 from mlq.jobs.class_name import ClassName
+from mlq.jobs.parents import CONDITIONS, Condition, Parents
 from mlq.lenient import dict_or_empty, int_or, iso_or_none, list_or_empty
 from mlq.metrics.advance import Advance, parse_advance
 
@@ -37,6 +38,11 @@ FIELDS = (
     "description",
     "mlq_name",
     "dependency_ids",
+    "allow_dependency_failures",
+    "mlq_conditions",
+    "mlq_singleton",
+    "mlq_behind",
+    "mlq_requeue",
     "timeout",
     "mlq_time_limit_s",
     "mlq_grace_s",
@@ -67,7 +73,9 @@ class JobView(NamedTuple):
     is when its folder was deleted. `left_s` is how many seconds it will still take by its own pace,
     as of when that was read last; `step` and `total` are what it counts, `inner` the share of a
     loop within it that starts over. `sweep` is the number of the sweep that it is a member of, None
-    if of none; `params` are its parameters there.
+    if of none; `params` are its parameters there. `after_any` and `conditions` say how the jobs in
+    `after` must have ended (`mlq.jobs.parents`). `behind` is the earlier job of its name that a
+    `singleton` waits for now. Without `requeue` it does not run again once its machine was lost.
     """
 
     id: str
@@ -108,6 +116,16 @@ class JobView(NamedTuple):
     inner: float | None = None
     sweep: int | None = None
     params: dict[str, str] = {}  # noqa: RUF012 - no code writes to it
+    after_any: bool = False
+    conditions: dict[str, Condition] = {}  # noqa: RUF012 - as above
+    singleton: bool = False
+    behind: str = ""
+    requeue: bool = True
+
+    @property
+    def parents(self) -> Parents:
+        """The jobs it comes after, and how each must have ended."""
+        return Parents(self.after, self.after_any, self.conditions)
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as `--json` prints it."""
@@ -160,11 +178,24 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         inner=advance.inner if values["status"] == "started" else None,
         sweep=sweep_number(job_id) or None if values["mlq_member"] else None,
         params=_params(values["mlq_member"]) if values["mlq_member"] else {},
+        after_any=values["allow_dependency_failures"] == "1",
+        conditions=_conditions(values["mlq_conditions"]) if values["mlq_conditions"] else {},
+        singleton=values["mlq_singleton"] == "1",
+        behind=values["mlq_behind"] if values["status"] == "deferred" else "",
+        requeue=values["mlq_requeue"] != "0",
     )
 
 
 def _params(member: str) -> dict[str, str]:
-    found = dict_or_empty(member).get("params")
+    return _texts(dict_or_empty(member).get("params"))
+
+
+def _conditions(text: str) -> dict[str, Condition]:
+    found = _texts(dict_or_empty(text))
+    return {parent: CONDITIONS[one] for parent, one in found.items() if one in CONDITIONS}
+
+
+def _texts(found: object) -> dict[str, str]:
     pairs = found.items() if isinstance(found, dict) else ()
     return {name: value for name, value in pairs if isinstance(value, str)}
 

@@ -8,11 +8,10 @@ that names file and line. It must not drop anything in silence: what has no effe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mlq.jobs.batch_job import BatchJob, Streams
-
-Condition = Literal["finished", "ended", "failed"]
+from mlq.jobs.parents import Condition
 
 
 class Parent(NamedTuple):

@@ -14,6 +14,10 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_name                  its name
     mlq_time_limit_s, mlq_retries, mlq_oom_retries, mlq_grace_s, mlq_signal
                               what its user asked for, to be shown
+    mlq_conditions            how its parents must have ended, JSON (`mlq.jobs.parents`)
+    mlq_singleton, mlq_behind   that it comes after the earlier jobs of its name; which of them it
+                              waits for now
+    mlq_requeue               0 if it must not run again after a loss
     mlq_needs                 what it needs of a machine, in words (`mlq.jobs.needs`)
     mlq_attempt, mlq_losses   attempts begun; attempts lost with their machine
     mlq_failures              attempts that failed by themselves
@@ -86,7 +90,8 @@ class SignedJob:
     """A job ready to be stored: its description, the canonical text and the text's signature.
 
     `template` is what it has in common with other jobs, if it runs a command; `member` what it is
-    in its sweep, if already available as text; `delay_s` for how many seconds it must not start.
+    in its sweep, if already available as text; `delay_s` for how many seconds it must not start;
+    `held` why it waits for its user, "" if it does not.
     """
 
     spec: JobSpec
@@ -95,6 +100,7 @@ class SignedJob:
     template: Template | None = None
     member: str = ""
     delay_s: float = 0.0
+    held: str = ""
 
 
 def run_command(*argv: str) -> NoReturn:
@@ -153,6 +159,12 @@ def job_fields(job: SignedJob, template: Template | None = None) -> list[str | i
         fields += ["dependency_id", spec.after[0], "dependency_ids", json.dumps(spec.after)]
         if spec.after_any:
             fields += ["allow_dependency_failures", 1]
+        if spec.conditions:
+            fields += ["mlq_conditions", json.dumps(spec.conditions, separators=(",", ":"))]
+    if spec.singleton:
+        fields += ["mlq_singleton", 1]
+    if not spec.requeue:
+        fields += ["mlq_requeue", 0]
     return fields
 
 

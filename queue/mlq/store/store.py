@@ -328,8 +328,8 @@ def job_as_args(job: SignedJob, template: Template | None) -> dict[str, Any]:
         "class": job.spec.job_class.name,
         "name": job.spec.name,
         "after": job.spec.after,
-        "after_any": job.spec.after_any,
         "template": template.digest if template else "",
         "fields": job_fields(job, template),
         "delay": job.delay_s,
+        "held": job.held,
     }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlq.errors import InvalidInputError
+from mlq.jobs.lifecycle import BY_HAND
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec
 from mlq.store.record import SignedJob
@@ -84,5 +85,6 @@ def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJ
         )
         delay_s = submission.delay_s(spec.submitted_at)
         signature = sign(key, text.encode())
-        signed.append(SignedJob(spec, text, signature, template, delay_s=delay_s))
+        held = BY_HAND if submission.hold else ""
+        signed.append(SignedJob(spec, text, signature, template, delay_s=delay_s, held=held))
     return signed

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from mlq.errors import InvalidInputError
+from mlq.jobs.lifecycle import BY_HAND
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec, Member
 from mlq.store.record import SignedJob
@@ -37,6 +39,12 @@ def submissions_of(plan: SweepPlan, submission: Submission) -> list[Submission]:
         InvalidInputError: its name or a parameter could not be passed to a process.
     """
     check_texts(plan.name)
+    if submission.singleton:
+        raise InvalidInputError(
+            "--singleton is for single jobs",
+            why=f"{plan.name} is a sweep, whose members have no names of their own",
+            fix="say --max-running 1 to run one member at a time",
+        )
     for member in plan.members:
         check_texts(member.key, *member.params, *member.params.values())
     named = replace(submission, name=plan.name)
@@ -78,4 +86,5 @@ class MemberSigner:
             text = template.text(spec.argv, spec.id, spec.submitted_at, of_member)
         delay_s = submission.delay_s(spec.submitted_at)
         signature = sign(self._key, text.encode())
-        return SignedJob(spec, text, signature, template, of_member, delay_s)
+        held = BY_HAND if submission.hold else ""
+        return SignedJob(spec, text, signature, template, of_member, delay_s, held)

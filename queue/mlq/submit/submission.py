@@ -14,6 +14,7 @@ from typing import TypedDict
 from mlq.errors import InvalidInputError
 from mlq.jobs.batch_job import SCRIPT_CHARS, BatchJob, Streams
 from mlq.jobs.metric_patterns import check_patterns
+from mlq.jobs.parents import Condition, Parents
 from mlq.jobs.request import LARGEST, Request
 from mlq.jobs.spec import OOM_RETRIES, FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
@@ -70,6 +71,9 @@ class Options(TypedDict, total=False):
     in_place: bool | None
     start: str | float | None
     metrics: Mapping[str, str]
+    singleton: bool
+    hold: bool
+    requeue: bool
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,9 @@ class Submission:
         vram: memory on each GPU, like mem; None with gpus takes whole GPUs.
         time: a time limit: "90m", "2h"; a number, not a text, is seconds.
         priority: larger first.
-        after: ids or names of jobs that must finish first (`mlq.api.selecting`).
-        after_any: whether those need only end, however they end.
+        after: ids or names of jobs that must finish first (`mlq.api.selecting`); "any:1042" needs
+            only end, "failed:1042" must fail.
+        after_any: whether those that say nothing else need only end.
         retries: how often to try again when it fails.
         retry_oom: whether to try again, with half as much again, when it needed more memory than it
             had asked for; always with "auto".
@@ -109,10 +114,14 @@ class Submission:
             from now. None: at once.
         metrics: metrics to be read from the log: name -> regex whose only group, or group `value`,
             is the number.
+        singleton: whether it comes after all earlier jobs of its name, however they end.
+        hold: whether it is held until `mlq release` lets it go.
+        requeue: whether it runs again if its machine is lost or stops taking jobs.
         function: a Python function to call, instead of argv.
         script: the text of a script that is run in place of argv[0].
         streams: the user's own files of its output.
         batch: what it is told of itself in another batch system's words.
+        conditions: of the jobs in `after`, once they are known by id (`mlq.jobs.parents`).
     """
 
     argv: tuple[str, ...] = ()
@@ -138,10 +147,14 @@ class Submission:
     in_place: bool | None = None
     start: str | float | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+    singleton: bool = False
+    hold: bool = False
+    requeue: bool = True
     function: FunctionCall | None = None
     script: str = field(default="", repr=False)
     streams: Streams | None = None
     batch: BatchJob | None = None
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
 
     def delay_s(self, at: str) -> float:
         """Return for how many seconds the job must not start.
@@ -166,9 +179,11 @@ class Submission:
         made.__dict__.update(self.__dict__, argv=argv)
         return made
 
-    def coming_after(self, parents: tuple[str, ...]) -> Submission:
+    def coming_after(self, parents: Parents) -> Submission:
         """Return the same submission with these jobs as the ones to come after."""
-        return replace(self, after=parents)
+        return replace(
+            self, after=parents.ids, after_any=parents.any_end, conditions=parents.conditions
+        )
 
     def check_command(self) -> None:
         """Check what differs between the jobs of a batch that are otherwise alike.
@@ -230,8 +245,20 @@ class Submission:
             script=self.script,
             streams=self.streams,
             batch=self.batch,
+            conditions=dict(self.conditions),
+            singleton=self._is_singleton(),
+            requeue=self.requeue,
             submitted_at=at,
         )
+
+    def _is_singleton(self) -> bool:
+        if self.singleton and not self.name:
+            raise InvalidInputError(
+                "--singleton needs --name",
+                why="the job is to come after all earlier jobs of its name, and it has none",
+                fix="add --name NAME",
+            )
+        return self.singleton
 
     def _time_limit_s(self) -> float | None:
         """Return the time limit in seconds: a number is in seconds, a text has a unit."""

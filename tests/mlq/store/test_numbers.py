@@ -91,10 +91,10 @@ def test_a_batch_in_which_a_number_is_taken_is_not_stored_and_sent_again_says_th
             "class": "c",
             "name": "",
             "after": [],
-            "after_any": False,
             "template": "",
             "fields": ["a", "b"],
             "delay": 0,
+            "held": "",
         }
         for one in ("8", job)
     ]

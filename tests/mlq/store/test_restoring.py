@@ -121,6 +121,22 @@ def test_a_lost_queue_is_as_it_was(store: Store, collector: Collector, admin: re
     assert state_of(store, admin) == before
 
 
+def test_who_waits_for_whom_and_for_its_user_is_as_it_was(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    alike = {"argv": ("true",), "python_env": "", "cwd": "/"}
+    enqueue(3)
+    mixed = {"2": "ended", "3": "failed"}
+    waits = Submission(**alike, after=("1", "2", "3"), conditions=mixed)  # type: ignore[arg-type]
+    enqueue(waits, Submission(**alike, hold=True))  # type: ignore[arg-type]
+    enqueue(2, name="train", singleton=True)
+    before = state_of(store, admin)
+    copy = copy_of(collector)
+    lose(admin)
+    assert rebuild(store, copy).left_out == []
+    assert state_of(store, admin) == before
+
+
 @pytest.mark.usefixtures("lived_in")
 def test_a_running_attempt_is_adopted_and_no_other_begins(
     store: Store, collector: Collector, admin: redis.Redis

@@ -92,7 +92,7 @@ def test_after_an_old_failure_of_a_name_is_refused_with_the_choice(
     end(store, prepared, Event.FAIL, "exit 1")
 
     def after(*words: str, any_end: bool = False) -> tuple[str, ...]:
-        return parents(store, words, after_any=any_end, tell=lambda _: None)
+        return parents(store, words, after_any=any_end, tell=lambda _: None).ids
 
     with pytest.raises(InvalidInputError) as caught:
         after("prep")

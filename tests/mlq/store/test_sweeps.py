@@ -15,6 +15,7 @@ from store_fixtures import KEY, LAB01, NOW_S, Enqueue, fields
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.jobs.lifecycle import Event
+from mlq.jobs.parents import Parents
 from mlq.jobs.signing import verify
 from mlq.jobs.spec import Code
 from mlq.store.operations import Move, Operation
@@ -239,7 +240,7 @@ def test_one_that_has_started_meanwhile_is_not_replaced(store: Store, queue: Que
 
 def test_members_that_come_after_no_job_are_not_made(store: Store, queue: Queue) -> None:
     with pytest.raises(JobNotFoundError):
-        queue.submit_sweep(plan("a"), COMMON.coming_after(("77",)))
+        queue.submit_sweep(plan("a"), COMMON.coming_after(Parents(("77",))))
 
 
 def test_what_cannot_be_used_is_refused_before_anything_is_made(

@@ -210,7 +210,7 @@ def test_a_folder_named_from_here_is_stored_so_that_it_means_the_same_elsewhere(
 def test_a_type_checker_knows_the_options_of_the_python_api() -> None:
     # A command, a function and what a job file says are no options; all else is, of the same type.
     fields = get_type_hints(Submission)
-    of_a_script = {"script", "streams", "batch"}
+    of_a_script = {"script", "streams", "batch", "conditions"}
     assert {*fields} - {*get_type_hints(Options)} == {"argv", "function", *of_a_script}
     assert get_type_hints(Options).items() <= fields.items()
 

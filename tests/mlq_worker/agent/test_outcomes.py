@@ -213,3 +213,29 @@ def test_a_refused_job_fails_with_the_reason() -> None:
     move = refusal(("7", 2), "lab01", "the job is not signed", AT)
     assert (move.event, move.attempt) == (Event.FAIL, 2)
     assert move.fields == {"mlq_reason": "refused: the job is not signed", "ended_at": AT}
+
+
+ONCE = History(retries=3, requeue=False)
+
+
+def test_a_job_that_must_not_run_again_fails_with_its_machine() -> None:
+    move = loss(("7", 2), "lab01", "machine lab01 rebooted", ONCE, 5, avoid=False)
+    assert (move.event, move.fields["mlq_reason"]) == (
+        Event.GIVE_UP,
+        "lost: machine lab01 rebooted; it must not run again (--no-requeue)",
+    )
+
+
+def test_one_that_its_worker_stopped_has_failed_unless_it_never_started() -> None:
+    back = "handed back: the worker was stopped"
+    ran = ending(result("released", reason=back), ONCE, PATIENCE)
+    reason = "handed back: the worker was stopped; it must not run again (--no-requeue)"
+    assert (ran.event, ran.fields["mlq_reason"]) == (Event.GIVE_UP, reason)
+    assert "mlq_failures" not in ran.fields
+    waited = ending(result("released", reason=back, started_at=None), ONCE, PATIENCE)
+    assert (waited.event, waited.fields["mlq_reason"]) == (Event.RELEASE, back)
+
+
+def test_one_that_must_not_run_again_after_a_loss_may_still_be_tried_after_a_failure() -> None:
+    failed = ending(result(exit_code=1, reason="exit 1"), ONCE, PATIENCE)
+    assert failed.event is Event.RETRY

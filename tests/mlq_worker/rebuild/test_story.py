@@ -165,6 +165,15 @@ def test_a_user_who_wanted_it_stopped_gets_that() -> None:
     assert rebuilt(copy, (1,), (told,)).state == "canceled"
 
 
+def test_one_that_must_not_run_again_has_failed_if_nobody_knows_where_it_runs() -> None:
+    once = signed(requeue=False)
+    known = rebuilt(copied("queued", job=once), (1,), beats={1: THERE}, job=once)
+    assert known.state == "started"
+    lost = rebuilt(copied("queued", job=once), (1,), job=once)
+    assert lost.state == "failed"
+    assert "it must not run again" in lost.fields["mlq_reason"]
+
+
 def test_a_held_job_stays_held() -> None:
     assert rebuilt(copied("deferred", mlq_held="fails everywhere")).state == "deferred"
     assert rebuilt(copied("deferred")).state == "queued"

@@ -222,6 +222,7 @@ def _local(
             oom_retries=spec.oom_retries,
             ooms=claim.ooms,
             crowded=claim.crowded,
+            requeue=spec.requeue,
         ),
         prefetched=prefetched,
         started_s=claimed_s,

@@ -26,6 +26,8 @@ PAUSE_GROWTH, LONGEST_PAUSE_S = 3, 600.0
 FOLDER_TRIES = 3
 # How often to try a job elsewhere that others on its machine left too little memory.
 CROWDED_TRIES = 5
+# Added to the reason of an end after which any other job would be queued again.
+NOT_AGAIN = "; it must not run again (--no-requeue)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class History:
         oom_retries: how often to try it with more memory, as its user asked.
         ooms: after how many attempts it asked for more.
         crowded: how many attempts had too little memory because of others on their machine.
+        requeue: whether it may run again after a loss, or once its worker has stopped it.
     """
 
     retries: int = 0
@@ -53,6 +56,7 @@ class History:
     oom_retries: int = 0
     ooms: int = 0
     crowded: int = 0
+    requeue: bool = True
 
 
 class Patience(NamedTuple):
@@ -193,7 +197,7 @@ def _out_of_memory(
         return move._replace(
             fields={**move.fields, "mlq_ooms": history.ooms + 1}, avoid="", growth=growth
         )
-    if history.crowded >= CROWDED_TRIES:
+    if history.crowded >= CROWDED_TRIES or not history.requeue:
         return plain
     which = f"trying elsewhere ({history.crowded + 1} of {CROWDED_TRIES})"
     move = _tried_again(result, history, patience, f"{ran_out.reason}; {which}")
@@ -229,6 +233,8 @@ def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event
         return Event.SUCCEED, ""
     if kind is Kind.JOB_FOLDER or (kind in MISSING and not nowhere):
         return _unstarted(result, history)
+    if outcome == "released" and result.started_at and not history.requeue:
+        return Event.GIVE_UP, reason + NOT_AGAIN  # one that never started may still start elsewhere
     if outcome in _BY_OUTCOME:
         return _BY_OUTCOME[outcome], reason
     return _failure(nowhere or reason, history)
@@ -267,7 +273,8 @@ def loss(
     """Return the move of a job whose attempt was lost with its machine.
 
     A loss is no fault of the job, so it goes back to its place in the queue. But a job with which
-    machine after machine dies is not tried for ever, and one that its user stopped has ended.
+    machine after machine dies is not tried for ever, one that must not run again has failed, and
+    one that its user stopped has ended.
 
     Args:
         attempt: job id and attempt number.
@@ -281,6 +288,8 @@ def loss(
     event, reason = Event.LOSE, f"lost: {why}"
     if history.stop:
         event, reason = Event.CANCEL, history.stop
+    elif not history.requeue:
+        event, reason = Event.GIVE_UP, reason + NOT_AGAIN
     elif history.losses >= max_losses:
         event = Event.GIVE_UP
         reason = f"kills its machine: lost {history.losses + 1} times, the last time {why}"

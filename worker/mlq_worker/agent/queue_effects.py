@@ -59,6 +59,7 @@ _FIELDS = (
     "mlq_stop",
     "mlq_folder_faults",
     "origin",
+    "mlq_requeue",
     "mlq_oom_retries",
     "mlq_ooms",
     "mlq_crowded",
@@ -69,9 +70,10 @@ def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
     """Return the past of these jobs, by id; an empty one for a job that the queue does not know."""
     found = {job_id: History() for job_id in ids}
     for row in store.reads.rows(_FIELDS, list(found)):
-        job_id, _, spec, retries, failures, losses, stop, faults, origin, *ooms = row
+        job_id, _, spec, retries, failures, losses, stop, faults, origin, requeue, *ooms = row
         # For a job that an older mlq enqueued, only the description says it.
         asked = int_or(retries) or int_or(dict_or_empty(spec).get("retries", 0))
+        oom_retries, of_memory, crowded = map(int_or, ooms)
         found[job_id] = History(
             asked,
             int_or(failures),
@@ -79,7 +81,10 @@ def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
             stop,
             int_or(faults),
             JobClass.parse(origin, default_mem_mib=1).request if origin else None,
-            *map(int_or, ooms),
+            oom_retries,
+            of_memory,
+            crowded,
+            requeue=requeue != "0",
         )
     return found
 

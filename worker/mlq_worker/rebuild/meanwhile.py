@@ -101,10 +101,15 @@ def _renumbered(
     signed = Signed(fields.get("mlq_spec", ""), fields.get("mlq_signature", ""))
     old = verified(signed, job.id, key)
     after = tuple(new_ids.get(one, one) for one in old.after)
-    spec = replace(old, id=new_id, after=after)
+    sweeps = {one.partition("_")[0]: new.partition("_")[0] for one, new in new_ids.items()}
+    names = {**sweeps, **new_ids}  # conditions name jobs, and sweeps by their number
+    conditions = {names.get(one, one): how for one, how in old.conditions.items()}
+    spec = replace(old, id=new_id, after=after, conditions=conditions)
     text = spec.canonical()
     flat = job_fields(SignedJob(spec, text, sign(key, text.encode())))
     fields |= dict(zip(map(str, flat[::2]), flat[1::2], strict=True))
+    if "mlq_behind" in fields:
+        fields["mlq_behind"] = new_ids.get(fields["mlq_behind"], fields["mlq_behind"])
     ended_s = seconds(fields.get("ended_at"))
     origin = str(fields.pop("origin", spec.job_class.name))
     return JobToRestore(

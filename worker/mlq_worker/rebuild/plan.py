@@ -10,6 +10,7 @@ from mlq.copies.copy_format import CopiedJob, Copy
 from mlq.errors import MlqError
 from mlq.ids import is_job_id
 from mlq.jobs.lifecycle import ENDED, State
+from mlq.jobs.parents import Parents
 from mlq.jobs.spec import JobSpec
 from mlq.store.restoring import JobToRestore
 from mlq.units import utc_iso
@@ -137,23 +138,36 @@ def _settle(
         story, spec = stories[job_id], specs[job_id]
         if story.state != State.DEFERRED or story.fields.get("mlq_held"):
             continue
-        any_end = spec is not None and spec.after_any
-        left = []
-        for parent in pending.get(job_id, ()):
-            known = stories.get(parent)
-            state = "is lost" if known is None else known.state
-            if state == State.FINISHED or (any_end and (known is None or known.has_ended)):
-                continue
-            if known is None or known.has_ended:
-                story.state = State.CANCELED
-                story.fields |= {"ended_at": at, "mlq_reason": f"parent {parent} {state}"}
-                break
-            left.append(parent)
-        else:
-            if not left:
-                story.state = State.QUEUED
-                story.fields["enqueued_at"] = at
-        pending[job_id] = tuple(left) if story.state == State.DEFERRED else ()
+        verdict = _parents(spec).verdict(
+            pending.get(job_id, ()), lambda one: stories[one].state if one in stories else ""
+        )
+        left = verdict.left
+        if verdict.refused_by:
+            story.state = State.CANCELED
+            story.fields |= {"ended_at": at, "mlq_reason": verdict.why}
+        elif not left and spec is not None and spec.singleton:
+            left = _before(story, stories, spec.name)
+            story.fields["mlq_behind"] = "".join(left)
+        if not left and not verdict.refused_by:
+            story.state = State.QUEUED
+            story.fields["enqueued_at"] = at
+        pending[job_id] = left
+
+
+def _parents(spec: JobSpec | None) -> Parents:
+    return Parents() if spec is None else spec.parents
+
+
+def _before(story: Story, stories: Mapping[str, Story], name: str) -> tuple[str, ...]:
+    """Return the last unended job of a name before this one, if there is one."""
+    place = order_of(story, float("inf"))
+    earlier = {
+        order_of(one, float("inf")): one.id
+        for one in stories.values()
+        if one.fields.get("mlq_name") == name and not one.has_ended
+    }
+    found = [order for order in earlier if order < place]
+    return (earlier[max(found)],) if found else ()
 
 
 def _ended_s(story: Story) -> float:

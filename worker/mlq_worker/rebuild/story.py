@@ -28,7 +28,7 @@ from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.learning import Cards, lesson
-from mlq_worker.agent.outcomes import History, Patience, ending
+from mlq_worker.agent.outcomes import NOT_AGAIN, History, Patience, ending
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.survey import JobOnRoot
 
@@ -101,6 +101,7 @@ class Story:
             0 if spec is None else spec.oom_retries,
             self.count("mlq_ooms"),
             self.count("mlq_crowded"),
+            requeue=spec is None or spec.requeue,
         )
 
     def count(self, name: str) -> int:
@@ -153,7 +154,7 @@ def tell(
             _end(story, results[number], spec, patience)
         elif number == later[-1]:
             noted = on_root.holder if on_root is not None and number in folders[-1:] else None
-            _leave_open(story, beats.get(number) or noted)
+            _leave_open(story, beats.get(number) or noted, spec)
     if on_root is not None and on_root.progress and story.state != State.QUEUED:
         story.fields["mlq_progress"] = on_root.progress
     return story
@@ -228,9 +229,13 @@ def _cards(spec: JobSpec, result: AttemptResult) -> Cards:
     return Cards(asked.gpus, used.gpu_model, used.gpu_mib or unknown_mib)
 
 
-def _leave_open(story: Story, holder: Holder | None) -> None:
+def _leave_open(story: Story, holder: Holder | None, spec: JobSpec | None) -> None:
     """Leave the attempt running where a beat or the copy says, or let the job wait."""
     story.holder = holder or story.holder
+    if story.holder is None and spec is not None and not spec.requeue:
+        story.state = State.FAILED
+        story.fields["mlq_reason"] = f"lost: nothing tells where it ran{NOT_AGAIN}"
+        return
     if story.holder is None:
         story.state = State.QUEUED
         return

@@ -3,6 +3,10 @@
 -- rq:job:<id>:dependents holds the jobs that wait for a job, and those that were canceled because
 -- of it: when it is run again, these are put back. A job canceled this way names the parent in
 -- mlq_refused_by, because running a parent again must not undo what a user has canceled.
+--
+-- How a parent must have ended is said by the job's fields, with the rules of mlq.jobs.parents. A job
+-- that comes after all earlier jobs of its name waits for one of them at a time: for the last in line,
+-- which is in mlq_behind. Once that has ended, the next is looked for.
 
 -- Ended jobs whose dependents have not all been told are in mlq:telling. If an operation cannot
 -- tell all of them in time, a later one does (tell.lua), so none is forgotten if the caller dies.
@@ -79,51 +83,173 @@ local function has_come_back(id)
   end
 end
 
-local function refuse_because(id, parent, how)
-  redis.call('HSET', job_key(id), 'mlq_reason', 'parent ' .. parent .. ' ' .. how,
-    'mlq_refused_by', parent)
-  if redis.call('EXISTS', job_key(parent)) == 1 then
-    redis.call('SADD', job_key(parent) .. ':dependents', id)
+-- The number of a member's sweep; nil for any other id.
+local function number_of(id)
+  return string.match(id, '^(%d+)_%d+$')
+end
+
+-- What a job says of its parents: the ids in text (JSON), whether they need only end, the conditions
+-- of some, its name if it comes after all earlier jobs of that, and the one of those it waits for.
+local function rules_of(id)
+  local job = redis.call('HMGET', job_key(id), 'dependency_ids', 'allow_dependency_failures',
+    'mlq_conditions', 'mlq_singleton', 'mlq_name', 'mlq_behind')
+  local readable, conditions = pcall(cjson.decode, job[3] or '{}')
+  return {
+    ids = job[1], any = job[2] == '1',
+    conditions = readable and type(conditions) == 'table' and conditions or {},
+    name = job[4] and job[5], behind = job[6],
+  }
+end
+
+-- How a parent must have ended: State.FINISHED or State.FAILED, or nil if it need only end; and the
+-- number of its sweep if that is to have failed as a whole, that is, not all its members ended well.
+local function condition_of(rules, parent)
+  local own, sweep = rules.conditions[parent], number_of(parent)
+  local wanted = own or rules.conditions[sweep or '']
+  if wanted == State.FINISHED or wanted == State.FAILED then
+    return wanted, not own and wanted == State.FAILED and sweep or nil
+  end
+  return not wanted and not rules.any and State.FINISHED or nil
+end
+
+-- Whether a parent that ended in this state has met a condition.
+local function is_met(wanted, state)
+  return not wanted or (state == State.FINISHED) == (wanted == State.FINISHED)
+end
+
+local function why_not(parent, state, wanted)
+  local but = wanted == State.FAILED and ', and was to fail' or ''
+  return 'parent ' .. parent .. ' ' .. state .. but
+end
+
+-- Note because of which parent a job is canceled: its id, or the number of a sweep as a whole.
+local function refuse_because(id, parent, why)
+  redis.call('HSET', job_key(id), 'mlq_reason', why, 'mlq_refused_by', parent)
+  local ids = { parent }
+  if redis.call('EXISTS', job_key(parent)) == 0 then
+    ids = cjson.decode(redis.call('HGET', job_key(id), 'dependency_ids') or '[]')
+  end
+  for _, one in ipairs(ids) do
+    if (one == parent or number_of(one) == parent) and redis.call('EXISTS', job_key(one)) == 1 then
+      redis.call('SADD', job_key(one) .. ':dependents', id)
+    end
   end
 end
 
--- The parents that a job has to wait for; and a parent that ended badly, with its state, if the job
--- must not run after it.
-local function parents_of(id)
-  local job = redis.call('HMGET', job_key(id), 'dependency_ids', 'allow_dependency_failures')
-  local pending, bad, how = {}, nil, nil
-  for _, parent in ipairs(job[1] and cjson.decode(job[1]) or {}) do
-    local state = redis.call('HGET', job_key(parent), 'status')
-    if state and not ENDED[state] then
-      pending[#pending + 1] = parent
-    elseif state and state ~= State.FINISHED and job[2] ~= '1' then
-      bad, how = parent, state
+-- All jobs that wait for a job, directly or not.
+local function followers_of(id)
+  local found, todo = {}, { id }
+  while #todo > 0 do
+    for _, child in ipairs(redis.call('SMEMBERS', job_key(table.remove(todo)) .. ':dependents')) do
+      if not found[child] then
+        found[child] = true
+        todo[#todo + 1] = child
+      end
     end
   end
-  return pending, bad, how
+  return found
+end
+
+local last_made = {} -- name -> the last job that this operation made of it, if it has not ended
+
+-- The last unended job of a name that a job must wait for: one before it, or one that waits for
+-- nothing itself; never one that waits for this job. Nil if there is none.
+local function job_before(id, name)
+  if last_made[name] then
+    return last_made[name]
+  end
+  local place, followers, best, order_of_best = order_of(id), nil, nil, -1
+  for _, other in ipairs(redis.call('SMEMBERS', 'mlq:name:' .. name)) do
+    local state = other ~= id and redis.call('HGET', job_key(other), 'status')
+    local order = state and not ENDED[state] and order_of(other)
+    if order and order > order_of_best and (order < place or state ~= State.DEFERRED) then
+      followers = followers or followers_of(id)
+      if not followers[other] then
+        best, order_of_best = other, order
+      end
+    end
+  end
+  return best
+end
+
+-- The parents that a job has to wait for; a parent because of whose end the job must not run, with
+-- the reason; and which of those that it waits for is there because of its name.
+local function parents_of(id)
+  local rules, pending, bad, why, whole = rules_of(id), {}, nil, nil, {}
+  for _, parent in ipairs(rules.ids and cjson.decode(rules.ids) or {}) do
+    local state = redis.call('HGET', job_key(parent), 'status')
+    local wanted, sweep = condition_of(rules, parent)
+    if sweep and state then
+      whole[sweep] = whole[sweep] or state ~= State.FINISHED and 'open' or 'well'
+      if state ~= State.FINISHED then
+        whole[sweep] = 'open'
+      end
+    end
+    if state and not ENDED[state] then
+      pending[#pending + 1] = parent
+    elseif state and not sweep and not is_met(wanted, state) then
+      bad, why = parent, why_not(parent, state, wanted)
+    end
+  end
+  for sweep, how in pairs(whole) do
+    if how == 'well' then
+      bad, why = sweep, why_not(sweep, State.FINISHED, State.FAILED)
+    end
+  end
+  local behind = rules.name and #pending == 0 and job_before(id, rules.name) or nil
+  return behind and { behind } or pending, bad, why, behind
 end
 
 local revived = {} -- {parent, child} of those that the operation put back
 
+local function refuse(child, class, parent, why, at)
+  leave(child, State.DEFERRED, class)
+  redis.call('HSET', job_key(child), 'ended_at', at)
+  refuse_because(child, parent, why)
+  enter(child, Target.PARENT_FAILED, class)
+  has_ended(child, Target.PARENT_FAILED)
+end
+
+-- Let a deferred job go on that has none left of those that it waited for. What concerns all parents
+-- of a sweep, or all jobs of a name, is looked at only now.
+local function let_go_on(child, class, rules, at)
+  if rules.name or next(rules.conditions) then
+    redis.call('HDEL', job_key(child), 'mlq_behind')
+    local pending, bad, why, behind = parents_of(child)
+    if bad then
+      return refuse(child, class, bad, why, at)
+    elseif #pending > 0 then
+      wait_for(child, pending)
+      return redis.call('HSET', job_key(child), 'mlq_behind', behind or '')
+    end
+  end
+  if redis.call('HEXISTS', job_key(child), 'mlq_held') == 0 then
+    leave(child, State.DEFERRED, class)
+    redis.call('HSET', job_key(child), 'enqueued_at', at)
+    enter(child, Target.PARENTS_ENDED, class)
+  end
+end
+
 local function tell_one(child, parent, parent_state, at)
-  local seen = redis.call('HMGET', job_key(child), 'status', 'origin', 'allow_dependency_failures')
+  local seen = redis.call('HMGET', job_key(child), 'status', 'origin')
   if seen[1] ~= State.DEFERRED then
     return
   end
-  local pending = 'rq:job::' .. child .. ':dependencies'
-  if parent_state == State.FINISHED or seen[3] == '1' then
+  local rules = rules_of(child)
+  local wanted, sweep = condition_of(rules, parent)
+  if rules.behind == parent or sweep or is_met(wanted, parent_state) then
+    local pending = 'rq:job::' .. child .. ':dependencies'
     redis.call('SREM', pending, parent)
-    if redis.call('SCARD', pending) == 0 and redis.call('HEXISTS', job_key(child), 'mlq_held') == 0 then
-      leave(child, seen[1], seen[2])
-      redis.call('HSET', job_key(child), 'enqueued_at', at)
-      enter(child, Target.PARENTS_ENDED, seen[2])
+    if redis.call('SCARD', pending) == 0 then
+      let_go_on(child, seen[2], rules, at)
     end
+    return
+  end
+  local present = redis.call('HGET', job_key(parent), 'status')
+  if present and not ENDED[present] then
+    redis.call('SADD', job_key(parent) .. ':dependents', child) -- it runs again meanwhile
   else
-    leave(child, seen[1], seen[2])
-    redis.call('HSET', job_key(child), 'ended_at', at)
-    refuse_because(child, parent, parent_state)
-    enter(child, Target.PARENT_FAILED, seen[2])
-    has_ended(child, Target.PARENT_FAILED)
+    refuse(child, seen[2], parent, why_not(parent, parent_state, wanted), at)
   end
 end
 
@@ -135,17 +261,17 @@ local function revive_one(child, parent, _, at)
     and redis.call('SISMEMBER', 'rq:job::' .. child .. ':dependencies', parent) == 1 then
     redis.call('SADD', job_key(parent) .. ':dependents', child) -- it was not told of the end yet
   end
-  if seen[1] ~= Target.PARENT_FAILED or seen[3] ~= parent then
+  if seen[1] ~= Target.PARENT_FAILED or (seen[3] ~= parent and seen[3] ~= number_of(parent)) then
     return
   end
-  local pending, bad, how = parents_of(child)
+  local pending, bad, why, behind = parents_of(child)
   if bad then
-    refuse_because(child, bad, how) -- another parent failed, too
+    refuse_because(child, bad, why) -- another parent failed, too
     return
   end
   leave(child, seen[1], seen[2])
   redis.call('HDEL', key, 'ended_at', 'mlq_reason')
-  redis.call('HSET', key, 'enqueued_at', at)
+  redis.call('HSET', key, 'enqueued_at', at, unpack(behind and { 'mlq_behind', behind } or {}))
   wait_for(child, pending)
   enter(child, #pending > 0 and Target.RERUN_LATER or Target.RERUN, seen[2])
   has_come_back(child)

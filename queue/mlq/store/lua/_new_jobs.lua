@@ -13,24 +13,6 @@ local function unknown_parent(jobs)
   end
 end
 
--- The first state of a job with parents, the parents it still waits for, and the parent because of
--- which it is canceled, with its state.
-local function first_state(job)
-  local pending = {}
-  for _, parent in ipairs(job.after) do
-    local state = redis.call('HGET', job_key(parent), 'status')
-    if not ENDED[state] then
-      pending[#pending + 1] = parent
-    elseif state ~= State.FINISHED and not job.after_any then
-      return Target.PARENT_FAILED, {}, parent, state
-    end
-  end
-  if #pending > 0 then
-    return State.DEFERRED, pending
-  end
-  return State.QUEUED, {}
-end
-
 -- Make a job, as submit.lua receives it.
 local function make_job(job, common, templates, at)
   local key = job_key(job.id)
@@ -42,17 +24,28 @@ local function make_job(job, common, templates, at)
   if job.name ~= '' then
     redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
-  local state, pending, parent, how = first_state(job)
-  local due
-  if job.delay > 0 and not parent then
-    -- move.lua checks whether it waits for others when it is due.
-    state, pending, due = State.SCHEDULED, {}, now() + job.delay
+  local pending, bad, why, behind = parents_of(job.id)
+  if bad then
+    redis.call('HSET', key, 'ended_at', at)
+    refuse_because(job.id, bad, why)
+    return enter(job.id, Target.PARENT_FAILED, job.class, true)
+  end
+  last_made[job.name] = job.id
+  local due = job.delay > 0 and now() + job.delay or nil
+  if due then
     redis.call('HSET', key, 'mlq_start', string.format('%.3f', due))
   end
-  wait_for(job.id, pending)
-  if parent then
-    redis.call('HSET', key, 'ended_at', at)
-    refuse_because(job.id, parent, how)
+  if job.held ~= '' then
+    -- Whether it must wait for its time or for others is seen again once it is let go.
+    redis.call('HSET', key, 'mlq_held', job.held, 'mlq_reason', job.held)
+  elseif due then
+    -- move.lua checks whether it waits for others when it is due.
+    return enter(job.id, State.SCHEDULED, job.class, true, due)
   end
-  enter(job.id, state, job.class, true, due)
+  wait_for(job.id, pending)
+  if behind then
+    redis.call('HSET', key, 'mlq_behind', behind)
+  end
+  local waits = #pending > 0 or job.held ~= ''
+  enter(job.id, waits and State.DEFERRED or State.QUEUED, job.class, true)
 end

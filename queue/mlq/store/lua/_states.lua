@@ -22,7 +22,7 @@ local function leave(id, state, class)
     if state == State.DEFERRED then
       -- If it ever waits again, it waits for the jobs that have not ended by then.
       redis.call('DEL', 'rq:job::' .. id .. ':dependencies')
-      redis.call('HDEL', job_key(id), 'mlq_held')
+      redis.call('HDEL', job_key(id), 'mlq_held', 'mlq_behind')
     end
   end
 end

@@ -66,11 +66,11 @@ local function destination(id, from, to, stop)
   if not may_have_parents(id, from, to) then
     return to, {}, {}
   end
-  local pending, bad, how = parents_of(id)
+  local pending, bad, why, behind = parents_of(id)
   if bad and to == State.QUEUED and not ENDED[from] then
-    return Target.PARENT_FAILED, { 'mlq_reason', 'parent ' .. bad .. ' ' .. how }, {}
+    return Target.PARENT_FAILED, { 'mlq_reason', why }, {}
   end
-  return #pending > 0 and Target.RERUN_LATER or to, {}, pending
+  return #pending > 0 and Target.RERUN_LATER or to, behind and { 'mlq_behind', behind } or {}, pending
 end
 
 -- When a released job may start, if its user delayed its start and that time has not come.

@@ -1,8 +1,8 @@
 -- submit(common, jobs, templates, at) -> {submitted} or {unknown} or {taken}
 --   common   flat list of hash fields and values that all jobs share
---   jobs     [{id, class, name, after, after_any, template, fields, delay}], fields flat like common;
+--   jobs     [{id, class, name, after, template, fields, delay, held}], fields flat like common;
 --            template is the digest of what it has in common with others, or ''; delay: for how many
---            seconds it is not to start
+--            seconds it is not to start; held: why it waits for its user, or ''
 --   templates  {digest: template}: see _templates.lua
 --   at       time of submission, ISO
 --   unknown  the first id in some `after` that is no job; then nothing at all was written

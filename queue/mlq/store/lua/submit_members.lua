@@ -2,7 +2,7 @@
 --   number   of the sweep
 --   first    the index of the first job; the others follow it
 --   common, templates, at   as for submit
---   jobs     [{id, class, after, after_any, template, fields, delay, key, instead, seen}]: as for
+--   jobs     [{id, class, after, template, fields, delay, held, key, instead, seen}]: as for
 --            submit, and
 --              key      the member's
 --              instead  the index of the job that stands for the member, as the caller saw it; -1: none
