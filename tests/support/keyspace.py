@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import redis
 
+from mlq.jobs.class_name import own_class
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.past import parse_runs
 
@@ -163,6 +164,8 @@ def _job(
     for key in ("mlq:leases", f"rq:wip:{origin}", f"mlq:held:{machine}"):
         held = member in keys.members(key)
         expected[f"in {key}: {held}"] = held == (status == State.STARTED)
+    beside = own_class(origin) != origin
+    expected[f"in a side list's class: {beside}"] = not beside or status == State.QUEUED
     executing = f"rq:execution:{member}" in keys.keys
     expected[f"executing: {executing}"] = executing == (status == State.STARTED)
     ended = job_id in keys.members("mlq:ended")

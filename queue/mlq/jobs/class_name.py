@@ -14,6 +14,17 @@ _NAME = re.compile(
     r"p(-?\d{1,15})\.c([1-9]\d{0,14})\.m([1-9]\d{0,14})\.g(\d{1,15})\.v(\d{1,15})(?:\.s([1-9]\d{0,11}))?(?:@(.+))?",
     re.ASCII | re.DOTALL,
 )
+_SIDE_LIST = re.compile(r"(p-?)0+([0-9]+\.c[0-9].*)", re.DOTALL)
+
+
+def own_class(name: str) -> str:
+    """Return the class of which this is a side list; the name itself if it is none.
+
+    The jobs of a class may wait in several rq queues, which spell its priority with more zeros: see
+    `lua/_into_line.lua`.
+    """
+    match = _SIDE_LIST.fullmatch(name)
+    return match[1] + match[2] if match else name
 
 
 class ClassName(NamedTuple):

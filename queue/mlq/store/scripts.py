@@ -30,6 +30,7 @@ _SHARED = (
     "_templates",
     "_sweeps",
     "_waiting",
+    "_into_line",
     "_states",
     "_dependents",
     "_new_jobs",

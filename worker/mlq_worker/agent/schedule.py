@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlq.jobs.class_name import own_class
 from mlq.jobs.placement import Misfit, Offer, RunningAttempt, capacity, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.reservations import Contender, admitted, could_use, kept_for
@@ -86,7 +87,7 @@ def _fits(
     for head in heads:
         request = jobs[head.id].request
         room = capacity(request, plan_input.offer, min(head.length, CLAIM_MOST))
-        short = plan_input.short.get(head.class_name, ShortClass())
+        short = plan_input.short.get(own_class(head.class_name), ShortClass())
         wanted = room if request.gpus else room + short.refill(room)
         if wanted:
             found.append((head.class_name, min(wanted, head.length)))

@@ -31,6 +31,7 @@ end
 -- scheduled job's score is the time when it is due, as in rq. The state itself comes last: if
 -- anything before it fails, the same move may be made again.
 local function enter(id, state, class, fresh, due)
+  class = leave_side(id, class)
   if state == State.QUEUED then
     enter_list(class, id, fresh)
     wake = 'work'
@@ -50,6 +51,7 @@ end
 -- Let an attempt of a job run on a machine: it holds a lease from now on, and the machine holds it.
 --   who  {machine, worker, boot_id, supervisor_id, at, at_unix}
 local function hold_attempt(id, class, attempt, who, lease_ends)
+  class = leave_side(id, class)
   local key, member = job_key(id), attempt_member(id, attempt)
   redis.call('HSET', key, 'last_heartbeat', who.at, 'worker_name', who.worker,
     'mlq_attempt', attempt, 'mlq_machine', who.machine, 'mlq_boot_id', who.boot_id,

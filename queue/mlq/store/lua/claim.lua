@@ -7,8 +7,8 @@
 --   claims   [{id, attempt, class, spec, signature, losses, failures,
 --            folder_faults, ooms, crowded}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
--- Goes on while the same class has the best job; once another class is ahead, the caller has to ask
--- again with the rest of its offer. It increments the attempt number, which is the fencing token of
+-- Goes on while the same class, or a side list of it, has the best job; once another class is ahead,
+-- the caller has to ask again with the rest of its offer. It increments the attempt number, which is the fencing token of
 -- everything that the attempt will write.
 local earlier = cached_reply()
 if earlier then return earlier end
@@ -68,7 +68,7 @@ local function best()
       local priority = priority_of(class)
       if not found or priority > found.priority
         or (priority == found.priority and head.order < found.order) then
-        found = { class = class, count = fit[2], priority = priority, order = head.order, id = head.id }
+        found = { class = class, priority = priority, order = head.order, id = head.id }
       end
     end
   end
@@ -79,6 +79,7 @@ local function start(id, class)
   local key = job_key(id)
   leave(id, State.QUEUED, class)
   settle_lists() -- the search for the next head reads the list
+  class = own_class(class)
   local attempt = count_up(key, 'mlq_attempt')
   if redis.call('HDEL', key, 'mlq_restored') == 1 then
     -- The next numbers may be those of unrecorded attempts: a full results root has neither a newer
@@ -100,9 +101,13 @@ local function start(id, class)
 end
 
 local claims = {}
-local first = best()
-local next = first
-while next and next.class == first.class and #claims < first.count do
+local next = best()
+local class = next and own_class(next.class)
+local most = 0
+for _, fit in ipairs(args.fits) do
+  most = own_class(fit[1]) == class and math.max(most, fit[2]) or most
+end
+while next and own_class(next.class) == class and #claims < most do
   claims[#claims + 1] = start(next.id, next.class)
   heads[next.class] = nil
   next = best()

@@ -15,7 +15,8 @@ local edited, stale = {}, {}
 
 local function swap(edit, state, class, old)
   local due = state == State.SCHEDULED and redis.call('ZSCORE', registry_key(state, class), edit.id)
-  if class ~= edit.class then
+  local moves = own_class(class) ~= edit.class
+  if moves then
     if state == State.QUEUED then
       leave_list(class, edit.id)
       redis.call('HDEL', 'mlq:reservations', edit.id)
@@ -28,12 +29,12 @@ local function swap(edit, state, class, old)
   use_template(edit.template, args.templates) -- before the old one is released: both may be the same
   disuse_template(old)
   local key = job_key(edit.id)
-  redis.call('HSET', key, 'origin', edit.class, 'mlq_spec', edit.spec, unpack(edit.fields))
+  redis.call('HSET', key, 'origin', moves and edit.class or class, 'mlq_spec', edit.spec, unpack(edit.fields))
   if #edit.clear > 0 then
     redis.call('HDEL', key, unpack(edit.clear))
   end
   count_up(key, 'mlq_edits')
-  if class ~= edit.class and state == State.QUEUED then
+  if moves and state == State.QUEUED then
     enter_list(edit.class, edit.id)
     wake = 'work'
   end

@@ -105,6 +105,7 @@ for _, id in ipairs(args.drop) do
 end
 for _, job in ipairs(args.jobs) do
   local key, old = job_key(job.id), args.renumbered[job.id]
+  job.class = own_class(job.class)
   if redis.call('EXISTS', key) == 1 then
     kept[#kept + 1] = job.id
   else
