@@ -3,7 +3,8 @@
     from mlq import Queue
     job = Queue.connect().enqueue(["python", "train.py"], gpus=1, vram="6G")
 
-Inside a job, `mlq.report(0.4, loss=1.2)` reports how far it is, also where mlq is not installed.
+Inside a job, `mlq.report(0.4, loss=1.2)` reports how far it is, and `mlq.requeue()` stops it and
+queues it again; both work also where mlq is not installed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from mlq.version import __version__
 
 if TYPE_CHECKING:
+    from mlq.api.inside import requeue
     from mlq.api.job import Job, JobResult
     from mlq.api.queue import Queue
     from mlq.jobs.standalone.mlq import report
 
-__all__ = ["Job", "JobResult", "Queue", "__version__", "report"]
+__all__ = ["Job", "JobResult", "Queue", "__version__", "report", "requeue"]
 
 # Looked up on first use: the command and the supervisor import parts of this package and must not
 # pay for the rest.
@@ -27,6 +29,7 @@ _HOMES = {
     "JobResult": "mlq.api.job",
     "Queue": "mlq.api.queue",
     "report": "mlq.jobs.standalone.mlq",
+    "requeue": "mlq.api.inside",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -297,6 +298,9 @@ class SimFiles:
 
     def last_line(self, _result: Result, _hidden: object) -> str:
         return ""
+
+    def wishes(self, attempts: Collection[AttemptId]) -> list[AttemptId]:
+        return []
 
     def prepare(self, order: Order) -> Ready | Failure:
         nfs, again = self._nfs, order.attempt in self._again

@@ -35,6 +35,9 @@ class JobsOfQueue(Protocol):
     def cancel(self, ids: Sequence[str]) -> object:
         """Cancel jobs."""
 
+    def requeue(self, ids: Sequence[str]) -> object:
+        """Stop running attempts and queue their jobs again."""
+
     def retry(self, ids: Sequence[str], *, finished: bool = False) -> object:
         """Queue ended jobs again."""
 
@@ -68,6 +71,10 @@ class Job(NamedTuple):
     def cancel(self) -> None:
         """Cancel the job; if it runs, its worker stops it first."""
         self.queue.cancel([self.id])
+
+    def requeue(self) -> None:
+        """Stop the running attempt and queue the job again, at its old place; no retry is used."""
+        self.queue.requeue([self.id])
 
     def retry(self, *, finished: bool = False) -> None:
         """Run the job again if it failed or was canceled; if it finished, only with `finished`."""

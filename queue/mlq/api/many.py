@@ -92,6 +92,7 @@ OF_EARLIER_RUNS = (
     "mlq_folder_faults",
     "mlq_ooms",
     "mlq_crowded",
+    "mlq_soon_asked",
     "mlq_taken_back",
     "mlq_avoid",
     "mlq_avoid_until",

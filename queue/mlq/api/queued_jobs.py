@@ -31,6 +31,7 @@ from mlq.submit import python_arguments
 
 if TYPE_CHECKING:
     from mlq.api.many import Retried
+    from mlq.api.requeueing import Requeued
     from mlq.api.results import Results
     from mlq.code.keeping import Elsewhere
 
@@ -207,6 +208,15 @@ class QueuedJobs:
         return many.cancel(
             self.store, python_arguments.ids(ids), reason, self._clock, self.progress
         )
+
+    def requeue(self, ids: Sequence[str], reason: str = "queued again by its user") -> Requeued:
+        """Stop the running attempts of jobs and queue them again, at their old place.
+
+        No retry is used up. A job that its user has canceled stays so.
+        """
+        from mlq.api.requeueing import requeue
+
+        return requeue(self.store, python_arguments.ids(ids), reason)
 
     def retry(self, ids: Sequence[str], *, finished: bool = False) -> Retried:
         """Queue jobs that failed or were canceled again, at their old place.

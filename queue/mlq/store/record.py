@@ -33,7 +33,9 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_notes                 what its user should know of its last attempt, a line each
     mlq_usage                 what its last attempt used: CPU seconds, and MiB at the most
     mlq_used                  sums and peaks of the samples of that, JSON (`mlq.metrics.usage`)
-    mlq_stop                  why its user wants the running attempt to end
+    mlq_stop, mlq_wish        why its user wants the running attempt to end; or wants the job queued
+                              again, for which the attempt ends, too
+    mlq_soon_asked            how many attempts in a row asked for that soon after their start
     mlq_avoid, mlq_avoid_until   where it failed or was lost last, and until when others go first
     mlq_unwritten             it ended, and the results root does not tell so: its result.json could
                               not be written by then, its user had asked for its end,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlq.errors import QueueRefusedError
@@ -26,6 +27,7 @@ class Claim:
     folder_faults: int = 0
     ooms: int = 0
     crowded: int = 0
+    soon_asked: int = 0
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Claim:
@@ -41,6 +43,7 @@ class Claim:
             raw["folder_faults"],
             raw["ooms"],
             raw["crowded"],
+            raw["soon_asked"],
         )
 
 
@@ -90,6 +93,7 @@ class Renewal:
         alive: still this machine's.
         lost: certainly no longer this machine's.
         stop: those of `alive` that their users want stopped, and why.
+        requeue: those of `alive` that their users want queued again, and why.
         unknown: of jobs that this queue has never heard of.
         adopted: those of `alive` that the queue had forgotten and has taken back.
         holder: another worker that holds the machine's name; then nothing was renewed.
@@ -103,6 +107,7 @@ class Renewal:
     adopted: tuple[Attempt, ...] = ()
     holder: NameHolder | None = None
     server_s: float = 0.0
+    requeue: Mapping[Attempt, str] = field(default_factory=dict)
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Renewal:
@@ -115,6 +120,7 @@ class Renewal:
             _attempts(raw["adopted"]),
             NameHolder.of(raw["holder"]) if raw.get("holder") else None,
             raw.get("server_s", 0.0),
+            {(one[0], one[1]): one[2] for one in raw["requeue"] or ()},
         )
 
 

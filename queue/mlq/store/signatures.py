@@ -73,11 +73,12 @@ SIGNATURES: dict[str, Signature] = {
     "tell": _repeatable("at", "untold revived"),
     "renew": _repeatable(
         f"{_CLAIMANT} attempts lease_s tells_holder",
-        "alive lost stop unknown adopted holder? server_s",
+        "alive lost stop requeue unknown adopted holder? server_s",
     ),
     "annotate": _repeatable("attempts", "annotated"),
     "reinstate": _once("id attempt found who", "reinstated"),
     "ask_to_stop": _once("ids reason", "asked"),
+    "ask_to_requeue": _once("ids reason", "asked stopping"),
     "reserve_machine": _once("id machine ttl_s", "holder"),
     "note_starts": _once("machine starts", "noted"),
     "hold_command": _once("word reason", "upto"),

@@ -258,6 +258,15 @@ class Store:
         (reply,) = self.runner.run(Operation("ask_to_stop", args))
         return list(reply["asked"] or ())
 
+    def ask_to_requeue(self, ids: Iterable[str], reason: str) -> tuple[list[str], list[str]]:
+        """Ask the workers of these jobs to queue them again.
+
+        Return those that are running, and those that their user has canceled and that run still.
+        """
+        args = {"ids": list(ids), "reason": reason}
+        (reply,) = self.runner.run(Operation("ask_to_requeue", args))
+        return list(reply["asked"] or ()), list(reply["stopping"] or ())
+
     def peek(self) -> Waiting:
         """Return the waiting jobs and the reservations."""
         from mlq.store.replies import Waiting

@@ -221,7 +221,7 @@ def test_a_stop_in_a_renewals_reply_is_told_after_its_confirmation_and_before_a_
     actions = decide(facts(local(), renewal=reply, pending=(MOVE,)))
     assert actions[:3] == [
         Confirm(reply.renewal, 99.5),
-        RecordStopRequests({("7", 1): "canceled"}),
+        RecordStopRequests({("7", 1): "canceled"}, {}),
         Stop((("7", 1),), "canceled", "canceled"),
     ]
     assert of_type(actions, CommitAndClaim) == []
@@ -232,7 +232,7 @@ def test_a_stop_is_told_once_and_only_of_what_runs() -> None:
     ended = local("8", result=result("8"))
     actions = decide(facts(local(stopping=True), ended, renewal=reply))
     assert of_type(actions, Stop) == []
-    assert of_type(actions, RecordStopRequests) == [RecordStopRequests(reply.renewal.stop)]
+    assert of_type(actions, RecordStopRequests) == [RecordStopRequests(reply.renewal.stop, {})]
 
 
 def test_a_stop_is_told_though_the_queue_is_away_by_now() -> None:

@@ -8,7 +8,7 @@ from mlq_worker.ipc.procfs import Process
 from mlq_worker.supervisor.audience import Manner, audience
 
 # By letter: s a shell, S one with a trap, m make, p a program that handles it, w its worker,
-# b a program in the background, t a tee.
+# b a program in the background, t a tee, r an srun with its ranks, R one that has just begun.
 MANNERS = {
     "s": Manner(heeds=False, is_shell=True),
     "S": Manner(heeds=True, may_save=True, is_shell=True),
@@ -17,6 +17,8 @@ MANNERS = {
     "w": Manner(heeds=True, may_save=True),
     "m": Manner(heeds=True, may_save=True, passes_on=True),
     "t": Manner(heeds=False),
+    "r": Manner(heeds=True, may_save=True, is_srun=True),
+    "R": Manner(heeds=False, is_srun=True),
 }
 
 
@@ -70,9 +72,16 @@ def test_sigterm_reaches_whoever_can_save_and_spares_its_helpers(
     [
         ("p(ww)", "p", "p"),
         ("s(p(ww))", "p", ""),  # the shell would die of it
-        ("S(p(w))", "Sp", "S"),
-        ("S(t)", "S", "S"),
+        ("S(p(w))", "p", "S"),  # the batch script is left alone
+        ("S(b(w)p)", "bp", "S"),
+        ("s(S(p))", "Sp", ""),  # another shell is none
+        ("S(t)", "S", "S"),  # there is nobody else
         ("s(tt)", "", ""),
+        ("s(r(pp)p)", "r", ""),  # the ranks, and nobody beside them
+        ("S(r(pp)b)", "r", "S"),
+        ("p(r(pp))", "r", "p"),
+        ("s(R(pp)p)", "pp", ""),
+        ("s(R(tt)p)", "p", ""),
     ],
 )
 def test_a_signal_that_ends_nothing_goes_to_those_that_handle_it(

@@ -21,6 +21,8 @@ from mlq_worker.supervisor.events import (
     LeaderEnded,
     OrderReceived,
     Renewed,
+    RequeueAsked,
+    SignalHeeded,
     SignalUnheeded,
     Stored,
     Ticked,
@@ -44,17 +46,19 @@ EVENTS: list[Event] = [
     ForgetAsked(name("1")),
     started("1", 1),
     TooLate(name("1"), at(1)),
+    RequeueAsked(name("1"), 1.0, at(1)),
     ended("1"),
     Stored(name("1")),
     LauncherDied(),
     LauncherCleared(at(1)),
     LeaderEnded(Target(7, 70), at(1)),
     SignalUnheeded(Target(7, 70)),
+    SignalHeeded(Target(7, 70)),
     Beaten(1, 2),
     FenceTicked(at(1)),
     Ticked(at(1)),
 ]
-OF_PROCESSES = LeaderEnded | SignalUnheeded | FenceTicked | Ticked
+OF_PROCESSES = LeaderEnded | SignalUnheeded | SignalHeeded | FenceTicked | Ticked
 """These reach only attempts that have processes, so no log tells of them."""
 CHOICES = {
     (TooLate, Phase.STARTING): {Phase.WAITING: None, Phase.ENDED: stop("1", "canceled", 0)},

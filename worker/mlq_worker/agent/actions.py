@@ -30,9 +30,10 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class RecordStopRequests:
-    """Remember which attempts their users want to end, and why."""
+    """Remember which attempts their users want to end or to queue again, and why."""
 
-    reasons: Mapping[Attempt, str]
+    stops: Mapping[Attempt, str]
+    requeues: Mapping[Attempt, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,6 +223,7 @@ def _local(
             ooms=claim.ooms,
             crowded=claim.crowded,
             requeue=spec.requeue,
+            soon_asked=claim.soon_asked,
         ),
         prefetched=prefetched,
         started_s=claimed_s,

@@ -79,6 +79,7 @@ class AttemptResult:
         advance: how far it came.
         shortage: which memory ran out, if that is why it failed.
         has_said: whether it wrote to its log or its report, as far as the supervisor knows.
+        asked_s: it ended because it asked to be queued again, so many seconds after its start.
     """
 
     id: str
@@ -102,6 +103,7 @@ class AttemptResult:
     advance: Advance = _NOWHERE
     shortage: Shortage | None = None
     has_said: bool = False
+    asked_s: float | None = None
 
     @property
     def peaks(self) -> Used:
@@ -198,6 +200,7 @@ def parse_result(raw: object) -> AttemptResult:
         advance=_advance(raw.get("advance")),
         shortage=parse_shortage(raw.get("shortage")) if _failed(outcome, exit_code) else None,
         has_said=raw.get("has_said") is True,
+        asked_s=number_or_none(raw.get("asked_s")) if outcome == "released" else None,
     )
 
 

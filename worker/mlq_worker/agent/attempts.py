@@ -57,12 +57,13 @@ class AttemptTable:
                 known = {} if attempt in renewal.adopted else local.told
                 local.told = {**known, **figures[attempt]}
 
-    def request_stops(self, reasons: Mapping[Attempt, str]) -> None:
-        """Note which attempts their users want to end, and why."""
-        for attempt, reason in reasons.items():
+    def request_stops(self, stops: Mapping[Attempt, str], requeues: Mapping[Attempt, str]) -> None:
+        """Note which attempts their users want to end or to queue again, and why."""
+        for attempt in {*stops, *requeues}:
             local = self.by_key.get(attempt)
             if local is not None:
-                local.history = replace(local.history, stop=reason)
+                stop, wish = stops.get(attempt, ""), requeues.get(attempt, "")
+                local.history = replace(local.history, stop=stop, wish=wish)
 
     def active(self) -> list[LocalAttempt]:
         """Return the attempts that have not ended."""

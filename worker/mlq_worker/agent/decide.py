@@ -126,11 +126,16 @@ def _heed_renewal(facts: Facts) -> list[Action]:
         refusal = renewal.holder.refusal()
         actions.append(AvoidQueue(refusal) if facts.attempts.active() else Resign(refusal))
         return actions
-    if renewal.stop:
-        actions.append(RecordStopRequests(renewal.stop))
-    asked = [one for one in _stoppable(facts) if one.attempt in renewal.stop]
-    if asked:
-        actions.append(_stop_action(asked, "canceled", "canceled"))
+    if renewal.stop or renewal.requeue:
+        actions.append(RecordStopRequests(renewal.stop, renewal.requeue))
+    running = _stoppable(facts)
+    canceled = [one for one in running if one.attempt in renewal.stop]
+    if canceled:
+        actions.append(_stop_action(canceled, "canceled", "canceled"))
+    for attempt, reason in renewal.requeue.items():
+        asked = [one for one in running if one.attempt == attempt]
+        if asked:
+            actions.append(_stop_action(asked, "released", reason))
     return actions
 
 

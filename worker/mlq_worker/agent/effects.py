@@ -63,7 +63,7 @@ class Effects:
 
     @act.register
     def _record_stop_requests(self, action: RecordStopRequests) -> None:
-        self._memory.attempts.request_stops(action.reasons)
+        self._memory.attempts.request_stops(action.stops, action.requeues)
 
     @act.register
     def _stop(self, action: Stop) -> None:

@@ -28,6 +28,8 @@ FOLDER_TRIES = 3
 CROWDED_TRIES = 5
 # Added to the reason of an end after which any other job would be queued again.
 NOT_AGAIN = "; it must not run again (--no-requeue)"
+# A job that asks to be queued again so soon, so often in a row, will never get anywhere.
+SOON_ASKED_S, SOON_ASKED_TIMES = 10.0, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class History:
         ooms: after how many attempts it asked for more.
         crowded: how many attempts had too little memory because of others on their machine.
         requeue: whether it may run again after a loss, or once its worker has stopped it.
+        soon_asked: how many attempts in a row asked to be queued again soon after their start.
+        wish: why its user wants it queued again; "" if not.
     """
 
     retries: int = 0
@@ -57,6 +61,8 @@ class History:
     ooms: int = 0
     crowded: int = 0
     requeue: bool = True
+    soon_asked: int = 0
+    wish: str = ""
 
 
 class Patience(NamedTuple):
@@ -101,7 +107,8 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
             # Without a cause its supervisor or launcher ended, and others have taken their place.
             avoid=result.cause.kind is Kind.MACHINE,
         )
-    if result.shortage is not None and history.request is not None and not history.stop:
+    wanted_to_end = history.stop or history.wish
+    if result.shortage is not None and history.request is not None and not wanted_to_end:
         ran_out = diagnose(result, result.shortage, history.request)
         return _out_of_memory(result, history, patience, ran_out)
     event, reason = _event(result, history, nowhere)
@@ -120,11 +127,17 @@ def _end(
     """Return the move of an attempt that ended by itself, by its user or by its worker."""
     value = result.value or ""
     fields: dict[str, str | int | float] = {"mlq_reason": reason}
-    clear = ["mlq_stop"]
+    clear = ["mlq_stop", "mlq_wish"]
     pause_s, avoid = 0.0, ""
+    soon_asked = _soon_asked(result, history)
+    if soon_asked:
+        fields["mlq_soon_asked"] = soon_asked
+    elif soon_asked == 0:
+        clear.append("mlq_soon_asked")
     if event is Event.RELEASE or event is Event.RETRY:
         clear += ["mlq_progress", "mlq_advance"]
-        avoid = result.machine if result.outcome != "released" else ""
+        is_wanted = result.outcome == "released" or bool(history.wish)
+        avoid = "" if is_wanted else result.machine
     else:
         fields["ended_at"] = result.ended_at
         fields["worker_name"] = ""
@@ -214,6 +227,22 @@ def _tried_again(result: AttemptResult, history: History, patience: Patience, re
     return move._replace(fields={**fields, "mlq_reason": reason}, pause_s=pause_s, start="")
 
 
+_RAN = frozenset({"exited", "signaled", "timeout", "released"})
+
+
+def _soon_asked(result: AttemptResult, history: History) -> int | None:
+    """Return how many attempts in a row have asked to be queued again soon; None: as before.
+
+    One that was handed back soon after its start, or that never started, says nothing.
+    """
+    if result.asked_s is not None and result.outcome == "released":
+        return history.soon_asked + 1 if result.asked_s < SOON_ASKED_S else 0
+    if not result.started_at:
+        return None
+    ran_s = parse_iso(result.ended_at) - parse_iso(result.started_at)
+    return None if result.outcome == "released" and ran_s < SOON_ASKED_S else 0
+
+
 # Outcomes whose meaning does not depend on the job's past; all others are the job's own failures.
 _BY_OUTCOME = {
     "released": Event.RELEASE,
@@ -226,9 +255,10 @@ _BY_OUTCOME = {
 
 
 def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event, str]:
+    wished = _as_wished(result, history)
+    if wished is not None:
+        return wished
     reason, outcome, kind = result.why, result.outcome, result.cause.kind
-    if history.stop and outcome != "exited":
-        return Event.CANCEL, history.stop
     if outcome == "exited" and result.exit_code == 0:
         return Event.SUCCEED, ""
     if kind is Kind.JOB_FOLDER or (kind in MISSING and not nowhere):
@@ -238,6 +268,24 @@ def _event(result: AttemptResult, history: History, nowhere: str) -> tuple[Event
     if outcome in _BY_OUTCOME:
         return _BY_OUTCOME[outcome], reason
     return _failure(nowhere or reason, history)
+
+
+def _as_wished(result: AttemptResult, history: History) -> tuple[Event, str] | None:
+    """Return what follows if the job or its user wanted the attempt to end; None if they did not.
+
+    What its user wants comes first: a canceled job is not queued again.
+    """
+    if history.stop and result.outcome != "exited":
+        return Event.CANCEL, history.stop
+    if (_soon_asked(result, history) or 0) >= SOON_ASKED_TIMES:
+        within = format_duration(SOON_ASKED_S)
+        often = f"{SOON_ASKED_TIMES} attempts in a row asked to be queued again"
+        return Event.FAIL, f"{often} within {within} of their start"
+    if history.wish and not history.stop and result.outcome in _RAN:
+        return Event.RELEASE, history.wish
+    if result.asked_s is not None and result.outcome == "released":
+        return Event.RELEASE, result.reason  # also one that must not run again after a loss
+    return None
 
 
 def _unstarted(result: AttemptResult, history: History) -> tuple[Event, str]:
@@ -288,6 +336,8 @@ def loss(
     event, reason = Event.LOSE, f"lost: {why}"
     if history.stop:
         event, reason = Event.CANCEL, history.stop
+    elif history.wish:
+        event, reason = Event.RELEASE, history.wish  # no loss: it was to end all the same
     elif not history.requeue:
         event, reason = Event.GIVE_UP, reason + NOT_AGAIN
     elif history.losses >= max_losses:
@@ -298,9 +348,9 @@ def loss(
         event,
         attempt[1],
         fields={"mlq_reason": reason},
-        clear=("mlq_exit_code", "mlq_stop"),
+        clear=("mlq_exit_code", "mlq_stop", "mlq_wish"),
         result=_entry(event, attempt[1], machine, reason, ""),
-        lost_on=machine,
+        lost_on="" if event is Event.RELEASE else machine,
         avoid=machine if avoid else "",
     )
 

@@ -60,9 +60,11 @@ _FIELDS = (
     "mlq_folder_faults",
     "origin",
     "mlq_requeue",
+    "mlq_wish",
     "mlq_oom_retries",
     "mlq_ooms",
     "mlq_crowded",
+    "mlq_soon_asked",
 )
 
 
@@ -70,10 +72,11 @@ def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
     """Return the past of these jobs, by id; an empty one for a job that the queue does not know."""
     found = {job_id: History() for job_id in ids}
     for row in store.reads.rows(_FIELDS, list(found)):
-        job_id, _, spec, retries, failures, losses, stop, faults, origin, requeue, *ooms = row
+        job_id, _, spec, retries, failures, losses, stop, faults, origin, requeue, *more = row
         # For a job that an older mlq enqueued, only the description says it.
         asked = int_or(retries) or int_or(dict_or_empty(spec).get("retries", 0))
-        oom_retries, of_memory, crowded = map(int_or, ooms)
+        wish, *counts = more
+        oom_retries, of_memory, crowded, soon_asked = map(int_or, counts)
         found[job_id] = History(
             asked,
             int_or(failures),
@@ -85,6 +88,8 @@ def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
             of_memory,
             crowded,
             requeue=requeue != "0",
+            soon_asked=soon_asked,
+            wish=wish,
         )
     return found
 

@@ -9,7 +9,7 @@ default is left out while it has that; readers skip fields that they do not know
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from mlq.ids import is_valid_id
@@ -19,6 +19,10 @@ from mlq_worker.ipc.shortage import Shortage, parse_shortage
 
 LAST_LINE_CHARS = 200
 """The most characters of a log's last line that a result carries."""
+
+REQUEUED = "queued again: it asked for that"
+"""The reason of an attempt that ended because it asked to be queued again."""
+_BY_ITSELF = frozenset({"exited", "signaled", "timeout"})
 
 Outcome = Literal[
     "exited",
@@ -144,13 +148,14 @@ class Started:
 class Termination:
     """Why an attempt is being ended, told to the launcher before the first signal.
 
-    After `kill_at` (boot time, seconds) nothing of the attempt is spared.
+    After `kill_at` (boot time, seconds) nothing of the attempt is spared. `asked_s` as in `Result`.
     """
 
     attempt: AttemptId
     outcome: Outcome
     reason: str
     kill_at: float
+    asked_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,8 @@ class Result:
     outcome `reused`. `unwritten` is told to the worker only: the file could not be written yet.
     `has_said`, told to the worker only, too: it wrote to its log or its report.
     `notes` say what its user should know beside its end, a sentence each. `shortage` tells that it
-    failed because memory ran out.
+    failed because memory ran out. `asked_s`: it ends because it asked to be queued again, so many
+    seconds after its start.
     """
 
     attempt: AttemptId
@@ -183,6 +189,17 @@ class Result:
     unwritten: bool = False
     shortage: Shortage | None = None
     has_said: bool = False
+    asked_s: float | None = None
+
+
+def has_ended_by_itself(result: Result) -> bool:
+    """Return whether an attempt left, or its time was up, and nobody else ended it."""
+    return result.outcome in _BY_ITSELF
+
+
+def requeued(result: Result, asked_s: float) -> Result:
+    """Return the result of an attempt that asked to be queued again, and then ended by itself."""
+    return replace(result, outcome="released", reason=REQUEUED, asked_s=asked_s, shortage=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ What may hang in NFS is in `Files`: only the threads of the pools call it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.prepare import Preparation, Ready
 from mlq_worker.launcher.results import has_said, read_last_line, write_result
+from mlq_worker.launcher.wishes import wishes
 
 
 class Files(Protocol):
@@ -41,6 +42,9 @@ class Files(Protocol):
 
     def has_said(self, result: Result) -> bool:
         """Return whether an attempt wrote to its log or its report."""
+
+    def wishes(self, attempts: Collection[AttemptId]) -> list[AttemptId]:
+        """Return which of these attempts ask to be queued again."""
 
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""
@@ -72,6 +76,10 @@ class RootFiles:
     def has_said(self, result: Result) -> bool:
         """Return whether an attempt wrote to its log or its report."""
         return has_said(result, self._layout, self._last_look)
+
+    def wishes(self, attempts: Collection[AttemptId]) -> list[AttemptId]:
+        """Return which of these attempts ask to be queued again."""
+        return wishes(attempts, self._layout)
 
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""

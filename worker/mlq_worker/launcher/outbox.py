@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.messages import News, Recorded
+from mlq_worker.ipc.messages import News, Recorded, Wish
 from mlq_worker.ipc.values import Result, Started
 
 _GATHER_S = 0.01
@@ -36,6 +36,10 @@ class Outbox:
     def late(self, attempt: AttemptId) -> None:
         """Report that an attempt was not started in time."""
         self._add(News(late=(attempt,)))
+
+    def asked(self, wish: Wish) -> None:
+        """Report that an attempt asks to be queued again."""
+        self._add(News(asked=(wish,)))
 
     def gone(self, result: Result) -> None:
         """Report that no process of an attempt is left."""

@@ -3,6 +3,9 @@
 A disk that is full or hangs must not keep a job's end, and its share of the machine, from the
 queue. So after an error, or after some seconds without an answer, the launcher reports the end all
 the same, and goes on writing until it succeeds or the queue has the result.
+
+An attempt that ended by itself may have asked to be queued again at the last moment. That is looked
+up here, before its result is written, so that whoever commits the result reads the same.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from functools import partial
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import Recorded
-from mlq_worker.ipc.values import Result
+from mlq_worker.ipc.values import Result, has_ended_by_itself, requeued
 from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.results import tells_last_line
 
@@ -28,6 +31,7 @@ class _Entry:
     result: Result
     tell_at: float
     hidden: tuple[str, ...]
+    ran_s: float | None = None
     retry_s: float = _RETRY_S
     retry_at: float = _NEVER
 
@@ -49,9 +53,15 @@ class ResultWriter:
         self._report = report
         self._entries: dict[AttemptId, _Entry] = {}
 
-    def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
-        """Write a result, in a thread; `hidden` are texts that must not be in it."""
-        entry = _Entry(result, self._host.boottime() + _PATIENCE_S, hidden)
+    def put(self, result: Result, hidden: tuple[str, ...] = (), ran_s: float | None = None) -> None:
+        """Write a result, in a thread.
+
+        Args:
+            result: of an attempt.
+            hidden: texts that must not be in it.
+            ran_s: for how long the attempt ran, if it may have asked to be queued again.
+        """
+        entry = _Entry(result, self._host.boottime() + _PATIENCE_S, hidden, ran_s)
         self._entries[result.attempt] = entry
         self._write(entry)
 
@@ -64,7 +74,7 @@ class ResultWriter:
         due = _NEVER
         for entry in self._entries.values():
             if now >= entry.tell_at:
-                self._tell(entry, is_written=False)
+                self._tell(entry, Recorded(entry.result.attempt, is_written=False))
             if now >= entry.retry_at:
                 entry.retry_at = _NEVER
                 self._write(entry)
@@ -74,21 +84,26 @@ class ResultWriter:
     def _write(self, entry: _Entry) -> None:
         self._pool.submit(lambda: partial(self._written, entry, *self._try_to_write(entry)))
 
-    def _try_to_write(self, entry: _Entry) -> tuple[bool, str, str]:
-        """Return whether it wrote anything, its log's last line and what went wrong.
+    def _try_to_write(self, entry: _Entry) -> tuple[Recorded, str]:
+        """Return what is to be told of the attempt, if it is written, and what went wrong.
 
         Must not change the entry.
         """
-        result, line = entry.result, ""
+        result, line, asked_s = entry.result, "", None
         has_said = self._files.has_said(result)
+        if entry.ran_s is not None and has_ended_by_itself(result):
+            asked_s = entry.ran_s if self._files.wishes([result.attempt]) else None
+        if asked_s is not None:
+            result = requeued(result, asked_s)
         if tells_last_line(result):
             line = self._files.last_line(result, entry.hidden)
         if line:
             result = replace(result, last_line=line)
-        return has_said, line, self._files.write(result)
+        found = Recorded(result.attempt, is_written=True, last_line=line, has_said=has_said, asked_s=asked_s)
+        return found, self._files.write(result)
 
-    def _written(self, entry: _Entry, has_said: bool, line: str, error: str) -> None:
-        self._tell(entry, is_written=not error, line=line, has_said=has_said)
+    def _written(self, entry: _Entry, found: Recorded, error: str) -> None:
+        self._tell(entry, found._replace(is_written=not error))
         if not error:
             self._entries.pop(entry.result.attempt, None)
             return
@@ -97,8 +112,8 @@ class ResultWriter:
         entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
 
     def _tell(
-        self, entry: _Entry, *, is_written: bool, line: str = "", has_said: bool = False
+        self, entry: _Entry, found: Recorded
     ) -> None:
         if entry.tell_at != _NEVER:
             entry.tell_at = _NEVER
-            self._report(Recorded(entry.result.attempt, is_written, line, has_said))
+            self._report(found)

@@ -17,7 +17,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.messages import Commands, Recorded
+from mlq_worker.ipc.messages import Commands, Recorded, Wish
 from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
 from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
@@ -29,6 +29,7 @@ from mlq_worker.launcher.prefetch import Lanes
 from mlq_worker.launcher.prepare import FOREIGN, Ready
 from mlq_worker.launcher.result_writer import ResultWriter
 from mlq_worker.launcher.results import classify, spawn_fault, usage
+from mlq_worker.launcher.wishes import WishWatch
 
 _SWEEP_MAX_S = 0.5
 _TRACKER_S = 0.05  # what Python's resource tracker needs to clear up after a killed program
@@ -54,6 +55,8 @@ class Spawner:
         self._leaving: list[LaunchedAttempt] = []
         self._outbox = Outbox(channel, self._host.boottime)
         self._writer = ResultWriter(edges, self._outbox.recorded)
+        self._wishes = WishWatch(edges.pool, edges.files.wishes, self._asked)
+        self._have_asked: set[AttemptId] = set()
         self.stop_requested = False
 
     # --- messages ---------------------------------------------------------------------------------
@@ -163,6 +166,19 @@ class Spawner:
 
     # --- ending -----------------------------------------------------------------------------------
 
+    def _asked(self, attempts: list[AttemptId]) -> None:
+        """Tell the supervisor which running attempts ask to be queued again, each once."""
+        for attempt_id in attempts:
+            attempt = self._attempts.get(attempt_id)
+            if attempt is None or attempt.started is None or attempt.result is not None:
+                continue  # it has ended meanwhile, and its result will say it
+            self._have_asked.add(attempt_id)
+            self._outbox.asked(Wish(attempt_id, self._host.boottime() - attempt.started.at))
+
+    def _may_ask(self) -> list[AttemptId]:
+        running = self._by_pid.values()
+        return [one.id for one in running if one.result is None and one.id not in self._have_asked]
+
     def reap(self) -> None:
         """Take note of the dead: leaders of jobs, and keepers, below which nothing is left."""
         leaders, gone = self.keepers.hear()
@@ -254,18 +270,21 @@ class Spawner:
         result = replace(attempt.its_result, notes=notes, shortage=shortage)
         if attempt.termination is not None:
             end = attempt.termination
-            result = replace(result, outcome=end.outcome, reason=end.reason)
+            result = replace(result, outcome=end.outcome, reason=end.reason, asked_s=end.asked_s)
         elif self.stop_requested and result.signal in (signal.SIGTERM, signal.SIGHUP):
             # A machine that shuts down signals everything: not the job's fault.
             reason = "released: the machine shuts down"
             result = replace(result, outcome="released", reason=reason)
         attempt.result = result
         self._attempts.pop(attempt.id, None)
+        self._have_asked.discard(attempt.id)
         self._outbox.gone(result)
         if attempt.foreign:  # in the place of its result lies what is not ours
             self._outbox.recorded(Recorded(attempt.id, is_written=True))
         else:
-            self._writer.put(result, attempt.hidden)
+            started = attempt.started
+            ran_s = None if started is None else self._host.boottime() - started.at
+            self._writer.put(result, attempt.hidden, ran_s)
         self._make_way(attempt)
 
     def _make_way(self, attempt: LaunchedAttempt) -> None:
@@ -281,7 +300,8 @@ class Spawner:
     def tick(self) -> float:
         """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
-        due = min(self.clear(), self._writer.tick(now))  # first: they give the threads work
+        # First what gives the threads work.
+        due = min(self.clear(), self._writer.tick(now), self._wishes.tick(now, self._may_ask()))
         return min(
             due,
             self.pool.tick(now),

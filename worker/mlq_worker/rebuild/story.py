@@ -37,6 +37,7 @@ _OF_AN_ATTEMPT = (
     "mlq_exit_code",
     "mlq_reason",
     "mlq_stop",
+    "mlq_wish",
     "mlq_progress",
     "mlq_advance",
     "mlq_unwritten",
@@ -50,6 +51,7 @@ _OF_EARLIER_RUNS = (
     "mlq_folder_faults",
     "mlq_ooms",
     "mlq_crowded",
+    "mlq_soon_asked",
     "mlq_taken_back",
     "mlq_avoid",
     "mlq_avoid_until",
@@ -102,6 +104,8 @@ class Story:
             self.count("mlq_ooms"),
             self.count("mlq_crowded"),
             requeue=spec is None or spec.requeue,
+            soon_asked=self.count("mlq_soon_asked"),
+            wish=str(self.fields.get("mlq_wish", "")),
         )
 
     def count(self, name: str) -> int:

@@ -66,6 +66,10 @@ class HeldAttempt:
     """It was sent the signal that its user asked for."""
     unheeded: bool = False
     """None of its processes handled that."""
+    asked_s: float | None = None
+    """When it asked to be queued again, in seconds after its start."""
+    term_at: float | None = None
+    """When it gets SIGTERM, after the signal that its user asked for."""
     rest_at: float | None = None
     """When all that is left of it is told to end."""
     kill_at: float | None = None

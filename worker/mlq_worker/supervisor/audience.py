@@ -9,6 +9,10 @@ it has started is its own business.
 `timeout` and `make` handle it for themselves, and would pass it on to the whole group or lose it on
 the way; they are stopped and passed over.
 
+`srun` passes a signal on to its ranks. A signal that its user asked for is for them alone, if there
+are any; and it is not for the batch script, the shell that the job began with, if it can reach a
+process below that: Slurm's rule.
+
 Two rules follow from what shells do. One with a trap runs it only once the command in its
 foreground has ended: that command is told too. And a signal that ends the job, SIGTERM, is sent
 to those above that do not handle it as well: a script must not go on with its next command.
@@ -31,6 +35,7 @@ class Manner(NamedTuple):
         is_shell: it is a shell.
         in_background: a script started it with `&`; then a trap may tell it, or nothing does.
         passes_on: it signals its whole group, or only a shell below it (timeout, make).
+        is_srun: it is `srun`, which signals each of its ranks once.
     """
 
     heeds: bool
@@ -38,6 +43,7 @@ class Manner(NamedTuple):
     is_shell: bool = False
     in_background: bool = False
     passes_on: bool = False
+    is_srun: bool = False
 
 
 class Audience(NamedTuple):
@@ -69,9 +75,11 @@ def audience(
         first_only: whether only the first process is told.
     """
     walk = _Walk(table, manner_of, ends)
-    told, awaited = walk.down(first)
     if first_only:
+        _, awaited = walk.down(first)
         told, walk.halted = [first] if manner_of(first.pid).heeds else [], []
+    else:
+        told, awaited = walk.down(first) if ends else walk.below_script(first)
     if told:
         return Audience(tuple(told), tuple(awaited), tuple(walk.halted))
     if not ends or first_only:
@@ -88,6 +96,19 @@ class _Walk:
         self._children: dict[int, list[Process]] = {}
         for process in table.values():
             self._children.setdefault(process.parent, []).append(process)
+
+    def below_script(self, first: Process) -> tuple[list[Process], list[Process]]:
+        """Return which processes are told and awaited if the batch script is to be left alone."""
+        is_script = self._manner_of(first.pid).is_shell
+        for roots in (self._sruns(first), self._children.get(first.pid, []) if is_script else []):
+            told, awaited = self._among(roots)
+            if told:
+                return told, awaited
+        return self.down(first)
+
+    def _sruns(self, first: Process) -> list[Process]:
+        every = below(dict(self._table), [first.pid]).values()
+        return [one for one in every if self._manner_of(one.pid).is_srun]
 
     def down(self, process: Process) -> tuple[list[Process], list[Process]]:
         """Return which processes are told and which awaited, from a process on downwards."""

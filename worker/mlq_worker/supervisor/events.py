@@ -105,6 +105,15 @@ class TooLate:
 
 
 @dataclass(frozen=True, slots=True)
+class RequeueAsked:
+    """The attempt asks to be queued again, `asked_s` after its start."""
+
+    attempt: AttemptId
+    asked_s: float
+    now: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """No process of the attempt is left; its result is being written."""
 
@@ -120,14 +129,15 @@ class Ended:
 class Stored:
     """The result is on NFS, or will not be soon (`is_written`).
 
-    `last_line` is that of the attempt's log; "" if it is not told. `has_said`: whether it wrote to
-    its log or its report.
+    `last_line` is that of the attempt's log; "" if it is not told. `has_said`, `asked_s`: as in
+    `ipc.messages.Recorded`.
     """
 
     attempt: AttemptId
     last_line: str = ""
     is_written: bool = True
     has_said: bool = False
+    asked_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,14 @@ class LeaderEnded:
 
 @dataclass(frozen=True, slots=True)
 class SignalUnheeded:
-    """No process of the attempt handled the signal that its user asked for."""
+    """No process of the attempt has handled the signal that its user asked for."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class SignalHeeded:
+    """The attempt was sent that signal ahead of its time limit, and handles it."""
 
     target: Target
 
@@ -191,9 +208,9 @@ class Ticked:
 
 
 WorkerEvent = OrderReceived | StopAsked | Renewed | GivenUp | ForgetAsked
-LauncherNews = Started | TooLate | Ended | Stored
+LauncherNews = Started | TooLate | RequeueAsked | Ended | Stored
 LauncherLoss = LauncherDied | LauncherCleared
-InnerEvent = LeaderEnded | SignalUnheeded | Beaten
+InnerEvent = LeaderEnded | SignalUnheeded | SignalHeeded | Beaten
 TimeEvent = FenceTicked | Ticked
 
 AttemptEvent = WorkerEvent | LauncherNews
@@ -231,9 +248,10 @@ def launcher_events(news: News, now: Moment) -> list[LauncherNews]:
     return [
         *(Started(one) for one in news.started),
         *(TooLate(attempt, now) for attempt in news.late),
+        *(RequeueAsked(one.attempt, one.asked_s, now) for one in news.asked),
         *(Ended(result) for result in news.gone),
         *(
-            Stored(one.attempt, one.last_line, one.is_written, one.has_said)
+            Stored(one.attempt, one.last_line, one.is_written, one.has_said, one.asked_s)
             for one in news.recorded
         ),
     ]

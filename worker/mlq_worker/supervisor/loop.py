@@ -12,7 +12,7 @@ import os
 import select
 from collections.abc import Collection
 from functools import partial
-from signal import SIGCONT, SIGTERM
+from signal import SIGCONT
 
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import moment
@@ -42,6 +42,7 @@ from mlq_worker.supervisor.events import (
     LauncherDied,
     LauncherStarted,
     LeaderEnded,
+    SignalHeeded,
     SignalUnheeded,
     StopAsked,
     Ticked,
@@ -164,11 +165,10 @@ class Supervisor:
             processes.kill_all(self._host, self._finder(do.kill))
         if do.terminate_all:
             left = self._finder(do.terminate_all)().values()
-            processes.signal_each(self._host, left, SIGTERM)
-            processes.signal_each(self._host, left, SIGCONT)
+            self._notices.terminate_rest(do.terminate_all, left)
         self._notices.add(do.terminate, do.notify)
-        for target in self._notices.send():
-            self._happened(SignalUnheeded(target))
+        for target, is_heeded in self._notices.send():
+            self._happened(SignalHeeded(target) if is_heeded else SignalUnheeded(target))
         if do.resume:
             processes.signal_each(self._host, self._finder(do.resume)().values(), SIGCONT)
             self._host.note(f"resumed {len(do.resume)} attempts")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.values import Outcome, Result, unstarted_result
+from mlq_worker.ipc.values import REQUEUED, Outcome, Result, requeued, unstarted_result
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination
 from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
@@ -27,6 +27,8 @@ from mlq_worker.supervisor.events import (
     LeaderEnded,
     OrderReceived,
     Renewed,
+    RequeueAsked,
+    SignalHeeded,
     SignalUnheeded,
     Started,
     StopAsked,
@@ -36,6 +38,7 @@ from mlq_worker.supervisor.events import (
 )
 
 _GIVEN_UP: tuple[Outcome, str] = ("lost", "lost: the queue gave the attempt up")
+_REQUEUED: tuple[Outcome, str] = ("released", REQUEUED)
 _LAUNCHER_DIED: tuple[Outcome, str] = ("lost", "lost: the launcher died")
 
 
@@ -87,6 +90,8 @@ class Reactions:
                 return self._end_unstarted(attempt, attempt.ending, now, out)
             case TooLate():
                 return Phase.WAITING
+            case RequeueAsked():
+                return self._requeue(attempt, event, out)
             case Ended(result):
                 attempt.result, attempt.paused_at = result, None
                 return Phase.RECORDING
@@ -109,7 +114,9 @@ class Reactions:
             case LeaderEnded(_, now):
                 termination.leader_ended(attempt, now.at)
             case SignalUnheeded():
-                attempt.unheeded = True
+                termination.unheeded(attempt)
+            case SignalHeeded():
+                attempt.unheeded = False
             case Beaten(began_at, ended_at):
                 attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._timings)
 
@@ -148,6 +155,12 @@ class Reactions:
             out.terminate.append(attempt.target)
         return Phase.RUNNING
 
+    def _requeue(self, attempt: HeldAttempt, event: RequeueAsked, out: Instructions) -> Phase:
+        if attempt.ending is not None and attempt.ending[0] != "timeout":
+            return attempt.phase  # its user has canceled it, or it is handed back already
+        attempt.asked_s = event.asked_s
+        return self._end(attempt, _REQUEUED, event.now, out)
+
     def _resume(self, attempt: HeldAttempt, paused_at: float, at: float, out: Instructions) -> None:
         attempt.paused_at = None
         out.resume.append(attempt.target)
@@ -170,6 +183,8 @@ class Reactions:
     def _stored(self, attempt: HeldAttempt, event: Stored, out: Instructions) -> Phase:
         if attempt.result is None:
             return attempt.phase
+        if event.asked_s is not None:
+            attempt.result = requeued(attempt.result, event.asked_s)
         if event.last_line or event.has_said:
             attempt.result = replace(
                 attempt.result, last_line=event.last_line, has_said=event.has_said

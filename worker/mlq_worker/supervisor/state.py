@@ -31,6 +31,7 @@ from mlq_worker.supervisor.events import (
     LeaderEnded,
     OrderReceived,
     Renewed,
+    SignalHeeded,
     SignalUnheeded,
     Ticked,
     TimeEvent,
@@ -136,7 +137,7 @@ class Attempts:
     def _reached(self, event: UntimedEvent, out: Instructions) -> Iterable[HeldAttempt]:
         """Return the attempts that an event concerns."""
         match event:
-            case LeaderEnded(target) | SignalUnheeded(target):
+            case LeaderEnded(target) | SignalUnheeded(target) | SignalHeeded(target):
                 # It may have ended meanwhile, which is no error.
                 return [one for one in self._live.values() if one.target == target]
             case LauncherStarted():

@@ -3,11 +3,15 @@
 The attempt's first process gets SIGTERM (`audience`) and has the grace to save its state. When the
 processes that got it have ended, the rest is killed. At the end of the grace all that is left gets
 SIGTERM, and a moment later SIGKILL, round by round until nothing is left. A signal that its user
-asked for goes out ahead of the time limit, and in place of the first SIGTERM when the job will run
-again. Invariant: no paused attempt is signalled like this, since it would have to be resumed.
+asked for goes out once: ahead of the time limit, or when the job is stopped and will run again;
+then it has a grace of its own before SIGTERM.
+
+Invariant: no paused attempt is signalled like this, since it would have to be resumed.
 """
 
 from __future__ import annotations
+
+from signal import SIGTERM
 
 from mlq.units import format_duration
 from mlq_worker.ipc.procfs import signal_name
@@ -24,37 +28,54 @@ def begin(
 ) -> None:
     """End an attempt that has, or will have, processes."""
     attempt.ending = (outcome, reason)
-    grace_s = attempt.order.stop_grace_s
-    kill_at = at if outcome == "lost" else at + grace_s + _last_s(attempt)
-    out.announce.append(Termination(attempt.id, outcome, reason, kill_at))
     if outcome == "lost":
-        attempt.rest_at, attempt.kill_at = None, at
+        attempt.term_at, attempt.rest_at, attempt.kill_at = None, None, at
     elif attempt.paused_at is None and attempt.kill_at is None:
         notify(attempt, at, out)
+    kill_at = attempt.kill_at
+    if kill_at is None:  # it is paused, and told once it goes on
+        kill_at = at + attempt.order.stop_grace_s + _last_s(attempt)
+    asked_s = attempt.asked_s if outcome == "released" else None
+    out.announce.append(Termination(attempt.id, outcome, reason, kill_at, asked_s))
 
 
 def notify(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Ask it to end; the grace begins."""
     attempt.rest_at = at + attempt.order.stop_grace_s
-    attempt.kill_at = attempt.rest_at + _last_s(attempt)
     runs_again = attempt.ending is not None and attempt.ending[0] == "released"
     notice = _notice(attempt, or_end=True)
     if notice is not None and runs_again and not attempt.signaled:
         attempt.signaled = True
         out.notify.append(notice)
+        if notice.number != SIGTERM:
+            attempt.term_at = attempt.rest_at
+            attempt.rest_at += attempt.order.stop_grace_s
     else:
         out.terminate.append(attempt.target)
+    attempt.kill_at = attempt.rest_at + _last_s(attempt)
+
+
+def unheeded(attempt: HeldAttempt) -> None:
+    """Note that none of its processes handles its signal: at its end they got SIGTERM instead."""
+    attempt.unheeded = True
+    if attempt.term_at is not None and attempt.rest_at is not None:
+        attempt.rest_at, attempt.term_at = attempt.term_at, None
+        attempt.kill_at = attempt.rest_at + _last_s(attempt)
 
 
 def leader_ended(attempt: HeldAttempt, at: float) -> None:
     """Kill what is left soon: those that were told to end have ended."""
     if attempt.kill_at is not None and attempt.ending is not None:
-        attempt.rest_at = None
+        attempt.term_at = attempt.rest_at = None
         attempt.kill_at = min(attempt.kill_at, at + KILL_AGAIN_S)  # most are gone by then
 
 
 def go_on(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Do what is due for an attempt that was told to end."""
+    if attempt.term_at is not None and at >= attempt.term_at:
+        attempt.term_at = None
+        if attempt.paused_at is None:
+            out.terminate.append(attempt.target)
     if attempt.rest_at is not None and at >= attempt.rest_at:
         attempt.rest_at = None
         if attempt.paused_at is None:
@@ -99,7 +120,7 @@ def limit_reason(attempt: HeldAttempt) -> str:
 
 def due_at(attempt: HeldAttempt) -> float:
     """Return the boot time of the next step of its end; infinity if there is none."""
-    times = [attempt.rest_at, attempt.kill_at]
+    times = [attempt.term_at, attempt.rest_at, attempt.kill_at]
     if attempt.limit_at is not None and attempt.paused_at is None and attempt.ending is None:
         times += [attempt.limit_at, _signal_at(attempt)]
     return min((one for one in times if one is not None), default=float("inf"))

@@ -37,6 +37,8 @@ from mlq_worker.supervisor.events import (
     LeaderEnded,
     OrderReceived,
     Renewed,
+    RequeueAsked,
+    SignalHeeded,
     SignalUnheeded,
     Started,
     StopAsked,
@@ -68,6 +70,7 @@ TABLE: Mapping[type[Event], _Next] = {
     # The launcher speaks only of what it was given, each thing once, in this order.
     Started: _row(STARTING=(Phase.RUNNING,)),
     TooLate: _row(STARTING=(Phase.WAITING, Phase.ENDED)),
+    RequeueAsked: _row(Phase.RUNNING),
     Ended: _row(STARTING=(Phase.RECORDING,), RUNNING=(Phase.RECORDING,)),
     # It also writes results that the supervisor made; the worker may have these forgotten before.
     Stored: _row(Phase.UNHELD, Phase.ENDED, RECORDING=(Phase.ENDED,)),
@@ -81,6 +84,7 @@ TABLE: Mapping[type[Event], _Next] = {
     LauncherCleared: _row(Phase.WAITING, Phase.ENDED, ORPHANED=(Phase.ENDED,)),
     LeaderEnded: _row(Phase.RUNNING, Phase.ORPHANED),
     SignalUnheeded: _row(Phase.RUNNING, Phase.ORPHANED),
+    SignalHeeded: _row(Phase.RUNNING, Phase.ORPHANED),
     Beaten: _row(*_HELD),
     FenceTicked: _row(*_LIVE),
     Ticked: _row(*_LIVE, WAITING=(Phase.WAITING, Phase.STARTING)),

@@ -1,4 +1,4 @@
-"""How a job's Python code tells how far it is: `from mlq import report`.
+"""How a job's Python code tells how far it is (`from mlq import report`), and is queued again.
 
 This one file is `mlq.report`, and it is also all of `mlq` in a job whose environment has no mlq:
 `mlq_worker.startup.sitecustomize` offers it there under that name. So it runs in any Python from
@@ -9,7 +9,7 @@ Each line that it appends to `$MLQ_PROGRESS_FILE` is a JSON object: `progress`, 
 `at` (unix time) and the metrics. Infinite values and those that are no number are the texts `nan`,
 `inf` and `-inf`, which JSON has no numbers for.
 
-Invariant: nothing that happens here ends or stops the job. An error is one line on standard error.
+Invariant: nothing that `report` does ends or stops the job. An error is one line on standard error.
 """
 
 import os
@@ -59,6 +59,21 @@ def report(
             _writer().add(path, _counted(counts), _measured(values))
     except Exception as error:  # noqa: BLE001 - the job goes on, whatever it is
         _warn("report", "a report is lost: " + repr(error))
+
+
+def requeue() -> None:
+    """Queue this job again: its attempt is stopped soon, and how it ends no longer matters.
+
+    It works while the queue cannot be reached: the wish is an empty file beside the attempt.
+
+    Raises:
+        RuntimeError: this process belongs to no job.
+        OSError: the file cannot be made.
+    """
+    path = os.environ.get("MLQ_REQUEUE_FILE")
+    if not path:
+        raise RuntimeError("mlq.requeue() works only in a job of mlq: MLQ_REQUEUE_FILE is not set")
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | _CLOSE, 0o600))
 
 
 def _rank() -> int:

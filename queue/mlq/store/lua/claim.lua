@@ -5,7 +5,7 @@
 --   only     {id: true}: no other job may be claimed; left out if any may
 --   lacks    {class: {word: true}}: jobs of the class that need this are left to other machines
 --   claims   [{id, attempt, class, spec, signature, losses, failures,
---            folder_faults, ooms, crowded}], all of one class
+--            folder_faults, ooms, crowded, soon_asked}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
 -- Goes on while the same class, or a side list of it, has the best job; once another class is ahead,
 -- the caller has to ask again with the rest of its offer. It increments the attempt number, which is the fencing token of
@@ -86,18 +86,19 @@ local function start(id, class)
     -- copy nor their results.
     attempt = redis.call('HINCRBY', key, 'mlq_attempt', UNWRITTEN)
   end
-  redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_progress', 'mlq_advance',
+  redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_wish', 'mlq_progress', 'mlq_advance',
     'mlq_unwritten', 'mlq_usage', 'mlq_used', 'mlq_notes', 'mlq_cleaned')
   -- Check the class, too: a stranger may have put the job into another class's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)
   hold_attempt(id, class, attempt, args, started_at + args.lease_s)
   enter(id, Target.CLAIM, class)
   local job = redis.call('HMGET', key, 'mlq_spec', 'mlq_signature', 'mlq_losses',
-    'mlq_failures', 'mlq_folder_faults', 'created_at', 'mlq_member', 'mlq_ooms', 'mlq_crowded')
+    'mlq_failures', 'mlq_folder_faults', 'created_at', 'mlq_member', 'mlq_ooms', 'mlq_crowded',
+    'mlq_soon_asked')
   return { id = id, attempt = attempt, class = class, signature = job[2] or '',
     spec = whole_spec(id, job[1] or '', job[6] or '', job[7] or ''), losses = number_or(job[3]),
     failures = number_or(job[4]), folder_faults = number_or(job[5]),
-    ooms = number_or(job[8]), crowded = number_or(job[9]) }
+    ooms = number_or(job[8]), crowded = number_or(job[9]), soon_asked = number_or(job[10]) }
 end
 
 local claims = {}

@@ -1,5 +1,5 @@
 -- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, tells_holder)
---     -> {alive, lost, stop, unknown, adopted, holder?, server_s}
+--     -> {alive, lost, stop, requeue, unknown, adopted, holder?, server_s}
 --   attempts  [[id, attempt, progress, ended?, signature?, fields?]]: what the machine still holds;
 --             progress is '' if unknown; ended: whether it has ended there and its result is to be
 --             committed; signature: of its job, or ''; fields: flat list of hash fields to set, what
@@ -8,6 +8,7 @@
 --   alive     [[id, attempt]]: still ours, lease extended
 --   lost      [[id, attempt]]: certainly no longer ours, to be killed at once
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end
+--   requeue   [[id, attempt, reason]]: still ours, and its user wants it queued again
 --   unknown   [[id, attempt]]: of jobs that this queue has never heard of; they run on
 --   adopted   [[id, attempt]]: those of `alive` that the queue did not know yet
 --   holder    another worker that holds this machine's name, if there is one. Then nothing is
@@ -21,7 +22,7 @@
 -- A machine also shows by this that it is alive. Not cached: doing it twice does no harm.
 local renewed_at = now()
 local lease_ends = renewed_at + args.lease_s
-local reply_of = { alive = {}, lost = {}, stop = {}, unknown = {}, adopted = {} }
+local reply_of = { alive = {}, lost = {}, stop = {}, requeue = {}, unknown = {}, adopted = {} }
 reply_of.holder = other_holder
 reply_of.server_s = renewed_at
 if not other_holder then
@@ -61,10 +62,10 @@ end
 for _, held in ipairs(args.attempts) do
   local id, attempt, progress, ended, signature, fields = unpack(held)
   local found = redis.call('HMGET', job_key(id), 'status', 'mlq_attempt', 'mlq_machine', 'origin',
-    'mlq_stop', 'mlq_signature')
+    'mlq_stop', 'mlq_signature', 'mlq_wish')
   local job = {
     status = found[1], attempt = number_or(found[2]), machine = found[3],
-    class = found[4] or '', stop = found[5], signature = found[6],
+    class = found[4] or '', stop = found[5], signature = found[6], requeue = found[7],
   }
   if not job.status then
     note_if_gone(id)
@@ -91,6 +92,8 @@ for _, held in ipairs(args.attempts) do
     end
     if job.stop then
       table.insert(reply_of.stop, { id, attempt, job.stop })
+    elseif job.requeue then
+      table.insert(reply_of.requeue, { id, attempt, job.requeue })
     end
   end
 end
