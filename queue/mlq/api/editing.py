@@ -16,7 +16,6 @@ from mlq.errors import InvalidInputError, SignatureError
 from mlq.jobs.request import LARGEST
 from mlq.jobs.signing import sign, verify
 from mlq.jobs.spec import JobSpec
-from mlq.jobs.stop_signal import parse_stop_signal
 from mlq.jobs.strict_spec import NotStrictError, parse_spec
 from mlq.store.operations import NewText, Operation
 from mlq.store.record import SignedJob, job_fields
@@ -61,10 +60,7 @@ class Changes(NamedTuple):
         if self.priority is not None:
             fields["priority"] = within("priority", self.priority, -LARGEST)
         if self.time is not None:
-            limit_s = None if self.time == NEVER else parse_duration(self.time)
-            if spec.signal is not None:
-                parse_stop_signal(spec.signal, limit_s)
-            fields["time_limit_s"] = limit_s
+            fields["time_limit_s"] = None if self.time == NEVER else parse_duration(self.time)
         return replace(spec, **fields)
 
 

@@ -29,7 +29,8 @@ class StopSignal(NamedTuple):
     Args:
         name: of the signal, without SIG.
         number: of the signal.
-        ahead_s: seconds before the time limit at which it is sent; None if there is no limit.
+        ahead_s: seconds before the time limit at which it is sent, at once if the limit is shorter;
+            None: not ahead of a limit.
         first_only: whether only the first process gets it.
     """
 
@@ -62,6 +63,25 @@ def parse_stop_signal(typed: str, time_limit_s: float | None) -> StopSignal:
     number = _number(typed, word)
     ahead_s = _ahead_s(typed, time, time_limit_s)
     return StopSignal(_name(number), number, ahead_s, flag is not None)
+
+
+def untimely(text: str | None, time_limit_s: float | None) -> str:
+    """Return what the user should know of when a signal is sent; "" if it is as they asked.
+
+    Args:
+        text: as `StopSignal.text` wrote it; None for no signal.
+        time_limit_s: of the job; None for none.
+    """
+    ahead_s = read_stop_signal(text).ahead_s if text else None
+    if ahead_s is None:
+        return ""
+    if time_limit_s is None:
+        asked = f"--signal {text} is sent only when the job is stopped to run again"
+        return f"{asked}: it has no time limit (-t)"
+    if ahead_s < time_limit_s:
+        return ""
+    limit = format_duration(time_limit_s)
+    return f"--signal {text} is sent at the start: the time limit is only {limit}"
 
 
 def read_stop_signal(text: str) -> StopSignal:
@@ -137,17 +157,4 @@ def _ahead_s(typed: str, time: str | None, time_limit_s: float | None) -> float 
                 f"--signal {typed} cannot be used",
                 why="the time before the limit must be more than 0",
             )
-        if time_limit_s is None:
-            raise InvalidInputError(
-                f"--signal {typed} needs a time limit",
-                why=f"it is to be sent {format_duration(ahead_s)} before it",
-                fix=f"add -t, or leave out @{time}",
-            )
-    if ahead_s is not None and time_limit_s is not None and ahead_s >= time_limit_s:
-        raise InvalidInputError(
-            f"--signal {typed} cannot be used",
-            why=f"it would be sent {format_duration(ahead_s)} before a limit of"
-            f" {format_duration(time_limit_s)}",
-            fix=f"give a shorter time: --signal {typed.partition('@')[0]}@{time_limit_s / 2:g}",
-        )
     return ahead_s

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mlq.files.layout import Layout
+from mlq.jobs.stop_signal import untimely
 from mlq.settings.settings import Settings
 from mlq.store import identity
 from mlq.store.client import Client
@@ -66,13 +67,15 @@ class Prepared:
                 keep(layout, self.caller.key, secrets, identity.queue_id(client))
 
     def notices(self) -> list[str]:
-        """Return notices: which secrets go along in clear, and which variables were left out."""
+        """Return notices: of secrets in clear, variables left out, and signals at other times."""
         found: dict[str, None] = dict.fromkeys(self.notes)
         for submission in self._different():
             found[in_clear(submission.env)] = None
             if submission.captures(self.caller.capture_env):
                 given = {*submission.env, *submission.secrets}
                 found[self.captured.without(given).notice()] = None
+        for spec in {id(spec): spec for _, spec in self.checked}.values():
+            found[untimely(spec.signal, spec.time_limit_s)] = None
         return [text for text in found if text]
 
     def _different(self) -> list[Submission]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.jobs.stop_signal import parse_grace, parse_stop_signal, read_stop_signal
+from mlq.jobs.stop_signal import parse_grace, parse_stop_signal, read_stop_signal, untimely
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ from mlq.jobs.stop_signal import parse_grace, parse_stop_signal, read_stop_signa
         ("B:TERM@60", 3600, "B:TERM@60", 15),
         ("RTMIN+3", None, "RTMIN+3", 37),
         ("35", None, "RTMIN+1", 35),
+        ("USR1@90", 60, "USR1@90", 10),
+        ("USR1@90", None, "USR1@90", 10),  # a limit may come by `mlq edit`
     ],
 )
 def test_signals_are_written_as_for_slurm(
@@ -42,9 +44,6 @@ def test_signals_are_written_as_for_slurm(
         ("KILL@60", 3600, "no program can handle SIGKILL"),
         ("19", 3600, "no program can handle SIGSTOP"),
         ("R:USR1@60", 3600, "R: means nothing here"),
-        ("USR1@60", None, "needs a time limit"),
-        ("USR1@60", 60, "60 s|1m before a limit of 1m"),
-        ("USR1", 30, "1m before a limit of 30s"),
         ("USR1@0", 3600, "more than 0"),
         ("USR1@soon", 3600, "not a duration"),
         ("USR1@", 3600, "not a duration"),
@@ -53,6 +52,28 @@ def test_signals_are_written_as_for_slurm(
 def test_what_makes_no_sense_is_refused(typed: str, limit_s: float | None, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         parse_stop_signal(typed, limit_s)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit_s", "message"),
+    [
+        (None, 60, ""),
+        ("USR1", None, ""),
+        ("USR1@90", 91, ""),
+        ("USR1@90", 60, "--signal USR1@90 is sent at the start: the time limit is only 1m"),
+        ("USR1@60", 60, "--signal USR1@60 is sent at the start: the time limit is only 1m"),
+        (
+            "B:USR1@90",
+            None,
+            "--signal B:USR1@90 is sent only when the job is stopped to run again:"
+            + " it has no time limit (-t)",
+        ),
+    ],
+)
+def test_a_signal_at_another_time_than_its_user_may_expect_is_said(
+    text: str | None, limit_s: float | None, message: str
+) -> None:
+    assert untimely(text, limit_s) == message
 
 
 def test_a_grace_is_a_duration_of_at_most_a_day() -> None:

@@ -93,3 +93,31 @@ def test_canceling_says_what_is_done_and_what_will_be(
     claim(store)
     assert queue.cancel([running, waiting, ended, child]) == ([waiting, child], [running])
     assert fields(store, child, "mlq_reason") == ["canceled", "canceled"]
+
+
+def test_only_running_jobs_are_asked_for_and_a_cancel_stays(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    running, canceled, waiting = enqueue(3)
+    claim(store, count=2)
+    queue.cancel([canceled])
+    done = queue.requeue([running, canceled, waiting])
+    assert done == ([running], [waiting], [canceled], [])
+    held = [(running, 1, ""), (canceled, 1, "")]
+    renewal = store.renew("lab01", held, 45, NOW_S)
+    assert renewal.requeue == {(running, 1): "queued again by its user"}
+    assert renewal.stop == {(canceled, 1): "canceled"}
+
+
+def test_a_wish_to_be_queued_again_ends_with_the_attempt(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    (job,) = enqueue(1)
+    (mine,) = claim(store)
+    queue.requeue([job])
+    store.move([Move(job, Event.RELEASE, mine.attempt, clear=("mlq_requeue",))], NOW_S)
+    (again,) = claim(store)
+    assert store.renew("lab01", [(job, again.attempt, "")], 45, NOW_S).requeue == {}
+    queue.cancel([job])
+    store.move([Move(job, Event.CANCEL, again.attempt)], NOW_S)
+    assert queue.requeue([job]).ended == [job]

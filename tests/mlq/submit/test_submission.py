@@ -239,5 +239,5 @@ def test_how_a_job_is_stopped_is_signed_only_where_it_was_asked_for() -> None:
     (job,) = signed(asked(grace="5m", signal="B:10", time="2h"))
     assert parse_spec(job.text) == job.spec
     assert (job.spec.grace_s, job.spec.signal) == (300, "B:USR1@60")
-    with pytest.raises(InvalidInputError, match="needs a time limit"):
-        signed(asked(signal="USR1@60"))
+    (early,) = signed(asked(signal="USR1@90", time=60))
+    assert early.spec.signal == "USR1@90"

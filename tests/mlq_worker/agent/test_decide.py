@@ -227,6 +227,15 @@ def test_a_stop_in_a_renewals_reply_is_told_after_its_confirmation_and_before_a_
     assert of_type(actions, CommitAndClaim) == []
 
 
+def test_who_is_to_be_queued_again_is_handed_back_but_not_if_it_was_canceled() -> None:
+    wish = {("7", 1): "queued again by its user"}
+    actions = decide(facts(local(), renewal=renewal(alive=(("7", 1),), requeue=wish)))
+    assert of_type(actions, RecordStopRequests) == [RecordStopRequests({}, wish)]
+    assert of_type(actions, Stop) == [Stop((("7", 1),), "released", "queued again by its user")]
+    stopping = facts(local(stopping=True), renewal=renewal(requeue=wish))
+    assert of_type(decide(stopping), Stop) == []
+
+
 def test_a_stop_is_told_once_and_only_of_what_runs() -> None:
     reply = renewal(stop={("7", 1): "canceled", ("8", 1): "canceled"})
     ended = local("8", result=result("8"))

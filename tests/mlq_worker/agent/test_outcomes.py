@@ -87,6 +87,61 @@ def test_each_outcome_is_one_event_and_keeps_its_reason(
     assert zlib.decompress(base64.b64decode(entry(move)["exc_string"])) == b"why"
 
 
+def asked(asked_s: float, **changes: Any) -> AttemptResult:
+    return result("released", reason="queued again", asked_s=asked_s, **changes)
+
+
+def test_an_attempt_that_asks_is_queued_again_and_nothing_is_counted() -> None:
+    move = ending(asked(60, exit_code=3), History(retries=1, soon_asked=4), PATIENCE)
+    assert (move.event, move.avoid, move.start) == (Event.RELEASE, "", "")
+    assert not {"mlq_failures", "mlq_soon_asked"} & move.fields.keys()
+    assert {"mlq_soon_asked", "mlq_requeue"} <= set(move.clear)
+
+
+def test_five_in_a_row_that_ask_at_once_fail_the_job() -> None:
+    history = History(retries=9)
+    for times in range(1, 5):
+        move = ending(asked(9.9), history, PATIENCE)
+        assert (move.event, move.fields["mlq_soon_asked"]) == (Event.RELEASE, times)
+        history = replace(history, soon_asked=times)
+    move = ending(asked(9.9), history, PATIENCE)
+    assert move.event is Event.FAIL
+    assert move.fields["mlq_reason"] == (
+        "5 attempts in a row asked to be queued again within 10s of their start"
+    )
+
+
+LATER = AT.replace("15:01", "15:12")
+
+
+@pytest.mark.parametrize(
+    ("end", "is_kept"),
+    [
+        (asked(10), False),
+        (result(exit_code=1), False),  # it did not ask
+        (result("released"), True),  # handed back soon: says nothing
+        (result("released", ended_at=LATER), False),
+        (result("storage", started_at=None), True),
+    ],
+)
+def test_what_ends_a_row_of_attempts_that_ask(end: AttemptResult, is_kept: bool) -> None:
+    move = ending(end, History(retries=1, soon_asked=3), PATIENCE)
+    assert ("mlq_soon_asked" not in move.clear) is is_kept
+
+
+@pytest.mark.parametrize("end", [result(exit_code=0), result(exit_code=3), result("timeout")])
+def test_what_its_user_wants_queued_again_is_whatever_its_end(end: AttemptResult) -> None:
+    history = History(retries=1, requeue="queued again by its user")
+    move = ending(end, history, PATIENCE)
+    assert (move.event, move.avoid) == (Event.RELEASE, "")
+    assert move.fields["mlq_reason"] == "queued again by its user"
+    assert "mlq_failures" not in move.fields
+    canceled = replace(history, stop="canceled")
+    assert ending(asked(1), canceled, PATIENCE).event is Event.CANCEL
+    lost = loss(("7", 2), "lab01", "went silent", history, 5, avoid=True)
+    assert (lost.event, lost.lost_on) == (Event.RELEASE, "")
+
+
 @pytest.mark.parametrize(
     ("failures", "event"), [(0, Event.RETRY), (1, Event.RETRY), (2, Event.FAIL)]
 )

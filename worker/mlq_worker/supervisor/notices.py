@@ -139,7 +139,12 @@ class Notices:
                     processes.send(self._host, process, SIGCONT)
             self._awaited[notice.target] = list(found.awaited)
             if notice.number == SIGTERM:
-                self._terminated[notice.target] = list(found.told)
+                self._terminated[notice.target] = self._reached(found.told, table)
+
+    def _reached(self, told: Iterable[Process], table: dict[int, Process]) -> list[Process]:
+        """Return who gets SIGTERM if these are told: `srun` passes it on to its ranks."""
+        sruns = [one.pid for one in told if self._manner_of(one.pid, SIGTERM).is_srun]
+        return [*told, *(procfs.below(table, sruns).values() if sruns else ())]
 
     def over(self) -> list[Target]:
         """Return the jobs in which those that were told to end have ended, each once."""
