@@ -98,8 +98,8 @@ def configure_end(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--signal",
         metavar="[B:]SIG[@TIME]",
-        help="send USR1@60: SIGUSR1 60 s before the time limit, and first of all when it is handed"
-        " back to the queue; B: to its first process only",
+        help="send USR1@60: SIGUSR1 60 s before the time limit, and before SIGTERM when it is stopped"
+        " and will run again; B: to the script alone",
     )
 
 

@@ -115,7 +115,7 @@ def test_a_wish_to_be_queued_again_ends_with_the_attempt(
     (job,) = enqueue(1)
     (mine,) = claim(store)
     queue.requeue([job])
-    store.move([Move(job, Event.RELEASE, mine.attempt, clear=("mlq_requeue",))], NOW_S)
+    store.move([Move(job, Event.RELEASE, mine.attempt, clear=("mlq_wish",))], NOW_S)
     (again,) = claim(store)
     assert store.renew("lab01", [(job, again.attempt, "")], 45, NOW_S).requeue == {}
     queue.cancel([job])

@@ -95,7 +95,7 @@ def test_an_attempt_that_asks_is_queued_again_and_nothing_is_counted() -> None:
     move = ending(asked(60, exit_code=3), History(retries=1, soon_asked=4), PATIENCE)
     assert (move.event, move.avoid, move.start) == (Event.RELEASE, "", "")
     assert not {"mlq_failures", "mlq_soon_asked"} & move.fields.keys()
-    assert {"mlq_soon_asked", "mlq_requeue"} <= set(move.clear)
+    assert {"mlq_soon_asked", "mlq_wish"} <= set(move.clear)
 
 
 def test_five_in_a_row_that_ask_at_once_fail_the_job() -> None:
@@ -131,7 +131,7 @@ def test_what_ends_a_row_of_attempts_that_ask(end: AttemptResult, is_kept: bool)
 
 @pytest.mark.parametrize("end", [result(exit_code=0), result(exit_code=3), result("timeout")])
 def test_what_its_user_wants_queued_again_is_whatever_its_end(end: AttemptResult) -> None:
-    history = History(retries=1, requeue="queued again by its user")
+    history = History(retries=1, wish="queued again by its user")
     move = ending(end, history, PATIENCE)
     assert (move.event, move.avoid) == (Event.RELEASE, "")
     assert move.fields["mlq_reason"] == "queued again by its user"

@@ -274,8 +274,9 @@ class Wish(NamedTuple):
 class Recorded(NamedTuple):
     """A result that is on NFS, or will not be soon (`is_written`).
 
-    `last_line` is that of its log; `has_said`: whether it wrote to its log or its report. `asked_s`:
-    it turned out only now that it had asked to be queued again, so many seconds after its start.
+    `last_line` is that of its log; `has_said`: whether it wrote to its log or its report.
+    `asked_s`: it turned out only now that it had asked to be queued again, so many seconds after
+    its start.
     """
 
     attempt: AttemptId

@@ -99,7 +99,9 @@ class ResultWriter:
             line = self._files.last_line(result, entry.hidden)
         if line:
             result = replace(result, last_line=line)
-        found = Recorded(result.attempt, is_written=True, last_line=line, has_said=has_said, asked_s=asked_s)
+        found = Recorded(
+            result.attempt, is_written=True, last_line=line, has_said=has_said, asked_s=asked_s
+        )
         return found, self._files.write(result)
 
     def _written(self, entry: _Entry, found: Recorded, error: str) -> None:
@@ -111,9 +113,7 @@ class ResultWriter:
         entry.retry_at = self._host.boottime() + entry.retry_s
         entry.retry_s = min(2 * entry.retry_s, _RETRY_MAX_S)
 
-    def _tell(
-        self, entry: _Entry, found: Recorded
-    ) -> None:
+    def _tell(self, entry: _Entry, found: Recorded) -> None:
         if entry.tell_at != _NEVER:
             entry.tell_at = _NEVER
             self._report(found)
