@@ -1,0 +1,5 @@
+"""Slurm's batch scripts and sbatch's command line."""
+
+from mlq.scripts.slurm.parsing import parse
+
+__all__ = ["parse"]
