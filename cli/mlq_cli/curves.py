@@ -41,7 +41,7 @@ def attempts_by_job(queue: Queue, members: Sequence[Member]) -> dict[str, list[l
     return found
 
 
-def curves_of(queue: Queue, members: Sequence[Member]) -> dict[str, list[Point]]:
+def points_by_job(queue: Queue, members: Sequence[Member]) -> dict[str, list[Point]]:
     """Return the points of each job, all attempts together: id -> points."""
     found = attempts_by_job(queue, members)
     if gone := [job_id for job_id, attempts in found.items() if not any(attempts)]:

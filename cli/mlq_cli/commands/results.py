@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table."""
     from mlq.api.results import results_of, taken_at
-    from mlq_cli.curves import curves_of
+    from mlq_cli.curves import points_by_job
 
     check_choice(args, "results")
     gc.disable()  # collecting takes a second for 10,000 members, and none of them is garbage
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     states = args.state or ()
     table, sweep = results_of(queue.store, args.ids, states, time.time(), queue.tell)
     if args.at:
-        table = taken_at(table, args.at, lambda some: curves_of(queue, some))
+        table = taken_at(table, args.at, lambda some: points_by_job(queue, some))
     if args.over:
         table = table.with_means(_words(args.over, "--over"))
     if args.cols:

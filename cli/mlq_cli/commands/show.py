@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from mlq.api.environment import environments_of
-from mlq.api.job_curves import curves_of
+from mlq.api.job_curves import job_curves
 from mlq.store.templates import STORED, Raw, whole_specs
 from mlq.submit.secrecy import given
 from mlq_cli.choosing import check_choice, chosen
@@ -65,5 +65,5 @@ def _figures(queue: Queue, attempts: dict[str, int], *, with_curves: bool) -> di
     rows = queue.store.reads.rows(("status", "mlq_metrics", "mlq_used"), list(attempts))
     known = {row[0]: (row[2], row[3]) for row in rows}
     measured = {one: attempts[one] for one, texts in known.items() if any(texts)}
-    curves = curves_of(queue.layout, measured) if with_curves and measured else {}
+    curves = job_curves(queue.layout, measured) if with_curves and measured else {}
     return {one: figures_of(*known.get(one, ("", "")), curves.get(one)) for one in attempts}

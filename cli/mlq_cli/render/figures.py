@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlq.api.job_curves import Curves
+from mlq.api.job_curves import JobCurves
 from mlq.jobs.lifecycle import State
 from mlq.jobs.view import JobView
 from mlq.metrics.extent import Extent, parse_metrics
@@ -36,7 +36,7 @@ class JobFigures(NamedTuple):
 
     metrics: Mapping[str, Extent] = {}
     used: Used = Used()
-    curves: Curves = Curves()
+    curves: JobCurves = JobCurves()
 
     def as_json(self) -> dict[str, Any]:
         """Return them as `--json` prints them."""
@@ -44,9 +44,9 @@ class JobFigures(NamedTuple):
         return {"metrics": metrics, "used": self.used.as_json()}
 
 
-def figures_of(metrics: str, used: str, curves: Curves | None) -> JobFigures:
+def figures_of(metrics: str, used: str, curves: JobCurves | None) -> JobFigures:
     """Return figures from the texts in a job's hash, and its curves."""
-    return JobFigures(parse_metrics(metrics), parse_used(used), curves or Curves())
+    return JobFigures(parse_metrics(metrics), parse_used(used), curves or JobCurves())
 
 
 def progress_in_words(job: JobView) -> str:
@@ -78,7 +78,7 @@ def used_in_words(job: JobView, used: Used) -> dict[str, str]:
     return found
 
 
-def usage_curves(curves: Curves, job: JobView) -> dict[str, str]:
+def usage_curves(curves: JobCurves, job: JobView) -> dict[str, str]:
     """Return the curves of what a job used, by the same names as `used_in_words`."""
     samples = curves.samples
     if len(samples) < 2:

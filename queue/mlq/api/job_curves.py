@@ -20,21 +20,21 @@ _METRICS_BYTES, _USAGE_BYTES = 4 * MIB, MIB  # of each file; of a longer one its
 _MOST_ATTEMPTS = 10
 
 
-class Curves(NamedTuple):
+class JobCurves(NamedTuple):
     """What a job measured in all its attempts, and what its last attempt used."""
 
     points: list[Point] = []  # noqa: RUF012 - no code writes to it
     samples: list[Sample] = []  # noqa: RUF012
 
 
-def curves_of(layout: Layout, attempts: dict[str, int]) -> dict[str, Curves]:
+def job_curves(layout: Layout, attempts: dict[str, int]) -> dict[str, JobCurves]:
     """Return the curves of these jobs, as far as the root answers in time.
 
     Args:
         layout: of the results root.
         attempts: the last attempt of each job, by id; 0 if it has none.
     """
-    found: dict[str, Curves] = {}
+    found: dict[str, JobCurves] = {}
     if not layout.root.is_absolute():
         return found
 
@@ -49,7 +49,7 @@ def curves_of(layout: Layout, attempts: dict[str, int]) -> dict[str, Curves]:
     return dict(found)
 
 
-def _curves(layout: Layout, job_id: str, attempt: int) -> Curves:
+def _curves(layout: Layout, job_id: str, attempt: int) -> JobCurves:
     folder = layout.folder(job_id)
     files = metrics_files(
         str(layout.root),
@@ -59,4 +59,4 @@ def _curves(layout: Layout, job_id: str, attempt: int) -> Curves:
     )
     read = read_file(layout.root, folder.usage_file(attempt), _USAGE_BYTES, tail=True)
     samples = list(samples_of(read.data)) if isinstance(read, Content) else []
-    return Curves(merged([list(points_of(data)) for _, data in files]), samples)
+    return JobCurves(merged([list(points_of(data)) for _, data in files]), samples)

@@ -45,7 +45,7 @@ FIELDS = (
 _FIRST_PAGE, _PAGE_LETTERS = 100, 1_000_000
 _GPU_MODEL = re.compile(r'"gpu_model": ?"([^"\\]*)"')
 
-Curves = Callable[[Sequence[Member]], Mapping[str, Sequence[Point]]]
+ReadCurves = Callable[[Sequence[Member]], Mapping[str, Sequence[Point]]]
 """Reads the points of jobs: id -> points."""
 
 
@@ -249,7 +249,7 @@ def _code(code: object) -> str:
     return " ".join(str(one.get("pack", "")) for one in packs)
 
 
-def taken_at(table: Table, word: str, curves: Curves) -> Table:
+def taken_at(table: Table, word: str, curves: ReadCurves) -> Table:
     """Return the table with the values of all metrics at one step of each job.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mlq.api import many
-from mlq.api.search_look import Curves, ReadFile, find, look
+from mlq.api.search_look import MemberCurves, ReadFile, find, look
 from mlq.api.search_members import MemberMaker
 from mlq.errors import QueueUnreachableError, UnsafePathError
 from mlq.files.layout import Layout
@@ -66,7 +66,7 @@ class Driver:
         check_optuna()
         self._order, self._space, self._tools = order, space, tools
         self._maker = MemberMaker(tools.store, order, tools.key)
-        self._curves = Curves(tools.layout, order.asked.aim.goal, tools.read)
+        self._curves = MemberCurves(tools.layout, order.asked.aim.goal, tools.read)
         self._is_exhausted = False
         self._seen: tuple[object, float] | None = None
         self._standing: Standing | None = None

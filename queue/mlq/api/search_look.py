@@ -120,7 +120,7 @@ def _unix(text: str) -> float | None:
         return None
 
 
-class Curves:
+class MemberCurves:
     """The curves of a search's members; a file is read again only if its member measured more.
 
     The queue may know of a point before its file shows it here: then the file is read each time.

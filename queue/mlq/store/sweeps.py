@@ -61,7 +61,7 @@ def open_sweep(store: Store, name: str, options: Mapping[str, str], at: str) -> 
 def find_sweep(store: Store, name: str) -> Opened | None:
     """Return what `open_sweep` would, but change nothing; None if there is no such sweep."""
     number = store.client.call("HGET", keys.SWEEPS, name)
-    fields = ("name", "held", "fails")
+    fields = ("name", "held", "failing")
     found: list[bytes | None] = [None]
     if number:
         found = store.client.call("HMGET", keys.sweep(int(number)), *fields)

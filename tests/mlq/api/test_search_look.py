@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlq.api.search_look import Curves
+from mlq.api.search_look import MemberCurves
 from mlq.files.layout import Layout
 from mlq.metrics.extent import Extent
 from mlq.metrics.series import Point, line_of
@@ -37,7 +37,7 @@ class Files:
 
 def test_a_file_is_read_again_until_it_has_what_the_queue_says() -> None:
     files, layout = Files(), Layout(Path("/root"))
-    curves = Curves(layout, Goal("loss", True), files.read)
+    curves = MemberCurves(layout, Goal("loss", True), files.read)
     path = layout.folder("7_0").metrics_file(1)
     assert not curves.of([Member("7_0", 0, "started")], 9.0)
     assert files.reads == 0
@@ -57,5 +57,7 @@ def test_attempts_are_one_curve() -> None:
     folder = layout.folder("7_0")
     files.found[folder.metrics_file(1)] = lines(0.9, 0.8, 0.7)
     files.found[folder.metrics_file(2)] = lines(0.6, 0.5, first=2)
-    found = Curves(layout, Goal("loss", True), files.read).of([member(3, 0.5, attempt=2)], 9.0)
+    found = MemberCurves(layout, Goal("loss", True), files.read).of(
+        [member(3, 0.5, attempt=2)], 9.0
+    )
     assert [(one.step, one.value) for one in found[0].curve] == [(1, 0.9), (2, 0.6), (3, 0.5)]

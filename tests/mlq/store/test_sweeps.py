@@ -21,7 +21,15 @@ from mlq.jobs.spec import Code
 from mlq.store.operations import Move, Operation
 from mlq.store.replies import Claim
 from mlq.store.store import Store
-from mlq.store.sweeps import Made, Seen, look_members, open_sweep, submit_members
+from mlq.store.sweeps import (
+    Made,
+    Seen,
+    find_sweep,
+    hold_sweeps,
+    look_members,
+    open_sweep,
+    submit_members,
+)
 from mlq.submit.batch import check_all
 from mlq.submit.members import CheckedMember, MemberSigner, submissions_of
 from mlq.submit.submission import Submission
@@ -275,6 +283,14 @@ def test_the_rest_is_held_if_the_first_ends_are_failures(store: Store, queue: Qu
     report = submit(queue, "a", "b", "c")
     assert report.let_go == "the first 2 to end were failures, the last: exit 1: no GPU"
     assert len(claim_members(store)) == 3
+
+
+def test_a_look_tells_a_hold_by_hand_from_one_after_failures(store: Store, queue: Queue) -> None:
+    submit(queue, "1", "2")
+    end(store, claim_members(store, count=1), Event.FAIL)
+    assert hold_sweeps(store, [1], "by hand") == [1]
+    looked = find_sweep(store, "lr")
+    assert looked == open_sweep(store, "lr", {}, AT) == (1, "")
 
 
 @pytest.mark.parametrize("max_fails", [0, 3])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlq.api.job_curves import Curves
+from mlq.api.job_curves import JobCurves
 from mlq.files.layout import Layout
 from mlq.jobs.view import FIELDS, JobView, view
 from mlq.metrics.extent import Extent, metrics_text
@@ -61,7 +61,7 @@ def test_metrics_are_a_table_with_curves() -> None:
         "\x1b[31m": Extent(1, None, 1, None, 1, None),
     }
     points = [Point(step, step, {"loss": 2.5 / step}) for step in range(1, 61)]
-    figures = figures_of(metrics_text(metrics), "", Curves(points))
+    figures = figures_of(metrics_text(metrics), "", JobCurves(points))
     lines = shown(job(), Known(figures=figures))
     (header, loss) = lines[-2:]
     assert header.split() == ["METRIC", "LAST", "STEP", "MIN", "AT", "MAX", "AT", "CURVE"]
@@ -74,7 +74,7 @@ def test_metrics_are_a_table_with_curves() -> None:
 def test_what_was_used_is_told_and_drawn() -> None:
     used = Used(3, 30, 2.5, 3.9, 6000, 4000, 0.87, 30, "NVIDIA A")
     samples = [Sample(at, 0, float(at), 1000 * at, 4000, 0.5) for at in (1, 2, 4)]
-    lines = shown(job(), Known(figures=figures_of("", used.text, Curves([], samples))))
+    lines = shown(job(), Known(figures=figures_of("", used.text, JobCurves([], samples))))
     assert "  cores      ▃▅█  2.5 of 4 busy on average, 3.9 at most" in lines
     assert "  memory     ▃▅█  5.9G of 8G at most" in lines
     assert "  gpu        ▅▅▅  NVIDIA A, 87% busy on average, 3.9G of 6G at most" in lines
