@@ -40,7 +40,7 @@ class SimKeepers:
     def __init__(self, machine: Machine, launcher_pid: int) -> None:
         self._machine, self._launcher_pid = machine, launcher_pid
 
-    def start(self, _name: str, _cwd: str, _argv: Any, env: dict[str, str], _log: int) -> int:
+    def start(self, _name: str, _cwd: str, _argv: Any, env: dict[str, str], _logs: Any) -> int:
         return self._machine.spawn(self._launcher_pid, env)
 
     def hear(self) -> tuple[list[Leader], list[Gone]]:
@@ -271,7 +271,7 @@ class SupervisorHost:
 class NoAftermath:
     """Stands in for `Aftermath`: nothing is said of simulated logs and memory."""
 
-    def started(self, *_: object) -> None: ...
+    def started(self, *_: object, apart: bool = False) -> None: ...
 
     def killed(self, *_: object) -> None: ...
 
@@ -294,7 +294,7 @@ class SimFiles:
     def expect(self, attempt: AttemptId) -> None:
         self._again.add(attempt)
 
-    def close(self, _log: int) -> None: ...
+    def close(self, _logs: Any) -> None: ...
 
     def last_line(self, _result: Result, _hidden: object) -> str:
         return ""
@@ -320,7 +320,7 @@ class SimFiles:
         failure = placing_faults.missing(self._machine)
         if failure is not None:
             return failure
-        return Ready(-1, list(order.argv))
+        return Ready((-1, -1), list(order.argv))
 
     def has_said(self, _result: Result) -> bool:
         return False

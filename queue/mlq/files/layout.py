@@ -56,6 +56,13 @@ class JobFolder(NamedTuple):
         """Its copy of another project, which its environment has installed editable."""
         return f"{self.path}/code/{number}"
 
+    def script_file(self, name: str) -> str:
+        """Return the file of the script that the job runs; alone in its folder, where Python looks.
+
+        Python puts the folder of a script first in the list of folders from which it imports.
+        """
+        return f"{self.path}/script/{name}"
+
     @property
     def attempts_dir(self) -> str:
         """The folder of all attempts."""
@@ -68,6 +75,18 @@ class JobFolder(NamedTuple):
     def log_file(self, attempt: int) -> str:
         """Return the file of what the attempt wrote."""
         return f"{self.path}/attempts/{attempt}/output.log"
+
+    def stdout_file(self, attempt: int) -> str:
+        """Return the file of standard output alone, for a job whose user wants it apart."""
+        return f"{self.path}/attempts/{attempt}/stdout.log"
+
+    def stderr_file(self, attempt: int) -> str:
+        """Return the file of standard error alone, for a job whose user wants it apart."""
+        return f"{self.path}/attempts/{attempt}/stderr.log"
+
+    def nodes_file(self, attempt: int) -> str:
+        """Return the file of PBS_NODEFILE: the machine, a line for each process."""
+        return f"{self.path}/attempts/{attempt}/nodes"
 
     def result_file(self, attempt: int) -> str:
         """Return the file that says how the attempt ended."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlq.jobs.machine_state import NO_OTHERS, Lack, MachineState, OthersLoad, left_to_others
-from mlq.jobs.needs import COPIES_CODE
+from mlq.jobs.needs import OF_SUPERVISORS
 from mlq.jobs.placement import Misfit, NameMismatch, Resource, RunningAttempt, Short, place
 from mlq.jobs.reservations import Contender, admitted, kept_for
 
@@ -190,7 +190,7 @@ def _about_machine(job: AskedJob, machine: MachineState, situation: Situation) -
     left = left_to_others((one.word for one in needed), job.contender.request, others)
     # A machine tries a job itself if no other machine could offer what it needs, unless its own
     # supervisor cannot run the job.
-    return [*found, *(Lacks(one) for one in needed if one.word in {*left, COPIES_CODE})]
+    return [*found, *(Lacks(one) for one in needed if one.word in {*left, *OF_SUPERVISORS})]
 
 
 def _about_gpus(machine: MachineState, short: Sequence[Short | NameMismatch]) -> list[Reason]:

@@ -37,11 +37,15 @@ def needs_of(spec: JobSpec) -> str:
     words = [_word("f", spec.cwd)]
     if spec.code is not None:
         words.append(COPIES_CODE)
+    if spec.script or spec.streams is not None or spec.batch is not None:
+        words.append(RUNS_SCRIPTS)
     if spec.python_env:
         words.append(_word("e", spec.python_env))
     if spec.function is not None:
         return " ".join((*words, command_word(spec)))
     name = spec.program or (spec.argv[0] if spec.argv else "")
+    if spec.script:  # what may be missing is its interpreter
+        name = spec.script.split("\n", 1)[0]
     where = spec.cwd if "/" in name else _path(spec)
     words.append(_word("c", name, where, spec.python_env))
     words.append(command_word(spec))
@@ -109,6 +113,10 @@ def _shell_words(text: str) -> list[str]:
 
 COPIES_CODE = "kcode"
 """The word of jobs that run in a copy of their code; supervisors of an older mlq make no copies."""
+RUNS_SCRIPTS = "kscript"
+"""The word of jobs of another batch system's words, of which older supervisors know nothing."""
+OF_SUPERVISORS = frozenset((COPIES_CODE, RUNS_SCRIPTS))
+"""The words of what depends on a machine's supervisor."""
 
 
 def word_of(needs: str, letter: str) -> str:

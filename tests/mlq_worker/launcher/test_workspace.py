@@ -74,7 +74,7 @@ class Machine:
             )
         )
         if isinstance(made, Ready):
-            os.close(made.log)
+            os.close(made.logs[0])
         return made
 
     def started(self, *projects: Copied, **more: Any) -> Path:

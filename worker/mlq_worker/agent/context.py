@@ -32,6 +32,7 @@ from mlq.store.client import Client
 from mlq.store.machine_names import WorkerIdentity
 from mlq.store.store import Store
 from mlq_worker.agent.background import BackgroundReader, NewReader
+from mlq_worker.agent.batch_environment import Here
 from mlq_worker.agent.collector_child import CollectorChild, CollectorPort
 from mlq_worker.agent.gpu_watch import GpuWatch
 from mlq_worker.agent.host_id import identity_of, is_alive
@@ -117,6 +118,7 @@ class MachineContext:
         is_alive: returns whether a worker of this host and boot lives.
         tunnel: whether a tunnel leads from here to the queue.
         link_trouble: returns what is wrong with the connection to the queue; "" if nothing.
+        shims: the folder of Slurm's commands for its jobs; "" if it could not be made.
     """
 
     settings: Settings
@@ -139,11 +141,18 @@ class MachineContext:
     is_alive: Callable[[WorkerIdentity], bool] = lambda _: False
     tunnel: bool = False
     link_trouble: Callable[[], str] = lambda: ""
+    shims: str = ""
 
     @property
     def machine(self) -> str:
         """The machine's name."""
         return self.settings.machine
+
+    @property
+    def here(self) -> Here:
+        """This machine, in the words of other batch systems."""
+        user = self.login.get("USER") or self.login.get("LOGNAME") or str(os.getuid())
+        return Here(self.machine, user, os.getuid(), os.getgid(), self.shims)
 
     @property
     def layout(self) -> Layout:

@@ -27,6 +27,7 @@ from mlq.jobs.strict_spec import NotStrictError, check_spec, parse_spec
 from mlq.settings.settings import Settings
 from mlq.store.replies import Claim
 from mlq.store.templates import is_short
+from mlq_worker.agent.batch_environment import Attempt, batch_order, batch_variables
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copied_code import start_folder
 from mlq_worker.agent.job_environment import environment
@@ -127,6 +128,7 @@ def order(
     """
     folder = Layout(context.settings.root).folder(claim.id)
     mark = f"{context.mark_prefix}{claim.id}.{claim.attempt}"
+    here = context.here
     argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
     if spec.function is not None:
         argv = [sys.executable, "-m", "mlq_worker.launcher.call"]
@@ -134,11 +136,14 @@ def order(
     by_number = context.settings.cuda_devices == "index"
     devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
     grace_s = context.settings.stop_grace_s if spec.grace_s is None else spec.grace_s
+    env = environment(claim, spec, context.login, folder, mark, devices)
+    attempt = Attempt(claim.attempt, len(devices), folder.nodes_file(claim.attempt))
+    env.update(batch_variables(spec, attempt, here, env))
     return Order(
         AttemptId(claim.id, claim.attempt),
         mark,
         tuple(argv),
-        environment(claim, spec, context.login, folder, mark, devices),
+        env,
         start_folder(spec, folder),
         folder.path,
         _job_json(text, claim.signature, spec),
@@ -162,6 +167,7 @@ def order(
         secrets=spec.secrets,
         signal=_signal(spec),
         code=_code(spec, context.settings),
+        batch=batch_order(spec, here),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlq.errors import SupervisorError
 from mlq.jobs.attempt import AttemptId
-from mlq.jobs.needs import COPIES_CODE
+from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
 from mlq.jobs.placement import Offer
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
@@ -24,6 +24,7 @@ from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.supervisor_client import SupervisorLink
 from mlq_worker.ipc.messages import (
+    BATCH,
     CODE,
     Confirm,
     Forget,
@@ -38,6 +39,7 @@ from mlq_worker.ipc.values import Outcome
 log = logging.getLogger(__name__)
 
 _STORAGE_PAUSE_BEATS = 3
+_WORDS = {CODE: COPIES_CODE, BATCH: RUNS_SCRIPTS}
 OLD_SUPERVISOR = "its supervisor is of an older mlq, and goes when its jobs have ended"
 
 
@@ -114,8 +116,10 @@ class SupervisorSession:
     @property
     def unable(self) -> frozenset[str]:
         """The words (`mlq.jobs.needs`) of what the supervisor cannot do."""
-        features = () if self.link is None else self.link.hello.get("features", ())
-        return frozenset() if self.link is None or CODE in features else frozenset({COPIES_CODE})
+        if self.link is None:
+            return frozenset()
+        features = self.link.hello.get("features", ())
+        return frozenset(word for name, word in _WORDS.items() if name not in features)
 
     @property
     def _is_to_be_replaced(self) -> bool:

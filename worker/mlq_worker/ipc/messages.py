@@ -26,7 +26,9 @@ from mlq_worker.ipc.values import (
 PROTOCOL = 2
 CODE = "code"
 """A feature: a supervisor without it would run the live folder instead of an order's `code`."""
-FEATURES = (CODE,)
+BATCH = "batch"
+"""A feature: a supervisor without it would run neither scripts nor fill the user's files."""
+FEATURES = (CODE, BATCH)
 
 
 def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:

@@ -78,6 +78,25 @@ class CodeOrder(NamedTuple):
         return {**self._asdict(), "projects": [one._asdict() for one in self.projects]}
 
 
+class BatchOrder(NamedTuple):
+    """What a job has of another batch system: a script, the user's own files, a list of nodes.
+
+    Args:
+        script: the text that is run in place of `argv[0]`; "" for none.
+        script_name: the name of its file.
+        output, error: the user's files, absolute; both streams go to `output` if `error` is "".
+        appends: whether what is in those files stays.
+        nodes: the content of the file of nodes; "" for none.
+    """
+
+    script: str = ""
+    script_name: str = ""
+    output: str = ""
+    error: str = ""
+    appends: bool = False
+    nodes: str = ""
+
+
 def _code(raw: Mapping[str, Any]) -> CodeOrder:
     projects = tuple(Copied(**one) for one in raw["projects"])
     return CodeOrder(projects, raw["subfolder"], raw["cache_dir"])
@@ -101,7 +120,8 @@ class Order:
     starts at once. `job_json` is the text of `job.json`. `tag` is the worker's own note, which it
     gets back in `Held`. `python_env` is the environment that it needs. `called` is
     the name by which its user called the program whose path is `argv[0]`, "" if a path. `code` is
-    what it runs a copy of; None if it runs in a live folder.
+    what it runs a copy of; None if it runs in a live folder. `batch` is what it has of another
+    batch system.
 
     Raises:
         ValueError: its id cannot be the id of a job.
@@ -124,6 +144,7 @@ class Order:
     secrets: Mapping[str, str] = field(default_factory=dict)
     signal: StopSignal | None = None
     code: CodeOrder | None = None
+    batch: BatchOrder | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not is_valid_id(self.attempt.job_id):
@@ -261,7 +282,13 @@ def _as_it_is(raw: Any) -> Any:
 
 
 _FIELDS: Mapping[type[Value], tuple[_Field, ...]] = {
-    Order: _fields_of(Order, argv=tuple, signal=lambda raw: StopSignal(**raw), code=_code),
+    Order: _fields_of(
+        Order,
+        argv=tuple,
+        signal=lambda raw: StopSignal(**raw),
+        code=_code,
+        batch=lambda raw: BatchOrder(**raw),
+    ),
     Started: _fields_of(Started),
     Termination: _fields_of(Termination),
     Result: _fields_of(
@@ -285,6 +312,7 @@ def to_json(value: Value) -> dict[str, Any]:
     return raw
 
 
+_TUPLES = (StopSignal, BatchOrder, Found, Cause, Shortage)
 _PLAIN = frozenset({str, int, float, bool, type(None), tuple, list, dict})
 """Types that JSON has: most of what a message holds, sent thousands of times a second."""
 
@@ -294,7 +322,7 @@ def _plain(item: Any) -> Any:
         return to_json(item)
     if isinstance(item, CodeOrder):
         return item.as_json()
-    return item._asdict() if isinstance(item, StopSignal | Found | Cause | Shortage) else item
+    return item._asdict() if isinstance(item, _TUPLES) else item
 
 
 def from_json(kind: type[V], raw: Mapping[str, Any]) -> V:

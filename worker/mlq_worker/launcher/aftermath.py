@@ -147,14 +147,16 @@ class Aftermath:
         self._is_running = False
         self._kills: KernelKills | None = None
 
-    def started(self, attempt: AttemptId, before: frozenset[int]) -> None:
+    def started(self, attempt: AttemptId, before: frozenset[int], *, apart: bool = False) -> None:
         """Note that an attempt runs.
 
         Args:
             attempt: the attempt.
             before: the inodes that were in /dev/shm before it.
+            apart: whether its standard error goes into a log of its own.
         """
-        log = self._layout.folder(attempt.job_id).log_file(attempt.number)
+        folder = self._layout.folder(attempt.job_id)
+        log = (folder.stderr_file if apart else folder.log_file)(attempt.number)
         self._watched[attempt] = _Watched(LogWatch(log), before)
         if not self._is_running:
             self._is_running = True

@@ -10,6 +10,7 @@ from mlq_worker.ipc.values import Order, Result, Started, Termination
 from mlq_worker.launcher.hint import SOON_S
 from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.prepare import Ready
+from mlq_worker.launcher.streams import Followed
 
 SWEEP_S = 0.01  # the first pause between two looks for what a job left behind; doubled each time
 
@@ -19,7 +20,7 @@ class LaunchedAttempt:
     """One attempt from its order until its processes are gone.
 
     `foreign`: its folder belongs to another job or attempt, and the launcher must not write there.
-    `hidden`: the values of its secrets.
+    `hidden`: the values of its secrets. `followed`: files of its user's that follow its logs.
     """
 
     order: Order
@@ -31,6 +32,7 @@ class LaunchedAttempt:
     foreign: bool = False
     hidden: tuple[str, ...] = field(default=(), repr=False)
     keeper: Gone | None = None
+    followed: Followed | None = None
     sweep_at: float = 0.0
     sweep_s: float = SWEEP_S
 
@@ -50,6 +52,21 @@ class LaunchedAttempt:
         if self.result is None:
             raise RuntimeError("an attempt without a result cannot be finished")
         return self.result
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether its standard error goes into a log of its own."""
+        return self.order.batch is not None and bool(self.order.batch.error)
+
+    def follow(self, files: Followed | None) -> None:
+        """Begin to fill its user's files, if there are any."""
+        self.followed = files
+        if files is not None:
+            files.start()
+
+    def notes_of_files(self, now_at: float) -> tuple[str, ...] | None:
+        """Return what to say of them at its end, at this boot time; None: ask again soon."""
+        return () if self.followed is None else self.followed.ended(now_at)
 
     def failed_soon(self, now_at: float) -> bool:
         """Return whether it runs a copy of its code and has not run for long, at this boot time."""

@@ -5,7 +5,6 @@ What may hang in NFS is in `Files`: only the threads of the pools call it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,7 +19,7 @@ from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.lookup import Failure
-from mlq_worker.launcher.prepare import Preparation, Ready
+from mlq_worker.launcher.prepare import Preparation, Ready, close_logs
 from mlq_worker.launcher.results import has_said, read_last_line, write_result
 from mlq_worker.launcher.wishes import wishes
 
@@ -34,8 +33,8 @@ class Files(Protocol):
     def expect(self, attempt: AttemptId) -> None:
         """Note that a prepared attempt will be prepared once more."""
 
-    def close(self, log: int) -> None:
-        """Close a log."""
+    def close(self, logs: tuple[int, int]) -> None:
+        """Close the logs of an attempt."""
 
     def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
         """Return the last line of an attempt's log, without what must not be in it."""
@@ -67,7 +66,7 @@ class RootFiles:
         preparation = Preparation(layout, holder, last_look=self._last_look, note=note)
         self.prepare, self.expect = preparation.prepare, preparation.expect
         self.tidy = preparation.tidy
-        self.close = os.close
+        self.close = close_logs
 
     def last_line(self, result: Result, hidden: tuple[str, ...]) -> str:
         """Return the last line of an attempt's log, without what must not be in it."""

@@ -65,9 +65,14 @@ class Keepers:
         return self._reports
 
     def start(
-        self, name: str, cwd: str, argv: Sequence[str], env: Mapping[str, str], log: int
+        self,
+        name: str,
+        cwd: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        logs: tuple[int, int],
     ) -> int:
-        """Start a job; return its keeper's pid.
+        """Start a job; return its keeper's pid. `logs` are for standard output and error.
 
         Raises:
             OSError: the kernel refuses.
@@ -82,8 +87,8 @@ class Keepers:
             env,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, self._null, 0),
-                (os.POSIX_SPAWN_DUP2, log, 1),
-                (os.POSIX_SPAWN_DUP2, log, 2),
+                (os.POSIX_SPAWN_DUP2, logs[0], 1),
+                (os.POSIX_SPAWN_DUP2, logs[1], 2),
                 (os.POSIX_SPAWN_DUP2, self._report_to, REPORT_FD),
             ],
             setsigmask=(),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from mlq.files.layout import Layout, write_atomically
+from mlq.files.layout import JobFolder, Layout, write_atomically
 from mlq.files.paths import make_private_dirs
 from mlq.files.root import LastLook, WrongRootError, pinned
 from mlq.jobs.attempt import AttemptId
@@ -30,9 +30,10 @@ from mlq_worker.launcher.lookup import (
     Failure,
     check_environment,
     check_folder,
-    find,
 )
+from mlq_worker.launcher.script import first_words, place_script
 from mlq_worker.launcher.secrets import SecretError, read_secrets
+from mlq_worker.launcher.streams import Followed, followed
 from mlq_worker.launcher.workspace import Workspaces
 
 # Outcomes of attempts whose folder is not theirs: the launcher must not write there.
@@ -51,17 +52,19 @@ _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLL
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A job that can be started: its open log, its command (`argv[0]` is a path), its secrets.
+    """A job that can be started: its open logs, its command (`argv[0]` is a path), its secrets.
 
-    `shared_memory` holds the inodes that were in /dev/shm before. `variables` are those that its
-    conda environment sets where the job does not.
+    `logs` are for standard output and standard error. `followed` are files of its user that follow
+    them. `shared_memory` holds the inodes that were in /dev/shm before. `variables` are those that
+    its conda environment sets where the job does not.
     """
 
-    log: int
+    logs: tuple[int, int]
     argv: list[str]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     shared_memory: frozenset[int] = frozenset()
     variables: Mapping[str, str] = field(default_factory=dict)
+    followed: Followed | None = None
 
 
 class Preparation:
@@ -88,7 +91,7 @@ class Preparation:
         self._layout, self._holder, self._last_look = layout, holder, last_look
         self._again: set[AttemptId] = set()
         self._clock = clock
-        self._found: dict[tuple[str, ...], tuple[str, Activation]] = {}
+        self._found: dict[tuple[str, ...], tuple[tuple[str, ...], Activation]] = {}
         self._found_at = clock()
 
     def prepare(self, order: Order) -> Ready | Failure:
@@ -103,8 +106,8 @@ class Preparation:
             with pinned(self._layout, self._last_look) as root:
                 environment = self._environments.record(order.python_env, root)
                 note = partial(self._holder.note, environment=environment)
-                log = _open_log(order, root, note, again=again)
-                self._fill(order, root, log)
+                logs = _open_logs(order, root, note, again=again)
+                self._fill(order, root, logs)
         except Failure as failure:
             return failure
         except WrongRootError as error:
@@ -114,7 +117,7 @@ class Preparation:
             own = _is_of_the_job(error, self._layout)
             cause = Cause(Kind.JOB_FOLDER, order.job_dir) if own else None
             return Failure("storage", None, reason, cause)
-        ready = _with_command(order, log, self._command, self._secrets)
+        ready = _with_command(order, logs, self._command, self._secrets)
         if isinstance(ready, Failure):
             return ready
         told = wishes.variables(self._layout, order.attempt)
@@ -132,13 +135,13 @@ class Preparation:
             return f"the code of job {attempt.job_id} stays: {error.filename}: {error.strerror}"
         return ""
 
-    def _fill(self, order: Order, root: Layout, log: int) -> None:
-        if order.code is None:
-            return
+    def _fill(self, order: Order, root: Layout, logs: tuple[int, int]) -> None:
         try:
-            self._workspaces.fill(order, root)
+            place_script(order, root)
+            if order.code is not None:
+                self._workspaces.fill(order, root)
         except BaseException:
-            os.close(log)
+            close_logs(logs)
             raise
 
     def expect(self, attempt: AttemptId) -> None:
@@ -155,8 +158,11 @@ class Preparation:
         except SecretError as error:
             raise Failure("unstartable", NOT_USABLE, str(error)) from None
 
-    def _command(self, order: Order) -> tuple[str, Activation]:
-        """Return the command's path and its environment's activation, cached for `_BELIEF_S`."""
+    def _command(self, order: Order) -> tuple[tuple[str, ...], Activation]:
+        """Return what the command begins with and its environment's activation.
+
+        It is believed for `_BELIEF_S`, but that of a script, whose place is the job's own.
+        """
         now = self._clock()
         if now - self._found_at > _BELIEF_S:
             self._found, self._found_at = {}, now
@@ -164,36 +170,50 @@ class Preparation:
         path = order.env.get("PATH", os.defpath)  # it begins with the environment's own folder
         python_env = order.python_env
         name = (order.cwd, path, python_env, order.env.get("CONDA_PREFIX", ""), order.argv[0])
-        if name not in found:
+        is_script = order.batch is not None and order.batch.script
+        if is_script or name not in found:
             check_folder(order.cwd)
             check_environment(python_env)
-            found[name] = find(order), activation_of(order.env)
+            begun = first_words(order), activation_of(order.env)
+            if is_script:
+                return begun
+            found[name] = begun
         return found[name]
 
 
 def _with_command(
     order: Order,
-    log: int,
-    command: Callable[[Order], tuple[str, Activation]],
+    logs: tuple[int, int],
+    command: Callable[[Order], tuple[tuple[str, ...], Activation]],
     secrets: Callable[[Order], dict[str, str]],
 ) -> Ready | Failure:
     try:
-        path, activation = command(order)
-        argv = activation.wrapped([path, *order.argv[1:]])
-        return Ready(log, argv, secrets(order), shared_memory.present(), activation.variables)
+        begin, activation = command(order)
+        argv = activation.wrapped([*begin, *order.argv[1:]])
+        files = followed(order, JobFolder(order.job_dir))
+        in_memory = shared_memory.present()
+        return Ready(logs, argv, secrets(order), in_memory, activation.variables, files)
     except Failure as failure:
-        os.close(log)
+        close_logs(logs)
         return failure
     except OSError as error:
-        os.close(log)
+        close_logs(logs)
         return _unreadable(error)
     except ValueError as error:  # a NUL byte in a path
-        os.close(log)
+        close_logs(logs)
         return Failure("unstartable", NOT_USABLE, f"cannot start: {error}")
 
 
-def _open_log(order: Order, root: Layout, note: Callable[[str], None], *, again: bool) -> int:
-    """Make an attempt's folders and log below the pinned root; raise Failure if not its own."""
+def close_logs(logs: tuple[int, int]) -> None:
+    """Close the logs of an attempt: one, or two."""
+    for log in set(logs):
+        os.close(log)
+
+
+def _open_logs(
+    order: Order, root: Layout, note: Callable[[str], None], *, again: bool
+) -> tuple[int, int]:
+    """Make an attempt's folders and logs below the pinned root; raise Failure if not its own."""
     folder, attempt = root.folder(order.attempt.job_id), order.attempt.number
     is_new = make_private_dirs(folder.path)
     was_edited = not is_new and not again and _was_edited(order, root)
@@ -204,7 +224,15 @@ def _open_log(order: Order, root: Layout, note: Callable[[str], None], *, again:
     for path in (folder.attempts_dir, attempt_dir, folder.checkpoint_dir, folder.output_dir):
         make_private_dirs(path)
     note(attempt_dir)
-    return os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
+    if order.batch is None or not order.batch.error:
+        log = os.open(folder.log_file(attempt), _LOG_FLAGS, 0o600)
+        return log, log
+    output = os.open(folder.stdout_file(attempt), _LOG_FLAGS, 0o600)
+    try:
+        return output, os.open(folder.stderr_file(attempt), _LOG_FLAGS, 0o600)
+    except OSError:
+        os.close(output)
+        raise
 
 
 def _is_of_the_job(error: OSError, layout: Layout) -> bool:

@@ -121,7 +121,7 @@ class Spawner:
 
     def _close_log(self, attempt: LaunchedAttempt) -> None:
         if attempt.ready is not None:
-            self._files.close(attempt.ready.log)
+            self._files.close(attempt.ready.logs)
             attempt.ready = None
 
     def _spawn(self, attempt: LaunchedAttempt, ready: Ready) -> None:
@@ -140,7 +140,7 @@ class Spawner:
         env = {**ready.variables, **order.env, **ready.secrets}
         attempt.hidden = tuple(ready.secrets.values())
         try:
-            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.log)
+            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.logs)
         except (OSError, ValueError) as error:
             self._end_unstarted(attempt, spawn_fault(error))
             return
@@ -151,7 +151,8 @@ class Spawner:
             attempt.id, pid, seen.start, self._host.utc_now(), self._host.boottime()
         )
         self._by_pid[pid] = attempt
-        self._aftermath.started(attempt.id, ready.shared_memory)
+        self._aftermath.started(attempt.id, ready.shared_memory, apart=attempt.is_apart)
+        attempt.follow(ready.followed)
         self._outbox.started(attempt.started)
 
     def _end_unstarted(self, attempt: LaunchedAttempt, why: Failure) -> None:
@@ -246,13 +247,18 @@ class Spawner:
             if attempt.keeper is None or (orphans and os.WIFSIGNALED(attempt.keeper.status)):
                 self._sweep(attempt, now)
                 remaining.append(attempt)
-            elif (found := self._aftermath.found(attempt.id)) is None:
+            elif (found := self._found(attempt, now)) is None:
                 attempt.sweep_at = now + SWEEP_S
                 remaining.append(attempt)
             else:
                 self._finish(attempt, found)
         self._leaving = remaining
         return min((attempt.sweep_at for attempt in remaining), default=float("inf"))
+
+    def _found(self, attempt: LaunchedAttempt, now: float) -> Found | None:
+        notes = attempt.notes_of_files(now)
+        found = None if notes is None else self._aftermath.found(attempt.id)
+        return None if found is None else found._replace(notes=found.notes + (notes or ()))
 
     def _sweep(self, attempt: LaunchedAttempt, now: float) -> None:
         """Kill what is left of a job, unless it still has a grace."""

@@ -1,0 +1,101 @@
+"""What a job that was written for another batch system sees while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_lab import PATIENT, Lab, new_lab
+from waiting import wait_for
+
+from mlq.jobs.batch_job import BatchJob, Streams
+
+SLURM = BatchJob(system="slurm")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with new_lab(**PATIENT) as lab:
+        lab.machine("lab01", "--cores", "4")
+        yield lab
+
+
+def run(lab: Lab, script: str, *words: str, **options: object) -> str:
+    """Run a script as a job of Slurm's and return its id once it has ended well."""
+    job = lab.sandbox.submit("train.sh", *words, script=script, **{"batch": SLURM, **options})
+    lab.until(job, "finished")
+    return job
+
+
+def test_a_script_runs_by_its_interpreter_and_gets_its_arguments(lab: Lab) -> None:
+    lab.folder.joinpath("words.py").touch()  # is not what `python` finds first
+    script = "#!/usr/bin/env -S python3 -P\nimport sys, os\nprint(sys.argv[1:], os.getcwd())\n"
+    job = run(lab, script, "a b", "é'\n", cwd=str(lab.folder))
+    assert lab.log(job).decode() == f"{['a b', 'é' + chr(39) + chr(10)]} {lab.folder}\n"
+
+
+def test_a_retry_runs_the_signed_script_though_the_file_was_changed(lab: Lab) -> None:
+    script = "#!/bin/sh\nx=$1\ncase $0 in */slurm_script) ;; *) exit 9; esac\n"
+    script += 'echo "echo other; exit 0" >$0.new; mv $0.new $0; echo signed; exit 1\n'
+    job = lab.sandbox.submit("train.sh", script=script, batch=SLURM, retries=1)
+    lab.until(job, "failed", attempt=2)
+    assert [lab.log(job, 1), lab.log(job, 2)] == [b"signed\n", b"signed\n"]
+    assert (lab.layout.job_dir(job) / "script").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_users_files_grow_while_the_job_runs_and_the_log_has_both(lab: Lab) -> None:
+    script = "#!/bin/sh\necho out; echo err >&2; until [ -e GATE ]; do sleep 0.05; done; echo end\n"
+    out = lab.folder / "out put"
+    streams = Streams(output=f"{out}/%x-%4j_%N.out", error=f"{out}/%j.err")
+    out.mkdir()
+    (out / "x-0001_lab01.out").write_text("old")
+    job = lab.sandbox.submit(
+        "x", name="x", script=script, streams=streams, batch=SLURM, cwd=str(lab.folder)
+    )
+    output, error = out / f"x-{job:0>4}_lab01.out", out / f"{job}.err"
+    wait_for(lambda: output.exists() and output.read_text() == "out\n")
+    wait_for(lambda: error.exists() and error.read_text() == "err\n")
+    lab.open("GATE")
+    assert lab.until(job, "finished").notes == ()
+    assert output.read_text() == "out\nend\n"
+    log = lab.log(job).decode()
+    assert sorted(log.splitlines()) == ["end", "err", "out"]
+
+
+def test_a_later_attempt_begins_the_file_anew_or_appends(lab: Lab, tmp_path: Path) -> None:
+    script = "#!/bin/sh\necho $SLURM_RESTART_COUNT.; exit 1\n"
+    for appends in (False, True):
+        streams = Streams(output=f"{tmp_path}/{appends}", appends=appends)
+        job = lab.sandbox.submit("x", script=script, streams=streams, batch=SLURM, retries=1)
+        lab.until(job, "failed", attempt=2)
+    assert (tmp_path / "False").read_text() == "1.\n"
+    assert (tmp_path / "True").read_text() == ".\n1.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("missing/x", "its folder is missing"), ("", "it is a folder"), ("fifo", "it is no file")],
+)
+def test_a_file_that_cannot_be_written_is_a_note_and_no_failure(
+    lab: Lab, tmp_path: Path, name: str, why: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    job = run(lab, "#!/bin/sh\necho hello\n", streams=Streams(output=f"{tmp_path}/{name}"))
+    path = f"{tmp_path}/{name}"
+    note = f"output file {path} could not be written: {why}; the log has everything"
+    assert lab.job(job).notes == (note,)
+    assert lab.log(job) == b"hello\n"
+
+
+def test_output_to_nowhere_is_fine(lab: Lab) -> None:
+    job = run(lab, "#!/bin/sh\necho hello\n", streams=Streams(output="/dev/null"))
+    assert lab.job(job).notes == ()
+
+
+def test_a_job_of_pbs_has_its_variables(lab: Lab) -> None:
+    script = "cat $PBS_NODEFILE\necho $PBS_JOBID $NCPUS $PBS_O_WORKDIR $PBS_ENVIRONMENT\n"
+    batch = BatchJob(system="pbs", tasks=2, submit_dir="/sub")
+    job = run(lab, script, batch=batch)
+    assert lab.log(job).decode() == f"lab01\nlab01\n{job}.mlq 1 /sub PBS_BATCH\n"
