@@ -7,8 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from mlq.jobs.needs import COPIES_CODE
+from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
 from mlq_worker.agent.supervisor_session import OLD_SUPERVISOR, SupervisorSession
+from mlq_worker.ipc.messages import FEATURES
 
 
 class Link:
@@ -32,9 +33,13 @@ def session(link: Link, *held: Any) -> SupervisorSession:
 
 
 def test_a_supervisor_of_today_takes_all_jobs() -> None:
-    made = session(Link(features=["code"]))
+    made = session(Link(features=list(FEATURES)))
     assert made.unable == frozenset()
     assert made.obstacle(0.0) == ""
+
+
+def test_an_older_one_that_copies_code_takes_no_scripts() -> None:
+    assert session(Link(features=["code"])).unable == {RUNS_SCRIPTS}
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -43,7 +48,7 @@ def test_an_older_one_takes_none_with_code_and_is_replaced_once_it_holds_nothing
 ) -> None:
     link = Link()
     made = session(link, *([Mock(attempt=("7", 1), class_name="c")] if holds else []))
-    assert made.unable == {COPIES_CODE}
+    assert made.unable == {COPIES_CODE, RUNS_SCRIPTS}
     assert made.obstacle(0.0) == ("" if holds else OLD_SUPERVISOR)
     made.confirm(Mock(alive=[], lost=[], holder=None), 0.0)
     assert ({"op": "shutdown"} in link.sent) is not holds
