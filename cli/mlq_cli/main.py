@@ -21,6 +21,7 @@ from mlq.errors import InvalidInputError, MlqError
 COMMANDS = {
     "Experiments": (
         "enqueue",
+        "jug",
         "ls",
         "top",
         "show",

@@ -23,11 +23,20 @@ class Parser(argparse.ArgumentParser):
         """Let the value of an option begin with a dash: `--sort -acc`."""
         self._dashed = {*getattr(self, "_dashed", ()), *option.option_strings}
 
+    def keep_rest_as(self, name: str) -> None:
+        """Put all words after the first `--` under this name, as they are."""
+        self._rest = name
+
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse words; join the values that may begin with a dash to their options."""
         words = list(sys.argv[1:] if args is None else args)
+        if name := getattr(self, "_rest", ""):
+            namespace = namespace or argparse.Namespace()
+            end = words.index("--") if "--" in words else len(words)
+            setattr(namespace, name, words[end + 1 :])
+            words = words[:end]
         dashed: set[str] = getattr(self, "_dashed", set())
         joined: list[str] = []
         while words:

@@ -399,7 +399,7 @@ def test_a_function_is_called_by_our_own_python_and_returns_to_a_file(
     context: MachineContext,
 ) -> None:
     made = ordered(context, argv=(), function=FunctionCall(name="math.hypot", args=(3, 4)))
-    assert made["argv"][1:] == ["-m", "mlq_worker.launcher.call"]
+    assert made["argv"][1:] == ["-P", "-m", "mlq_worker.launcher.call"]
     assert made["env"]["MLQ_RETURN_FILE"] == "/results/jobs/7/attempts/2/return.json"
     assert made["tag"]["returns"] is True
     assert ordered(context)["tag"]["returns"] is False

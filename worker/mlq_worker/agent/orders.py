@@ -131,7 +131,8 @@ def order(
     here = context.here
     argv = [spec.program, *spec.argv[1:]] if spec.program else list(spec.argv)
     if spec.function is not None:
-        argv = [sys.executable, "-m", "mlq_worker.launcher.call"]
+        # -P: a folder called `mlq` or `redis` where it starts must not be imported by the worker.
+        argv = [sys.executable, "-P", "-m", "mlq_worker.launcher.call"]
     text = claim.spec or spec.canonical()
     by_number = context.settings.cuda_devices == "index"
     devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
