@@ -129,6 +129,21 @@ def test_a_killed_jug_fails_its_worker_and_leaves_no_lock(lab: Lab) -> None:
     assert not lock.exists()
 
 
+def test_a_worker_that_finds_nothing_to_do_gives_its_cores_back_and_returns(lab: Lab) -> None:
+    program = Program(lab, tasks=1)
+    lab.machine("lab01")
+    busy, idle = program.enqueue(2)
+    if program.runner(0) != busy:
+        busy, idle = idle, busy
+    waits = lab.until(idle, "scheduled")
+    assert waits.reason == "others are at the rest of its tasks"
+    assert waits.due_at is not None
+    lab.open("gate.all")
+    lab.until(busy, "finished")
+    ended = lab.until(idle, "finished", attempt=2)
+    assert (ended.losses, ended.failures) == (0, 0)
+
+
 def test_locks_of_strangers_stay_and_fail_the_run(lab: Lab) -> None:
     program = Program(lab, tasks=1)
     lab.machine("lab01")

@@ -23,6 +23,10 @@ from mlq.jobs.lifecycle import State
 AGAIN_S = 20.0
 """How long a worker that found nothing to do leaves its cores to others."""
 
+STOPPED_S = 60.0
+"""How long it waits to be stopped, before it looks again."""
+
+LOOK_AGAIN_S = 5.0
 _ANSWER_BYTES = 1 << 20
 
 
@@ -71,7 +75,8 @@ def work(**program: Any) -> dict[str, int]:
     )
     queue = Queue.connect()
     queue.tell = _say
-    worker = Worker(Program(**program), me, queue.layout.root, _attempts_of(queue), _say)
+    root = queue.layout.root
+    worker = Worker(Program(**program), me, root, _attempts_of(queue), _leave(queue, me), _say)
     return worker.run()
 
 
@@ -99,6 +104,21 @@ def _attempts_of(queue: Any) -> Callable[[str], tuple[int, bool] | None]:
     return look
 
 
+def _leave(queue: Any, me: Me) -> Callable[[], None]:
+    """Return what has this attempt stopped, and its job queued again after a while."""
+
+    def leave() -> None:
+        from mlq.units import utc_iso
+
+        why = "others are at the rest of its tasks"
+        due = utc_iso(time.time() + AGAIN_S)
+        asked, _ = queue.store.ask_to_requeue([me.job_id], why, AGAIN_S, due)
+        if asked:
+            time.sleep(STOPPED_S)  # its worker ends this process
+
+    return leave
+
+
 class Worker:
     """Works on one program.
 
@@ -107,8 +127,8 @@ class Worker:
         me: the attempt that this is.
         root: the results root, where attempts leave notes of their processes.
         newest: looks up a job's newest attempt, and whether it runs; None if there is no such job.
+        leave: has this attempt stopped, and its job queued again after a while.
         say: writes a line into the job's log.
-        clock: seconds that only run forward.
     """
 
     def __init__(
@@ -117,14 +137,14 @@ class Worker:
         me: Me,
         root: Path,
         newest: Callable[[str], tuple[int, bool] | None],
+        leave: Callable[[], None],
         say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from mlq.jug.lock_files import notes_dir
 
-        self._program, self._me, self._newest, self._say = program, me, newest, say
+        self._program, self._me, self._newest = program, me, newest
+        self._leave, self._say = leave, say
         self._notes = notes_dir(root, program.jugdir)
-        self._clock = clock
         self._children = 0
 
     def run(self) -> dict[str, int]:
@@ -226,7 +246,12 @@ class Worker:
             file.unlink(missing_ok=True)
 
     def _return_later(self) -> None:
-        raise NotImplementedError
+        """Give the cores back; if that is not possible now, look again soon."""
+        try:
+            self._leave()
+        except MlqError as error:
+            self._say(f"it keeps its cores, since the queue does not answer: {error.what}")
+            time.sleep(LOOK_AGAIN_S)
 
 
 def command(python: str, what: str, said: Mapping[str, Any]) -> list[str]:

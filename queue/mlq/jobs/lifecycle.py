@@ -16,6 +16,8 @@ Three things the table makes true:
 * Only STARTED holds a lease, and only `CLAIM` leads there, so an attempt exists exactly while its
   job is STARTED.
 * A failed job with retries left waits a while first: `RETRY` leads to SCHEDULED.
+* An attempt that has nothing to do for a while may give its cores back: `move.lua` turns a
+  `RELEASE` into a `RETURN_LATER` if it asked for a pause.
 * Losing a machine is no fault of the job: `LOSE` leads back to QUEUED, and only `GIVE_UP` (more
   than `max_losses` of them) leads to FAILED.
 * A user who cancels a running job does not move it: the worker does, by `CANCEL`, once the last
@@ -66,6 +68,7 @@ class Event(StrEnum):
     HOLD = "hold"
     LET_GO = "let go"
     POSTPONE = "let go early"
+    RETURN_LATER = "return later"
     RERUN = "rerun"
     RERUN_LATER = "rerun after parents"
 
@@ -102,6 +105,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTED, Event.LOSE): State.QUEUED,
     (State.STARTED, Event.GIVE_UP): State.FAILED,
     (State.STARTED, Event.RELEASE): State.QUEUED,
+    (State.STARTED, Event.RETURN_LATER): State.SCHEDULED,
     (State.STARTED, Event.HOLD): State.DEFERRED,
     (State.STARTED, Event.CANCEL): State.CANCELED,
     (State.FINISHED, Event.RERUN): State.QUEUED,

@@ -78,7 +78,7 @@ SIGNATURES: dict[str, Signature] = {
     "annotate": _repeatable("attempts", "annotated"),
     "reinstate": _once("id attempt found who", "reinstated"),
     "ask_to_stop": _once("ids reason", "asked"),
-    "ask_to_requeue": _once("ids reason", "asked stopping"),
+    "ask_to_requeue": _once("ids reason pause_s due", "asked stopping"),
     "reserve_machine": _once("id machine ttl_s", "holder"),
     "note_starts": _once("machine starts", "noted"),
     "hold_command": _once("word reason", "upto"),

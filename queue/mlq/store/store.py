@@ -258,12 +258,16 @@ class Store:
         (reply,) = self.runner.run(Operation("ask_to_stop", args))
         return list(reply["asked"] or ())
 
-    def ask_to_requeue(self, ids: Iterable[str], reason: str) -> tuple[list[str], list[str]]:
-        """Ask the workers of these jobs to queue them again.
+    def ask_to_requeue(
+        self, ids: Iterable[str], reason: str, pause_s: float = 0.0, due: str = ""
+    ) -> tuple[list[str], list[str]]:
+        """Ask the workers of these jobs to queue them again, not to start before a pause.
+
+        `due` is when that ends, for people.
 
         Return those that are running, and those that their user has canceled and that run still.
         """
-        args = {"ids": list(ids), "reason": reason}
+        args = {"ids": list(ids), "reason": reason, "pause_s": pause_s, "due": due}
         (reply,) = self.runner.run(Operation("ask_to_requeue", args))
         return list(reply["asked"] or ()), list(reply["stopping"] or ())
 

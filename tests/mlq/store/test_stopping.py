@@ -121,3 +121,30 @@ def test_a_wish_to_be_queued_again_ends_with_the_attempt(
     queue.cancel([job])
     store.move([Move(job, Event.CANCEL, again.attempt)], NOW_S)
     assert queue.requeue([job]).ended == [job]
+
+
+def test_a_job_that_asks_for_a_pause_is_scheduled_for_that_long_and_then_queued(
+    store: Store, enqueue: Enqueue
+) -> None:
+    (job,) = enqueue(1)
+    claim(store)
+    assert store.ask_to_requeue([job], "nothing to do", 3600, "2026-11-28T08:00:00Z") == ([job], [])
+    store.move([Move(job, Event.RELEASE, 1, clear=("mlq_wish",))], NOW_S)
+    assert fields(store, job, "mlq_due") == ["scheduled", "2026-11-28T08:00:00Z"]
+    assert claim(store) == []
+    store.move([Move(job, Event.DUE)], NOW_S)
+    (again,) = claim(store)
+    # The pause was for once.
+    store.move([Move(job, Event.RELEASE, again.attempt)], NOW_S)
+    assert fields(store, job) == ["queued"]
+
+
+def test_a_job_canceled_while_it_asks_for_a_pause_is_canceled(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    (job,) = enqueue(1)
+    claim(store)
+    store.ask_to_requeue([job], "nothing to do", 3600, "2026-11-28T08:00:00Z")
+    queue.cancel([job], "canceled by ann")
+    store.move([Move(job, Event.RELEASE, 1)], NOW_S)
+    assert fields(store, job, "mlq_reason") == ["canceled", "canceled by ann"]

@@ -73,14 +73,19 @@ local function destination(id, from, to, stop)
   return #pending > 0 and Target.RERUN_LATER or to, behind and { 'mlq_behind', behind } or {}, pending
 end
 
--- When a released job may start, if its user delayed its start and that time has not come.
+-- When a job may start and under which event, if its user delayed its start and that time has not
+-- come, or if its attempt asked for a pause.
 local function start_of(id, from, to)
+  if from == State.STARTED and to == State.QUEUED then
+    local back = number_or(redis.call('HGET', job_key(id), 'mlq_return'))
+    return back > now() and back or nil, Target.RETURN_LATER
+  end
   if from ~= State.DEFERRED or to ~= State.QUEUED then
     return nil
   end
   local job = redis.call('HMGET', job_key(id), 'mlq_start', 'mlq_attempt')
   local start = number_or(job[1])
-  return not job[2] and start > now() and start or nil
+  return not job[2] and start > now() and start or nil, Target.POSTPONE
 end
 
 local function is_renewed(id, attempt, lease)
@@ -147,9 +152,9 @@ local function make(move)
     if move.learned ~= '' then
       note_past(redis.call('HGET', key, 'mlq_needs'), move.learned)
     end
-    local start = start_of(move.id, job[1], move.to)
-    local to, why, pending = Target.POSTPONE, {}, {}
-    if not start then
+    local start, later = start_of(move.id, job[1], move.to)
+    local to, why, pending = later, {}, {}
+    if not start or job[1] == State.STARTED and job[4] then
       to, why, pending = destination(move.id, job[1], move.to, job[4])
     end
     if #why > 0 then
