@@ -11,7 +11,9 @@ def mistake(file: str, line: int, what: str, *, why: str = "", fix: str = "") ->
     Args:
         file: as its user typed it.
         line: its number, from 1; 0 for the file as a whole.
-        what, why, fix: as for `MlqError`.
+        what: as for `MlqError`; so are `why` and `fix`.
+        why: the cause.
+        fix: what to do.
     """
     place = f"{file}, line {line}" if line else file
     return InvalidInputError(f"{place}: {what}", why=why, fix=fix)

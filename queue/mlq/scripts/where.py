@@ -1,8 +1,8 @@
-"""Where a job file is submitted, and by whom: all that a parser must know beside the file's text."""
+"""What a parser must know beside a job file's text: where it is submitted, and what is there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 
@@ -26,3 +26,27 @@ class Where(NamedTuple):
     user: str = ""
     environ: Mapping[str, str] = {}
     args: tuple[str, ...] = ()
+
+
+def _nothing(_: str) -> str:
+    return ""
+
+
+def _no_folder(path: str) -> bool:
+    return path.endswith("/")
+
+
+class Edges(NamedTuple):
+    """What a parser may ask of the machine; paths are absolute, and all raise `InvalidInputError`.
+
+    Args:
+        is_folder: whether this path is a folder.
+        read: returns the text of a file.
+        run: runs a command line by the shell, in the folder of submission, and returns its output.
+        matching: returns the paths that match a glob, sorted.
+    """
+
+    is_folder: Callable[[str], bool] = _no_folder
+    read: Callable[[str], str] = _nothing
+    run: Callable[[str], str] = _nothing
+    matching: Callable[[str], tuple[str, ...]] = lambda _: ()
