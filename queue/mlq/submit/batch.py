@@ -13,6 +13,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import BY_HAND
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec
+from mlq.scripts.number_mark import numbered
 from mlq.store.record import SignedJob
 from mlq.store.templates import template_of
 from mlq.submit.submission import Caller, Submission
@@ -74,8 +75,8 @@ def sign_all(checked: Sequence[Checked], first: int, key: bytes) -> list[SignedJ
     signed: list[SignedJob] = []
     last: JobSpec | None = None
     for number, (submission, like) in enumerate(checked, first):
-        spec = replace(like, id=str(number), argv=submission.argv)
-        if like is not last:
+        spec = numbered(replace(like, id=str(number), argv=submission.argv), number)
+        if like is not last or spec.env != like.env:
             last, template = like, template_of(spec.canonical())
         # Only id and command differ from a job whose text was made already.
         text = (

@@ -13,6 +13,7 @@ from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import BY_HAND
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec, Member
+from mlq.scripts.number_mark import numbered
 from mlq.store.record import SignedJob
 from mlq.store.templates import Template, member_text, template_of
 from mlq.submit.batch import Checked
@@ -76,6 +77,7 @@ class MemberSigner:
         job_id = f"{self._number}_{index}"
         spec = object.__new__(JobSpec)  # as `Submission.with_argv`
         spec.__dict__.update(like.__dict__, id=job_id, argv=submission.argv, member=of)
+        spec = numbered(spec, self._number)
         if id(like) not in self._templates:
             self._templates[id(like)] = like, template_of(spec.canonical())
         _, template = self._templates[id(like)]
