@@ -21,6 +21,7 @@ from mlq.errors import InvalidInputError, MlqError
 COMMANDS = {
     "Experiments": (
         "enqueue",
+        "submit",
         "jug",
         "ls",
         "top",
@@ -48,7 +49,8 @@ COMMANDS = {
 }
 # The names that the commands have in other queues, and in a shell.
 ELSEWHERE = {
-    **dict.fromkeys(("submit", "run", "add", "sbatch", "srun", "qsub", "condor_submit"), "enqueue"),
+    **dict.fromkeys(("run", "add", "srun"), "enqueue"),
+    **dict.fromkeys(("sbatch", "qsub", "condor_submit"), "submit"),
     **dict.fromkeys(("ps", "status", "list", "jobs", "queue", "squeue", "qstat", "condor_q"), "ls"),
     **dict.fromkeys(("kill", "rm", "delete", "abort", "scancel", "qdel", "condor_rm"), "cancel"),
     **dict.fromkeys(("nodes", "hosts", "workers", "sinfo"), "machines"),

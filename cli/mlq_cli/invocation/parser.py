@@ -9,7 +9,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mlq.errors import InvalidInputError
 
@@ -26,6 +26,13 @@ class Parser(argparse.ArgumentParser):
     def keep_rest_as(self, name: str) -> None:
         """Put all words after the first `--` under this name, as they are."""
         self._rest = name
+
+    def forget_defaults(self) -> dict[str, Any]:
+        """Take the options' defaults away, so that one sees what was typed; return them."""
+        defaults = {one.dest: one.default for one in self._actions if one.dest != "help"}
+        for one in self._actions:
+            one.default = argparse.SUPPRESS
+        return defaults
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

@@ -218,6 +218,31 @@ class Queue(QueuedJobs):
         submitter = self._submitter()
         return submitter.submit_sweep(plan, submission, how, self.progress, typed=typed)
 
+    def submit_members(
+        self,
+        plan: SweepPlan,
+        submissions: Sequence[Submission],
+        *,
+        typed: bool = False,
+        **options: Unpack[HowSwept],
+    ) -> SweepReport:
+        """Enqueue a sweep of its own whose members differ in more than their command.
+
+        Args:
+            plan: its members.
+            submissions: one for each member, in the same order.
+            typed: as for `submit`.
+            options: see `mlq.api.sweeps.SweepOptions`.
+
+        Raises:
+            InvalidInputError: an option cannot be used; nothing was enqueued.
+            JobNotFoundError: `after` names a job that does not exist.
+        """
+        from mlq.api.sweeps import SweepOptions
+
+        how = SweepOptions(**options, is_new=True)
+        return self._submitter().submit_members(plan, submissions, how, self.progress, typed=typed)
+
     def look_at_sweep(
         self,
         plan: SweepPlan,

@@ -71,14 +71,30 @@ class Submitter(NamedTuple):
         typed: bool,
     ) -> SweepReport:
         """Submit a sweep; see `mlq.api.queue.Queue.submit_sweep`."""
-        from mlq.api.sweeps import CheckedPlan, SweepSubmitter
-        from mlq.submit.members import CheckedMember, submissions_of
+        from mlq.submit.members import submissions_of
 
         options.check()
         if not plan.members:
             raise InvalidInputError(f"sweep {plan.name} has no members", why="nothing would run")
-        prepared = self._prepared(submissions_of(plan, submission), typed=typed)
-        params = [dict(one.params) for one in plan.members] if submission.is_auto else []
+        submissions = submissions_of(plan, submission)
+        return self.submit_members(plan, submissions, options, progress, typed=typed)
+
+    def submit_members(
+        self,
+        plan: SweepPlan,
+        submissions: Sequence[Submission],
+        options: SweepOptions,
+        progress: Callable[[int, int], None],
+        *,
+        typed: bool,
+    ) -> SweepReport:
+        """Submit a sweep; see `mlq.api.queue.Queue.submit_members`."""
+        from mlq.api.sweeps import CheckedPlan, SweepSubmitter
+        from mlq.submit.members import CheckedMember
+
+        prepared = self._prepared(submissions, typed=typed)
+        is_auto = any(one.is_auto for one in submissions)
+        params = [dict(one.params) for one in plan.members] if is_auto else []
         prepared = prepared.with_checked(self._chosen(prepared.checked, params))
         prepared.keep_secrets(Layout(self.settings.root), self.store.client)
         members = [*map(CheckedMember, plan.members, prepared.checked)]

@@ -58,11 +58,13 @@ class SweepOptions(NamedTuple):
         max_running: how many members may run at once; 0: any number; None: as before.
         max_fails: if this many members end first and all of them fail, the rest is held; 0: never;
             None: as before, 5 for a new sweep.
+        is_new: whether it is a sweep of its own, even if there is one of its name.
     """
 
     again: Again = ""
     max_running: int | None = None
     max_fails: int | None = None
+    is_new: bool = False
 
     def check(self) -> None:
         """Check the options; raise InvalidInputError if one cannot be used."""
@@ -134,7 +136,8 @@ class SweepSubmitter:
             QueueRefusedError: other clients keep changing the sweep.
         """
         noted = {**options.as_fields(), "varying": json.dumps(self._checked.varying)}
-        opened = open_sweep(self._store, self._checked.name, noted, self._checked.at)
+        checked, is_new = self._checked, options.is_new
+        opened = open_sweep(self._store, checked.name, noted, checked.at, is_new=is_new)
         standings, free = self._look(opened.number, self._checked.members)
         made = self._make(opened, options, standings, free)
         return self._report(opened, options, standings)._replace(ids=tuple(made))

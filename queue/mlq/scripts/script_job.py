@@ -50,6 +50,7 @@ class ScriptJob(NamedTuple):
         env: variables that the file sets.
         passes_on: names of the submitter's variables that go along; None for all of them.
         parents: jobs to come after; all conditions must hold.
+        parents_at: file and line that name them, for messages.
         is_singleton: whether it comes after all earlier jobs of its name.
         signal: as `mlq enqueue --signal` takes it; None for none.
         grace_s: from SIGTERM to SIGKILL; None takes the setting.
@@ -83,6 +84,7 @@ class ScriptJob(NamedTuple):
     env: Mapping[str, str] = {}
     passes_on: tuple[str, ...] | None = None
     parents: tuple[Parent, ...] = ()
+    parents_at: str = ""
     is_singleton: bool = False
     signal: str | None = None
     grace_s: float | None = None

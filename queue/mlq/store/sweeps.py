@@ -51,9 +51,15 @@ class Made(NamedTuple):
     seen: Seen
 
 
-def open_sweep(store: Store, name: str, options: Mapping[str, str], at: str) -> Opened:
-    """Give a sweep its number, if it has none, and change its options; those not named stay."""
-    args = {"name": name, "options": dict(options), "at": at}
+def open_sweep(
+    store: Store, name: str, options: Mapping[str, str], at: str, *, is_new: bool = False
+) -> Opened:
+    """Give a sweep its number, if it has none, and change its options; those not named stay.
+
+    With `is_new` it gets a number of its own, even if there is a sweep of this name; the name then
+    means the new one.
+    """
+    args = {"name": name, "options": dict(options), "at": at, "is_new": is_new}
     (reply,) = store.runner.run(Operation("open_sweep", args))
     return Opened(int(reply["number"]), reply["held"])
 

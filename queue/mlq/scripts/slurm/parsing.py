@@ -119,6 +119,7 @@ def _job(
         env=env,
         passes_on=passes_on,
         parents=waits.parents,
+        parents_at=given["dependency"].place if waits.parents else "",
         is_singleton=waits.is_singleton,
         signal=_signal(given.get("signal"), limit_s),
         is_requeued="no-requeue" not in given,

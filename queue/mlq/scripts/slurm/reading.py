@@ -33,6 +33,11 @@ class Given(NamedTuple):
     line: int = 0
 
     @property
+    def place(self) -> str:
+        """Where it stands."""
+        return f"{self.file}, line {self.line}" if self.line else self.file
+
+    @property
     def text(self) -> str:
         """The option as one would type it."""
         return f"--{self.option.name}" + ("" if self.value is None else f"={self.value}")

@@ -1,7 +1,8 @@
--- open_sweep(name, options, at) -> {number, next, held}
+-- open_sweep(name, options, at, is_new) -> {number, next, held}
 --   name     of the sweep: the set that its members belong to
 --   options  {field: text} of mlq:sweep:<number>; what is left out stays as it is
 --   at       the present, ISO
+--   is_new   whether it is a new sweep in any case; its name then means the new one
 --   number   its job number; one that was not there is given the next
 --   next     the next free index
 --   held     why it was held because of failures, or ''. It is held no longer: the user who enqueues
@@ -10,7 +11,7 @@ local earlier = cached_reply()
 if earlier then return earlier end
 
 local number = redis.call('HGET', 'mlq:sweeps', args.name)
-if not number or redis.call('EXISTS', sweep_key(number)) == 0 then
+if args.is_new or not number or redis.call('EXISTS', sweep_key(number)) == 0 then
   number = string.format('%.0f', last_number() + 1)
   set_last_number(number)
   redis.call('HSET', 'mlq:sweeps', args.name, number)

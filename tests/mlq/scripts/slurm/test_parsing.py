@@ -24,8 +24,9 @@ def mistake(*directives: str) -> str:
     return str(raised.value)
 
 
-def test_a_script_without_directives_is_a_job_of_one_core():
+def test_a_script_without_directives_is_a_job_of_one_core() -> None:
     found = job()
+    assert found.streams is not None
     assert found.argv == ("job.sh", "a b", "--lr=1")
     assert (found.name, found.cores, found.gpus, found.mem_mib) == ("job.sh", 1, 0, None)
     assert found.cwd == "/home/u/my work"
@@ -41,16 +42,17 @@ def test_a_script_without_directives_is_a_job_of_one_core():
     "directive",
     ["-c 4", "-c4", "--cpus-per-task=4", "--cpus-per-task 4", "--cpus=4 # many", "-Hc4", '-c "4"'],
 )
-def test_an_option_is_read_in_all_its_forms(directive):
+def test_an_option_is_read_in_all_its_forms(directive: str) -> None:
     if directive == "--cpus=4 # many":
         assert "--cpus-per-gpu or --cpus-per-task" in mistake(directive)
         return
     assert job(directive).cores == 4
 
 
-def test_quotes_backslashes_and_comments_are_read_as_sbatch_reads_them():
+def test_quotes_backslashes_and_comments_are_read_as_sbatch_reads_them() -> None:
     found = job(r"-J 'a b'\ \#c -o 'x #1.out'#comment", '--comment="it\'s" --hold')
     assert found.name == "a b #c"
+    assert found.streams is not None
     assert found.streams.output.endswith("/x #1.out")
     assert found.is_held
     assert "line 2: the quote ' is not closed" in mistake("-J 'a")
@@ -69,7 +71,7 @@ def test_quotes_backslashes_and_comments_are_read_as_sbatch_reads_them():
         ("UNLIMITED", None),
     ],
 )
-def test_a_time_has_six_forms(typed, seconds):
+def test_a_time_has_six_forms(typed: str, seconds: float | None) -> None:
     assert job(f"--time={typed}").time_limit_s == seconds
 
 
@@ -89,12 +91,14 @@ def test_a_time_has_six_forms(typed, seconds):
         (["-N 1-4 --gres=none"], (1, None, 0, "")),
     ],
 )
-def test_resources_are_those_of_the_whole_job(directives, asked):
+def test_resources_are_those_of_the_whole_job(
+    directives: list[str], asked: tuple[int, int | None, int, str]
+) -> None:
     found = job(*directives)
     assert (found.cores, found.mem_mib, found.gpus, found.gpu_type) == asked
 
 
-def test_whether_tasks_were_asked_for_is_kept():
+def test_whether_tasks_were_asked_for_is_kept() -> None:
     assert job("-c 2").batch.tasks == 0
     assert job("-n 1").batch.tasks == 1
     assert job("--gpus=4 --gpus-per-task=2").batch.tasks == 2
@@ -130,7 +134,7 @@ def test_whether_tasks_were_asked_for_is_kept():
         ("--nodelist=gpu[3-1]", "between brackets"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_file_and_line(directive, words):
+def test_what_cannot_be_used_is_refused_with_file_and_line(directive: str, words: str) -> None:
     message = mistake("--job-name=x", directive)
     assert message.startswith("run/job.sh, line 3: ")
     assert words in message
@@ -146,19 +150,19 @@ def test_what_cannot_be_used_is_refused_with_file_and_line(directive, words):
         ("#!/bin/sh\necho \0\n", "line 2: there is a NUL"),
     ],
 )
-def test_what_is_no_script_is_refused(text, words):
+def test_what_is_no_script_is_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         parse(text, HERE)
 
 
-def test_directives_end_at_the_first_command_and_late_ones_are_named():
+def test_directives_end_at_the_first_command_and_late_ones_are_named() -> None:
     text = "#!/bin/sh\n# SBATCH -c 9\n##SBATCH -c 9\n\n  # c\n#SBATCH -c 2\necho\n#SBATCH -c 3\n"
     found = parse(text, HERE)
     assert found.cores == 2
     assert [one for one in found.notes if "line 8" in one and "ignored" in one]
 
 
-def test_what_has_no_effect_is_said_once():
+def test_what_has_no_effect_is_said_once() -> None:
     (note,) = job("-p gpu -A me --qos=high", "--mail-type=END --mail-user=a@b", "-C v100").notes
     assert note == (
         "--partition, --account, --qos, --mail-type, --mail-user, --constraint have no effect on"
@@ -166,7 +170,7 @@ def test_what_has_no_effect_is_said_once():
     )
 
 
-def test_the_command_line_overrides_variables_and_those_the_file():
+def test_the_command_line_overrides_variables_and_those_the_file() -> None:
     given, rest = options_of(("-c", "8", "--job-name", "typed", "other.sh", "-c", "1"), "sbatch")
     assert rest == ("other.sh", "-c", "1")
     by_variable, _ = options_of(("--time=5", "--job-name=variable"), "SBATCH")
@@ -175,7 +179,7 @@ def test_the_command_line_overrides_variables_and_those_the_file():
     assert (found.cores, found.name, found.time_limit_s, found.mem_mib) == (8, "typed", 300, 3)
 
 
-def test_wrapped_commands_become_a_script():
+def test_wrapped_commands_become_a_script() -> None:
     given, _ = options_of(("--wrap", "echo 'a b'"), "sbatch")
     found = parse("", HERE._replace(file="-", args=()), given)
     assert found.script.startswith("#!/bin/sh\n")
@@ -183,7 +187,7 @@ def test_wrapped_commands_become_a_script():
     assert (found.name, found.argv) == ("wrap", ("wrap",))
 
 
-def test_dependencies():
+def test_dependencies() -> None:
     found = job("-d afterok:20:21_3,afterany:23,afternotok:7,singleton,8")
     assert found.parents == (
         Parent("20", "finished"),
@@ -204,7 +208,7 @@ def test_dependencies():
         ("HOME,A='1,2',B=", ("HOME",), {"A": "1,2", "B": ""}),
     ],
 )
-def test_variables(typed, passes_on, env):
+def test_variables(typed: str, passes_on: tuple[str, ...] | None, env: dict[str, str]) -> None:
     found = job(f'--export="{typed}"')
     assert (found.passes_on, dict(found.env)) == (passes_on, env)
 
@@ -220,12 +224,13 @@ def test_variables(typed, passes_on, env):
         ("--array=1-3", "/home/u/my work/slurm-%A_%a.out", ""),
     ],
 )
-def test_output(directives, output, error):
+def test_output(directives: str, output: str, error: str) -> None:
     streams = job(directives).streams
+    assert streams is not None
     assert (streams.output, streams.error) == (output, error)
 
 
-def test_the_rest():
+def test_the_rest() -> None:
     found = job(
         "--array=0-9,12-20:4%3 --signal=B:USR1@120 -t 10 --no-requeue --nice=50",
         "-w gpu[08-10,2],lab1 -x old --begin=now+2hours --open-mode=append --wait --parsable",
@@ -237,11 +242,12 @@ def test_the_rest():
     assert found.machines == ("gpu08", "gpu09", "gpu10", "gpu2", "lab1")
     assert found.excluded == ("old",)
     assert found.start == "7200s"
+    assert found.streams is not None
     assert found.streams.appends
     assert found.is_waited_for
     assert found.is_parsable
 
 
-def test_nice_alone_is_a_hundred_and_a_signal_without_limit_has_no_time():
+def test_nice_alone_is_a_hundred_and_a_signal_without_limit_has_no_time() -> None:
     found = job("--nice --signal=R:10@60 --no-requeue --requeue")
     assert (found.priority, found.signal, found.is_requeued) == (-100, "10", True)
