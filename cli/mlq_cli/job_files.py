@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.jobs.batch_job import SCRIPT_CHARS
-from mlq.scripts.where import Where
+from mlq.scripts.where import Edges, Where
 from mlq.settings.people import home, user_name
 from mlq.submit.programs import present_folder
 from mlq_cli.invocation.session import show_progress
@@ -52,6 +54,23 @@ def where_of(file: str, args: Sequence[str], environ: Mapping[str, str] = os.env
         environ=environ,
         args=tuple(args),
     )
+
+
+def edges_of(where: Where) -> Edges:
+    """Return what a parser may ask of this machine."""
+    return Edges(
+        is_folder=lambda path: path.endswith("/") or Path(path).is_dir(),
+        read=read_file,
+        run=lambda line: _run(line, where.folder),
+        matching=lambda pattern: tuple(sorted(glob(pattern))),
+    )
+
+
+def _run(line: str, folder: str) -> str:
+    done = subprocess.run(line, shell=True, cwd=folder, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise InvalidInputError(f"{line} failed", why=f"exit code {done.returncode}")
+    return done.stdout.decode(errors="replace")
 
 
 def read_file(file: str) -> str:

@@ -13,7 +13,7 @@ from mlq_cli import job_options
 from mlq_cli.enqueue_warnings import warn
 from mlq_cli.invocation.parser import Parser, add_json
 from mlq_cli.invocation.session import open_queue, print_json, print_lines, say
-from mlq_cli.job_files import queue_job, read_file, where_of
+from mlq_cli.job_files import edges_of, queue_job, read_file, where_of
 from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
     text = read_file(args.file)
     where = where_of(args.file, args.args)
-    job = parse(text, where, args.system or recognised(text, args.file))
+    system = args.system or recognised(text, args.file)
+    job = parse(text, where, system, edges_of(where))
     if args.array is not None:
         batch = replace(job.batch, array=args.array.partition("%")[0])
         job = job._replace(array=args.array, batch=batch)
@@ -155,6 +156,13 @@ def _words(value: object) -> str:
     return str(value).replace("\n", " ")
 
 
+def _unnumbered(text: str) -> str:
+    """Return a text with the words of its file in the place of the job's number."""
+    from mlq.scripts.number_mark import NUMBER
+
+    return text.replace(NUMBER, "$(Cluster)")
+
+
 def _shown(submission: Submission, many: ManyJobs | None) -> Iterator[dict[str, Any]]:
     """Yield each job as `--dry-run` shows it; its patterns of files are not filled in."""
     from datetime import UTC, datetime
@@ -171,14 +179,14 @@ def _shown(submission: Submission, many: ManyJobs | None) -> Iterator[dict[str, 
         member = {} if many is None else dict(many.plan.members[index].params)
         ask, streams = spec.request, spec.streams
         yield {
-            "command": command_line(tuple(one.argv)),
+            "command": command_line(tuple(map(_unnumbered, one.argv))),
             "cwd": spec.cwd,
             "name": spec.name,
             "cores": ask.cores,
             "mem_mib": ask.mem_mib,
             "gpus": ask.gpus,
             "time_limit_s": spec.time_limit_s,
-            "env": spec.env,
+            "env": {name: _unnumbered(value) for name, value in spec.env.items()},
             "output": streams.output if streams else "",
             "error": (streams.error or streams.output) if streams else "",
             **({"params": member} if member else {}),

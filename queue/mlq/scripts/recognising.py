@@ -7,7 +7,7 @@ import re
 from mlq.errors import InvalidInputError
 from mlq.jobs.batch_job import System
 from mlq.scripts.script_job import ScriptJob
-from mlq.scripts.where import Where
+from mlq.scripts.where import Edges, Where
 
 SYSTEMS: tuple[System, ...] = ("slurm", "pbs", "condor")
 
@@ -46,8 +46,14 @@ def recognised(text: str, file: str) -> System:
     )
 
 
-def parse(text: str, where: Where, system: System) -> ScriptJob:
+def parse(text: str, where: Where, system: System, edges: Edges) -> ScriptJob:
     """Return what a job file of this system describes.
+
+    Args:
+        text: the file.
+        where: where it is submitted.
+        system: of the file.
+        edges: what the file may ask of this machine.
 
     Raises:
         InvalidInputError: it has a mistake; the message names file and line.
@@ -56,4 +62,10 @@ def parse(text: str, where: Where, system: System) -> ScriptJob:
         from mlq.scripts import slurm
 
         return slurm.parse(text, where)
-    raise InvalidInputError(f"mlq does not read job files of {system} yet")
+    if system == "pbs":
+        from mlq.scripts import pbs
+
+        return pbs.parse(text, where, edges)
+    from mlq.scripts import condor
+
+    return condor.parse(text, where, edges)
