@@ -25,11 +25,12 @@ from mlq.jobs.explain import (
     Silent,
     SweepFull,
     SweepHeld,
+    TooLong,
     WaitsForRoom,
 )
 from mlq.jobs.machine_state import NO_OTHERS, OthersLoad
 from mlq.jobs.placement import NameMismatch, Resource, Short
-from mlq.units import format_mib
+from mlq.units import format_duration, format_mib
 from mlq_cli.render.machines import gpus_withdrawn, not_heard, not_taking
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
@@ -60,6 +61,9 @@ def reason_in_words(reason: Reason, others: OthersLoad = NO_OTHERS) -> str:  # n
             return not_heard(heard_s)
         case Closed(why):
             return not_taking(why)
+        case TooLong(limit_s, left_s):
+            limit, left = format_duration(limit_s), format_duration(round(left_s))
+            return f"it may run for {limit}, and this allocation takes jobs for {left} more"
         case Lacks(lack):
             return lack.reason
         case GpuFault(text, some_left):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 from mlq.errors import InvalidInputError
 from mlq.files.paths import checked_machine
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
-from mlq.units import parse_size
+from mlq.units import parse_duration, parse_size
 from mlq_cli.invocation.parser import add_json
 from mlq_cli.invocation.session import print_json, print_lines, say
 from mlq_cli.remote.command import add_machines, machines_of, run_on
@@ -22,6 +23,7 @@ EXAMPLES = """\
   mlq worker start --cores 4 --mem 16G --gpus 0,1
   mlq worker stop                 its jobs go on; the next worker adopts them
   mlq worker stop --drain         first let the jobs end
+  mlq worker start --foreground   in a job of Slurm, PBS or HTCondor: offer what was granted
   mlq worker start --on gpu01,gpu02
   mlq worker status --all         of all machines that the settings list
   mlq worker install --print      show how it would start after a reboot"""
@@ -39,6 +41,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--keep-trying",
         action="store_true",
         help="while the queue or the results root is away, wait for it (for use at boot)",
+    )
+    start.add_argument(
+        "--allocation",
+        choices=["auto", "none"],
+        default="auto",
+        help="with --foreground: offer what Slurm, PBS or HTCondor granted (auto), or ignore them",
+    )
+    start.add_argument(
+        "--for",
+        dest="for_s",
+        type=parse_duration,
+        metavar="DURATION",
+        help="in an allocation: leave after so long (when it ends, as its system says)",
+    )
+    start.add_argument(
+        "--idle",
+        type=parse_duration,
+        metavar="DURATION",
+        help="leave after so long without jobs (never)",
     )
     _add_options(start)
     _add_far(start)
@@ -69,9 +90,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     _add_name(parser)
     parser.add_argument("--cores", type=int, metavar="N", help="give jobs at most N cores (all)")
     parser.add_argument("--mem", metavar="SIZE", help="give jobs at most this memory (all)")
-    parser.add_argument(
-        "--gpus", default="all", metavar="all|none|0,1", help="which GPUs jobs may use (all)"
-    )
+    parser.add_argument("--gpus", metavar="all|none|0,1", help="which GPUs jobs may use (all)")
 
 
 def _add_far(parser: argparse.ArgumentParser) -> None:
@@ -128,13 +147,17 @@ _ENDS_AT_LOGOUT = (
 
 
 def _start(settings: Settings, args: argparse.Namespace) -> int:
-    from mlq_worker.service import control
     from mlq_worker.service import start as background
 
     options = _options(args)
     if args.foreground:
-        control.run(settings, options, keep_trying=args.keep_trying)
+        _run_here(settings, args)
         return 0
+    if args.for_s is not None:
+        raise InvalidInputError(
+            "--for cannot be used without --foreground",
+            why="it is for a worker inside an allocation of a batch system",
+        )
     says = background.start(settings, options, keep_trying=args.keep_trying)
     stays = background.outlives_logout(settings)
     if args.json and not stays:
@@ -143,6 +166,24 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
     if not stays:
         say(_ENDS_AT_LOGOUT)
     return 0
+
+
+def _run_here(settings: Settings, args: argparse.Namespace) -> None:
+    """Be the worker in this process, of this machine or of the allocation around it."""
+    from mlq_worker.service import allocated, control
+
+    found = None if args.allocation == "none" else allocated.noticed(os.environ, args.for_s)
+    if found is None:
+        if args.for_s is not None:
+            raise InvalidInputError(
+                "--for cannot be used here", why="this is no allocation of Slurm, PBS or HTCondor"
+            )
+        control.run(settings, _options(args), keep_trying=args.keep_trying)
+        return
+    wanted = _options(args)
+    options = allocated.options_inside(replace(wanted, gpus=args.gpus or ""), found)
+    with allocated.settled(settings, found, args.name) as here:
+        control.run(here, options, keep_trying=args.keep_trying, inside=found)
 
 
 def _print_done(settings: Settings, says: str, *, as_json: bool) -> None:
@@ -216,10 +257,10 @@ def _uninstall(settings: Settings, args: argparse.Namespace) -> int:  # noqa: AR
 def _options(args: argparse.Namespace) -> WorkerOptions:
     if args.cores is not None and args.cores < 1:
         raise InvalidInputError(f"--cores {args.cores} cannot be used", why="at least 1 is needed")
-    gpus: str = args.gpus
+    gpus: str = args.gpus or "all"
     if gpus not in {"all", "none"} and not all(one.isdigit() for one in gpus.split(",")):
         raise InvalidInputError(
             f"--gpus {gpus} cannot be used", fix="all, none, or the GPUs' numbers: 0,1"
         )
     mem_mib = None if args.mem is None else parse_size(args.mem)
-    return WorkerOptions(args.cores, mem_mib, gpus)
+    return WorkerOptions(args.cores, mem_mib, gpus, getattr(args, "idle", None))

@@ -35,6 +35,19 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class TooLong:
+    """The job may run for `limit_s`, and the machine is there for `left_s` more seconds only."""
+
+    limit_s: float
+    left_s: float
+
+    @property
+    def fits_when_idle(self) -> bool:
+        """Whether the job would fit if the machine were idle: it has ever less time."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class Lacks:
     """The job needs something that is missing there, and another machine may have it."""
 
@@ -70,7 +83,18 @@ class Avoided:
     for_s: float
 
 
-Reason = Silent | Closed | Lacks | GpuFault | GpuNote | Short | NameMismatch | Reserved | Avoided
+Reason = (
+    Silent
+    | Closed
+    | TooLong
+    | Lacks
+    | GpuFault
+    | GpuNote
+    | Short
+    | NameMismatch
+    | Reserved
+    | Avoided
+)
 """A reason why a job cannot start on a machine now."""
 
 
@@ -150,12 +174,14 @@ def _judgement(job: AskedJob, machine: MachineState, situation: Situation) -> Ju
     short = _short(job, machine)
     reasons: list[Reason] = [
         *_about_machine(job, machine, situation),
+        *_about_time(job, machine),
         *_about_gpus(machine, short),
         *(one for one in short if not (machine.gpu_fault and _counts_gpus(one))),
         *_reserved(job, here, machine, situation),
         *_avoided(job, machine, situation),
     ]
-    some_day = all(one.fits_when_idle for one in reasons if isinstance(one, Short | NameMismatch))
+    lasting = [one for one in reasons if isinstance(one, Short | NameMismatch | TooLong)]
+    some_day = all(one.fits_when_idle for one in lasting)
     fits = Fits.NOW if not reasons else Fits.LATER if some_day else Fits.NEVER
     is_kept_free = here is not None and here.id == job.contender.id
     return Judgement(machine.machine, fits, tuple(reasons), is_kept_free, machine.others)
@@ -191,6 +217,13 @@ def _about_machine(job: AskedJob, machine: MachineState, situation: Situation) -
     # A machine tries a job itself if no other machine could offer what it needs, unless its own
     # supervisor cannot run the job.
     return [*found, *(Lacks(one) for one in needed if one.word in {*left, *OF_SUPERVISORS})]
+
+
+def _about_time(job: AskedJob, machine: MachineState) -> list[Reason]:
+    limit_s, left_s = job.contender.time_limit_s, machine.offer.left_s
+    if limit_s is None or left_s is None or machine.offer.is_long_enough(limit_s):
+        return []
+    return [TooLong(limit_s, left_s)]
 
 
 def _about_gpus(machine: MachineState, short: Sequence[Short | NameMismatch]) -> list[Reason]:

@@ -31,7 +31,11 @@ class GpuOffer:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one machine has free for new jobs, and what it has in total."""
+    """What one machine has free for new jobs, and what it has in total.
+
+    `left_s` is for how many more seconds jobs may run there; None if no end is known. A job without
+    a time limit may start there all the same, and is handed back at the end.
+    """
 
     machine: str
     cores: int
@@ -39,6 +43,11 @@ class Offer:
     gpus: tuple[GpuOffer, ...]
     total_cores: int
     total_mem_mib: int
+    left_s: float | None = None
+
+    def is_long_enough(self, time_limit_s: float | None) -> bool:
+        """Return whether a job with this time limit, or without one, may start here."""
+        return self.left_s is None or time_limit_s is None or time_limit_s <= self.left_s
 
     def after(self, request: Request, fit: Fit) -> Offer:
         """Return what is left after a job with this request is placed by this fit."""

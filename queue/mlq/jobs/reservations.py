@@ -48,6 +48,8 @@ def could_use(job: Contender, offer: Offer, lacks: Collection[str]) -> bool:
     """
     if any(word in lacks for word in job.needs.split()):
         return False
+    if not offer.is_long_enough(job.time_limit_s):
+        return False
     return isinstance(place(job.request, offer.when_idle()), Fit)
 
 

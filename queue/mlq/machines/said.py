@@ -16,11 +16,12 @@ from mlq.jobs.placement import GpuOffer, Offer
 from mlq.lenient import finite_or_zero, int_or
 
 
-def offer_of(record: Mapping[str, Any]) -> Offer:
+def offer_of(record: Mapping[str, Any], heard_s: float = 0.0) -> Offer:
     """Return the offer that a machine's record describes.
 
     Args:
         record: the JSON object that the machine's worker published.
+        heard_s: how long ago the queue heard it.
     """
     return Offer(
         machine=str(record.get("machine", "")),
@@ -29,6 +30,7 @@ def offer_of(record: Mapping[str, Any]) -> Offer:
         gpus=tuple(_gpu(raw) for raw in listed(record, "gpus") if isinstance(raw, dict)),
         total_cores=_count(record, "cores_total"),
         total_mem_mib=_count(record, "mem_total_mib"),
+        left_s=_left_s(record.get("left_s"), heard_s),
     )
 
 
@@ -41,7 +43,7 @@ def state_of(machine: str, heard_s: float, record: Mapping[str, Any]) -> Machine
         record: the JSON object that the machine's worker published.
     """
     return MachineState(
-        offer=offer_of({**record, "machine": machine}),
+        offer=offer_of({**record, "machine": machine}, heard_s),
         heard_s=heard_s,
         takes_jobs=bool(record.get("offering", True)),
         note=_text(record, "note"),
@@ -78,6 +80,10 @@ def _gpu(raw: Mapping[str, Any]) -> GpuOffer:
         exclusive=raw.get("exclusive") is True,
         index=_count(raw, "index"),
     )
+
+
+def _left_s(told: object, heard_s: float) -> float | None:
+    return None if told is None else max(0.0, finite_or_zero(told) - heard_s)
 
 
 def _count(raw: Mapping[str, Any], name: str) -> int:

@@ -183,6 +183,7 @@ def claim_operation(
     now_s: float,
     only: Iterable[str] | None = None,
     lacks: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    left_s: float | None = None,
 ) -> Operation:
     """Return the operation that claims the best waiting jobs among the classes that fit.
 
@@ -193,6 +194,8 @@ def claim_operation(
         now_s: unix time, for the record only.
         only: the jobs that may be claimed; None: any.
         lacks: class -> words (`mlq.jobs.needs`) for what the machine lacks and another may have.
+        left_s: for how many seconds the machine is there; no job with a longer time limit is
+            claimed. None: no end is known.
     """
     args = {
         **who.as_args(now_s),
@@ -202,6 +205,8 @@ def claim_operation(
     }
     if only is not None:
         args["only"] = dict.fromkeys(only, True)
+    if left_s is not None:
+        args["left_s"] = left_s
     return Operation("claim", args)
 
 

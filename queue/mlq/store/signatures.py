@@ -68,7 +68,7 @@ SIGNATURES: dict[str, Signature] = {
     "forgive_sweeps": _once("numbers", "released"),
     "pause": _once("reason", "before"),
     # jobs move
-    "claim": _once(f"fits {_CLAIMANT} lease_s lacks only?", "claims"),
+    "claim": _once(f"fits {_CLAIMANT} lease_s lacks only? left_s?", "claims"),
     "move": _once("moves at avoid_s templates?", "moved stale refused untold revived"),
     "tell": _repeatable("at", "untold revived"),
     "renew": _repeatable(

@@ -40,11 +40,12 @@ from mlq_worker.agent.job_environment import login_environment, look
 from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
+from mlq_worker.allocation.inside import Inside
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.clock import boottime
 from mlq_worker.ipc.options import Options
 from mlq_worker.liveness.fence import LivenessTimings
-from mlq_worker.probes.machine import Limits, MachineProbe
+from mlq_worker.probes.machine import Gpus, Limits, MachineProbe, NoGpus
 
 
 def belong(client: Client, root: Path) -> str:
@@ -119,6 +120,7 @@ class MachineContext:
         tunnel: whether a tunnel leads from here to the queue.
         link_trouble: returns what is wrong with the connection to the queue; "" if nothing.
         shims: the folder of Slurm's commands for its jobs; "" if it could not be made.
+        inside: the allocation that the worker runs in, and what it may offer there; None: none.
     """
 
     settings: Settings
@@ -142,6 +144,7 @@ class MachineContext:
     tunnel: bool = False
     link_trouble: Callable[[], str] = lambda: ""
     shims: str = ""
+    inside: Inside | None = None
 
     @property
     def machine(self) -> str:
@@ -178,6 +181,7 @@ class MachineContext:
                 queue_id=self.queue_id,
                 host_id=self.identity.host_id,
                 dead_beat=self.dead_beat,
+                parent=0 if self.inside is None else os.getpid(),
             )
         )
 
@@ -186,7 +190,9 @@ class MachineContext:
         return [os.getpid()] if link is None else [os.getpid(), link.hello["pid"]]
 
 
-def find_context(settings: Settings, options: WorkerOptions, client: Client) -> MachineContext:
+def find_context(
+    settings: Settings, options: WorkerOptions, client: Client, inside: Inside | None = None
+) -> MachineContext:
     """Find out what this machine is, and claim the results root for this queue.
 
     Raises:
@@ -211,8 +217,29 @@ def find_context(settings: Settings, options: WorkerOptions, client: Client) -> 
         mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
         cwd=str(Path.cwd()),
         boot_id=boot_id,
-        limits=Limits(options.cores, options.mem_mib, settings.yield_to_others),
-        probe=MachineProbe(GpuWatch(options.gpus), machine=settings.machine),
+        limits=_limits(settings, options, inside),
+        probe=MachineProbe(
+            _gpus(options, inside),
+            machine=settings.machine,
+            measures_own=inside is not None and inside.mem_mib is not None,
+        ),
         has_gpus=options.gpus != "none",
         collector=CollectorChild(str(settings.root), queue_id),
+        inside=inside,
     )
+
+
+def _limits(settings: Settings, options: WorkerOptions, inside: Inside | None) -> Limits:
+    if inside is None:
+        return Limits(options.cores, options.mem_mib, settings.yield_to_others)
+    cores = [one for one in (options.cores, inside.cores) if one is not None]
+    # What was granted is ours: what others do on the machine does not count.
+    return Limits(
+        min(cores, default=None), options.mem_mib, yield_to_others=False, granted_mib=inside.mem_mib
+    )
+
+
+def _gpus(options: WorkerOptions, inside: Inside | None) -> Gpus:
+    if inside is not None and inside.no_gpus_because:
+        return NoGpus(inside.no_gpus_because)
+    return GpuWatch(options.gpus)

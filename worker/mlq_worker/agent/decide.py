@@ -143,7 +143,8 @@ def _stop(facts: Facts) -> list[Action]:
     """Hand back attempts that should not go on here."""
     active = _stoppable(facts)
     if facts.mode is Mode.RELEASE:
-        back = "handed back: the worker was stopped"
+        ends = facts.offer.left_s == 0
+        back = f"handed back: {'its allocation ends' if ends else 'the worker was stopped'}"
         return [_stop_action(active, "released", back)] if active else []
     late = stalled(active, facts.now_s)
     if late:
@@ -303,4 +304,4 @@ def next_turn_s(facts: Facts, idle_s: float) -> float:
     if not facts.is_linked:
         due = [facts.link_retry_s]
     soonest = max(min(due), facts.queue_retry_s)
-    return min(idle_s, max(0.0, soonest - facts.now_s))
+    return min(idle_s, facts.leaves_in_s, max(0.0, soonest - facts.now_s))

@@ -83,6 +83,7 @@ class Facts:
         reaper: what the reaper decides from.
         copier: what the copier decides from.
         collector: what decides when the collector looks at attempts.
+        leaves_in_s: in how many seconds the worker may leave by itself.
     """
 
     now_s: float
@@ -118,3 +119,4 @@ class Facts:
     reaper: ReaperFacts = field(default_factory=ReaperFacts)
     copier: CopierFacts = field(default_factory=CopierFacts)
     collector: CollectorFacts = field(default_factory=CollectorFacts)
+    leaves_in_s: float = float("inf")

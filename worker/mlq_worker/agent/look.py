@@ -22,7 +22,8 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         now_s=now_s,
         utc_s=utc_s,
         context=context,
-        mode=mode,
+        mode=memory.leaving.mode(mode, now_s),
+        leaves_in_s=memory.leaving.next_s(now_s),
         shown_mode=memory.shown_mode,
         is_linked=memory.session.link is not None,
         supervisor_id=memory.session.supervisor_id,
@@ -57,6 +58,7 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
 
 def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
     attempts = memory.attempts
+    memory.leaving.look(now_s, holds=bool(attempts.by_key))
     memory.reads.update(attempts)
     memory.absences.see(attempts.ended(), now_s)
     memory.monitor.look(

@@ -7,6 +7,7 @@ also in the supervisor, on NFS and in the queue, and the next worker's first tur
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import select
@@ -14,6 +15,7 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -31,9 +33,14 @@ from mlq_worker.agent.machine_name import own_name
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.queue_link import queue_reached
 from mlq_worker.agent.turn import Worker
+from mlq_worker.allocation.inside import Inside
+from mlq_worker.ipc.host import LinuxHost
+from mlq_worker.ipc.processes import end_all_below
 
 log = logging.getLogger(__name__)
 
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_END_S = 5.0
 WAITING = "not working yet: "  # how the status begins until it works
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 _DOING = {
@@ -65,7 +72,14 @@ class Notify(Protocol):
         """Report the worker's status in one line."""
 
 
-def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_trying: bool) -> None:
+def run(
+    settings: Settings,
+    options: WorkerOptions,
+    notify: Notify,
+    *,
+    keep_trying: bool,
+    inside: Inside | None = None,
+) -> None:
     """Run the worker until it is told to leave.
 
     Args:
@@ -74,17 +88,18 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
         notify: is told when the worker works, and its status.
         keep_trying: if it cannot start, say why and try again for ever. After a boot the network,
             the queue's host or NFS may come up later than the worker.
+        inside: the allocation of a batch system around it; None: there is none.
 
     Raises:
         MlqError: it cannot start: no queue, no supervisor, no results root.
     """
-    with Waker() as waker:
+    with Waker(leaves_nothing=inside is not None) as waker, _alone(inside):
         told = ""
         for pause_s in _pauses_s():
             try:
                 with queue_reached(settings) as (here, link_trouble):
                     way = (link_trouble, here is not settings)
-                    _run(here, options, notify, waker, way, keep_trying=keep_trying)
+                    _run(here, options, notify, waker, way, inside, keep_trying=keep_trying)
             except MlqError as error:
                 if not keep_trying:
                     raise
@@ -97,6 +112,19 @@ def run(settings: Settings, options: WorkerOptions, notify: Notify, *, keep_tryi
                     return
             else:
                 return
+
+
+@contextmanager
+def _alone(inside: Inside | None) -> Iterator[None]:
+    """In an allocation, be the last process: what the worker's children leave comes to it."""
+    if inside is None:
+        yield
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        end_all_below(LinuxHost(), os.getpid(), _END_S)
 
 
 def _is_supervised(settings: Settings) -> bool:
@@ -118,11 +146,12 @@ def _run(
     notify: Notify,
     waker: Waker,
     way: tuple[Callable[[], str], bool],
+    inside: Inside | None,
     *,
     keep_trying: bool,
 ) -> None:
     client = open_client(settings)
-    found = find_context(settings, options, client)
+    found = find_context(settings, options, client, inside)
     link_trouble, tunnel = way
     context = replace(found, tunnel=tunnel, link_trouble=link_trouble)
     # Leave the folder in which the user started the worker: the user may want to unmount it.
@@ -135,10 +164,13 @@ def _run(
         lambda why: notify.status(f"{WAITING}{why}"),
         keep_trying=keep_trying,
     )
-    worker = Worker(context, Store(client, context.queue_id, context.identity), waker.ring)
+    worker = Worker(
+        context, Store(client, context.queue_id, context.identity), waker.ring, options.idle_s
+    )
     loop = Loop(worker, waker, lambda: _listen(settings))
     waker.starting = False
     loop.run(notify)
+    worker.session.wait_for_end()
 
 
 def _listen(settings: Settings) -> Subscription:
@@ -152,9 +184,14 @@ class Waker:
 
     While the worker is only starting it holds nothing, so a signal to leave ends it at once,
     even in the middle of a wait.
+
+    Args:
+        leaves_nothing: whether a worker that leaves takes its supervisor along, so that one that
+            only starts has nothing to hand over or back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, leaves_nothing: bool = False) -> None:
+        self._leaves_nothing = leaves_nothing
         self._here, self._there = socket.socketpair()
         for end in (self._here, self._there):
             end.setblocking(False)
@@ -201,7 +238,7 @@ class Waker:
 
     def _heard(self, number: int, _frame: object) -> None:
         self.mode = _MODES[signal.Signals(number)]
-        if self.starting and self.mode is Mode.HANDOVER:
+        if self.starting and (self.mode is Mode.HANDOVER or self._leaves_nothing):
             raise SystemExit(0)
 
 
@@ -221,7 +258,7 @@ class Loop:
         while True:
             turn = self._worker.turn(self._waker.mode)
             if turn.leaves:
-                log.info("%s", _LEAVES.get(self._waker.mode, "leaving"))
+                log.info("%s", _LEAVES.get(turn.facts.mode, "leaving"))
                 return
             self._watch()
             if not said_ready and self._worker.is_settled:
@@ -230,7 +267,7 @@ class Loop:
                 said_ready = True
             if not turn.actions:
                 if said_ready:
-                    notify.status(_DOING[self._waker.mode] + self._worker.summary())
+                    notify.status(_DOING[turn.facts.mode] + self._worker.summary())
                 self._wait(turn.wait_s)
 
     def _wait(self, timeout_s: float) -> None:

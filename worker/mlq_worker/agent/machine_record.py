@@ -34,6 +34,7 @@ class WorkerHealth:
         refused_moves: which moves the queue refuses, in words (`mlq_worker.agent.backoff`).
         aside: why the machine was set aside (`mlq_worker.agent.probation`).
         clock_off_s: by how many seconds its clock is ahead of the queue's; None if unknown.
+        allocation: the allocation that it runs in, in words; "" if in none.
     """
 
     supervisor_id: str
@@ -45,6 +46,7 @@ class WorkerHealth:
     refused_moves: str = ""
     aside: Mapping[str, Any] = field(default_factory=dict)
     clock_off_s: float | None = None
+    allocation: str = ""
 
 
 OLD_SUPERVISOR = "its supervisor is of an older mlq and makes no copies of code; its jobs end first"
@@ -103,6 +105,8 @@ def machine_record(
         "clock_off_s": health.clock_off_s,
         "lacks": [dict(one) for one in health.lacks],
         "offering": not health.note,
+        "allocation": health.allocation,
+        "left_s": None if offer.left_s is None else round(offer.left_s, 1),
         "attempts": [list(one.attempt) for one in attempts.active()],
         "started_at": utc_iso(health.started_s),
     }

@@ -7,7 +7,7 @@ new worker begins with an empty memory. Replies of the queue stay here until the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlq.errors import MlqError
 from mlq.jobs.lifecycle import ENDED, TRANSITIONS
@@ -25,6 +25,7 @@ from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierRole
 from mlq_worker.agent.facts import Mode, RenewalReply
+from mlq_worker.agent.leaving import Leaving
 from mlq_worker.agent.monitor import ResourceMonitor
 from mlq_worker.agent.nfs_reads import NfsReads
 from mlq_worker.agent.outcomes import History
@@ -54,12 +55,20 @@ class Memory:
         context: this machine and everything that belongs to it.
         store: the queue.
         ring: wakes the loop; may be called from any thread.
+        idle_s: see `WorkerOptions`.
     """
 
-    def __init__(self, context: MachineContext, store: Store, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: MachineContext,
+        store: Store,
+        ring: Callable[[], None],
+        idle_s: float | None = None,
+    ) -> None:
         self._settings = settings = context.settings
         self._clock = context.clocks.boot_s
         self.session = SupervisorSession(context)
+        self.leaving = Leaving(context.inside, idle_s, self._clock(), context.new_reader, ring)
         self.monitor = ResourceMonitor(context, self._clock(), context.own_pids(None))
         self.reads = NfsReads(
             context.layout,
@@ -91,7 +100,9 @@ class Memory:
 
     def offer(self) -> Offer:
         """Return the resources that are free for new jobs."""
-        return self.monitor.offer(self.attempts.promises())
+        offer = self.monitor.offer(self.attempts.promises())
+        left_s = self.leaving.left_s(self._clock())
+        return offer if left_s is None else replace(offer, left_s=left_s)
 
     def take_replies(self) -> Replies:
         """Return what the queue replied since the last look."""

@@ -17,12 +17,14 @@ class WorkerOptions:
     Args:
         cores: at most this many cores; None: all of them.
         mem_mib: at most this much memory; None: all of it.
-        gpus: "all", "none", or indices as in "0,1".
+        gpus: "all", "none", indices as in "0,1", or UUIDs.
+        idle_s: it leaves after so many seconds without jobs; None: never.
     """
 
     cores: int | None = None
     mem_mib: int | None = None
     gpus: str = "all"
+    idle_s: float | None = None
 
     def to_json(self) -> str:
         """Return the options as one line of JSON."""
@@ -42,4 +44,6 @@ class WorkerOptions:
             flags += ["--mem", f"{self.mem_mib}M"]
         if self.gpus != "all":
             flags += ["--gpus", self.gpus]
+        if self.idle_s is not None:
+            flags += ["--idle", f"{self.idle_s:g}s"]
         return flags

@@ -97,6 +97,7 @@ def histories(store: Store, ids: Iterable[str]) -> dict[str, History]:
 log = logging.getLogger(__name__)
 
 _RESERVED_BEATS = 3
+ENDED_S = 600.0  # how long `mlq machines` shows a worker of an allocation that has ended
 
 
 class QueueEffects:
@@ -187,7 +188,9 @@ class QueueEffects:
         )
         running = bool(memory.attempts.active())
         worker = rq_worker(self._settings.machine, running, self._started_s, utc_s)
-        ttl_s = self._settings.forget_machines_days * 86400
+        inside = self._context.inside
+        # No worker of an allocation's name comes back.
+        ttl_s = ENDED_S if inside else self._settings.forget_machines_days * 86400
         self._store.roles.record_machine(self._settings.machine, record, worker, ttl_s)
         memory.shown_mode = action.mode
 
@@ -205,6 +208,7 @@ class QueueEffects:
             refused,
             memory.conduct.probation.as_json(),
             memory.clock_off_s,
+            self._context.inside.words if self._context.inside else "",
         )
 
     @act.register
@@ -310,7 +314,15 @@ class QueueEffects:
             yield move_operation(moves, utc_s, settings.courtesy_s)
         if action.fits:
             lacks = dict(action.lacks)
-            yield claim_operation(action.fits, who, settings.lease_s, utc_s, action.only, lacks)
+            yield claim_operation(
+                action.fits,
+                who,
+                settings.lease_s,
+                utc_s,
+                action.only,
+                lacks,
+                self._memory.offer().left_s,
+            )
         yield Operation("peek", {})
 
     def _claimed(self, raw: Iterable[dict[str, Any]], sent_s: float) -> Claimed:

@@ -1,7 +1,8 @@
 """The worker's connection to its supervisor: find it or start it, then talk to it.
 
 Standard library only, like the supervisor itself. The supervisor starts in a session of its own
-and is no child of the worker, so the worker's end does not affect it.
+and is no child of the worker, so the worker's end does not affect it. With `Options.parent` it is the
+worker's child and ends with it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ class SupervisorLink:
 
     Attributes:
         hello: the supervisor's hello event, with the attempts it holds.
+        child: its process, if it ends with this one.
     """
 
     def __init__(self, channel: Channel, hello: Message, early: list[Message]) -> None:
+        self.child: subprocess.Popen[bytes] | None = None
         self._channel = channel
         self._early = early
         self.hello = hello
@@ -92,10 +95,12 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
     while time.monotonic() < give_up_at:
         link = _connect(options, give_up_at)
         if link is not None:
-            if starting is not None:
+            if starting is not None and options.parent:
+                link.child = starting
+            elif starting is not None:
                 starting.wait()
             return link
-        if starting is None or starting.poll() not in (None, 0):
+        if starting is None or starting.poll() not in (None, *(() if options.parent else (0,))):
             if starting is not None and starting.returncode == ALREADY_RUNNING:
                 time.sleep(_SECOND_PAUSE_S)
             elif starting is not None:

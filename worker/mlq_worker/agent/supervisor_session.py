@@ -8,7 +8,9 @@ more, and finds as orphans what the queue still believes to be here.
 from __future__ import annotations
 
 import logging
+import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mlq.errors import SupervisorError
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 
 _STORAGE_PAUSE_BEATS = 3
 _WORDS = {CODE: COPIES_CODE, BATCH: RUNS_SCRIPTS}
+_END_S = 10.0  # the worker's own end kills it anyway
 OLD_SUPERVISOR = "its supervisor is of an older mlq, and goes when its jobs have ended"
 
 
@@ -112,6 +115,13 @@ class SupervisorSession:
             if not self.attempts.by_key:
                 self._send(Shutdown())
             self.link.close()
+
+    def wait_for_end(self) -> None:
+        """Wait for the end of a supervisor that is the worker's child, after hanging up."""
+        child = None if self.link is None else self.link.child
+        if child is not None:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_END_S)
 
     @property
     def unable(self) -> frozenset[str]:

@@ -52,11 +52,18 @@ class Worker:
         context: this machine and everything that belongs to it.
         store: the queue.
         ring: wakes the loop; may be called from any thread.
+        idle_s: see `WorkerOptions`.
     """
 
-    def __init__(self, context: MachineContext, store: Store, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: MachineContext,
+        store: Store,
+        ring: Callable[[], None],
+        idle_s: float | None = None,
+    ) -> None:
         self._context, self._clock = context, context.clocks.boot_s
-        self._memory = Memory(context, store, ring)
+        self._memory = Memory(context, store, ring, idle_s)
         self._effects = Effects(self._memory, context)
         self._queue_effects = QueueEffects(self._memory, context, store)
 

@@ -131,6 +131,9 @@ def main(root: str, queue_id: str, worker_pid: int, idle_s: float) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != worker_pid:
         return  # it died before it could be asked for
+    # A batch system tells all processes of an allocation to end. The worker leaves last, and needs
+    # to know how far its jobs came.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What a job wrote must never take the memory of the machine.
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     # A library that prints must not garble the answers.

@@ -24,6 +24,8 @@ class Options:
         host_id: of this host; "": not known.
         dead_beat: a beat of another host that belongs to no supervisor any more (`BeatGuard`); "":
             none.
+        parent: the worker to end with, its process id; 0: it outlives its workers. In an allocation
+            of a batch system nothing may stay behind.
     """
 
     runtime: Path
@@ -34,6 +36,7 @@ class Options:
     queue_id: str = ""
     host_id: str = ""
     dead_beat: str = ""
+    parent: int = 0
 
     @property
     def layout(self) -> Layout:
@@ -49,6 +52,7 @@ class Options:
             f"--queue-id={self.queue_id}",
             f"--host-id={self.host_id}",
             f"--dead-beat={self.dead_beat}",
+            f"--parent={self.parent}",
             f"--mark-prefix={self.mark_prefix}",
             f"--beat-s={self.timings.beat_s}",
             f"--lease-s={self.timings.lease_s}",
@@ -65,6 +69,7 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--root", type=Path, required=True)
     for name in ("--queue-id", "--host-id", "--dead-beat"):
         parser.add_argument(name, default="")
+    parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--mark-prefix", required=True)
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
@@ -79,4 +84,5 @@ def parse(arguments: list[str]) -> Options:
         found.queue_id,
         found.host_id,
         found.dead_beat,
+        found.parent,
     )

@@ -8,11 +8,13 @@ to belong to a target; nothing else of the user's is ever touched. The machine i
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Collection, Iterable
 
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.procfs import Process, Target, below, lives
 
+_ROUND_S = 0.01
 _PASSES = 50  # a fork bomb is stopped generation by generation; the next round goes on
 
 
@@ -76,6 +78,27 @@ def kill_all(host: Host, find: Callable[[], dict[int, Process]]) -> bool:
     found = stop_all(host, find)
     signal_each(host, found.values(), signal.SIGKILL)
     return bool(found)
+
+
+def end_all_below(host: Host, pid: int, at_most_s: float) -> None:
+    """Kill all that is below a process, round by round, and nothing beside it.
+
+    Unlike `kill_all` it signals no groups: a process that was just started may be in the group of
+    `pid` itself.
+
+    Args:
+        host: where they run.
+        pid: a subreaper, to which orphans come.
+        at_most_s: how long to go on; what is stuck in the kernel is left.
+    """
+    until = host.boottime() + at_most_s
+    while host.boottime() < until:
+        left = [one for one in below(host.look(), [pid]).values() if one.state not in "ZX"]
+        if not left:
+            return
+        for process in left:
+            send(host, process, signal.SIGKILL)
+        time.sleep(_ROUND_S)
 
 
 def signal_each(host: Host, found: Iterable[Process], number: signal.Signals) -> None:

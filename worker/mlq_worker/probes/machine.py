@@ -59,12 +59,14 @@ class Promise:
 class Limits:
     """What mlq may use of this machine at most (None: all of it).
 
-    With `yield_to_others` the cores that other people keep busy are left to them.
+    With `yield_to_others` the cores that other people keep busy are left to them. `granted_mib` is
+    what a batch system granted, to mlq's own processes as well as to its jobs.
     """
 
     cores: int | None = None
     mem_mib: int | None = None
     yield_to_others: bool = True
+    granted_mib: int | None = None
 
 
 class Gpus(Protocol):
@@ -72,6 +74,17 @@ class Gpus(Protocol):
 
     def read(self) -> GpuReport:
         """Return those that are selected; a fault of theirs is in the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoGpus:
+    """No GPU at all may be offered, for this reason."""
+
+    reason: str
+
+    def read(self) -> GpuReport:
+        """Return no GPUs, with the reason as a fault, so that `mlq explain` tells it."""
+        return GpuReport(fault=self.reason)
 
 
 class MachineProbe:
@@ -82,6 +95,7 @@ class MachineProbe:
         machine: the machine's name in the queue; its host name if not given.
         proc: where procfs is.
         boot_id_file: where the kernel's boot id is.
+        measures_own: whether to measure the memory of mlq's own processes.
     """
 
     def __init__(
@@ -91,11 +105,13 @@ class MachineProbe:
         machine: str = "",
         proc: Path = PROC,
         boot_id_file: Path = BOOT_ID_FILE,
+        measures_own: bool = False,
     ) -> None:
         self._machine = machine or socket.gethostname()
         self._boot_id = boot_id(boot_id_file)
         self._proc = proc
         self._gpus = gpus
+        self._measures_own = measures_own
         self._cores = CoreProbe(proc)
         self._memory = MemoryProbe(proc)
 
@@ -109,7 +125,7 @@ class MachineProbe:
             own_pids: roots of all our process trees (the worker and the supervisor).
             leader_pids: the first process of each of our attempts.
         """
-        leaders = tuple(leader_pids)
+        leaders, own = tuple(leader_pids), tuple(own_pids)
         table = scan(self._proc)
         gpus = self._gpus.read()
         on_gpus = {process.pid for gpu in gpus.gpus for process in gpu.processes}
@@ -117,8 +133,8 @@ class MachineProbe:
         return MachineReport(
             machine=self._machine,
             boot_id=self._boot_id,
-            cores=self._cores.read(now_s, table, own_pids),
-            memory=self._memory.read(now_s, table, leaders),
+            cores=self._cores.read(now_s, table, own),
+            memory=self._memory.read(now_s, table, leaders, own if self._measures_own else ()),
             gpus=gpus,
             gpu_owners={pid: owners[pid] for pid in on_gpus if pid in owners},
             cpu_s=_cpu_s(table, owners),
@@ -144,10 +160,11 @@ def free_for_us(report: MachineReport, promises: Sequence[Promise], limits: Limi
     """
     total_cores = _at_most(limits.cores, report.cores.total)
     total_mem_mib = _at_most(limits.mem_mib, report.memory.total_mib)
+    total_mem_mib = _at_most(limits.granted_mib, total_mem_mib)
     return Offer(
         machine=report.machine,
         cores=_free_cores(report.cores, promises, limits, total_cores),
-        mem_mib=_free_mem_mib(report.memory, promises, limits.mem_mib),
+        mem_mib=_free_mem_mib(report.memory, promises, limits),
         gpus=tuple(_gpu_offer(gpu, report, promises) for gpu in report.gpus.gpus),
         total_cores=total_cores,
         total_mem_mib=total_mem_mib,
@@ -166,15 +183,19 @@ def _free_cores(
     return max(0, min(total_cores, report.total - foreign) - promised)
 
 
-def _free_mem_mib(report: MemoryReport, promises: Sequence[Promise], limit_mib: int | None) -> int:
-    """Return the lesser of what is available beyond our promises and what the limit leaves us."""
+def _free_mem_mib(report: MemoryReport, promises: Sequence[Promise], limits: Limits) -> int:
+    """Return the least of what is available beyond our promises and what the limits leave us."""
     unused = ours = 0
     for promise in promises:
         used = sum(report.used_by.get(pid, 0) for pid in promise.leader_pids)
         unused += max(0, promise.mem_mib - used)
         ours += max(promise.mem_mib, used)
-    available = report.available_mib - unused
-    return max(0, available if limit_mib is None else min(available, limit_mib - ours))
+    left = [report.available_mib - unused]
+    if limits.mem_mib is not None:
+        left.append(limits.mem_mib - ours)
+    if limits.granted_mib is not None:
+        left.append(limits.granted_mib - ours - report.own_mib)
+    return max(0, min(left))
 
 
 def _gpu_offer(gpu: Gpu, report: MachineReport, promises: Sequence[Promise]) -> GpuOffer:

@@ -30,11 +30,15 @@ PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
 @dataclass(frozen=True, slots=True)
 class MemoryReport:
-    """Memory of the machine, what is available, and what each leader's process tree uses."""
+    """Memory of the machine, what is available, and what each leader's process tree uses.
+
+    `own_mib` is what mlq's own processes use, if that was asked for.
+    """
 
     total_mib: int
     available_mib: int
     used_by: dict[int, int] = field(default_factory=dict)
+    own_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +65,36 @@ class MemoryProbe:
         self._proc, self._cgroups = proc, cgroups
         self._measured: dict[tuple[int, int], _Measured] = {}
 
-    def read(self, now_s: float, table: ProcessTable, leader_pids: Iterable[int]) -> MemoryReport:
+    def read(
+        self,
+        now_s: float,
+        table: ProcessTable,
+        leader_pids: Iterable[int],
+        own_pids: Iterable[int] = (),
+    ) -> MemoryReport:
         """Read the machine's memory, and that of each leader's tree (0 if it has ended).
 
         Args:
             now_s: a monotonic clock.
             table: the processes at `now_s`.
             leader_pids: the first process of each of our attempts.
+            own_pids: roots of mlq's own process trees, to measure these too, without the attempts.
         """
         leaders = list(leader_pids)
         trees: defaultdict[int, list[Process]] = defaultdict(list)
         for pid, leader in table.owners(leaders).items():
             trees[leader].append(table.processes[pid])
-        alive = {_name(process) for tree in trees.values() for process in tree}
+        jobs = {process.pid for tree in trees.values() for process in tree}
+        own = [table.processes[pid] for pid in table.owners(own_pids) if pid not in jobs]
+        alive = {_name(process) for tree in (*trees.values(), own) for process in tree}
         self._measured = {name: self._measured[name] for name in self._measured.keys() & alive}
         total_mib, available_mib = self._machine()
         used_by = {
             leader: round(sum(self._held_mib(process, now_s) for process in trees[leader]))
             for leader in leaders
         }
-        return MemoryReport(total_mib, available_mib, used_by)
+        own_mib = round(sum(self._held_mib(process, now_s) for process in own))
+        return MemoryReport(total_mib, available_mib, used_by, own_mib)
 
     def _machine(self) -> tuple[int, int]:
         lines = (self._proc / "meminfo").read_text(encoding="ascii").splitlines()

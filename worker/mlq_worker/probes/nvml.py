@@ -81,7 +81,7 @@ class GpuReport:
 
 @dataclass(frozen=True, slots=True)
 class GpuSelection:
-    """Which GPUs may be offered: indices and UUIDs, or None for all of them."""
+    """Which GPUs may be offered: indices and UUIDs or their beginnings, or None for all."""
 
     chosen: frozenset[str] | None
 
@@ -112,12 +112,20 @@ class GpuSelection:
             return True
         if uuid is None:
             return any(not name.isdecimal() for name in self.chosen)
-        return uuid in self.chosen
+        return any(_begins(uuid, name) for name in self.chosen)
 
     def missing(self, gpus: tuple[Gpu, ...]) -> list[str]:
         """List what was selected by name and is not among these GPUs."""
-        present = {str(gpu.index) for gpu in gpus} | {gpu.uuid for gpu in gpus}
-        return sorted((self.chosen or frozenset()) - present)
+        return sorted(
+            name
+            for name in self.chosen or ()
+            if not any(name == str(gpu.index) or _begins(gpu.uuid, name) for gpu in gpus)
+        )
+
+
+def _begins(uuid: str, name: str) -> bool:
+    """Return whether a name is this UUID or its beginning: batch systems shorten UUIDs."""
+    return name.startswith("GPU-") and uuid.startswith(name)
 
 
 class GpuProbe:

@@ -19,6 +19,7 @@ from mlq.files.paths import machine_dir
 from mlq.jobs.stop_signal import LONGEST_GRACE_S
 from mlq.settings.settings import Settings
 from mlq_worker.agent.options import WorkerOptions
+from mlq_worker.allocation.inside import Inside
 from mlq_worker.service import install, start
 from mlq_worker.service.lock import Holder, held, holder
 from mlq_worker.service.log import log_to
@@ -40,6 +41,7 @@ def run(
     *,
     log: Path | None = None,
     keep_trying: bool = False,
+    inside: Inside | None = None,
 ) -> None:
     """Be the worker of this machine, in this process, until told to stop.
 
@@ -48,6 +50,7 @@ def run(
         options: what it may give to jobs.
         log: write the log there, and standard error too; None: log to standard error.
         keep_trying: whether to wait for a queue or a results root that is away.
+        inside: the allocation of a batch system around it; None: there is none.
 
     Raises:
         WorkerError: another worker runs for this machine.
@@ -62,7 +65,7 @@ def run(
     tasks = [notify.renew, *server_watch(settings)]
     with held(folder, settings.machine, *tasks), log_to(log):
         try:
-            loop.run(settings, options, notify, keep_trying=keep_trying)
+            loop.run(settings, options, notify, keep_trying=keep_trying, inside=inside)
         finally:
             notify.stopping()
             status_file.unlink(missing_ok=True)

@@ -25,18 +25,20 @@ from mlq_worker.supervisor.listener import WorkerListener
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.notices import manner_of
 
-_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
 
 def main() -> None:
     """Become the only supervisor, end what an earlier one left, and hold jobs until done."""
     options = parse(sys.argv[1:])
     os.umask(0o077)
+    if options.parent:
+        _end_with(options.parent)
     residence = SupervisorResidence(options, note)
     if why_not := residence.take():
         note(f"supervisor {os.getpid()} leaves: {why_not}")
         sys.exit(ALREADY_RUNNING)
-    if os.fork():
+    if not options.parent and os.fork():
         os._exit(0)  # the lock is the child's too, and our parent has no child to wait for
     residence.settle()
     note(f"supervisor {os.getpid()} started for {options.machine}")
@@ -47,6 +49,14 @@ def main() -> None:
     finally:
         residence.leave()
     note(f"supervisor {os.getpid()} ends: nothing to hold")
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this process when the worker dies, and with it all that it holds."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)  # it had died before the kernel was asked
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the worker has it too
 
 
 def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:

@@ -54,6 +54,8 @@ from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
 
+_TOLD = "released: the supervisor was told to stop"
+_TOLD_IN_ALLOCATION = "handed back: its allocation was told to end"
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
 _TURN_S = 1.0  # the longest wait; an order counts from the turn before the one that read it
 
@@ -100,7 +102,9 @@ class Supervisor:
 
     def _finished(self) -> bool:
         if self.stop_requested and self._state.idle:
-            return True
+            # The batch system tells all processes of an allocation to end. The worker then needs it
+            # to say how the jobs have ended.
+            return not (self._options.parent and self._listener.occupied)
         if not self._state.empty:
             self._busy_at = self._now.at
             return False
@@ -141,7 +145,7 @@ class Supervisor:
         self._hear_worker(before.at)
         if self.stop_requested and not self._ending:
             self._ending = True
-            reason = "released: the supervisor was told to stop"
+            reason = _TOLD_IN_ALLOCATION if self._options.parent else _TOLD
             for attempt in self._state.held:
                 self._happened(StopAsked(attempt.id, "released", reason, self._now))
         for target in self._notices.over():

@@ -1,9 +1,12 @@
--- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only?)
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only?,
+--       left_s?)
 --     -> {claims}
 --   fits     [[class, count]]: the classes that fit the machine's offer, and how many of each
 --            would fit alone
 --   only     {id: true}: no other job may be claimed; left out if any may
 --   lacks    {class: {word: true}}: jobs of the class that need this are left to other machines
+--   left_s   for how long the machine is there: jobs with a longer time limit are left to others; left
+--            out if no end is known
 --   claims   [{id, attempt, class, spec, signature, losses, failures,
 --            folder_faults, ooms, crowded, soon_asked}], all of one class
 -- Takes the best waiting job among the classes that fit: highest priority, then first submitted.
@@ -36,19 +39,21 @@ end
 -- The first job of a class that this machine may take. A machine under which a job failed or was
 -- lost lets others go first for a moment, unless there is no other. Ids whose job is gone (deleted by
 -- rq's tools) are dropped. If jobs are passed over because the machine lacks something, the search
--- goes further.
+-- goes further, and so it does if the machine's time is limited.
 local function head_of(class)
   if is_blocked(class) then
     return nil
   end
   local key = list_key(class)
   local lacks = args.lacks[class]
-  for _, id in ipairs(redis.call('LRANGE', key, 0, (lacks and LOOK_PAST or LOOK_AHEAD) - 1)) do
-    local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until', 'mlq_needs')
+  for _, id in ipairs(redis.call('LRANGE', key, 0, ((lacks or args.left_s) and LOOK_PAST or LOOK_AHEAD) - 1)) do
+    local job = redis.call('HMGET', job_key(id), 'status', 'mlq_avoid', 'mlq_avoid_until', 'mlq_needs',
+      'timeout')
     if job[1] ~= State.QUEUED then
       redis.call('LREM', key, 1, id)
     elseif (not args.only or args.only[id])
       and not (lacks and needs_one_of(job[4] or '', lacks))
+      and not (args.left_s and number_or(job[5]) > args.left_s)
       and (alone or job[2] ~= args.machine or started_at > number_or(job[3])) then
       return { id = id, order = order_of(id) }
     end

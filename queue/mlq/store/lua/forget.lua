@@ -54,6 +54,8 @@ end
 for _, machine in ipairs(redis.call('ZRANGE', 'mlq:machines', 0, -1)) do
   if redis.call('EXISTS', 'mlq:machine:' .. machine, 'mlq:held:' .. machine) == 0 then
     redis.call('ZREM', 'mlq:machines', machine)
+    redis.call('DEL', name_key(machine))
+    redis.call('HDEL', 'mlq:last_starts', machine)
   end
 end
 return reply({ forgotten = ids })

@@ -1,12 +1,17 @@
 -- machines() -> {machines}
 --   machines  [[machine, heard_s, record]]: how long ago the queue heard each, and what it last said
---             of itself, JSON text, '' if that has expired
+--             of itself, JSON text, '' if it has said nothing yet. Of a machine of which that has
+--             expired, nothing is left to show, unless it is believed to run jobs
 -- Read-only.
 local at = now()
+local SOON_S = 60
 local machines = {}
 local heard = redis.call('ZRANGE', 'mlq:machines', 0, -1, 'WITHSCORES')
 for i = 1, #heard, 2 do
-  machines[#machines + 1] = { heard[i], at - number_or(heard[i + 1]),
-    redis.call('GET', 'mlq:machine:' .. heard[i]) or '' }
+  local record = redis.call('GET', 'mlq:machine:' .. heard[i]) or ''
+  local heard_s = at - number_or(heard[i + 1])
+  if record ~= '' or heard_s < SOON_S or redis.call('EXISTS', 'mlq:held:' .. heard[i]) == 1 then
+    machines[#machines + 1] = { heard[i], heard_s, record }
+  end
 end
 return cjson.encode({ machines = machines })
