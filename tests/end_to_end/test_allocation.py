@@ -6,13 +6,13 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from local_lab import Lab
 from sandbox import MLQ
-from slurm_cluster import SlurmCluster, slurm_cluster
+from slurm_cluster import SlurmCluster
 from waiting import wait_for
 
 from mlq_worker.ipc import procfs
@@ -72,8 +72,7 @@ class Pilot:
 
 def _read(pid: int, name: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:
-            return file.read()
+        return Path("/proc", str(pid), name).read_bytes()
     except OSError:
         return b""
 
@@ -95,7 +94,9 @@ def pilots(slurm: SlurmCluster, lab: Lab) -> Iterator[type[Pilot]]:
     slurm.cancel("--user=root")
 
 
-def test_it_offers_what_was_granted_and_hands_its_jobs_back(pilots: type[Pilot], slurm: SlurmCluster, lab: Lab) -> None:
+def test_it_offers_what_was_granted_and_hands_its_jobs_back(
+    pilots: type[Pilot], slurm: SlurmCluster, lab: Lab
+) -> None:
     pilot = pilots(slurm, lab, granted=("--cpus-per-task=2", "--mem=2000", "--time=3"))
     shown = pilot.until_it_works()
     assert (shown["cores_total"], shown["mem_total_mib"], shown["gpus"]) == (2, 2000, [])
@@ -131,7 +132,9 @@ def test_it_offers_what_was_granted_and_hands_its_jobs_back(pilots: type[Pilot],
     assert second != "2 from 0"
 
 
-def test_two_on_one_node_and_one_that_is_killed(pilots: type[Pilot], slurm: SlurmCluster, lab: Lab) -> None:
+def test_two_on_one_node_and_one_that_is_killed(
+    pilots: type[Pilot], slurm: SlurmCluster, lab: Lab
+) -> None:
     one, other = pilots(slurm, lab), pilots(slurm, lab)
     for pilot in (one, other):
         pilot.until_it_works()

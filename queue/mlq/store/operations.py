@@ -183,7 +183,6 @@ def claim_operation(
     now_s: float,
     only: Iterable[str] | None = None,
     lacks: Mapping[str, Iterable[str]] = MappingProxyType({}),
-    left_s: float | None = None,
 ) -> Operation:
     """Return the operation that claims the best waiting jobs among the classes that fit.
 
@@ -194,8 +193,6 @@ def claim_operation(
         now_s: unix time, for the record only.
         only: the jobs that may be claimed; None: any.
         lacks: class -> words (`mlq.jobs.needs`) for what the machine lacks and another may have.
-        left_s: for how many seconds the machine is there; no job with a longer time limit is
-            claimed. None: no end is known.
     """
     args = {
         **who.as_args(now_s),
@@ -205,9 +202,15 @@ def claim_operation(
     }
     if only is not None:
         args["only"] = dict.fromkeys(only, True)
-    if left_s is not None:
-        args["left_s"] = left_s
     return Operation("claim", args)
+
+
+def soon_gone(claim: Operation, left_s: float | None) -> Operation:
+    """Return the claim of a machine that is there for so many seconds only; None: no end is known.
+
+    It claims no job with a longer time limit.
+    """
+    return claim if left_s is None else claim._replace(args={**claim.args, "left_s": left_s})
 
 
 def tell_operation(now_s: float) -> Operation:

@@ -20,6 +20,7 @@ from mlq.store.operations import (
     Operation,
     claim_operation,
     move_operation,
+    soon_gone,
     tell_operation,
 )
 from mlq.store.reads import PAGE, Reads
@@ -127,11 +128,14 @@ class Store:
         lease_s: float,
         now_s: float,
         only: Iterable[str] | None = None,
+        left_s: float | None = None,
     ) -> list[Claim]:
         """Claim (see `claim_operation`); all claims are of one class."""
         from mlq.store.replies import Claim
 
-        (reply,) = self.runner.run(claim_operation(fits, who, lease_s, now_s, only))
+        (reply,) = self.runner.run(
+            soon_gone(claim_operation(fits, who, lease_s, now_s, only), left_s)
+        )
         return [Claim.from_reply(raw) for raw in reply["claims"] or ()]
 
     def move(self, moves: Iterable[Move], now_s: float, avoid_s: float = 0) -> Moved:

@@ -29,6 +29,7 @@ from mlq.jobs.explain import (
     Reserved,
     Silent,
     Situation,
+    TooLong,
     WaitsForRoom,
     conclude,
     judge,
@@ -85,6 +86,15 @@ def test_a_machine_that_takes_no_jobs_says_so() -> None:
     assert reasons(SMALL, replace(GPU07, note="draining")) == (Closed("draining"),)
     assert reasons(SMALL, replace(GPU07, takes_jobs=False)) == (Closed(""),)
     assert reasons(SMALL, replace(GPU07, note="draining", heard_s=125)) == (Silent(125),)
+
+
+def test_an_allocation_that_ends_too_soon_never_takes_the_job() -> None:
+    pilot = replace(LAB01, offer=replace(LAB01.offer, left_s=600.0))
+    limited = Contender("7", 0, SMALL, time_limit_s=601.0)
+    found = judgement(SMALL, pilot, job=AskedJob(limited))
+    assert (found.fits, found.reasons) == (Fits.NEVER, (TooLong(601.0, 600.0),))
+    for job in (limited._replace(time_limit_s=600.0), limited._replace(time_limit_s=None)):
+        assert judgement(SMALL, pilot, job=AskedJob(job)).fits is Fits.NOW
 
 
 def test_what_keeps_no_job_away_is_no_reason() -> None:

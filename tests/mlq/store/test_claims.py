@@ -219,6 +219,18 @@ def test_ids_that_other_tools_deleted_are_passed_over(
     assert redis_client.llen("rq:queue:p0.c1.m2048.g0.v0") == 0
 
 
+def test_a_machine_that_is_soon_gone_takes_no_job_with_a_longer_time_limit(
+    store: Store, enqueue: Enqueue
+) -> None:
+    timed = Submission(argv=("true",), cwd="/", python_env="", time="5m")
+    long = [replace(timed, time="2h")] * 20
+    *_, short, unlimited = enqueue(*long, timed, replace(timed, time=None))
+    fits = [(head.class_name, 40) for head in store.peek().heads]
+    assert [one.id for one in store.claim(fits, LAB01, 45, NOW_S, left_s=299.0)] == [unlimited]
+    assert [one.id for one in store.claim(fits, LAB01, 45, NOW_S, left_s=300.0)] == [short]
+    assert len(store.claim(fits, LAB01, 45, NOW_S)) == 20
+
+
 def test_only_the_jobs_that_were_judged_are_claimed(store: Store, enqueue: Enqueue) -> None:
     # A machine that is kept free for a big job takes one whose time limit ends in time. By the time
     # it claims, another machine has taken that, and the next in line of its class has no limit.

@@ -132,11 +132,22 @@ def test_a_machine_is_heard_when_it_renews_and_says_what_it_offers(
 ) -> None:
     assert store.reads.machines() == {}
     store.renew("lab01", [], 45, NOW_S)
-    redis_client.zadd("mlq:machines", {"lab02": time_of(redis_client) - 600})
+    redis_client.zadd("mlq:machines", {"lab02": time_of(redis_client) - 500})
     store.roles.record_machine("lab01", {"cores_total": 8}, {"queues": "mlq", "state": "idle"})
     machines = store.reads.machines()
     assert set(machines) == {"lab01", "lab02"}
     assert machines["lab01"][1] == {"cores_total": 8}
     assert 0 <= machines["lab01"][0] < 60
-    assert 599 < machines["lab02"][0] < 660
+    assert 499 < machines["lab02"][0] < 560
     assert machines["lab02"][1] == {}
+
+
+def test_a_machine_whose_record_has_expired_is_gone_unless_it_holds_a_job(
+    store: Store, enqueue: Enqueue, redis_client: redis.Redis
+) -> None:
+    # Each allocation of a batch system is a machine of its own, and most have ended.
+    enqueue(1)
+    claim(store)
+    for name in ("slurm-1", "lab01"):
+        redis_client.zadd("mlq:machines", {name: time_of(redis_client) - 601})
+    assert set(store.reads.machines()) == {"lab01"}

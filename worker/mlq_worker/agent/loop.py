@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError
 from mlq.files.locks import is_locked
@@ -98,8 +98,8 @@ def run(
         for pause_s in _pauses_s():
             try:
                 with queue_reached(settings) as (here, link_trouble):
-                    way = (link_trouble, here is not settings)
-                    _run(here, options, notify, waker, way, inside, keep_trying=keep_trying)
+                    around = _Around(inside, link_trouble, here is not settings)
+                    _run(here, options, notify, waker, around, keep_trying=keep_trying)
             except MlqError as error:
                 if not keep_trying:
                     raise
@@ -112,6 +112,14 @@ def run(
                     return
             else:
                 return
+
+
+class _Around(NamedTuple):
+    """What is around the worker; the fields are those of `MachineContext`."""
+
+    inside: Inside | None
+    link_trouble: Callable[[], str]
+    tunnel: bool
 
 
 @contextmanager
@@ -145,15 +153,13 @@ def _run(
     options: WorkerOptions,
     notify: Notify,
     waker: Waker,
-    way: tuple[Callable[[], str], bool],
-    inside: Inside | None,
+    around: _Around,
     *,
     keep_trying: bool,
 ) -> None:
     client = open_client(settings)
-    found = find_context(settings, options, client, inside)
-    link_trouble, tunnel = way
-    context = replace(found, tunnel=tunnel, link_trouble=link_trouble)
+    found = find_context(settings, options, client, around.inside)
+    context = replace(found, tunnel=around.tunnel, link_trouble=around.link_trouble)
     # Leave the folder in which the user started the worker: the user may want to unmount it.
     # Functions enqueued with plain rq still run there, since their modules lie there.
     os.chdir(machine_dir(settings.runtime_dir, settings.machine))

@@ -16,7 +16,14 @@ from mlq.jobs.request import JobClass
 from mlq.lenient import dict_or_empty, int_or
 from mlq.machines.health import offset_s
 from mlq.store.job_hashes import stock_call
-from mlq.store.operations import Claimant, Move, Operation, claim_operation, move_operation
+from mlq.store.operations import (
+    Claimant,
+    Move,
+    Operation,
+    claim_operation,
+    move_operation,
+    soon_gone,
+)
 from mlq.store.replies import Claim, Moved, Waiting
 from mlq.store.store import Store
 from mlq_worker.agent.actions import (
@@ -314,15 +321,8 @@ class QueueEffects:
             yield move_operation(moves, utc_s, settings.courtesy_s)
         if action.fits:
             lacks = dict(action.lacks)
-            yield claim_operation(
-                action.fits,
-                who,
-                settings.lease_s,
-                utc_s,
-                action.only,
-                lacks,
-                self._memory.offer().left_s,
-            )
+            claim = claim_operation(action.fits, who, settings.lease_s, utc_s, action.only, lacks)
+            yield soon_gone(claim, self._memory.offer().left_s)
         yield Operation("peek", {})
 
     def _claimed(self, raw: Iterable[dict[str, Any]], sent_s: float) -> Claimed:

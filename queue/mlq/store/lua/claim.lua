@@ -1,5 +1,4 @@
--- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only?,
---       left_s?)
+-- claim(fits, machine, worker, boot_id, supervisor_id, lease_s, at, at_unix, lacks, only?, left_s?)
 --     -> {claims}
 --   fits     [[class, count]]: the classes that fit the machine's offer, and how many of each
 --            would fit alone

@@ -1,10 +1,10 @@
 -- machines() -> {machines}
 --   machines  [[machine, heard_s, record]]: how long ago the queue heard each, and what it last said
---             of itself, JSON text, '' if it has said nothing yet. Of a machine of which that has
---             expired, nothing is left to show, unless it is believed to run jobs
+--             of itself, JSON text, '' if it has said nothing yet. A machine of which that has expired
+--             is gone, unless it is believed to run jobs
 -- Read-only.
 local at = now()
-local SOON_S = 60
+local SOON_S = 590
 local machines = {}
 local heard = redis.call('ZRANGE', 'mlq:machines', 0, -1, 'WITHSCORES')
 for i = 1, #heard, 2 do
