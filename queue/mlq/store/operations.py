@@ -210,7 +210,7 @@ def soon_gone(claim: Operation, left_s: float | None) -> Operation:
 
     It claims no job with a longer time limit.
     """
-    return claim if left_s is None else claim._replace(args={**claim.args, "left_s": left_s})
+    return claim if left_s is None else Operation("claim", {**claim.args, "left_s": left_s})
 
 
 def tell_operation(now_s: float) -> Operation:
