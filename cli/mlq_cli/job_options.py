@@ -98,7 +98,7 @@ def configure_end(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--signal",
         metavar="[B:]SIG[@TIME]",
-        help="send USR1@60: SIGUSR1 60 s before the time limit, and before SIGTERM when it is stopped"
+        help="send USR1@60: SIGUSR1 60 s before the time limit, and before SIGTERM if it is stopped"
         " and will run again; B: to the script alone",
     )
 

@@ -19,6 +19,8 @@ LARGEST_NUMBER = 10**12 - 1
 
 _JOB_ID = re.compile(r"([1-9]\d{0,14})(?:_(0|[1-9]\d{0,8}))?", re.ASCII)
 _NUMBER = re.compile(rf"[1-9]\d{{0,{len(str(LARGEST_NUMBER)) - 1}}}", re.ASCII)
+_LISTED = re.compile(r"([1-9]\d{0,14})_\[([0-9,:-]+)(?:%\d+)?\]", re.ASCII)
+_TASKS = re.compile(r"(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?", re.ASCII)
 _RANGE = re.compile(r"([1-9]\d{0,14}_)?(\d{1,15})-(?:\1)?(\d{1,15})", re.ASCII)
 # The charset of rq 2.12 (`rq.utils.validate_job_id`).
 _RQ_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -85,8 +87,28 @@ def place_in_line(job_id: str, given: str = "") -> float:
         return 0.0
 
 
+def _listed(typed: str, sweep: str, tasks: str) -> tuple[str, ...]:
+    """Return the members that are listed in brackets."""
+    found: dict[str, None] = {}
+    for part in tasks.split(","):
+        match = _TASKS.fullmatch(part)
+        step = int(match[3] or 1) if match else 0
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not step or not first <= last < first + LARGEST_RANGE * step:
+            raise InvalidInputError(
+                f"{typed} names no members",
+                why=f"{part or 'nothing'} is no number and no range of them",
+                fix=f"write {sweep}_[1-3,7]",
+            )
+        found.update(dict.fromkeys(f"{sweep}_{one}" for one in range(first, last + 1, step)))
+    return tuple(found)
+
+
 def expand(selection: str) -> Selection:
-    """Return what a typed argument may mean: `1042`, `1042_7`, `1040-1050`, `1042_0-7` or a name.
+    """Return what a typed argument may mean.
+
+    That is `1042`, `1042_7`, `1040-1050`, `1042_0-7`, `1042_[1-3,7]` (as `squeue` prints the tasks
+    of an array that wait) or a name.
 
     Raises:
         InvalidInputError: it is empty, or a range that runs backwards or is absurdly long.
@@ -96,6 +118,9 @@ def expand(selection: str) -> Selection:
         raise InvalidInputError("an empty job id", fix="`mlq ls -a` lists all jobs")
     if is_job_id(typed):
         return Selection("id", (typed,), typed)
+    listed = _LISTED.fullmatch(typed)
+    if listed:
+        return Selection("range", _listed(typed, *listed.groups()), "")
     match = _RANGE.fullmatch(typed)
     if match:
         sweep, first, last = match[1] or "", int(match[2]), int(match[3])

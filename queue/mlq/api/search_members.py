@@ -173,6 +173,6 @@ class MemberMaker:
         member = PlannedMember(params, template.filled(params), self.key_of(params), drawn.drawn)
         like = replace(self._like, submitted_at=at)
         checked = CheckedMember(member, (Submission(argv=tuple(member.argv)), like))
-        (job,) = MemberSigner(number, asked.name, self._key).sign([checked], index)
+        (job,) = MemberSigner(number, asked.name, self._key).sign([checked], [index])
         made = Made(job, member.key, _NOBODY)
         return submit_members(self._store, number, index, [made], at) is None

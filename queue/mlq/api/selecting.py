@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError, JobNotFoundError
-from mlq.ids import expand, order_key
+from mlq.ids import expand, is_number, order_key
 from mlq.jobs.globs import is_glob, matches, only, sieve_of
 from mlq.jobs.lifecycle import ENDED, HELD, State
 from mlq.jobs.parents import Meant, Parents, of_all, split
@@ -192,7 +192,7 @@ def _meant(
     """
     choice = expand(word)
     found = [row[0] for row in store.reads.rows(("status",), choice.ids)]
-    if choice.kind == "range":
+    if choice.kind == "range" and is_number(choice.ids[0]):
         first, last = int(choice.ids[0]), int(choice.ids[-1])
         sweeps = store.reads.sweeps_between(first, last)
         found = sorted(

@@ -32,7 +32,7 @@ from mlq.store.sweeps import (
 from mlq.store.templates import shared_fields
 from mlq.submit.members import CheckedMember, MemberSigner
 from mlq.sweeps.report import SweepReport
-from mlq.sweeps.standing import AGAIN, DONE, Again, Seen, Standing
+from mlq.sweeps.standing import AGAIN, DONE, NEW, Again, Seen, Standing
 
 _TRIES = 1000
 
@@ -103,6 +103,12 @@ class CheckedPlan(NamedTuple):
     varying: tuple[str, ...]
     at: str
 
+    @property
+    def array(self) -> list[str]:
+        """The keys of its members if it is an array; else none."""
+        members = [one.member for one in self.members]
+        return [] if members[0].task is None else [one.key for one in members]
+
 
 class SweepSubmitter:
     """Enqueues one sweep.
@@ -136,16 +142,20 @@ class SweepSubmitter:
             QueueRefusedError: other clients keep changing the sweep.
         """
         noted = {**options.as_fields(), "varying": json.dumps(self._checked.varying)}
-        checked, is_new = self._checked, options.is_new
-        opened = open_sweep(self._store, checked.name, noted, checked.at, is_new=is_new)
+        name, at, array = self._checked.name, self._checked.at, self._checked.array
+        opened = open_sweep(self._store, name, noted, at, array, is_new=options.is_new)
         standings, free = self._look(opened.number, self._checked.members)
         made = self._make(opened, options, standings, free)
         return self._report(opened, options, standings)._replace(ids=tuple(made))
 
     def look(self, options: SweepOptions) -> SweepReport:
         """Return what `submit` would do; change nothing."""
-        opened = find_sweep(self._store, self._checked.name) or Opened(0, "")
+        opened = find_sweep(self._store, self._checked.name)
+        if opened is None or options.is_new:
+            opened = Opened(0, "")
         standings, _ = self._look(opened.number, self._checked.members)
+        if self._checked.array and all(one.word == NEW for one in standings):
+            opened = Opened(0, "")  # it would be another array of that name
         held = bool(opened.held)
         runs = sum(one.is_run(options.again, was_held=held) for one in standings)
         return self._report(opened, options, standings)._replace(would_make=runs)
@@ -193,14 +203,15 @@ class SweepSubmitter:
         of = len(left)
         while left:
             batch = left[:MADE]
-            jobs = signer.sign([one for one, _ in batch], free)
+            indices, then_free = _indices(batch, free)
+            jobs = signer.sign([one for one, _ in batch], indices)
             made = [
                 Made(job, one.member.key, standing.seen)
                 for job, (one, standing) in zip(jobs, batch, strict=True)
             ]
             now_free = submit_members(self._store, opened.number, free, made, self._checked.at)
             if now_free is None:
-                left, free = left[MADE:], free + len(batch)
+                left, free = left[MADE:], then_free
                 done += [job.spec.id for job in jobs]
                 self._progress(len(done), of)
                 continue
@@ -233,6 +244,22 @@ class SweepSubmitter:
     def _has_other_code(self, spec: str) -> bool:
         theirs = self._theirs.get(spec)
         return theirs is not None and theirs != self._packs
+
+
+def _indices(batch: Sequence[tuple[CheckedMember, Standing]], free: int) -> tuple[list[int], int]:
+    """Return the indices of new jobs, and the next free one after them.
+
+    The first job of an array's task has the task's number.
+    """
+    found = []
+    for one, standing in batch:
+        task = one.member.task
+        if task is not None and standing.seen.job_index < 0:
+            found.append(task)
+        else:
+            found.append(free)
+            free += 1
+    return found, free
 
 
 def packs_of(code: Code | None) -> Packs:

@@ -91,6 +91,7 @@ class JobToRestore(NamedTuple):
             "learned": self.learned,
             "sweep": str(member.get("name", "")),
             "key": str(member.get("key", "")),
+            "array": member.get("params") == {"array": self.id.partition("_")[2]},
         }
 
 

@@ -58,7 +58,7 @@ SIGNATURES: dict[str, Signature] = {
     "raise_numbers": _repeatable("least", "last"),
     "submit": _once("common jobs templates at", "submitted", "unknown", "taken"),
     # sweeps come
-    "open_sweep": _once("name options at is_new", "number next held"),
+    "open_sweep": _once("name options at is_new array?", "number next held"),
     "look_members": _repeatable("number keys", "members next"),
     "submit_members": _once(
         "number first common jobs templates at", "submitted", "unknown", "next"

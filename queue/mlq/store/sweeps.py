@@ -41,7 +41,7 @@ class Made(NamedTuple):
     """A member that is to be made.
 
     Args:
-        job: signed, under the next free index.
+        job: signed, under its task number in an array or the next free index.
         key: by which the sweep knows the member.
         seen: the member's standing when the caller decided to make it.
     """
@@ -52,14 +52,29 @@ class Made(NamedTuple):
 
 
 def open_sweep(
-    store: Store, name: str, options: Mapping[str, str], at: str, *, is_new: bool = False
+    store: Store,
+    name: str,
+    options: Mapping[str, str],
+    at: str,
+    array: Sequence[str] = (),
+    *,
+    is_new: bool = False,
 ) -> Opened:
     """Give a sweep its number, if it has none, and change its options; those not named stay.
 
-    With `is_new` it gets a number of its own, even if there is a sweep of this name; the name then
-    means the new one.
+    Args:
+        store: the queue.
+        name: of the sweep.
+        options: fields of its hash.
+        at: the time of submission, ISO.
+        array: the keys of its members if it is an array; if the array of this name knows none of
+            the first ones, this is another one.
+        is_new: whether it gets a number of its own, even if there is a sweep of this name; the
+            name then means the new one.
     """
     args = {"name": name, "options": dict(options), "at": at, "is_new": is_new}
+    if array:
+        args["array"] = list(array[:LOOKED_AT])
     (reply,) = store.runner.run(Operation("open_sweep", args))
     return Opened(int(reply["number"]), reply["held"])
 
@@ -97,8 +112,8 @@ def submit_members(
     Args:
         store: the queue.
         number: of the sweep.
-        first: the index of the first.
-        made: the members, in the order of their indices.
+        first: the next free index, as the caller saw it.
+        made: the members; those that have no task number of their own in the order of indices.
         at: the time of submission, ISO.
 
     Returns:

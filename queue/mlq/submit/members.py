@@ -66,9 +66,9 @@ class MemberSigner:
         # The job is kept beside its template, so that its id() cannot be used for another object.
         self._templates: dict[int, tuple[JobSpec, Template | None]] = {}
 
-    def sign(self, members: Sequence[CheckedMember], first: int) -> list[SignedJob]:
-        """Return members as signed jobs, with indices from `first` on."""
-        return [self._signed(one, index) for index, one in enumerate(members, first)]
+    def sign(self, members: Sequence[CheckedMember], indices: Sequence[int]) -> list[SignedJob]:
+        """Return members as signed jobs under these indices."""
+        return [self._signed(*one) for one in zip(members, indices, strict=True)]
 
     def _signed(self, checked: CheckedMember, index: int) -> SignedJob:
         member, (submission, like) = checked

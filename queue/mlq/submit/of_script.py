@@ -20,9 +20,6 @@ from mlq.sweeps.planning import WITHOUT_YES
 
 _TYPED: dict[Condition, str] = {"finished": "ok", "ended": "any", "failed": "failed"}
 
-MOST_INDEX = 499_999
-"""The largest task number of an array, as the queue can hold it."""
-
 
 class ManyJobs(NamedTuple):
     """The jobs of an array, or those that a file describes one by one.
@@ -88,12 +85,9 @@ def many_jobs(job: ScriptJob, submission: Submission, *, yes: bool) -> ManyJobs 
     if job.array:
         numbers, at_once = arrays.parse(job.array)
         _check_size(len(numbers), yes)
-        if max(map(int, numbers)) > MOST_INDEX:
-            raise InvalidInputError(
-                f"--array {job.array} cannot be used",
-                why=f"the largest number of a task is {MOST_INDEX:,}",
-            )
-        members = [PlannedMember({"array": one}, submission.argv, one) for one in numbers]
+        members = [
+            PlannedMember({"array": one}, submission.argv, one, task=int(one)) for one in numbers
+        ]
         plan = SweepPlan(submission.name, tuple(members), ("array",) * (len(numbers) > 1))
         return ManyJobs(plan, [submission] * len(members), at_once or 0)
     if not job.elements:

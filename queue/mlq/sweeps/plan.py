@@ -18,12 +18,14 @@ class PlannedMember(NamedTuple):
         argv: its command, everything filled in.
         key: the digest by which the sweep recognizes it.
         drawn: what a search drew for it, if that is not what `params` says.
+        task: its number in an array, which is the index of its job; None in any other sweep.
     """
 
     params: Mapping[str, str]
     argv: tuple[str, ...]
     key: str
     drawn: Mapping[str, str] = {}
+    task: int | None = None
 
 
 class SweepPlan(NamedTuple):
@@ -38,3 +40,8 @@ class SweepPlan(NamedTuple):
     name: str
     members: tuple[PlannedMember, ...]
     varying: tuple[str, ...]
+
+    @property
+    def is_array(self) -> bool:
+        """Whether its members are known by task numbers."""
+        return any(one.task is not None for one in self.members)

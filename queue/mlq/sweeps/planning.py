@@ -192,10 +192,12 @@ def _filled(
             )
     keys = Identity(wanted.folder, template.typed, wanted.env).keys(names, members)
     made: dict[str, PlannedMember] = {}
+    is_array = wanted.array is not None and len(names) == 1
     for key, row in zip(keys, members, strict=True):
         if key not in made:
             params = dict(zip(names, row, strict=True))
-            made[key] = PlannedMember(params, template.filled(params), key)
+            task = int(row[0]) if is_array else None
+            made[key] = PlannedMember(params, template.filled(params), key, task=task)
     kept = tuple(made.values())
     varying = tuple(
         name for name in names if any(m.params[name] != kept[0].params[name] for m in kept)

@@ -90,3 +90,22 @@ def test_one_that_was_enqueued_meanwhile_gets_one_new_number(
     verify(KEY, mine.spec.encode(), mine.signature)
     store.move([Move(mine.id, Event.SUCCEED, mine.attempt)], time.time())
     assert submit(queue, 3)[0] == {"queued": 2, "done": 1}
+
+
+def array(queue: Queue, numbers: range, word: str) -> tuple[str, ...]:
+    """Enqueue an array; return the ids of the new jobs."""
+    members = [
+        PlannedMember({"array": str(one)}, (word,), f"{word}{one}", task=one) for one in numbers
+    ]
+    return queue.submit_sweep(SweepPlan("s", tuple(members), ("array",)), COMMON).ids
+
+
+def test_an_array_is_one_still(store: Store, queue: Queue, admin: redis.Redis) -> None:
+    array(queue, range(3, 5), "x")
+    array(queue, range(3, 5), "y")
+    rebuild(store, Collector(store, "lab01", 86400.0), admin)
+    assert (queue.select(["s"]), queue.select(["1-2"])[:2]) == (["2_3", "2_4"], ["1_3", "1_4"])
+    assert array(queue, range(3, 6), "y") == ("2_5",)
+    queue.cancel(["2_3"])
+    assert array(queue, range(3, 6), "y") == ("2_250000",)
+    assert array(queue, range(1), "z")[0].partition("_")[::2] == ("1003", "0")  # see `restore_end`

@@ -208,7 +208,7 @@ def made_of(store: Store, number: int, first: int, *seen: Seen) -> list[Made]:
     of = plan(*map(str, range(len(seen))))
     checked = check_all(submissions_of(of, COMMON), AT, 2048)
     members = [*map(CheckedMember, of.members, checked)]
-    jobs = MemberSigner(number, of.name, KEY).sign(members, first)
+    jobs = MemberSigner(number, of.name, KEY).sign(members, range(first, first + len(members)))
     return [Made(job, one.key, how) for job, one, how in zip(jobs, of.members, seen, strict=True)]
 
 

@@ -2,9 +2,12 @@
 --
 -- A sweep is a set with a name. Its jobs are <number>_<index>; a member that is run anew gets a new
 -- job, under the next free index, and the one before is replaced: it no longer stands for the member.
+-- An array is a sweep whose members have their task numbers as indices; a member that is run anew gets
+-- an index from ARRAY_AGAIN on.
 --
---   mlq:sweeps                  hash: name -> number of the latest sweep of that name
---   mlq:sweep:<number>          hash: name, at, next (free index), max_running, max_fails, held (why),
+--   mlq:sweeps                  hash: name -> number of the latest sweep of that name; and for each
+--                               earlier one of that name NUL and its number -> its number
+--   mlq:sweep:<number>          hash: name, at, array (1 if it is one), next (free index), max_running, max_fails, held (why),
 --                               failing (if that is why), fails and good (ends since it was enqueued last), took and took_s (how
 --                               many members finished, and their seconds), ended (when one did last),
 --                               varying (JSON), search (JSON, of a search: see `mlq.search.note`)
@@ -16,6 +19,7 @@
 --
 -- A bitmap is counted in no time, and setting a bit twice is no harm.
 local MEMBERS_AT_MOST = 500000 -- then 1042_499999 is before what came by plain rq at 1042.5
+local ARRAY_AGAIN = 250000 -- mlq.sweeps.array
 local MAX_FAILS = 5
 
 local function sweep_key(number)
@@ -28,6 +32,19 @@ end
 
 local function members_key(number)
   return 'mlq:members:' .. number
+end
+
+-- List a sweep. Its name means it from now on, unless there is a later one of that name.
+local function list_sweep(name, number)
+  local other = redis.call('HGET', 'mlq:sweeps', name)
+  if other and other ~= number and redis.call('EXISTS', sweep_key(other)) == 1 then
+    local earlier = tonumber(other) < tonumber(number) and other or number
+    redis.call('HSET', 'mlq:sweeps', '\0' .. earlier, earlier)
+    if earlier == number then
+      return
+    end
+  end
+  redis.call('HSET', 'mlq:sweeps', name, number)
 end
 
 local known_sweeps = {}
@@ -109,6 +126,7 @@ local function forget_member(id, state)
     if name and redis.call('HGET', 'mlq:sweeps', name) == number then
       redis.call('HDEL', 'mlq:sweeps', name)
     end
+    redis.call('HDEL', 'mlq:sweeps', '\0' .. number)
     redis.call('DEL', sweep_key(number), members_key(number), bits_key(number, 'held'),
       bits_key(number, 'replaced'))
     for one in pairs(REGISTRY) do

@@ -1,5 +1,7 @@
--- open_sweep(name, options, at, is_new) -> {number, next, held}
+-- open_sweep(name, options, at, is_new, array?) -> {number, next, held}
 --   name     of the sweep: the set that its members belong to
+--   array    the keys of some members of an array; left out for any other sweep. Only an array that
+--            knows one of them goes on; otherwise this is another array of that name
 --   options  {field: text} of mlq:sweep:<number>; what is left out stays as it is
 --   at       the present, ISO
 --   is_new   whether it is a new sweep in any case; its name then means the new one
@@ -10,12 +12,33 @@
 local earlier = cached_reply()
 if earlier then return earlier end
 
+-- Whether the latest sweep of this name is the one that is meant.
+local function goes_on(number)
+  local key, members = sweep_key(number), members_key(number)
+  if args.is_new or redis.call('EXISTS', key) == 0 then
+    return false
+  elseif (redis.call('HEXISTS', key, 'array') == 1) ~= (args.array ~= nil) then
+    return false
+  elseif not args.array or redis.call('HLEN', members) == 0 then
+    return true -- another client has just opened it
+  end
+  for _, index in ipairs(redis.call('HMGET', members, unpack(args.array))) do
+    if index then
+      return true
+    end
+  end
+  return false
+end
+
 local number = redis.call('HGET', 'mlq:sweeps', args.name)
-if args.is_new or not number or redis.call('EXISTS', sweep_key(number)) == 0 then
+if not number or not goes_on(number) then
   number = string.format('%.0f', last_number() + 1)
   set_last_number(number)
-  redis.call('HSET', 'mlq:sweeps', args.name, number)
-  redis.call('HSET', sweep_key(number), 'name', args.name, 'next', 0)
+  list_sweep(args.name, number)
+  redis.call('HSET', sweep_key(number), 'name', args.name, 'next', args.array and ARRAY_AGAIN or 0)
+  if args.array then
+    redis.call('HSET', sweep_key(number), 'array', 1)
+  end
 end
 local key = sweep_key(number)
 local sweep = redis.call('HMGET', key, 'held', 'failing', 'next')

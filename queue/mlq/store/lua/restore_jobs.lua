@@ -1,7 +1,8 @@
 -- restore_jobs(jobs, templates, drop, renumbered, in_line) -> {restored, kept}
 --   jobs      [{id, order, class, name, state, template, fields, pending, due?, ended, results, attempt,
---             machine, heard, sweep, key, learned}], those submitted last first
+--             machine, heard, sweep, key, array, learned}], those submitted last first
 --               sweep, key   the name of its sweep and what it is known by there; '' if it is of none
+--               array    whether its index is its task number in an array
 --               template   digest of what it has in common with others, or ''
 --               fields   flat list of all hash fields
 --               pending  ids of the jobs it waits for
@@ -48,11 +49,13 @@ local function join_sweep(job)
   local key, members = sweep_key(number), members_key(number)
   redis.call('HSETNX', key, 'name', job.sweep)
   known_sweeps[number] = true
-  redis.call('HSET', key, 'next', math.max(number_or(redis.call('HGET', key, 'next')), index + 1))
-  local named = number_or(redis.call('HGET', 'mlq:sweeps', job.sweep))
-  if tonumber(number) > named then
-    redis.call('HSET', 'mlq:sweeps', job.sweep, number)
+  local free = math.max(number_or(redis.call('HGET', key, 'next')), index + 1)
+  if job.array then
+    redis.call('HSET', key, 'array', 1)
+    free = math.max(free, ARRAY_AGAIN)
   end
+  redis.call('HSET', key, 'next', free)
+  list_sweep(job.sweep, number)
   local other = redis.call('HGET', members, job.key)
   if other and tonumber(other) > tonumber(index) then
     replace_member(number, index)

@@ -1,9 +1,11 @@
 -- submit_members(number, first, common, jobs, templates, at) -> {submitted} or {unknown} or {next}
 --   number   of the sweep
---   first    the index of the first job; the others follow it
+--   first    the next free index, as the caller saw it
 --   common, templates, at   as for submit
 --   jobs     [{id, class, after, template, fields, delay, held, key, instead, seen}]: as for
 --            submit, and
+--              id       <number>_<index>; the index is that of its task in an array, or else the
+--                       next free one
 --              key      the member's
 --              instead  the index of the job that stands for the member, as the caller saw it; -1: none
 --              seen     the state in which the caller saw that; '' if it was gone
@@ -61,13 +63,16 @@ local function replace(job)
   replace_member(args.number, job.instead)
 end
 
-for at, job in ipairs(args.jobs) do
+local free_now = args.first
+for _, job in ipairs(args.jobs) do
   if job.instead >= 0 then
     replace(job)
   end
   job.name = '' -- a sweep is found by its own name
   make_job(job, args.common, args.templates, args.at)
-  redis.call('HSET', members, job.key, args.first + at - 1)
+  local index = tonumber(string.match(job.id, '_(%d+)$'))
+  redis.call('HSET', members, job.key, index)
+  free_now = math.max(free_now, index + 1)
 end
-redis.call('HSET', key, 'next', args.first + #args.jobs)
+redis.call('HSET', key, 'next', free_now)
 return reply({ submitted = #args.jobs })
