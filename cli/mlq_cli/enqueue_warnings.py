@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlq.api.queue import Queue
 from mlq.errors import InvalidInputError
 from mlq.ids import expand
+from mlq.jobs.choice_of_machines import machines_of
 from mlq.jobs.placement import Misfit, Offer, place
 from mlq.jobs.request import JobClass
 from mlq.jobs.view import JobView
@@ -56,10 +57,10 @@ def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
         return ""
     allowed = [offer for offer in offers if job_class.request.allows(offer.machine)]
     if not allowed:
-        return (
-            f"warning: job {job.id} waits, for the name of no known machine is"
-            f" {clean(job_class.request.machine)} (see: mlq machines)"
-        )
+        asked = machines_of(job_class.request.machine)
+        which = "the name of no known machine is" if asked.wanted else "every known machine is"
+        names = clean(asked.in_words() if asked.wanted else " or ".join(asked.excluded))
+        return f"warning: job {job.id} waits, for {which} {names} (see: mlq machines)"
     living = [offer for offer in heard if job_class.request.allows(offer.machine)]
     if not living:
         return f"warning: job {job.id} waits, for no known machine can run it ({asks(job)})"
@@ -67,6 +68,7 @@ def too_large(job: JobView, offers: list[Offer], heard: list[Offer]) -> str:
     has = [count(largest.total_cores, "core"), f"{about(largest.total_mem_mib)} of memory"]
     if largest.gpus:
         has.append(f"{count(len(largest.gpus), 'GPU')} of {about(largest.gpus[0].total_mib)}")
+        has[-1] += f" ({clean(largest.gpus[0].name)})" if job.gpu_type else ""
     return (
         f"warning: job {job.id} waits, for no known machine can run it ({asks(job)});"
         f" the largest, {largest.machine}, has {', '.join(has)}"

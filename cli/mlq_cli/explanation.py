@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from mlq.jobs.choice_of_machines import machines_of, models_in_words
 from mlq.jobs.explain import (
     Avoided,
     BeingRestored,
@@ -29,7 +30,7 @@ from mlq.jobs.explain import (
     WaitsForRoom,
 )
 from mlq.jobs.machine_state import NO_OTHERS, OthersLoad
-from mlq.jobs.placement import NameMismatch, Resource, Short
+from mlq.jobs.placement import NameMismatch, Resource, Short, WrongGpus
 from mlq.units import format_duration, format_mib
 from mlq_cli.render.machines import gpus_withdrawn, not_heard, not_taking
 from mlq_cli.render.style import Style
@@ -70,8 +71,13 @@ def reason_in_words(reason: Reason, others: OthersLoad = NO_OTHERS) -> str:  # n
             return gpus_withdrawn(text, some_left=some_left)
         case GpuNote(text):
             return text
+        case NameMismatch(_, True):
+            return "the job is not to run here"
         case NameMismatch(wanted):
-            return f"its name is not {wanted}"
+            return f"its name is not {' or '.join(machines_of(wanted).wanted)}"
+        case WrongGpus(wanted, needed, models):
+            how_many = f"{needed} GPUs" if needed > 1 else "GPU"
+            return f"{how_many} of type {wanted} needed, it has {models_in_words(models)}"
         case Short():
             return _short(reason, others)
         case Reserved(for_job):

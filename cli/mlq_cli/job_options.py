@@ -85,7 +85,19 @@ def configure_resources(parser: argparse.ArgumentParser) -> None:
         "-t", "--time", metavar="DURATION", help="end it after 90m, 2h or 1d12h (default: never)"
     )
     group.add_argument(
-        "--machine", default="", metavar="GLOB", help="only on machines of this name: 'gpu*'"
+        "--gpu-type",
+        default="",
+        metavar="TYPE",
+        help="part of the GPUs' model: a100, rtx-3090",
+    )
+    group.add_argument(
+        "--machine",
+        default="",
+        metavar="GLOB[,...]",
+        help="only on machines of these names: 'gpu*', gpu01,gpu02",
+    )
+    group.add_argument(
+        "--exclude", default="", metavar="GLOB[,...]", help="not on machines of these names"
     )
 
 
@@ -179,6 +191,8 @@ def submission_of(args: argparse.Namespace, argv: tuple[str, ...]) -> Submission
         grace=args.grace,
         signal=args.signal,
         machine=args.machine,
+        exclude=args.exclude,
+        gpu_type=args.gpu_type,
         env=variables(args.env, os.environ),
         secrets=args.secret,
         capture_env=False if args.clean_env else None,

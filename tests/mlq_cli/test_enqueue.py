@@ -185,6 +185,32 @@ def test_a_machine_nobody_knows_is_warned_about_by_its_name(installation: Sandbo
     assert "the largest, lab01, has 4 cores" in done.err
 
 
+def test_which_machines_and_gpus_a_job_may_have_is_warned_about_explained_and_shown(
+    installation: Sandbox,
+) -> None:
+    gpu = {"uuid": "GPU-a", "name": "NVIDIA GeForce RTX 3090", "free_mib": 24000}
+    cards = [{**gpu, "total_mib": 24576}]
+    installation.know("gpu07", cores_total=8, mem_total_mib=63488, cores_free=8, gpus=cards)
+    done = installation.run("enqueue", "-g", "1", "--gpu-type", "A100", "true")
+    assert "no known machine can run it (1c 2G 1gpu:a100)" in done.err
+    assert "1 GPU of 24G (NVIDIA GeForce RTX 3090)" in done.err
+    wrong = "GPU of type a100 needed, it has NVIDIA GeForce RTX 3090"
+    assert wrong in installation.ok("explain", "1")
+    done = installation.run("enqueue", "--machine", "gpu0[1,7]", "--exclude", "gpu*", "true")
+    assert "the name of no known machine is gpu0[1,7], but not gpu*" in done.err
+    assert "the job is not to run here" in installation.ok("explain", "2")
+    done = installation.run("enqueue", "--exclude", "gpu*", "true")
+    assert "every known machine is gpu*" in done.err
+    shown = ("--machine", "gpu07,lab*", "-g", "1", "--gpu-type", "rtx 3090", "true")
+    assert installation.run("enqueue", *shown).err == ""
+    assert "1 GPU of type rtx-3090 (alone on each), on gpu07 or lab*" in installation.ok(
+        "show", "4"
+    )
+    done = installation.run("enqueue", "--gpu-type", "a100", "true")
+    assert (done.code, done.out) == (2, "")
+    assert "--gpu-type needs --gpus" in done.err
+
+
 def test_a_machine_not_heard_of_is_never_named_as_the_largest(installation: Sandbox) -> None:
     installation.know("small", cores_total=4, mem_total_mib=8192, gpus=[])
     installation.know("gpu07", cores_total=8, mem_total_mib=63488, gpus=[])

@@ -22,7 +22,7 @@ from mlq.jobs.explain import (
     WaitsForRoom,
 )
 from mlq.jobs.machine_state import Lack, OthersLoad
-from mlq.jobs.placement import NameMismatch, Resource, Short
+from mlq.jobs.placement import NameMismatch, Resource, Short, WrongGpus
 from mlq_cli.explanation import as_json, conclusion_in_words, reason_in_words
 
 
@@ -43,6 +43,13 @@ from mlq_cli.explanation import as_json, conclusion_in_words, reason_in_words
         (Short(Resource.GPUS, 2, 0, 1, 1024), "2 GPUs with 1G free needed, it has 1 in all"),
         (Short(Resource.GPUS, 1, 0, 1), "1 idle GPU needed, 0 of 1 free"),
         (NameMismatch("lab*"), "its name is not lab*"),
+        (NameMismatch("gpu01,lab*,!lab02"), "its name is not gpu01 or lab*"),
+        (NameMismatch("lab*,!lab02", is_excluded=True), "the job is not to run here"),
+        (WrongGpus("a100", 1, ("NVIDIA T4",)), "GPU of type a100 needed, it has NVIDIA T4"),
+        (
+            WrongGpus("a100", 2, ("NVIDIA A100", "NVIDIA T4", "NVIDIA T4")),
+            "2 GPUs of type a100 needed, it has NVIDIA A100, 2 x NVIDIA T4",
+        ),
         (Silent(125), "not heard of for 2m5s"),
         (Closed("draining"), "draining"),
         (Closed(""), "takes no jobs now"),

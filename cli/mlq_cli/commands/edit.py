@@ -12,13 +12,13 @@ from mlq_cli.invocation.parser import add_choice
 from mlq_cli.invocation.session import open_queue, print_lines, say, show_progress
 from mlq_cli.render.words import listed_briefly
 
-HELP = "change what jobs that wait ask for: priority, memory, time limit, cores"
+HELP = "change what jobs that wait ask for: priority, memory, time limit, cores, machines"
 EXAMPLES = """\
   mlq edit 1042 --mem 16G
   mlq edit lr --priority 5 --time 4h
   mlq edit 'lr-*' --time never"""
 
-_OPTIONS = ("priority", "cores", "mem", "vram", "time")
+_OPTIONS = ("priority", "cores", "mem", "vram", "time", "gpu_type", "machine", "exclude")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--mem", metavar="SIZE", help="memory: 8G, 512M or MiB")
     parser.add_argument("--vram", metavar="SIZE", help="free memory on each GPU")
     parser.add_argument("-t", "--time", metavar="DURATION", help="time limit: 90m, 2h, or never")
+    parser.add_argument("--gpu-type", metavar="TYPE", help="part of the GPU model's name, or any")
+    parser.add_argument("--machine", metavar="GLOB[,...]", help="only on these machines, or any")
+    parser.add_argument("--exclude", metavar="GLOB[,...]", help="not on these machines, or none")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     typed = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
     if not typed:
         raise InvalidInputError(
-            "edit: what is to be changed?", fix="say --priority, --mem, --vram, --time or --cores"
+            "edit: what is to be changed?",
+            fix=f"say one of --{', --'.join(_OPTIONS).replace('_', '-')}",
         )
     check_choice(args, "edit", states)
     from mlq.api.editing import Changes, edit

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from mlq.jobs.choice_of_machines import machines_of
 from mlq.jobs.view import JobView
 from mlq.submit.secrecy import Given
 from mlq.units import format_duration, format_mib
@@ -145,9 +146,12 @@ def _in_words(job: JobView) -> str:
     words = [count(job.cores, "core"), f"{format_mib(job.mem_mib)} of memory"]
     if job.gpus:
         vram = f"{format_mib(job.vram_mib)} free on each" if job.vram_mib else "alone on each"
-        words.append(f"{count(job.gpus, 'GPU')} ({vram})")
+        kind = f" of type {job.gpu_type}" if job.gpu_type else ""
+        words.append(f"{count(job.gpus, 'GPU')}{kind} ({vram})")
     if job.time_limit_s:
         words.append(f"at most {format_duration(job.time_limit_s)}")
+    if job.machines:
+        words.append(f"on {machines_of(job.machines).in_words()}")
     return ", ".join(words)
 
 

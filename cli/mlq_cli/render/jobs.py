@@ -100,7 +100,8 @@ def asks(job: JobView) -> str:
     """Return what a job asks for, for example `4c 8G 1gpu:6G`."""
     words = [f"{job.cores}c", format_mib(job.mem_mib)]
     if job.gpus:
-        words.append(f"{job.gpus}gpu" + (f":{format_mib(job.vram_mib)}" if job.vram_mib else ""))
+        of = [job.gpu_type, format_mib(job.vram_mib) if job.vram_mib else ""]
+        words.append(":".join([f"{job.gpus}gpu", *(one for one in of if one)]))
     return " ".join(words)
 
 

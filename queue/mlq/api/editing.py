@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mlq.api.many import Pace, Progress
 from mlq.errors import InvalidInputError, SignatureError
+from mlq.jobs.choice_of_machines import ANY, gpu_type_of, list_of, machines_of
 from mlq.jobs.request import LARGEST
 from mlq.jobs.signing import sign, verify
 from mlq.jobs.spec import JobSpec
@@ -27,6 +28,8 @@ from mlq.units import parse_duration, parse_size
 _OPTIONAL = ("mlq_time_limit_s",)
 NEVER = "never"
 """The word that removes a time limit."""
+NONE = "none"
+"""The word that excludes no machine any more."""
 
 
 class Changes(NamedTuple):
@@ -37,6 +40,9 @@ class Changes(NamedTuple):
     mem: str | None = None
     vram: str | None = None
     time: str | None = None
+    gpu_type: str | None = None
+    machine: str | None = None
+    exclude: str | None = None
 
     def changed(self, spec: JobSpec) -> JobSpec:
         """Return a job with these changes.
@@ -56,12 +62,27 @@ class Changes(NamedTuple):
             sizes["mem_mib"] = parse_size(self.mem)
         if self.vram is not None:
             sizes["vram_mib"] = parse_size(self.vram)
+        if self.gpu_type is not None:
+            if not asked.gpus:
+                raise InvalidInputError(
+                    f"job {spec.id} asks for no GPU", why="--gpu-type needs one"
+                )
+            sizes["gpu_type"] = "" if self.gpu_type == ANY else gpu_type_of(self.gpu_type)
+        if self.machine is not None or self.exclude is not None:
+            sizes["machine"] = self._machines(asked.machine)
         fields: dict[str, Any] = {"request": replace(asked, **sizes)}
         if self.priority is not None:
             fields["priority"] = within("priority", self.priority, -LARGEST)
         if self.time is not None:
             fields["time_limit_s"] = None if self.time == NEVER else parse_duration(self.time)
         return replace(spec, **fields)
+
+    def _machines(self, before: str) -> str:
+        """Return the list of machines: of wanted and excluded ones, what is not typed stays."""
+        old = machines_of(before)
+        wanted = ",".join(old.wanted) if self.machine is None else self.machine
+        excluded = ",".join(old.excluded) if self.exclude is None else self.exclude
+        return list_of("" if wanted == ANY else wanted, "" if excluded == NONE else excluded)
 
 
 class Edited(NamedTuple):

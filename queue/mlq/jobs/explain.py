@@ -14,7 +14,15 @@ from enum import StrEnum
 
 from mlq.jobs.machine_state import NO_OTHERS, Lack, MachineState, OthersLoad, left_to_others
 from mlq.jobs.needs import OF_SUPERVISORS
-from mlq.jobs.placement import Misfit, NameMismatch, Resource, RunningAttempt, Short, place
+from mlq.jobs.placement import (
+    Misfit,
+    Resource,
+    RunningAttempt,
+    Short,
+    Shortcoming,
+    WrongGpus,
+    place,
+)
 from mlq.jobs.reservations import Contender, admitted, kept_for
 
 _GPU_RESOURCES = frozenset({Resource.GPUS, Resource.GPU_MEMORY})
@@ -83,18 +91,7 @@ class Avoided:
     for_s: float
 
 
-Reason = (
-    Silent
-    | Closed
-    | TooLong
-    | Lacks
-    | GpuFault
-    | GpuNote
-    | Short
-    | NameMismatch
-    | Reserved
-    | Avoided
-)
+Reason = Silent | Closed | TooLong | Lacks | GpuFault | GpuNote | Shortcoming | Reserved | Avoided
 """A reason why a job cannot start on a machine now."""
 
 
@@ -180,20 +177,22 @@ def _judgement(job: AskedJob, machine: MachineState, situation: Situation) -> Ju
         *_reserved(job, here, machine, situation),
         *_avoided(job, machine, situation),
     ]
-    lasting = [one for one in reasons if isinstance(one, Short | NameMismatch | TooLong)]
+    lasting = [one for one in reasons if isinstance(one, Shortcoming | TooLong)]
     some_day = all(one.fits_when_idle for one in lasting)
     fits = Fits.NOW if not reasons else Fits.LATER if some_day else Fits.NEVER
     is_kept_free = here is not None and here.id == job.contender.id
     return Judgement(machine.machine, fits, tuple(reasons), is_kept_free, machine.others)
 
 
-def _short(job: AskedJob, machine: MachineState) -> tuple[Short | NameMismatch, ...]:
+def _short(job: AskedJob, machine: MachineState) -> tuple[Shortcoming, ...]:
     answer = place(job.contender.request, machine.offer)
     return answer.reasons if isinstance(answer, Misfit) else ()
 
 
-def _counts_gpus(reason: Short | NameMismatch) -> bool:
+def _counts_gpus(reason: Shortcoming) -> bool:
     """Return whether this is a shortage of GPUs, whose number is unknown during a driver fault."""
+    if isinstance(reason, WrongGpus):
+        return True
     return isinstance(reason, Short) and reason.resource is Resource.GPUS
 
 
@@ -226,8 +225,14 @@ def _about_time(job: AskedJob, machine: MachineState) -> list[Reason]:
     return [TooLong(limit_s, left_s)]
 
 
-def _about_gpus(machine: MachineState, short: Sequence[Short | NameMismatch]) -> list[Reason]:
-    if not any(isinstance(one, Short) and one.resource in _GPU_RESOURCES for one in short):
+def _is_about_gpus(reason: Shortcoming) -> bool:
+    if isinstance(reason, Short):
+        return reason.resource in _GPU_RESOURCES
+    return isinstance(reason, WrongGpus)
+
+
+def _about_gpus(machine: MachineState, short: Sequence[Shortcoming]) -> list[Reason]:
+    if not any(_is_about_gpus(one) for one in short):
         return []
     found: list[Reason] = []
     if machine.gpu_fault:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from mlq.jobs.choice_of_machines import machines_of
 from mlq.jobs.request import Request
 
 
@@ -108,9 +109,13 @@ class Short:
 
 @dataclass(frozen=True, slots=True)
 class NameMismatch:
-    """The job is for machines whose name matches `wanted`, and this machine's name does not."""
+    """The job is for machines of the list `wanted`, and this machine is not one of them.
+
+    `is_excluded`: the list names it as one that the job must not have.
+    """
 
     wanted: str
+    is_excluded: bool = False
 
     @property
     def fits_when_idle(self) -> bool:
@@ -119,10 +124,28 @@ class NameMismatch:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongGpus:
+    """The job needs so many GPUs of the type `wanted`; the machine has these models, not enough."""
+
+    wanted: str
+    needed: int
+    models: tuple[str, ...]
+
+    @property
+    def fits_when_idle(self) -> bool:
+        """Whether the job would fit if the machine were idle."""
+        return False
+
+
+Shortcoming = Short | NameMismatch | WrongGpus
+"""Why a job does not fit a machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Misfit:
     """The job does not fit, and these are all the reasons."""
 
-    reasons: tuple[Short | NameMismatch, ...]
+    reasons: tuple[Shortcoming, ...]
 
     @property
     def fits_when_idle(self) -> bool:
@@ -144,19 +167,24 @@ def place(request: Request, offer: Offer) -> Fit | Misfit:
 
     GPUs are chosen by tightest fit, so that small jobs share a GPU and leave a whole one free.
     """
-    reasons: list[Short | NameMismatch] = []
+    reasons: list[Shortcoming] = []
     if not request.allows(offer.machine):
-        reasons.append(NameMismatch(request.machine))
+        is_excluded = machines_of(request.machine).excludes(offer.machine)
+        reasons.append(NameMismatch(request.machine, is_excluded))
     if request.cores > offer.cores:
         reasons.append(Short(Resource.CORES, request.cores, offer.cores, offer.total_cores))
     if request.mem_mib > offer.mem_mib:
         reasons.append(Short(Resource.MEMORY, request.mem_mib, offer.mem_mib, offer.total_mem_mib))
+    right = tuple(gpu for gpu in offer.gpus if request.takes(gpu.name))
     enough = sorted(
-        (gpu for gpu in offer.gpus if gpu.free_mib >= _vram_mib(request, gpu)),
+        (gpu for gpu in right if gpu.free_mib >= _vram_mib(request, gpu)),
         key=lambda gpu: (gpu.free_mib, gpu.uuid),
     )
-    if request.gpus > len(enough):
-        reasons.append(_short_of_gpus(request, offer, len(enough)))
+    if request.gpus > len(right) != len(offer.gpus):
+        models = tuple(gpu.name for gpu in offer.gpus)
+        reasons.append(WrongGpus(request.gpu_type, request.gpus, models))
+    elif request.gpus > len(enough):
+        reasons.append(_short_of_gpus(request, replace(offer, gpus=right), len(enough)))
     if reasons:
         return Misfit(tuple(reasons))
     return Fit(tuple(gpu.uuid for gpu in enough[: request.gpus]))

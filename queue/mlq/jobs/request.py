@@ -8,8 +8,8 @@ however many jobs wait behind it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from mlq.jobs.choice_of_machines import TYPE, is_of_type, machines_of
 from mlq.jobs.class_name import ClassName
 
 LARGEST = 10**15 - 1
@@ -25,10 +25,13 @@ class Request:
         mem_mib: main memory.
         gpus: number of GPUs.
         vram_mib: free memory needed on each of these GPUs; 0 with gpus > 0 means a GPU to itself.
-        machine: a glob that the machine's name must match; "" means any machine.
+        machine: globs of machines, and of excluded ones (`mlq.jobs.choice_of_machines`); "" means
+            any machine.
+        gpu_type: what the model of these GPUs must have in its name; "" means any.
 
     Raises:
-        ValueError: a negative amount, no core or no memory at all, or more than `LARGEST`.
+        ValueError: a negative amount, no core or no memory at all, or more than `LARGEST`; or the
+            type cannot be part of a class's name.
     """
 
     cores: int = 1
@@ -36,6 +39,7 @@ class Request:
     gpus: int = 0
     vram_mib: int = 0
     machine: str = ""
+    gpu_type: str = ""
 
     def __post_init__(self) -> None:
         if min(self.cores, self.mem_mib) < 1 or min(self.gpus, self.vram_mib) < 0:
@@ -43,9 +47,16 @@ class Request:
         if max(self.cores, self.mem_mib, self.gpus, self.vram_mib) > LARGEST:
             raise ValueError(f"a job can ask for no more than {LARGEST} of anything")
 
+        if self.gpu_type and not TYPE.fullmatch(self.gpu_type):
+            raise ValueError(f"{self.gpu_type!r} is no type of GPU: a-z, 0-9 and - are allowed")
+
     def allows(self, machine: str) -> bool:
         """Return whether the job may run on a machine of this name."""
-        return not self.machine or fnmatchcase(machine, self.machine)
+        return not self.machine or machines_of(self.machine).allows(machine)
+
+    def takes(self, model: str) -> bool:
+        """Return whether the job may have a GPU of this model."""
+        return not self.gpu_type or is_of_type(model, self.gpu_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ class JobClass:
                 ask.vram_mib,
                 ask.machine,
                 self.sweep,
+                ask.gpu_type,
             )
         )
 
@@ -76,4 +88,4 @@ class JobClass:
     def parse(cls, name: str, *, default_mem_mib: int) -> JobClass:
         """Read a queue's name back; `default_mem_mib` is for queues made with plain rq."""
         asked = ClassName.parse(name, default_mem_mib=default_mem_mib)
-        return cls(asked.priority, Request(*asked[1:6]), asked.sweep)
+        return cls(asked.priority, Request(*asked[1:6], asked.gpu_type), asked.sweep)

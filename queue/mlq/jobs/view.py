@@ -76,6 +76,7 @@ class JobView(NamedTuple):
     if of none; `params` are its parameters there. `after_any` and `conditions` say how the jobs in
     `after` must have ended (`mlq.jobs.parents`). `behind` is the earlier job of its name that a
     `singleton` waits for now. Without `requeue` it does not run again once its machine was lost.
+    `machines` and `gpu_type` are what it asked for (`mlq.jobs.choice_of_machines`).
     """
 
     id: str
@@ -121,6 +122,8 @@ class JobView(NamedTuple):
     singleton: bool = False
     behind: str = ""
     requeue: bool = True
+    gpu_type: str = ""
+    machines: str = ""
 
     @property
     def parents(self) -> Parents:
@@ -183,6 +186,8 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         singleton=values["mlq_singleton"] == "1",
         behind=values["mlq_behind"] if values["status"] == "deferred" else "",
         requeue=values["mlq_requeue"] != "0",
+        gpu_type=asked.gpu_type,
+        machines=asked.machine,
     )
 
 

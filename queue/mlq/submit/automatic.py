@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlq.jobs.needs import command_word
@@ -51,7 +50,7 @@ class Chooser:
     def __init__(self, past: Past, machines: Machines) -> None:
         self._past, self._machines = past, machines
         self._runs: dict[str, list[Run]] = {}
-        self._offers: dict[str, list[Offer]] = {}
+        self._offers: dict[tuple[str, str], list[Offer]] = {}
         self._chosen: dict[tuple[bool, bool, Request, str, str], Choice] = {}
 
     def choose(
@@ -76,22 +75,23 @@ class Chooser:
         if word not in self._runs:
             self._runs[word] = parse_runs(self._past([word]).get(word, ()))
         runs, gpus = self._runs[word], like.request.gpus
-        offers = self._allowed(like.request.machine)
+        offers = self._allowed(like.request)
         names = {gpu.name for offer in offers for gpu in offer.gpus} or None
         models = names if gpus else {""}
         mem = estimate(runs, digest, models, of_gpu=False) if asked.mem == AUTO else None
         vram = estimate(runs, digest, models, of_gpu=True) if asked.vram == AUTO else None
         return Choice(mem and _within_machine(mem, offers), vram and _within_card(vram, offers))
 
-    def _allowed(self, glob: str) -> list[Offer]:
-        """Return what the machines have whose names a glob allows."""
-        if glob not in self._offers:
-            self._offers[glob] = [
-                offer_of(record)
+    def _allowed(self, asked: Request) -> list[Offer]:
+        """Return what the machines have that a job may run on, of GPUs those that it may have."""
+        key = asked.machine, asked.gpu_type
+        if key not in self._offers:
+            self._offers[key] = [
+                replace(offer, gpus=tuple(one for one in offer.gpus if asked.takes(one.name)))
                 for machine, (_, record) in self._machines.items()
-                if not glob or fnmatchcase(machine, glob)
+                if asked.allows(machine) and (offer := offer_of(record))
             ]
-        return self._offers[glob]
+        return self._offers[key]
 
 
 def _within_machine(found: Estimate, offers: Sequence[Offer]) -> Estimate:

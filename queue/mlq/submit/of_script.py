@@ -50,6 +50,7 @@ def submission_of(job: ScriptJob, environ: Mapping[str, str]) -> Submission:
         mem=job.mem_mib,
         gpus=job.gpus,
         vram=job.vram_mib or None,
+        gpu_type=job.gpu_type,
         time=job.time_limit_s,
         priority=job.priority,
         after=tuple(f"{_TYPED[one.condition]}:{one.id}" for one in job.parents),

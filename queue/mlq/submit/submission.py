@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from mlq.errors import InvalidInputError
 from mlq.jobs.batch_job import SCRIPT_CHARS, BatchJob, Streams
+from mlq.jobs.choice_of_machines import gpu_type_of, list_of
 from mlq.jobs.metric_patterns import check_patterns
 from mlq.jobs.parents import Condition, Parents
 from mlq.jobs.request import LARGEST, Request
@@ -63,6 +64,8 @@ class Options(TypedDict, total=False):
     grace: str | float | None
     signal: str | None
     machine: str
+    exclude: str
+    gpu_type: str
     env: Mapping[str, str]
     secrets: Sequence[str] | Mapping[str, str]
     capture_env: bool | None
@@ -99,7 +102,9 @@ class Submission:
         grace: from SIGTERM to SIGKILL, like time; None takes the setting stop_grace_s.
         signal: a signal to get before it is stopped, as Slurm writes it: "USR1@60" is SIGUSR1 60 s
             before the time limit.
-        machine: a glob on machine names.
+        machine: globs of machine names: "gpu*", "gpu01,lab0[1-3]"; "!gpu03" excludes.
+        exclude: globs of names of machines that it must not run on.
+        gpu_type: part of the name of the GPUs' model: "a100", "rtx 3090".
         env: variables to set; they go through the queue, in clear.
         secrets: names of variables that are set here, or names with values, which go to the job by
             private files under the results root, never through the queue.
@@ -139,6 +144,8 @@ class Submission:
     grace: str | float | None = None
     signal: str | None = None
     machine: str = ""
+    exclude: str = ""
+    gpu_type: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Sequence[str] | Mapping[str, str] = field(default=(), repr=False)
     capture_env: bool | None = None
@@ -213,7 +220,9 @@ class Submission:
             InvalidInputError: an option cannot be used; the message says which and why.
         """
         self.check_command()
-        check_texts(self.cwd or "", self.python_env or "", self.machine)
+        check_texts(
+            self.cwd or "", self.python_env or "", self.machine, self.exclude, self.gpu_type
+        )
         if isinstance(self.name, str):  # otherwise the strict check names the option
             check_texts(self.name)
         caller = caller or Caller()
@@ -326,12 +335,17 @@ class Submission:
                 why="it is the memory wanted on each GPU, and no GPU is asked for",
                 fix="add --gpus 1",
             )
+        if self.gpu_type and not self.gpus:
+            raise InvalidInputError(
+                "--gpu-type needs --gpus", why="no GPU is asked for", fix="add --gpus 1"
+            )
         return Request(
             cores=within("cores", self.cores, 1),
             mem_mib=default_mem_mib if self.mem in (None, AUTO) else parse_size(str(self.mem)),
             gpus=within("gpus", self.gpus, 0),
             vram_mib=0 if self.vram in (None, AUTO) else parse_size(str(self.vram)),
-            machine=self.machine,
+            machine=list_of(self.machine, self.exclude),
+            gpu_type=gpu_type_of(self.gpu_type),
         )
 
 

@@ -15,6 +15,7 @@ from mlq.jobs.placement import (
     Resource,
     RunningAttempt,
     Short,
+    WrongGpus,
     capacity,
     earliest_start_s,
     place,
@@ -22,6 +23,7 @@ from mlq.jobs.placement import (
 from mlq.jobs.request import Request
 
 MIB = st.integers(0, 24000)
+MODELS = st.sampled_from(["GTX", "A100"])
 
 
 @st.composite
@@ -29,7 +31,9 @@ def gpus(draw: st.DrawFn) -> tuple[GpuOffer, ...]:
     count = draw(st.integers(0, 4))
     totals = [draw(st.integers(1, 24000)) for _ in range(count)]
     return tuple(
-        GpuOffer(f"GPU-{index}", "GTX", draw(st.integers(0, total)), total, draw(st.booleans()))
+        GpuOffer(
+            f"GPU-{index}", draw(MODELS), draw(st.integers(0, total)), total, draw(st.booleans())
+        )
         for index, total in enumerate(totals)
     )
 
@@ -53,7 +57,8 @@ REQUESTS = st.builds(
     mem_mib=st.integers(1, 40000),
     gpus=st.integers(0, 3),
     vram_mib=st.integers(0, 12000),
-    machine=st.sampled_from(["", "", "", "gpu*"]),
+    machine=st.sampled_from(["", "", "", "gpu*", "!gpu*"]),
+    gpu_type=st.sampled_from(["", "", "a100", "gtx"]),
 )
 
 
@@ -67,7 +72,10 @@ def machine(cores: int = 8, mem_mib: int = 62000, *free_mib: int, total_mib: int
 @given(REQUESTS, offers())
 def test_a_job_fits_if_and_only_if_nothing_is_short(request: Request, offer: Offer) -> None:
     wanted_mib = [request.vram_mib or int(gpu.total_mib * 0.9) for gpu in offer.gpus]
-    enough = sum(gpu.free_mib >= mib for gpu, mib in zip(offer.gpus, wanted_mib, strict=True))
+    enough = sum(
+        gpu.free_mib >= mib and request.gpu_type in ("", gpu.name.lower())
+        for gpu, mib in zip(offer.gpus, wanted_mib, strict=True)
+    )
     fits = (
         request.allows(offer.machine)
         and request.cores <= offer.cores
@@ -79,7 +87,7 @@ def test_a_job_fits_if_and_only_if_nothing_is_short(request: Request, offer: Off
     if isinstance(answer, Misfit):
         assert answer.reasons
         for reason in answer.reasons:
-            assert isinstance(reason, NameMismatch) or reason.needed > reason.free
+            assert isinstance(reason, NameMismatch | WrongGpus) or reason.needed > reason.free
 
 
 @given(REQUESTS, offers())
@@ -227,3 +235,20 @@ def test_an_exclusive_gpu_is_given_to_one_job_at_most(request: Request, offer: O
         assert not exclusive & seen
         seen |= exclusive
         offer = offer.after(request, fit)
+
+
+def test_only_gpus_of_the_wanted_type_count() -> None:
+    a100, gtx = "NVIDIA A100-SXM4-40GB", "NVIDIA GeForce GTX 1080 Ti"
+    models = (gtx, a100, gtx)
+    cards = tuple(GpuOffer(f"GPU-{at}", one, 9000, 9000) for at, one in enumerate(models))
+    offer = Offer("lab01", 8, 62000, cards, 8, 62000)
+    wanted = Request(1, 1024, 1, 4000, gpu_type="a100")
+    assert place(wanted, offer) == Fit(("GPU-1",))
+    two = place(replace(wanted, gpus=2), offer)
+    assert two == Misfit((WrongGpus("a100", 2, models),))
+    assert not two.fits_when_idle
+    busy = replace(offer, gpus=(cards[0], replace(cards[1], free_mib=0), cards[2]))
+    assert place(wanted, busy) == Misfit((Short(Resource.GPU_MEMORY, 4000, 0, 9000),))
+    assert place(replace(wanted, gpu_type="gtx-1080-ti", gpus=2), offer) == Fit(("GPU-0", "GPU-2"))
+    none = place(wanted, replace(offer, gpus=()))
+    assert none == Misfit((Short(Resource.GPUS, 1, 0, 0, 4000),))

@@ -94,3 +94,19 @@ def test_what_cannot_be_is_refused(store: Store, enqueue: Enqueue, admin: redis.
     admin.hset(f"rq:job:{job}", "mlq_signature", "other")
     with pytest.raises(SignatureError):
         edit(store, KEY, [job], Changes(cores=2))
+
+
+@pytest.mark.one_server
+def test_machines_and_the_type_of_gpus_are_changed(store: Store, enqueue: Enqueue) -> None:
+    (job,) = enqueue(1, gpus=1, machine="gpu*", exclude="gpu03")
+    for changes, origin in (
+        (Changes(gpu_type="RTX 3090"), ".g1.v0.trtx-3090@gpu*,!gpu03"),
+        (Changes(exclude="gpu04"), ".g1.v0.trtx-3090@gpu*,!gpu04"),
+        (Changes(machine="lab01,lab02", exclude="none"), ".g1.v0.trtx-3090@lab01,lab02"),
+        (Changes(machine="any", gpu_type="any"), ".g1.v0"),
+    ):
+        assert edit(store, KEY, [job], changes).jobs == [job]
+        assert fields(store, job, "origin")[1] == f"p0.c1.m2048{origin}"
+    (plain,) = enqueue(1)
+    with pytest.raises(InvalidInputError, match="asks for no GPU"):
+        edit(store, KEY, [plain], Changes(gpu_type="a100"))

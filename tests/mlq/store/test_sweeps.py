@@ -387,3 +387,13 @@ def test_a_member_shows_its_parameters(store: Store, queue: Queue) -> None:
     submit(queue, "a")
     (job,) = queue.views(["1_0"])
     assert (job.sweep, job.name, job.params) == (1, "lr", {"lr": "a"})
+
+
+@pytest.mark.one_server
+def test_a_sweep_that_wants_a_type_of_gpu_is_limited_like_any(store: Store, queue: Queue) -> None:
+    wanted = replace(COMMON, gpus=1, gpu_type="a100")
+    queue.submit_sweep(plan("a", "b", "c"), wanted, max_running=2)
+    (head,) = store.peek().heads
+    assert head.class_name == "p0.c1.m2048.g1.v0.ta100.s1"
+    assert len(store.claim([(head.class_name, 3)], LAB01, 45, time.time())) == 2
+    assert store.peek().heads == ()

@@ -183,7 +183,8 @@ end
 
 -- The number of the sweep whose members wait in a class; nil if it is no class of a sweep.
 local function sweep_of_class(class)
-  return string.match(class, '^p%-?%d+%.c%d+%.m%d+%.g%d+%.v%d+%.s(%d+)')
+  local rest = string.match(class, '^p%-?%d+%.c%d+%.m%d+%.g%d+%.v%d+(%..*)$') or ''
+  return string.match(rest, '^%.s(%d+)') or string.match(rest, '^%.t[a-z0-9-]+%.s(%d+)')
 end
 
 -- Whether the sweep of a class may start no job now: it is held, or as many run as may at once.
