@@ -71,13 +71,8 @@ def reason_in_words(reason: Reason, others: OthersLoad = NO_OTHERS) -> str:  # n
             return gpus_withdrawn(text, some_left=some_left)
         case GpuNote(text):
             return text
-        case NameMismatch(_, True):
-            return "the job is not to run here"
-        case NameMismatch(wanted):
-            return f"its name is not {' or '.join(machines_of(wanted).wanted)}"
-        case WrongGpus(wanted, needed, models):
-            how_many = f"{needed} GPUs" if needed > 1 else "GPU"
-            return f"{how_many} of type {wanted} needed, it has {models_in_words(models)}"
+        case NameMismatch() | WrongGpus():
+            return _not_for_it(reason)
         case Short():
             return _short(reason, others)
         case Reserved(for_job):
@@ -86,6 +81,15 @@ def reason_in_words(reason: Reason, others: OthersLoad = NO_OTHERS) -> str:  # n
             return "this job failed or was lost here, so others go first for a moment"
         case _:
             assert_never(reason)
+
+
+def _not_for_it(reason: NameMismatch | WrongGpus) -> str:
+    if isinstance(reason, WrongGpus):
+        how_many = f"{reason.needed} GPUs" if reason.needed > 1 else "GPU"
+        return f"{how_many} of type {reason.wanted} needed, it has {models_in_words(reason.models)}"
+    if reason.is_excluded:
+        return "the job is not to run here"
+    return f"its name is not {' or '.join(machines_of(reason.wanted).wanted)}"
 
 
 def _short(short: Short, others: OthersLoad) -> str:
