@@ -110,7 +110,7 @@ def test_a_failing_task_fails_the_run_and_the_others_are_done(lab: Lab) -> None:
     (job,) = program.enqueue(1)
     ended = lab.until(job, "failed")
     assert ended.reason == "exit 1: mlq: 1 of 3 tasks failed"
-    assert (ended.step, ended.total) in {(2, 3), (None, None)}  # told every ten seconds only
+    assert (ended.step, ended.total) in {(2, 3), (None, None)}  # told now and then only
     (lab.folder / "fails.1").unlink()
     # A new run tries the failed one again, and only that.
     (job,) = program.enqueue(1)

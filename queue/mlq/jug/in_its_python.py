@@ -20,7 +20,7 @@ from typing import Any
 
 FORMAT = "%Y-%m-%d (%Hh%M.%S)"  # as in jug's locks
 WAIT_S, WAITS = 3, 5  # what jug waits for tasks that others must do first
-LOOK_S, SHARE = 10, 0.02  # between two counts of what is done; how much of the time they take
+LOOK_S, SHARE = 2, 0.02  # between two counts of what is done; how much of the time they take
 
 
 def ask(said: "dict[str, Any]") -> "dict[str, Any]":
