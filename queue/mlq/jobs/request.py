@@ -2,7 +2,8 @@
 
 A job class is priority + resource request, and the sweep if there is one. Each class is one rq
 queue, whose name spells that out (`mlq.jobs.class_name`), so a claim looks at one head a class
-however many jobs wait behind it.
+however many jobs wait behind it. Beside a long one there may be side lists, for jobs that went back
+into its middle.
 """
 
 from __future__ import annotations

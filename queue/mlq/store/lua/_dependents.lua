@@ -13,7 +13,7 @@
 -- Dependents are told in order of submission: neighbours in a list then enter it together; in any
 -- other order each operation would have to rewrite most of the list. If there are many, they are
 -- sorted first.
-local TELL_AT_ONCE, SORT_FOR_ONE = 500, 5
+local TELL_AT_ONCE, SORT_FOR_ONE = 350, 5
 local REVIVED = 'revived' -- stands there for the state of a job that is run again
 
 local function untold_key(id, state)
