@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from local_lab import Lab
 from sandbox import MLQ
-from slurm_cluster import SlurmCluster
+from slurm_cluster import SlurmCluster, slurm_cluster
 from waiting import wait_for
 
 from mlq_worker.ipc import procfs
@@ -149,3 +151,69 @@ def test_two_on_one_node_and_one_that_is_killed(
     lab.queue.cancel([jobs[other.name]])
     slurm.cancel(other.id)
     wait_for(other.is_over)
+
+
+def test_it_leaves_before_its_time_is_up(
+    pilots: type[Pilot], slurm: SlurmCluster, lab: Lab
+) -> None:
+    # 90 s before the end, so here 5 s after its start.
+    pilot = pilots(slurm, lab, "--for", "95s")
+    pilot.until_it_works()
+    job = lab.sh(_COUNTS)
+    lab.until(job, "started")
+    lab.until(job, "queued")
+    wait_for(pilot.is_over)
+    assert slurm.state(pilot.id) == "COMPLETED"
+    assert lab.ends(job) == ["handed back: its allocation ends"]
+    assert lab.job(job).losses == 0
+
+
+def test_confined_by_cgroups(lab: Lab) -> None:
+    with slurm_cluster(cgroups=True) as slurm:
+        pilot = Pilot(slurm, lab, granted=("--cpus-per-task=1", "--mem=700"))
+        shown = pilot.until_it_works()
+        assert (shown["cores_total"], shown["mem_total_mib"]) == (1, 700)
+        assert 300 < shown["mem_free_mib"] < 700
+        job = lab.sh(_COUNTS, mem="100M")
+        lab.until(job, "started")
+        everything = pilot.processes()
+        slurm.cancel(pilot.id)
+        lab.until(job, "queued")
+        wait_for(pilot.is_over)
+        assert _gone(everything)
+        (end,) = lab.ends(job)
+        assert end.startswith("handed back: "), end
+
+
+def test_suspended_and_resumed_it_is_fenced_and_nothing_runs_twice(lab: Lab) -> None:
+    # As HTCondor does it: SIGSTOP to all, and SIGCONT an hour later.
+    ad = lab.folder / ".job.ad"
+    ad.write_text("ClusterId = 45\nProcId = 2\n")
+    command = [str(MLQ), "worker", "start", "--foreground", "--cores", "2"]
+    variables = {**lab.environ, "_CONDOR_JOB_AD": str(ad), "MLQ_MAX_LOSSES": "3"}
+    with subprocess.Popen(command, env=variables, cwd=lab.folder) as worker:
+        try:
+            wait_for(lambda: "condor-45.2" in lab.sandbox.ok("machines"), what="the worker")
+            job = lab.sh('echo "$MLQ_ATTEMPT $$" >> story; until [ -e gate ]; do sleep 0.1; done')
+            lab.until(job, "started")
+            lab.file("story")
+            everything = [worker.pid, *procfs.below(procfs.look(), [worker.pid])]
+            _signal(everything, signal.SIGSTOP)
+            lab.machine("lab01", environ={"MLQ_MAX_LOSSES": "3"})
+            lab.until(job, "started", attempt=2)
+            first = int(lab.file("story").split()[1])
+            _signal(everything, signal.SIGCONT)
+            wait_for(lambda: first not in procfs.look(), what="the end of the first attempt")
+            lab.open("gate")
+            lab.until(job, "finished", attempt=2)
+            assert [line[0] for line in lab.file("story").splitlines()] == ["1", "2"]
+        finally:
+            _signal([worker.pid], signal.SIGTERM)
+            assert worker.wait(30) == 0
+        assert _gone(everything)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

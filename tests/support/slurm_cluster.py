@@ -266,13 +266,15 @@ def _wait_for_node(cluster: SlurmCluster, *, cgroups: bool) -> None:
 def _require_cgroups() -> None:
     """Skip unless cgroups can be made here by whoever is root."""
     v1 = Path("/sys/fs/cgroup/memory")
-    reason = "cgroups that may be written"
+    reason = "no cgroups that may be written"
     if v1.is_dir():
         missing = [one for one in ("freezer", "memory", "cpuset") if not v1.with_name(one).is_dir()]
-        require(not missing and os.access(v1, os.W_OK), reason)
+        if missing or not os.access(v1, os.W_OK):
+            pytest.skip(reason)
     else:
         # Slurm asks systemd for a scope of its own here; without systemd there is none.
-        require(Path("/run/systemd/system").is_dir(), f"{reason}: v2 needs systemd")
+        if not Path("/run/systemd/system").is_dir():
+            pytest.skip(f"{reason}: v2 needs systemd")
 
 
 def _end(cluster: SlurmCluster, daemons: list[subprocess.Popen[bytes]]) -> None:

@@ -15,6 +15,7 @@ from mlq.errors import MlqError
 from mlq.settings.load import Loaded
 from mlq.settings.settings import Settings
 from mlq_cli.doctor import (
+    allocation,
     identity,
     judge,
     judge_machines,
@@ -59,6 +60,7 @@ def probes(loaded: Loaded) -> list[Probe]:
     if settings.is_remote:
         listed.append(Probe("ssh", lambda: [judge.ssh(look.ssh(settings))], 60.0))
     listed.append(Probe("queue", lambda: judge.queue(look_queue.queue(settings)), 90.0))
+    listed.append(Probe("allocation", lambda: allocation.examine(settings), 90.0))
     listed.append(Probe("queue's root", lambda: identity.examine(settings), remedy=hangs))
     listed.append(Probe("machines", lambda: _machines(settings), 90.0, remedy=hangs))
     listed.append(Probe("moves", lambda: strangers.examine_moves(settings), 90.0))

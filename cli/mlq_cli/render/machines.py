@@ -63,7 +63,10 @@ def _row(
         Cell(str(len(listed(record, "attempts"))) if record else "", faint),
         Cell(f"{load:.1f}" if load >= 0.05 else "", "faint"),
         Cell("" if silent else elapsed(heard_s), "faint"),  # if silent, the note says it
-        Cell("; ".join(remarks(heard_s, record, lease_s, condition)), "waiting"),
+        Cell(
+            "; ".join([*remarks(heard_s, record, lease_s, condition), *_time_left(record, silent)]),
+            "waiting",
+        ),
     ]
 
 
@@ -98,6 +101,8 @@ def remarks(
         condition: what else is known about a machine that holds jobs (`Queue.conditions`).
     """
     if heard_s > lease_s:
+        if record.get("allocation") and record.get("note") and not condition:
+            return ["its allocation has ended"]
         return [condition or not_heard(heard_s)]
     found = []
     if record.get("note") or not record.get("offering", True):
@@ -114,6 +119,13 @@ def remarks(
     if record.get("gpu_note"):
         found.append(str(record["gpu_note"]))
     return found
+
+
+def _time_left(record: Mapping[str, Any], silent: bool) -> list[str]:
+    """Return for how long a machine that is an allocation takes jobs; empty for any other."""
+    if silent or record.get("left_s") is None or record.get("note"):
+        return []
+    return [f"{elapsed(finite_or_zero(record['left_s']))} left"]
 
 
 def not_heard(heard_s: float) -> str:

@@ -95,6 +95,13 @@ def test_memory_promised_and_not_yet_used_is_kept(
     assert offer.mem_mib == free_mib
 
 
+def test_of_what_a_batch_system_granted_mlq_itself_takes_its_part() -> None:
+    report = machine(used_by={300: 12000})
+    report = replace(report, memory=replace(report.memory, own_mib=200))
+    offer = free_for_us(report, [Promise((300,), 1, 10000)], Limits(granted_mib=16000))
+    assert (offer.mem_mib, offer.total_mem_mib) == (3800, 16000)
+
+
 @pytest.mark.parametrize(
     ("gpu", "free_mib"),
     [

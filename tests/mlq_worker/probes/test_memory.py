@@ -77,6 +77,15 @@ def test_memory_of_the_machine_and_of_each_tree(proc: FakeProc) -> None:
     )
 
 
+def test_memory_of_mlq_s_own_processes_is_that_of_no_job(proc: FakeProc) -> None:
+    proc.memory(64000, 41000)
+    proc.process(100, rss_mib=50)  # the worker
+    proc.process(LEADER, parent=100, rss_mib=1000)
+    table = scan(proc.root)
+    assert MemoryProbe(proc.root).read(0.0, table, [LEADER], [100]).own_mib == 50
+    assert MemoryProbe(proc.root).read(0.0, table, [LEADER]).own_mib == 0
+
+
 def test_shared_memory_counts_once_and_mapped_files_do_not(proc: FakeProc) -> None:
     proc.process(LEADER, rss_mib=10000, held_mib=2000)
     for pid in range(301, 305):

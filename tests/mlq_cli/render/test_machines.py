@@ -1,0 +1,22 @@
+"""What the table of machines says of allocations of batch systems."""
+
+from __future__ import annotations
+
+from mlq_cli.render.machines import machine_table
+from mlq_cli.render.style import Style
+
+RECORD = {"cores_total": 2, "cores_free": 2, "allocation": "inside Slurm job 1", "left_s": 3500.0}
+
+
+def _shown(heard_s: float, **changes: object) -> str:
+    rows = machine_table({"slurm-1": (heard_s, {**RECORD, **changes})}, {}, 45.0, Style(120))
+    return "\n".join(rows)
+
+
+def test_how_long_it_takes_jobs() -> None:
+    assert "58m left" in _shown(3.0)
+
+
+def test_one_that_ended_in_order_and_one_that_was_killed() -> None:
+    assert "its allocation has ended" in _shown(300.0, note="the worker was stopped")
+    assert "not heard of for 5m" in _shown(300.0)
