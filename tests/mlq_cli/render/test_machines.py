@@ -14,7 +14,7 @@ def _shown(heard_s: float, **changes: object) -> str:
 
 
 def test_how_long_it_takes_jobs() -> None:
-    assert "58m left" in _shown(3.0)
+    assert "58m20s left" in _shown(3.0)
 
 
 def test_one_that_ended_in_order_and_one_that_was_killed() -> None:
