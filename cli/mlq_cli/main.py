@@ -45,7 +45,7 @@ COMMANDS = {
         "clean",
     ),
     "Machines": ("machines", "worker", "server", "deploy"),
-    "Yourself": ("init", "config", "doctor", "completion"),
+    "Yourself": ("init", "config", "doctor", "completion", "shims"),
 }
 # The names that the commands have in other queues, and in a shell.
 ELSEWHERE = {

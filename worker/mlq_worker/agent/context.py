@@ -24,6 +24,7 @@ from mlq.errors import EmptiedQueueError, MlqError, StorageError
 from mlq.files.layout import Layout
 from mlq.files.paths import machine_dir
 from mlq.files.root import claim_root, largest_number, read_owner
+from mlq.files.shims import data_folder, make_shims
 from mlq.jobs.signing import load_key
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
@@ -213,6 +214,7 @@ def find_context(
         is_alive=is_alive,
         queue_id=queue_id,
         login=login_environment(os.environ, look()),
+        shims=_shims(),
         key=key,
         mark_prefix=f"mlq:{queue_id}:{settings.machine}:",
         cwd=str(Path.cwd()),
@@ -243,3 +245,12 @@ def _gpus(options: WorkerOptions, inside: Inside | None) -> Gpus:
     if inside is not None and inside.no_gpus_because:
         return NoGpus(inside.no_gpus_because)
     return GpuWatch(options.gpus)
+
+
+def _shims() -> str:
+    """Return the folder of Slurm's commands; "" if it cannot be made: jobs then lack them."""
+    data = data_folder(os.environ)
+    try:
+        return make_shims(data) if data else ""
+    except OSError:
+        return ""
