@@ -99,3 +99,48 @@ def test_a_job_of_pbs_has_its_variables(lab: Lab) -> None:
     batch = BatchJob(system="pbs", tasks=2, submit_dir="/sub")
     job = run(lab, script, batch=batch)
     assert lab.log(job).decode() == f"lab01\nlab01\n{job}.mlq 1 /sub PBS_BATCH\n"
+
+
+def test_srun_starts_the_ranks_of_a_job_and_gives_the_worst_exit_code(lab: Lab) -> None:
+    script = """#!/bin/sh
+echo script $SLURM_PROCID $SLURM_NTASKS
+srun -l sh -c 'echo rank $SLURM_PROCID of $SLURM_NTASKS in $SLURM_STEP_ID'
+srun -o out-%j-%t.log sh -c 'echo $SLURM_PROCID; exit $SLURM_PROCID'
+echo code $?
+"""
+    batch = BatchJob(system="slurm", tasks=3)
+    job = run(lab, script, batch=batch, cwd=str(lab.folder))
+    said = lab.log(job).decode().splitlines()
+    assert said[0] == "script 0 3"
+    assert sorted(said[1:4]) == [f"{rank}: rank {rank} of 3 in 0" for rank in range(3)]
+    assert "srun: error: lab01: task 2: Exited with exit code 2" in said
+    assert said[-1] == "code 2"
+    assert (lab.folder / f"out-{job}-1.log").read_text() == "1\n"
+
+
+def test_a_signal_reaches_each_rank_once_and_not_the_script(lab: Lab) -> None:
+    rank = lab.folder / "rank.py"
+    rank.write_text(
+        "import os, signal, sys, time\n"
+        "def got(number, frame): print('got', os.environ['SLURM_PROCID'], flush=True)\n"
+        "signal.signal(signal.SIGUSR1, got)\n"
+        "open(f\"ready{os.environ['SLURM_PROCID']}\", 'w').write('x')\n"
+        "while not os.path.exists('GATE2'): time.sleep(0.02)\n"
+    )
+    script = "#!/bin/sh\nsrun -n2 sh -c 'python3 rank.py; exit 4'\necho code $?\n"
+    job = lab.sandbox.submit(
+        "x", script=script, batch=SLURM, cwd=str(lab.folder), signal="USR1@60", time="61s"
+    )
+    lab.file("ready0")
+    lab.file("ready1")
+    wait_for(lambda: lab.log(job).count(b"got") == 2, 20)
+    lab.open("GATE2")
+    lab.until(job, "finished")
+    assert sorted(lab.log(job).decode().splitlines()[:2]) == ["got 0", "got 1"]
+    assert lab.log(job).decode().splitlines()[-1] == "code 4"
+
+
+def test_jobs_of_slurm_have_its_commands_first_in_path(lab: Lab) -> None:
+    job = run(lab, "#!/bin/sh\ncommand -v sbatch\ncommand -v srun\n")
+    folder = lab.sandbox.ok("shims", "slurm").strip()
+    assert lab.log(job).decode() == f"{folder}/sbatch\n{folder}/srun\n"

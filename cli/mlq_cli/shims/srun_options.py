@@ -40,8 +40,10 @@ _PLAIN = {
     "contiguous": "", "interactive": "", "quit-on-interrupt": "", "reboot": "", "spread-job": "",
     "use-min-nodes": "", "help": "h", "version": "V", "requeue": "", "no-requeue": "",
 }  # fmt: skip
-_ALIASES = {"cpu_bind": "cpu-bind", "mem_bind": "mem-bind", "gpu_bind": "gpu-bind", "tasks": "ntasks",
-            "share": "oversubscribe", "workdir": "chdir"}  # fmt: skip
+_ALIASES = {
+    "cpu_bind": "cpu-bind", "mem_bind": "mem-bind", "gpu_bind": "gpu-bind", "tasks": "ntasks",
+    "share": "oversubscribe", "workdir": "chdir",
+}  # fmt: skip
 _SHORT = {short: name for some in (_VALUE, _MAYBE, _PLAIN) for name, short in some.items() if short}
 _VARIABLES = {
     "SLURM_NTASKS": "ntasks",

@@ -35,7 +35,7 @@ class Delivery:
         self._kill_in = 0.0
 
     def catch(self) -> None:
-        """Pass on, from now on, what this process gets; what it was started to ignore it ignores."""
+        """Pass on what this process gets from now on, but for what it was started to ignore."""
         for number in CAUGHT:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 with suppress(OSError, ValueError):
