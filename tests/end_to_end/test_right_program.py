@@ -123,6 +123,18 @@ def test_a_job_without_its_callers_variables_has_their_python_and_nothing_of_the
     assert str(MLQ.parent) not in env["PATH"]
 
 
+def test_the_environment_of_a_program_that_is_not_active(lab: Lab, venv: str) -> None:
+    """What the program calls is found there, too, though PATH does not go along."""
+    bin_folder = lab.folder / "venv" / "bin"
+    for name, text in (("tool", "helper"), ("helper", "command -v python; echo $VIRTUAL_ENV")):
+        (bin_folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin_folder / name).chmod(0o700)
+    job = in_shell(lab, f'PATH="{bin_folder}:$PATH"; {MLQ} enqueue --clean-env -m 50M tool').strip()
+    lab.until(job, "finished")
+    assert lab.log(job).decode().split() == [str(bin_folder / "python"), str(lab.folder / "venv")]
+    assert venv
+
+
 def test_a_folder_reached_by_a_link_and_as_many_open_files_as_there_may_be(lab: Lab) -> None:
     (lab.folder / "disk3").mkdir()
     (lab.folder / "work").symlink_to("disk3")

@@ -12,7 +12,8 @@ from mlq.errors import InvalidInputError
 from mlq_cli import job_options, sweep_options
 from mlq_cli.enqueue_warnings import warn
 from mlq_cli.invocation.parser import add_json
-from mlq_cli.invocation.session import open_queue, print_json, print_lines
+from mlq_cli.invocation.session import open_queue, print_json, print_lines, say
+from mlq_cli.job_file_warning import job_file_warning
 from mlq_cli.root_files import give_root
 from mlq_cli.waiting import exit_code_of, say_bad_ends, wait_for
 
@@ -82,6 +83,9 @@ def _report(queue: Queue, ids: Sequence[str], folder: str, args: argparse.Namesp
     """Warn about the new jobs, which are alike, and wait for them if the user asked for that."""
     jobs = queue.views(ids if args.json or args.wait else ids[:1])
     warn(queue, jobs[0], folder)
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if unread := job_file_warning(command, folder):
+        say(unread)
     if args.wait:
         jobs = wait_for(queue, ids)
     if args.json:

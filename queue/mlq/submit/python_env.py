@@ -2,8 +2,9 @@
 
 An environment is active if its bin folder is in PATH; a VIRTUAL_ENV or CONDA_PREFIX alone is a
 leftover of some other shell. With a virtual environment inside conda, the first in PATH wins, as it
-does in the shell. Invariant: a job gets all of conda's variables or none, and an environment's
-variables only together with its place in PATH.
+does in the shell. If none is active, but the program of the job lies in one whose bin folder is in
+PATH, that one is recorded. Invariant: a job gets all of conda's variables or none, and an
+environment's variables only together with its place in PATH.
 """
 
 from __future__ import annotations
@@ -79,14 +80,37 @@ def instead(of: PythonEnv, prefix: str, *, is_conda: bool) -> PythonEnv:
     kept = [one for one in of.path.split(":") if one.rstrip("/") not in left_out]
     if not prefix:
         return PythonEnv("", {}, ":".join(kept))
-    if is_conda:
-        # As conda does it: an environment in a folder `envs` is called by its name.
-        parent, name = prefix.rstrip("/").rsplit("/", 1)
-        called = name if parent.endswith("/envs") else prefix
-        told = {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": called, "CONDA_SHLVL": "1"}
-    else:
-        told = {"VIRTUAL_ENV": prefix}
-    return PythonEnv(prefix, told, ":".join((f"{prefix.rstrip('/')}/bin", *filter(None, kept))))
+    path = ":".join((f"{prefix.rstrip('/')}/bin", *filter(None, kept)))
+    return PythonEnv(prefix, _told(prefix, is_conda=is_conda), path)
+
+
+def with_home_of(program: str, python: PythonEnv) -> PythonEnv:
+    """Return the environment in which a program lies, if no other one is active.
+
+    PATH stays as it is: the program was found there.
+
+    Args:
+        program: its path; "" if it is none of the user's own.
+        python: what is active.
+    """
+    folder = Path(program).parent
+    if python.prefix or not program or folder.name != "bin":
+        return python
+    prefix, is_conda = str(folder.parent), (folder.parent / "conda-meta").is_dir()
+    if not is_conda and not (folder.parent / "pyvenv.cfg").is_file():
+        return python
+    told = {**python.variables, **_told(prefix, is_conda=is_conda)}
+    return PythonEnv(prefix, told, python.path)
+
+
+def _told(prefix: str, *, is_conda: bool) -> dict[str, str]:
+    """Return the variables that the activation of an environment sets."""
+    if not is_conda:
+        return {"VIRTUAL_ENV": prefix}
+    # As conda does it: an environment in a folder `envs` is called by its name.
+    parent, name = prefix.rstrip("/").rsplit("/", 1)
+    called = name if parent.endswith("/envs") else prefix
+    return {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": called, "CONDA_SHLVL": "1"}
 
 
 def shell_path(environ: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from mlq.jobs.spec import OOM_RETRIES, FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
 from mlq.submit.programs import present_folder, program_of
 from mlq.submit.python_arguments import mapping, texts
-from mlq.submit.python_env import PythonEnv, python_env_of
+from mlq.submit.python_env import PythonEnv, python_env_of, with_home_of
 from mlq.submit.secrets import chosen, file_name
 from mlq.submit.typed import check_texts, within
 from mlq.units import checked_duration, parse_duration, parse_iso, parse_size, parse_start
@@ -230,6 +230,9 @@ class Submission:
         limit_s = self._time_limit_s()
         self.delay_s(at)
         python = python_env_of(self.python_env, caller.environ)
+        program = self._program(caller.environ, python)
+        if self.python_env is None:
+            python = with_home_of(program, python)
         return JobSpec(
             id=job_id,
             name=self.name,
@@ -240,7 +243,7 @@ class Submission:
             env=dict(self.env),
             secrets={name: file_name(caller.key, name, secrets[name]) for name in secrets},
             python_env=python.prefix,
-            program=self._program(caller.environ, python),
+            program=program,
             request=self._request(default_mem_mib),
             priority=within("priority", self.priority, -LARGEST),
             time_limit_s=limit_s,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mlq.submit.programs import program_of
-from mlq.submit.python_env import PythonEnv, active, instead
+from mlq.submit.python_env import PythonEnv, active, instead, with_home_of
 
 CONDA = {
     "CONDA_PREFIX": "/opt/conda/envs/ml",
@@ -58,6 +60,26 @@ def test_an_environment_that_a_caller_names_takes_the_place_of_all_others() -> N
         "CONDA_DEFAULT_ENV": "/w",
         "CONDA_SHLVL": "1",
     }
+
+
+def test_the_home_of_a_program_is_recorded_if_nothing_is_active(tmp_path: Path) -> None:
+    venv, conda, plain = (tmp_path / name for name in ("venv", "envs/ml", "plain"))
+    for one in (venv, conda, plain):
+        (one / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    (conda / "conda-meta").mkdir()
+    none = PythonEnv("", {}, "/x:/y")
+    assert with_home_of(f"{venv}/bin/python", none) == (
+        str(venv),
+        {"VIRTUAL_ENV": str(venv)},
+        "/x:/y",
+    )
+    told = {"CONDA_PREFIX": str(conda), "CONDA_DEFAULT_ENV": "ml", "CONDA_SHLVL": "1"}
+    assert with_home_of(f"{conda}/bin/x", none) == (str(conda), told, "/x:/y")
+    for program in (f"{plain}/bin/x", f"{venv}/lib/x", ""):
+        assert with_home_of(program, none) == none
+    other = PythonEnv("/v", {"VIRTUAL_ENV": "/v"}, "/x")
+    assert with_home_of(f"{venv}/bin/python", other) == other
 
 
 def test_the_shell_does_not_look_where_a_pyenv_shim_lets_mlq_look() -> None:
