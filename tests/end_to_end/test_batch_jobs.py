@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,3 +145,20 @@ def test_jobs_of_slurm_have_its_commands_first_in_path(lab: Lab) -> None:
     job = run(lab, "#!/bin/sh\ncommand -v sbatch\ncommand -v srun\n")
     folder = lab.sandbox.ok("shims", "slurm").strip()
     assert lab.log(job).decode() == f"{folder}/sbatch\n{folder}/srun\n"
+
+
+def test_srun_outside_a_job_is_a_job_one_waits_for(lab: Lab) -> None:
+    folder = lab.sandbox.ok("shims", "slurm").strip()
+    script = "echo $SLURM_PROCID of $SLURM_NTASKS; exit $((SLURM_PROCID + 3))"
+    done = subprocess.run(
+        [f"{folder}/srun", "-n2", "-c1", "-t", "5", "-J", "two", "sh", "-c", script],
+        env=lab.environ,
+        cwd=lab.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert {"0 of 2", "1 of 2"} <= set(done.stdout.splitlines())
+    assert "queued and waiting for resources" in done.stderr

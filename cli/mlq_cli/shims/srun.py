@@ -39,7 +39,9 @@ def main(words: Sequence[str]) -> int:
         raise InvalidInputError("no command given to execute")
     if is_in_job(os.environ):
         return _ranks(with_variables(typed, os.environ))
-    raise InvalidInputError("srun is of use in a job only", fix="mlq enqueue --wait -- COMMAND")
+    from mlq_cli.shims import srun_outside
+
+    return srun_outside.run(typed)
 
 
 def is_in_job(environ: Mapping[str, str]) -> bool:

@@ -110,6 +110,11 @@ def with_variables(typed: Typed, environ: Mapping[str, str]) -> Typed:
     return typed._replace(options={**said, **typed.options})
 
 
+def takes_value(name: str) -> bool:
+    """Return whether an option has a value."""
+    return name not in _PLAIN
+
+
 def _long(word: str, rest: list[str], options: dict[str, str]) -> None:
     typed, equals, value = word.partition("=")
     name = _named(_ALIASES.get(typed, typed))
