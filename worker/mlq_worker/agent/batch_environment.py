@@ -27,7 +27,7 @@ class Here(NamedTuple):
     """Where jobs run, and who runs them.
 
     Args:
-        machine: its name.
+        machine: its name, by which it can be reached.
         user: the user's name.
         uid, gid: the user's numbers.
         shims: the folder of the commands by which Slurm's users speak to mlq; "" if there is none.

@@ -154,9 +154,14 @@ class MachineContext:
 
     @property
     def here(self) -> Here:
-        """This machine, in the words of other batch systems."""
+        """This machine, in the words of other batch systems.
+
+        In an allocation the machine is called after it, and that is no name by which ranks could
+        reach each other.
+        """
+        node = self.machine if self.inside is None else os.uname().nodename.split(".")[0]
         user = self.login.get("USER") or self.login.get("LOGNAME") or str(os.getuid())
-        return Here(self.machine, user, os.getuid(), os.getgid(), self.shims)
+        return Here(node, user, os.getuid(), os.getgid(), self.shims)
 
     @property
     def layout(self) -> Layout:
