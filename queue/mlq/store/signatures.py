@@ -110,6 +110,9 @@ SIGNATURES: dict[str, Signature] = {
     "record_machine": _repeatable("machine record rq_worker ttl_s rq_ttl_s", ""),
     "record_sightings": _repeatable("sightings ttl_s", ""),
     "forget_machine": _once("machine quiet_s", "forgotten heard_s holds"),
+    # pilots
+    "pilots": _repeatable("", "pools now_s"),
+    "keep_pilots": _once("pool was text", "kept"),
     # a queue is made anew
     "restore_begin": _once("queue high", "holds", "queue high since renumbers"),
     "restore_jobs": _once("jobs templates drop renumbered in_line", "restored kept"),

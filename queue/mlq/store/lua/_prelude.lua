@@ -61,6 +61,7 @@
 --              mlq:paused             why the user has paused the queue
 --              mlq:sweeps  mlq:sweep:<number>  mlq:sweep:<number>:<state>  mlq:members:<number>
 --              mlq:ended_members      see _sweeps.lua
+--              mlq:pilots             hash: id of a pool of pilots -> the pool, JSON (mlq.pilots.pool)
 --              mlq:copier             the machine that keeps the copy on the results root; expires
 --              mlq:wake               channel: 'work' (a job waits) or 'stop' (one is to be stopped)
 
