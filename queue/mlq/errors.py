@@ -101,3 +101,7 @@ class SupervisorError(MlqError):
 
 class WorkerError(MlqError):
     """A worker cannot be started, stopped or installed."""
+
+
+class PilotError(MlqError):
+    """A batch system refused a pilot, or cannot be asked."""

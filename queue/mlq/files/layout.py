@@ -135,6 +135,15 @@ class Layout(NamedTuple):
         return self.root / "workers"
 
     @property
+    def pilots_dir(self) -> Path:
+        """The folder of what pilots write."""
+        return self.root / "pilots"
+
+    def pilot_log(self, name: str) -> Path:
+        """Return the file of what a pilot writes."""
+        return self.pilots_dir / f"{name}.log"
+
+    @property
     def jobs_dir(self) -> Path:
         """The folder of all jobs."""
         return self.root / "jobs"

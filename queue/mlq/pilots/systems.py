@@ -18,7 +18,6 @@ from mlq.pilots.pool import Pool
 
 _PBS_GONE = ("C", "F", "X", "E")
 _CONDOR_GONE = ("3", "4", "6")
-_CONDOR_HELD = "5"
 _SLURM_GONE = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
     "PREEMPTED", "TIMEOUT",
@@ -97,6 +96,7 @@ def submission(pool: Pool, name: str, text: str, log: str) -> Call:
         return Call(("qsub", *pool.args, *ours), text)
     inner = text.replace('"', '""').replace("'", "''").replace("$", "$(DOLLAR)")
     lines = [
+        *pool.args,
         "executable = /bin/sh",
         "transfer_executable = false",
         "should_transfer_files = IF_NEEDED",
@@ -107,7 +107,6 @@ def submission(pool: Pool, name: str, text: str, log: str) -> Call:
         f"output = {log}",
         f"error = {log}",
         f"allowed_execute_duration = {math.ceil(pool.time_s) + _SPARE_S}",
-        *pool.args,
         "queue",
         "",
     ]
@@ -209,5 +208,5 @@ def _condor_rows(said: str) -> list[_Row]:
     return [
         (row[3], f"{row[0]}.{row[1]}", row[2] in ("2", "7"))
         for row in rows
-        if len(row) == 4 and row[2] not in (*_CONDOR_GONE, _CONDOR_HELD)
+        if len(row) == 4 and row[2] not in _CONDOR_GONE
     ]

@@ -1,0 +1,1 @@
+"""The manager of pilots: it looks, lets `mlq.pilots.decide` decide, and acts."""
