@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from local_lab import Lab
-from sandbox import MLQ
 from slurm_cluster import SlurmCluster
 from waiting import wait_for
 
