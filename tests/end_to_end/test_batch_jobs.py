@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -162,3 +163,16 @@ def test_srun_outside_a_job_is_a_job_one_waits_for(lab: Lab) -> None:
     assert done.returncode == 4, done.stderr
     assert {"0 of 2", "1 of 2"} <= set(done.stdout.splitlines())
     assert "queued and waiting for resources" in done.stderr
+
+
+def test_mlq_shows_that_it_is_a_script_and_where_its_output_goes(lab: Lab) -> None:
+    streams = Streams(output=f"{lab.folder}/%x-%j.out", error=f"{lab.folder}/%N.err")
+    script = "#!/bin/sh\necho hello\n"
+    job = run(lab, script, "a b", name="t", streams=streams)
+    shown = lab.sandbox.ok("show", job)
+    assert "script     2 lines, for Slurm (--json prints it)" in shown
+    assert "command    train.sh 'a b'" in shown
+    assert f"output     {lab.folder}/t-{job}.out" in shown
+    assert f"errors     {lab.folder}/lab01.err" in shown
+    (told,) = json.loads(lab.sandbox.ok("show", "--json", job))
+    assert (told["script"], told["system"]) == (script, "slurm")

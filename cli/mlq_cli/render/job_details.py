@@ -69,6 +69,7 @@ def details(
         "command": job.command,
         "sweep": str(job.sweep or ""),
         "params": " ".join(f"{name}={shlex.quote(one)}" for name, one in job.params.items()),
+        "script": _script(variables),
         "program": variables.program,
         "code": _code(variables.code),
         "python": _python(known.environment or {}),
@@ -93,6 +94,7 @@ def details(
         "took" if job.ended_at else "time": elapsed(seconds_of(job, now)),
         "folder": job.directory + _gone(job, now),
         "log": log,
+        **_files(job, variables),
     }
     told = [*facts.items(), *(("note", note) for note in job.notes)]
     told += _usage(job, known.figures)
@@ -114,6 +116,30 @@ def _usage(job: JobView, figures: JobFigures) -> list[tuple[str, str]]:
     curves = usage_curves(figures.curves, job)
     said = used_in_words(job, figures.used)
     return [(name, f"{curves.get(name, '')}  {text}".strip()) for name, text in said.items()]
+
+
+_SYSTEMS = {"slurm": "Slurm", "pbs": "PBS", "condor": "HTCondor"}
+
+
+def _script(variables: Given) -> str:
+    if not variables.script:
+        return ""
+    lines = variables.script.count("\n") + (not variables.script.endswith("\n"))
+    of = _SYSTEMS.get(variables.system, "")
+    return f"{count(lines, 'line')}{of and f', for {of}'} (--json prints it)"
+
+
+def _files(job: JobView, variables: Given) -> dict[str, str]:
+    """Return its user's own files; their patterns are filled in once its machine is known."""
+    if not variables.streams:
+        return {}
+    from mlq.scripts.patterns import fill, names_of
+
+    task = job.params.get("array", "")
+    names = names_of(job.id, task, job.name, "%u", job.machine or "%N")
+    shown = {name: fill(text, names) for name, text in variables.streams.items()}
+    output, error = shown.get("output", ""), shown.get("error", "")
+    return {"output": output, "errors": "" if error == output else error}
 
 
 def _code(code: Mapping[str, Any]) -> str:

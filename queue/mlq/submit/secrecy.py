@@ -101,6 +101,9 @@ class Given(NamedTuple):
         captured_env: those of the shell it was enqueued from.
         secrets: names of those that it reads from files.
         code: what it says of the code that it runs; empty if it runs in the live folder.
+        script: the text of the script that it runs; "" if it runs a program.
+        streams: its user's own files, as typed: `output`, and `error` if that is apart.
+        system: the batch system that it was written for; "" if it is mlq's own.
     """
 
     program: str
@@ -108,6 +111,9 @@ class Given(NamedTuple):
     captured_env: dict[str, str]
     secrets: tuple[str, ...]
     code: dict[str, Any]
+    script: str = ""
+    streams: dict[str, str] = {}
+    system: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return them as `mlq show --json` prints them."""
@@ -117,20 +123,30 @@ class Given(NamedTuple):
             "captured_env": self.captured_env,
             "secrets": list(self.secrets),
             "code": self.code or None,
+            "script": self.script or None,
+            "streams": self.streams or None,
+            "system": self.system or None,
         }
 
 
 def given(spec: str) -> Given:
     """Read a stored description."""
     found = dict_or_empty(spec)
-    program = found.get("program")
+    batch = found.get("batch")
     return Given(
-        program if isinstance(program, str) else "",
+        _text(found.get("program")),
         masked(_texts(found.get("env"))),
         masked(_texts(found.get("captured_env"))),
         tuple(_texts(found.get("secrets"))),
         _code(found.get("code")),
+        _text(found.get("script")),
+        _texts(found.get("streams")),
+        _text(batch.get("system") if isinstance(batch, dict) else ""),
     )
+
+
+def _text(found: object) -> str:
+    return found if isinstance(found, str) else ""
 
 
 def _code(found: object) -> dict[str, Any]:
