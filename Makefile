@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := queue worker cli tests bench examples
+CODE := queue worker cli plugins tests bench examples
 OF_A_PACKAGE := tests/mlq tests/mlq_worker tests/mlq_cli
 # Every test has folders, servers and names of its own, so files run side by side.
 # But for those marked `alone`, which are in these.
