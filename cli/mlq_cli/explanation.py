@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from mlq.jobs.choice_of_machines import machines_of, models_in_words
 from mlq.jobs.explain import (
+    AllEndTooSoon,
     Avoided,
     BeingRestored,
     Closed,
@@ -147,6 +148,8 @@ def conclusion_in_words(conclusion: Conclusion) -> str:  # noqa: PLR0911
             return "No machine works for this queue. Start one there with: mlq worker start"
         case KeptFree(machine):
             return f"{machine} is kept free for it: only jobs that end in time start there."
+        case AllEndTooSoon():
+            return "No allocation lasts as long as its time limit; it starts when one does."
         case NeverFits():
             return "No known machine could ever run it. Cancel it and ask for less."
         case MayStart(machines, ahead):

@@ -271,10 +271,9 @@ def _require_cgroups() -> None:
         missing = [one for one in ("freezer", "memory", "cpuset") if not v1.with_name(one).is_dir()]
         if missing or not os.access(v1, os.W_OK):
             pytest.skip(reason)
-    else:
+    elif not Path("/run/systemd/system").is_dir():
         # Slurm asks systemd for a scope of its own here; without systemd there is none.
-        if not Path("/run/systemd/system").is_dir():
-            pytest.skip(f"{reason}: v2 needs systemd")
+        pytest.skip(f"{reason}: v2 needs systemd")
 
 
 def _end(cluster: SlurmCluster, daemons: list[subprocess.Popen[bytes]]) -> None:

@@ -29,6 +29,8 @@ def examine(settings: Settings) -> Iterable[Check]:
     found = noticed(os.environ, None)
     if found is None:
         return ()
+    can_use = len(os.sched_getaffinity(0))
+    found = found._replace(cores=min(found.cores or can_use, can_use))
     began_s = time.monotonic()
     try:
         reached(settings)[1].call("PING")
@@ -66,7 +68,8 @@ def judge(found: Inside, error: MlqError | None, took_s: float) -> Check:
 
 
 def _granted(found: Inside) -> Iterable[str]:
-    yield "all cores that it may use" if found.cores is None else count(found.cores, "core")
+    if found.cores is not None:
+        yield count(found.cores, "core")
     if found.mem_mib is not None:
         yield f"{format_mib(found.mem_mib)} of memory"
     yield "no GPU" if found.gpus == "none" else f"GPU {found.gpus}"

@@ -9,7 +9,7 @@ from typing import Any
 from mlq.jobs.placement import GpuOffer
 from mlq.lenient import finite_or_zero
 from mlq.machines.health import told_by
-from mlq.machines.said import listed, offer_of
+from mlq.machines.said import is_over, listed, offer_of
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
 from mlq_cli.render.words import about, elapsed
@@ -101,9 +101,11 @@ def remarks(
         condition: what else is known about a machine that holds jobs (`Queue.conditions`).
     """
     if heard_s > lease_s:
-        if record.get("allocation") and record.get("note") and not condition:
+        if is_over(record) and not condition:
             return ["its allocation has ended"]
         return [condition or not_heard(heard_s)]
+    if is_over(record):
+        return ["its allocation has ended"]
     found = []
     if record.get("note") or not record.get("offering", True):
         found.append(not_taking(str(record.get("note") or "")))

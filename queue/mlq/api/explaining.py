@@ -28,7 +28,7 @@ from mlq.jobs.placement import RunningAttempt
 from mlq.jobs.request import JobClass
 from mlq.jobs.reservations import Contender
 from mlq.jobs.view import FIELDS, JobView, view
-from mlq.machines.said import listed, state_of
+from mlq.machines.said import is_over, listed, state_of
 from mlq.settings.settings import Settings
 from mlq.store.line import Ties, is_being_restored, places, ties
 from mlq.store.replies import Head, Waiting
@@ -109,7 +109,11 @@ def _situation(store: Store, settings: Settings, waiting: Waiting, now_s: float)
     machines = store.reads.machines()
     reserved = {name for name in waiting.reservations.values() if name in machines}
     return Situation(
-        machines=[state_of(name, *machines[name]) for name in sorted(machines)],
+        machines=[
+            state_of(name, heard_s, record)
+            for name, (heard_s, record) in sorted(machines.items())
+            if not is_over(record)
+        ],
         lease_s=settings.lease_s,
         heads=[_contender(head, settings) for head in waiting.heads],
         reservations=waiting.reservations,

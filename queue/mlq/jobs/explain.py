@@ -283,6 +283,11 @@ class NeverFits:
 
 
 @dataclass(frozen=True, slots=True)
+class AllEndTooSoon:
+    """Nothing but its time limit keeps the job off some machines: they are there for too short."""
+
+
+@dataclass(frozen=True, slots=True)
 class MayStart:
     """The job fits these machines now; jobs ahead of it may go first."""
 
@@ -320,7 +325,16 @@ class SweepFull:
 
 
 Blocked = Paused | SweepHeld | SweepFull
-Conclusion = Blocked | BeingRestored | NoMachine | KeptFree | NeverFits | MayStart | WaitsForRoom
+Conclusion = (
+    Blocked
+    | BeingRestored
+    | NoMachine
+    | KeptFree
+    | NeverFits
+    | AllEndTooSoon
+    | MayStart
+    | WaitsForRoom
+)
 
 
 def conclude(
@@ -348,6 +362,13 @@ def conclude(
         if one.is_kept_free:
             return KeptFree(one.machine)
     if all(one.fits is Fits.NEVER for one in judgements):
-        return NeverFits()
+        return AllEndTooSoon() if any(_ends_too_soon(one) for one in judgements) else NeverFits()
     now = tuple(one.machine for one in judgements if one.fits is Fits.NOW)
     return MayStart(now, ahead) if now else WaitsForRoom()
+
+
+def _ends_too_soon(judgement: Judgement) -> bool:
+    """Return whether the job would fit a machine some day if that were there for longer."""
+    lasting = [one for one in judgement.reasons if isinstance(one, Shortcoming | TooLong)]
+    never = [one for one in lasting if not one.fits_when_idle]
+    return bool(never) and all(isinstance(one, TooLong) for one in never)

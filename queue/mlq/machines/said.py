@@ -65,6 +65,15 @@ def state_of(machine: str, heard_s: float, record: Mapping[str, Any]) -> Machine
     )
 
 
+STOPPED = "the worker was stopped"
+"""The note of a machine whose worker has left."""
+
+
+def is_over(record: Mapping[str, Any]) -> bool:
+    """Return whether this is an allocation that has ended: it never comes back."""
+    return bool(record.get("allocation")) and record.get("note") == STOPPED
+
+
 def listed(record: Mapping[str, Any], name: str) -> list[Any]:
     """Return a list out of a record, empty if there is none."""
     found = record.get(name)

@@ -11,6 +11,7 @@ from store_fixtures import Enqueue
 from mlq.api.explaining import explain
 from mlq.api.queue import Queue
 from mlq.jobs.explain import (
+    AllEndTooSoon,
     AskedJob,
     Avoided,
     BeingRestored,
@@ -93,6 +94,7 @@ def test_an_allocation_that_ends_too_soon_never_takes_the_job() -> None:
     limited = Contender("7", 0, SMALL, time_limit_s=601.0)
     found = judgement(SMALL, pilot, job=AskedJob(limited))
     assert (found.fits, found.reasons) == (Fits.NEVER, (TooLong(601.0, 600.0),))
+    assert conclude([found, NEVER], 0) == AllEndTooSoon()
     for job in (limited._replace(time_limit_s=600.0), limited._replace(time_limit_s=None)):
         assert judgement(SMALL, pilot, job=AskedJob(job)).fits is Fits.NOW
 

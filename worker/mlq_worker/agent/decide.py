@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlq.machines.said import STOPPED
 from mlq.store.replies import HeldAttempt
 from mlq_worker.agent.actions import (
     Action,
@@ -69,7 +70,6 @@ _NOTES = {
     Mode.DRAIN: "draining: it takes no more jobs",
     Mode.RELEASE: "handing its jobs back to the queue",
 }
-_STOPPED = "the worker was stopped"
 
 
 def decide(facts: Facts) -> list[Action]:
@@ -293,7 +293,7 @@ def _is_done(facts: Facts) -> bool:
 def _leave(facts: Facts) -> list[Action]:
     keeps_name = bool(facts.attempts.by_key)
     release: list[Action] = [] if keeps_name else [ReleaseName()]
-    return [HangUp(), Publish(facts.mode, _STOPPED), *release, Exit()]
+    return [HangUp(), Publish(facts.mode, STOPPED), *release, Exit()]
 
 
 def next_turn_s(facts: Facts, idle_s: float) -> float:

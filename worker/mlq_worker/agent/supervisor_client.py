@@ -1,8 +1,8 @@
 """The worker's connection to its supervisor: find it or start it, then talk to it.
 
 Standard library only, like the supervisor itself. The supervisor starts in a session of its own
-and is no child of the worker, so the worker's end does not affect it. With `Options.parent` it is its
-child and ends with it.
+and is no child of the worker, so the worker's end does not affect it. With `Options.parent` it is
+its child and ends with it.
 """
 
 from __future__ import annotations
