@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,3 +64,87 @@ def test_a_pilot_comes_for_jobs_that_wait_and_leaves_when_idle(
     assert pools(managed)[0]["failed_in_a_row"] == 0
     managed.sandbox.ok("pilot", "stop", "--all")
     assert pools(managed) == []
+
+
+def test_what_slurm_refuses_is_shown_and_nothing_is_stored(managed: Lab) -> None:
+    done = managed.sandbox.run("pilot", "slurm", "--time", "10m", "--", "-p", "nowhere")
+    assert done.code == 1
+    assert "slurm refuses such a pilot" in done.err
+    assert "nowhere" in done.err or "invalid partition" in done.err
+    assert pools(managed) == []
+    shown = managed.sandbox.ok("pilot", "slurm", "--time", "10m", "--print", *SHAPE)
+    assert shown.startswith("sbatch -c 2 --mem=2000 --parsable --job-name=mlq-")
+    assert "worker start --foreground --for 600s --idle 300s" in shown
+    assert pools(managed) == []
+
+
+def test_once_starts_one_whatever_waits_and_stop_ends_it(managed: Lab, slurm: SlurmCluster) -> None:
+    once = ("pilot", "slurm", "--time", "10m", "--once", *SHAPE)
+    said = managed.sandbox.ok(*once)
+    (name,) = names(slurm)
+    assert said.startswith(f"{name} is job ")
+    again = managed.sandbox.run(*once)
+    assert (again.code, names(slurm)) == (1, [name])
+    assert "it may have 1 at once" in again.err
+    (pool,) = pools(managed)
+    wait_for(lambda: pools(managed)[0]["pilots"][0]["machine"], what="its worker to be seen")
+    assert "running" in managed.sandbox.ok("pilot", "ls")
+    said = managed.sandbox.ok("pilot", "stop", pool["pool"])
+    assert (
+        said
+        == f"pool {pool['pool']} is stopped; 0 pilots were ended; 1 run on until they are idle\n"
+    )
+    assert names(slurm) == [name]
+    said = managed.sandbox.ok("pilot", "stop", "--all", "--now")
+    assert "1 pilots were ended" in said
+    wait_for(lambda: not names(slurm), what="the pilot to end")
+
+
+def test_pilots_that_cannot_reach_the_queue_end_with_their_reason_and_pause_the_pool(
+    managed: Lab, slurm: SlurmCluster
+) -> None:
+    # A variable of the shell goes to the pilots; this one leads them to no queue.
+    there = managed.folder / "wrapped"
+    there.mkdir()
+    wrapper = there / "sbatch"
+    real = managed.environ["PATH"]
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        f"PATH={real}; sed 's,^export MLQ_REDIS_SOCKET=.*,export MLQ_REDIS_SOCKET=/nowhere/x.sock,'"
+        ' | sbatch "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    managed.environ["PATH"] = f"{there}:{real}"
+    managed.sh("true")
+    began_s = time.monotonic()
+    with manager(managed, "--time", "10m", "--after", "1s", *SHAPE):
+        wait_for(lambda: pools(managed) and pools(managed)[0]["state"] == "paused", 90)
+    (pool,) = pools(managed)
+    assert time.monotonic() - began_s < 3 * 120
+    assert pool["failed_in_a_row"] == 3
+    assert "/nowhere/x.sock" in pool["reason"], pool
+    assert ["/nowhere/x.sock" in one["reason"] for one in pool["pilots"]] == [True] * 3
+    managed.sandbox.ok("pilot", "resume", pool["pool"])
+    assert pools(managed)[0]["state"] == "active"
+
+
+def test_a_submission_whose_answer_is_lost_is_found_by_its_name(
+    managed: Lab, slurm: SlurmCluster
+) -> None:
+    there = managed.folder / "wrapped"
+    there.mkdir()
+    wrapper = there / "sbatch"
+    real = managed.environ["PATH"]
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        f'PATH={real}; case "$*" in *--test-only*) exec sbatch "$@";; esac\n'
+        'sbatch "$@" >/dev/null; echo "sbatch: error: Socket timed out" >&2; exit 1\n'
+    )
+    wrapper.chmod(0o755)
+    managed.environ["PATH"] = f"{there}:{real}"
+    job = managed.sh("true", mem="100M")
+    with manager(managed, "--time", "10m", "--after", "1s", *SHAPE):
+        managed.until(job, "finished")
+        (pool,) = pools(managed)
+        assert [one["state"] for one in pool["pilots"]] == ["running"]
+        assert len(names(slurm)) == 1

@@ -72,7 +72,7 @@ def waiting(pool: Pool, heads: Iterable[Head], now_s: float, default_mem_mib: in
 def _waited_s(head: Head, now_s: float) -> float:
     try:
         return now_s - parse_iso(head.enqueued_at)
-    except ValueError:
+    except InvalidInputError:
         return 0.0
 
 

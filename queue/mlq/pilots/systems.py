@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mlq.pilots.decide import Listed
 from mlq.pilots.pool import Pool
 
-_PBS_GONE = ("C", "F", "X", "E")
+_PBS_GONE = ("C", "F", "X")
 _CONDOR_GONE = ("3", "4", "6")
 _SLURM_GONE = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
@@ -196,10 +196,10 @@ def _pbs_rows(said: str) -> list[_Row]:
     found = []
     for block in re.split(r"(?m)^Job Id:\s*", said)[1:]:
         job, _, rest = block.partition("\n")
-        told = dict(re.findall(r"(?m)^\s+(Job_Name|job_state) = (\S+)", rest))
+        told = dict(re.findall(r"(?m)^ {4}(Job_Name|job_state) = (\S+)", rest))
         state = told.get("job_state", "Q")
         if state not in _PBS_GONE:
-            found.append((told.get("Job_Name", ""), job.strip(), state in ("R", "S", "B")))
+            found.append((told.get("Job_Name", ""), job.strip(), state in ("R", "S", "E")))
     return found
 
 
