@@ -70,7 +70,7 @@ def test_what_slurm_refuses_is_shown_and_nothing_is_stored(managed: Lab) -> None
     done = managed.sandbox.run("pilot", "slurm", "--time", "10m", "--", "-p", "nowhere")
     assert done.code == 1
     assert "slurm refuses such a pilot" in done.err
-    assert "nowhere" in done.err or "invalid partition" in done.err
+    assert "Invalid partition" in done.err
     assert pools(managed) == []
     shown = managed.sandbox.ok("pilot", "slurm", "--time", "10m", "--print", *SHAPE)
     assert shown.startswith("sbatch -c 2 --mem=2000 --parsable --job-name=mlq-")
@@ -103,15 +103,12 @@ def test_once_starts_one_whatever_waits_and_stop_ends_it(managed: Lab, slurm: Sl
 def test_pilots_that_cannot_reach_the_queue_end_with_their_reason_and_pause_the_pool(
     managed: Lab, slurm: SlurmCluster
 ) -> None:
-    # A variable of the shell goes to the pilots; this one leads them to no queue.
     there = managed.folder / "wrapped"
     there.mkdir()
     wrapper = there / "sbatch"
     real = managed.environ["PATH"]
     wrapper.write_text(
-        "#!/bin/sh\n"
-        f"PATH={real}; sed 's,^export MLQ_REDIS_SOCKET=.*,export MLQ_REDIS_SOCKET=/nowhere/x.sock,'"
-        ' | sbatch "$@"\n'
+        f'#!/bin/sh\nPATH={real}; sed "1a export MLQ_REDIS_SOCKET=/nowhere/x.sock" | sbatch "$@"\n'
     )
     wrapper.chmod(0o755)
     managed.environ["PATH"] = f"{there}:{real}"

@@ -185,12 +185,13 @@ def _commands(queue: Queue, pool: Pool) -> Commands:
 def _script(settings: Settings, pool: Pool) -> str:
     from mlq.files.layout import CURRENT, SOFTWARE
     from mlq.pilots.systems import script
-    from mlq.settings.settings import variable
+    from mlq.settings.settings import CONFIG_VARIABLE, variable
 
     own = Path(sys.executable).with_name("mlq")
     deployed = settings.root / SOFTWARE / CURRENT / "bin" / "mlq"
     paths = (deployed, own) if pool.via else (own, deployed)
     names = {variable(name) for name in settings._fields} - {variable("machine")}
+    names |= {CONFIG_VARIABLE, "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
     passed = {name: os.environ[name] for name in sorted(names) if name in os.environ}
     passed[variable("root")] = str(settings.root)
     return script(pool, tuple(str(one) for one in paths), passed)

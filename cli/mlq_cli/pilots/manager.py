@@ -144,9 +144,14 @@ class Manager:
         if now.text() != was and not keep_pool(self._queue.store, pool.id, was, now.text()):
             return None
         self._say(pool, now)
-        if more is not None:
-            return self._submit(more, more.pilots[-1].name)
-        return now
+        if more is None:
+            return now
+        name = more.pilots[-1].name
+        pool = self._submit(more, name)
+        jobs = [one.job for one in pool.pilots if one.name == name and one.job]
+        if jobs:
+            self._tell(f"pilot {name} is job {jobs[0]} of {pool.system}")
+        return pool
 
     def once(self) -> Pool:
         """Submit one pilot now, whatever waits; return the pool with it as its last.
@@ -230,8 +235,7 @@ class Manager:
             why = answer.refusal
             self._tell(f"{pool.system} refuses {name}: {why}")
             return self._note(pool.id, lambda one, now_s: refused(one, name, why, now_s))
-        self._tell(f"pilot {name} is job {job or 'of an unknown number'} of {pool.system}")
-        if not job:
+        if not job:  # it is found by its name
             return pool
         return self._note(pool.id, lambda one, now_s: submitted(one, name, job, now_s))
 
