@@ -1,7 +1,7 @@
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.scripts.condor import is_condor, parse
+from mlq.scripts.condor import parse
 from mlq.scripts.number_mark import NUMBER, with_number
 from mlq.scripts.script_job import ScriptJob
 from mlq.scripts.where import Edges, Where
@@ -157,13 +157,6 @@ def test_what_means_nothing_is_said() -> None:
         "line 4: seldom_used is no command and is used nowhere",
         "sweep.sub: $(YEAR) is set nowhere, and means nothing",
     )
-
-
-def test_what_is_a_submit_file() -> None:
-    assert is_condor("executable = a\nqueue")
-    assert is_condor("Cmd=a\n  Queue 3 x in (1 2 3)\n")
-    assert not is_condor("#!/bin/sh\nexecutable=a\nqueue\n")
-    assert not is_condor("executable = a\n")
 
 
 def test_ten_thousand_jobs_are_read_at_once() -> None:

@@ -33,7 +33,7 @@ def test_members_know_the_number_of_their_sweep() -> None:
         CheckedMember(PlannedMember({}, one[0].argv, str(index)), one)
         for index, one in enumerate(checked)
     ]
-    signed = MemberSigner(7, "rates", b"key").sign(members, 0)
+    signed = MemberSigner(7, "rates", b"key").sign(members, [0, 1])
     assert [(one.spec.id, one.spec.argv[1], one.spec.env) for one in signed] == [
         ("7_0", "0", {"OUT": "7"}),
         ("7_1", "1", {"OUT": "7"}),

@@ -1,7 +1,7 @@
 import pytest
 
 from mlq.errors import InvalidInputError
-from mlq.scripts.pbs import is_pbs, parse
+from mlq.scripts.pbs import parse
 from mlq.scripts.script_job import Parent, ScriptJob
 from mlq.scripts.where import Edges, Where
 
@@ -44,7 +44,6 @@ def test_without_directives_it_starts_in_the_home_folder_and_passes_nothing_on()
     job = parse("echo hello\n", WHERE)
     assert (job.name, job.cwd, job.passes_on) == ("train.pbs", "/home/ada", ())
     assert job.script == "#!/bin/zsh\necho hello\n"
-    assert not is_pbs(job.script)
 
 
 def test_torque_asks_in_another_way() -> None:

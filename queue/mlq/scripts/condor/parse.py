@@ -25,15 +25,6 @@ from mlq.scripts.script_mistake import mistake
 from mlq.scripts.where import Edges, Where
 
 
-def is_condor(text: str) -> bool:
-    """Return whether a file has a `queue` line and a program, and is no script."""
-    if text.startswith("#!"):
-        return False
-    lines = [line.strip().lower() for line in text.splitlines()]
-    has_program = any(line.startswith(("executable", "cmd")) and "=" in line for line in lines)
-    return has_program and any(line.split(" ")[0] == "queue" for line in lines if line)
-
-
 def parse(text: str, where: Where, edges: Edges | None = None) -> ScriptJob:
     """Return the jobs that a submit file describes.
 

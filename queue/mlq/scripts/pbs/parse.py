@@ -7,16 +7,11 @@ import posixpath
 from mlq.errors import InvalidInputError
 from mlq.jobs.batch_job import BatchJob
 from mlq.scripts.pbs.asked import Asked, read_option
-from mlq.scripts.pbs.directives import PREFIX, read_directives
+from mlq.scripts.pbs.directives import read_directives
 from mlq.scripts.pbs.files import Files
 from mlq.scripts.script_job import ScriptJob
 from mlq.scripts.script_mistake import mistake
 from mlq.scripts.where import Edges, Where
-
-
-def is_pbs(text: str) -> bool:
-    """Return whether a file has PBS's directives."""
-    return any(line.lstrip().startswith(f"{PREFIX} ") for line in text.splitlines())
 
 
 def parse(text: str, where: Where, edges: Edges | None = None) -> ScriptJob:

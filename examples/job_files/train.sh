@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "trains with $*, $OMP_NUM_THREADS thread"
