@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
     if "version" in typed.options:
         from mlq.version import __version__
 
-        print(f"slurm-mlq {__version__}")
+        print(f"slurm 22.05.8 (mlq {__version__})")
         return 0
     if not typed.command:
         raise InvalidInputError("no command given to execute")
@@ -45,8 +45,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def is_in_job(environ: Mapping[str, str]) -> bool:
-    """Return whether this is a job of mlq's that was written for Slurm."""
-    return bool(environ.get("MLQ_JOB_ID") and environ.get("SLURM_JOB_ID"))
+    """Return whether this is a job of mlq's, written for Slurm or not."""
+    return bool(environ.get("MLQ_JOB_ID"))
 
 
 def _ranks(typed: Typed) -> int:

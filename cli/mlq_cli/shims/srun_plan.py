@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
 from mlq.scripts.patterns import NO_TASK, Names
+from mlq.scripts.slurm_ids import job_id_of, slurm_number
 from mlq_cli.shims.srun_options import Typed
 
 
@@ -53,6 +54,13 @@ def plan(typed: Typed, environ: Mapping[str, str]) -> Plan:
         InvalidInputError: it cannot be started in this job.
     """
     options = typed.options
+    own = environ["MLQ_JOB_ID"]
+    if job_id_of(options.get("jobid", own)) != own:
+        raise InvalidInputError(
+            f"--jobid={options['jobid']} cannot be used",
+            why="ranks can be started in their job only",
+        )
+    environ = {**_of_slurm(own), **environ}
     if options.get("nodes", "1").split("-", 1)[0] not in ("0", "1"):
         raise InvalidInputError(
             f"--nodes={options['nodes']} cannot be used", why="a job of mlq runs on one machine"
@@ -75,6 +83,18 @@ def plan(typed: Typed, environ: Mapping[str, str]) -> Plan:
         _gpus(typed, environ, tasks),
         "quiet" in options or "disable-status" in options,
     )
+
+
+def _of_slurm(job_id: str) -> dict[str, str]:
+    """Return what ranks must know if their job was not written for Slurm."""
+    number, node = slurm_number(job_id), os.uname().nodename.split(".", 1)[0]
+    one = dict.fromkeys(("SLURM_NNODES", "SLURM_JOB_NUM_NODES"), "1")
+    return {
+        **one,
+        **dict.fromkeys(("SLURM_JOB_ID", "SLURM_JOBID"), number),
+        **dict.fromkeys(("SLURM_JOB_NODELIST", "SLURM_NODELIST", "SLURMD_NODENAME"), node),
+        "SLURM_NODEID": "0",
+    }
 
 
 def _names(environ: Mapping[str, str], step: str) -> Names:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
 from mlq.scripts.patterns import fill
@@ -22,6 +23,13 @@ KILL_WAIT_S = 30
 """From SIGTERM to SIGKILL if one rank has failed and all are to end: Slurm's default."""
 _NOT_STARTED = 2  # the exit code of a rank whose program cannot be executed
 _RESET = (signal.SIGPIPE, signal.SIGXFSZ)  # which Python ignores
+
+
+class Wires(NamedTuple):
+    """What a rank reads and writes: actions of posix_spawn(3), and what is ours to close then."""
+
+    actions: list[tuple[int, int, int]]
+    close: list[int]
 
 
 class Step:
@@ -36,6 +44,7 @@ class Step:
         self._ranks: dict[int, int] = {}
         self._worst = 0
         self._opened: dict[str, int] = {}
+        self._to_label: list[tuple[int, bytes, int]] = []
         self._pumps: list[threading.Thread] = []
         self._labels = threading.Lock()
         self._delivery = Delivery()
@@ -51,29 +60,40 @@ class Step:
                 os.chdir(self._plan.folder)
             except OSError as error:
                 raise _unusable(self._plan.folder, error) from None
-        # Signals wait until all ranks are there, so that each gets them.
+        inputs: list[int] = []
+        wired = [self._wired(rank, inputs) for rank in range(self._plan.tasks)]
+        # Signals wait until all ranks are there, so that each gets them; and no thread but this
+        # one may take them, or it would go on waiting for a rank.
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
-            inputs = self._start(previous)
+            self._start(wired, previous)
+            for source, label, number in self._to_label:
+                pump = threading.Thread(
+                    target=self._pump, args=(source, label, number), daemon=True
+                )
+                pump.start()
+                self._pumps.append(pump)
+            if inputs:
+                threading.Thread(target=_feed, args=(inputs,), daemon=True).start()
             self._delivery.catch()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-        if inputs:
-            threading.Thread(target=_feed, args=(inputs,), daemon=True).start()
         self._wait()
+        self._delivery.wait_for_the_rest()
         for pump in self._pumps:
             pump.join(1.0)  # a process that a rank left behind may hold its output open
         return self._worst
 
-    def _start(self, mask: Iterable[int]) -> list[int]:
-        """Start the ranks; return the pipes to their standard inputs that must be fed."""
-        inputs: list[int] = []
+    def _wired(self, rank: int, inputs: list[int]) -> Wires:
+        """Open what a rank reads and writes; add the pipe that must be fed, if it has one."""
+        wires = Wires([], [])
+        self._wire_input(rank, inputs, wires)
+        self._wire_outputs(rank, wires)
+        return wires
+
+    def _start(self, wired: Sequence[Wires], mask: Iterable[int]) -> None:
         path = _found(self._plan.command[0], self._plan.env.get("PATH", os.defpath))
-        for rank in range(self._plan.tasks):
-            actions: list[tuple[int, int, int]] = []
-            close: list[int] = []
-            self._wire_input(rank, inputs, actions, close)
-            self._wire_outputs(rank, actions, close)
+        for rank, (actions, close) in enumerate(wired):
             env = {**self._plan.env, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
             if self._plan.gpus:
                 env["CUDA_VISIBLE_DEVICES"] = self._plan.gpus[rank]
@@ -96,11 +116,8 @@ class Step:
                 self._delivery.ranks.append(pid)
             for one in close:
                 os.close(one)
-        return inputs
 
-    def _wire_input(
-        self, rank: int, inputs: list[int], actions: list[tuple[int, int, int]], close: list[int]
-    ) -> None:
+    def _wire_input(self, rank: int, inputs: list[int], wires: Wires) -> None:
         name = self._plan.files[0]
         if name and name != "all" and not name.isdecimal():
             path = os.devnull if name == "none" else self._filled(name, rank)
@@ -115,12 +132,10 @@ class Step:
         else:
             file, feed = os.pipe2(os.O_CLOEXEC)
             inputs.append(feed)
-        close.append(file)
-        actions.append((os.POSIX_SPAWN_DUP2, file, 0))
+        wires.close.append(file)
+        wires.actions.append((os.POSIX_SPAWN_DUP2, file, 0))
 
-    def _wire_outputs(
-        self, rank: int, actions: list[tuple[int, int, int]], close: list[int]
-    ) -> None:
+    def _wire_outputs(self, rank: int, wires: Wires) -> None:
         output, error = self._plan.files[1], self._plan.files[2]
         for number, name in ((1, output), (2, error or output)):
             if name == "none" or (name.isdecimal() and int(name) != rank):
@@ -129,11 +144,12 @@ class Step:
                 if not self._plan.is_labelled:
                     continue
                 ours, file = os.pipe2(os.O_CLOEXEC)
-                close.append(file)
-                self._label(rank, ours, number)
+                wires.close.append(file)
+                width = len(str(self._plan.tasks - 1))
+                self._to_label.append((ours, f"{rank:>{width}}: ".encode(), number))
             else:
                 file = self._open(self._filled(name, rank))
-            actions.append((os.POSIX_SPAWN_DUP2, file, number))
+            wires.actions.append((os.POSIX_SPAWN_DUP2, file, number))
 
     def _filled(self, name: str, rank: int) -> str:
         return fill(name, self._plan.names._replace(rank=rank))
@@ -148,14 +164,6 @@ class Step:
             except OSError as error:
                 raise _unusable(path, error) from None
         return self._opened[path]
-
-    def _label(self, rank: int, source: int, number: int) -> None:
-        width = len(str(self._plan.tasks - 1))
-        pump = threading.Thread(
-            target=self._pump, args=(source, f"{rank:>{width}}: ".encode(), number), daemon=True
-        )
-        pump.start()
-        self._pumps.append(pump)
 
     def _pump(self, source: int, label: bytes, number: int) -> None:
         rest = b""

@@ -112,7 +112,7 @@ class Given(NamedTuple):
     secrets: tuple[str, ...]
     code: dict[str, Any]
     script: str = ""
-    streams: dict[str, str] = {}
+    streams: Mapping[str, str] = {}
     system: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Given(NamedTuple):
             "secrets": list(self.secrets),
             "code": self.code or None,
             "script": self.script or None,
-            "streams": self.streams or None,
+            "streams": dict(self.streams) or None,
             "system": self.system or None,
         }
 

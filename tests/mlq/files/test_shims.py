@@ -42,7 +42,7 @@ def test_each_starts_mlqs_own_python_whatever_the_users_variables_say(tmp_path: 
         text=True,
         check=False,
     )
-    assert (done.stdout[:10], done.stderr) == ("slurm-mlq ", "")
+    assert (done.stdout[:6], done.stderr) == ("slurm ", "")
 
 
 def test_one_whose_mlq_was_moved_says_so(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def test_which_gpus_a_rank_sees(job: dict[str, str], words: str, gpus: Sequence[
         ("-nx x", "--ntasks=x is no number from 1 on"),
         ("--gpus-per-task=3 -n2 x", "the job has 4"),
         ("--multi-prog x", "not supported"),
+        ("--jobid=8 x", "in their job only"),
     ],
 )
 def test_what_cannot_be_started(job: dict[str, str], words: str, why: str) -> None:
@@ -133,6 +134,20 @@ def test_variables_of_ranks(job: dict[str, str]) -> None:
     assert first["SLURM_STEP_ID"] == "0"
     assert first["A"] == "1"
     assert "SLURM_STEP_ID=1" in ranks(job, "env").stdout
+
+
+def test_ranks_of_a_job_that_was_not_written_for_slurm(job: dict[str, str]) -> None:
+    job = {name: one for name, one in job.items() if not name.startswith("SLURM")}
+    done = ranks(job | {"MLQ_JOB_ID": "7_2"}, "echo $SLURM_JOB_ID $SLURM_PROCID", "-n1")
+    assert done.stdout == "7000000002 0\n"
+
+
+def test_nothing_is_started_if_a_file_cannot_be_used(job: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "in0").write_text("x")
+    done = ranks(job, "touch started", "-n2", "-i", "in%t")
+    assert done.returncode == 1
+    assert "in1 cannot be used" in done.stderr
+    assert not (tmp_path / "started").exists()
 
 
 def test_codes_and_messages(job: dict[str, str]) -> None:
@@ -214,7 +229,7 @@ def test_each_rank_gets_each_signal_once(
     )
     try:
         wait_for(lambda: all((tmp_path / f"ready{one}").exists() for one in (0, 1)), 20)
-        command.send_signal(signal.SIGUSR1)
+        command.send_signal(signal.SIGUSR1)  # the second may come while the first is passed on
         command.send_signal(signal.SIGTERM)
         out, _ = command.communicate(timeout=30)
     finally:
@@ -251,3 +266,38 @@ def _catches(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGUSR1 - 1) & 1)
+
+
+def test_it_waits_for_a_program_that_outlives_its_wrapper(
+    job: dict[str, str], tmp_path: Path
+) -> None:
+    saves = (
+        "import os, signal, sys, time\n"
+        "def got(*_):\n"
+        "    while not os.path.exists('GATE'): time.sleep(0.02)\n"
+        "    print('saved', flush=True); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, got)\n"
+        "open('ready0', 'w').close()\n"
+        "signal.pause()\n"
+    )
+    command = subprocess.Popen(
+        [*SRUN, "sh", "-c", 'python3 -c "$0"; exit $?', saves],
+        env=job,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for((tmp_path / "ready0").exists, 20)
+        command.send_signal(signal.SIGTERM)
+        assert command.stderr is not None
+        assert "task 0: Terminated" in command.stderr.readline()  # the shell
+        assert command.poll() is None
+        (tmp_path / "GATE").touch()
+        out, _ = command.communicate(timeout=30)
+    finally:
+        command.kill()
+        command.wait()
+    assert (out, command.returncode) == ("saved\n", 128 + signal.SIGTERM)

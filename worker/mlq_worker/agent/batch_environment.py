@@ -137,6 +137,8 @@ def _slurm(
     }
     if batch.tasks:
         found |= {"SLURM_NTASKS": str(tasks), "SLURM_NPROCS": str(tasks)}
+    if batch.gpus_per_task:
+        found["SLURM_GPUS_PER_TASK"] = str(batch.gpus_per_task)
     if attempt.gpus:
         found["SLURM_GPUS_ON_NODE"] = str(attempt.gpus)
     if attempt.number > 1:
