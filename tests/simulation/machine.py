@@ -110,6 +110,8 @@ class Machine:
     """Until when the folder of the jobs is not there."""
     fails_until: float = 0.0
     """Until when every job fails at its start."""
+    asks: set[tuple[str, int]] = field(default_factory=set)
+    """The attempts that ask to be queued again."""
     died: Callable[[], None] = lambda: None
     """Called when a child of the launcher, or of a keeper, has died."""
     reports: list[tuple[int, int]] = field(default_factory=list)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,6 +78,7 @@ class SimLauncher:
             self.pool,  # type: ignore[arg-type]
             SimFiles(layout, Holder(*place, supervisor.supervisor_id), machine, supervisor.nfs),
             NoAftermath(),  # type: ignore[arg-type]
+            SimWishes(machine),  # type: ignore[arg-type]
         )
         self.spawner = Spawner(self._own, place, edges)  # type: ignore[arg-type]
         self._wait(LAUNCH_S)
@@ -281,6 +281,23 @@ class NoAftermath:
         return Found()
 
 
+class SimWishes:
+    """Stands in for `Wishes`: what attempts ask on this machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._asks = machine.asks
+        self._asks.clear()
+
+    def variables(self, _attempt: AttemptId) -> dict[str, str]:
+        return {}
+
+    def asks(self, attempt: AttemptId) -> bool:
+        return attempt in self._asks
+
+    def drop(self, attempt: AttemptId) -> None:
+        self._asks.discard(attempt)
+
+
 class SimFiles:
     """Stands in for `RootFiles`: the attempts' folders and results, on simulated NFS.
 
@@ -298,9 +315,6 @@ class SimFiles:
 
     def last_line(self, _result: Result, _hidden: object) -> str:
         return ""
-
-    def wishes(self, attempts: Collection[AttemptId]) -> list[AttemptId]:
-        return []
 
     def prepare(self, order: Order) -> Ready | Failure:
         nfs, again = self._nfs, order.attempt in self._again

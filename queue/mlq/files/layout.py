@@ -100,10 +100,6 @@ class JobFolder(NamedTuple):
         """Return the file of what a Python function returned."""
         return f"{self.path}/attempts/{attempt}/return.json"
 
-    def requeue_file(self, attempt: int) -> str:
-        """Return the file that the attempt makes when it wants its job queued again."""
-        return f"{self.path}/attempts/{attempt}/requeue"
-
     def metrics_file(self, attempt: int) -> str:
         """Return the file of the attempt's metrics, step by step (`mlq.metrics.series`)."""
         return f"{self.path}/attempts/{attempt}/metrics.jsonl"

@@ -1,7 +1,7 @@
 """What a process in a job can do about its own attempt without the queue: ask to be queued again.
 
-The wish is an empty file beside the attempt, which the launcher looks for. Once it is there, the
-exit code no longer matters. An older launcher names no file; then a job must ask the queue.
+The wish is an empty file on this machine, which the launcher looks for. Once it is there, the exit
+code no longer matters. An older launcher names no file; then a job must ask the queue.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ def leave_wish(environ: Mapping[str, str] = os.environ) -> bool:
     if not path:
         return False
     try:
-        # Empty: on a full disk a file can often still be made, but not written.
         os.close(os.open(path, _MAKE, 0o600))
     except OSError:
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,7 +95,7 @@ def test_a_canceled_attempt_stays_canceled(bench: Bench) -> None:
     result = bench.result("1")
     assert result["outcome"] == "canceled"
     assert "asked_s" not in result
-    assert Path(bench.layout.folder("1").requeue_file(1)).exists()
+    assert list((bench.runtime / "requeue").iterdir()) == []
 
 
 def test_what_asks_while_it_is_stopped_for_its_time_limit_is_queued_again(bench: Bench) -> None:

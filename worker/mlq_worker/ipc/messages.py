@@ -277,15 +277,12 @@ class Recorded(NamedTuple):
     """A result that is on NFS, or will not be soon (`is_written`).
 
     `last_line` is that of its log; `has_said`: whether it wrote to its log or its report.
-    `asked_s`: it turned out only now that it had asked to be queued again, so many seconds after
-    its start.
     """
 
     attempt: AttemptId
     is_written: bool
     last_line: str = ""
     has_said: bool = False
-    asked_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,10 +316,8 @@ class News:
     def to_json(self) -> dict[str, Any]:
         """Return it as it is sent."""
         lines = [[*one.attempt, one.last_line] for one in self.recorded if one.last_line]
-        wishes = [[*one.attempt, one.asked_s] for one in self.recorded if one.asked_s is not None]
         raw: dict[str, list[Any]] = {
             "asked": [[*one.attempt, one.asked_s] for one in self.asked],
-            "had_asked": wishes,
             "started": [to_json(one) for one in self.started],
             "late": list(self.late),
             "gone": [to_json(one) for one in self.gone],
@@ -340,11 +335,8 @@ class News:
             AttemptId(job_id, number): line for job_id, number, line in raw.get("last_lines", ())
         }
         said = frozenset(attempt_ids(raw.get("said", ())))
-        wishes = dict(_wishes(raw.get("had_asked", ())))
         recorded = [
-            Recorded(
-                attempt, is_written, lines.get(attempt, ""), attempt in said, wishes.get(attempt)
-            )
+            Recorded(attempt, is_written, lines.get(attempt, ""), attempt in said)
             for how, is_written in (("stored", True), ("unwritten", False))
             for attempt in attempt_ids(raw.get(how, ()))
         ]
@@ -353,9 +345,5 @@ class News:
             attempt_ids(raw.get("late", ())),
             tuple(from_json(Result, one) for one in raw.get("gone", ())),
             tuple(recorded),
-            _wishes(raw.get("asked", ())),
+            tuple(Wish(AttemptId(one[0], one[1]), one[2]) for one in raw.get("asked", ())),
         )
-
-
-def _wishes(raw: Collection[Any]) -> tuple[Wish, ...]:
-    return tuple(Wish(AttemptId(job_id, number), asked_s) for job_id, number, asked_s in raw)

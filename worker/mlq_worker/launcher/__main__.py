@@ -30,6 +30,7 @@ from mlq_worker.launcher.holder import Holder
 from mlq_worker.launcher.io_threads import Pool
 from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.spawner import Spawner
+from mlq_worker.launcher.wishes import Wishes
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _POOL_SIZE = 4
@@ -113,6 +114,7 @@ def main() -> None:
             layout, Holder(options.machine, options.boot_id, options.supervisor_id), host.note
         ),
         Aftermath(host, layout),
+        Wishes(options.runtime / "requeue"),
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)
 

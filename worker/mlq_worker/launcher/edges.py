@@ -5,7 +5,7 @@ What may hang in NFS is in `Files`: only the threads of the pools call it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from mlq_worker.launcher.keepers import Keepers
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.prepare import Preparation, Ready, close_logs
 from mlq_worker.launcher.results import has_said, read_last_line, write_result
-from mlq_worker.launcher.wishes import wishes
+from mlq_worker.launcher.wishes import Wishes
 
 
 class Files(Protocol):
@@ -41,9 +41,6 @@ class Files(Protocol):
 
     def has_said(self, result: Result) -> bool:
         """Return whether an attempt wrote to its log or its report."""
-
-    def wishes(self, attempts: Collection[AttemptId]) -> list[AttemptId]:
-        """Return which of these attempts ask to be queued again."""
 
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""
@@ -76,10 +73,6 @@ class RootFiles:
         """Return whether an attempt wrote to its log or its report."""
         return has_said(result, self._layout, self._last_look)
 
-    def wishes(self, attempts: Collection[AttemptId]) -> list[AttemptId]:
-        """Return which of these attempts ask to be queued again."""
-        return wishes(attempts, self._layout)
-
     def write(self, result: Result) -> str:
         """Write a result; return what went wrong, "" if nothing did."""
         return write_result(result, self._layout, self._last_look)
@@ -97,6 +90,7 @@ class Edges:
         clearing: threads for work on which no job waits: removing copies.
         files: the results root.
         aftermath: the notes about attempts beside their results.
+        wishes: which attempts ask to be queued again.
     """
 
     host: Host
@@ -106,3 +100,4 @@ class Edges:
     clearing: Pool
     files: Files
     aftermath: Aftermath
+    wishes: Wishes

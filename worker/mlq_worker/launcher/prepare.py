@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from mlq.files.root import LastLook, WrongRootError, pinned
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.values import Order, Outcome
-from mlq_worker.launcher import shared_memory, wishes
+from mlq_worker.launcher import shared_memory
 from mlq_worker.launcher.activation import Activation, activation_of
 from mlq_worker.launcher.environments import Environments
 from mlq_worker.launcher.holder import Holder, last_attempt, whose
@@ -117,11 +117,7 @@ class Preparation:
             own = _is_of_the_job(error, self._layout)
             cause = Cause(Kind.JOB_FOLDER, order.job_dir) if own else None
             return Failure("storage", None, reason, cause)
-        ready = _with_command(order, logs, self._command, self._secrets)
-        if isinstance(ready, Failure):
-            return ready
-        told = wishes.variables(self._layout, order.attempt)
-        return replace(ready, variables={**ready.variables, **told})
+        return _with_command(order, logs, self._command, self._secrets)
 
     def tidy(self, attempt: AttemptId) -> str:
         """Remove the code of a job that has ended for good; return what went wrong, "" if nothing.

@@ -3,9 +3,6 @@
 A disk that is full or hangs must not keep a job's end, and its share of the machine, from the
 queue. So after an error, or after some seconds without an answer, the launcher reports the end all
 the same, and goes on writing until it succeeds or the queue has the result.
-
-An attempt that ended by itself may have asked to be queued again at the last moment. That is looked
-up here, before its result is written, so that whoever commits the result reads the same.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from functools import partial
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.messages import Recorded
-from mlq_worker.ipc.values import Result, has_ended_by_itself, requeued
+from mlq_worker.ipc.values import Result
 from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.results import tells_last_line
 
@@ -31,7 +28,6 @@ class _Entry:
     result: Result
     tell_at: float
     hidden: tuple[str, ...]
-    ran_s: float | None = None
     retry_s: float = _RETRY_S
     retry_at: float = _NEVER
 
@@ -53,15 +49,9 @@ class ResultWriter:
         self._report = report
         self._entries: dict[AttemptId, _Entry] = {}
 
-    def put(self, result: Result, hidden: tuple[str, ...] = (), ran_s: float | None = None) -> None:
-        """Write a result, in a thread.
-
-        Args:
-            result: of an attempt.
-            hidden: texts that must not be in it.
-            ran_s: for how long the attempt ran, if it may have asked to be queued again.
-        """
-        entry = _Entry(result, self._host.boottime() + _PATIENCE_S, hidden, ran_s)
+    def put(self, result: Result, hidden: tuple[str, ...] = ()) -> None:
+        """Write a result, in a thread; `hidden` are texts that must not be in it."""
+        entry = _Entry(result, self._host.boottime() + _PATIENCE_S, hidden)
         self._entries[result.attempt] = entry
         self._write(entry)
 
@@ -89,19 +79,13 @@ class ResultWriter:
 
         Must not change the entry.
         """
-        result, line, asked_s = entry.result, "", None
+        result, line = entry.result, ""
         has_said = self._files.has_said(result)
-        if entry.ran_s is not None and has_ended_by_itself(result):
-            asked_s = entry.ran_s if self._files.wishes([result.attempt]) else None
-        if asked_s is not None:
-            result = requeued(result, asked_s)
         if tells_last_line(result):
             line = self._files.last_line(result, entry.hidden)
         if line:
             result = replace(result, last_line=line)
-        found = Recorded(
-            result.attempt, is_written=True, last_line=line, has_said=has_said, asked_s=asked_s
-        )
+        found = Recorded(result.attempt, is_written=True, last_line=line, has_said=has_said)
         return found, self._files.write(result)
 
     def _written(self, entry: _Entry, found: Recorded, error: str) -> None:

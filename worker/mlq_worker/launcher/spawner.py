@@ -17,7 +17,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.messages import Commands, Recorded, Wish
+from mlq_worker.ipc.messages import Commands, Recorded
 from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
 from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
@@ -55,8 +55,7 @@ class Spawner:
         self._leaving: list[LaunchedAttempt] = []
         self._outbox = Outbox(channel, self._host.boottime)
         self._writer = ResultWriter(edges, self._outbox.recorded)
-        self._wishes = WishWatch(edges.pool, edges.files.wishes, self._asked)
-        self._have_asked: set[AttemptId] = set()
+        self._wishes = WishWatch(edges.wishes, self._host.boottime, self._outbox.asked)
         self.stop_requested = False
 
     # --- messages ---------------------------------------------------------------------------------
@@ -138,6 +137,7 @@ class Spawner:
             self._outbox.late(attempt.id)
             return
         env = {**ready.variables, **order.env, **ready.secrets}
+        env.update(self._wishes.variables(attempt.id))
         attempt.hidden = tuple(ready.secrets.values())
         try:
             pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.logs)
@@ -166,19 +166,6 @@ class Spawner:
         self._finish(attempt)
 
     # --- ending -----------------------------------------------------------------------------------
-
-    def _asked(self, attempts: list[AttemptId]) -> None:
-        """Tell the supervisor which running attempts ask to be queued again, each once."""
-        for attempt_id in attempts:
-            attempt = self._attempts.get(attempt_id)
-            if attempt is None or attempt.started is None or attempt.result is not None:
-                continue  # it has ended meanwhile, and its result will say it
-            self._have_asked.add(attempt_id)
-            self._outbox.asked(Wish(attempt_id, self._host.boottime() - attempt.started.at))
-
-    def _may_ask(self) -> list[AttemptId]:
-        running = self._by_pid.values()
-        return [one.id for one in running if one.result is None and one.id not in self._have_asked]
 
     def reap(self) -> None:
         """Take note of the dead: leaders of jobs, and keepers, below which nothing is left."""
@@ -281,16 +268,13 @@ class Spawner:
             # A machine that shuts down signals everything: not the job's fault.
             reason = "released: the machine shuts down"
             result = replace(result, outcome="released", reason=reason)
-        attempt.result = result
+        attempt.result = result = self._wishes.ended(result, attempt.started)
         self._attempts.pop(attempt.id, None)
-        self._have_asked.discard(attempt.id)
         self._outbox.gone(result)
         if attempt.foreign:  # in the place of its result lies what is not ours
             self._outbox.recorded(Recorded(attempt.id, is_written=True))
         else:
-            started = attempt.started
-            ran_s = None if started is None else self._host.boottime() - started.at
-            self._writer.put(result, attempt.hidden, ran_s)
+            self._writer.put(result, attempt.hidden)
         self._make_way(attempt)
 
     def _make_way(self, attempt: LaunchedAttempt) -> None:
@@ -306,10 +290,10 @@ class Spawner:
     def tick(self) -> float:
         """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
-        # First what gives the threads work.
-        due = min(self.clear(), self._writer.tick(now), self._wishes.tick(now, self._may_ask()))
+        due = min(self.clear(), self._writer.tick(now))  # first: they give the threads work
         return min(
             due,
+            self._wishes.tick(now, self._by_pid.values()),
             self.pool.tick(now),
             self.copying.tick(now),
             self.clearing.tick(now),

@@ -1,89 +1,108 @@
-"""Which attempts ask to be queued again: by a file beside their results.
+"""Which attempts ask to be queued again: by empty files in a folder of this machine.
 
-A job makes the file (`mlq requeue`, `mlq.requeue()`), so the wish is kept even while neither queue
-nor worker can be reached. Only the launcher looks for it: each second while an attempt runs, and
-once more before its result is written. So the supervisor, a later worker, the reaper and a restore
-all learn of it from the result. The variable that names the file is set here, too: a job that was
-started by an older launcher lacks it and asks the queue.
+A job makes its file (`mlq requeue`, `mlq.requeue()`), so the wish is kept while neither queue nor
+worker nor results root can be reached. The folder is local, so to look there never hangs: the
+launcher looks in its main thread, each second while an attempt runs and once more at its end. What
+it finds goes into the result; so the supervisor, a later worker, the reaper and a restore read the
+same. If the machine is lost before, the job is queued again as well.
+
+The variable that names the file is set here, too: a job of an older launcher asks the queue.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from pathlib import Path
 
-from mlq.files.layout import Layout
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.launcher.io_threads import Pool
+from mlq_worker.ipc.messages import Wish
+from mlq_worker.ipc.values import Result, Started, has_ended_by_itself, requeued
+from mlq_worker.launcher.attempt import LaunchedAttempt
 
 LOOK_S = 1.0
 VARIABLE = "MLQ_REQUEUE_FILE"
 
 
-def wishes(attempts: Collection[AttemptId], layout: Layout) -> list[AttemptId]:
-    """Return which of these attempts ask to be queued again. May wait for the disk.
-
-    The file is only looked at by name, not read: one on this machine made it, so no listing of its
-    folder is needed to see it, and nothing in its place can make this wait.
+class Wishes:
+    """The wishes of one launcher's attempts; those of an earlier launcher, which died with it, go.
 
     Args:
-        attempts: running ones, or ones whose result is yet to be written.
-        layout: where they lie.
+        folder: local, and only this user's.
+
+    Raises:
+        OSError: the folder cannot be made.
     """
-    return [one for one in attempts if _is_there(_path(one, layout))]
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-def _is_there(path: str) -> bool:
-    with suppress(OSError):
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    return False
+    def variables(self, attempt: AttemptId) -> dict[str, str]:
+        """Return what tells a job which file to make."""
+        return {VARIABLE: self._path(attempt)}
 
+    def asks(self, attempt: AttemptId) -> bool:
+        """Return whether an attempt asks to be queued again."""
+        with suppress(OSError):
+            return stat.S_ISREG(os.lstat(self._path(attempt)).st_mode)
+        return False
 
-def _path(attempt: AttemptId, layout: Layout) -> str:
-    return layout.folder(attempt.job_id).requeue_file(attempt.number)
+    def drop(self, attempt: AttemptId) -> None:
+        """Forget what an attempt asked: it has ended."""
+        with suppress(OSError):
+            os.unlink(self._path(attempt))  # noqa: PTH108 - thousands a second
 
-
-def variables(layout: Layout, attempt: AttemptId) -> Mapping[str, str]:
-    """Return what tells a job which file to make."""
-    return {VARIABLE: _path(attempt, layout)}
-
-
-Look = Callable[[Collection[AttemptId]], list[AttemptId]]
-"""Returns which of these attempts ask; may wait for the disk."""
+    def _path(self, attempt: AttemptId) -> str:
+        return f"{self._folder}/{attempt.job_id}.{attempt.number}"
 
 
 class WishWatch:
-    """Looks for wishes again and again, in a thread of a pool that may hang: one look at a time.
+    """Tells once of each running attempt that it asks to be queued again.
 
     Args:
-        pool: the threads.
-        look: at the results root.
-        heard: is told, in the owner's thread, which attempts ask.
+        wishes: what they ask.
+        clock: boot time.
+        heard: is told.
     """
 
-    def __init__(self, pool: Pool, look: Look, heard: Callable[[list[AttemptId]], None]) -> None:
-        self._pool, self._look, self._heard = pool, look, heard
+    def __init__(
+        self, wishes: Wishes, clock: Callable[[], float], heard: Callable[[Wish], None]
+    ) -> None:
+        self._wishes, self._clock, self._heard = wishes, clock, heard
+        self.variables = wishes.variables
+        self._told: set[AttemptId] = set()
         self._look_at = 0.0
-        self._is_looking = False
 
-    def tick(self, now: float, running: Collection[AttemptId]) -> float:
+    def tick(self, now: float, running: Collection[LaunchedAttempt]) -> float:
         """Look if it is time to; return when (boot time) to call again."""
         if not running:
-            self._look_at = now + LOOK_S  # a job that is shorter costs nothing here
+            self._look_at = now + LOOK_S  # what lasts less than that is looked at once, at its end
             return float("inf")
-        if self._is_looking:
-            return float("inf")  # the answer wakes the caller
-        if now >= self._look_at:
-            self._is_looking, self._look_at, attempts = True, now + LOOK_S, list(running)
-            self._pool.submit(lambda: self._looked(self._look(attempts)))
-            return float("inf")
+        if now < self._look_at:
+            return self._look_at
+        for attempt in running:
+            if attempt.result is None and attempt.started and self._is_new(attempt.id):
+                self._told.add(attempt.id)
+                self._heard(Wish(attempt.id, now - attempt.started.at))
+        self._look_at = now + LOOK_S
         return self._look_at
 
-    def _looked(self, found: list[AttemptId]) -> Callable[[], None]:
-        return lambda: self._hear(found)
+    def _is_new(self, attempt: AttemptId) -> bool:
+        return attempt not in self._told and self._wishes.asks(attempt)
 
-    def _hear(self, found: list[AttemptId]) -> None:
-        self._is_looking = False
-        self._heard(found)
+    def ended(self, result: Result, started: Started | None) -> Result:
+        """Return the result of an attempt that has ended, by what it asked at the last moment."""
+        if started is None:
+            return result
+        self._told.discard(result.attempt)
+        if not self._wishes.asks(result.attempt):
+            return result
+        self._wishes.drop(result.attempt)
+        if not has_ended_by_itself(result):
+            return result
+        return requeued(result, self._clock() - started.at)

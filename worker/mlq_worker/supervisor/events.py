@@ -129,15 +129,14 @@ class Ended:
 class Stored:
     """The result is on NFS, or will not be soon (`is_written`).
 
-    `last_line` is that of the attempt's log; "" if it is not told. `has_said`, `asked_s`: as in
-    `ipc.messages.Recorded`.
+    `last_line` is that of the attempt's log; "" if it is not told. `has_said`: whether it wrote to
+    its log or its report.
     """
 
     attempt: AttemptId
     last_line: str = ""
     is_written: bool = True
     has_said: bool = False
-    asked_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +250,7 @@ def launcher_events(news: News, now: Moment) -> list[LauncherNews]:
         *(RequeueAsked(one.attempt, one.asked_s, now) for one in news.asked),
         *(Ended(result) for result in news.gone),
         *(
-            Stored(one.attempt, one.last_line, one.is_written, one.has_said, one.asked_s)
+            Stored(one.attempt, one.last_line, one.is_written, one.has_said)
             for one in news.recorded
         ),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlq_worker.ipc.clock import Moment
-from mlq_worker.ipc.values import REQUEUED, Outcome, Result, requeued, unstarted_result
+from mlq_worker.ipc.values import REQUEUED, Outcome, Result, unstarted_result
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination
 from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
@@ -183,8 +183,6 @@ class Reactions:
     def _stored(self, attempt: HeldAttempt, event: Stored, out: Instructions) -> Phase:
         if attempt.result is None:
             return attempt.phase
-        if event.asked_s is not None:
-            attempt.result = requeued(attempt.result, event.asked_s)
         if event.last_line or event.has_said:
             attempt.result = replace(
                 attempt.result, last_line=event.last_line, has_said=event.has_said

@@ -64,7 +64,7 @@ def report(
 def requeue() -> None:
     """Queue this job again: its attempt is stopped soon, and how it ends no longer matters.
 
-    It works while the queue cannot be reached: the wish is an empty file beside the attempt.
+    It works while the queue cannot be reached: the wish is an empty file on this machine.
 
     Raises:
         RuntimeError: this process belongs to no job.
