@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TICKS_PER_S = 100
 SWEEP_S = 0.03  # a shell's look at all processes
+ASKING, ASKED = 7, 5  # in a seventh of the seeds
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Behavior:
     """How long it takes to end after SIGTERM; None: it ignores it."""
     straggler_s: float
     """How long a child that left the session stays behind its leader; 0: there is none."""
+    asks: bool = False
+    """Whether it asks to be queued again just before it exits."""
 
     @classmethod
     def of(cls, seed: int, job_id: str, attempt: int) -> Behavior:
@@ -47,7 +50,13 @@ class Behavior:
             exit_code=0 if rng.random() < 0.8 else rng.choice((1, 2, 143)),
             term_s=rng.choice((None, 0.0, 0.3, 5.0)),
             straggler_s=rng.uniform(1, 200) if rng.random() < 0.25 else 0.0,
+            asks=requeues(seed) and rng.random() < 0.3,
         )
+
+
+def requeues(seed: int) -> bool:
+    """Whether jobs of this seed ask to be queued again, and its user does for them."""
+    return seed % ASKING == ASKED
 
 
 @dataclass(eq=False)
@@ -204,6 +213,10 @@ class Machine:
     def _done(self, process: SimProcess) -> None:
         if process.parent in self.table and not self.table[process.parent].alive:
             process.parent = 1
+        if process.leads and process.behavior.asks and process.status != signal.SIGTERM:
+            self.asks.add(process.job)
+            self.truth.asked.add(process.job)
+            self.engine.note(f"job {process.job[0]} asks to be queued again", self.name)
         self.end(process, process.status)
 
     def end(self, process: SimProcess, status: int) -> None:

@@ -155,7 +155,7 @@ class QueueHost:
             strike()
         full = (*command, repr(self.clock_s))
         reply = self.watch(name, command, lambda: self.wire.call(*full))
-        if name in ("submit", "move", "ask_to_stop", "tell"):
+        if name in ("submit", "move", "ask_to_stop", "ask_to_requeue", "tell"):
             messages, _ = self.wire.call_many([("LRANGE", _PUBLISHED, 0, -1), ("DEL", _PUBLISHED)])
             for message in messages:
                 self.published(message.decode())

@@ -51,6 +51,10 @@ class Truth:
         """Whether the server has other data than these are about."""
         self.claims: set[Key] = set()
         self.started: set[Key] = set()
+        self.asked: set[Key] = set()
+        """Attempts that asked to be queued again before they exited."""
+        self.requeued: set[str] = set()
+        """Jobs that their user wanted to be queued again."""
         self.replies: dict[str, tuple[float, Any]] = {}
         self.ends: dict[str, tuple[str, int]] = {}
         self.ended_at: dict[str, float] = {}
@@ -217,10 +221,13 @@ class Truth:
             state == "started"
             and to in ("queued", "scheduled", "deferred")
             and (written_at < self._engine.now - _SETTLED_ON_NFS_S)
+            and job_id not in self.requeued
         ):
             raise Violation(f"{what}: but it had finished and its result lay on NFS")
         if to == "failed" and now.get("mlq_reason", "").startswith("killed by SIGKILL"):
             raise Violation(f"{what}: but nobody outside killed it")
+        if (job_id, number) in self.asked and move["to"] in ("finished", "scheduled"):
+            raise Violation(f"{what}: but it had asked to be queued again")
         if to == "finished" and 0 not in self.exit_codes.get((job_id, number), ()):
             raise Violation(f"{what}: but it never ended well")
         if self.loss is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 from mlq.api.many import held_jobs, release
@@ -9,7 +10,7 @@ from mlq.api.queue import Queue
 from mlq.errors import JobNotFoundError, QueueUnreachableError
 from mlq.store.store import Store
 from mlq.submit.submission import Submission
-from simulation.machine import Machine
+from simulation.machine import Machine, requeues
 from simulation.queue_host import SimClient
 from simulation.workers import KEY
 
@@ -37,6 +38,8 @@ class User:
         self._ids: list[str] = []
         self._engine.spawn(self.laptop, self._run, "user")
         self._engine.spawn(self.laptop, self._release, "user who lets go")
+        if requeues(world.seed):
+            self._engine.spawn(self.laptop, self._requeue, "user who queues again")
 
     def _run(self) -> None:
         while self._left:
@@ -62,6 +65,22 @@ class User:
                     self._engine.note(f"releases {', '.join(release(store, held, 0.0)[0])}")
             except QueueUnreachableError:
                 self._engine.note("the queue does not answer: not released")
+
+    def _requeue(self) -> None:
+        """Queue a job again, from time to time."""
+        rng = Random(f"{self._world.seed}/requeue")
+        while True:
+            self._engine.sleep(rng.expovariate(1 / 120.0))
+            if not self._ids:
+                continue
+            job_id = rng.choice(self._ids)
+            try:
+                self._world.truth.requeued.add(job_id)
+                done = self._queue.requeue([job_id])
+            except QueueUnreachableError:
+                continue
+            if done.stopping:
+                self._engine.note(f"queues job {job_id} again")
 
     def _enqueue(self) -> None:
         rng = self._rng

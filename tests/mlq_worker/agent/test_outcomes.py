@@ -138,8 +138,6 @@ def test_what_its_user_wants_queued_again_is_whatever_its_end(end: AttemptResult
     assert "mlq_failures" not in move.fields
     canceled = replace(history, stop="canceled")
     assert ending(asked(1), canceled, PATIENCE).event is Event.CANCEL
-    lost = loss(("7", 2), "lab01", "went silent", history, 5, avoid=True)
-    assert (lost.event, lost.lost_on) == (Event.RELEASE, "")
 
 
 @pytest.mark.parametrize(

@@ -336,8 +336,6 @@ def loss(
     event, reason = Event.LOSE, f"lost: {why}"
     if history.stop:
         event, reason = Event.CANCEL, history.stop
-    elif history.wish:
-        event, reason = Event.RELEASE, history.wish  # no loss: it was to end all the same
     elif not history.requeue:
         event, reason = Event.GIVE_UP, reason + NOT_AGAIN
     elif history.losses >= max_losses:
@@ -350,7 +348,7 @@ def loss(
         fields={"mlq_reason": reason},
         clear=("mlq_exit_code", "mlq_stop", "mlq_wish"),
         result=_entry(event, attempt[1], machine, reason, ""),
-        lost_on="" if event is Event.RELEASE else machine,
+        lost_on=machine,
         avoid=machine if avoid else "",
     )
 
