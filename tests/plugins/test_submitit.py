@@ -67,7 +67,7 @@ def say(value):
 @pytest.fixture(scope="module")
 def python() -> Path:
     """A user's Python that has submitit and no mlq."""
-    return users_python("submitit==1.5.4", "typing_extensions")
+    return users_python("submitit==1.5.4", "typing_extensions", "pytest>=8.3")
 
 
 @pytest.fixture
@@ -213,3 +213,38 @@ def test_what_cannot_be_used_is_said(
         assert says in str(error)
     else:
         assert not says
+
+
+# submitit's own tests of its local executor, without those of that executor's process.
+_OF_LOCAL = "not local_job and not killed and not make_subprocess and not cancel and not setup"
+_INSTEAD = """
+import submitit.local.local as local
+from mlq_submitit import executor
+
+local.LocalExecutor, local.LocalJob = executor.MlqExecutor, executor.MlqJob
+command = executor.MlqExecutor._command
+
+def on_one_core(self, count):
+    words = command(self, count)
+    words[words.index("--cores") + 1] = "1"
+    return words
+
+executor.MlqExecutor._command = on_one_core  # three tasks, and perhaps two cores
+"""
+
+
+def test_submitits_own_tests_pass_on_it(lab: Lab, python: Path) -> None:
+    lab.machine("lab01")
+    (lab.folder / "instead.py").write_text(_INSTEAD)
+    words = ["-q", "-p", "instead", "--pyargs", "submitit.local.test_local", "-k", _OF_LOCAL]
+    done = subprocess.run(
+        [python, "-m", "pytest", *words, "-p", "no:cacheprovider", f"--basetemp={lab.folder}/t"],
+        env=lab.environ,
+        cwd=lab.folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "16 passed" in done.stdout
