@@ -132,6 +132,12 @@ class Submitter(NamedTuple):
 
         options.check()
         search_members.check(asked)
+        if submission.hold:
+            raise InvalidInputError(
+                "--hold is not for a search",
+                why="its members are made one by one",
+                fix=f"hold it once it has begun: mlq hold {asked.name}",
+            )
         like = replace(submission, name=asked.name, argv=asked.command)
         prepared = self._prepared([like], typed=typed)
         prepared = prepared.with_checked(self._chosen(prepared.checked, [{}]))

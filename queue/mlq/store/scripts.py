@@ -32,6 +32,7 @@ _SHARED = (
     "_waiting",
     "_into_line",
     "_states",
+    "_singletons",
     "_dependents",
     "_new_jobs",
 )

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import BY_HAND
 from mlq.jobs.signing import sign
 from mlq.jobs.spec import JobSpec, Member
@@ -40,12 +39,6 @@ def submissions_of(plan: SweepPlan, submission: Submission) -> list[Submission]:
         InvalidInputError: its name or a parameter could not be passed to a process.
     """
     check_texts(plan.name)
-    if submission.singleton:
-        raise InvalidInputError(
-            "--singleton is for single jobs",
-            why=f"{plan.name} is a sweep, whose members have no names of their own",
-            fix="say --max-running 1 to run one member at a time",
-        )
     for member in plan.members:
         check_texts(member.key, *member.params, *member.params.values())
     named = replace(submission, name=plan.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import redis
@@ -123,10 +124,14 @@ def test_conditions_that_exclude_each_other_and_unknown_parents_are_refused(
     assert states(store, after("ok:prep")) == ["queued"]
 
 
-def sweep(queue: Queue, *keys: str) -> list[str]:
+def sweep(queue: Queue, *keys: str, is_new: bool = False, **options: object) -> list[str]:
     members = tuple(PlannedMember({"x": one}, ("true",), one) for one in keys)
     plan = SweepPlan("lr", members, ("x",))
-    report = queue.submit_sweep(plan, Submission(**ALIKE, priority=1))
+    like = Submission(**ALIKE, priority=1, **options)  # type: ignore[arg-type]
+    if is_new:
+        report = queue.submit_members(plan, [replace(like, name="lr")] * len(keys))
+    else:
+        report = queue.submit_sweep(plan, like)
     return [f"{report.number}_{at}" for at in range(len(keys))]
 
 
@@ -218,12 +223,29 @@ def test_a_thousand_singletons_come_and_go_quickly(store: Store, enqueue: Enqueu
     assert states(store, ids[20], ids[21]) == ["queued", "deferred"]
 
 
-def test_a_singleton_needs_a_name_and_is_no_sweep(store: Store, queue: Queue) -> None:
+def test_of_a_singleton_sweep_one_member_runs_at_a_time_after_all_of_its_name(
+    store: Store, queue: Queue, enqueue: Enqueue
+) -> None:
+    (single,) = enqueue(1, name="lr", priority=1)
+    plain = sweep(queue, "a", "b", is_new=True)
+    one, two, three = sweep(queue, "a", "b", "c", is_new=True, singleton=True)
+    (last,) = enqueue(1, name="lr", singleton=True, priority=1)
+    assert states(store, *plain, one, two, three, last) == ["queued"] * 2 + ["deferred"] * 4
+    for job in (single, *plain):
+        assert states(store, one) == ["deferred"]
+        end(store, job, Event.FAIL)
+    assert states(store, one, two, three, last) == ["queued", "deferred", "deferred", "deferred"]
+    queue.cancel([two])
+    assert states(store, three) == ["deferred"]
+    end(store, one)
+    assert states(store, three, last) == ["queued", "deferred"]
+    end(store, three)
+    assert states(store, last) == ["queued"]
+
+
+def test_a_singleton_needs_a_name(store: Store, queue: Queue) -> None:
     with pytest.raises(InvalidInputError, match="--singleton needs --name"):
         queue.submit([Submission(**ALIKE, singleton=True)])
-    plan = SweepPlan("lr", (PlannedMember({"x": "1"}, ("true",), "a"),), ())
-    with pytest.raises(InvalidInputError, match="--singleton is for single jobs"):
-        queue.submit_sweep(plan, Submission(**ALIKE, singleton=True))
 
 
 def test_a_job_is_held_at_submission_and_waits_for_its_parents_once_let_go(

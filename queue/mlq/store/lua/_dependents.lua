@@ -4,9 +4,7 @@
 -- of it: when it is run again, these are put back. A job canceled this way names the parent in
 -- mlq_refused_by, because running a parent again must not undo what a user has canceled.
 --
--- How a parent must have ended is said by the job's fields, with the rules of mlq.jobs.parents. A job
--- that comes after all earlier jobs of its name waits for one of them at a time: for the last in line,
--- which is in mlq_behind. Once that has ended, the next is looked for.
+-- How a parent must have ended is said by the job's fields, with the rules of mlq.jobs.parents.
 
 -- Ended jobs whose dependents have not all been told are in mlq:telling. If an operation cannot
 -- tell all of them in time, a later one does (tell.lua), so none is forgotten if the caller dies.
@@ -134,42 +132,6 @@ local function refuse_because(id, parent, why)
       redis.call('SADD', job_key(one) .. ':dependents', id)
     end
   end
-end
-
--- All jobs that wait for a job, directly or not.
-local function followers_of(id)
-  local found, todo = {}, { id }
-  while #todo > 0 do
-    for _, child in ipairs(redis.call('SMEMBERS', job_key(table.remove(todo)) .. ':dependents')) do
-      if not found[child] then
-        found[child] = true
-        todo[#todo + 1] = child
-      end
-    end
-  end
-  return found
-end
-
-local last_made = {} -- name -> the last job that this operation made of it, if it has not ended
-
--- The last unended job of a name that a job must wait for: one before it, or one that waits for
--- nothing itself; never one that waits for this job. Nil if there is none.
-local function job_before(id, name)
-  if last_made[name] then
-    return last_made[name]
-  end
-  local place, followers, best, order_of_best = order_of(id), nil, nil, -1
-  for _, other in ipairs(redis.call('SMEMBERS', 'mlq:name:' .. name)) do
-    local state = other ~= id and redis.call('HGET', job_key(other), 'status')
-    local order = state and not ENDED[state] and order_of(other)
-    if order and order > order_of_best and (order < place or state ~= State.DEFERRED) then
-      followers = followers or followers_of(id)
-      if not followers[other] then
-        best, order_of_best = other, order
-      end
-    end
-  end
-  return best
 end
 
 -- The parents that a job has to wait for; a parent because of whose end the job must not run, with

@@ -24,13 +24,17 @@ local function make_job(job, common, templates, at)
   if job.name ~= '' then
     redis.call('SADD', 'mlq:name:' .. job.name, job.id)
   end
-  local pending, bad, why, behind = parents_of(job.id)
+  local named = redis.call('HMGET', key, 'mlq_name', 'mlq_singleton')
+  local pending, bad, why, behind = {}, nil, nil, nil
+  if #job.after > 0 or named[2] then
+    pending, bad, why, behind = parents_of(job.id)
+  end
   if bad then
     redis.call('HSET', key, 'ended_at', at)
     refuse_because(job.id, bad, why)
     return enter(job.id, Target.PARENT_FAILED, job.class, true)
   end
-  last_made[job.name] = job.id
+  last_made[named[1] or ''] = job.id
   local due = job.delay > 0 and now() + job.delay or nil
   if due then
     redis.call('HSET', key, 'mlq_start', string.format('%.3f', due))
