@@ -215,7 +215,7 @@ def test_what_the_supervisor_says_to_the_worker() -> None:
     assert wired(Greeting("s1", "b", 42, (held, runs)).to_json()) == {
         "event": "hello",
         "protocol": PROTOCOL,
-        "features": ["code"],
+        "features": ["code", "batch"],
         "supervisor_id": "s1",
         "boot_id": "b",
         "pid": 42,
