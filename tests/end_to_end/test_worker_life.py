@@ -130,10 +130,15 @@ def test_now_hands_the_jobs_back_and_leaves_nothing(machine: Machine) -> None:
     machine.start()
     # A job that ignores SIGTERM, with a child that left its session.
     job = machine.enqueue("trap '' TERM; setsid sleep 1000 & read x <end")
+    options = ("--mem", "50M", "--no-requeue", "--shell", ": >once; sleep 1000")
+    once = machine.sandbox.ok("enqueue", *options).strip()
     machine.until_it_runs(job)
+    wait_for((machine.folder / "once").exists, what="the job that must not run again")
     assert "handed its jobs back" in machine.stop("--now")
     back = machine.until(job, "queued")
     assert back.reason.startswith("handed back")
+    reason = "handed back: the worker was stopped; it must not run again (--no-requeue)"
+    assert machine.until(once, "failed").reason == reason
     wait_for(machine.nothing_runs_but_the_server, what="the supervisor's end")
     assert not [line for line in processes_of(machine.folder).values() if "sleep 1000" in line]
     machine.start()
