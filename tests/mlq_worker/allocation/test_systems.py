@@ -65,6 +65,11 @@ def test_condor_whose_files_cannot_be_read() -> None:
     assert found == Allocation("condor", "slot1_1")
 
 
+def test_a_job_of_mlq_made_of_a_job_file_is_none() -> None:
+    assert notice({**SLURM, "SLURM_CLUSTER_NAME": "mlq"}, {}) is None
+    assert notice({**PBS, "PBS_JOBID": "77.mlq"}, {}) is None
+
+
 def test_nothing_around() -> None:
     assert notice({"HOME": "/home/ada", "SLURM_CONF": "/etc/slurm.conf"}, {}) is None
 

@@ -77,9 +77,10 @@ def machine_record(
         "version": mlq.__version__,
         "cores_total": offer.total_cores,
         "cores_free": offer.cores,
-        "foreign_load": round(report.cores.foreign_load, 2),
+        "foreign_load": 0.0 if health.allocation else round(report.cores.foreign_load, 2),
         "foreign_users": [
-            {"user": user_of(uid), "cores": round(cores, 2)} for uid, cores in report.cores.by_user
+            {"user": user_of(uid), "cores": round(cores, 2)}
+            for uid, cores in (() if health.allocation else report.cores.by_user)
         ],
         "mem_total_mib": offer.total_mem_mib,
         "mem_free_mib": offer.mem_mib,

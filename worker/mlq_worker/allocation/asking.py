@@ -6,12 +6,14 @@ goes on with what it knows (`ending.End`).
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from mlq.files.shims import real_program
 from mlq_worker.allocation.ending import Told, question, told
 from mlq_worker.allocation.systems import Allocation, files_of, notice
 
@@ -33,8 +35,16 @@ def ask(allocation: Allocation) -> Told:
     for command in question(allocation):
         with suppress(OSError, subprocess.SubprocessError, UnicodeError):
             sent_utc_s = time.time()
+            # Not mlq's own `squeue`, which may be first in PATH: it knows no allocation.
+            program = real_program(command[0], os.environ.get("PATH", os.defpath))
+            if not program:
+                continue
             done = subprocess.run(
-                command, capture_output=True, text=True, check=True, timeout=ANSWER_S
+                [program, *command[1:]],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=ANSWER_S,
             )
             answer = told(command[0], done.stdout, sent_utc_s)
             if answer != Told():

@@ -3,7 +3,8 @@
 Each system describes an allocation to its processes by variables; HTCondor by two files too, which
 its variables name. A worker inside one must offer what was granted and not what the machine has,
 so a number that cannot be read counts as not told, never as zero or as everything. What `salloc`
-leaves in the shell of a login node is no allocation: nothing was granted on that machine.
+leaves in the shell of a login node is no allocation: nothing was granted on that machine. Nor is a
+job of mlq itself that was made of a job file, and sees the variables of its system.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+OURS = "mlq"  # what a job of mlq that was made of a job file sees as its cluster or server
 _FILES = {"_CONDOR_JOB_AD": "job ad", "_CONDOR_MACHINE_AD": "machine ad"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 64
@@ -61,6 +63,10 @@ def notice(environ: Mapping[str, str], files: Mapping[str, str]) -> Allocation |
         environ: the process's variables.
         files: the texts of the files that `files_of` names, by variable.
     """
+    if environ.get("SLURM_CLUSTER_NAME") == OURS or environ.get("PBS_JOBID", "").endswith(
+        f".{OURS}"
+    ):
+        return None
     if environ.get("SLURM_JOB_ID") and environ.get("SLURMD_NODENAME"):
         return _slurm(environ)
     if environ.get("PBS_JOBID"):
