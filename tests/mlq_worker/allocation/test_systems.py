@@ -40,10 +40,11 @@ def test_the_shell_that_salloc_opens_on_a_login_node_is_none() -> None:
     assert notice(variables, {}) is None
 
 
-def test_tasks_of_one_step_have_names_of_their_own() -> None:
-    found = notice({**SLURM, "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1"}, {})
+def test_tasks_of_one_step_have_names_and_shares_of_their_own() -> None:
+    tasks = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_TASKS_PER_NODE": "2(x2)"}
+    found = notice({**SLURM, **tasks, "SLURM_PROCID": "1"}, {})
     assert found is not None
-    assert found.name == "slurm-1234.1"
+    assert (found.name, found.cores, found.mem_mib) == ("slurm-1234.1", 2, 4000)
 
 
 def test_pbs() -> None:

@@ -88,6 +88,10 @@ def _slurm(environ: Mapping[str, str]) -> Allocation:
     if mem is None and per_core is not None and cores is not None:
         mem = per_core * cores
     tasks = _number(environ.get("SLURM_STEP_NUM_TASKS")) or 1
+    here = _number(environ.get("SLURM_STEP_TASKS_PER_NODE", "").partition("(")[0]) or 1
+    if here > 1:  # each of them is a worker
+        mem = mem and mem // here
+        cores = _number(environ.get("SLURM_CPUS_PER_TASK")) or (cores and max(1, cores // here))
     return Allocation(
         "slurm",
         environ["SLURM_JOB_ID"],
