@@ -114,7 +114,7 @@ def main() -> None:
             layout, Holder(options.machine, options.boot_id, options.supervisor_id), host.note
         ),
         Aftermath(host, layout),
-        Wishes(options.runtime / "requeue"),
+        Wishes(options.runtime),
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)
 

@@ -1,4 +1,4 @@
-"""Which attempts ask to be queued again: by empty files in a folder of this machine.
+"""Which attempts ask to be queued again: by empty files in the runtime folder of this machine.
 
 A job makes its file (`mlq requeue`, `mlq.requeue()`), so the wish is kept while neither queue nor
 worker nor results root can be reached. The folder is local, so to look there never hangs: the
@@ -12,7 +12,6 @@ The variable that names the file is set here, too: a job of an older launcher as
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -25,6 +24,7 @@ from mlq_worker.launcher.attempt import LaunchedAttempt
 
 LOOK_S = 1.0
 VARIABLE = "MLQ_REQUEUE_FILE"
+_PREFIX = "requeue."
 
 
 class Wishes:
@@ -32,15 +32,13 @@ class Wishes:
 
     Args:
         folder: local, and only this user's.
-
-    Raises:
-        OSError: the folder cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in folder.glob(f"{_PREFIX}*"):
+            with suppress(OSError):
+                path.unlink()
 
     def variables(self, attempt: AttemptId) -> dict[str, str]:
         """Return what tells a job which file to make."""
@@ -58,7 +56,7 @@ class Wishes:
             os.unlink(self._path(attempt))  # noqa: PTH108 - thousands a second
 
     def _path(self, attempt: AttemptId) -> str:
-        return f"{self._folder}/{attempt.job_id}.{attempt.number}"
+        return f"{self._folder}/{_PREFIX}{attempt.job_id}.{attempt.number}"
 
 
 class WishWatch:
