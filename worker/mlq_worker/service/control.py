@@ -163,7 +163,7 @@ def _wait_for_end(
     patience_s = {
         "keep": _EXIT_DEADLINE_S,
         "drain": float("inf"),
-        "now": _EXIT_DEADLINE_S + settings.stop_grace_s,
+        "now": _EXIT_DEADLINE_S + 2 * settings.stop_grace_s,
     }[how]
     waited_s, told, is_told = 0.0, "", False
     while not worker.wait(_SAY_EVERY_S):
