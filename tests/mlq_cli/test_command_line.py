@@ -10,6 +10,7 @@ from sandbox import Sandbox
 from mlq import __version__
 from mlq.errors import InvalidInputError
 from mlq_cli.invocation.parser import new_parser
+from mlq_cli.job_options import variables
 from mlq_cli.main import command_module, command_names, overview
 
 
@@ -55,7 +56,7 @@ _EITHER = "either ids or names are needed, or --state"
     ("words", "message"),
     [
         (["lss"], "mlq: there is no command lss\n  did you mean `mlq ls`?\n"),
-        (["submit", "x"], "mlq: there is no command submit\n  did you mean `mlq enqueue`?\n"),
+        (["add", "x"], "mlq: there is no command add\n  did you mean `mlq enqueue`?\n"),
         (["ps"], "mlq: there is no command ps\n  did you mean `mlq ls`?\n"),
         (["htop"], "mlq: there is no command htop\n  did you mean `mlq top`?\n"),
         (["xyzzy"], "mlq: there is no command xyzzy\n  `mlq --help` lists the commands\n"),
@@ -118,7 +119,6 @@ def test_no_command_or_two_are_refused(words: list[str]) -> None:
 
 
 def test_variables_for_a_job() -> None:
-    variables = command_module("enqueue").variables
     assert variables(["A=1", "B=x=y", "C=", "HERE"], {"HERE": "now"}) == {
         "A": "1",
         "B": "x=y",
