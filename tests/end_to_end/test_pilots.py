@@ -8,12 +8,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from local_lab import Lab
 from slurm_cluster import SlurmCluster
+from ssh_world import new_ssh_world
 from waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -145,3 +147,39 @@ def test_a_submission_whose_answer_is_lost_is_found_by_its_name(
         (pool,) = pools(managed)
         assert [one["state"] for one in pool["pilots"]] == ["running"]
         assert len(names(slurm)) == 1
+
+
+def test_by_way_of_another_host_where_nothing_stays(managed: Lab, slurm: SlurmCluster) -> None:
+    with new_ssh_world() as world:
+        mark = f"PILOT_TEST={managed.folder}"
+        path = f"PATH={os.environ['PATH']}:/usr/sbin:/sbin"
+        own = f"XDG_RUNTIME_DIR={managed.environ['XDG_RUNTIME_DIR']}"
+        given = [f"SLURM_CONF={slurm.environment['SLURM_CONF']}", mark, path, own]
+        host = world.host("login", SetEnv=" ".join(f'"{one}"' for one in given))
+        del managed.environ["SLURM_CONF"]
+        managed.environ["MLQ_SSH_CONFIG"] = str(world.config)
+        job = managed.sh("true", mem="100M")
+        asked = ("--time", "10m", "--after", "1s", "--via", "login", *SHAPE)
+        with manager(managed, *asked):
+            managed.until(job, "finished")
+            # While the host is away nothing is known of the pilot, and no second one is submitted.
+            host.stop()
+            other = managed.sh("true", mem="100M")
+            managed.until(other, "finished")
+            host.start()
+            wait_for(lambda: pools(managed)[0]["pilots"][0]["state"] == "running")
+        assert len(names(slurm)) == 1
+        wait_for(lambda: not _left_there(mark), 20, "nothing to be left on the host")
+        managed.sandbox.run("pilot", "stop", "--all", "--now")
+        wait_for(lambda: not names(slurm), what="the pilot to end")
+
+
+def _left_there(mark: str) -> list[str]:
+    """Return the commands of processes with this variable that are no job of Slurm's."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            environ = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+            if mark in environ and not any(one.startswith("SLURM_JOB_ID=") for one in environ):
+                found.append((folder / "cmdline").read_bytes().decode(errors="replace"))
+    return found
