@@ -176,3 +176,16 @@ def test_mlq_shows_that_it_is_a_script_and_where_its_output_goes(lab: Lab) -> No
     assert f"errors     {lab.folder}/lab01.err" in shown
     (told,) = json.loads(lab.sandbox.ok("show", "--json", job))
     assert (told["script"], told["system"]) == (script, "slurm")
+
+
+def test_names_with_blanks_quotes_and_line_ends(lab: Lab) -> None:
+    folder = lab.folder / "a 'b\"\n$c; é"
+    folder.mkdir()
+    streams = Streams(output=f"{folder}/%x.out", error=f"{folder}/gone\n/x")
+    script = '#!/bin/sh\nsrun -o "%x-%t" sh -c \'echo "$1"; pwd\' sh "$1"\necho out\necho err >&2\n'
+    name = "n 'm\" $x"
+    job = run(lab, script, "ä\n'", name=name, streams=streams, cwd=str(folder))
+    assert (folder / f"{name}.out").read_text() == "out\n"
+    assert (folder / f"{name}-0").read_text() == f"ä\n'\n{folder}\n"
+    (note,) = lab.job(job).notes
+    assert "could not be written: its folder is missing" in note

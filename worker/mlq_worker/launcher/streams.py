@@ -205,7 +205,8 @@ class Followed:
 
 
 def _say(target: Target, why: str) -> str:
-    return f"output file {target.path} could not be written: {why}; the log has everything"
+    path = " ".join(target.path.splitlines())  # a note is one line
+    return f"output file {path} could not be written: {why}; the log has everything"
 
 
 def followed(order: Order, folder: JobFolder) -> Followed | None:
