@@ -14,6 +14,10 @@ from sandbox import Sandbox
         (["start", "--mem", "all"], ["'all' is not a size"]),
         (["start", "--gpus", "first"], ["--gpus first", "all, none, or the GPUs' numbers"]),
         (["start", "--name", "../up"], ["'../up' cannot be the name of a machine"]),
+        (["start", "--for", "2h"], ["--for cannot be used without --foreground"]),
+        (["start", "--foreground", "--for", "2h"], ["--for cannot be used here", "no allocation"]),
+        (["start", "--on", "gpu07", "--for", "2h"], ["--for cannot be used with --on"]),
+        (["start", "--idle", "5"], ["has no unit"]),
         (["stop", "--drain", "--now"], ["not allowed with argument"]),
         (["start", "--core", "2"], ["unknown option --core", "did you mean --cores?"]),
     ],
@@ -51,6 +55,14 @@ def test_start_without_a_queue_says_what_to_do(installation: Sandbox) -> None:
     assert done.err.startswith("mlq: the worker for desk did not start: ")
     assert "mlq server start" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_worker_in_the_background_of_an_allocation_is_warned_of(installation: Sandbox) -> None:
+    around = {"PBS_JOBID": "77.head", "PBS_ENVIRONMENT": "PBS_BATCH"}
+    done = installation.run("worker", "start", environ=around)
+    assert "warning: this is PBS job 77.head" in done.err
+    done = installation.run("worker", "start", "--allocation", "none", environ=around)
+    assert "warning" not in done.err
 
 
 def test_install_print_changes_nothing(installation: Sandbox) -> None:

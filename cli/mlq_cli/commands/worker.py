@@ -121,10 +121,13 @@ def run(args: argparse.Namespace) -> int:
     return actions[args.action](settings, args)
 
 
+_FIELDS = {"keep-trying": "keep_trying", "for": "for_s"}
+
+
 def _run_on(machines: tuple[str, ...], settings: Settings, args: argparse.Namespace) -> int:
     """Have other machines carry out the action."""
-    for flag in ("name", "foreground", "keep-trying"):
-        if getattr(args, flag.replace("-", "_"), None):
+    for flag in ("name", "foreground", "keep-trying", "for"):
+        if getattr(args, _FIELDS.get(flag, flag), None):
             raise InvalidInputError(
                 f"--{flag} cannot be used with --on and --all", why="it is for this machine alone"
             )
@@ -158,6 +161,7 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
             "--for cannot be used without --foreground",
             why="it is for a worker inside an allocation of a batch system",
         )
+    _warn_in_allocation(args)
     says = background.start(settings, options, keep_trying=args.keep_trying)
     stays = background.outlives_logout(settings)
     if args.json and not stays:
@@ -166,6 +170,18 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
     if not stays:
         say(_ENDS_AT_LOGOUT)
     return 0
+
+
+def _warn_in_allocation(args: argparse.Namespace) -> None:
+    """Warn of a worker that offers a whole machine of which only a part was granted."""
+    from mlq_worker.allocation.asking import look
+
+    found = None if args.allocation == "none" else look(os.environ)
+    if found is not None:
+        say(
+            f"warning: this is {found.words}, and the worker offers all of the machine; "
+            "with --foreground it offers what was granted, and leaves in time"
+        )
 
 
 def _run_here(settings: Settings, args: argparse.Namespace) -> None:

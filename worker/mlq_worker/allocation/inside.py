@@ -38,10 +38,7 @@ class Inside(NamedTuple):
     @property
     def words(self) -> str:
         """Which allocation it is, for people."""
-        return f"inside {SYSTEM_NAMES[self.allocation.system]} job {self.allocation.job_id}"
-
-
-SYSTEM_NAMES = {"slurm": "Slurm", "pbs": "PBS", "condor": "HTCondor"}
+        return f"inside {self.allocation.words}"
 
 
 def inside(

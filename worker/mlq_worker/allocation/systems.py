@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 OURS = "mlq"  # what a job of mlq that was made of a job file sees as its cluster or server
+_NAMES = {"slurm": "Slurm", "pbs": "PBS", "condor": "HTCondor"}
 _FILES = {"_CONDOR_JOB_AD": "job ad", "_CONDOR_MACHINE_AD": "machine ad"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 64
@@ -54,6 +55,11 @@ class Allocation(NamedTuple):
         part = f".{self.part}" if self.part else ""
         name = _UNSAFE.sub("-", f"{self.system}-{self.job_id}").strip("-")
         return name[: _LONGEST_NAME - len(part)] + part
+
+    @property
+    def words(self) -> str:
+        """Which allocation it is, for people."""
+        return f"{_NAMES[self.system]} job {self.job_id}"
 
 
 def notice(environ: Mapping[str, str], files: Mapping[str, str]) -> Allocation | None:
