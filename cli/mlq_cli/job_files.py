@@ -62,12 +62,12 @@ def edges_of(where: Where) -> Edges:
         is_folder=lambda path: path.endswith("/") or Path(path).is_dir(),
         read=read_file,
         run=lambda line: _run(line, where.folder),
-        matching=lambda pattern: tuple(sorted(glob(pattern))),
+        matching=lambda pattern: tuple(sorted(glob(pattern))),  # noqa: PTH207 - it is absolute
     )
 
 
 def _run(line: str, folder: str) -> str:
-    done = subprocess.run(line, shell=True, cwd=folder, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(["/bin/sh", "-c", line], cwd=folder, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         raise InvalidInputError(f"{line} failed", why=f"exit code {done.returncode}")
     return done.stdout.decode(errors="replace")

@@ -116,7 +116,7 @@ def machines(text: str) -> tuple[str, ...]:
     for part in re.findall(r"(?:[^,\[]|\[[^\]]*\])+", text):
         names = [""]
         for literal, ranges in re.findall(r"([^\[\]]+)|\[([^\]]*)\]", part.strip()):
-            ends = [literal] if literal else _numbers(ranges)
+            ends = [literal] if literal else numbers(ranges)
             if len(names) * len(ends) + len(found) > _LARGEST_LIST:
                 raise ValueError(f"a list of machines has at most {_LARGEST_LIST:,}")
             names = [name + end for name in names for end in ends]
@@ -126,7 +126,12 @@ def machines(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _numbers(ranges: str) -> list[str]:
+def numbers(ranges: str) -> list[str]:
+    """Return the numbers of `03-05,9`, with their leading zeros.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     found = []
     for one in ranges.split(","):
         match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", one, re.ASCII)

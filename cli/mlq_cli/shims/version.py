@@ -1,0 +1,3 @@
+"""Which Slurm these commands speak like."""
+
+VERSION = "slurm 22.05.8"
