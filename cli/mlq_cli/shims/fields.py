@@ -1,4 +1,4 @@
-"""What squeue, sacct and `scontrol show job` can say of a job, by the names of their fields. Pure."""
+"""What squeue, sacct and scontrol can say of a job, by the names of their fields. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The moments that sacct's `-S` and `-E` take: `now-2hours`, `2026-11-28`, `11/28/26-14:00`. Pure."""
+"""The moments that sacct's `-S` and `-E` take: `now-2hours`, `2026-11-28`. Pure."""
 
 from __future__ import annotations
 

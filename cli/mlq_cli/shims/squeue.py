@@ -20,7 +20,7 @@ from mlq_cli.shims.version import VERSION
 _KNOWN = Known(
     "noheader/h me all/a array/r long/l hide noconvert federation local sibling start verbose/v"
     " version/V help usage",
-    "jobs/j? user/u name/n states/t format/o Format/O partition/p account/A qos/q sort/S"
+    "jobs/j user/u name/n states/t format/o Format/O partition/p account/A qos/q sort/S"
     " clusters/M nodelist/w",
 )
 _PLAIN = "%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R"
@@ -69,8 +69,7 @@ def _jobs(options: Options) -> list[JobView]:
     return [
         one
         for one in named(found, options, "name")
-        if (states is None or state_of(one) in states)
-        and (not machines or one.machine in machines)
+        if (states is None or state_of(one) in states) and (not machines or one.machine in machines)
     ]
 
 
