@@ -13,7 +13,7 @@ from mlq.jobs.own_attempt import leave_wish, own_job
 from mlq_cli.choosing import chosen, told
 from mlq_cli.invocation.parser import add_choice
 from mlq_cli.invocation.session import open_queue, print_lines, say
-from mlq_cli.render.words import count, listed_briefly
+from mlq_cli.render.words import listed_briefly
 
 HELP = "stop running jobs and queue them again; they go on from their checkpoints"
 EXAMPLES = """\
@@ -62,5 +62,5 @@ def _ask_queue(args: argparse.Namespace, *, is_left: bool) -> int:
         say(f"{listed_briefly(done.canceled)}: canceled, and being stopped; that stays so")
     if done.ended:
         again = " ".join(done.ended[:3])
-        say(f"{count(len(done.ended), 'job')} had ended: to run again: mlq retry {again}")
+        say(f"{listed_briefly(done.ended)} had ended (to run again: mlq retry {again})")
     return 0 if done.stopping or is_left else 1
