@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -21,6 +22,8 @@ from mlq_cli.shims.srun_signals import CAUGHT, Delivery
 
 KILL_WAIT_S = 30
 """From SIGTERM to SIGKILL if one rank has failed and all are to end: Slurm's default."""
+FOLDER_WAIT_S, _LOOK_S = 3.0, 0.05
+"""For how long the folder of a file of output may be missing."""
 _NOT_STARTED = 2  # the exit code of a rank whose program cannot be executed
 _RESET = (signal.SIGPIPE, signal.SIGXFSZ)  # which Python ignores
 
@@ -160,7 +163,7 @@ class Step:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             flags |= 0 if self._plan.appends else os.O_TRUNC
             try:
-                self._opened[path] = os.open(path, flags, 0o666)
+                self._opened[path] = _opened(path, flags)
             except OSError as error:
                 raise _unusable(path, error) from None
         return self._opened[path]
@@ -215,6 +218,21 @@ def _found(name: str, path: str) -> str:
         if os.access(found, os.X_OK) and not os.path.isdir(found):  # noqa: PTH112 - speed
             return found
     return ""  # which the kernel does not find, either
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file; wait a while for its folder.
+
+    submitit makes the folder only after it knows the job's id, and by then the job may run.
+    """
+    until_s = time.monotonic() + FOLDER_WAIT_S
+    while True:
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(_LOOK_S)
 
 
 def _is_null(number: int) -> bool:

@@ -182,7 +182,7 @@ def test_labels_and_files(job: dict[str, str], tmp_path: Path) -> None:
     assert sorted((tmp_path / "all.log").read_text().split()) == ["0", "1", "2"]
     assert ranks(job, "echo $SLURM_PROCID", "-n3", "-o", "none").stdout == ""
     assert ranks(job, "echo $SLURM_PROCID", "-n3", "-o", "1").stdout == "1\n"
-    assert "gone/x cannot be used" in ranks(job, "echo", "-o", "gone/x").stderr
+    assert "all.log/x cannot be used" in ranks(job, "echo", "-o", "all.log/x").stderr
 
 
 def test_standard_input(job: dict[str, str], tmp_path: Path) -> None:
@@ -301,3 +301,14 @@ def test_it_waits_for_a_program_that_outlives_its_wrapper(
         command.kill()
         command.wait()
     assert (out, command.returncode) == ("saved\n", 128 + signal.SIGTERM)
+
+
+def test_the_folder_of_a_file_may_be_made_a_moment_later(
+    job: dict[str, str], tmp_path: Path
+) -> None:
+    with subprocess.Popen([*SRUN, "-o", "late/%t", "echo", "x"], env=job, cwd=tmp_path) as command:
+        comm = Path(f"/proc/{command.pid}/comm")
+        wait_for(lambda: comm.read_text() == "srun\n", 20)
+        (tmp_path / "late").mkdir()
+        assert command.wait(30) == 0
+    assert (tmp_path / "late" / "0").read_text() == "x\n"

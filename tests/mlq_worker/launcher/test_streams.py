@@ -61,12 +61,24 @@ def test_it_goes_on_when_the_job_cuts_its_log_off(log: Path, tmp_path: Path) -> 
     assert file.read_text() == "long text\nnew\n"
 
 
+def test_its_folder_may_be_made_later(log: Path, tmp_path: Path) -> None:
+    append(log, "x")
+    target = Target(f"{tmp_path}/late/out", appends=False)
+    made = follow(log, target)
+    wait_for(lambda: target.trouble == "its folder is missing", 10)
+    (tmp_path / "late").mkdir()
+    wait_for((tmp_path / "late" / "out").exists, 10)
+    assert notes(made) == ()
+    assert (tmp_path / "late" / "out").read_text() == "x"
+
+
 def test_through_a_link_of_its_user_and_into_nothing(log: Path, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     (tmp_path / "out").symlink_to("far/file")
     append(log, "x")
-    both = [Target(str(tmp_path / "out"), appends=False), Target("/dev/null", appends=False)]
-    assert notes(follow(log, *both)) == ()
+    (tmp_path / "null").symlink_to("/dev/null")
+    names = (tmp_path / "out", "/dev/null", tmp_path / "null")
+    assert notes(follow(log, *(Target(str(one), appends=False) for one in names))) == ()
     assert (tmp_path / "far" / "file").read_text() == "x"
 
 

@@ -26,7 +26,7 @@ PATIENCE_S, MOST_S = 5.0, 30.0
 _PIECE_BYTES = 1 << 20
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-_NULL = os.path.realpath(os.devnull)
+_NULL = os.makedev(1, 3)  # /dev/null, on every Linux
 _WORDS = {
     errno.ENOSPC: "disk full",
     errno.EDQUOT: "the quota is used up",
@@ -35,6 +35,11 @@ _WORDS = {
     errno.EISDIR: "it is a folder",
     errno.ENXIO: "it is no file",
 }
+
+
+def _is_usable(found: os.stat_result) -> bool:
+    is_null = stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL
+    return is_null or stat.S_ISREG(found.st_mode)
 
 
 class Target:
@@ -55,34 +60,41 @@ class Target:
         self.trouble = ""
 
     def open(self) -> None:
-        """Open it, and empty it if that is wanted; a failure is in `trouble`."""
+        """Open it, and empty it if that is wanted; a failure is in `trouble`.
+
+        It may be tried again: submitit, for one, makes the folder only after it knows the job's id.
+        """
         try:
             self._check()
             self._file = os.open(self.path, self._flags, 0o600)
-            if not stat.S_ISREG(os.fstat(self._file).st_mode) and self.path != os.devnull:
+            if not _is_usable(os.fstat(self._file)):
                 self.close()
-                self.trouble = "it is no file"
+                raise OSError(errno.ENXIO, "")
         except OSError as error:
             self._failed(error)
 
     def _check(self) -> None:
         """Refuse what is no file before it is opened: opening may act on a device."""
-        if self.path == os.devnull:
-            return
         plain = os.path.normpath(self.path)
-        if plain.startswith(("/proc/", "/dev/")) and not plain.startswith("/dev/shm/"):  # noqa: S108
+        if (
+            plain.startswith(("/proc/", "/dev/"))
+            and plain != os.devnull
+            and not plain.startswith("/dev/shm/")
+        ):  # noqa: S108
             raise OSError(errno.ENXIO, "")  # `/dev/stdout` would be the launcher's
         try:
-            mode = Path(self.path).stat().st_mode
+            found = Path(self.path).stat()
         except FileNotFoundError:
             return
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(found.st_mode):
             raise OSError(errno.EISDIR, "")
-        if not stat.S_ISREG(mode) and os.path.realpath(self.path) != _NULL:
+        if not _is_usable(found):
             raise OSError(errno.ENXIO, "")
 
     def follow(self, source: int, size: int) -> None:
         """Append what is new in a log of this size; a failure is in `trouble`."""
+        if self._file is None:
+            self.open()
         if self._file is None:
             return
         if size < self._at:
