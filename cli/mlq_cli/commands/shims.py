@@ -10,6 +10,7 @@ from mlq.files.shims import data_folder, make_shims
 
 HELP = "print a folder with Slurm's commands (sbatch, srun, ...) that speak to mlq"
 EXAMPLES = """\
+  mlq shims slurm
   export PATH="$(mlq shims slurm):$PATH"       programs made for Slurm now use mlq
   PATH="$(mlq shims slurm):$PATH" sbatch train.sh"""
 
