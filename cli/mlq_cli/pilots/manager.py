@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mlq.api.queue import Queue
 from mlq.errors import PilotError
 from mlq.files.strict_files import KIB, Content, read_file
+from mlq.machines import said
 from mlq.pilots.decide import Listed, Seen, observe, refused, start, submitted, vanished
 from mlq.pilots.pool import Pool, read_pool
 from mlq.pilots.shape import waiting
@@ -204,10 +205,12 @@ class Manager:
         listed = self._listed(pool)
         store, settings = self._queue.store, self._queue.settings
         heads = store.peek().heads
+        machines = store.reads.machines()
         return Seen(
             now_s,
             listed,
-            set(store.reads.machines()),
+            set(machines),
+            {name for name, (_, record) in machines.items() if said.listed(record, "attempts")},
             waiting(pool, heads, now_s, settings.default_mem_mib),
             {one.name: self._reason(one.name) for one in vanished(pool, listed)},
         )

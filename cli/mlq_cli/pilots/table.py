@@ -29,7 +29,7 @@ def pool_table(pools: Sequence[Pool], now_s: float, style: Style) -> list[str]:
     """Return the lines of `mlq pilot ls`: a line for each pool, below it its pilots."""
     rows = []
     for pool in sorted(pools, key=lambda one: one.id):
-        rows.append(_pool_row(pool))
+        rows.append(_pool_row(pool, now_s))
         rows += [_pilot_row(pool, one, now_s) for one in pool.pilots]
     return table(_COLUMNS, rows, style)
 
@@ -49,6 +49,7 @@ def pool_json(pool: Pool, now_s: float) -> dict[str, Any]:
         "state": _state(pool),
         "reason": pool.paused,
         "failed_in_a_row": pool.failed,
+        "next_in_s": max(0.0, round(pool.not_before_s - now_s, 1)),
         "pilots": [
             {
                 "name": one.name,
@@ -67,11 +68,14 @@ def _state(pool: Pool) -> str:
     return "stopped" if pool.is_stopped else "paused" if pool.paused else "active"
 
 
-def _pool_row(pool: Pool) -> list[Cell]:
+def _pool_row(pool: Pool, now_s: float) -> list[Cell]:
     state = _state(pool)
     via = f" via {pool.via}" if pool.via else ""
     shape = f"{format_duration(pool.time_s)} {shlex.join(pool.args)}".rstrip()
     what = pool.paused if state == "paused" else f"up to {pool.most}, {shape}"
+    if now_s < pool.not_before_s and state == "active":
+        left = elapsed(pool.not_before_s - now_s)
+        what = f"its last pilot found no job to run; the next comes in {left}"
     return [
         Cell(pool.id, "strong"),
         Cell(f"{pool.system}{via}"),

@@ -16,6 +16,8 @@ from mlq.pilots.pool import ENDED_KEPT, FAILS, Pilot, Pool
 
 SUBMIT_S = 60.0
 """A submission is given up after so long; whoever made it has ended it by then."""
+USELESS_S = 300.0
+"""After a pilot that found no job to run, the next is submitted no sooner than this."""
 SETTLES_S = 2 * SUBMIT_S
 """After so long, a submission that the system does not show was never made."""
 
@@ -38,6 +40,7 @@ class Seen(NamedTuple):
         now_s: unix time by the queue's clock.
         listed: name -> job of the pilots that the system knows; None if it did not answer.
         machines: the machines that the queue has heard of lately.
+        busy: those of them that run jobs.
         waiting: how many jobs have waited long enough that such a pilot could run.
         reasons: name -> why it ended, of pilots that the system lists no more.
     """
@@ -45,6 +48,7 @@ class Seen(NamedTuple):
     now_s: float
     listed: Mapping[str, Listed] | None = None
     machines: Collection[str] = ()
+    busy: Collection[str] = ()
     waiting: int = 0
     reasons: Mapping[str, str] = {}
 
@@ -65,13 +69,16 @@ def vanished(pool: Pool, listed: Mapping[str, Listed] | None) -> list[Pilot]:
 def observe(pool: Pool, seen: Seen) -> Pool:
     """Return a pool with what is seen of its pilots."""
     pilots: list[Pilot] = []
-    failed, last = pool.failed, ""
+    failed, last, not_before_s = pool.failed, "", pool.not_before_s
     for one in pool.pilots:
         now = _with_worker(pool, _as_listed(one, seen), seen)
         if now.is_seen and not one.is_seen:
             failed = 0
         if now.state == "ended" and one.state != "ended" and not now.is_seen:
             failed, last = failed + 1, now.reason
+        if now.state == "ended" and one.state != "ended" and now.is_seen and not now.has_worked:
+            # What waits asks for something that these pilots lack; the next would be idle, too.
+            not_before_s = seen.now_s + USELESS_S
         pilots.append(now)
     names = {one.name for one in pilots}
     for name, job in (seen.listed or {}).items():
@@ -81,7 +88,9 @@ def observe(pool: Pool, seen: Seen) -> Pool:
     paused = pool.paused
     if failed >= FAILS and not paused:
         paused = f"{failed} starts in a row failed; the last: {last or 'without a reason'}"
-    return pool._replace(pilots=_kept(pilots), failed=failed, paused=paused)
+    return pool._replace(
+        pilots=_kept(pilots), failed=failed, paused=paused, not_before_s=not_before_s
+    )
 
 
 def start(pool: Pool, seen: Seen, name: str, *, whatever_waits: bool = False) -> Pool | None:
@@ -99,7 +108,9 @@ def start(pool: Pool, seen: Seen, name: str, *, whatever_waits: bool = False) ->
     if not whatever_waits:
         # What the system does not list may be about to start, so nothing is started blindly.
         unborn = sum(not one.is_seen for one in living)
-        if pool.paused or seen.listed is None or unborn >= min(pool.queued, seen.waiting):
+        if pool.paused or seen.now_s < pool.not_before_s:
+            return None
+        if seen.listed is None or unborn >= min(pool.queued, seen.waiting):
             return None
     return pool._replace(pilots=(*pool.pilots, Pilot(name, since_s=seen.now_s)))
 
@@ -123,7 +134,7 @@ def refused(pool: Pool, name: str, reason: str, now_s: float) -> Pool:
 
 def resumed(pool: Pool) -> Pool:
     """Return the pool with its pause, and the failures that led to it, forgotten."""
-    return pool._replace(paused="", failed=0)
+    return pool._replace(paused="", failed=0, not_before_s=0.0)
 
 
 def _changed(pool: Pool, name: str, change: _Change) -> Pool:
@@ -154,7 +165,10 @@ def _as_listed(one: Pilot, seen: Seen) -> Pilot:
 
 
 def _with_worker(pool: Pool, one: Pilot, seen: Seen) -> Pilot:
-    if one.is_seen or machine_of(pool, one) not in seen.machines:
+    machine = machine_of(pool, one)
+    if machine in seen.busy and not one.has_worked:
+        one = one._replace(has_worked=True)
+    if one.is_seen or machine not in seen.machines:
         return one
     return one._replace(is_seen=True, reason="")
 

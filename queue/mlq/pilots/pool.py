@@ -33,6 +33,7 @@ class Pilot(NamedTuple):
         job: its id in the system; "" while that is not known.
         since_s: unix time of its state, by the queue's clock.
         is_seen: whether its worker was ever seen in the queue.
+        has_worked: whether it was ever seen to run a job.
         reason: why it ended, if its worker never was.
     """
 
@@ -42,6 +43,7 @@ class Pilot(NamedTuple):
     since_s: float = 0.0
     is_seen: bool = False
     reason: str = ""
+    has_worked: bool = False
 
 
 class Pool(NamedTuple):
@@ -60,6 +62,7 @@ class Pool(NamedTuple):
         is_stopped: whether no pilot is submitted any more, and its managers end.
         paused: why no pilot is submitted; "" if some are.
         failed: how many starts in a row have failed.
+        not_before_s: unix time before which none is submitted.
         pilots: all that have not ended, and the last that have.
     """
 
@@ -75,6 +78,7 @@ class Pool(NamedTuple):
     is_stopped: bool = False
     paused: str = ""
     failed: int = 0
+    not_before_s: float = 0.0
     pilots: tuple[Pilot, ...] = ()
 
     @property
@@ -122,6 +126,7 @@ def read_pool(text: str) -> Pool:
             is_stopped=raw["is_stopped"] is True,
             paused=str(raw["paused"]),
             failed=int_or(raw["failed"]),
+            not_before_s=finite_or_zero(raw["not_before_s"]),
             pilots=tuple(_pilot(one) for one in raw["pilots"]),
         )
     except (ValueError, TypeError, KeyError):
@@ -140,4 +145,5 @@ def _pilot(raw: Any) -> Pilot:
         finite_or_zero(raw["since_s"]),
         raw["is_seen"] is True,
         str(raw["reason"]),
+        raw["has_worked"] is True,
     )

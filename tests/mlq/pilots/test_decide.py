@@ -5,6 +5,7 @@ import pytest
 from mlq.errors import QueueRefusedError
 from mlq.pilots.decide import (
     SETTLES_S,
+    USELESS_S,
     Listed,
     Seen,
     observe,
@@ -120,6 +121,19 @@ def test_three_failed_starts_in_a_row_pause_the_pool() -> None:
         refusals = refusals._replace(pilots=(*refusals.pilots, pilot(name, "submitting", "")))
         refusals = refused(refusals, f"mlq-ab12-{name}", "no such queue", NOW_S)
     assert refusals.paused.endswith("no such queue")
+
+
+def test_after_a_pilot_that_found_no_job_the_next_comes_later() -> None:
+    idle = pool(pilot("a", "running", is_seen=True))
+    over = observe(idle, seen())
+    assert over.failed == 0
+    assert start(over, seen(waiting=3), "new") is None
+    late = seen(waiting=3)._replace(now_s=NOW_S + USELESS_S)
+    assert start(over, late, "new") is not None
+    assert start(resumed(over), seen(waiting=3), "new") is not None
+    worked = observe(idle, seen(listed("a"), machines={"slurm-7"}, busy={"slurm-7"}))
+    assert worked.pilots[0].has_worked
+    assert start(observe(worked, seen()), seen(waiting=3), "new") is not None
 
 
 def test_what_a_restored_queue_forgot_is_found_again() -> None:
