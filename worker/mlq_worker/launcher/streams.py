@@ -76,11 +76,8 @@ class Target:
     def _check(self) -> None:
         """Refuse what is no file before it is opened: opening may act on a device."""
         plain = os.path.normpath(self.path)
-        if (
-            plain.startswith(("/proc/", "/dev/"))
-            and plain != os.devnull
-            and not plain.startswith("/dev/shm/")
-        ):  # noqa: S108
+        is_file = plain == os.devnull or plain.startswith("/dev/shm/")  # noqa: S108
+        if plain.startswith(("/proc/", "/dev/")) and not is_file:
             raise OSError(errno.ENXIO, "")  # `/dev/stdout` would be the launcher's
         try:
             found = Path(self.path).stat()
