@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mlq.copies.copy_format import CopiedJob, Copy
 from mlq.errors import MlqError
-from mlq.ids import is_job_id
+from mlq.ids import is_job_id, sweep_number
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.parents import Parents
 from mlq.jobs.spec import JobSpec
@@ -160,11 +160,13 @@ def _parents(spec: JobSpec | None) -> Parents:
 
 def _before(story: Story, stories: Mapping[str, Story], name: str) -> tuple[str, ...]:
     """Return the last unended job of a name before this one, if there is one."""
-    place = order_of(story, float("inf"))
+    place, sweep = order_of(story, float("inf")), sweep_number(story.id)
     earlier = {
         order_of(one, float("inf")): one.id
         for one in stories.values()
-        if one.fields.get("mlq_name") == name and not one.has_ended
+        if one.fields.get("mlq_name") == name
+        and not one.has_ended
+        and not (sweep and sweep == sweep_number(one.id))
     }
     found = [order for order in earlier if order < place]
     return (earlier[max(found)],) if found else ()

@@ -135,8 +135,9 @@ local function refuse_because(id, parent, why)
 end
 
 -- The parents that a job has to wait for; a parent because of whose end the job must not run, with
--- the reason; and which of those that it waits for is there because of its name.
-local function parents_of(id)
+-- the reason; and which of those that it waits for is there because of its name. `is_new`: the job is
+-- just being made.
+local function parents_of(id, is_new)
   local rules, pending, bad, why, whole = rules_of(id), {}, nil, nil, {}
   for _, parent in ipairs(rules.ids and cjson.decode(rules.ids) or {}) do
     local state = redis.call('HGET', job_key(parent), 'status')
@@ -158,7 +159,8 @@ local function parents_of(id)
       bad, why = sweep, why_not(sweep, State.FINISHED, State.FAILED)
     end
   end
-  local behind = rules.name and #pending == 0 and job_before(id, rules.name) or nil
+  local find = is_new and job_before_new or job_before
+  local behind = rules.name and #pending == 0 and find(id, rules.name) or nil
   return behind and { behind } or pending, bad, why, behind
 end
 

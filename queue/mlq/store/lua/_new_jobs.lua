@@ -27,7 +27,7 @@ local function make_job(job, common, templates, at)
   local named = redis.call('HMGET', key, 'mlq_name', 'mlq_singleton')
   local pending, bad, why, behind = {}, nil, nil, nil
   if #job.after > 0 or named[2] then
-    pending, bad, why, behind = parents_of(job.id)
+    pending, bad, why, behind = parents_of(job.id, true)
   end
   if bad then
     redis.call('HSET', key, 'ended_at', at)

@@ -2,8 +2,11 @@
 --
 -- Such a job waits for one of these at a time: for the last in line, which is in mlq_behind. Once that
 -- has ended, the next is looked for. So the end of a job concerns one other, however many wait.
+-- Members of one sweep do not wait for each other, as tasks of one array do not in Slurm; they all wait
+-- for the same job.
 
 local last_made = {} -- name -> the last job that this operation made of it, if it has not ended
+local before_made = {} -- number of a sweep -> what the members that this operation makes wait for
 
 -- All jobs that wait for a job, directly or not.
 local function followers_of(id)
@@ -19,33 +22,26 @@ local function followers_of(id)
   return found
 end
 
--- The last place below `below` where a bitmap has a 1; nil if it has none there.
-local function last_bit(key, below)
+-- The last place where a bitmap has a 1; nil if it has none.
+local function last_bit(key)
   local bits = redis.call('GET', key) or ''
-  for at = math.min(#bits, math.ceil(below / 8)), 1, -1 do
+  for at = #bits, 1, -1 do
     local byte = string.byte(bits, at)
     for bit = byte > 0 and 7 or -1, 0, -1 do
-      local place = 8 * (at - 1) + bit
-      if place < below and math.floor(byte / 2 ^ (7 - bit)) % 2 == 1 then
-        return place
+      if math.floor(byte / 2 ^ (7 - bit)) % 2 == 1 then
+        return 8 * (at - 1) + bit
       end
     end
   end
 end
 
--- Call `see` with unended members of the sweeps of a name: of each state, with the last one. Of those
--- that wait for others themselves, only members before the job of this id count.
+-- Call `see` with unended members of the other sweeps of a name: of each state, with the last one.
 local function see_members(id, name, see)
-  local mine, index = sweep_of(id)
-  local at = order_of(id)
+  local mine = sweep_of(id)
   for _, number in ipairs(redis.call('HVALS', 'mlq:sweeps')) do
-    if redis.call('HGET', sweep_key(number), 'name') == name then
+    if number ~= mine and redis.call('HGET', sweep_key(number), 'name') == name then
       for state in pairs(REGISTRY) do
-        local below = MEMBERS_AT_MOST
-        if state == State.DEFERRED then
-          below = number == mine and tonumber(index) or tonumber(number) < at and below or 0
-        end
-        local last = not ENDED[state] and last_bit(bits_key(number, state), below)
+        local last = not ENDED[state] and last_bit(bits_key(number, state))
         if last then
           see(number .. '_' .. last, state)
         end
@@ -57,9 +53,6 @@ end
 -- The last unended job of a name that a job must wait for: one before it, or one that waits for
 -- nothing itself; never one that waits for this job. Nil if there is none.
 local function job_before(id, name)
-  if last_made[name] then
-    return last_made[name]
-  end
   local place, followers, best, order_of_best = order_of(id), nil, nil, -1
   local function see(other, state)
     local order = other ~= id and state and not ENDED[state] and order_of(other)
@@ -75,4 +68,15 @@ local function job_before(id, name)
   end
   see_members(id, name, see)
   return best
+end
+
+-- The same for a job that is being made. Nothing ends meanwhile that it might wait for.
+local function job_before_new(id, name)
+  local number = sweep_of(id)
+  if not number then
+    return last_made[name] or job_before(id, name)
+  elseif before_made[number] == nil then
+    before_made[number] = job_before(id, name) or false
+  end
+  return before_made[number] or nil
 end
