@@ -220,3 +220,41 @@ def test_a_program_that_ignores_sigterm_saves_at_its_own_signal(bench: Bench) ->
     )
     assert "asked_s" not in result  # it was told to end, and did not ask by itself
     assert bench.file("saved") == "yes"
+
+
+ONLY_TERM = json.dumps([TERM])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more", "asked", "outcome", "got"),
+    [
+        (ONLY_TERM, [], usr1(), "released", [TERM]),  # nobody handles SIGUSR1: SIGTERM at once
+        (BOTH, [], {**usr1(), "number": TERM}, "released", [TERM]),
+        (BOTH, [], usr1(), "canceled", [TERM]),
+        (BOTH, [], None, "released", [TERM]),
+        (BOTH, ["ask"], usr1(), "", [USR1, TERM]),  # it asks by itself, and goes on
+        (BOTH, [], usr1(1000), "released", [USR1, TERM]),  # it had the first ahead of its limit
+    ],
+    ids=["no handler", "sigterm", "cancel", "none", "requeue", "ahead, then stop"],
+)
+def test_each_way_to_stop_a_stubborn_program(
+    bench: Bench,
+    numbers: str,
+    more: list[str],
+    asked: dict[str, Any] | None,
+    outcome: str,
+    got: list[int],
+) -> None:
+    """Each signal comes once, and at the end SIGKILL."""
+    command = counting(bench, "a", numbers, 0, *more)
+    limit_s = None if asked is None or asked["ahead_s"] is None else 900
+    signals = {} if asked is None else {"signal": asked}
+    order = bench.order("1", *command, stop_grace_s=0.4, time_limit_s=limit_s, **signals)
+    bench.start(order)
+    bench.file("a")
+    if limit_s is not None:
+        bench.until(lambda: told(bench, "a"), "the signal ahead of its limit")
+    if outcome:
+        bench.stop("1", outcome, outcome)
+    assert bench.result("1")["outcome"] == (outcome or "released")
+    assert told(bench, "a") == got
