@@ -177,7 +177,8 @@ def _in_words(job: JobView) -> str:
     if job.time_limit_s:
         words.append(f"at most {format_duration(job.time_limit_s)}")
     if job.machines:
-        words.append(f"on {machines_of(job.machines).in_words()}")
+        names = machines_of(job.machines)
+        words.append(("on " if names.wanted else "") + names.in_words(on="on "))
     return ", ".join(words)
 
 

@@ -32,6 +32,9 @@ def parents_in_words(job: JobView, states: Mapping[str, str]) -> str:
         groups.setdefault((condition, key), []).append(f"{one} ({state})" if state else one)
     words = []
     for (how, key), ids in groups.items():
+        if how == "failed" and job.parents.means_whole(ids[0].partition(" ")[0]):
+            words.append(f"a failure in {key}, once {count(len(ids), 'member')} have ended")
+            continue
         many = len(ids) > _MEMBERS_IN_FULL
         named = [f"{count(len(ids), 'member')} of {key}"] if many else ids
         words += [_FORMS[how].format(one) for one in named]

@@ -45,11 +45,15 @@ class Machines(NamedTuple):
             return False
         return not self.excludes(machine)
 
-    def in_words(self) -> str:
-        """Return, for people, on which machines the job may run; "" if on any."""
+    def in_words(self, on: str = "") -> str:
+        """Return, for people, on which machines the job may run; "" if on any.
+
+        Args:
+            on: a word before those on which it may not.
+        """
         words = [" or ".join(self.wanted)] if self.wanted else []
         if self.excluded:
-            words.append(f"not {' or '.join(self.excluded)}")
+            words.append(f"not {on}{' or '.join(self.excluded)}")
         return ", but ".join(words)
 
 

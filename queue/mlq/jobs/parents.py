@@ -53,7 +53,7 @@ class Parents(NamedTuple):
             state = state_of(parent)
             if state and state not in ENDED:
                 left.append(parent)
-            elif self._in_sweep(parent):
+            elif self.means_whole(parent):
                 whole[_sweep(parent)] = parent
             elif not _holds(wanted, state):
                 return Verdict((), parent, why_not(parent, state, wanted))
@@ -64,8 +64,8 @@ class Parents(NamedTuple):
                 return Verdict((), last, why_not(sweep, State.FINISHED, "failed"))
         return Verdict(tuple(left))
 
-    def _in_sweep(self, parent: str) -> bool:
-        """Return whether it is to have failed as one of a sweep."""
+    def means_whole(self, parent: str) -> bool:
+        """Return whether the sweep of this member is to have failed as a whole."""
         if parent in self.conditions:
             return False
         return self.conditions.get(_sweep(parent)) == "failed"
