@@ -107,6 +107,18 @@ def test_one_that_no_beat_names_waits_and_its_number_is_not_used_again() -> None
     assert job.fields["mlq_restored"] == 1
 
 
+def test_one_that_asked_to_be_queued_again_waits_and_five_in_a_row_have_failed() -> None:
+    asked = [result(n, "released", reason="it asked", asked_s=1.0) for n in range(1, 6)]
+    job = rebuilt(copied("queued"), (1, 2, 3, 4), tuple(asked[:4]))
+    assert (*shown(job), job.fields["mlq_soon_asked"]) == ("queued", 4, "", 4)
+    assert not {"mlq_losses", "mlq_failures"} & job.fields.keys()
+    job = rebuilt(copied("queued"), (1, 2, 3, 4, 5), tuple(asked))
+    assert (job.state, "5 attempts in a row" in job.fields["mlq_reason"]) == ("failed", True)
+    # Its user's wish is in the queue's copy only.
+    wished = copied("started", 1, mlq_wish="queued again by its user")
+    assert shown(rebuilt(wished, (1,), (result(1),)))[:2] == ("queued", 1)
+
+
 def test_one_that_ended_after_the_copy_has_ended() -> None:
     job = rebuilt(copied("started", 1), attempts=(1,), results=(result(1),))
     assert (job.state, job.fields["mlq_exit_code"], job.ended_s > 0) == ("finished", 0, True)
