@@ -10,7 +10,7 @@ from mlq.jobs.lifecycle import ENDED
 from mlq.jobs.view import JobView
 from mlq_cli.shims.asking import is_own, jobs_of, named, open_queue, states_of
 from mlq_cli.shims.options import Known, Options, read
-from mlq_cli.shims.signalling import send
+from mlq_cli.shims.signalling import preempt, send
 from mlq_cli.shims.states import state_of
 from mlq_cli.shims.version import VERSION
 
@@ -42,7 +42,10 @@ def main(words: Sequence[str]) -> int:
         print(text, file=sys.stderr)
     ids = [one.id for one in _chosen(found, options) if one.state not in ENDED]
     name = options.last("signal")
-    if ids and name and name.upper().removeprefix("SIG") not in ("KILL", "9", "TERM", "15"):
+    plain = (name or "").upper().removeprefix("SIG")
+    if ids and plain in ("TERM", "15") and all(one.signal for one in found if one.id in ids):
+        preempt(queue, ids)
+    elif ids and name and plain not in ("KILL", "9", "TERM", "15"):
         send(queue, ids, name, script_only=options.has("batch"))
     elif ids:
         queue.cancel(ids, "canceled by scancel")

@@ -39,3 +39,13 @@ def send(queue: Queue, ids: Sequence[str], name: str, *, script_only: bool) -> N
                 why="mlq sends only the signal that a job asked for with --signal, then SIGTERM",
             )
     queue.requeue([one.id for one in running], f"{name} by scancel")
+
+
+def preempt(queue: Queue, ids: Sequence[str]) -> None:
+    """Do for SIGTERM what Slurm's preemption does: running jobs are told, and run again later.
+
+    These jobs asked for a signal, and programs that do so (submitit) ignore SIGTERM, which would
+    only tell them what the next signal means. To cancel them would lose their work.
+    """
+    running = [one.id for one in queue.views(ids) if one.state == State.STARTED]
+    queue.requeue(running, "SIGTERM by scancel")
