@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError
 from mlq.scripts.slurm.values import numbers
+from mlq.scripts.slurm_ids import job_id_of
 from mlq.settings.people import user_name
 from mlq_cli.invocation.session import open_queue as open_mlq
 from mlq_cli.shims.options import Options
@@ -65,7 +66,7 @@ def ids_of(words: Iterable[str]) -> list[tuple[str, set[str] | None]]:
     """
     found: list[tuple[str, set[str] | None]] = []
     for word in words:
-        match = re.fullmatch(_ID, word)
+        match = re.fullmatch(_ID, job_id_of(word))
         if match is None:
             raise InvalidInputError(f"Invalid job id specified: {word}")
         tasks: set[str] | None = {match[2]} if match[2] else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mlq.jobs.view import JobView
+from mlq.scripts.slurm_ids import slurm_number
 from mlq_cli.shims.asking import ACCOUNT, PARTITION
 from mlq_cli.shims.states import (
     COMPACT,
@@ -101,7 +102,7 @@ _COMMON: dict[str, Field] = {
 
 OF_SQUEUE: dict[str, Field] = {
     **_COMMON,
-    "jobid": lambda one: slurm_id(one.job),
+    "jobid": lambda one: slurm_number(one.job.id),
     "jobarrayid": lambda one: slurm_id(one.job),
     "arrayjobid": lambda one: array_of(one.job)[0],
     "arraytaskid": _task,
@@ -129,7 +130,7 @@ OF_SQUEUE: dict[str, Field] = {
 }
 
 LETTERS: Mapping[str, str] = {
-    "i": "jobid",
+    "i": "jobarrayid",
     "A": "jobid",
     "F": "arrayjobid",
     "K": "arraytaskid",
@@ -206,7 +207,7 @@ OF_SACCT: dict[str, tuple[str, int, Field]] = {
         ("End", 19, lambda one: moment(one.job.ended_at)),
         ("ExitCode", 8, lambda one: exit_code(one.job)),
         ("JobID", 12, lambda one: slurm_id(one.job)),
-        ("JobIDRaw", 12, lambda one: slurm_id(one.job)),
+        ("JobIDRaw", 12, lambda one: slurm_number(one.job.id)),
         ("JobName", 10, _COMMON["jobname"]),
         ("MaxRSS", 10, lambda one: f"{one.job.max_rss_mib}M" if one.job.max_rss_mib else ""),
         ("NCPUS", 10, lambda one: str(one.job.cores)),

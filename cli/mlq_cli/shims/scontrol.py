@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import WAITING
 from mlq.jobs.own_attempt import leave_wish, own_job
+from mlq.scripts.slurm_ids import job_id_of
 from mlq_cli.render.clean import clean
 from mlq_cli.shims import showing
 from mlq_cli.shims.asking import jobs_of, open_queue
@@ -39,7 +40,7 @@ def _ids(words: Sequence[str]) -> list[str]:
     found = [part for word in words for part in word.split(",") if part]
     if not found:
         raise InvalidInputError("too few arguments: the id of a job is needed")
-    return [one.removeprefix("jobid=").removeprefix("JobId=") for one in found]
+    return [job_id_of(one.removeprefix("jobid=").removeprefix("JobId=")) for one in found]
 
 
 def _requeue(words: Sequence[str], _: Options) -> int:

@@ -1,0 +1,84 @@
+"""dask-jobqueue, Parsl and Snakemake's Slurm executor, unchanged, on mlq."""
+
+from __future__ import annotations
+
+import pytest
+from slurm_user import SlurmUser
+from users_python import users_python
+
+pytestmark = [pytest.mark.slow, pytest.mark.one_server]
+
+DASK = """
+from dask_jobqueue import SLURMCluster
+from distributed import Client
+with SLURMCluster(queue="gpu", account="me", cores=1, processes=1, memory="400MB",
+                  walltime="00:10:00", interface="lo") as cluster:
+    cluster.scale(jobs=1)
+    with Client(cluster) as client:
+        print(client.submit(sum, [1, 2, 3]).result(timeout=60))
+"""
+PARSL = """
+import os
+import sys
+import parsl
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
+from parsl.providers import SlurmProvider
+from parsl.launchers import SimpleLauncher
+
+programs = os.path.dirname(sys.executable)
+provider = SlurmProvider(partition="gpu", walltime="00:10:00", nodes_per_block=1, init_blocks=1,
+                         max_blocks=1, cores_per_node=1, mem_per_node=1, exclusive=False,
+                         launcher=SimpleLauncher())
+executor = HighThroughputExecutor(address="127.0.0.1", loopback_address="127.0.0.1",
+                                  max_workers_per_node=1, provider=provider,
+                                  # The scripts of this environment do not know where it is.
+                                  launch_cmd=f"{sys.executable} {programs}/{DEFAULT_LAUNCH_CMD}",
+                                  interchange_launch_cmd=[sys.executable,
+                                                          f"{programs}/interchange.py"])
+
+@parsl.python_app
+def double(number):
+    return 2 * number
+
+if __name__ == "__main__":
+    with parsl.load(Config(executors=[executor], strategy="none")):
+        print(double(21).result(timeout=80))
+"""
+SNAKEFILE = """
+rule all:
+    input: "two"
+
+rule one:
+    output: "one"
+    resources: runtime=5, mem_mb=300
+    shell: "echo $SLURM_JOB_ID > {output}"
+
+rule two:
+    input: "one"
+    output: "two"
+    resources: runtime=5, mem_mb=300
+    shell: "cat {input} > {output}"
+"""
+
+
+def test_dask_jobqueue(user: SlurmUser) -> None:
+    python = users_python("dask-jobqueue==0.9.0")
+    assert user.run(python, "-c", DASK) == "6\n"
+    user.lab.until("1", "canceled")
+
+
+def test_parsl(user: SlurmUser) -> None:
+    python = users_python("parsl==2026.10.26")
+    (user.folder / "double.py").write_text(PARSL)
+    assert "42" in user.run(python, "double.py")
+    user.lab.until("1", "canceled")
+
+
+def test_snakemake(user: SlurmUser) -> None:
+    python = users_python("snakemake==9.27.1", "snakemake-executor-plugin-slurm==2.8.0")
+    (user.folder / "Snakefile").write_text(SNAKEFILE)
+    words = ("--executor", "slurm", "--jobs", "2", "--seconds-between-status-checks", "2")
+    user.run(python, "-m", "snakemake", *words, "--slurm-init-seconds-before-status-checks=1")
+    assert (user.folder / "two").read_text().strip().isdecimal()
