@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mlq.errors import InvalidInputError
 from mlq.jobs.placement import GpuOffer, Offer
@@ -63,6 +64,8 @@ def waiting(pool: Pool, heads: Iterable[Head], now_s: float, default_mem_mib: in
     found = 0
     for head in heads:
         job_class = JobClass.parse(head.class_name, default_mem_mib=default_mem_mib)
+        if all(not gpu.name for gpu in offer.gpus):  # their model is not known
+            job_class = replace(job_class, request=replace(job_class.request, gpu_type=""))
         job = Contender.of(head.id, job_class, head.time_limit_s, head.needs)
         if _waited_s(head, now_s) >= pool.after_s and could_use(job, offer, ()):
             found += head.length

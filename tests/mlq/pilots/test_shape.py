@@ -56,3 +56,9 @@ def head(request: Request, at: str = LONG_AGO, **fields: Any) -> Head:
 )
 def test_which_jobs_a_pilot_is_for(one: Head, count: int) -> None:
     assert waiting(pool("slurm", "-c", "4", "--mem=8G"), [one], NOW_S, 100) == count
+
+
+@pytest.mark.parametrize(("typed", "count"), [("gpu:1", 1), ("gpu:a100:1", 1), ("gpu:v100:1", 0)])
+def test_a_model_of_gpu_that_is_not_said_may_be_the_right_one(typed: str, count: int) -> None:
+    one = head(Request(1, 100, gpus=1, gpu_type="a100"))
+    assert waiting(pool("slurm", f"--gres={typed}"), [one], NOW_S, 100) == count
