@@ -20,16 +20,16 @@ from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 SETTINGS = {"MLQ_MAX_LOSSES": "0"}
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 SHAPE = ("--", "-c", "2", "--mem=2000")
 
 
 @pytest.fixture
 def managed(slurm: SlurmCluster, lab: Lab) -> Iterator[Lab]:
     """A lab whose commands find the cluster; its pilots end with it."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     # mlq's own sbatch comes first in PATH, as for those who use it, and is never taken.
     shims = lab.sandbox.ok("shims", "slurm").strip()
-    lab.environ.update({**slurm.environment, "PATH": f"{shims}:{path}"})
+    lab.environ.update({**slurm.environment, "PATH": f"{shims}:{PATH}"})
     yield lab
     slurm.cancel("--signal=KILL", "--full", "--user=root")
     slurm.cancel("--user=root")
@@ -56,7 +56,7 @@ def test_a_pilot_comes_for_jobs_that_wait_and_leaves_when_idle(
     managed: Lab, slurm: SlurmCluster
 ) -> None:
     asked = ("--time", "10m", "--after", "1s", "--idle", "3s", *SHAPE)
-    with manager(managed, *asked), manager(managed, *asked):
+    with manager(managed, *asked) as one, manager(managed, *asked) as other:
         jobs = [managed.sh(f"echo {index}", mem="100M") for index in range(4)]
         for job in jobs:
             managed.until(job, "finished")
@@ -65,8 +65,9 @@ def test_a_pilot_comes_for_jobs_that_wait_and_leaves_when_idle(
         assert managed.job(jobs[0]).machine == f"slurm-{pool['pilots'][0]['job']}"
         wait_for(lambda: not names(slurm), 60, "the idle pilot to end")
         wait_for(lambda: pools(managed)[0]["pilots"][0]["state"] == "ended")
-    assert pools(managed)[0]["failed_in_a_row"] == 0
-    managed.sandbox.ok("pilot", "stop", "--all")
+        assert pools(managed)[0]["failed_in_a_row"] == 0
+        managed.sandbox.ok("pilot", "stop", "--all")
+        assert [process.wait(30) for process in (one, other)] == [0, 0]
     assert pools(managed) == []
 
 
@@ -110,12 +111,11 @@ def test_pilots_that_cannot_reach_the_queue_end_with_their_reason_and_pause_the_
     there = managed.folder / "wrapped"
     there.mkdir()
     wrapper = there / "sbatch"
-    real = managed.environ["PATH"]
     wrapper.write_text(
-        f'#!/bin/sh\nPATH={real}; sed "1a export MLQ_REDIS_SOCKET=/nowhere/x.sock" | sbatch "$@"\n'
+        f'#!/bin/sh\nPATH={PATH}; sed "1a export MLQ_REDIS_SOCKET=/nowhere/x.sock" | sbatch "$@"\n'
     )
     wrapper.chmod(0o755)
-    managed.environ["PATH"] = f"{there}:{real}"
+    managed.environ["PATH"] = f"{there}:{managed.environ['PATH']}"
     managed.sh("true")
     began_s = time.monotonic()
     with manager(managed, "--time", "10m", "--after", "1s", *SHAPE):
@@ -135,14 +135,13 @@ def test_a_submission_whose_answer_is_lost_is_found_by_its_name(
     there = managed.folder / "wrapped"
     there.mkdir()
     wrapper = there / "sbatch"
-    real = managed.environ["PATH"]
     wrapper.write_text(
         "#!/bin/sh\n"
-        f'PATH={real}; case "$*" in *--test-only*) exec sbatch "$@";; esac\n'
+        f'PATH={PATH}; case "$*" in *--test-only*) exec sbatch "$@";; esac\n'
         'sbatch "$@" >/dev/null; echo "sbatch: error: Socket timed out" >&2; exit 1\n'
     )
     wrapper.chmod(0o755)
-    managed.environ["PATH"] = f"{there}:{real}"
+    managed.environ["PATH"] = f"{there}:{managed.environ['PATH']}"
     job = managed.sh("true", mem="100M")
     with manager(managed, "--time", "10m", "--after", "1s", *SHAPE):
         managed.until(job, "finished")
@@ -154,9 +153,8 @@ def test_a_submission_whose_answer_is_lost_is_found_by_its_name(
 def test_by_way_of_another_host_where_nothing_stays(managed: Lab, slurm: SlurmCluster) -> None:
     with new_ssh_world() as world:
         mark = f"PILOT_TEST={managed.folder}"
-        path = f"PATH={os.environ['PATH']}:/usr/sbin:/sbin"
         own = f"XDG_RUNTIME_DIR={managed.environ['XDG_RUNTIME_DIR']}"
-        given = [f"SLURM_CONF={slurm.environment['SLURM_CONF']}", mark, path, own]
+        given = [f"SLURM_CONF={slurm.environment['SLURM_CONF']}", mark, f"PATH={PATH}", own]
         host = world.host("login", SetEnv=" ".join(f'"{one}"' for one in given))
         del managed.environ["SLURM_CONF"]
         managed.environ["MLQ_SSH_CONFIG"] = str(world.config)

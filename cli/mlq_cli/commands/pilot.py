@@ -136,7 +136,7 @@ def _manage(args: argparse.Namespace) -> int:
                 say(str(error).splitlines()[0])
             else:
                 if now is not None and now.is_stopped:
-                    say(f"pool {pool.id} was stopped")
+                    say(f"pool {pool.id} was stopped, or is in the queue no more")
                     return 0
             time.sleep(_LOOKS * queue.settings.poll_s)
     except KeyboardInterrupt:
@@ -249,7 +249,6 @@ def _stop(args: argparse.Namespace) -> int:
         ended = []
         if pool.living:
             manager = _manager(queue, pool)
-            manager.refresh()
             pool = manager.refresh()
             ended = manager.cancel(pool, running=args.now)
         _forget_if_over(queue, manager.refresh() if ended else pool)

@@ -134,10 +134,8 @@ class Manager:
         """Look, decide and act once; return the pool, None if somebody else was faster."""
         known = pools_of(self._queue)
         pool, was = known.pools.get(self._asked.id), known.texts.get(self._asked.id, "")
-        if pool is None:  # the queue was restored: it is stored again
-            pool = self._asked
-        if pool.is_stopped:
-            return pool
+        if pool is None or pool.is_stopped:  # stopped and over, or the queue was made anew
+            return self._asked._replace(is_stopped=True)
         seen = self._look(pool, known.now_s)
         observed = observe(pool, seen)
         more = start(observed, seen, self._new_name())
