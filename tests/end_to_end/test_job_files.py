@@ -1,4 +1,4 @@
-"""The examples of PBS and HTCondor, queued as they are and run."""
+"""The examples of Slurm, PBS and HTCondor, queued as they are and run."""
 
 from __future__ import annotations
 
@@ -50,3 +50,13 @@ def test_a_cluster_of_condor(files: Lab) -> None:
         f"trains with --lr {rate} --seed {at % 2} --name run {at} of {number}, 1 thread\n"
         for at, rate in enumerate(rates)
     ]
+
+
+def test_an_array_of_slurm(files: Lab) -> None:
+    ids, said = submit(files, "rates.slurm")
+    assert said == ["mlq: --partition has no effect on mlq"]
+    number = ids[0].partition("_")[0]
+    assert ids == [f"{number}_{task}" for task in range(3)]
+    for task, rate in enumerate(("0.1", "0.03", "0.01")):
+        text = (files.folder / f"rates-{number}_{task}.out").read_text()
+        assert text == f"task {task} of 3 trains with lr {rate}, 1 core\n"
