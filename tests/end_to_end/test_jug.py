@@ -102,6 +102,20 @@ def test_after_a_power_cut_the_tasks_of_the_dead_worker_are_done_by_the_others(l
     assert lab.file("began.0").count("\n") == 2
 
 
+def test_a_program_gets_its_own_arguments_wherever_it_lies(lab: Lab) -> None:
+    Program(lab, tasks=1)
+    folder = lab.folder / "it's here"
+    folder.mkdir()
+    (folder / "a b.py").write_text(
+        "import sys\nfrom jug import Task\n[Task(int, one) for one in sys.argv[1:]]\n"
+    )
+    lab.machine("lab01")
+    words = ("it's here/a b.py", "--workers", "1", "--", "--aggressive-unload", "--", "7", "8")
+    job = lab.sandbox.ok("jug", *words).strip()
+    assert lab.until(job, "finished").name == "a b"
+    assert "all 2 tasks are done" in lab.sandbox.run("jug", *words).err
+
+
 def test_a_failing_task_fails_the_run_and_the_others_are_done(lab: Lab) -> None:
     program = Program(lab, tasks=3)
     lab.machine("lab01")

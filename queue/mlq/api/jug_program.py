@@ -32,7 +32,7 @@ def find(jugfile: str, options: Sequence[str], folder: str, environ: Mapping[str
 
     Args:
         jugfile: as typed, relative to the folder.
-        options: of `jug execute`, `--jugdir` among them.
+        options: of `jug execute`, `--jugdir` among them; behind `--` arguments of the program.
         folder: where its jobs will run, absolute.
         environ: variables of the caller's shell.
 
@@ -43,10 +43,11 @@ def find(jugfile: str, options: Sequence[str], folder: str, environ: Mapping[str
         raise InvalidInputError(f"there is no jug program {jugfile}", why=f"looked in {folder}")
     if not jugfile.endswith(".py"):
         raise InvalidInputError(f"{jugfile} cannot be used", why="a jug program is called *.py")
-    python, answer = _asked(jugfile, options, folder, environ)
+    end = options.index("--") if "--" in options else len(options)
+    options, user_args = [*options[:end]], [*options[end + 1 :]]
+    python, answer = _asked(jugfile, options, user_args, folder, environ)
     jugdir = _checked_jugdir(str(answer["jugdir"]), folder)
-    user_args = [str(one) for one in answer["user_args"]]
-    program = Program(jugfile, jugdir, python, [*options], user_args, "")
+    program = Program(jugfile, jugdir, python, options, user_args, "")
     far = ask(python, "survey", program._asdict(), folder)
     if "error" in far:
         raise InvalidInputError(f"{jugfile} cannot be loaded", why=str(far["error"]))
@@ -54,11 +55,16 @@ def find(jugfile: str, options: Sequence[str], folder: str, environ: Mapping[str
 
 
 def _asked(
-    jugfile: str, options: Sequence[str], folder: str, environ: Mapping[str, str]
+    jugfile: str,
+    options: Sequence[str],
+    user_args: Sequence[str],
+    folder: str,
+    environ: Mapping[str, str],
 ) -> tuple[str, Mapping[str, Any]]:
     """Return the Python that has jug, and how that jug understands the program and its options."""
     for python in _pythons(folder, environ):
-        answer = ask(python, "ask", {"jugfile": jugfile, "options": [*options]}, folder)
+        said = {"jugfile": jugfile, "options": [*options], "user_args": [*user_args]}
+        answer = ask(python, "ask", said, folder)
         if answer.get("missing"):
             continue
         if "error" in answer:

@@ -28,12 +28,11 @@ def ask(said: "dict[str, Any]") -> "dict[str, Any]":
     import jug
     from jug.options import parse
 
-    options = parse(["execute", said["jugfile"], *said["options"]])
+    options = parse(_words(said, "execute", said["options"]))
     return {
         "version": getattr(jug, "__version__", ""),
         "jugdir": options.jugdir,
         "jugfile": options.jugfile,
-        "user_args": list(getattr(options, "user_args", None) or []),
         "fails": hasattr(options, "execute_keep_failed"),
     }
 
@@ -43,13 +42,10 @@ def survey(said: "dict[str, Any]") -> "dict[str, Any]":
     import jug.jug
     from jug import task
 
-    command = ["jug", "check", said["jugfile"], "--jugdir", said["jugdir"]]
-    if (
-        _exit_code(
-            jug.jug.main, command + (["--"] + said["user_args"] if said["user_args"] else [])
-        )
-        == 0
-    ):
+    code = _exit_code(jug.jug.main, ["jug", *_words(said, "check", ["--jugdir", said["jugdir"]])])
+    if code not in (0, 1):
+        return {"error": "jug check ended with exit code {}".format(code)}
+    if code == 0:
         return {"complete": True, "finished": len(task.alltasks)}
     del task.alltasks[:]
     _, space = jug.jug.init(said["jugfile"], said["jugdir"], on_error="propagate")
@@ -57,6 +53,12 @@ def survey(said: "dict[str, Any]") -> "dict[str, Any]":
     for one in task.alltasks:
         counts[_state(one)] += 1
     return dict(counts, complete=False, barrier=bool(space.get("__jug__hasbarrier__")))
+
+
+def _words(said: "dict[str, Any]", command: str, options: "list[str]") -> "list[str]":
+    """Return a command of jug's: it understands arguments of the program only behind its name."""
+    user_args = ["--", *said["user_args"]] if said["user_args"] else []
+    return [command, *options, said["jugfile"], *user_args]
 
 
 def _state(one: Any) -> str:
@@ -99,12 +101,9 @@ def execute(said: "dict[str, Any]") -> None:
 
     watch = threading.Thread(target=_tell_progress, args=(said.get("progress_file"),), daemon=True)
     watch.start()
-    jug.jug.main(
-        ["jug", "execute", said["jugfile"]]
-        + ["--wait-cycle-time", str(WAIT_S), "--nr-wait-cycles", str(WAITS)]
-        + ["--keep-going", "--keep-failed", "--jugdir", said["jugdir"]]
-        + said["options"]
-    )
+    options = ["--wait-cycle-time", str(WAIT_S), "--nr-wait-cycles", str(WAITS)]
+    options += ["--keep-going", "--keep-failed", *said["options"], "--jugdir", said["jugdir"]]
+    jug.jug.main(["jug", *_words(said, "execute", options)])
 
 
 def _tell_progress(path: str) -> None:
