@@ -148,6 +148,9 @@ def test_two_on_one_node_and_one_that_is_killed(
     wait_for(lambda: _gone(killed), 5, "the end of all that the killed worker held")
     assert not _gone(lives)
     assert set(lives) <= procfs.look().keys()
+    # Nobody could say how it ended: it is a loss, like one to a power cut.
+    lab.until(jobs[one.name], "failed")
+    assert "lost" in lab.job(jobs[one.name]).reason
     lab.queue.cancel([jobs[other.name]])
     slurm.cancel(other.id)
     wait_for(other.is_over)

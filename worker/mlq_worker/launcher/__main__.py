@@ -78,6 +78,11 @@ def _watch_deaths() -> socket.socket:
     return ours
 
 
+def _is_told_late() -> bool:
+    """Return whether the batch system tells jobs to end itself: Slurm, if it uses no cgroups."""
+    return "SLURM_JOB_ID" in os.environ and "/job_" not in Path("/proc/self/cgroup").read_text()
+
+
 def main() -> None:
     """Run the launcher on the connection it was given."""
     parser = argparse.ArgumentParser(prog="mlq-launcher")
@@ -87,6 +92,7 @@ def main() -> None:
         parser.add_argument(name, required=True)
     for name in ("--root", "--runtime"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--in-allocation", action="store_true")
     options = parser.parse_args()
 
     os.umask(0o077)
@@ -117,6 +123,7 @@ def main() -> None:
         Wishes(options.runtime),
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)
+    spawner.is_told_late = options.in_allocation and _is_told_late()
 
     def on_stop(_number: int, _frame: FrameType | None) -> None:
         spawner.stop_requested = True

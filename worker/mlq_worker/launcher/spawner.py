@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -31,6 +32,8 @@ from mlq_worker.launcher.result_writer import ResultWriter
 from mlq_worker.launcher.results import classify, spawn_fault, usage
 from mlq_worker.launcher.wishes import WishWatch
 
+_ALLOCATION_ENDS = "handed back: its allocation was told to end"
+_TOLD_LATE_S = 0.3
 _SWEEP_MAX_S = 0.5
 _TRACKER_S = 0.05  # what Python's resource tracker needs to clear up after a killed program
 _UNFORKED_REASON = "cannot start a process here: the kernel lets none be forked"
@@ -56,7 +59,8 @@ class Spawner:
         self._outbox = Outbox(channel, self._host.boottime)
         self._writer = ResultWriter(edges, self._outbox.recorded)
         self._wishes = WishWatch(edges.wishes, self._host.boottime, self._outbox.asked)
-        self.stop_requested = False
+        self._ended: deque[tuple[float, LaunchedAttempt, Found]] = deque()
+        self.stop_requested = self.is_told_late = False
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -238,7 +242,7 @@ class Spawner:
                 attempt.sweep_at = now + SWEEP_S
                 remaining.append(attempt)
             else:
-                self._finish(attempt, found)
+                self._finish_in_a_moment(attempt, found)
         self._leaving = remaining
         return min((attempt.sweep_at for attempt in remaining), default=float("inf"))
 
@@ -258,12 +262,32 @@ class Spawner:
         attempt.sweep_at = now + attempt.sweep_s
         attempt.sweep_s = min(2 * attempt.sweep_s, _SWEEP_MAX_S)
 
+    def _finish_in_a_moment(self, attempt: LaunchedAttempt, found: Found) -> None:
+        """Finish now, unless the job may have been told to end by others, just before this process.
+
+        Slurm without cgroups tells each process of an allocation, one after the other. A job may
+        save its state and exit with 0 within milliseconds, and yet it has not finished.
+        """
+        if self.is_told_late and attempt.termination is None and not self.stop_requested:
+            self._ended.append((self._host.boottime() + _TOLD_LATE_S, attempt, found))
+        else:
+            self._finish(attempt, found)
+
+    def _finish_ended(self, now: float) -> float:
+        """Finish what has ended a moment ago; return when to call again."""
+        while self._ended and (self.stop_requested or self._ended[0][0] <= now):
+            _, attempt, found = self._ended.popleft()
+            self._finish(attempt, found)
+        return self._ended[0][0] if self._ended else float("inf")
+
     def _finish(self, attempt: LaunchedAttempt, found: Found | None = None) -> None:
         notes, shortage = found or Found()
         result = replace(attempt.its_result, notes=notes, shortage=shortage)
         if attempt.termination is not None:
             end = attempt.termination
             result = replace(result, outcome=end.outcome, reason=end.reason, asked_s=end.asked_s)
+        elif self.stop_requested and self.is_told_late:
+            result = replace(result, outcome="released", reason=_ALLOCATION_ENDS)
         elif self.stop_requested and result.signal in (signal.SIGTERM, signal.SIGHUP):
             # A machine that shuts down signals everything: not the job's fault.
             reason = "released: the machine shuts down"
@@ -291,6 +315,7 @@ class Spawner:
         """Do what is due; return the boot time at which to call again."""
         now = self._host.boottime()
         due = min(self.clear(), self._writer.tick(now))  # first: they give the threads work
+        due = min(due, self._finish_ended(now))
         return min(
             due,
             self._wishes.tick(now, self._by_pid.values()),

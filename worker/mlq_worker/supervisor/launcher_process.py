@@ -70,6 +70,7 @@ class LauncherProcess:
                 f"--mark-prefix={options.mark_prefix}",
                 f"--root={options.root}",
                 f"--runtime={options.runtime}",
+                *(["--in-allocation"] if options.parent else []),
             ]
         )
         self.pid = os.posix_spawn(
