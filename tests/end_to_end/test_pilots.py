@@ -57,6 +57,7 @@ def test_a_pilot_comes_for_jobs_that_wait_and_leaves_when_idle(
 ) -> None:
     asked = ("--time", "10m", "--after", "1s", "--idle", "3s", *SHAPE)
     with manager(managed, *asked) as one, manager(managed, *asked) as other:
+        managed.sh("echo never, for no pilot lasts so long", mem="100M", time="5h")
         jobs = [managed.sh(f"echo {index}", mem="100M") for index in range(4)]
         for job in jobs:
             managed.until(job, "finished")

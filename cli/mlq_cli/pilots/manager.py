@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from mlq.api.queue import Queue
 from mlq.errors import PilotError
 from mlq.files.strict_files import KIB, Content, read_file
+from mlq.jobs.lifecycle import State
+from mlq.lenient import int_or, text_of
 from mlq.machines import said
 from mlq.pilots.decide import Listed, Seen, observe, refused, start, submitted, vanished
 from mlq.pilots.pool import Pool, read_pool
@@ -26,11 +29,14 @@ from mlq.pilots.systems import (
     trial,
     undo,
 )
+from mlq.store.keys import registry
 from mlq.store.pilots import keep_pool, read_pools
+from mlq.store.replies import Head
 from mlq_cli.pilots.commands import Commands, LostAnswerError
 from mlq_cli.render.clean import clean
 
 _TRIES = 20
+_BEHIND = 200
 _LOG_BYTES = 16 * KIB
 
 
@@ -209,9 +215,20 @@ class Manager:
             listed,
             set(machines),
             {name for name, (_, record) in machines.items() if said.listed(record, "attempts")},
-            waiting(pool, heads, now_s, settings.default_mem_mib),
+            waiting(pool, heads, now_s, settings.default_mem_mib, self._behind),
             {one.name: self._reason(one.name) for one in vanished(pool, listed)},
         )
+
+    def _behind(self, head: Head) -> list[Head]:
+        """Return jobs that wait in the same class, with their time limits."""
+        store = self._queue.store
+        key = registry(State.QUEUED, head.class_name)
+        ids = [text_of(one) for one in store.client.call("LRANGE", key, 1, _BEHIND)]
+        rows = store.reads.rows(("timeout", "enqueued_at"), ids)
+        return [
+            replace(head, id=job, length=1, enqueued_at=at, time_limit_s=_limit_s(limit))
+            for job, limit, at in rows
+        ]
 
     def _listed(self, pool: Pool) -> dict[str, Listed] | None:
         try:
@@ -273,6 +290,11 @@ class Manager:
             self._tell(
                 f"pool {now.id} is paused: {now.paused}; go on with: mlq pilot resume {now.id}"
             )
+
+
+def _limit_s(text: str) -> float | None:
+    seconds = int_or(text)
+    return float(seconds) if seconds > 0 else None
 
 
 def last_error(lines: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ is never submitted would leave the job waiting for ever.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from mlq.errors import InvalidInputError
@@ -49,16 +49,28 @@ def offer_of(pool: Pool) -> Offer:
     )
 
 
-def waiting(pool: Pool, heads: Iterable[Head], now_s: float, default_mem_mib: int) -> int:
+Behind = Callable[[Head], Iterable[Head]]
+"""Returns jobs that wait behind the first of their class, each as if it were alone."""
+
+
+def waiting(
+    pool: Pool,
+    heads: Iterable[Head],
+    now_s: float,
+    default_mem_mib: int,
+    behind: Behind = lambda _: (),
+) -> int:
     """Return how many jobs have waited long enough that a pilot of this pool could run.
 
-    Of each class only the job that is first in line is judged.
+    The jobs of a class ask for the same, so the first stands for all; only if its time limit is
+    too long, those behind it are judged one by one.
 
     Args:
         pool: the pool.
         heads: the first waiting job of each class.
         now_s: unix time by the queue's clock.
         default_mem_mib: the setting of that name.
+        behind: looks up those that wait behind.
     """
     offer = offer_of(pool)
     found = 0
@@ -67,8 +79,14 @@ def waiting(pool: Pool, heads: Iterable[Head], now_s: float, default_mem_mib: in
         if all(not gpu.name for gpu in offer.gpus):  # their model is not known
             job_class = replace(job_class, request=replace(job_class.request, gpu_type=""))
         job = Contender.of(head.id, job_class, head.time_limit_s, head.needs)
-        if _waited_s(head, now_s) >= pool.after_s and could_use(job, offer, ()):
-            found += head.length
+        if could_use(job, offer, ()):
+            found += head.length * (_waited_s(head, now_s) >= pool.after_s)
+        elif head.length > 1 and could_use(job._replace(time_limit_s=None), offer, ()):
+            found += sum(
+                could_use(job._replace(time_limit_s=one.time_limit_s), offer, ())
+                and _waited_s(one, now_s) >= pool.after_s
+                for one in behind(head)
+            )
     return found
 
 

@@ -62,3 +62,15 @@ def test_which_jobs_a_pilot_is_for(one: Head, count: int) -> None:
 def test_a_model_of_gpu_that_is_not_said_may_be_the_right_one(typed: str, count: int) -> None:
     one = head(Request(1, 100, gpus=1, gpu_type="a100"))
     assert waiting(pool("slurm", f"--gres={typed}"), [one], NOW_S, 100) == count
+
+
+def test_those_behind_a_job_that_takes_too_long_count_one_by_one() -> None:
+    first = head(Request(1, 100), length=4, time_limit_s=9000.0)
+    others = [
+        head(Request(1, 100), time_limit_s=60.0),
+        head(Request(1, 100), JUST_NOW, time_limit_s=60.0),
+        head(Request(1, 100), time_limit_s=8000.0),
+    ]
+    assert waiting(pool("slurm"), [first], NOW_S, 100, lambda _: others) == 1
+    too_large = head(Request(1, 100, machine="lab*"), length=4, time_limit_s=9000.0)
+    assert waiting(pool("slurm"), [too_large], NOW_S, 100, lambda _: others) == 0
