@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from slurm_user import SlurmUser
 from users_python import users_python
+
+SNAKEMAKE = "MLQ_TEST_SNAKEMAKE_PYTHON"
+"""A Python with snakemake and snakemake-executor-plugin-slurm."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_server]
 
@@ -76,8 +82,9 @@ def test_parsl(user: SlurmUser) -> None:
     user.lab.until("1", "canceled")
 
 
+@pytest.mark.skipif(SNAKEMAKE not in os.environ, reason="to install Snakemake takes minutes")
 def test_snakemake(user: SlurmUser) -> None:
-    python = users_python("snakemake==9.27.1", "snakemake-executor-plugin-slurm==2.8.0")
+    python = Path(os.environ[SNAKEMAKE])
     (user.folder / "Snakefile").write_text(SNAKEFILE)
     words = ("--executor", "slurm", "--jobs", "2", "--seconds-between-status-checks", "2")
     user.run(python, "-m", "snakemake", *words, "--slurm-init-seconds-before-status-checks=1")
