@@ -44,6 +44,40 @@ print(json.dumps(job.result()))
 """
 
 
+DASK = """
+import json
+from dask.distributed import Client
+from dask_jobqueue import SLURMCluster
+
+if __name__ == "__main__":
+    with SLURMCluster(cores=1, memory="300MB", queue="x", account="me", walltime="10") as cluster:
+        cluster.scale(jobs=1)
+        with Client(cluster) as client:
+            print(json.dumps(client.gather(client.map(lambda x: x * x, range(4)))))
+"""
+
+
+@pytest.mark.slow
+def test_workers_of_dask_start_compute_and_are_canceled() -> None:
+    python = users_python("dask-jobqueue==0.9.0")
+    with new_lab(**PATIENT) as lab:
+        lab.machine("lab01")
+        shims = lab.sandbox.ok("shims", "slurm").strip()
+        lab.folder.joinpath("run.py").write_text(DASK)
+        done = subprocess.run(
+            [python, "run.py"],
+            env={**lab.environ, "PATH": f"{shims}:{python.parent}:/usr/bin:/bin"},
+            cwd=lab.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert json.loads(done.stdout) == [0, 1, 4, 9], done.stderr
+        (job,) = json.loads(lab.sandbox.ok("ls", "--all", "--json"))
+        assert job["state"] in {"canceled", "started"}  # it may be on its way out
+
+
 @pytest.mark.slow
 def test_submitit_with_arrays_several_tasks_and_a_checkpoint_on_preemption() -> None:
     python = users_python("submitit==1.5.4", "typing_extensions")
