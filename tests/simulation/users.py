@@ -32,6 +32,7 @@ class User:
             clock=self.laptop.utc_s,
             sleep=self._engine.sleep,
         )
+        self._order = Random(f"{world.seed}/order")
         self._left = self._rng.randint(4, 14)
         self.pause_s = self._rng.choice((20.0, 60.0))
         self.done = False
@@ -83,16 +84,21 @@ class User:
                 self._engine.note(f"queues job {job_id} again")
 
     def _enqueue(self) -> None:
-        rng = self._rng
+        rng, order = self._rng, self._order
         count = rng.choice((1, 1, 2, 4))
+        condition = order.choice(("", "", "ok:", "any:", "failed:"))
+        is_one_of_many = order.random() < 0.1
         submission = Submission(
             argv=("train",),
             cores=rng.choice((1, 1, 2, 4)),
             retries=rng.choice((0, 0, 1)),
             priority=rng.choice((0, 0, 5)),
             time=rng.choice((None, None, "2m", "10m")),
-            after=[rng.choice(self._ids)] if self._ids and rng.random() < 0.2 else (),
+            after=[condition + rng.choice(self._ids)] if self._ids and rng.random() < 0.2 else (),
             after_any=rng.random() < 0.5,
+            name="train" if is_one_of_many else "",
+            singleton=is_one_of_many,
+            hold=order.random() < 0.05,
             cwd="/",
             python_env="",
         )
