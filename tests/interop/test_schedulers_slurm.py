@@ -1,4 +1,4 @@
-"""dask-jobqueue, Parsl and Snakemake's Slurm executor, unchanged, on mlq."""
+"""Parsl and Snakemake's Slurm executor, unchanged, on mlq."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ SNAKEMAKE = "MLQ_TEST_SNAKEMAKE_PYTHON"
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_server]
 
-DASK = """
-from dask_jobqueue import SLURMCluster
-from distributed import Client
-with SLURMCluster(queue="gpu", account="me", cores=1, processes=1, memory="400MB",
-                  walltime="00:10:00", interface="lo") as cluster:
-    cluster.scale(jobs=1)
-    with Client(cluster) as client:
-        print(client.submit(sum, [1, 2, 3]).result(timeout=60))
-"""
 PARSL = """
 import os
 import sys
@@ -67,12 +58,6 @@ rule two:
     resources: runtime=5, mem_mb=300
     shell: "cat {input} > {output}"
 """
-
-
-def test_dask_jobqueue(user: SlurmUser) -> None:
-    python = users_python("dask-jobqueue==0.9.0")
-    assert user.run(python, "-c", DASK) == "6\n"
-    user.lab.until("1", "canceled")
 
 
 def test_parsl(user: SlurmUser) -> None:
