@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from local_lab import Lab, new_lab
 
+from mlq.files.shims import SLURM
+
 pytestmark = pytest.mark.slow
 
 
@@ -118,6 +120,7 @@ def test_what_sbatch_refuses_and_what_no_command_knows(slurm: Slurm) -> None:
         (("scontrol", "requeue", "77"), "Invalid job id"),
         (("sinfo", "-o", "%z"), "Invalid node format"),
         (("sacctmgr", "add", "user"), "no meaning"),
+        (("sshare", "-o", "Nothing"), "Unknown field 'Nothing'"),
     ):
         assert message in slurm.fails(*words)
     assert slurm.ok("squeue", "-h") == ""
@@ -134,6 +137,8 @@ def test_what_programs_look_for(slurm: Slurm) -> None:
     assert slurm.ok("sinfo", "-o", "%P") == "PARTITION\nmlq*\n"
     assert slurm.ok("sinfo", "-h", "-o", "%N %D").strip() == "gpu07 1"
     account = slurm.ok("sacctmgr", "-n", "-s", "list", "user", "root", "format=account%12")
-    assert account.strip() in ("mlq", "")
-    for one in ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo", "sacctmgr"):
+    assert account == slurm.ok("sshare", "-U", "--format", "Account%9", "--noheader") == ""
+    assert slurm.ok("sshare", "-P", "-o", "account,user%-5") == "account|user\n"
+    assert slurm.ok("sacctmgr", "-n", "-P", "list", "clusters", "format=cluster") == "mlq\n"
+    for one in set(SLURM) - {"srun"}:
         assert slurm.ok(one, "--version") == "slurm 22.05.8\n"

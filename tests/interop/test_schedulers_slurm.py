@@ -15,33 +15,23 @@ SNAKEMAKE = "MLQ_TEST_SNAKEMAKE_PYTHON"
 pytestmark = [pytest.mark.slow, pytest.mark.one_server]
 
 PARSL = """
-import os
-import sys
 import parsl
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
-from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
+from parsl.launchers import SrunLauncher
 from parsl.providers import SlurmProvider
-from parsl.launchers import SimpleLauncher
-
-programs = os.path.dirname(sys.executable)
-provider = SlurmProvider(partition="gpu", walltime="00:10:00", nodes_per_block=1, init_blocks=1,
-                         max_blocks=1, cores_per_node=1, mem_per_node=1, exclusive=False,
-                         launcher=SimpleLauncher())
-executor = HighThroughputExecutor(address="127.0.0.1", loopback_address="127.0.0.1",
-                                  max_workers_per_node=1, provider=provider,
-                                  # The scripts of this environment do not know where it is.
-                                  launch_cmd=f"{sys.executable} {programs}/{DEFAULT_LAUNCH_CMD}",
-                                  interchange_launch_cmd=[sys.executable,
-                                                          f"{programs}/interchange.py"])
 
 @parsl.python_app
 def double(number):
     return 2 * number
 
-if __name__ == "__main__":
-    with parsl.load(Config(executors=[executor], strategy="none")):
-        print(double(21).result(timeout=80))
+provider = SlurmProvider(partition="gpu", account="me", walltime="00:10:00", nodes_per_block=1,
+                         cores_per_node=2, mem_per_node=1, init_blocks=1, max_blocks=1,
+                         exclusive=False, launcher=SrunLauncher())
+executor = HighThroughputExecutor(address="127.0.0.1", max_workers_per_node=2, provider=provider)
+with parsl.load(Config(executors=[executor])):
+    print([double(number).result(timeout=80) for number in (20, 21)], flush=True)
+    print([one.state.name for one in provider.status(["1"])])
 """
 SNAKEFILE = """
 rule all:
@@ -49,7 +39,7 @@ rule all:
 
 rule one:
     output: "one"
-    resources: runtime=5, mem_mb=300
+    resources: runtime=5, mem_mb=300, slurm_partition="gpu", slurm_account="me"
     shell: "echo $SLURM_JOB_ID > {output}"
 
 rule two:
@@ -63,7 +53,7 @@ rule two:
 def test_parsl(user: SlurmUser) -> None:
     python = users_python("parsl==2026.10.26")
     (user.folder / "double.py").write_text(PARSL)
-    assert "42" in user.run(python, "double.py")
+    assert user.run(python, "double.py").split("\n")[:2] == ["[40, 42]", "['RUNNING']"]
     user.lab.until("1", "canceled")
 
 

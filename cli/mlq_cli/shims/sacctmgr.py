@@ -1,4 +1,8 @@
-"""`sacctmgr`: the one user and account of this queue, for programs that look for an account."""
+"""`sacctmgr`: what programs that look for accounts, clusters and qualities of service are told.
+
+There are no accounts, so the tables of users and accounts have no lines, as in a Slurm without
+them: a program that is told of one refuses all others, and mlq takes any.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +40,12 @@ _PLAIN = {
     "qos": "name",
     "association": "cluster,account,user,partition,qos",
 }
+_WITHOUT_ACCOUNTS = ("user", "account", "association")
 _WIDTH = 10
 
 
 def main(words: Sequence[str]) -> int:
-    """Print a table of one line."""
+    """Print a table of one line, or of none."""
     options = read(words, _KNOWN)
     if options.has("version"):
         print(VERSION)
@@ -61,7 +66,8 @@ def main(words: Sequence[str]) -> int:
             return 0
     columns = [_column(one) for one in wanted.split(",")]
     rows = [] if options.has("noheader") else [[one.after for one in columns]]
-    rows.append([_FIELDS[one.name]() for one in columns])
+    if kind not in _WITHOUT_ACCOUNTS:
+        rows.append([_FIELDS[one.name]() for one in columns])
     for cells in rows:
         if options.has("parsable") or options.has("parsable2"):
             print("|".join(cells) + ("" if options.has("parsable2") else "|"))

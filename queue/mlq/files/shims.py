@@ -17,7 +17,10 @@ from collections.abc import Mapping
 from mlq.files.layout import write_atomically
 from mlq.files.paths import make_private_dirs
 
-SLURM = ("sbatch", "srun", "squeue", "sacct", "scancel", "scontrol", "sinfo", "sacctmgr")
+SLURM = (
+    *("sbatch", "srun", "squeue", "sacct", "scancel"),
+    *("scontrol", "sinfo", "sacctmgr", "sshare"),
+)
 MODULE = "mlq_cli.shims"
 _MARK = ".mlq-shims"
 
