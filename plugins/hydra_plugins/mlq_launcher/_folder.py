@@ -14,7 +14,7 @@ import typing as tp
 import uuid
 from pathlib import Path
 
-_PATIENCE_S = 10.0
+PATIENCE_S = 5.0
 """How long a result may stay unseen after its job has ended: NFS remembers that it was missing."""
 
 
@@ -82,7 +82,7 @@ class Folder:
         """Keep what a job left."""
         self._write(f"result-{job_id}.pkl", pickle.dumps(tuple(result)))
 
-    def read_result(self, job_id: str, patience_s: float = _PATIENCE_S) -> tp.Optional[Result]:
+    def read_result(self, job_id: str, patience_s: float) -> tp.Optional[Result]:
         """Return what a job left; None if it left nothing."""
         give_up = time.monotonic() + patience_s
         while True:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from hydra_plugins.mlq_launcher._folder import Folder
+from hydra_plugins.mlq_launcher._folder import PATIENCE_S, Folder
 from hydra_plugins.mlq_launcher._pickling import dumps
 from hydra_plugins.mlq_launcher._queue import ENDED, Job, MlqLauncherError, enqueue, jobs_of
 from hydra_plugins.mlq_launcher._rows import grouped, key_of, rows_of, words_of
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S, _POLL_MOST_S = 0.3, 5.0
 _FAILING = "held: "
-"""How the reason begins for which mlq holds a sweep whose first members failed."""
+"""How the reason begins for which a machine holds jobs of a command that fails."""
 
 
 class MlqJobError(RuntimeError):
@@ -145,7 +145,7 @@ def _wait(
         pause_s = min(_POLL_MOST_S, pause_s * 1.2)
     for key, overrides in wanted.items():
         if key not in returns:
-            how = "is held, since the first ones failed" if key in jobs else "is not in the queue"
+            how = "is held, since others failed" if key in jobs else "is not in the queue"
             free = f"; to run them all the same: mlq release {folder.name}" * (key in jobs)
             said = f"the job {_shown(overrides)} {how}{free}"
             returns[key] = _failed(overrides, MlqJobError(said))
@@ -172,7 +172,9 @@ def _look(folder: Folder, wanted: tp.Container[str], *, patient: bool) -> dict[s
 
 def _returned(folder: Folder, job: Job, overrides: tp.Sequence[str]) -> JobReturn:
     """Return what a job that has ended returned; say so if it failed."""
-    result = folder.read_result(job.id) if job.state != "canceled" else None
+    # One that was killed, or ran out of time, leaves none: there is nothing to wait for.
+    may_have = job.state == "finished" or job.reason.startswith("exit 1")
+    result = folder.read_result(job.id, PATIENCE_S if may_have else 0)
     if result is None:
         how = "left no result" if job.state == "finished" else job.reason or job.state
         error = MlqJobError(f"job {job.id} ({_shown(overrides)}): {how}; its log: {job.log}")

@@ -64,9 +64,10 @@ def enqueue(
     words = ["enqueue", "--json", "--in-place", "--cwd", cwd, "--name", name, "--from", "-"]
     for flag in _FLAGS:
         value = options.get(flag)
-        if value not in (None, "", 0):
+        if value not in (None, ""):
             words += [f"--{flag}={value}"]
-    words += [f"--max-running={options.get('max_running') or 0}"]
+    # The program waits for all members and reports each that fails: that is enough to stop by.
+    words += ["--max-fails=0", f"--max-running={options.get('max_running') or 0}"]
     command = [sys.executable, "-u", "-m", _MODULE, folder]
     words += ["--", *(word.replace("{", "{{").replace("}", "}}") for word in command)]
     table = "\n".join(json.dumps(row) for row in rows)
