@@ -37,7 +37,8 @@ def test_its_metrics_and_progress_are_read_from_what_it_prints(tmp_path: Path) -
     log = train(tmp_path, "--epochs", "8", "--lr", "0.2", "--seed", "3")
     assert b"mlq" not in TRAIN.read_bytes().split(b'"""')[2]
     reader = JobReader(Watched("1", 1, str(tmp_path), (), 1000.0))
-    points, advance, _ = reader.read(1000.0, is_last=True)
+    reading = reader.read(1000.0, is_last=True)
+    points, advance = reading.points, reading.advance
     accuracies = curve(points, "val_acc")
     assert [point.step for point, _ in accuracies] == list(range(1, 9))
     assert accuracies[-1][1] > 0.9
