@@ -29,7 +29,7 @@ from mlq.store.store import Store
 from mlq.units import utc_iso
 
 LEAST, FIRST, MOST = 150, 200, 500
-AIM_S = 0.025
+AIM_S = 0.018
 
 T = TypeVar("T")
 
