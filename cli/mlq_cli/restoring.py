@@ -26,7 +26,7 @@ from mlq_cli.invocation.prompts import Asker
 from mlq_cli.invocation.session import print_json, print_lines, say
 from mlq_cli.render.progress import Progress
 from mlq_cli.render.words import count, elapsed
-from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.history import Patience
 from mlq_worker.rebuild.carry_out import Restored, add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Plan, Terms, plan
 from mlq_worker.rebuild.survey import look_at

@@ -20,7 +20,7 @@ from mlq.files.strict_json import parse
 from mlq.store.replies import Attempt
 from mlq.store.store import Store
 from mlq_worker.agent.attempt_result import AttemptResult, parse_result
-from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.history import Patience
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Plan, Terms, plan

@@ -30,8 +30,8 @@ from mlq.store.store import Store
 from mlq.submit.submission import Submission
 from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.schedule import PlanInput, plan
 from mlq_worker.ipc.causes import Cause, Kind
 

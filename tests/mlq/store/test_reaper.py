@@ -22,8 +22,8 @@ from mlq.settings.settings import Settings
 from mlq.store.operations import Move, move_operation
 from mlq.store.store import Store
 from mlq_worker.agent.backoff import RefusedMoves
+from mlq_worker.agent.history import Patience
 from mlq_worker.agent.nfs import ROOT_FILES
-from mlq_worker.agent.outcomes import Patience
 from mlq_worker.agent.queue_effects import histories
 from mlq_worker.agent.reaper import (
     ApplyVerdicts,

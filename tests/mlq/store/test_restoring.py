@@ -23,7 +23,7 @@ from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.submit.submission import Submission
 from mlq.units import utc_iso
-from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.history import Patience
 from mlq_worker.rebuild import carry_out as carrying
 from mlq_worker.rebuild.carry_out import add_missing, carry_out, only_missing
 from mlq_worker.rebuild.plan import Terms, plan

@@ -20,7 +20,7 @@ from mlq.store.operations import Move
 from mlq.store.store import Store
 from mlq.submit.submission import Submission
 from mlq.sweeps.plan import PlannedMember, SweepPlan
-from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.history import Patience
 from mlq_worker.rebuild.carry_out import Restored, carry_out
 from mlq_worker.rebuild.plan import Terms, plan
 from mlq_worker.rebuild.survey import Found

@@ -8,8 +8,8 @@ from mlq.jobs.machine_state import FRESH_S
 from mlq.jobs.request import Request
 from mlq_worker.agent.absences import FIRST_S, GROWTH, Absences
 from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import History
 from mlq_worker.ipc.causes import Cause, Kind
 
 LEASE_S = 45.0

@@ -19,7 +19,8 @@ from mlq_worker.agent.attempt_result import (
     parse_result,
     with_figures,
 )
-from mlq_worker.agent.outcomes import History, Patience, ending
+from mlq_worker.agent.history import History, Patience
+from mlq_worker.agent.outcomes import ending
 from mlq_worker.collector.protocol import Figures
 from mlq_worker.ipc.values import Outcome
 

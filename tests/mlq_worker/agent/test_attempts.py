@@ -5,8 +5,8 @@ from typing import Any
 from mlq.jobs.request import Request
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import History
 
 SHORT = "p0.c1.m100.g0.v0"
 BEGAN = "2026-11-23T22:15:01.000000Z"

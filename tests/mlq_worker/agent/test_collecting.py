@@ -29,8 +29,8 @@ from mlq_worker.agent.collector_role import (
     CollectorRole,
 )
 from mlq_worker.agent.context import Clocks, MachineContext
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import History
 from mlq_worker.collector.protocol import Figures, Found, Wanted
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import Limits, MachineReport

@@ -61,8 +61,8 @@ from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.decide import decide, next_turn_s
 from mlq_worker.agent.effects import Effects
 from mlq_worker.agent.facts import Facts, Mode, RenewalReply
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.queue_effects import QueueEffects
 from mlq_worker.agent.reaper import (
     ApplyVerdicts,

@@ -14,8 +14,9 @@ from mlq.jobs.spec import JobSpec
 from mlq.store.operations import Growth, Move
 from mlq_worker.agent.attempt_result import AttemptResult, parse_result
 from mlq_worker.agent.growth import settled
+from mlq_worker.agent.history import History, Patience
 from mlq_worker.agent.learning import Cards, lesson
-from mlq_worker.agent.outcomes import CROWDED_TRIES, History, Patience, ending
+from mlq_worker.agent.outcomes import CROWDED_TRIES, ending
 from mlq_worker.agent.starts import how_it_started, was_crowded
 
 AT = "2026-11-23T22:15:01.123456Z"

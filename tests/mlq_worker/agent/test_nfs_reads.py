@@ -16,9 +16,9 @@ from mlq.store.replies import HeldAttempt
 from mlq_worker.agent import nfs_reads as module
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.nfs_reads import VALUE_PATIENCE_S, NfsReads
-from mlq_worker.agent.outcomes import History
 
 
 class InstantReader:

@@ -11,9 +11,9 @@ from mlq.settings.settings import Settings
 from mlq.store.operations import Move
 from mlq.store.replies import HeldAttempt
 from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.history import History
 from mlq_worker.agent.nfs import End
 from mlq_worker.agent.orphans import Here, orphan_moves
-from mlq_worker.agent.outcomes import History
 
 
 def settings(folder: Path) -> Settings:

@@ -10,7 +10,8 @@ import pytest
 from mlq.jobs.lifecycle import Event, target
 from mlq.store.operations import Move
 from mlq_worker.agent.attempt_result import AttemptResult, parse_result
-from mlq_worker.agent.outcomes import History, Patience, ending, loss, refusal
+from mlq_worker.agent.history import History, Patience
+from mlq_worker.agent.outcomes import ending, loss, refusal
 
 AT = "2026-11-23T22:15:01.123456Z"
 PATIENCE = Patience(max_losses=5, retry_pause_s=5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlq.jobs.request import Request
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.usage_sampler import UsageSampler
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import MachineReport

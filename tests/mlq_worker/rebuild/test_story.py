@@ -16,7 +16,7 @@ from mlq.submit.batch import check_all, sign_all
 from mlq.submit.submission import Submission
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import parse_result
-from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.history import Patience
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.plan import GAP, Terms, plan
 from mlq_worker.rebuild.survey import Found, JobOnRoot, Signed, parse_job_file, verified

@@ -23,9 +23,10 @@ from mlq.units import parse_iso, utc_iso
 from mlq_worker.agent.attempt_result import heard_result, one_line
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.orders import memory_of, model_of, order, read_spec
-from mlq_worker.agent.outcomes import History, refusal
+from mlq_worker.agent.outcomes import refusal
 from mlq_worker.ipc.values import Order
 from mlq_worker.launcher.prepare import JOB_NUMBER_REUSED
 

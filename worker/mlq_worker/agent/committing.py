@@ -12,9 +12,10 @@ from mlq.store.operations import Claimant, Move
 from mlq_worker.agent.actions import Action, CommitAndClaim, Reinstate, Reserve
 from mlq_worker.agent.attempt_result import AttemptResult, with_figures
 from mlq_worker.agent.facts import Facts, Mode
+from mlq_worker.agent.history import Patience
 from mlq_worker.agent.learning import Cards, lesson
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.agent.outcomes import Patience, ending
+from mlq_worker.agent.outcomes import ending
 from mlq_worker.agent.schedule import Plan, plan
 
 

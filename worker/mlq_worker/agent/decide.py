@@ -51,9 +51,9 @@ from mlq_worker.agent.committing import commit, commit_and_claim
 from mlq_worker.agent.conduct import judge, lasting, unwanted
 from mlq_worker.agent.copying import TakeCopierRole, keep_copy
 from mlq_worker.agent.facts import Facts, Mode
+from mlq_worker.agent.history import Patience
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.orphans import Here, orphan_moves
-from mlq_worker.agent.outcomes import Patience
 from mlq_worker.agent.prefetch import stalled
 from mlq_worker.agent.reaper import (
     ApplyVerdicts,

@@ -21,8 +21,8 @@ from mlq_worker.agent.collecting import CollectorFacts
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierFacts
+from mlq_worker.agent.history import History
 from mlq_worker.agent.nfs_reads import Orphans
-from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.reaper import ReaperFacts
 from mlq_worker.agent.schedule import PlanInput
 

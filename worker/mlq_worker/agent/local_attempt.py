@@ -9,7 +9,7 @@ from mlq.jobs.needs import COPIES_CODE
 from mlq.jobs.request import Request
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult
-from mlq_worker.agent.outcomes import History
+from mlq_worker.agent.history import History
 from mlq_worker.collector.protocol import Figures
 
 _NO_FIGURES = Figures()

@@ -25,10 +25,10 @@ from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierRole
 from mlq_worker.agent.facts import Mode, RenewalReply
+from mlq_worker.agent.history import History
 from mlq_worker.agent.leaving import Leaving
 from mlq_worker.agent.monitor import ResourceMonitor
 from mlq_worker.agent.nfs_reads import NfsReads
-from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper_role import ReaperRole
 from mlq_worker.agent.supervisor_session import SupervisorSession

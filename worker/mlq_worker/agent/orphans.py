@@ -17,8 +17,9 @@ from mlq.store.operations import Move
 from mlq.store.replies import Attempt, HeldAttempt
 from mlq.units import utc_iso
 from mlq_worker.agent.attempt_result import AttemptResult, no_result
+from mlq_worker.agent.history import History, Patience
 from mlq_worker.agent.nfs import End
-from mlq_worker.agent.outcomes import History, Patience, ending, loss
+from mlq_worker.agent.outcomes import ending, loss
 
 
 @dataclass(frozen=True, slots=True)

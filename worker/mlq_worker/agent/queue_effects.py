@@ -50,10 +50,10 @@ from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import TakeCopierRole
 from mlq_worker.agent.facts import RenewalReply
 from mlq_worker.agent.growth import with_texts
+from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import fields_of
 from mlq_worker.agent.machine_record import WorkerHealth, cannot_do, machine_record, rq_worker
 from mlq_worker.agent.memory import Memory
-from mlq_worker.agent.outcomes import History
 from mlq_worker.agent.reaper import RoleAction
 from mlq_worker.agent.starts import Seen
 

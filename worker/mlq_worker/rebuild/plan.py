@@ -14,7 +14,7 @@ from mlq.jobs.parents import Parents
 from mlq.jobs.spec import JobSpec
 from mlq.store.restoring import JobToRestore
 from mlq.units import utc_iso
-from mlq_worker.agent.outcomes import Patience
+from mlq_worker.agent.history import Patience
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.story import RESTORED, Story, order_of, seconds, tell
 from mlq_worker.rebuild.survey import Found, Signed, verified

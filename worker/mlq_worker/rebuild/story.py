@@ -27,8 +27,9 @@ from mlq.lenient import int_or
 from mlq.store.record import SignedJob, common_fields, job_fields
 from mlq.units import parse_iso
 from mlq_worker.agent.attempt_result import AttemptResult
+from mlq_worker.agent.history import History, Patience
 from mlq_worker.agent.learning import Cards, lesson
-from mlq_worker.agent.outcomes import NOT_AGAIN, History, Patience, ending
+from mlq_worker.agent.outcomes import NOT_AGAIN, ending
 from mlq_worker.launcher.holder import Holder
 from mlq_worker.rebuild.survey import JobOnRoot
 
