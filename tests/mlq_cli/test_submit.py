@@ -57,6 +57,17 @@ def test_jobs_and_arrays_are_queued_each_time_anew(installation: Sandbox) -> Non
     assert members[0]["after"] == ["1"]
 
 
+def test_of_two_singleton_arrays_the_second_waits_whole_for_the_first(
+    installation: Sandbox,
+) -> None:
+    installation.start_server()
+    file = script(installation, HEADER + "#SBATCH --array=0-1 --dependency=singleton\ntrue\n")
+    for _ in range(2):
+        installation.ok("submit", file)
+    states = {one["id"]: one["state"] for one in json.loads(installation.ok("ls", "-a", "--json"))}
+    assert states == {"1_0": "queued", "1_1": "queued", "2_0": "deferred", "2_1": "deferred"}
+
+
 def test_a_mistake_queues_nothing(installation: Sandbox) -> None:
     installation.start_server()
     for text, words, message in (

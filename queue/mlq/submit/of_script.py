@@ -83,12 +83,6 @@ def many_jobs(job: ScriptJob, submission: Submission, *, yes: bool) -> ManyJobs 
     Raises:
         InvalidInputError: there are too many, or a number is too large.
     """
-    if submission.singleton and (job.array or job.elements):
-        raise InvalidInputError(
-            "singleton is for single jobs",
-            why=f"{submission.name} is an array, whose members have no names of their own",
-            fix="run one member at a time: --array 0-9%1",
-        )
     if job.array:
         numbers, at_once = arrays.parse(job.array)
         _check_size(len(numbers), yes)
