@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from mlq.errors import MlqError
+from mlq_cli.shims.version import VERSION, VersionAsked
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
@@ -28,6 +29,9 @@ def run(name: str, words: list[str]) -> int:
     try:
         code = int(import_module(f"mlq_cli.shims.{name}").main(words))
         sys.stdout.flush()
+    except VersionAsked:
+        print(VERSION, flush=True)
+        return 0
     except MlqError as error:
         _tell(name, error)
         return 1

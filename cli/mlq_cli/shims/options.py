@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
+from mlq_cli.shims.version import VersionAsked
 
 
 class Options(NamedTuple):
@@ -60,11 +61,17 @@ class Known(NamedTuple):
         return found
 
 
-def read(typed: Sequence[str], known: Known) -> Options:
+def read(typed: Sequence[str], known: Known, *, takes_words: bool = True) -> Options:
     """Read a command line.
 
+    Args:
+        typed: what stands behind the command's name.
+        known: its options.
+        takes_words: whether anything but options means something to it.
+
     Raises:
-        InvalidInputError: an option is unknown, or lacks its value.
+        InvalidInputError: an option is unknown, or lacks its value; or a word means nothing.
+        VersionAsked: `--version` is among the options.
     """
     names = known.names()
     values: dict[str, list[str]] = {}
@@ -88,6 +95,10 @@ def read(typed: Sequence[str], known: Known) -> Options:
                 values.setdefault(name, []).append(value)
         else:
             words.append(word)
+    if "version" in values:
+        raise VersionAsked
+    if words and not takes_words:
+        raise InvalidInputError(f"Unrecognized option: {words[0]}")
     return Options(values, words)
 
 

@@ -20,7 +20,6 @@ from mlq_cli.shims.fields import OF_SACCT, Asked
 from mlq_cli.shims.moments import midnight, moment_s
 from mlq_cli.shims.options import Known, Options, read
 from mlq_cli.shims.states import recorded
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "noheader/n allocations/X parsable2/P parsable/p allusers/a allclusters/L duplicates/D brief/b"
@@ -34,15 +33,10 @@ _BRIEF = "jobid,state,exitcode"
 
 def main(words: Sequence[str]) -> int:
     """Print the jobs."""
-    options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
+    options = read(words, _KNOWN, takes_words=False)
     if options.has("helpformat"):
         sys.stdout.write("".join(f"{name}\n" for name, _, _ in OF_SACCT.values()))
         return 0
-    if options.words:
-        raise InvalidInputError(f"Unrecognized option: {options.words[0]}")
     now_s = time.time()
     columns = _columns(options)
     lines = [] if options.has("noheader") else _header(columns, options)

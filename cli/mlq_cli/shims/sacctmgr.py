@@ -14,7 +14,6 @@ from mlq.settings.people import user_name
 from mlq_cli.shims.asking import ACCOUNT, PARTITION
 from mlq_cli.shims.columns import Column, line
 from mlq_cli.shims.options import Known, read
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "noheader/n associations/s parsable2/P parsable/p immediate/i quiet/Q readonly/r verbose/v"
@@ -47,9 +46,6 @@ _WIDTH = 10
 def main(words: Sequence[str]) -> int:
     """Print a table of one line, or of none."""
     options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
     action, entity, *rest = [*options.words, "", ""]
     if action.lower() not in ("list", "show"):
         raise InvalidInputError(f"sacctmgr {action or 'without a word'} has no meaning in mlq")

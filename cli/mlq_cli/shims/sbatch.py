@@ -15,7 +15,7 @@ from mlq.submit.of_script import many_jobs, submission_of
 from mlq_cli.job_files import STDIN, queue_job, read_file, where_of
 from mlq_cli.shims.asking import open_queue
 from mlq_cli.shims.states import exit_code
-from mlq_cli.shims.version import VERSION
+from mlq_cli.shims.version import VersionAsked
 
 if TYPE_CHECKING:
     from mlq.jobs.view import JobView
@@ -29,8 +29,7 @@ def main(words: Sequence[str]) -> int:
     typed, rest = options_of(words, "sbatch")
     given = latest(typed)
     if "version" in given:
-        print(VERSION)
-        return 0
+        raise VersionAsked
     if {"help", "usage"} & set(given):
         print(_USAGE)
         return 0

@@ -12,7 +12,6 @@ from mlq_cli.shims.asking import is_own, jobs_of, named, open_queue, states_of
 from mlq_cli.shims.options import Known, Options, read
 from mlq_cli.shims.signalling import preempt, send
 from mlq_cli.shims.states import state_of
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "batch/b full/f quiet/Q verbose/v me hurry/H ctld sibling cron version/V",
@@ -25,9 +24,6 @@ _CHOOSING = ("name", "jobname", "user", "state", "me", "nodelist", "partition", 
 def main(words: Sequence[str]) -> int:
     """Cancel or signal the jobs."""
     options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
     typed = [part for word in options.words for part in word.split(",") if part]
     if not typed and not any(options.has(one) for one in _CHOOSING):
         raise InvalidInputError("No job identification provided")

@@ -14,7 +14,6 @@ from mlq_cli.render.clean import clean
 from mlq_cli.shims import showing
 from mlq_cli.shims.asking import jobs_of, open_queue
 from mlq_cli.shims.options import Known, Options, read
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "all/a details/d oneliner/o quiet/Q hide verbose/v version/V help/h local sibling future/F",
@@ -26,9 +25,6 @@ _INVALID = "Invalid job id specified"
 def main(words: Sequence[str]) -> int:
     """Do what the first word says."""
     options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
     word, *rest = options.words or ("",)
     does = _DOES.get(word.lower())
     if does is None:

@@ -11,7 +11,6 @@ from mlq_cli.render.clean import clean
 from mlq_cli.shims.asking import PARTITION, open_queue
 from mlq_cli.shims.columns import line, of_letters
 from mlq_cli.shims.options import Known, Options, read
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "noheader/h Node/N long/l summarize/s exact/e all/a responding/r verbose/v version/V noconvert"
@@ -38,12 +37,7 @@ _LETTERS = {
 
 def main(words: Sequence[str]) -> int:
     """Print the machines, those alike in one line."""
-    options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
-    if options.words:
-        raise InvalidInputError(f"Unrecognized option: {options.words[0]}")
+    options = read(words, _KNOWN, takes_words=False)
     before, columns = of_letters(options.last("format", _PLAIN).strip("\"'"))
     for one in columns:
         if one.name not in _LETTERS:

@@ -15,7 +15,6 @@ from mlq_cli.shims.columns import Column, line, of_letters, of_names
 from mlq_cli.shims.fields import LETTERS, OF_SQUEUE, TITLES, Asked
 from mlq_cli.shims.options import Known, Options, read
 from mlq_cli.shims.states import PENDING, RUNNING, state_of
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "noheader/h me all/a array/r long/l hide noconvert federation local sibling start verbose/v"
@@ -33,12 +32,7 @@ _SORTS = {"i": "id", "S": "started_at", "V": "submitted_at", "j": "name", "t": "
 
 def main(words: Sequence[str]) -> int:
     """Print the jobs."""
-    options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
-    if options.words:
-        raise InvalidInputError(f"Unrecognized option: {options.words[0]}")
+    options = read(words, _KNOWN, takes_words=False)
     before, columns = _columns(options)
     jobs = _sorted(_jobs(options), options.last("sort"))
     lines = [] if options.has("noheader") else [line(columns, _titles(columns), before)]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from mlq.errors import InvalidInputError
 from mlq_cli.shims.columns import Column, line
 from mlq_cli.shims.options import Known, read
-from mlq_cli.shims.version import VERSION
 
 _KNOWN = Known(
     "noheader/n long/l all/a Users/U parsable2/P parsable/p verbose/v version/V",
@@ -24,12 +23,7 @@ _NAMES = {one.partition("%")[0].lower() for one in _PLAIN.split(",")} | {"cluste
 
 def main(words: Sequence[str]) -> int:
     """Print the head of a table that has no lines."""
-    options = read(words, _KNOWN)
-    if options.has("version"):
-        print(VERSION)
-        return 0
-    if options.words:
-        raise InvalidInputError(f"Unrecognized option: {options.words[0]}")
+    options = read(words, _KNOWN, takes_words=False)
     columns = [_column(one) for one in options.last("format", _PLAIN).split(",")]
     heads = [one.after for one in columns]
     if options.has("noheader"):
