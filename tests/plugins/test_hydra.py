@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from local_lab import Lab, new_lab
-from users_python import REPOSITORY, users_python
+from users_python import REPOSITORY, run_suite, users_python
 from waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_server]
@@ -154,15 +154,5 @@ _SOME = "TestLauncher and (2_jobs or resolver) or TestBatched or get_orig_dir"
 def test_hydras_own_suites_pass_on_it(lab: Lab, python: Path) -> None:
     lab.machine("lab01", "--cores", "4")
     (lab.folder / "test_suites.py").write_text(SUITES)
-    words = ["-q", "-p", "no:cacheprovider", f"--basetemp={lab.folder}/t", "-k", _SOME]
-    done = subprocess.run(
-        [python, "-m", "pytest", *words, "test_suites.py"],
-        env=lab.environ,
-        cwd=lab.folder,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    said = run_suite(python, ["-k", _SOME, "test_suites.py"], lab.environ, lab.folder)
+    assert "4 passed" in said

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from local_lab import Lab, new_lab
-from users_python import REPOSITORY, users_python
+from users_python import REPOSITORY, run_suite, users_python
 from waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_server]
@@ -236,15 +236,6 @@ executor.MlqExecutor._command = on_one_core  # three tasks, and perhaps two core
 def test_submitits_own_tests_pass_on_it(lab: Lab, python: Path) -> None:
     lab.machine("lab01")
     (lab.folder / "instead.py").write_text(_INSTEAD)
-    words = ["-q", "-p", "instead", "--pyargs", "submitit.local.test_local", "-k", _OF_LOCAL]
-    done = subprocess.run(
-        [python, "-m", "pytest", *words, "-p", "no:cacheprovider", f"--basetemp={lab.folder}/t"],
-        env=lab.environ,
-        cwd=lab.folder,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "16 passed" in done.stdout
+    words = ["-p", "instead", "--pyargs", "submitit.local.test_local", "-k", _OF_LOCAL]
+    said = run_suite(python, words, lab.environ, lab.folder)
+    assert "16 passed" in said

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ci import require
@@ -49,3 +50,18 @@ def _name_the_place(draft: Path, folder: Path) -> None:
         content = b"" if script.is_symlink() or script.is_dir() else script.read_bytes()
         if content.startswith(b"#!"):
             script.write_bytes(content.replace(bytes(draft), bytes(folder), 1))
+
+
+def run_suite(python: Path, words: Sequence[str], environ: Mapping[str, str], folder: Path) -> str:
+    """Run a package's own tests by pytest in a folder; return what it printed if all passed."""
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/t", *words],
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
