@@ -31,7 +31,7 @@ _EIGHT_CORES = "import os\nos.sched_getaffinity = lambda _: set(range(8))\n"
 
 def measure(seconds: float) -> list[Row]:
     """Return the share of a core that worker and collector take, over so many seconds."""
-    with installation(yield_to_others="false") as made:
+    with installation(guest="mine") as made:
         (made.folder / "sitecustomize.py").write_text(_EIGHT_CORES)
         made.environ["PYTHONPATH"] = str(made.folder)
         script = made.folder / "train.py"

@@ -1,7 +1,7 @@
 """No-op jobs in two slots, from the first enqueue to the last recorded end.
 
 mlq does all that it always does: a lease each, a log, a result file flushed to disk before the end
-is reported, a server that flushes each write. One thing is set: `yield_to_others` is off, since
+is reported, a server that flushes each write. One thing is set: `guest` is `mine`, since
 otherwise the worker would hold back cores while the benchmark itself keeps them busy.
 
 The measurements are interleaved, A B C A B C, so that a machine that gets busy is busy for all.
@@ -75,7 +75,7 @@ def _mlq(count: int, parent: Path | None, costs: dict[str, float]) -> float:
 
 @contextmanager
 def _ready(parent: Path | None) -> Iterator[tuple[Installation, dict[str, int]]]:
-    with installation(parent, yield_to_others="false") as made, made.worker() as pids:
+    with installation(parent, guest="mine") as made, made.worker() as pids:
         run(made, WARM_UP)
         yield made, pids
 

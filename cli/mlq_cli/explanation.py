@@ -127,7 +127,7 @@ def _whose(short: Short, others: OthersLoad) -> str:
         f"{user or 'your own other processes'} {cores:.1f}" for user, cores in others.users
     )
     said = f"others use {others.cores:.1f}" + (f": {users}" if users else "")
-    return f" ({said}, which yield_to_others leaves alone)"
+    return f" ({said})"
 
 
 def conclusion_in_words(conclusion: Conclusion) -> str:  # noqa: PLR0911

@@ -42,7 +42,7 @@ _SETTINGS = {
     "poll_s": 0.5,
     "stop_grace_s": 2,
     "default_mem_mib": 50,
-    "yield_to_others": False,
+    "guest": "mine",
 }
 # A connection of which sshd hears nothing for so long is dropped: a laptop that sleeps.
 _SSHD = """

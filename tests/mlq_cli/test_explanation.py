@@ -69,11 +69,11 @@ def test_other_peoples_load_is_named_where_cores_are_short() -> None:
     short = Short(Resource.CORES, 4, 3, 8)
     free = "4 cores needed, 3 of 8 free"
     assert reason_in_words(short, OthersLoad(0.4)) == free
-    busy = "others use 3.2, which yield_to_others leaves alone"
+    busy = "others use 3.2"
     assert reason_in_words(short, OthersLoad(3.25)) == f"{free} ({busy})"
     users = OthersLoad(3.25, (("ann", 2.04), ("", 1.2)))
     whose = "others use 3.2: ann 2.0, your own other processes 1.2"
-    assert reason_in_words(short, users) == f"{free} ({whose}, which yield_to_others leaves alone)"
+    assert reason_in_words(short, users) == f"{free} ({whose})"
     memory = Short(Resource.MEMORY, 2048, 1024, 4096)
     assert "others" not in reason_in_words(memory, users)
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlq.files.layout import Layout
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
-from mlq_worker.ipc.messages import Commands
+from mlq_worker.ipc.launcher_messages import Commands
 from mlq_worker.ipc.options import Options
 from mlq_worker.ipc.procfs import below
 from mlq_worker.ipc.values import Order, Result, to_json

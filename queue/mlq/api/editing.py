@@ -71,6 +71,8 @@ class Changes(NamedTuple):
         if self.machine is not None or self.exclude is not None:
             sizes["machine"] = self._machines(asked.machine)
         fields: dict[str, Any] = {"request": replace(asked, **sizes)}
+        if self.mem is not None:
+            fields["mem_is_asked"] = True
         if self.priority is not None:
             fields["priority"] = within("priority", self.priority, -LARGEST)
         if self.time is not None:

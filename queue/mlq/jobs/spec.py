@@ -118,6 +118,7 @@ class JobSpec:
         conditions: how some of those must have ended: id, or number of a sweep for all members of
             it -> condition (`mlq.jobs.parents`).
         singleton: whether it comes after all earlier jobs of its name.
+        mem_is_asked: whether its user said how much main memory it takes: then that is a limit.
         requeue: whether it is queued again if its machine is lost or takes no more jobs.
         grace_s: how long it has from SIGTERM on; None takes the worker's setting.
         signal: a signal sent to it before it is stopped (`mlq.jobs.stop_signal`); None for none.
@@ -173,6 +174,7 @@ class JobSpec:
     conditions: dict[str, Condition] = field(default_factory=dict)
     singleton: bool = False
     requeue: bool = True
+    mem_is_asked: bool = False
     submitted_at: str
 
     @property

@@ -47,6 +47,7 @@ def is_gateway(text: str) -> bool:
 
 LIVENESS = ("beat_s", "lease_s", "fence_s", "dead_s")
 
+_FORMER = {"yield_to_others": 'it became `guest`: guest = "mine" on a machine of your own'}
 _MISSPELT = 0.8  # difflib's measure of similarity
 _NAMES = list(Settings._fields)
 _NOT_IN_PATHS = re.compile(r"[\s'\":%$*?\[\]\\]")
@@ -130,6 +131,9 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Raw]:
         # An empty variable counts as unset, as everywhere in POSIX.
         if name in known and value:
             yield _Raw(known[name], value, f"environment {name}", is_string=True)
+        if name[4:].lower() in _FORMER:
+            fix = _FORMER[name[4:].lower()]
+            raise SettingsError(f"environment {name}: there is no such setting", fix=fix)
         # A variable of the user's own may begin with MLQ_ too: only misspellings are refused.
         near = get_close_matches(name[4:].lower(), _NAMES, n=1, cutoff=_MISSPELT)
         if name not in known and near:
@@ -138,6 +142,8 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Raw]:
 
 
 def _suggestion(name: str) -> str:
+    if name in _FORMER:
+        return _FORMER[name]
     near = get_close_matches(name, _NAMES, n=1)
     return f"did you mean {near[0]}?" if near else "`mlq config` lists all settings"
 

@@ -61,7 +61,16 @@ class Settings(NamedTuple):
         capture_env: whether jobs are given the variables of the shell they are enqueued from.
         snapshot: whether jobs run the code as it was when they were enqueued.
         allow_unsigned: whether workers run functions enqueued with plain rq, unsigned.
-        yield_to_others: whether cores that other people keep busy count as taken.
+        guest: how mlq gives way on this machine: `polite`, `night`, or `mine`: your own machine.
+        hours: when jobs may run in the mode `night`, local time: `19:00-08:00 sat sun`.
+        desk_action: what somebody at the desk means: jobs pause, or get half of the cores.
+        desk_idle_s: a desk untouched for so long lets new jobs start.
+        desk_resume_s: a desk untouched for so long lets paused jobs go on.
+        desk_evict_s: jobs paused for so long are handed back; with GPU memory after a fifth of it.
+        desk_keep_s: the same for an attempt that has saved nothing yet.
+        reserve_cores: cores left free while anybody else is active.
+        reserve_mem_mib: main memory left free while anybody else is active.
+        enforce: limits that jobs are held to: `all`, `none`, or some of `cores,mem,vram`.
         cuda_devices: how jobs are told their GPUs; `index`: for programs that want numbers.
         queue_host: the host of the queue's server, as typed after `ssh`; empty: this machine.
         gateway: the ssh host to jump through on the way there; empty: as the ssh config says.
@@ -100,7 +109,16 @@ class Settings(NamedTuple):
     capture_env: bool = True
     snapshot: bool = True
     allow_unsigned: bool = False
-    yield_to_others: bool = True
+    guest: Literal["polite", "night", "mine"] = "polite"
+    hours: str = ""
+    desk_action: Literal["pause", "half"] = "pause"
+    desk_idle_s: Annotated[float, Ge(1), Le(86400)] = 900
+    desk_resume_s: Annotated[float, Ge(1), Le(86400)] = 300
+    desk_evict_s: Annotated[float, Ge(1), Le(7 * 86400)] = 600
+    desk_keep_s: Annotated[float, Ge(1), Le(30 * 86400)] = 14400
+    reserve_cores: Annotated[int, Ge(0), Le(10**4)] = 1
+    reserve_mem_mib: Annotated[int, Ge(0), Le(2**30)] = 2048
+    enforce: str = "all"
     cuda_devices: Literal["uuid", "index"] = "uuid"
     queue_host: str = ""
     gateway: str = ""

@@ -260,6 +260,7 @@ class Submission:
             conditions=dict(self.conditions),
             singleton=self._is_singleton(),
             requeue=self.requeue,
+            mem_is_asked=self.mem not in (None, AUTO),
             submitted_at=at,
         )
 

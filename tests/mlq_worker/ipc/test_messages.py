@@ -10,9 +10,9 @@ import pytest
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.causes import Cause, Kind
+from mlq_worker.ipc.launcher_messages import Commands, News, Recorded, Spawn
 from mlq_worker.ipc.messages import (
     PROTOCOL,
-    Commands,
     Confirm,
     ContactNews,
     Forget,
@@ -20,10 +20,7 @@ from mlq_worker.ipc.messages import (
     HaveEnded,
     HaveStarted,
     Hello,
-    News,
-    Recorded,
     Shutdown,
-    Spawn,
     Start,
     Stop,
     WorkerMessage,
@@ -215,7 +212,7 @@ def test_what_the_supervisor_says_to_the_worker() -> None:
     assert wired(Greeting("s1", "b", 42, (held, runs)).to_json()) == {
         "event": "hello",
         "protocol": PROTOCOL,
-        "features": ["code", "batch"],
+        "features": ["code", "batch", "guest"],
         "supervisor_id": "s1",
         "boot_id": "b",
         "pid": 42,

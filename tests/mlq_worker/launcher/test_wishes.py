@@ -10,7 +10,7 @@ from attempt_events import order
 
 from mlq.jobs.attempt import AttemptId
 from mlq.jobs.own_attempt import leave_wish
-from mlq_worker.ipc.messages import News, Wish
+from mlq_worker.ipc.launcher_messages import News, Wish
 from mlq_worker.ipc.values import REQUEUED, Result, Started
 from mlq_worker.launcher.attempt import LaunchedAttempt
 from mlq_worker.launcher.wishes import LOOK_S, Wishes, WishWatch

@@ -31,7 +31,7 @@ from mlq_worker.agent.batch_environment import Attempt, batch_order, batch_varia
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copied_code import start_folder
 from mlq_worker.agent.job_environment import environment
-from mlq_worker.ipc.values import CodeOrder, Copied, Order, StopSignal
+from mlq_worker.ipc.values import CodeOrder, Copied, Order, Share, StopSignal
 
 
 def read_spec(
@@ -169,7 +169,14 @@ def order(
         signal=_signal(spec),
         code=_code(spec, context.settings),
         batch=batch_order(spec, here),
+        share=_share(spec, gpus),
     )
+
+
+def _share(spec: JobSpec, gpus: tuple[GpuOffer, ...]) -> Share:
+    request = spec.request
+    uuids = tuple(gpu.uuid for gpu in gpus)
+    return Share(request.cores, request.mem_mib, spec.mem_is_asked, uuids, request.vram_mib)
 
 
 def model_of(gpus: Iterable[GpuOffer]) -> str:

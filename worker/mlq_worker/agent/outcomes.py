@@ -188,6 +188,7 @@ _BY_OUTCOME = {
     "storage": Event.RELEASE,
     "reused": Event.RELEASE,
     "foreign": Event.FAIL,
+    "overstepped": Event.FAIL,
     "canceled": Event.CANCEL,
     "timeout": Event.TIME_OUT,
 }

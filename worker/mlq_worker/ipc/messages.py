@@ -1,14 +1,13 @@
-"""The messages of the supervisor's three conversations, as frozen values, and their JSON.
+"""What worker and supervisor say to each other, as frozen values, and their JSON.
 
-Worker to supervisor, supervisor to worker, and supervisor and launcher in both directions; the last
-name many attempts at once. The keys in JSON are a contract with processes of other versions: a
-worker meets supervisors of the previous version, and a supervisor may start a newer launcher.
+The keys in JSON are a contract with processes of other versions: a worker meets supervisors of the
+previous version. What supervisor and launcher say is in `launcher_messages`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlq.jobs.attempt import AttemptId
@@ -18,7 +17,6 @@ from mlq_worker.ipc.values import (
     Outcome,
     Result,
     Started,
-    Termination,
     from_json,
     to_json,
 )
@@ -28,7 +26,9 @@ CODE = "code"
 """A feature: a supervisor without it would run the live folder instead of an order's `code`."""
 BATCH = "batch"
 """A feature: a supervisor without it would run neither scripts nor fill the user's files."""
-FEATURES = (CODE, BATCH)
+GUEST = "guest"
+"""A feature: a supervisor without it keeps no manners, and is told none."""
+FEATURES = (CODE, BATCH, GUEST)
 
 
 def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:
@@ -114,7 +114,18 @@ class Shutdown:
         return {"op": "shutdown"}
 
 
-WorkerMessage = Hello | Start | Stop | Confirm | Forget | Shutdown
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """The rules of a good guest from now on, in the form of `mlq_worker.guest.rules`."""
+
+    rules: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {"op": "manners", "rules": dict(self.rules)}
+
+
+WorkerMessage = Hello | Start | Stop | Confirm | Forget | Shutdown | Manners
 
 
 def worker_message(raw: Mapping[str, Any]) -> WorkerMessage:
@@ -123,24 +134,38 @@ def worker_message(raw: Mapping[str, Any]) -> WorkerMessage:
     Raises:
         KeyError, TypeError, ValueError: it cannot be understood.
     """
-    match raw["op"]:
-        case "hello":
-            return Hello()
-        case "start":
-            return Start(tuple(from_json(Order, one) for one in raw["orders"]), raw.get("at"))
-        case "stop":
-            attempt = AttemptId(raw["id"], raw["attempt"])
-            return Stop(attempt, raw["outcome"], raw["reason"])
-        case "confirm":
-            alive, lost = attempt_ids(raw["alive"]), attempt_ids(raw["lost"])
-            return Confirm(raw["at"], alive, lost, raw.get("displaced", False))
-        case "forget":
-            over = frozenset(attempt_ids(raw.get("over", ())))
-            return Forget(attempt_ids(raw["attempts"]), over)
-        case "shutdown":
-            return Shutdown()
-        case other:
-            raise ValueError(f"no such operation: {other!r}")
+    read = _WORKER_MESSAGES.get(raw["op"])
+    if read is None:
+        raise ValueError(f"no such operation: {raw['op']!r}")
+    return read(raw)
+
+
+def _start(raw: Mapping[str, Any]) -> Start:
+    return Start(tuple(from_json(Order, one) for one in raw["orders"]), raw.get("at"))
+
+
+def _stop(raw: Mapping[str, Any]) -> Stop:
+    return Stop(AttemptId(raw["id"], raw["attempt"]), raw["outcome"], raw["reason"])
+
+
+def _confirm(raw: Mapping[str, Any]) -> Confirm:
+    alive, lost = attempt_ids(raw["alive"]), attempt_ids(raw["lost"])
+    return Confirm(raw["at"], alive, lost, raw.get("displaced", False))
+
+
+def _forget(raw: Mapping[str, Any]) -> Forget:
+    return Forget(attempt_ids(raw["attempts"]), frozenset(attempt_ids(raw.get("over", ()))))
+
+
+_WORKER_MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], WorkerMessage]] = {
+    "hello": lambda _: Hello(),
+    "start": _start,
+    "stop": _stop,
+    "confirm": _confirm,
+    "forget": _forget,
+    "shutdown": lambda _: Shutdown(),
+    "manners": lambda raw: Manners(dict(raw["rules"])),
+}
 
 
 # --- the supervisor says to the worker ------------------------------------------------------------
@@ -212,138 +237,58 @@ class ContactNews:
         }
 
 
-SupervisorMessage = Greeting | HaveStarted | HaveEnded | ContactNews
-
-
-# --- supervisor and launcher ----------------------------------------------------------------------
-
-
-class Spawn(NamedTuple):
-    """An order for the launcher, and until when (boot time) it may still start it."""
-
-    order: Order
-    start_by: float
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """What the launcher must do: first learn why attempts end, last start others.
+class Restraint(NamedTuple):
+    """How an attempt is held back now.
 
     Args:
-        end: why these are ended.
-        forget: results that the queue has, and that need not be written any more.
-        record: results to write.
-        spawn: orders to start.
-        tidy: attempts whose jobs have ended for good: their copies of code can go.
-    """
-
-    end: tuple[Termination, ...] = ()
-    forget: tuple[AttemptId, ...] = ()
-    record: tuple[Result, ...] = ()
-    spawn: tuple[Spawn, ...] = ()
-    tidy: tuple[AttemptId, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as it is sent; empty if there is nothing to do."""
-        raw: dict[str, list[Any]] = {
-            "doom": [to_json(one) for one in self.end],
-            "forget": list(self.forget),
-            "record": [to_json(one) for one in self.record],
-            "spawn": [[to_json(one.order), one.start_by] for one in self.spawn],
-            "tidy": list(self.tidy),
-        }
-        return {name: items for name, items in raw.items() if items}
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Commands:
-        """Return what `to_json` made this of."""
-        return cls(
-            tuple(from_json(Termination, one) for one in raw.get("doom", ())),
-            attempt_ids(raw.get("forget", ())),
-            tuple(from_json(Result, one) for one in raw.get("record", ())),
-            tuple(Spawn(from_json(Order, one), by) for one, by in raw.get("spawn", ())),
-            attempt_ids(raw.get("tidy", ())),
-        )
-
-
-class Wish(NamedTuple):
-    """An attempt that asks to be queued again, and how many seconds after its start."""
-
-    attempt: AttemptId
-    asked_s: float
-
-
-class Recorded(NamedTuple):
-    """A result that is on NFS, or will not be soon (`is_written`).
-
-    `last_line` is that of its log; `has_said`: whether it wrote to its log or its report.
+        attempt: job id and attempt number.
+        paused_by: the reasons, in the words of `mlq_worker.guest.watch.PauseReason`.
+        words: the first of them for people: `somebody is at the desk`.
+        cores_now: to how many cores it is squeezed; None: it is not.
     """
 
     attempt: AttemptId
-    is_written: bool
-    last_line: str = ""
-    has_said: bool = False
+    paused_by: tuple[str, ...] = ()
+    words: str = ""
+    cores_now: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What has become of attempts at the launcher.
+class GuestNews:
+    """What the manners of a guest make of this machine; told at each change and to a new worker.
 
     Args:
-        started: these run.
-        late: these were not started, since their time to start had passed.
-        asked: these run and ask to be queued again.
-        gone: no process of these is left.
-        recorded: the results of these are dealt with.
+        restrained: the attempts that are held back; all others are not.
+        notes: for the machine's NOTE.
+        closed: why no job may start; "" if one may.
+        facts: for `mlq doctor`, by line.
     """
 
-    started: tuple[Started, ...] = ()
-    late: tuple[AttemptId, ...] = ()
-    gone: tuple[Result, ...] = ()
-    recorded: tuple[Recorded, ...] = ()
-    asked: tuple[Wish, ...] = ()
-
-    def plus(self, more: News) -> News:
-        """Return both together."""
-        return News(
-            self.started + more.started,
-            self.late + more.late,
-            self.gone + more.gone,
-            self.recorded + more.recorded,
-            self.asked + more.asked,
-        )
+    restrained: tuple[Restraint, ...] = ()
+    notes: tuple[str, ...] = ()
+    closed: str = ""
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is sent."""
-        lines = [[*one.attempt, one.last_line] for one in self.recorded if one.last_line]
-        raw: dict[str, list[Any]] = {
-            "asked": [[*one.attempt, one.asked_s] for one in self.asked],
-            "started": [to_json(one) for one in self.started],
-            "late": list(self.late),
-            "gone": [to_json(one) for one in self.gone],
-            "last_lines": lines,
-            "said": [one.attempt for one in self.recorded if one.has_said],
-            "stored": [one.attempt for one in self.recorded if one.is_written],
-            "unwritten": [one.attempt for one in self.recorded if not one.is_written],
+        return {
+            "event": "guest",
+            "restrained": [
+                [*one.attempt, one.paused_by, one.words, one.cores_now] for one in self.restrained
+            ],
+            "notes": self.notes,
+            "closed": self.closed,
+            "facts": {name: dict(facts) for name, facts in self.facts.items()},
         }
-        return {name: items for name, items in raw.items() if items}
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> News:
+    def from_json(cls, raw: Mapping[str, Any]) -> GuestNews:
         """Return what `to_json` made this of."""
-        lines = {
-            AttemptId(job_id, number): line for job_id, number, line in raw.get("last_lines", ())
-        }
-        said = frozenset(attempt_ids(raw.get("said", ())))
-        recorded = [
-            Recorded(attempt, is_written, lines.get(attempt, ""), attempt in said)
-            for how, is_written in (("stored", True), ("unwritten", False))
-            for attempt in attempt_ids(raw.get(how, ()))
-        ]
-        return cls(
-            tuple(from_json(Started, one) for one in raw.get("started", ())),
-            attempt_ids(raw.get("late", ())),
-            tuple(from_json(Result, one) for one in raw.get("gone", ())),
-            tuple(recorded),
-            tuple(Wish(AttemptId(one[0], one[1]), one[2]) for one in raw.get("asked", ())),
+        restrained = tuple(
+            Restraint(AttemptId(job_id, number), tuple(paused_by), words, cores_now)
+            for job_id, number, paused_by, words, cores_now in raw["restrained"]
         )
+        return cls(restrained, tuple(raw["notes"]), raw["closed"], raw["facts"])
+
+
+SupervisorMessage = Greeting | HaveStarted | HaveEnded | ContactNews | GuestNews

@@ -35,9 +35,11 @@ Outcome = Literal[
     "storage",
     "reused",
     "foreign",
+    "overstepped",
 ]
 """`reused`: the results root knows this attempt, or a later one, already: the queue has forgotten
-it. `foreign`: the folder is that of another job, which had the number before."""
+it. `foreign`: the folder is that of another job, which had the number before. `overstepped`: it
+took more memory than it asked for."""
 
 HeldState = Literal["waiting", "running", "stopping", "paused", "ended"]
 
@@ -97,6 +99,28 @@ class BatchOrder(NamedTuple):
     nodes: str = ""
 
 
+class Share(NamedTuple):
+    """What of its machine a job was given, and which of that its user asked for.
+
+    Args:
+        cores: how many.
+        mem_mib: main memory.
+        mem_is_asked: whether its user said so (`--mem`): then it is a limit, else only a promise.
+        gpu_uuids: its GPUs.
+        vram_mib: memory on each GPU that it shares with others; 0: it has its GPUs to itself.
+    """
+
+    cores: int = 1
+    mem_mib: int = 0
+    mem_is_asked: bool = False
+    gpu_uuids: tuple[str, ...] = ()
+    vram_mib: int = 0
+
+
+def _share(raw: Mapping[str, Any]) -> Share:
+    return Share(**{**raw, "gpu_uuids": tuple(raw.get("gpu_uuids", ()))})
+
+
 def _code(raw: Mapping[str, Any]) -> CodeOrder:
     projects = tuple(Copied(**one) for one in raw["projects"])
     return CodeOrder(projects, raw["subfolder"], raw["cache_dir"])
@@ -121,7 +145,7 @@ class Order:
     gets back in `Held`. `python_env` is the environment that it needs. `called` is
     the name by which its user called the program whose path is `argv[0]`, "" if a path. `code` is
     what it runs a copy of; None if it runs in a live folder. `batch` is what it has of another
-    batch system.
+    batch system. `share` is what it was given of the machine; None from a worker that does not say.
 
     Raises:
         ValueError: its id cannot be the id of a job.
@@ -145,6 +169,7 @@ class Order:
     signal: StopSignal | None = None
     code: CodeOrder | None = None
     batch: BatchOrder | None = field(default=None, repr=False)
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         if not is_valid_id(self.attempt.job_id):
@@ -288,6 +313,7 @@ _FIELDS: Mapping[type[Value], tuple[_Field, ...]] = {
         signal=lambda raw: StopSignal(**raw),
         code=_code,
         batch=lambda raw: BatchOrder(**raw),
+        share=_share,
     ),
     Started: _fields_of(Started),
     Termination: _fields_of(Termination),
@@ -312,7 +338,7 @@ def to_json(value: Value) -> dict[str, Any]:
     return raw
 
 
-_TUPLES = (StopSignal, BatchOrder, Found, Cause, Shortage)
+_TUPLES = (StopSignal, BatchOrder, Share, Found, Cause, Shortage)
 _PLAIN = frozenset({str, int, float, bool, type(None), tuple, list, dict})
 """Types that JSON has: most of what a message holds, sent thousands of times a second."""
 

@@ -23,7 +23,7 @@ from types import FrameType
 from mlq.files.layout import Layout
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.host import Host, LinuxHost
-from mlq_worker.ipc.messages import Commands
+from mlq_worker.ipc.launcher_messages import Commands
 from mlq_worker.launcher.aftermath import Aftermath
 from mlq_worker.launcher.edges import Edges, RootFiles
 from mlq_worker.launcher.holder import Holder

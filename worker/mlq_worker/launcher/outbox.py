@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.messages import News, Recorded, Wish
+from mlq_worker.ipc.launcher_messages import News, Recorded, Wish
 from mlq_worker.ipc.values import Result, Started
 
 _GATHER_S = 0.01

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.messages import Recorded
+from mlq_worker.ipc.launcher_messages import Recorded
 from mlq_worker.ipc.values import Result
 from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.results import tells_last_line

@@ -18,7 +18,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
-from mlq_worker.ipc.messages import Commands, Recorded
+from mlq_worker.ipc.launcher_messages import Commands, Recorded
 from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
 from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt

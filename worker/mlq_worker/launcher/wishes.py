@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.messages import Wish
+from mlq_worker.ipc.launcher_messages import Wish
 from mlq_worker.ipc.values import Result, Started, has_ended_by_itself, requeued
 from mlq_worker.launcher.attempt import LaunchedAttempt
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.messages import Spawn
+from mlq_worker.ipc.launcher_messages import Spawn
 from mlq_worker.ipc.procfs import Target
 from mlq_worker.ipc.values import (
     Held,

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc import values
 from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.launcher_messages import News
 from mlq_worker.ipc.messages import (
     Confirm,
     Forget,
     Hello,
-    News,
+    Manners,
     Shutdown,
     Start,
     Stop,
@@ -238,7 +239,7 @@ def worker_events(message: WorkerMessage, turn_before_at: float, now: Moment) ->
             return [*renewed, *(GivenUp(attempt, now) for attempt in lost)]
         case Forget(attempts, over):
             return [ForgetAsked(attempt, attempt in over) for attempt in attempts]
-        case Hello() | Shutdown():
+        case Hello() | Shutdown() | Manners():
             return []
 
 

@@ -16,15 +16,14 @@ from signal import SIGCONT
 
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import moment
+from mlq_worker.ipc.launcher_messages import Commands, News
 from mlq_worker.ipc.messages import (
-    Commands,
     Confirm,
     ContactNews,
     Greeting,
     HaveEnded,
     HaveStarted,
     Hello,
-    News,
     Shutdown,
     WorkerMessage,
     worker_message,

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.ipc.messages import Spawn
+from mlq_worker.ipc.launcher_messages import Spawn
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination, transitions
 from mlq_worker.supervisor.admission import AHEAD, Admission

@@ -1,0 +1,1 @@
+"""How mlq behaves as a guest on a machine that belongs to others; asked by the supervisor."""
