@@ -18,6 +18,7 @@ from mlq.settings.people import home, user_name
 from mlq.submit.programs import present_folder
 from mlq_cli.invocation.session import show_progress
 from mlq_cli.root_files import give_root
+from mlq_cli.umask import present_umask
 
 if TYPE_CHECKING:
     from mlq.api.queue import Queue
@@ -51,6 +52,7 @@ def where_of(file: str, args: Sequence[str], environ: Mapping[str, str] = os.env
         home=str(home(environ)),
         host=socket.gethostname(),
         user=user_name(environ),
+        umask=present_umask(),
         environ=environ,
         args=tuple(args),
     )

@@ -30,6 +30,9 @@ def configure_what(parser: argparse.ArgumentParser) -> None:
         help="read a metric from the log: 'acc=accuracy ([0-9.]+)'; can be given several times",
     )
     parser.add_argument("-n", "--name", default="", help="a name to find the job by")
+    parser.add_argument(
+        "--comment", default="", metavar="TEXT", help="a note of your own, for mlq show"
+    )
     parser.add_argument("--cwd", metavar="DIR", help="run in this folder (default: the present)")
     parser.add_argument(
         "--in-place",
@@ -203,6 +206,7 @@ def submission_of(args: argparse.Namespace, argv: tuple[str, ...]) -> Submission
         singleton=args.singleton,
         hold=args.hold,
         requeue=not args.no_requeue,
+        comment=args.comment,
     )
 
 

@@ -1,5 +1,6 @@
 """Slurm's commands of `mlq shims slurm`: what programs ask, and what they are answered."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,33 @@ def test_jobs_from_sbatch_to_sacct(slurm: Slurm) -> None:
     shown = slurm.ok("scontrol", "show", "job", "1_3")
     assert "JobId=1_3 ArrayJobId=1 ArrayTaskId=3 JobName=odd" in shown
     assert f"StdOut={slurm.folder}/out-%A_%a" in shown
+
+
+def test_a_comment_is_kept_and_shown(slurm: Slurm) -> None:
+    (slurm.folder / "job.sh").write_text("#!/bin/sh\n#SBATCH --comment='of the file'\n")
+    slurm.ok("sbatch", "--array=4", "--hold", "job.sh")
+    slurm.ok("sbatch", "--hold", "--comment", "two words", "job.sh")
+    slurm.ok("sbatch", "--hold", "--wrap", "true")
+    assert slurm.ok("squeue", "-h", "-o", "%i %k") == "1_4 of the file\n2 two words\n3 (null)\n"
+    assert slurm.ok("squeue", "-h", "-j", "2", "-O", "comment:.12") == "   two words\n"
+    assert slurm.ok("sacct", "-nPo", "Comment", "-j", "1,2,3") == "of the file\ntwo words\n\n"
+    assert "   Comment=two words\n" in slurm.ok("scontrol", "show", "job", "2")
+    assert "Comment" not in slurm.ok("scontrol", "show", "job", "3")
+    sandbox = slurm.lab.sandbox
+    assert "  comment    two words\n" in sandbox.ok("show", "2")
+    assert sandbox.ok("submit", "--hold", "--comment", "mine", "job.sh") == "4\n"
+    shown = json.loads(sandbox.ok("show", "1_4", "2", "3", "4", "--json"))
+    assert [one["comment"] for one in shown] == ["of the file", "two words", "", "mine"]
+
+
+def test_files_of_the_output_have_the_umask_of_who_submitted(slurm: Slurm) -> None:
+    for mask in ("022", "007"):
+        slurm.ok("sh", "-c", f"umask {mask}; sbatch -o {mask}.out --wrap 'echo $SLURM_UMASK'")
+    for job, (mask, mode) in enumerate((("022", 0o644), ("007", 0o660)), 1):
+        log = Path(slurm.lab.until(str(job), "finished").directory, "attempts/1/output.log")
+        file = slurm.folder / f"{mask}.out"
+        assert (file.read_text(), file.stat().st_mode & 0o777) == (f"0{mask}\n", mode)
+        assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_running_jobs_are_queued_again_and_canceled(slurm: Slurm) -> None:

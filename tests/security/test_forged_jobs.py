@@ -122,6 +122,7 @@ def folders_made(lab: Lab) -> list[str]:
 
 CHANGES: dict[str, Callable[[Thief], Any]] = {
     "argv": evil_argv,
+    "comment": lambda _: "forged",
     "cwd": lambda _: "/",
     "captured_env": lambda thief: {"BASH_ENV": str(thief.evil)},
     "env": lambda thief: {"BASH_ENV": str(thief.evil)},
@@ -267,6 +268,7 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_retries": (lambda _: 0, COUNTS),
     "mlq_grace_s": (lambda _: "-1", SHOWN),
     "mlq_signal": (lambda _: "nonsense", SHOWN),
+    "mlq_comment": (lambda _: "forged", SHOWN),
     "mlq_attempt": (lambda _: 0, "the same signed job runs as its first attempt again"),
     "mlq_losses": (lambda _: 0, COUNTS),
     "mlq_failures": (lambda _: 0, COUNTS),

@@ -99,25 +99,17 @@ def _ending(path: str) -> str:
 def _write(picture: Picture, path: str, ending: str, *, may_replace: bool) -> None:
     from mlq.files.layout import write_atomically
     from mlq_cli.render.plots.figure import drawn
+    from mlq_cli.umask import present_umask
 
     file = Path(path).expanduser()
     if not may_replace:
         _allow(file, path)
     data = drawn(picture, ending)
     try:
-        write_atomically(file, data, 0o666 & ~_umask(), flush=False)
+        write_atomically(file, data, 0o666 & ~present_umask(), flush=False)
     except OSError as error:
         raise StorageError(f"cannot write {path}", why=error.strerror or str(error)) from None
     say(f"{path} is written")
-
-
-def _umask() -> int:
-    """Return this process's umask: a figure is an ordinary file of its user's."""
-    import os
-
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _allow(file: Path, path: str) -> None:

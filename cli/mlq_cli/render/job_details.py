@@ -67,6 +67,7 @@ def details(
     facts = {
         "reason": job.reason,
         "command": job.command,
+        "comment": job.comment,
         "sweep": str(job.sweep or ""),
         "params": " ".join(f"{name}={shlex.quote(one)}" for name, one in job.params.items()),
         "script": _script(variables),

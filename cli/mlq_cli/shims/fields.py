@@ -89,7 +89,7 @@ def _dependency(one: Asked) -> str:
 _COMMON: dict[str, Field] = {
     "account": lambda _: ACCOUNT,
     "cluster": lambda _: "mlq",
-    "comment": lambda _: "",
+    "comment": lambda one: one.job.comment,
     "jobname": lambda one: one.job.name or "mlq",
     "nodelist": _nodes,
     "partition": lambda _: PARTITION,
@@ -106,6 +106,7 @@ OF_SQUEUE: dict[str, Field] = {
     "jobarrayid": lambda one: slurm_id(one.job),
     "arrayjobid": lambda one: array_of(one.job)[0],
     "arraytaskid": _task,
+    "comment": lambda one: one.job.comment or "(null)",
     "name": _COMMON["jobname"],
     "username": lambda one: one.user,
     "userid": lambda _: str(os.getuid()),

@@ -107,6 +107,7 @@ def _job(queue: Queue, job: JobView) -> list[dict[str, str]]:
         {"NumNodes": "1", "NumCPUs": str(job.cores), "MinMemoryNode": f"{job.mem_mib}M"},
         {"TresPerNode": OF_SQUEUE["gres"](asked)},
         {"Command": job.command},
+        *([{"Comment": job.comment}] if job.comment else ()),
         {"WorkDir": str(spec.get("cwd", ""))},
         {"StdErr": str(streams.get("error") or streams.get("output") or "")},
         {"StdOut": str(streams.get("output") or "")},

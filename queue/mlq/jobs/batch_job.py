@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 if TYPE_CHECKING:
-    from annotated_types import Ge, MaxLen
+    from annotated_types import Ge, Le, MaxLen
 
 System = Literal["slurm", "pbs", "condor"]
 
@@ -48,6 +48,7 @@ class BatchJob:
         gpus_per_task: as asked; 0 if it did not ask.
         partition: the partition, queue or account that it named; "" if none.
         submit_host, submit_dir: where it was submitted.
+        umask: of the process that submitted it: files that are made for its user have it.
         array: the task numbers of its array as typed, without `%N`; "" if it is no array.
     """
 
@@ -58,4 +59,5 @@ class BatchJob:
     partition: str = ""
     submit_host: str = ""
     submit_dir: str = ""
+    umask: Annotated[int, Ge(0), Le(0o777)] = 0o77
     array: Annotated[str, MaxLen(SCRIPT_CHARS)] = ""

@@ -33,6 +33,9 @@ PRIVATE_FILE = r"^[A-Za-z0-9_]+-[0-9a-f]{32}$"
 OOM_RETRIES = 2
 """How often a job is tried with more memory."""
 
+COMMENT_CHARS = 4096
+"""The longest comment that a job may have."""
+
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -119,6 +122,7 @@ class JobSpec:
             it -> condition (`mlq.jobs.parents`).
         singleton: whether it comes after all earlier jobs of its name.
         mem_is_asked: whether its user said how much main memory it takes: then that is a limit.
+        comment: a text that its user gave it; nothing follows from it.
         requeue: whether it is queued again if its machine is lost or takes no more jobs.
         grace_s: how long it has from SIGTERM on; None takes the worker's setting.
         signal: a signal sent to it before it is stopped (`mlq.jobs.stop_signal`); None for none.
@@ -175,6 +179,7 @@ class JobSpec:
     singleton: bool = False
     requeue: bool = True
     mem_is_asked: bool = False
+    comment: Annotated[str, MaxLen(COMMENT_CHARS)] = ""
     submitted_at: str
 
     @property

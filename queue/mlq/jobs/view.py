@@ -47,6 +47,7 @@ FIELDS = (
     "mlq_time_limit_s",
     "mlq_grace_s",
     "mlq_signal",
+    "mlq_comment",
     "mlq_attempt",
     "mlq_machine",
     "created_at",
@@ -76,7 +77,8 @@ class JobView(NamedTuple):
     if of none; `params` are its parameters there. `after_any` and `conditions` say how the jobs in
     `after` must have ended (`mlq.jobs.parents`). `behind` is the earlier job of its name that a
     `singleton` waits for now. Without `requeue` it does not run again once its machine was lost.
-    `machines` and `gpu_type` are what it asked for (`mlq.jobs.choice_of_machines`).
+    `machines` and `gpu_type` are what it asked for (`mlq.jobs.choice_of_machines`). `comment` is a
+    text of its user.
     """
 
     id: str
@@ -124,6 +126,7 @@ class JobView(NamedTuple):
     requeue: bool = True
     gpu_type: str = ""
     machines: str = ""
+    comment: str = ""
 
     @property
     def parents(self) -> Parents:
@@ -188,6 +191,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         requeue=values["mlq_requeue"] != "0",
         gpu_type=asked.gpu_type,
         machines=asked.machine,
+        comment=values["mlq_comment"],
     )
 
 

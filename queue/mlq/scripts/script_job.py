@@ -62,6 +62,7 @@ class ScriptJob(NamedTuple):
         is_held: whether it waits until it is released.
         is_waited_for: whether the command waits until it has ended.
         is_parsable: whether only the id is printed.
+        comment: a text to find the job by; it changes nothing.
         is_test: whether nothing is queued, only checked.
         notes: what has no effect, a line each, for the user to read once.
     """
@@ -97,5 +98,6 @@ class ScriptJob(NamedTuple):
     is_held: bool = False
     is_waited_for: bool = False
     is_parsable: bool = False
+    comment: str = ""
     is_test: bool = False
     notes: tuple[str, ...] = ()

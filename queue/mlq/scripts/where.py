@@ -17,6 +17,7 @@ class Where(NamedTuple):
         user: the user's name.
         environ: the submitter's variables.
         args: what was typed after the file.
+        umask: of the submitting process.
     """
 
     file: str
@@ -26,6 +27,7 @@ class Where(NamedTuple):
     user: str = ""
     environ: Mapping[str, str] = {}
     args: tuple[str, ...] = ()
+    umask: int = 0o77
 
 
 def _nothing(_: str) -> str:

@@ -12,7 +12,7 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_start                 before when it must not start, by the server's clock, unix time
     mlq_edits                 how often its user changed what it asks for
     mlq_name                  its name
-    mlq_time_limit_s, mlq_retries, mlq_oom_retries, mlq_grace_s, mlq_signal
+    mlq_time_limit_s, mlq_retries, mlq_oom_retries, mlq_grace_s, mlq_signal, mlq_comment
                               what its user asked for, to be shown
     mlq_conditions            how its parents must have ended, JSON (`mlq.jobs.parents`)
     mlq_singleton, mlq_behind   that it comes after the earlier jobs of its name; which of them it
@@ -85,6 +85,7 @@ _ALSO_SHOWN = {
     "oom_retries": 0,
     "grace_s": None,
     "signal": None,
+    "comment": "",
 }
 
 

@@ -69,6 +69,7 @@ def submission_of(job: ScriptJob, environ: Mapping[str, str]) -> Submission:
         script=job.script,
         streams=job.streams,
         batch=job.batch,
+        comment=job.comment,
     )
 
 

@@ -17,7 +17,7 @@ from mlq.jobs.choice_of_machines import gpu_type_of, list_of
 from mlq.jobs.metric_patterns import check_patterns
 from mlq.jobs.parents import Condition, Parents
 from mlq.jobs.request import LARGEST, Request
-from mlq.jobs.spec import OOM_RETRIES, FunctionCall, JobSpec
+from mlq.jobs.spec import COMMENT_CHARS, OOM_RETRIES, FunctionCall, JobSpec
 from mlq.jobs.stop_signal import parse_grace, parse_stop_signal
 from mlq.submit.programs import present_folder, program_of
 from mlq.submit.python_arguments import mapping, texts
@@ -77,6 +77,7 @@ class Options(TypedDict, total=False):
     singleton: bool
     hold: bool
     requeue: bool
+    comment: str
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class Submission:
         singleton: whether it comes after all earlier jobs of its name, however they end.
         hold: whether it is held until `mlq release` lets it go.
         requeue: whether it runs again if its machine is lost or stops taking jobs.
+        comment: a text that goes with the job and changes nothing.
         function: a Python function to call, instead of argv.
         script: the text of a script that is run in place of argv[0].
         streams: the user's own files of its output.
@@ -157,6 +159,7 @@ class Submission:
     singleton: bool = False
     hold: bool = False
     requeue: bool = True
+    comment: str = ""
     function: FunctionCall | None = None
     script: str = field(default="", repr=False)
     streams: Streams | None = None
@@ -225,6 +228,12 @@ class Submission:
         )
         if isinstance(self.name, str):  # otherwise the strict check names the option
             check_texts(self.name)
+        if isinstance(self.comment, str):
+            check_texts(self.comment)
+            if len(self.comment) > COMMENT_CHARS:
+                raise InvalidInputError(
+                    "the comment is too long", why=f"{COMMENT_CHARS:,} characters are the most"
+                )
         caller = caller or Caller()
         secrets = self._checked_secrets(caller.environ)
         limit_s = self._time_limit_s()
@@ -261,6 +270,7 @@ class Submission:
             singleton=self._is_singleton(),
             requeue=self.requeue,
             mem_is_asked=self.mem not in (None, AUTO),
+            comment=self.comment,
             submitted_at=at,
         )
 

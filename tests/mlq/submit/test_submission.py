@@ -104,6 +104,8 @@ def test_a_command_is_a_list_and_not_a_text() -> None:
         ({"gpus": 10**15, "vram": "1G"}, "--gpus 1000000000000000 cannot be used"),
         ({"priority": 10**15}, "--priority 1000000000000000 cannot be used: at most"),
         ({"priority": -(10**15)}, "--priority -1000000000000000 cannot be used: at least"),
+        ({"comment": "x" * 4097}, "the comment is too long: 4,096 characters are the most"),
+        ({"comment": "a\0b"}, "NUL"),
         ({"gpus": -1}, "--gpus -1 cannot be used: at least 0"),
         ({"retries": -1}, "--retries -1 cannot be used"),
         ({"retries": 1.5}, "--retries 1.5 cannot be used"),

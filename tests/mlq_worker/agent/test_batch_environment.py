@@ -43,6 +43,7 @@ def test_what_a_real_slurm_sets_is_set() -> None:
         *("SLURM_JOB_UID", "SLURM_JOB_USER", "SLURM_LOCALID", "SLURM_NNODES", "SLURM_NODEID"),
         *("SLURM_NODELIST", "SLURM_PROCID", "SLURM_SUBMIT_DIR", "SLURM_SUBMIT_HOST"),
         *("SLURM_TASKS_PER_NODE", "SLURM_TOPOLOGY_ADDR", "SLURM_TOPOLOGY_ADDR_PATTERN"),
+        "SLURM_UMASK",
         *("SLURM_MEM_PER_NODE", "SLURM_CPUS_PER_TASK"),
     }
     assert found["SLURM_JOB_ID"] == found["SLURM_JOBID"] == "42"

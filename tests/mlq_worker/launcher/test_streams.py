@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +71,21 @@ def test_its_folder_may_be_made_later(log: Path, tmp_path: Path) -> None:
     wait_for((tmp_path / "late" / "out").exists, 10)
     assert notes(made) == ()
     assert (tmp_path / "late" / "out").read_text() == "x"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
+def test_a_new_file_is_as_its_user_makes_files(
+    log: Path, tmp_path: Path, umask: int, mode: int
+) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.touch(0o640)
+    before = os.umask(0o077)  # the launcher's
+    try:
+        files = [Target(str(one), appends=False, umask=umask) for one in (new, old)]
+        assert notes(follow(log, *files)) == ()
+    finally:
+        os.umask(before)
+    assert [one.stat().st_mode & 0o777 for one in (new, old)] == [mode, 0o640]
 
 
 def test_through_a_link_of_its_user_and_into_nothing(log: Path, tmp_path: Path) -> None:

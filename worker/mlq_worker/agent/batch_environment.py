@@ -88,7 +88,9 @@ def batch_order(spec: JobSpec, here: Here) -> BatchOrder | None:
         appends = spec.streams.appends
     if spec.batch is not None and system == "pbs":
         nodes = f"{here.machine}\n" * max(1, spec.batch.tasks)
-    return BatchOrder(spec.script, f"{system or 'job'}_script", output, error, appends, nodes)
+    umask = 0o77 if spec.batch is None else spec.batch.umask
+    name = f"{system or 'job'}_script"
+    return BatchOrder(spec.script, name, output, error, appends, nodes, umask)
 
 
 def task_of(spec: JobSpec) -> str:
@@ -133,6 +135,7 @@ def _slurm(
         "SLURM_SUBMIT_HOST": batch.submit_host or here.machine,
         "SLURM_TASKS_PER_NODE": str(tasks),
         "SLURM_TOPOLOGY_ADDR": here.machine,
+        "SLURM_UMASK": f"{batch.umask:04o}",
         "SLURM_TOPOLOGY_ADDR_PATTERN": "node",
     }
     if batch.tasks:

@@ -88,6 +88,7 @@ class BatchOrder(NamedTuple):
         script_name: the name of its file.
         output, error: the user's files, absolute; both streams go to `output` if `error` is "".
         appends: whether what is in those files stays.
+        umask: with which they are made.
         nodes: the content of the file of nodes; "" for none.
     """
 
@@ -97,6 +98,7 @@ class BatchOrder(NamedTuple):
     error: str = ""
     appends: bool = False
     nodes: str = ""
+    umask: int = 0o77
 
 
 class Share(NamedTuple):

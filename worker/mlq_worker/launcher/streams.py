@@ -16,6 +16,7 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mlq.files.layout import JobFolder
@@ -49,10 +50,13 @@ class Target:
         path: of the file.
         appends: whether what is in it stays.
         is_own: whether it is mlq's own log, which follows no link.
+        umask: with which it is made: that of its user, where the launcher's keeps others out.
     """
 
-    def __init__(self, path: str, *, appends: bool, is_own: bool = False) -> None:
-        self.path, self.is_own = path, is_own
+    def __init__(
+        self, path: str, *, appends: bool, is_own: bool = False, umask: int = 0o77
+    ) -> None:
+        self.path, self.is_own, self._umask = path, is_own, umask
         self._flags = _WRITE | (0 if appends else os.O_TRUNC) | (os.O_NOFOLLOW if is_own else 0)
         self._file: int | None = None
         self._at = 0
@@ -66,12 +70,23 @@ class Target:
         """
         try:
             self._check()
-            self._file = os.open(self.path, self._flags, 0o600)
+            self._file = self._opened()
             if not _is_usable(os.fstat(self._file)):
                 self.close()
                 raise OSError(errno.ENXIO, "")
         except OSError as error:
             self._failed(error)
+
+    def _opened(self) -> int:
+        """Return it, open; only a file that is made here gets its user's umask."""
+        try:
+            made = os.open(self.path, self._flags | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return os.open(self.path, self._flags, 0o600)
+        # The launcher's umask is that of all its threads, and of the jobs that it starts meanwhile.
+        with suppress(OSError):  # a file system without modes
+            os.fchmod(made, 0o666 & ~self._umask)
+        return made
 
     def _check(self) -> None:
         """Refuse what is no file before it is opened: opening may act on a device."""
@@ -223,14 +238,20 @@ def followed(order: Order, folder: JobFolder) -> Followed | None:
     batch, number = order.batch, order.attempt.number
     if batch is None or not (batch.output or batch.error):
         return None
-    output = [Target(batch.output, appends=batch.appends)] if batch.output else []
+
+    def of_user(path: str) -> Target:
+        return Target(path, appends=batch.appends, umask=batch.umask)
+
+    output = [of_user(batch.output)] if batch.output else []
     log = folder.log_file(number)
     if not batch.error:
         return Followed([Stream(log, output)])
-    error = Target(batch.error, appends=batch.appends)
     return Followed(
         [
             Stream(folder.stdout_file(number), [Target(log, appends=True, is_own=True), *output]),
-            Stream(folder.stderr_file(number), [Target(log, appends=True, is_own=True), error]),
+            Stream(
+                folder.stderr_file(number),
+                [Target(log, appends=True, is_own=True), of_user(batch.error)],
+            ),
         ]
     )

@@ -56,7 +56,12 @@ def job_of(values: Values, elements: Sequence[Element], where: Where) -> ScriptJ
         read("allowed_job_duration", _seconds, math.inf),
     )
     return ScriptJob(
-        BatchJob(system="condor", submit_host=where.host, submit_dir=where.folder),
+        BatchJob(
+            system="condor",
+            submit_host=where.host,
+            submit_dir=where.folder,
+            umask=where.umask,
+        ),
         first.argv,
         first.cwd,
         name=values.get("batch_name", "").strip('"') or _stem(where.file),

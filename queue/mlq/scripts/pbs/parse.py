@@ -68,6 +68,7 @@ def _job(asked: Asked, text: str, where: Where, edges: Edges) -> ScriptJob:
             partition=asked.queue,
             submit_host=where.host,
             submit_dir=where.folder,
+            umask=where.umask,
             array=asked.array.partition("%")[0],
         ),
         (file, *asked.args, *where.args),

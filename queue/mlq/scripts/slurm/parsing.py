@@ -101,6 +101,7 @@ def _job(
         partition=_value(given, "partition"),
         submit_host=where.host,
         submit_dir=where.folder,
+        umask=where.umask,
         array=array.partition("%")[0],
     )
     return ScriptJob(
@@ -131,6 +132,7 @@ def _job(
         is_waited_for="wait" in given,
         is_parsable="parsable" in given,
         is_test="test-only" in given,
+        comment=_value(given, "comment"),
         notes=(*notes, *asked.notes),
     )
 

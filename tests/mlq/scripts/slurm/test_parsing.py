@@ -54,7 +54,7 @@ def test_quotes_backslashes_and_comments_are_read_as_sbatch_reads_them() -> None
     assert found.name == "a b #c"
     assert found.streams is not None
     assert found.streams.output.endswith("/x #1.out")
-    assert found.is_held
+    assert (found.is_held, found.comment) == (True, "it's")
     assert "line 2: the quote ' is not closed" in mistake("-J 'a")
 
 
