@@ -62,7 +62,7 @@ def sandbox() -> Iterator[Sandbox]:
         sandbox.environ |= {
             "PATH": f"{sandbox.folder / 'bin'}:{sandbox.environ['PATH']}",
             "STANDIN_DIR": str(sandbox.folder),
-            "MLQ_YIELD_TO_OTHERS": "false",
+            "MLQ_GUEST": "mine",
         }
         quickly = sandbox.folder / "config" / "systemd" / "user" / f"{UNIT}.d" / "quickly.conf"
         quickly.parent.mkdir(parents=True)

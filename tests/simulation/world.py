@@ -115,6 +115,7 @@ class World:
             key_file=nowhere,
             machine=machine.queue_name,
             cache_dir=nowhere,
+            shared_dir=nowhere,
             poll_s=5,
             patience_s=300,
         )

@@ -29,7 +29,7 @@ class FarLab:
     def machine(self, name: str, **environ: str) -> SshHost:
         """Add a machine."""
         given = {one: self.desk.environ[one] for one in _GIVEN} | environ
-        given |= {"MLQ_MACHINE": name, "MLQ_YIELD_TO_OTHERS": "false"}
+        given |= {"MLQ_MACHINE": name, "MLQ_GUEST": "mine"}
         values = " ".join(f'"{key}={value}"' for key, value in given.items())
         return self.world.host(name, SetEnv=values)
 

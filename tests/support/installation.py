@@ -19,4 +19,5 @@ def private_settings(folder: Path, machine: str = "lab01") -> Settings:
         machine=machine,
         snapshot=False,
         cache_dir=folder / "cache",
+        shared_dir=folder / "shared",
     )

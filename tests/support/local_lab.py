@@ -40,7 +40,7 @@ SHORT = {
     "MLQ_RETRY_PAUSE_S": "0.1",
     "MLQ_STOP_GRACE_S": "1",
     # Load on the machine of the tests must not keep jobs waiting, nor what it lacks in memory.
-    "MLQ_YIELD_TO_OTHERS": "false",
+    "MLQ_GUEST": "mine",
     "MLQ_DEFAULT_MEM_MIB": "50",
 }
 # With these, no silence is ever long enough for a verdict.

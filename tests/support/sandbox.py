@@ -232,8 +232,9 @@ def new_sandbox() -> Iterator[Sandbox]:
         "MLQ_MACHINE": "desk",
         "MLQ_SNAPSHOT": "false",  # what is tested here is another thing
         "MLQ_CACHE_DIR": str(folder / "cache"),
+        "MLQ_SHARED_DIR": str(folder / "shared"),
     }
-    for name in ("home", "config", "data", "run", "root"):
+    for name in ("home", "config", "data", "run", "root", "shared"):
         (folder / name).mkdir(mode=0o700)
     sandbox = Sandbox(folder, environ)
     try:

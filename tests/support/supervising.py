@@ -36,7 +36,11 @@ class Bench:
         self.layout = Layout(self.root)
         self.own()
         self.prefix = f"mlq:{uuid4().hex[:8]}:m1:"
-        self.options = Options(self.runtime, "m1", self.root, self.prefix, timings, "q1")
+        self.shared = folder / "shared"
+        self.shared.mkdir()
+        self.options = Options(
+            self.runtime, "m1", self.root, self.prefix, timings, "q1", shared_dir=self.shared
+        )
         self.started: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.contacts: list[dict[str, Any]] = []

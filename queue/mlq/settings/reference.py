@@ -78,7 +78,7 @@ def main(page: Path = DEFAULT_PAGE) -> None:
 def _as_toml(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_as_toml(one) for one in value)}]"
-    if isinstance(value, str):
+    if isinstance(value, str | Path):
         return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else str(value)
 

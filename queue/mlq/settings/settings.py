@@ -71,6 +71,7 @@ class Settings(NamedTuple):
         reserve_cores: cores left free while anybody else is active.
         reserve_mem_mib: main memory left free while anybody else is active.
         enforce: limits that jobs are held to: `all`, `none`, or some of `cores,mem,vram`.
+        shared_dir: where all users of this machine meet: boards, whose turn it is, `mlq-off`.
         cuda_devices: how jobs are told their GPUs; `index`: for programs that want numbers.
         queue_host: the host of the queue's server, as typed after `ssh`; empty: this machine.
         gateway: the ssh host to jump through on the way there; empty: as the ssh config says.
@@ -119,6 +120,7 @@ class Settings(NamedTuple):
     reserve_cores: Annotated[int, Ge(0), Le(10**4)] = 1
     reserve_mem_mib: Annotated[int, Ge(0), Le(2**30)] = 2048
     enforce: str = "all"
+    shared_dir: Path = Path("/tmp")  # noqa: S108 - what is found there is believed only if checked
     cuda_devices: Literal["uuid", "index"] = "uuid"
     queue_host: str = ""
     gateway: str = ""

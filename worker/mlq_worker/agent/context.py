@@ -168,6 +168,11 @@ class MachineContext:
         """The results root, and the queue it must belong to."""
         return Layout(self.settings.root, self.queue_id)
 
+    @property
+    def shared_dir(self) -> Path | None:
+        """Where the users of this machine meet; None in an allocation, which is no other user's."""
+        return self.settings.shared_dir if self.inside is None else None
+
     def reach_supervisor(self) -> SupervisorLink:
         """Connect to this machine's supervisor, starting it if it is missing.
 
@@ -188,6 +193,7 @@ class MachineContext:
                 host_id=self.identity.host_id,
                 dead_beat=self.dead_beat,
                 parent=0 if self.inside is None else os.getpid(),
+                shared_dir=self.shared_dir,
             )
         )
 

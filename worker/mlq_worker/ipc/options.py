@@ -26,6 +26,7 @@ class Options:
             none.
         parent: the worker to end with, its process id; 0: it outlives its workers. In an allocation
             of a batch system nothing may stay behind.
+        shared_dir: where the users of this machine meet; None: no other user is looked for.
     """
 
     runtime: Path
@@ -37,6 +38,7 @@ class Options:
     host_id: str = ""
     dead_beat: str = ""
     parent: int = 0
+    shared_dir: Path | None = None
 
     @property
     def layout(self) -> Layout:
@@ -58,6 +60,7 @@ class Options:
             f"--lease-s={self.timings.lease_s}",
             f"--fence-s={self.timings.fence_s}",
             f"--dead-s={self.timings.dead_s}",
+            *([] if self.shared_dir is None else [f"--shared-dir={self.shared_dir}"]),
         ]
 
 
@@ -71,6 +74,7 @@ def parse(arguments: list[str]) -> Options:
         parser.add_argument(name, default="")
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--mark-prefix", required=True)
+    parser.add_argument("--shared-dir", type=Path)
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
     found = parser.parse_args(arguments)
@@ -85,4 +89,5 @@ def parse(arguments: list[str]) -> Options:
         found.host_id,
         found.dead_beat,
         found.parent,
+        found.shared_dir,
     )
