@@ -71,10 +71,14 @@ def test_a_run_is_finished_when_jug_says_that_it_is_complete(lab: Lab) -> None:
     program = Program(lab, tasks=2)
     lab.machine("lab01")
     ids = program.enqueue(2)
-    assert [lab.job(one).name for one in ids] == ["steps", "steps"]
-    lab.open("gate.all")
-    for one in ids:
-        lab.until(one, "finished")
+    shown = [(lab.job(one).name, lab.job(one).command) for one in ids]
+    assert shown == [("steps", "jug steps.py")] * 2
+    with lab.sandbox.started("wait", "steps") as waits:
+        lab.until(ids[0], "started")
+        assert waits.poll() is None
+        lab.open("gate.all")
+        assert waits.wait(60) == 0
+    assert [lab.job(one).state for one in ids] == ["finished"] * 2
     assert {lab.file(f"began.{n}").count("\n") for n in range(2)} == {1}
 
     again = lab.sandbox.run("jug", "steps.py", "--workers", "2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Enqueue the workers, unless the program is complete; with --wait return their exit code."""
     from mlq.api.jug_program import find
     from mlq.jobs.spec import FunctionCall
+    from mlq.jug.run import WORKER
 
     if not 1 <= args.workers <= MOST_WORKERS:
         raise InvalidInputError(
@@ -68,9 +70,10 @@ def run(args: argparse.Namespace) -> int:
             print_json([])
         return 0
     program = found.program._replace(run=secrets.token_hex(8))
+    typed = ("jug", args.jugfile, *options)
     submission = replace(
         asked,
-        function=FunctionCall(name="mlq.api.jug_worker.work", kwargs=program._asdict()),
+        function=FunctionCall(name=WORKER, kwargs=program._asdict(), shown=shlex.join(typed)),
         name=args.name or Path(args.jugfile).stem,
         in_place=True if args.in_place is None else args.in_place,
     )

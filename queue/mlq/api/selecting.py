@@ -2,7 +2,8 @@
 
 Every command and the Python API follow the same rule. An id is an id. A name that was used
 again means its latest job that has not ended, else its latest. A sweep, by its number or its name,
-means the jobs that now stand for its members. A glob means all jobs whose names match.
+means the jobs that now stand for its members; the name of a jug run means its
+workers. A glob means all jobs whose names match.
 """
 
 from __future__ import annotations
@@ -213,6 +214,9 @@ def _meant(
                 fix=f"`mlq ls {sweep.number}` lists them",
             )
         return found
+    run = _jug_run(store, latest) if latest and of > 1 else ()
+    if run:
+        return _in(store, run, states) or [latest]
     if latest and of > 1:
         # An unprintable name cannot be typed, and its brackets could split an escape sequence.
         every = f" (all: {only(choice.name)!r})" if choice.name.isprintable() else ""
@@ -236,8 +240,23 @@ def sweep_meant(store: Store, typed: Sequence[str]) -> SweepSeen | None:
     return sweep if not latest or sweep.number > order_key(latest)[0] else None
 
 
+def _jug_run(store: Store, job_id: str) -> tuple[str, ...]:
+    """Return the workers of the jug run that a job belongs to; none if it is in none."""
+    from mlq.jug.run import workers_of
+
+    def calls(ids: Sequence[str]) -> dict[str, str]:
+        return {row[0]: row[1] for row in store.reads.rows(("data",), ids)}
+
+    return workers_of(job_id, calls)
+
+
 def _members(store: Store, number: int, states: Collection[str] = ()) -> list[str]:
-    rows = store.reads.rows(("status", "mlq_held"), store.reads.members(number))
+    return _in(store, store.reads.members(number), states)
+
+
+def _in(store: Store, ids: Sequence[str], states: Collection[str]) -> list[str]:
+    """Return those of these jobs that are in these states; all of them without states."""
+    rows = store.reads.rows(("status", "mlq_held"), ids)
     return [
         job_id
         for job_id, state, held in rows

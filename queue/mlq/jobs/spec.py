@@ -41,11 +41,15 @@ SHA256 = r"^[0-9a-f]{64}$"
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionCall:
-    """A Python function to call instead of a command; arguments and result are JSON."""
+    """A Python function to call instead of a command; arguments and result are JSON.
+
+    `shown` stands for it where commands are listed: what its user typed, if that was a command.
+    """
 
     name: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    shown: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +200,9 @@ class JobSpec:
     @property
     def command(self) -> str:
         """The command as a person would type it."""
-        return command_line(self.argv) if self.function is None else f"{self.function.name}()"
+        if self.function is None:
+            return command_line(self.argv)
+        return self.function.shown or f"{self.function.name}()"
 
     def canonical(self) -> str:
         """Return the one JSON text of this job: ASCII, sorted keys, no spaces; what is signed.

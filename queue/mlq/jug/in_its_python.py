@@ -6,7 +6,7 @@ It is the only file that knows jug's modules. It needs the standard library and 
 that this jug supports, so its syntax is that of Python 3.6. The answer of `ask` and `survey` is one
 line of JSON on standard output; whatever the program prints goes to standard error.
 """
-# ruff: noqa: S110, UP032
+# ruff: noqa: UP032
 
 import json
 import os
@@ -107,10 +107,14 @@ def execute(said: "dict[str, Any]") -> None:
 
 
 def _tell_progress(path: str) -> None:
-    """Write how many tasks are done, again and again; what goes wrong here harms nothing."""
+    """Write how many tasks are done, again and again; what goes wrong here harms no task.
+
+    It is said once in the job's log, unless it is gone at the next look: jug may be loading the
+    program anew meanwhile.
+    """
     from jug import task
 
-    told, pause_s = (0, 0), 1.0
+    told, pause_s, fails, is_said = (0, 0), 1.0, False, False
     while path:
         time.sleep(pause_s)
         began = time.time()
@@ -121,8 +125,14 @@ def _tell_progress(path: str) -> None:
                 with Path(path).open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"step": now[0], "total": now[1]}) + "\n")
                 told = now
-        except Exception:  # noqa: BLE001 - jug may be loading the program anew meanwhile
-            pass
+            fails = False
+        except Exception as error:  # noqa: BLE001 - tasks are the program's, and may raise anything
+            if fails and not is_said:
+                is_said = True
+                why = "{}: {}".format(type(error).__name__, error)
+                sys.stderr.write("mlq: the progress cannot be told: {}\n".format(why))
+                sys.stderr.flush()
+            fails = True
         pause_s = max(LOOK_S, (time.time() - began) / SHARE)
 
 

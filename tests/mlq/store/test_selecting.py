@@ -9,8 +9,11 @@ from mlq.api.queue import Queue
 from mlq.api.selecting import parents
 from mlq.errors import InvalidInputError, JobNotFoundError
 from mlq.jobs.lifecycle import Event
+from mlq.jobs.spec import FunctionCall
+from mlq.jug.run import WORKER
 from mlq.store.operations import Move
 from mlq.store.store import Store
+from mlq.submit.submission import Submission
 
 
 def end(store: Store, job_id: str, event: Event, reason: str = "") -> None:
@@ -34,6 +37,27 @@ def test_a_name_means_its_latest_job_that_has_not_ended_else_its_latest(
     assert queue.select(["lr"]) == [third]
     assert told[0] == "lr is job 3, the latest of 3 of that name (all: 'l[r]')"
     assert queue.select(["l[r]"]) == [first, second, third]
+
+
+def test_the_name_of_a_jug_run_means_its_workers(
+    store: Store, enqueue: Enqueue, queue: Queue
+) -> None:
+    def workers(run: str, number: int) -> list[str]:
+        call = FunctionCall(name=WORKER, kwargs={"run": run}, shown="jug prime numbers.py")
+        asked = Submission(name="primes", function=call, cwd="/", python_env="")
+        return [job.id for job in queue.submit([asked] * number)]
+
+    first, second = workers("a", 2), workers("b", 120)
+    (other,) = enqueue(1, name="primes")
+    assert queue.select(["primes"]) == [other]
+    queue.cancel([other])
+    assert queue.select(["primes"]) == second
+    queue.cancel(second[:119])
+    assert queue.select(["primes"]) == second
+    assert queue.select(["primes"], eligible=["queued"]) == second[119:]
+    queue.cancel(second)
+    assert queue.select(["primes"]) == first
+    assert queue.views(first)[0].command == "jug prime numbers.py"
 
 
 def test_globs_and_states_find_jobs_in_order(
