@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlq.errors import InvalidInputError, SettingsError
 from mlq.files.paths import checked_machine
+from mlq.settings.guest import check_guest
 from mlq.settings.people import home
 from mlq.settings.settings import CONFIG_VARIABLE, JOB_VARIABLES, PARAMETERS, Settings, variable
 
@@ -91,6 +92,7 @@ def check(
     _check_liveness(settings, origin)
     _check_machine(settings, origin)
     _check_tunnel(settings, origin)
+    check_guest(settings, origin)
     return settings, origin
 
 

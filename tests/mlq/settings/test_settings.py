@@ -104,7 +104,7 @@ def test_every_setting_has_a_variable(environ: dict[str, str]) -> None:
         if value == ()
         else str(value)
         for name, value in default._asdict().items()
-    }
+    } | {"hours": "sat sun"}
     loaded = load(environ | {variable(name): value for name, value in values.items()})
     assert loaded.origin == {name: f"environment {variable(name)}" for name in values}
     assert loaded.settings.root == Path("/elsewhere")
