@@ -1,0 +1,66 @@
+"""Asks what may never be answered (NFS, a directory service) in one thread of its own.
+
+The supervisor's loop must not wait. It asks, goes on, and reads the last answer when it looks next.
+Invariant: there is never more than one thread for one kind of question, however many hang.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Hashable
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+Q = TypeVar("Q", bound=Hashable)
+A = TypeVar("A")
+
+
+class Asker(Generic[Q, A]):
+    """Answers questions in a thread; a question that raises OSError is not answered.
+
+    Args:
+        answer: finds an answer; it may hang.
+    """
+
+    def __init__(self, answer: Callable[[Q], A]) -> None:
+        self._answer = answer
+        self._asked: SimpleQueue[Q] = SimpleQueue()
+        self._open: set[Q] = set()
+        self._answers: dict[Q, A] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, question: Q) -> None:
+        """Have a question answered, unless its answer is being waited for."""
+        with self._lock:
+            if question in self._open:
+                return
+            self._open.add(question)
+        self._asked.put(question)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+
+    def last(self, question: Q) -> A | None:
+        """Return the last answer; None if there is none yet."""
+        with self._lock:
+            return self._answers.get(question)
+
+    def keep(self, questions: Collection[Q]) -> None:
+        """Forget the answers to all others."""
+        with self._lock:
+            for question in self._answers.keys() - set(questions):
+                del self._answers[question]
+
+    def _work(self) -> None:
+        while True:
+            question = self._asked.get()
+            try:
+                found = self._answer(question)
+            except OSError:
+                with self._lock:
+                    self._open.discard(question)
+                continue
+            with self._lock:
+                self._answers[question] = found
+                self._open.discard(question)
