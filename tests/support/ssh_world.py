@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from ci import require
 from waiting import wait_for
+
+from mlq_worker.ipc import procfs
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
@@ -87,10 +90,17 @@ class SshHost:
     def stop(self) -> None:
         """End sshd and every connection to it, as the end of the host would."""
         if self._process is not None:
+            pid = self._process.pid
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(pid, signal.SIGSTOP)  # it must start no session that is missed here
+            wait_for(lambda: (one := procfs.look_at(pid)) is None or one.state in "TZX")
+            sessions = sessions_of(pid)
+            self._process.kill()
             self._process.wait()
             self._process = None
+            for pid in sessions:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.wire.drop_all()
 
     def end(self) -> None:
@@ -213,6 +223,25 @@ class SshWorld:
             f"  {general}",
         ]
         self.config.write_text("\n".join([*sections, *everywhere, ""]))
+
+
+def sessions_of(listener: int) -> list[int]:
+    """Return the sshd processes below one that listens.
+
+    They outlive it, and if their network falls silent they wait for ever. What they run is left out.
+    """
+    found = [listener]
+    for parent in found:
+        with suppress(OSError):
+            children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+            found += [pid for pid in map(int, children.split()) if _is_sshd(pid)]
+    return found[1:]
+
+
+def _is_sshd(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().startswith("sshd")
+    return False
 
 
 def make_key(path: Path) -> None:

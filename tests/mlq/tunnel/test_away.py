@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,26 @@ def wake(asleep: list[int]) -> None:
 def test_another_address(network: OwnNetwork, laptop: Laptop) -> None:
     network.move()
     as_before(laptop)
+
+
+def sshd_here() -> list[str]:
+    """Return the sshd processes in the network of this thread."""
+    here, found = Path("/proc/thread-self/ns/net").readlink(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (process / "comm").read_text().strip()
+            if name.startswith("sshd") and (process / "ns/net").readlink() == here:
+                found.append(process.name)
+    return found
+
+
+def test_no_session_outlives_its_host(network: OwnNetwork, laptop: Laptop) -> None:
+    """One whose connection is from an address that is gone hears of no end."""
+    assert len(sshd_here()) > 2
+    network.move()
+    laptop.gate.stop()
+    laptop.queue_host.stop()
+    wait_for(lambda: not sshd_here(), what="sshd to end")
 
 
 def test_a_sleep_in_which_the_far_end_gave_up(network: OwnNetwork, laptop: Laptop) -> None:
