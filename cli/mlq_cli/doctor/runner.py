@@ -16,6 +16,7 @@ from mlq.settings.load import Loaded
 from mlq.settings.settings import Settings
 from mlq_cli.doctor import (
     allocation,
+    desk,
     identity,
     judge,
     judge_machines,
@@ -53,6 +54,7 @@ def probes(loaded: Loaded) -> list[Probe]:
     listed = [
         Probe("machine", lambda: judge.machine(look.machine(settings)), remedy=hangs),
         Probe("gpus", lambda: judge.gpus(look.gpus()), remedy="does `nvidia-smi` answer?"),
+        Probe("desk", lambda: desk.examine(settings)),
         Probe("files", lambda: map(judge.file, look.files(loaded)), remedy=hangs),
         Probe("times", lambda: [judge.times(settings)]),
         Probe("root", lambda: judge.root(look.root(settings)), remedy=hangs),

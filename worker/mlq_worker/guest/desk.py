@@ -11,8 +11,8 @@ jump, enters as the access times of consoles, and only whether one has changed m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 CHATTER_S = 600.0
 # A device that chattered is listened to again after so long without a count.
@@ -78,6 +78,10 @@ class DeskState:
     somebody: bool = False
     chattering: tuple[str, ...] = ()
     how: How = "nothing"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the supervisor tells it to `mlq doctor`."""
+        return {**asdict(self), "chattering": list(self.chattering)}
 
 
 class Desk:
