@@ -58,7 +58,7 @@ def recorded(job: JobView) -> str:
 def _failed(reason: str) -> str:
     if reason.startswith("timeout"):
         return TIMEOUT
-    if reason.startswith("out of memory"):
+    if reason.startswith("out of memory") or " memory it asked for" in reason:
         return OUT_OF_MEMORY
     if "machine" in reason and "lost" in reason:
         return NODE_FAIL

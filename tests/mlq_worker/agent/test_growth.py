@@ -140,7 +140,7 @@ def test_who_had_a_whole_gpu_may_want_a_larger_one() -> None:
 @pytest.mark.parametrize(
     "result",
     [
-        failed(rss_mib=4000, killed=True),
+        failed(rss_mib=4000),
         failed(of_gpu=True, used_mib=5000),
         failed(of_gpu=True, vram_mib=5000),
     ],
@@ -158,6 +158,73 @@ def test_a_job_that_kept_its_promise_goes_elsewhere_and_that_does_not_count(
     )
     last = ending(result, history(vram_mib=6000, crowded=CROWDED_TRIES), PATIENCE)
     assert last.event is Event.FAIL
+
+
+def test_who_the_kernel_killed_within_its_limit_is_handed_back() -> None:
+    killed = failed(rss_mib=4000, killed=True, others_mib=58 * GIB + 100)
+    move = ending(killed, history(retries=1), PATIENCE)
+    assert (move.event, move.avoid, move.pause_s, move.start) == (Event.RELEASE, "lab01", 0, "")
+    assert move.fields["mlq_reason"] == "handed back: lab01 ran out of memory; others used 58.1G"
+    assert not {"mlq_failures", "mlq_ooms", "mlq_losses"} & move.fields.keys()
+    unknown = ending(failed(rss_mib=4000, killed=True), history(), PATIENCE)
+    assert unknown.fields["mlq_reason"] == "handed back: lab01 ran out of memory"
+
+
+def test_who_the_kernel_killed_is_not_handed_back_for_ever_nor_run_against_its_user_s_will() -> (
+    None
+):
+    killed = failed(rss_mib=4000, killed=True)
+    for past in (history(crowded=CROWDED_TRIES), history(requeue=False)):
+        move = ending(killed, past, PATIENCE)
+        assert move.event is Event.FAIL
+        assert str(move.fields["mlq_reason"]).startswith("out of memory, but it used 3.9 of the 6")
+    greedy = ending(failed(rss_mib=8090, killed=True), history(oom_retries=0), PATIENCE)
+    assert greedy.event is Event.FAIL
+
+
+def overstepped(*, of_gpu: bool = False, used_mib: int = 8300) -> AttemptResult:
+    what = "GPU memory" if of_gpu else "memory"
+    raw = {
+        "id": "7",
+        "attempt": 2,
+        "machine": "lab01",
+        "outcome": "overstepped",
+        "exit_code": None,
+        "signal": 9,
+        "reason": f"took 8.1G of the 8G of {what} it asked for",
+        "started_at": AT,
+        "ended_at": AT,
+        "cpu_s": 1.0,
+        "max_rss_mib": 100,
+        "shortage": {"of_gpu": of_gpu, "used_mib": used_mib},
+    }
+    return parse_result(raw)
+
+
+def test_who_took_more_than_its_limit_has_failed() -> None:
+    move = ending(overstepped(), history(8 * GIB, oom_retries=0), PATIENCE)
+    assert (move.event, move.growth) == (Event.FAIL, None)
+    assert move.fields["mlq_reason"] == "took 8.1G of the 8G of memory it asked for"
+
+
+def test_who_took_more_than_its_limit_is_tried_with_more_where_its_user_asked_for_that() -> None:
+    move = ending(overstepped(), history(8 * GIB), PATIENCE)
+    made = tried(move, Request(1, 8 * GIB), offer("lab01", 64 * GIB))
+    assert made.text.request == Request(1, 12 * GIB)  # type: ignore[union-attr]
+    assert made.fields["mlq_reason"] == (
+        "took 8.1G of the 8G of memory it asked for; trying with 12 GiB (1 of 2)"
+    )
+    alone = tried(move, Request(1, 8 * GIB), offer("lab01", 8 * GIB))
+    assert alone.event is Event.FAIL
+    past = history(GIB, vram_mib=8 * GIB)
+    move = ending(overstepped(of_gpu=True, used_mib=9000), past, PATIENCE)
+    made = tried(move, past.request or Request(), offer("lab01", 64 * GIB, 24 * GIB))
+    assert made.text.request.vram_mib == 12 * GIB  # type: ignore[union-attr]
+
+
+def test_a_limit_overstepped_is_its_own_fault_and_says_nothing_of_the_machine() -> None:
+    assert not was_crowded(overstepped(), Request(1, 8 * GIB))
+    assert how_it_started(overstepped()) == ""
 
 
 def test_what_its_user_stopped_is_not_tried_again() -> None:

@@ -317,6 +317,33 @@ def test_a_job_of_an_mlq_that_captured_nothing_still_runs(context: MachineContex
     assert (spec.captured_env, spec.secrets) == ({}, {})
 
 
+FRACTION, OTHER = "XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION"
+CARDS = (GpuOffer("GPU-a", "", 11264, 11264), GpuOffer("GPU-b", "", 8000, 8000))
+
+
+@pytest.mark.parametrize(
+    ("options", "fraction"),
+    [
+        ({"gpus": 1, "vram": "6G"}, "0.545"),  # 0.5454: rounded down
+        ({"gpus": 1, "vram": "4M"}, "0.001"),
+        ({"gpus": 1, "vram": "11G"}, None),
+        ({"gpus": 1}, None),
+        ({"gpus": 1, "vram": "6G", "env": {FRACTION: "0.2"}}, "0.2"),
+        ({"gpus": 1, "vram": "6G", "env": {OTHER: "0.2"}}, None),
+    ],
+)
+def test_jax_is_kept_to_what_its_job_asked_for(
+    context: MachineContext, options: dict[str, Any], fraction: str | None
+) -> None:
+    claim = claimed(**options)
+    spec = read_spec(claim, context, b"")
+    assert order(claim, spec, context, CARDS)["env"].get(FRACTION) == fraction
+    unknown = order(claim, spec, context, (GpuOffer("GPU-a", "", 0, 0),))["env"]
+    assert unknown.get(FRACTION) == options.get("env", {}).get(FRACTION)
+    secret = order(claim, replace(spec, secrets={OTHER: "file"}, env={}), context, CARDS)["env"]
+    assert FRACTION not in secret
+
+
 def test_a_job_finds_its_folders_in_its_environment(context: MachineContext) -> None:
     env = ordered(context)["env"]
     assert (env["MLQ_JOB_ID"], env["MLQ_ATTEMPT"]) == ("7", "2")

@@ -205,7 +205,9 @@ def parse_result(raw: object) -> AttemptResult:
 
 
 def _failed(outcome: str, exit_code: int | None) -> bool:
-    return outcome == "signaled" or (outcome == "exited" and exit_code != 0)
+    if outcome in ("signaled", "overstepped"):
+        return True
+    return outcome == "exited" and exit_code != 0
 
 
 def heard_result(raw: Mapping[str, Any], machine: str, now_s: float) -> AttemptResult:

@@ -1,7 +1,8 @@
 """Whose fault it was that memory ran out: the job's, or a neighbour's. Pure.
 
 A job that had more than it was promised has itself to blame, and needs more next time. If it kept
-its promise, others on the machine had grown. What it had is the most that is known of it: by its
+its promise, others on the machine had grown. One that was ended because it had more than its limit
+says so itself. What it had is the most that is known of it: by its
 own message, by the samples of its processes, by what the kernel says of its largest process.
 Without any of these the job is to blame: asking for more is tried only a few times.
 """
@@ -28,16 +29,20 @@ class Diagnosis(NamedTuple):
         used_mib: what it had, as far as known; 0 if nothing is known.
         asked_mib: what it had asked for; 0: a whole GPU.
         card_mib: the memory of its GPU; 0 if unknown.
+        said: why it was ended, if it was for its own use of memory.
     """
 
     of_gpu: bool
     used_mib: int
     asked_mib: int
     card_mib: int = 0
+    said: str = ""
 
     @property
     def is_own_fault(self) -> bool:
         """Whether it used more than it was promised."""
+        if self.said:
+            return True
         promised_mib = self.asked_mib or self.card_mib * IDLE_GPU_SHARE
         return not promised_mib or not self.used_mib or self.used_mib > promised_mib
 
@@ -57,6 +62,8 @@ class Diagnosis(NamedTuple):
     @property
     def reason(self) -> str:
         """What happened, for people."""
+        if self.said:
+            return self.said
         what = "out of GPU memory" if self.of_gpu else "out of memory"
         if not self.had_mib:
             return f"{what}, with a whole GPU to itself"
@@ -77,6 +84,9 @@ def diagnose(result: AttemptResult, shortage: Shortage, request: Request) -> Dia
         shortage: which memory ran out.
         request: what it had asked for.
     """
+    if result.outcome == "overstepped":
+        asked_mib = request.vram_mib if shortage.of_gpu else request.mem_mib
+        return Diagnosis(shortage.of_gpu, shortage.used_mib, asked_mib, said=result.reason)
     if not shortage.of_gpu:
         used_mib = max(result.max_rss_mib or 0, result.peaks.mem_mib or 0)
         return Diagnosis(of_gpu=False, used_mib=used_mib, asked_mib=request.mem_mib)

@@ -79,6 +79,24 @@ def environment(
     return env
 
 
+_FRACTIONS = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION")
+"""Either limits how much GPU memory JAX takes; both together are an error in JAX."""
+
+
+def share_of_gpu(env: Mapping[str, str], spec: JobSpec, card_mib: int) -> dict[str, str]:
+    """Return what keeps JAX to the memory that a job asked for on a GPU that it shares.
+
+    Args:
+        env: its environment; what its user set there stays.
+        spec: the job.
+        card_mib: the memory of its largest GPU; 0 if that is not known.
+    """
+    vram_mib = spec.request.vram_mib if spec.request.gpus else 0
+    if not 0 < vram_mib < card_mib or any(one in env or one in spec.secrets for one in _FRACTIONS):
+        return {}
+    return {_FRACTIONS[0]: f"{max(1, vram_mib * 1000 // card_mib) / 1000:.3f}"}
+
+
 def _path(spec: JobSpec, login: Mapping[str, str]) -> str:
     callers = spec.captured_env.get("PATH", "")
     folders = callers.split(":") if callers else []

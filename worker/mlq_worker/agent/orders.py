@@ -30,7 +30,7 @@ from mlq.store.templates import is_short
 from mlq_worker.agent.batch_environment import Attempt, batch_order, batch_variables
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copied_code import start_folder
-from mlq_worker.agent.job_environment import environment
+from mlq_worker.agent.job_environment import environment, share_of_gpu
 from mlq_worker.ipc.values import CodeOrder, Copied, Order, Share, StopSignal
 
 
@@ -138,6 +138,7 @@ def order(
     devices = [str(gpu.index) if by_number else gpu.uuid for gpu in gpus]
     grace_s = context.settings.stop_grace_s if spec.grace_s is None else spec.grace_s
     env = environment(claim, spec, context.login, folder, mark, devices)
+    env.update(share_of_gpu(env, spec, max((gpu.total_mib for gpu in gpus), default=0)))
     attempt = Attempt(claim.attempt, len(devices), folder.nodes_file(claim.attempt))
     env.update(batch_variables(spec, attempt, here, env))
     return Order(

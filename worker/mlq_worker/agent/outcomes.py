@@ -9,12 +9,13 @@ from __future__ import annotations
 from mlq.jobs.lifecycle import Event, target
 from mlq.store.operations import Growth, Move
 from mlq.store.record import result_fields
-from mlq.units import format_duration, parse_iso, utc_iso
+from mlq.units import format_duration, parse_iso, rounded_mib, utc_iso
 from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.diagnosis import Diagnosis, diagnose
 from mlq_worker.agent.history import History, Patience
 from mlq_worker.agent.starts import how_it_started
 from mlq_worker.ipc.causes import MISSING, Kind
+from mlq_worker.ipc.shortage import Shortage
 
 # How often to try a job whose own folder cannot be written.
 FOLDER_TRIES = 3
@@ -49,6 +50,8 @@ def ending(result: AttemptResult, history: History, patience: Patience, nowhere:
     wanted_to_end = history.stop or history.wish
     if result.shortage is not None and history.request is not None and not wanted_to_end:
         ran_out = diagnose(result, result.shortage, history.request)
+        if result.shortage.killed and not ran_out.is_own_fault:
+            return _crowded_out(result, result.shortage, history, patience, ran_out)
         return _out_of_memory(result, history, patience, ran_out)
     event, reason = _event(result, history, nowhere)
     return _end(result, history, patience, event, reason, unwritten=bool(nowhere))
@@ -154,6 +157,27 @@ def _out_of_memory(
     which = f"trying elsewhere ({history.crowded + 1} of {CROWDED_TRIES})"
     move = _tried_again(result, history, patience, f"{ran_out.reason}; {which}")
     return move._replace(fields={**move.fields, "mlq_crowded": history.crowded + 1})
+
+
+def _crowded_out(
+    result: AttemptResult,
+    shortage: Shortage,
+    history: History,
+    patience: Patience,
+    ran_out: Diagnosis,
+) -> Move:
+    """Return the move of an attempt that the kernel killed although it kept its promise.
+
+    Its machine has let it down, as if it had been switched off: it keeps its place in line. What a
+    job uses is only sampled, so one that grows too fast to be seen is not handed back for ever.
+    """
+    if history.crowded >= CROWDED_TRIES or not history.requeue:
+        return _end(result, history, patience, *_failure(ran_out.reason, history))
+    others = f"; others used {rounded_mib(shortage.others_mib)}" if shortage.others_mib else ""
+    reason = f"handed back: {result.machine} ran out of memory{others}"
+    move = _end(result, history, patience, Event.RELEASE, reason)
+    # How it started tells nothing of its command.
+    return move._replace(fields={**move.fields, "mlq_crowded": history.crowded + 1}, start="")
 
 
 def _tried_again(result: AttemptResult, history: History, patience: Patience, reason: str) -> Move:

@@ -21,12 +21,14 @@ class Shortage(NamedTuple):
         used_mib: what the attempt had and wanted then, by its own message; 0 if that says nothing.
         card_mib: the memory of its GPU, by the same message; 0 likewise.
         killed: whether the kernel killed a process for it.
+        others_mib: what others used of the machine's memory then; 0 if that is not known.
     """
 
     of_gpu: bool
     used_mib: int = 0
     card_mib: int = 0
     killed: bool = False
+    others_mib: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it in the form of a result."""
@@ -37,7 +39,8 @@ def parse_shortage(told: object) -> Shortage | None:
     """Return the shortage that a result names; None if it names none that can be read."""
     if not isinstance(told, Mapping) or not isinstance(told.get("of_gpu"), bool):
         return None
-    used_mib, card_mib = told.get("used_mib", 0), told.get("card_mib", 0)
-    if not all(type(one) is int and 0 <= one <= _MOST_MIB for one in (used_mib, card_mib)):
+    figures = [told.get(name, 0) for name in ("used_mib", "card_mib", "others_mib")]
+    if not all(type(one) is int and 0 <= one <= _MOST_MIB for one in figures):
         return None
-    return Shortage(told["of_gpu"], used_mib, card_mib, told.get("killed") is True)
+    used_mib, card_mib, others_mib = figures
+    return Shortage(told["of_gpu"], used_mib, card_mib, told.get("killed") is True, others_mib)

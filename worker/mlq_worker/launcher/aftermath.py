@@ -32,6 +32,7 @@ from mlq_worker.ipc.values import Result
 from mlq_worker.launcher import out_of_memory, shared_memory
 from mlq_worker.launcher.hint import read_hint, read_tail
 from mlq_worker.launcher.kernel_kills import KernelKills
+from mlq_worker.launcher.others_memory import others_mib
 
 KEPT_BYTES = 1 << 18
 _FILE_BYTES = 1 << 20
@@ -190,13 +191,16 @@ class Aftermath:
 
     def _look_for_shortage(self, failure: Result, has_gpu: bool, watched: _Watched) -> list[str]:
         killed = self._kills is not None and self._kills.since(self._host.boottime() - _JUST_NOW_S)
-        watched.shortage = out_of_memory.find(
+        found = out_of_memory.find(
             read_tail(watched.log.path, out_of_memory.TAIL_BYTES),
             failure.exit_code,
             failure.signal,
             kills=killed,
             has_gpu=has_gpu,
         )
+        if found is not None and found.killed:
+            found = found._replace(others_mib=others_mib(os.getpid()))
+        watched.shortage = found
         return []
 
     def found(self, attempt: AttemptId) -> Found | None:
