@@ -117,6 +117,22 @@ def test_what_mlq_refuses_is_one_message(lab: Lab, python: Path) -> None:
     assert "Traceback" not in text
 
 
+def test_without_cloudpickle_it_says_what_to_install_and_queues_nothing(
+    lab: Lab, python: Path
+) -> None:
+    hidden = lab.folder / "hidden"
+    hidden.mkdir()
+    # As where it is not installed: the first folder in the path has a module that is none.
+    (hidden / "cloudpickle.py").write_text("raise ModuleNotFoundError('No module cloudpickle')\n")
+    lab.environ["PYTHONPATH"] += f":{hidden}"
+    refused = start(lab, python, "+lr=1")
+    text = said(refused)
+    assert refused.returncode == 1
+    assert "pip install cloudpickle" in text
+    assert "Traceback" not in text
+    assert lab.sandbox.ok("ls", "-a", "--json") == "[]\n"
+
+
 def test_hydra_imports_nothing_heavy_at_its_start(lab: Lab, python: Path) -> None:
     script = (
         "import sys, hydra.core.plugins\n"

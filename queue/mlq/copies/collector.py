@@ -21,6 +21,7 @@ from mlq.ids import is_job_id
 from mlq.lenient import int_or
 from mlq.store.identity import last_number, moment
 from mlq.store.job_hashes import sweep_notes, whole_jobs
+from mlq.store.pilots import read_pools
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -112,7 +113,9 @@ class Collector:
             for kind in ("unended", "ended")
         )
         sweeps = sweep_notes(self._store.client)
-        header = Header(queue_id, last, at_s, self._machine, unended_count, ended_count, sweeps)
+        pools = read_pools(self._store).texts
+        counts = (unended_count, ended_count)
+        header = Header(queue_id, last, at_s, self._machine, *counts, sweeps, pools)
         return Collected(header, b"".join(parts) + packed(last_line(header)))
 
     def _check(self, queue_id: str) -> float:

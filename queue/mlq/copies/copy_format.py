@@ -42,6 +42,7 @@ class Header(NamedTuple):
         jobs: how many jobs it holds that had not ended.
         ended: how many it holds that had, because the results root alone does not tell their end.
         sweeps: number -> what the queue notes of a sweep beside its members.
+        pools: id -> text of each pool of pilots (`mlq.pilots.pool`).
     """
 
     queue: str
@@ -51,6 +52,7 @@ class Header(NamedTuple):
     jobs: int
     ended: int
     sweeps: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    pools: Mapping[str, str] = MappingProxyType({})
 
 
 class CopiedJob(NamedTuple):
@@ -98,7 +100,7 @@ def packed(lines: bytes) -> bytes:
 def header_lines(header: Header) -> bytes:
     """Return the first line."""
     sweeps = {number: dict(fields) for number, fields in header.sweeps.items()}
-    value = {"mlq_copy": FORMAT, **header._asdict(), "sweeps": sweeps}
+    value = {"mlq_copy": FORMAT, **header._asdict(), "sweeps": sweeps, "pools": dict(header.pools)}
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
@@ -169,6 +171,7 @@ def _header(value: Any, where: str) -> Header:
         int_or(value.get("jobs")),
         int_or(value.get("ended")),
         _sweeps(value.get("sweeps")),
+        _texts(value.get("pools")),
     )
 
 
@@ -176,10 +179,15 @@ def _sweeps(value: Any) -> dict[str, dict[str, str]]:
     """Read what is noted of sweeps; a copy of an older mlq has none."""
     found = value.items() if isinstance(value, dict) else ()
     return {
-        number: {name: text for name, text in fields.items() if isinstance(text, str)}
+        number: _texts(fields)
         for number, fields in found
         if is_number(number) and isinstance(fields, dict)
     }
+
+
+def _texts(value: Any) -> dict[str, str]:
+    found = value.items() if isinstance(value, dict) else ()
+    return {name: text for name, text in found if isinstance(text, str)}
 
 
 def _end_of(line: bytes) -> int | None:

@@ -17,7 +17,10 @@ from mlq.copies.collector import Collector
 from mlq.copies.copy_format import Copy, parsed
 from mlq.errors import OtherQueueError, ServerError, StorageError
 from mlq.files.layout import Layout
+from mlq.jobs.batch_job import BatchJob, Streams
 from mlq.jobs.lifecycle import Event
+from mlq.jobs.signing import verify
+from mlq.jobs.strict_spec import parse_spec
 from mlq.store import restoring
 from mlq.store.operations import Move
 from mlq.store.store import Store
@@ -135,6 +138,30 @@ def test_who_waits_for_whom_and_for_its_user_is_as_it_was(
     lose(admin)
     assert rebuild(store, copy).left_out == []
     assert state_of(store, admin) == before
+
+
+def test_a_job_with_a_script_has_it_again(
+    store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
+) -> None:
+    asked = Submission(
+        argv=("train.sh", "x"),
+        python_env="",
+        cwd="/",
+        script="#!/bin/sh\necho '$1 é' \t\n",
+        streams=Streams(output="/home/u/%j.out", appends=True),
+        batch=BatchJob(system="slurm", tasks=2, submit_dir="/home/u", umask=0o022),
+        comment="mine",
+    )
+    (job_id,) = enqueue(asked)
+    before, copy = state_of(store, admin), copy_of(collector)
+    lose(admin)
+    assert rebuild(store, copy).left_out == []
+    assert state_of(store, admin) == before
+    (mine,) = claim(store)
+    spec = parse_spec(mine.spec)
+    verify(KEY, mine.spec.encode(), mine.signature)
+    assert (spec.id, spec.argv) == (job_id, asked.argv)
+    assert (spec.script, spec.streams, spec.batch) == (asked.script, asked.streams, asked.batch)
 
 
 @pytest.mark.usefixtures("lived_in")

@@ -22,6 +22,9 @@ from mlq.api.editing import Changes, edit
 from mlq.api.explaining import explain
 from mlq.api.many import release
 from mlq.api.queue import Queue
+from mlq.copies.collector import Collector
+from mlq.copies.copy_format import parsed
+from mlq.files.layout import Layout
 from mlq.jobs.class_name import ClassName, own_class
 from mlq.jobs.lifecycle import Event
 from mlq.jobs.request import JobClass
@@ -29,6 +32,10 @@ from mlq.store import scripts
 from mlq.store.connection import RedisClient
 from mlq.store.operations import Move
 from mlq.store.store import Store
+from mlq_worker.agent.history import Patience
+from mlq_worker.rebuild.carry_out import carry_out
+from mlq_worker.rebuild.plan import Terms, plan
+from mlq_worker.rebuild.survey import Found
 
 JOBS = 120
 SIDE = CLASS.replace("p0", "p00")
@@ -112,6 +119,20 @@ def test_all_are_claimed_in_order_of_submission_several_at_a_time(
     assert [one.id for one in first] == aside[:9]
     assert claimed(store, JOBS - 9) == aside[9:]
     assert lists(admin) == {}
+
+
+def test_a_restored_queue_has_all_in_their_own_list_in_order(
+    store: Store, aside: list[str], admin: redis.Redis
+) -> None:
+    store.client.call("SET", "mlq:queue_id", "0123abcd")
+    copy = parsed(Collector(store, "lab01", 86400.0).collect("0123abcd").raw, "copy")
+    admin.flushall()
+    planned = plan(copy, Found(), Terms(KEY, NOW_S, Patience(3, 5.0), 30))
+    owned = Layout(Path("/results"), "0123abcd")
+    assert carry_out(store, owned, planned, KEY, pause_s=0).made == JOBS
+    assert lists(admin) == {CLASS: aside}
+    assert {fields(store, one, "origin")[1] for one in aside} == {CLASS}
+    assert claimed(store, JOBS) == aside
 
 
 def test_no_list_grows_long_before_its_middle_whatever_the_order(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from mlq.files.layout import Layout
 from mlq.store import restoring
+from mlq.store.pilots import keep_pool
 from mlq.store.store import Store
 from mlq_worker.rebuild.meanwhile import renumber
 from mlq_worker.rebuild.plan import Plan
@@ -69,6 +70,8 @@ def carry_out(
         made += restoring.restore(store, batch)[0]
         progress(start + len(batch), len(plan.jobs))
     restoring.restore_sweeps(store, plan.sweeps)
+    for pool, text in plan.pools.items():
+        keep_pool(store, pool, "", text)  # one that is there already is newer
     jobs, left_s = restoring.end(store, owned.queue_id, str(owned.root), pause_s)
     return Restored(jobs, made, new_ids, left_s, left_out)
 

@@ -12,6 +12,7 @@ from mlq.ids import is_job_id, sweep_number
 from mlq.jobs.lifecycle import ENDED, State
 from mlq.jobs.parents import Parents
 from mlq.jobs.spec import JobSpec
+from mlq.pilots.pool import read_pool
 from mlq.store.restoring import JobToRestore
 from mlq.units import utc_iso
 from mlq_worker.agent.history import Patience
@@ -52,6 +53,7 @@ class Plan:
         left_out: jobs that are not restored, and what else was found, with the reason.
         forgotten: how many ended so long ago that they are not listed any more.
         sweeps: what a copy noted of sweeps: number -> field -> text.
+        pools: the pools of pilots that a copy holds: id -> text.
     """
 
     jobs: list[JobToRestore] = field(default_factory=list)
@@ -59,6 +61,7 @@ class Plan:
     left_out: list[str] = field(default_factory=list)
     forgotten: int = 0
     sweeps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pools: Mapping[str, str] = field(default_factory=dict)
 
     def count(self) -> dict[str, int]:
         """Return how many jobs there are of each state."""
@@ -72,7 +75,8 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
     """Return the queue to restore."""
     copied: Mapping[str, CopiedJob] = {} if copy is None else copy.jobs
     made = Plan(left_out=[*found.strange, *(copy.damaged if copy else ())])
-    made.sweeps = {} if copy is None else copy.header.sweeps
+    if copy is not None:
+        made.sweeps, made.pools = copy.header.sweeps, _pools(copy.header.pools, made.left_out)
     held: defaultdict[str, dict[int, Holder]] = defaultdict(dict)
     for (job_id, number), where in found.beats.items():
         held[job_id][number] = where
@@ -107,6 +111,24 @@ def plan(copy: Copy | None, found: Found, terms: Terms) -> Plan:
         made.jobs.append(_to_restore(story, pending, due_s, terms.now_s, made.high + 0.5))
     made.jobs.sort(key=lambda job: job.order, reverse=True)
     return made
+
+
+def _pools(copied: Mapping[str, str], left_out: list[str]) -> dict[str, str]:
+    """Return the pools that can be read, as they were.
+
+    Their managers find the pilots that were submitted since by their names (`mlq.pilots.decide`).
+    """
+    found = {}
+    for name, text in copied.items():
+        try:
+            if read_pool(text).id == name:
+                found[name] = text
+                continue
+            why = "it is that of another one"
+        except MlqError as error:
+            why = f"{error.what}: {error.why}"
+        left_out.append(f"pool of pilots {name}: {why}")
+    return found
 
 
 def _spec(job_id: str, copied: CopiedJob | None, found: Found, key: bytes) -> JobSpec | None:
