@@ -39,7 +39,9 @@ class SimKeepers:
     def __init__(self, machine: Machine, launcher_pid: int) -> None:
         self._machine, self._launcher_pid = machine, launcher_pid
 
-    def start(self, _name: str, _cwd: str, _argv: Any, env: dict[str, str], _logs: Any) -> int:
+    def start(
+        self, _name: str, _cwd: str, _argv: Any, env: dict[str, str], *_logs_and_scheduling: Any
+    ) -> int:
         return self._machine.spawn(self._launcher_pid, env)
 
     def hear(self) -> tuple[list[Leader], list[Gone]]:

@@ -247,14 +247,17 @@ def test_what_the_supervisor_says_to_the_worker() -> None:
 def test_supervisor_and_launcher_understand_each_other() -> None:
     result, order = from_json(Result, RESULT_JSON), from_json(Order, ORDER_JSON)
     commands = Commands(
-        (from_json(Termination, END_JSON),), (ATTEMPT,), (result,), (Spawn(order, 12.5),)
+        (from_json(Termination, END_JSON),),
+        (ATTEMPT,),
+        (result,),
+        (Spawn(order, 12.5), Spawn(order, 13.5, (frozenset({0, 1, 4}), frozenset({2})))),
     )
     raw = wired(commands.to_json())
     assert raw == {
         "doom": [END_JSON],
         "forget": [["7", 2]],
         "record": [RESULT_JSON],
-        "spawn": [[ORDER_JSON, 12.5]],
+        "spawn": [[ORDER_JSON, 12.5], [ORDER_JSON, 13.5, ["0-1,4", "2"]]],
     }
     assert Commands.from_json(raw) == commands
     assert Commands().to_json() == {}

@@ -23,7 +23,7 @@ from waiting import wait_for
 from mlq_worker.ipc import procfs
 from mlq_worker.keeper import aarch64, x86_64
 from mlq_worker.keeper import start as keeper
-from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, above_reports, elf
+from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, Scheduling, above_reports, elf
 
 NATIVE = platform.machine()
 natively = pytest.mark.skipif(elf(NATIVE) is None, reason="not written for this architecture")
@@ -43,9 +43,12 @@ class Launcher:
     folder: Path
     ends: tuple[int, int] = field(default_factory=_pipe)
 
+    scheduling: Scheduling = field(default_factory=Scheduling)
+
     def start(self, machine: str, cwd: Path, *argv: str) -> int:
         """Start a command below a keeper; returns the keeper's pid."""
-        path, command = Keeper(self.folder, machine).keep("mlq:test:1", str(cwd), argv)
+        made = Keeper(self.folder, machine)
+        path, command = made.keep("mlq:test:1", str(cwd), argv, self.scheduling)
         actions = [(os.POSIX_SPAWN_DUP2, self.ends[1], REPORT_FD)]
         env = {"PATH": os.environ["PATH"], "HERE": str(cwd)}
         return os.posix_spawn(path, command, env, file_actions=actions)
@@ -150,6 +153,48 @@ def test_a_command_without_a_keeper_dies_with_its_parent(tmp_path: Path, machine
         wait_for(lambda: not process_runs(pid), what="the child to die")
 
 
+SHOW = (
+    "import os, pathlib; print(*sorted(os.sched_getaffinity(0)), os.nice(0), "
+    "os.sched_getscheduler(0), pathlib.Path('/proc/self/oom_score_adj').read_text(), "
+    "file=open('shown', 'w'))"
+)
+
+
+@both
+def test_a_job_is_scheduled_as_told_from_its_start(launcher: Launcher, machine: str) -> None:
+    mine = os.sched_getaffinity(0)
+    last = max(mine)
+    launcher.scheduling = Scheduling(frozenset({last}), is_guest=True)
+    assert launcher.run(machine, launcher.folder, sys.executable, "-c", SHOW) == 0
+    shown = (launcher.folder / "shown").read_text().split()
+    assert shown == [str(last), "19", str(os.SCHED_IDLE), "1000"]
+    launcher.scheduling = Scheduling(frozenset(mine))
+    assert launcher.run(machine, launcher.folder, sys.executable, "-c", SHOW) == 0
+    shown = (launcher.folder / "shown").read_text().split()
+    oom = Path("/proc/self/oom_score_adj").read_text().strip()
+    here = [os.nice(0), os.sched_getscheduler(0), oom]
+    assert shown == list(map(str, [*sorted(mine), *here]))
+
+
+@both
+def test_the_keeper_itself_is_no_guest(launcher: Launcher, machine: str) -> None:
+    launcher.scheduling = Scheduling(is_guest=True)
+    pid = launcher.start(machine, launcher.folder, "/bin/sh", "-c", f"nice -n 5 {PAUSE}; true")
+    found = wait_for(lambda: len(seen := below(pid)) == 2 and seen, what="the job's processes")
+    for one, score in [(pid, "0"), *((one, "1000") for one in found)]:
+        assert Path(f"/proc/{one}/oom_score_adj").read_text().strip() == score
+        assert os.getpriority(os.PRIO_PROCESS, one) == (19 if one in found else 0)
+    os.kill(max(found), signal.SIGKILL)
+    assert launcher.report() == (pid, 0)
+    os.waitpid(pid, 0)
+
+
+def test_a_mask_goes_as_letters() -> None:
+    assert Scheduling().text == ""
+    assert Scheduling(frozenset({0, 1, 2, 5})).text == "0GB"
+    assert Scheduling(frozenset({8}), is_guest=True).text == "1@@A@"
+
+
 @natively
 def test_where_memory_is_refused_the_program_lies_in_the_private_folder(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
@@ -196,5 +241,6 @@ def test_both_programs_make_the_same_system_calls(machine: str) -> None:
     assert names == [
         *("rt_sigprocmask", "prctl", "prctl", "getpid", "fork", "rt_sigtimedwait", "wait4"),
         *("write", "getppid", "kill", "execve", "exit"),
-        *("rt_sigprocmask", "close", "prctl", "setsid", "chdir", "execve", "exit"),
+        *("rt_sigprocmask", "close", "sched_setaffinity", "setpriority", "sched_setscheduler"),
+        *("openat", "write", "close", "prctl", "setsid", "chdir", "execve", "exit"),
     ]

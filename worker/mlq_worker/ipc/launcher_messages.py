@@ -6,20 +6,29 @@ versions: a supervisor may start a newer launcher.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc.core_list import as_list, parse_list
 from mlq_worker.ipc.messages import attempt_ids
 from mlq_worker.ipc.values import Order, Result, Started, Termination, from_json, to_json
 
 
 class Spawn(NamedTuple):
-    """An order for the launcher, and until when (boot time) it may still start it."""
+    """An order for the launcher.
+
+    Args:
+        order: the order.
+        start_by: until when (boot time) it may still be started.
+        cores: sets of cores, for as many jobs of its lane as run at once: it is pinned to one that
+            none of them runs on. None: it is not pinned.
+    """
 
     order: Order
     start_by: float
+    cores: tuple[frozenset[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Commands:
             "doom": [to_json(one) for one in self.end],
             "forget": list(self.forget),
             "record": [to_json(one) for one in self.record],
-            "spawn": [[to_json(one.order), one.start_by] for one in self.spawn],
+            "spawn": [_spawn_json(one) for one in self.spawn],
             "tidy": list(self.tidy),
         }
         return {name: items for name, items in raw.items() if items}
@@ -58,9 +67,18 @@ class Commands:
             tuple(from_json(Termination, one) for one in raw.get("doom", ())),
             attempt_ids(raw.get("forget", ())),
             tuple(from_json(Result, one) for one in raw.get("record", ())),
-            tuple(Spawn(from_json(Order, one), by) for one, by in raw.get("spawn", ())),
+            tuple(_spawn(*one) for one in raw.get("spawn", ())),
             attempt_ids(raw.get("tidy", ())),
         )
+
+
+def _spawn_json(spawn: Spawn) -> list[Any]:
+    raw = [to_json(spawn.order), spawn.start_by]
+    return [*raw, [as_list(cores) for cores in spawn.cores]] if spawn.cores else raw
+
+
+def _spawn(order: Any, start_by: float, cores: Sequence[str] = ()) -> Spawn:
+    return Spawn(from_json(Order, order), start_by, tuple(parse_list(one) for one in cores))
 
 
 class Wish(NamedTuple):

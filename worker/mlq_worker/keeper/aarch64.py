@@ -1,8 +1,7 @@
 """What a keeper does, as machine code of aarch64; `start` says why.
 
 A line is an instruction: its bytes, what a disassembler reads from them, a remark. A test compares
-the first two. After the last one `start` puts three texts that end with a zero byte: "/bin/sh",
-"-c" and the script of the sweep.
+the first two. After the last one `start` puts its texts: `TEXTS`, then the script of the sweep.
 """
 
 LISTING = """
@@ -15,7 +14,7 @@ f4031f2a       mov w20, wzr
 63000054       b.lo #0x24                       to counted, at the end of the text
 9402021b       madd w20, w20, w2, w0
 fcffff17       b #0x10                          to digit
-540b0034       cbz w20, #0x18c                  counted: to job: nothing is to be kept
+94100034       cbz w20, #0x234                  counted: to job: nothing is to be kept
 ff4300d1       sub sp, sp, #0x10
 00008092       mov x0, #-1
 e00700f9       str x0, [sp, #8]                 a set of all signals
@@ -79,9 +78,9 @@ e003154b       neg w0, w21
 210180d2       mov x1, #9
 281080d2       mov x8, #0x81
 010000d4       svc #0                           kill(-leader, SIGKILL)
-00060010       adr x0, #0x1e4                   sweep: "/bin/sh"
-21060010       adr x1, #0x1ec                   "-c"
-02060070       adr x2, #0x1ef                   the script
+200c0030       adr x0, #0x2a9                   sweep: "/bin/sh"
+410c0030       adr x1, #0x2b1                   "-c"
+420c0010       adr x2, #0x2b4                   the script
 630640f9       ldr x3, [x19, #8]                argv[0], its name
 ffc300d1       sub sp, sp, #0x30
 e00700a9       stp x0, x1, [sp]
@@ -105,23 +104,65 @@ e81080d2       mov x8, #0x87
 600080d2       mov x0, #3
 280780d2       mov x8, #0x39
 010000d4       svc #0                           close(3)
+610e40f9       ldr x1, [x19, #0x18]             argv[2]: how the job runs; "" as this process
+34144038       ldrb w20, [x1], #1
+14050034       cbz w20, #0x234                  to job
+e20301aa       mov x2, x1                       the mask is decoded where it stands
+e40301aa       mov x4, x1
+20144038       ldrb w0, [x1], #1                core: four bits of the mask
+c0000034       cbz w0, #0x1bc                   to placed, at the end of the text
+000c0012       and w0, w0, #0xf
+23144038       ldrb w3, [x1], #1                the next four
+600c1c33       bfi w0, w3, #4, #4
+80140038       strb w0, [x4], #1
+faffff17       b #0x1a0                         to core
+810002eb       subs x1, x4, x2                  placed:
+80000054       b.eq #0x1d0                      to manners: no mask
+e0031faa       mov x0, xzr
+480f80d2       mov x8, #0x7a
+010000d4       svc #0                           sched_setaffinity(0, size, mask)
+34030036       tbz w20, #0, #0x234              manners: to job: it is no guest
+e0031faa       mov x0, xzr                      PRIO_PROCESS
+e1031faa       mov x1, xzr
+620280d2       mov x2, #0x13
+881180d2       mov x8, #0x8c
+010000d4       svc #0                           setpriority(PRIO_PROCESS, 0, 19)
+e0031faa       mov x0, xzr
+a10080d2       mov x1, #5                       SCHED_IDLE
+ff0700f9       str xzr, [sp, #8]
+e2230091       add x2, sp, #8
+e80e80d2       mov x8, #0x77
+010000d4       svc #0                           sched_setscheduler(0, SCHED_IDLE, &0)
+600c8092       mov x0, #-0x64                   AT_FDCWD
+41040010       adr x1, #0x28c                   "/proc/self/oom_score_adj"
+220080d2       mov x2, #1                       O_WRONLY
+080780d2       mov x8, #0x38
+010000d4       svc #0                           openat(AT_FDCWD, path, O_WRONLY)
+f403002a       mov w20, w0
+61040030       adr x1, #0x2a5                   "1000"
+820080d2       mov x2, #4
+080880d2       mov x8, #0x40
+010000d4       svc #0                           write(file, "1000", 4)
+e003142a       mov w0, w20
+280780d2       mov x8, #0x39
+010000d4       svc #0                           close(file)
 200080d2       mov x0, #1                       job: PR_SET_PDEATHSIG
 210180d2       mov x1, #9                       SIGKILL
 e81480d2       mov x8, #0xa7
 010000d4       svc #0                           prctl(PR_SET_PDEATHSIG, SIGKILL)
 a81380d2       mov x8, #0x9d
 010000d4       svc #0                           setsid()
-600e40f9       ldr x0, [x19, #0x18]
-280680d2       mov x8, #0x31
-010000d4       svc #0                           chdir(argv[2])
-00010035       cbnz w0, #0x1d0                  to fail
 601240f9       ldr x0, [x19, #0x20]
-61820091       add x1, x19, #0x20
+280680d2       mov x8, #0x31
+010000d4       svc #0                           chdir(argv[3])
+00010035       cbnz w0, #0x278                  to fail
+601640f9       ldr x0, [x19, #0x28]
+61a20091       add x1, x19, #0x28
 620240f9       ldr x2, [x19]                    argc
 620e028b       add x2, x19, x2, lsl #3
 42400091       add x2, x2, #0x10
 a81b80d2       mov x8, #0xdd
-010000d4       svc #0                           execve(argv[3], &argv[3], envp)
+010000d4       svc #0                           execve(argv[4], &argv[4], envp)
 1f080031       cmn w0, #2                       fail: ENOENT?
 e0179f1a       cset w0, eq
 00f80111       add w0, w0, #0x7e

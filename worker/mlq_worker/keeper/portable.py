@@ -19,7 +19,7 @@ _REPORT_FD = 3
 
 def main() -> None:
     """Keep a job, or become a command."""
-    sweep, name, parent, cwd, *command = sys.argv[1:]
+    sweep, name, parent, scheduling, cwd, *command = sys.argv[1:]
     libc = ctypes.CDLL(None)
     if int(parent):
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
@@ -32,6 +32,8 @@ def main() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         with suppress(OSError):
             os.close(_REPORT_FD)
+        if scheduling:
+            be_scheduled(scheduling)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     start(cwd, command)
 
@@ -52,6 +54,25 @@ def keep(leader: int, parent: int) -> None:
     if leader:
         with suppress(ProcessLookupError):  # it has no session yet: the sweep finds it
             os.killpg(leader, signal.SIGKILL)
+
+
+def be_scheduled(scheduling: str) -> None:
+    """Run as `start.Scheduling` says; what the kernel refuses is left out."""
+    cores = {
+        4 * place + bit
+        for place, letter in enumerate(scheduling[1:])
+        for bit in range(4)
+        if ord(letter) >> bit & 1
+    }
+    if cores:
+        with suppress(OSError):
+            os.sched_setaffinity(0, cores)
+    if scheduling[0] == "1":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, 19)
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - without imports
+            file.write("1000")
 
 
 def start(cwd: str, command: list[str]) -> None:

@@ -13,10 +13,10 @@ Python is slow and unsafe, so a keeper is a static program of less than a kiloby
 `aarch64`). It also makes the leader's session and enters the folder, so that a folder on a hung NFS
 delays only that job. On other architectures `portable` does the same.
 
-The program is called as `name launcher-pid cwd executable argument...`. With 0 for the launcher's
-pid it keeps nothing and becomes the command itself, which then dies with its parent. It exits, as
-shells do, with 127 if the command or folder does not exist and with 126 if it cannot be used; it
-exits with 1 if the kernel lets it fork no leader.
+The program is called as `name launcher-pid scheduling cwd executable argument...`, with the text
+of a `Scheduling`. With 0 for the launcher's pid it keeps nothing and becomes the command itself,
+which then dies with its parent. It exits, as shells do, with 127 if the command or folder does not
+exist and with 126 if it cannot be used; it exits with 1 if the kernel lets it fork no leader.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mlq_worker.keeper import aarch64, x86_64
 
@@ -54,6 +55,34 @@ while [ $empty -lt 2 ] && [ $looks -lt 500 ]; do
 done
 """
 
+TEXTS = b"/proc/self/oom_score_adj\0" + b"1000" + b"/bin/sh\0" + b"-c\0"
+
+
+class Scheduling(NamedTuple):
+    """How a job runs, from before its first instruction: so a program that counts cores sees them.
+
+    Args:
+        cores: the numbers of those it is pinned to; none: it is not pinned.
+        is_guest: whether it gives way: niceness 19, SCHED_IDLE, and the kernel ends it first when
+            memory runs out (proc_pid_oom_score_adj(5)). The keeper itself does not.
+    """
+
+    cores: frozenset[int] = frozenset()
+    is_guest: bool = False
+
+    @property
+    def text(self) -> str:
+        """As the program takes it: `1` or `0`, and a mask, each four bits a letter of `@A...O`."""
+        if not self.cores and not self.is_guest:
+            return ""
+        mask = sum(1 << core for core in self.cores)
+        size = (mask.bit_length() + 7) // 8 * 2
+        letters = (chr(ord("@") + (mask >> 4 * place & 15)) for place in range(size))
+        return ("1" if self.is_guest else "0") + "".join(letters)
+
+
+_PLAIN = Scheduling()
+
 
 def code(machine: str) -> bytes | None:
     """Return the instructions for an architecture as `platform.machine()` names it, else None."""
@@ -72,7 +101,7 @@ def elf(machine: str) -> bytes | None:
     instructions = code(machine)
     if instructions is None:
         return None
-    content = instructions + b"/bin/sh\0-c\0" + SWEEP.encode("ascii") + b"\0"
+    content = instructions + TEXTS + SWEEP.encode("ascii") + b"\0"
     base, headers = 0x400000, 64 + 56
     size = headers + len(content)
     file_header = struct.pack(
@@ -103,19 +132,22 @@ class Keeper:
                 self._path, self._prefix = path, []
                 return
 
-    def keep(self, name: str, cwd: str, argv: Sequence[str]) -> tuple[str, list[str]]:
+    def keep(
+        self, name: str, cwd: str, argv: Sequence[str], scheduling: Scheduling = _PLAIN
+    ) -> tuple[str, list[str]]:
         """Return what this process must execute, and with which arguments, to run `argv` in `cwd`.
 
         Args:
             name: how the keeper is called in lists of processes.
             cwd: the working directory.
             argv: the command; `argv[0]` is the path of an executable and is not looked up again.
+            scheduling: how it runs.
         """
-        return self._path, [*self._prefix, name, str(os.getpid()), cwd, *argv]
+        return self._path, [*self._prefix, name, str(os.getpid()), scheduling.text, cwd, *argv]
 
     def become(self, argv: Sequence[str]) -> tuple[str, list[str]]:
         """Do the same for a command without a keeper that dies with this process and runs in /."""
-        return self._path, [*self._prefix, "mlq", "0", "/", *argv]
+        return self._path, [*self._prefix, "mlq", "0", "", "/", *argv]
 
 
 def _portable() -> list[str]:
@@ -157,7 +189,7 @@ def _in_folder(folder: Path, program: bytes) -> str | None:
 def _runs(path: str) -> bool:
     """Return whether the kernel runs the program from here (noexec mounts and sandboxes refuse)."""
     try:
-        pid = os.posix_spawn(path, ["mlq", "0", "/", "/proc/self/mlq-not-there"], {})
+        pid = os.posix_spawn(path, ["mlq", "0", "", "/", "/proc/self/mlq-not-there"], {})
     except OSError:
         return False
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 127

@@ -1,8 +1,7 @@
 """What a keeper does, as machine code of x86_64; `start` says why.
 
 A line is an instruction: its bytes, what a disassembler reads from them, a remark. A test compares
-the first two. After the last one `start` puts three texts that end with a zero byte: "/bin/sh",
-"-c" and the script of the sweep.
+the first two. After the last one `start` puts its texts: `TEXTS`, then the script of the sweep.
 """
 
 LISTING = """
@@ -17,7 +16,7 @@ ac             lodsb al, byte ptr [rsi]         digit:
 4101c4         add r12d, eax
 ebef           jmp 0xa                          to digit
 4585e4         test r12d, r12d                  counted:
-0f84f8000000   je 0x11c                         to job: nothing is to be kept
+0f847f010000   je 0x1a3                         to job: nothing is to be kept
 6aff           push -1
 4989e6         mov r14, rsp                     a set of all signals
 6a00           push 0
@@ -97,9 +96,9 @@ f7df           neg edi
 6a3e           push 0x3e
 58             pop rax
 0f05           syscall                          kill(-leader, SIGKILL)
-488d3d8e000000 lea rdi, [rip + 0x8e]            sweep: "/bin/sh"
-488d358f000000 lea rsi, [rip + 0x8f]            "-c"
-488d158b000000 lea rdx, [rip + 0x8b]            the script
+488d3d32010000 lea rdi, [rip + 0x132]           sweep: "/bin/sh"
+488d3533010000 lea rsi, [rip + 0x133]           "-c"
+488d152f010000 lea rdx, [rip + 0x12f]           the script
 6a00           push 0
 ff7308         push qword ptr [rbx + 8]         argv[0], its name
 52             push rdx
@@ -131,6 +130,63 @@ ff7308         push qword ptr [rbx + 8]         argv[0], its name
 6a03           push 3
 58             pop rax
 0f05           syscall                          close(3)
+488b7318       mov rsi, qword ptr [rbx + 0x18]  argv[2]: how the job runs; "" as this process
+ac             lodsb al, byte ptr [rsi]
+4189c4         mov r12d, eax
+84c0           test al, al
+747b           je 0x1a3                         to job
+4889f7         mov rdi, rsi                     the mask is decoded where it stands
+4889f2         mov rdx, rsi
+ac             lodsb al, byte ptr [rsi]         core: four bits of the mask
+84c0           test al, al
+740e           je 0x141                         to placed, at the end of the text
+89c1           mov ecx, eax
+83e10f         and ecx, 0xf
+ac             lodsb al, byte ptr [rsi]         the next four
+c0e004         shl al, 4
+08c8           or al, cl
+aa             stosb byte ptr [rdi], al
+ebed           jmp 0x12e                        to core
+4889fe         mov rsi, rdi                     placed:
+4829d6         sub rsi, rdx
+7409           je 0x152                         to manners: no mask
+31ff           xor edi, edi
+b8cb000000     mov eax, 0xcb
+0f05           syscall                          sched_setaffinity(0, size, mask)
+4183e401       and r12d, 1                      manners:
+744b           je 0x1a3                         to job: it is no guest
+31ff           xor edi, edi                     PRIO_PROCESS
+31f6           xor esi, esi
+6a13           push 0x13
+5a             pop rdx
+b88d000000     mov eax, 0x8d
+0f05           syscall                          setpriority(PRIO_PROCESS, 0, 19)
+31ff           xor edi, edi
+6a05           push 5
+5e             pop rsi                          SCHED_IDLE
+6a00           push 0
+4889e2         mov rdx, rsp
+b890000000     mov eax, 0x90
+0f05           syscall                          sched_setscheduler(0, SCHED_IDLE, &0)
+6a9c           push -0x64
+5f             pop rdi                          AT_FDCWD
+488d3567000000 lea rsi, [rip + 0x67]            "/proc/self/oom_score_adj"
+6a01           push 1
+5a             pop rdx                          O_WRONLY
+b801010000     mov eax, 0x101
+0f05           syscall                          openat(AT_FDCWD, path, O_WRONLY)
+50             push rax
+89c7           mov edi, eax
+488d356c000000 lea rsi, [rip + 0x6c]            "1000"
+6a04           push 4
+5a             pop rdx
+6a01           push 1
+58             pop rax
+0f05           syscall                          write(file, "1000", 4)
+5f             pop rdi
+6a03           push 3
+58             pop rax
+0f05           syscall                          close(file)
 6a01           push 1                           job:
 5f             pop rdi                          PR_SET_PDEATHSIG
 6a09           push 9
@@ -140,19 +196,19 @@ b89d000000     mov eax, 0x9d
 6a70           push 0x70
 58             pop rax
 0f05           syscall                          setsid()
-488b7b18       mov rdi, qword ptr [rbx + 0x18]
+488b7b20       mov rdi, qword ptr [rbx + 0x20]
 6a50           push 0x50
 58             pop rax
-0f05           syscall                          chdir(argv[2])
+0f05           syscall                          chdir(argv[3])
 85c0           test eax, eax
-7515           jne 0x150                        to fail
-488b7b20       mov rdi, qword ptr [rbx + 0x20]
-488d7320       lea rsi, [rbx + 0x20]
+7515           jne 0x1d7                        to fail
+488b7b28       mov rdi, qword ptr [rbx + 0x28]
+488d7328       lea rsi, [rbx + 0x28]
 488b03         mov rax, qword ptr [rbx]         argc
 488d54c310     lea rdx, [rbx + rax*8 + 0x10]
 6a3b           push 0x3b
 58             pop rax
-0f05           syscall                          execve(argv[3], &argv[3], envp)
+0f05           syscall                          execve(argv[4], &argv[4], envp)
 31ff           xor edi, edi                     fail:
 83f8fe         cmp eax, -2                      ENOENT?
 400f94c7       sete dil

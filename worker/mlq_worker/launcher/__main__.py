@@ -124,6 +124,7 @@ def main() -> None:
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)
     spawner.is_told_late = options.in_allocation and _is_told_late()
+    spawner.is_guest = not options.in_allocation  # there its time is its own
 
     def on_stop(_number: int, _frame: FrameType | None) -> None:
         spawner.stop_requested = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mlq.jobs.attempt import AttemptId
@@ -20,11 +21,14 @@ class LaunchedAttempt:
     """One attempt from its order until its processes are gone.
 
     `foreign`: its folder belongs to another job or attempt, and the launcher must not write there.
-    `hidden`: the values of its secrets. `followed`: files of its user's that follow its logs.
+    `choice_of_cores`: see `Spawn.cores`. `cores`: what of them it got. `hidden`: the values of its
+    secrets. `followed`: files of its user's that follow its logs.
     """
 
     order: Order
     start_by: float
+    choice_of_cores: tuple[frozenset[int], ...] = ()
+    cores: frozenset[int] = frozenset()
     ready: Ready | None = None
     termination: Termination | None = None
     started: Started | None = None
@@ -72,6 +76,15 @@ class LaunchedAttempt:
         """Return whether it runs a copy of its code and has not run for long, at this boot time."""
         started = self.started
         return self.order.code is not None and started is not None and now_at < started.at + SOON_S
+
+    def take_cores(self, running: Iterable[LaunchedAttempt]) -> frozenset[int]:
+        """Return the cores that it starts on: of its lane's those that none of these runs on."""
+        choice, lane = self.choice_of_cores, self.order.lane
+        if len(choice) > 1:
+            used = {one.cores for one in running if one.order.lane == lane}
+            choice = tuple(cores for cores in choice if cores not in used) or choice
+        self.cores = choice[0] if choice else frozenset()
+        return self.cores
 
     @property
     def target(self) -> Target:

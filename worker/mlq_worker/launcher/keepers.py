@@ -18,7 +18,7 @@ from typing import NamedTuple
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.procfs import Process, below
-from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, above_reports
+from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, Scheduling, above_reports
 
 
 class Leader(NamedTuple):
@@ -71,14 +71,23 @@ class Keepers:
         argv: Sequence[str],
         env: Mapping[str, str],
         logs: tuple[int, int],
+        scheduling: Scheduling,
     ) -> int:
-        """Start a job; return its keeper's pid. `logs` are for standard output and error.
+        """Start a job; return its keeper's pid.
+
+        Args:
+            name: how its keeper is called.
+            cwd: where it starts.
+            argv: its command.
+            env: its whole environment.
+            logs: for standard output and error.
+            scheduling: how it runs.
 
         Raises:
             OSError: the kernel refuses.
             ValueError: an argument or a variable holds a NUL byte.
         """
-        path, command = self._keeper.keep(name, cwd, argv)
+        path, command = self._keeper.keep(name, cwd, argv, scheduling)
         # Not subprocess: it waits until the child has closed its copies of our descriptors,
         # and closing one on a hung NFS takes as long as NFS hangs.
         pid = os.posix_spawn(

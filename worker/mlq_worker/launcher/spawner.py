@@ -20,6 +20,7 @@ from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.launcher_messages import Commands, Recorded
 from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
+from mlq_worker.keeper.start import Scheduling
 from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
 from mlq_worker.launcher.edges import Edges
@@ -60,14 +61,15 @@ class Spawner:
         self._writer = ResultWriter(edges, self._outbox.recorded)
         self._wishes = WishWatch(edges.wishes, self._host.boottime, self._outbox.asked)
         self._ended: deque[tuple[float, LaunchedAttempt, Found]] = deque()
-        self.stop_requested = self.is_told_late = False
+        self.stop_requested = self.is_told_late = self.is_guest = False
 
     # --- messages ---------------------------------------------------------------------------------
 
     def handle(self, commands: Commands) -> None:
         """Do what the supervisor says."""
-        for order, start_by in commands.spawn:
-            attempt = self._attempts[order.attempt] = LaunchedAttempt(order, start_by)
+        for order, start_by, cores in commands.spawn:
+            attempt = LaunchedAttempt(order, start_by, cores)
+            self._attempts[order.attempt] = attempt
             if order.lane is not None:
                 self._lanes.join(order.lane, order.width, attempt)
             pool = self.pool if order.code is None else self.copying
@@ -144,7 +146,9 @@ class Spawner:
         env.update(self._wishes.variables(attempt.id))
         attempt.hidden = tuple(ready.secrets.values())
         try:
-            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.logs)
+            cores = attempt.take_cores(self._by_pid.values())
+            scheduling = Scheduling(cores, self.is_guest)
+            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.logs, scheduling)
         except (OSError, ValueError) as error:
             self._end_unstarted(attempt, spawn_fault(error))
             return
