@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulation import (
     channel_faults,
+    guests,
     identity_faults,
     launcher_faults,
     machine_faults,
@@ -88,6 +89,7 @@ class Faults:
         self.dead: set[str] = set()
         self.engine.after(self.rng.uniform(10, 90), self._next)
         identity_faults.schedule(self)
+        guests.schedule(self)
 
     def _next(self) -> None:
         if self._left:
@@ -120,6 +122,7 @@ class Faults:
             machine.link.loses = 0.0
             machine.view.heal()
             machine.lacks_until = machine.fails_until = 0.0
+            machine.guest_is_here, machine.takes_memory = None, False
         if self.world.queue_host.down:
             self.world.queue_host.restart()
         self.world.queue_host.give_back()

@@ -13,6 +13,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from mlq_worker.guest.watch import PauseReason
 from mlq_worker.ipc.procfs import MARK_VARIABLE, Process
 from simulation.engine import Engine, Timer
 from simulation.nfs import View
@@ -121,6 +122,11 @@ class Machine:
     """Until when every job fails at its start."""
     asks: set[tuple[str, int]] = field(default_factory=set)
     """The attempts that ask to be queued again."""
+    guest_is_here: PauseReason | None = None
+    """Why its jobs must pause."""
+    guest_since: float = 0.0
+    takes_memory: bool = False
+    """Whether others need the memory of one of its jobs."""
     died: Callable[[], None] = lambda: None
     """Called when a child of the launcher, or of a keeper, has died."""
     reports: list[tuple[int, int]] = field(default_factory=list)

@@ -30,6 +30,7 @@ from mlq_worker.launcher.keepers import Gone
 from mlq_worker.launcher.spawner import Spawner
 from mlq_worker.liveness import fence
 from mlq_worker.liveness.verdicts import BeatMonitor, BeatSnapshot, Leases
+from mlq_worker.supervisor import guest
 from mlq_worker.supervisor.attempt import Instructions
 from mlq_worker.supervisor.events import Event, GivenUp, OrderReceived
 from mlq_worker.supervisor.heartbeat import BeatGuard
@@ -294,6 +295,10 @@ def ages_by_a_workers_clock(patch: Any) -> None:
     patch.setattr(ReaperRole, "_forget_old_jobs", forget)
 
 
+def others_are_looked_at_seldom(patch: Any) -> None:
+    patch.setattr(guest, "LOOK_S", 10.0)
+
+
 BUGS: dict[str, Bug] = {
     "ended jobs are as old as a worker's clock says": Bug(60, ages_by_a_workers_clock, at=6),
     "the queue's id is looked at only at the start": Bug(60, the_queue_is_looked_at_once, at=1),
@@ -361,6 +366,7 @@ BUGS: dict[str, Bug] = {
     "an end that could not be written is not copied": Bug(
         60, unwritten_ends_are_not_copied, at=7, weather=(channel_faults.nfs_errors,)
     ),
+    "others are looked at every ten seconds": Bug(60, others_are_looked_at_seldom),
     "a verdict stands although the lease was renewed": Bug(
         350,
         operation="move",

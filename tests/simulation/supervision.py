@@ -26,6 +26,7 @@ from mlq_worker.supervisor.loop import Supervisor
 from simulation import placing_faults
 from simulation.engine import LEAST_S, Timer
 from simulation.fittings import HOP_S, SimBeats, SimChannel, SimListener, SimPool
+from simulation.guests import SimGuest
 from simulation.machine import Machine
 from simulation.roots import pinned
 from simulation.sim_host import SimHost
@@ -195,6 +196,7 @@ class SupervisorHost:
             self.beats,
             self.launch,  # type: ignore[arg-type]
             lambda _pid, _number: Manner(heeds=True),
+            SimGuest(machine),
         )
         self.loop = Supervisor(options, edges, identity)
         self.beats.start()
@@ -207,6 +209,10 @@ class SupervisorHost:
     @property
     def held(self) -> list[tuple[str, int]]:
         return [attempt.id for attempt in self.loop._state.held]
+
+    def is_minding_others(self) -> bool:
+        """Whether a worker has told it how to be a guest."""
+        return self.loop._guest._rules is not None
 
     def wake(self) -> None:
         if not self.dead and self._due > self.engine.now + HOP_S:

@@ -9,6 +9,7 @@ import pytest
 
 from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
 from mlq_worker.agent.supervisor_session import OLD_SUPERVISOR, SupervisorSession
+from mlq_worker.guest.rules import GuestRules
 from mlq_worker.ipc.messages import FEATURES
 
 
@@ -25,6 +26,7 @@ class Link:
 
 def session(link: Link, *held: Any) -> SupervisorSession:
     context = Mock()
+    context.rules = GuestRules()
     context.link_trouble.return_value = ""
     context.settings.lease_s = 45
     made = SupervisorSession(context)

@@ -44,14 +44,14 @@ def test_without_a_worker_the_beat_protects_what_runs() -> None:
 
 
 def test_without_a_worker_for_long_and_with_nothing_to_protect_it_is_silent() -> None:
-    paused = attempt(Phase.RUNNING, paused_at=60.0)
+    paused = attempt(Phase.RUNNING, paused_by={"fence": ""})
     never_began = attempt(Phase.WAITING)
     assert long_alone(ended(), paused, never_began) == ALONE
     assert long_alone(ended(), paused, now=89) == ""
 
 
 def test_what_a_beat_could_resume_is_protected_by_it() -> None:
-    paused = attempt(Phase.RUNNING, Contact(0, 130), paused_at=190.0)
+    paused = attempt(Phase.RUNNING, Contact(0, 130), paused_by={"fence": ""})
     assert beaten(paused.contact, 200, 201, SPANS) != paused.contact
     assert long_alone(paused) == ""
     assert beaten(paused.contact, 219, 220, SPANS) == paused.contact

@@ -325,7 +325,8 @@ def test_a_story_says_what_came_of_time_and_is_bounded() -> None:
     held.happen(stop("1", "canceled", 100))
     story = held.attempt("1").story()
     assert story.endswith(
-        "41.0 it is paused; 100.0 it is to end: canceled; 99.0 StopAsked RUNNING -> RUNNING"
+        "41.0 it is paused: no contact with the queue or with NFS; 100.0 it is to end: canceled; "
+        "99.0 StopAsked RUNNING -> RUNNING"
     )
     for _ in range(100):
         held.happen(stop("1", "canceled", 101))

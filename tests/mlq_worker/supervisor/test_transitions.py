@@ -7,10 +7,12 @@ from typing import get_args
 import pytest
 from attempt_events import Supervised, at, ended, name, order, started, stop
 
+from mlq_worker.guest.watch import Demand, Pause
 from mlq_worker.ipc.procfs import Target
 from mlq_worker.supervisor.attempt import HeldAttempt, Phase
 from mlq_worker.supervisor.events import (
     Beaten,
+    Demanded,
     Event,
     FenceTicked,
     ForgetAsked,
@@ -54,6 +56,7 @@ EVENTS: list[Event] = [
     LeaderEnded(Target(7, 70), at(1)),
     SignalUnheeded(Target(7, 70)),
     SignalHeeded(Target(7, 70)),
+    Demanded(name("1"), Demand((Pause("desk", "somebody"),), cores=1), at(5)),
     Beaten(1, 2),
     FenceTicked(at(1)),
     Ticked(at(1)),

@@ -42,6 +42,7 @@ from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
 from mlq_worker.allocation.inside import Inside
+from mlq_worker.guest.rules import GUEST_SETTINGS, GuestRules
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.clock import boottime
 from mlq_worker.ipc.options import Options
@@ -172,6 +173,13 @@ class MachineContext:
     def shared_dir(self) -> Path | None:
         """Where the users of this machine meet; None in an allocation, which is no other user's."""
         return self.settings.shared_dir if self.inside is None else None
+
+    @property
+    def rules(self) -> GuestRules:
+        """How jobs here give way to others; in an allocation that is its system's business."""
+        settings = self.settings
+        said = {name: getattr(settings, name) for name in GUEST_SETTINGS}
+        return GuestRules(**said, is_granted=self.inside is not None)
 
     def reach_supervisor(self) -> SupervisorLink:
         """Connect to this machine's supervisor, starting it if it is missing.

@@ -28,8 +28,12 @@ from mlq_worker.agent.supervisor_client import SupervisorLink
 from mlq_worker.ipc.messages import (
     BATCH,
     CODE,
+    FEATURES,
+    GUEST,
     Confirm,
     Forget,
+    GuestNews,
+    Manners,
     Shutdown,
     Start,
     Stop,
@@ -59,6 +63,7 @@ class SupervisorSession:
         self.link: SupervisorLink | None = None
         self.supervisor_id = ""
         self._contact: Mapping[str, Any] = {}
+        self.guest = GuestNews()
         self._storage_fault = ("", 0.0)
 
     def adopt(self, link: SupervisorLink, attempts: Iterable[LocalAttempt]) -> None:
@@ -69,6 +74,9 @@ class SupervisorSession:
         self.attempts.prefetch.restore_widths(self.attempts.active())
         self.supervisor_id = link.hello["supervisor_id"]
         self.link = link
+        self.guest = GuestNews()
+        if GUEST in link.hello.get("features", ()):
+            self._send(Manners(self._context.rules.as_json()))
 
     def hear(self) -> None:
         """Process the messages that the supervisor has sent."""
@@ -126,14 +134,17 @@ class SupervisorSession:
     @property
     def unable(self) -> frozenset[str]:
         """The words (`mlq.jobs.needs`) of what the supervisor cannot do."""
+        return frozenset(word for name, word in _WORDS.items() if name in self._lacking)
+
+    @property
+    def _lacking(self) -> frozenset[str]:
         if self.link is None:
             return frozenset()
-        features = self.link.hello.get("features", ())
-        return frozenset(word for name, word in _WORDS.items() if name not in features)
+        return frozenset(FEATURES).difference(self.link.hello.get("features", ()))
 
     @property
     def _is_to_be_replaced(self) -> bool:
-        return bool(self.unable) and not self.attempts.by_key
+        return bool(self._lacking) and not self.attempts.by_key
 
     def obstacle(self, now_s: float) -> str:
         """Return why the worker must take no jobs now; "" if it may."""
@@ -144,6 +155,8 @@ class SupervisorSession:
             return OLD_SUPERVISOR
         if self._contact.get("wrong_root"):
             return self.unwell()
+        if self.guest.closed:
+            return self.guest.closed
         # A job cannot begin without NFS; it would wait here while it could begin elsewhere.
         return self.unwell() if self._nfs_silence_s() > self._context.settings.lease_s else ""
 
@@ -198,6 +211,8 @@ class SupervisorSession:
                         self._storage_fault = (f"results root fails: {result.reason}", until_s)
             case "contact":
                 self._contact = message
+            case "guest":
+                self.guest = GuestNews.from_json(message)
 
 
 def _count(number: int, what: str) -> str:

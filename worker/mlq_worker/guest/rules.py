@@ -51,6 +51,10 @@ class GuestRules(NamedTuple):
         return self.enforce == "all" or what in self.enforce.split(",")
 
 
+GUEST_SETTINGS = tuple(name for name in GuestRules._fields if name != "is_granted")
+"""The rules that are settings of the same name."""
+
+
 def parse_rules(told: object) -> GuestRules:
     """Return the rules that a message holds; what cannot be read keeps its default."""
     if not isinstance(told, Mapping):

@@ -111,6 +111,21 @@ class Watch(Protocol):
         """Look once, and answer what is demanded of the attempts."""
 
 
+class Together:
+    """Several watches as one.
+
+    Args:
+        watches: asked in this order; of several ends the first counts.
+    """
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        self._watches = tuple(watches)
+
+    def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
+        """Ask each of them."""
+        return together(one.look(attempts, rules, now) for one in self._watches)
+
+
 def together(answers: Iterable[Seen]) -> Seen:
     """Return what several watches demand together.
 

@@ -196,7 +196,8 @@ class Started:
 class Termination:
     """Why an attempt is being ended, told to the launcher before the first signal.
 
-    After `kill_at` (boot time, seconds) nothing of the attempt is spared. `asked_s` as in `Result`.
+    After `kill_at` (boot time, seconds) nothing of the attempt is spared. `asked_s` and `shortage`
+    as in `Result`.
     """
 
     attempt: AttemptId
@@ -204,6 +205,7 @@ class Termination:
     reason: str
     kill_at: float
     asked_s: float | None = None
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +320,7 @@ _FIELDS: Mapping[type[Value], tuple[_Field, ...]] = {
         share=_share,
     ),
     Started: _fields_of(Started),
-    Termination: _fields_of(Termination),
+    Termination: _fields_of(Termination, shortage=parse_shortage),
     Result: _fields_of(
         Result,
         cause=parse_cause,

@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 
 from mlq.files.residence import Caretaker
+from mlq_worker.guest.watch import Together
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.host import Host, LinuxHost, note
 from mlq_worker.ipc.options import Options, parse
@@ -82,6 +83,7 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
         HeartbeatWriter(host, options, {"machine": options.machine, **identity, **machine}, wake),
         partial(LauncherProcess, host, options, identity, Keeper(options.runtime)),
         manner_of,
+        Together(()),
     )
     supervisor = Supervisor(options, edges, identity)
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.watch import PauseReason
 from mlq_worker.ipc.launcher_messages import Spawn
 from mlq_worker.ipc.procfs import Target
+from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import (
     Held,
     HeldState,
@@ -61,7 +63,18 @@ class HeldAttempt:
     result: Result | None = None
     ending: tuple[Outcome, str] | None = None
     limit_at: float | None = None
+    paused_by: dict[PauseReason, str] = field(default_factory=dict)
+    """Why it must not run, with the words for people; it runs when no reason is left."""
     paused_at: float | None = None
+    """Since when it is paused, for whatever reasons."""
+    cores_now: int | None = None
+    """To how many cores it is squeezed."""
+    stands_since: float | None = None
+    """Since when its time limit's clock stands still: it is paused or squeezed."""
+    most_grace_s: float = float("inf")
+    """The most grace that it gets at its end here."""
+    shortage: Shortage | None = None
+    """Of memory, if that ends it."""
     signaled: bool = False
     """It was sent the signal that its user asked for."""
     unheeded: bool = False
@@ -83,6 +96,16 @@ class HeldAttempt:
     def id(self) -> AttemptId:
         """Job id and attempt number."""
         return self.order.attempt
+
+    @property
+    def grace_s(self) -> float:
+        """Its grace, in seconds, if it is told to end now."""
+        return min(self.order.stop_grace_s, self.most_grace_s)
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether it is paused because neither channel answers."""
+        return "fence" in self.paused_by
 
     @property
     def target(self) -> Target:
@@ -136,6 +159,8 @@ class Instructions:
     errors: list[str] = field(default_factory=list)
     """For the log: events that cannot have happened."""
     pause: list[Target] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """For the log: which attempts are paused, resumed or squeezed, and why."""
     announce: list[Termination] = field(default_factory=list)
     """Why attempts are ended; the launcher has to know before the first signal."""
     kill: list[Target] = field(default_factory=list)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlq_worker.guest.watch import Watch
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.host import Host, Poll
 from mlq_worker.supervisor.audience import Manner
@@ -51,6 +52,7 @@ class Edges:
         beats: the thread that beats, not yet started.
         launch: starts a launcher.
         manner_of: how a process, by its pid, takes a signal.
+        guest: what looks at others' needs on this machine, once the worker has said its rules.
     """
 
     host: Host
@@ -60,3 +62,4 @@ class Edges:
     beats: HeartbeatWriter
     launch: Callable[[], Launcher]
     manner_of: Callable[[int, int], Manner]
+    guest: Watch

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.watch import Demand
 from mlq_worker.ipc import values
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.ipc.launcher_messages import News
@@ -182,6 +183,18 @@ class SignalHeeded:
     target: Target
 
 
+# --- the manners of a guest say ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """What the manners of a guest demand of the attempt now; told at each look."""
+
+    attempt: AttemptId
+    demand: Demand
+    now: Moment
+
+
 # --- the beat and the clock say -------------------------------------------------------------------
 
 
@@ -210,7 +223,7 @@ class Ticked:
 WorkerEvent = OrderReceived | StopAsked | Renewed | GivenUp | ForgetAsked
 LauncherNews = Started | TooLate | RequeueAsked | Ended | Stored
 LauncherLoss = LauncherDied | LauncherCleared
-InnerEvent = LeaderEnded | SignalUnheeded | SignalHeeded | Beaten
+InnerEvent = LeaderEnded | SignalUnheeded | SignalHeeded | Beaten | Demanded
 TimeEvent = FenceTicked | Ticked
 
 AttemptEvent = WorkerEvent | LauncherNews

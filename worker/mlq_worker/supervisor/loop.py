@@ -14,6 +14,7 @@ from collections.abc import Collection
 from functools import partial
 from signal import SIGCONT
 
+from mlq_worker.guest.rules import parse_rules
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import moment
 from mlq_worker.ipc.launcher_messages import Commands, News
@@ -24,6 +25,7 @@ from mlq_worker.ipc.messages import (
     HaveEnded,
     HaveStarted,
     Hello,
+    Manners,
     Shutdown,
     WorkerMessage,
     worker_message,
@@ -48,6 +50,7 @@ from mlq_worker.supervisor.events import (
     launcher_events,
     worker_events,
 )
+from mlq_worker.supervisor.guest import Guest
 from mlq_worker.supervisor.launcher_process import LaunchPause
 from mlq_worker.supervisor.notices import Notices
 from mlq_worker.supervisor.standing import Standing
@@ -77,6 +80,7 @@ class Supervisor:
         self._launcher: Launcher | None = None
         self._dead_launcher: Launcher | None = None
         self._unrecorded: list[Result] = []
+        self._guest = Guest(edges.guest, self._host.note)
         self._notices = Notices(self._host, edges.manner_of)
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll.register(self._wakes, select.POLLIN)
@@ -128,7 +132,7 @@ class Supervisor:
             self._listed_at = self._now.at
             self._look_at_standing()
             self._beats.attempts = tuple(attempt.id for attempt in self._state.held)
-            self._beats.paused = self._state.paused
+            self._beats.paused = self._state.fenced
             self._beats.worker = self._listener.occupied
             if self._launcher is not None:
                 self._launcher.keep_going()
@@ -139,6 +143,7 @@ class Supervisor:
         before, self._now = self._now, moment(self._host)
         self._happened(FenceTicked(self._now))
         self._act()
+        self._mind_others()
         self._hear_wakes()
         self._hear_launcher()
         self._hear_worker(before.at)
@@ -152,6 +157,20 @@ class Supervisor:
         self._happened(Ticked(self._now))
         self._act()
         self._tell_contact()
+        news = self._guest.news(self._state.live)
+        if news is not None:
+            self._listener.tell(news)
+
+    def _mind_others(self) -> None:
+        """Do at once what the manners of a guest demand."""
+        events = self._guest.look(self._state.held, self._now)
+        for event in events:
+            self._happened(event)
+        if events:
+            paused = [one.target for one in self._state.live if one.paused_at is not None]
+            if paused and self._guest.repeats(self._now.at):
+                processes.stop_all(self._host, self._finder(paused))
+            self._act()
 
     def _happened(self, event: Event) -> None:
         self._state.handle(event, self._todo)
@@ -162,7 +181,8 @@ class Supervisor:
             self._host.note(error)
         if do.pause:
             processes.stop_all(self._host, self._finder(do.pause))
-            self._host.note(f"paused {len(do.pause)} attempts: neither Redis nor NFS answers")
+        for note in do.notes:
+            self._host.note(note)
         self._instruct_launcher(do)  # before any signal: it has to know why a job died
         if do.kill:
             processes.kill_all(self._host, self._finder(do.kill))
@@ -174,7 +194,6 @@ class Supervisor:
             self._happened(SignalHeeded(target) if is_heeded else SignalUnheeded(target))
         if do.resume:
             processes.signal_each(self._host, self._finder(do.resume)().values(), SIGCONT)
-            self._host.note(f"resumed {len(do.resume)} attempts")
         if do.started:
             self._listener.tell(HaveStarted(tuple(do.started)))
         if do.ended:
@@ -270,13 +289,15 @@ class Supervisor:
                 self._look_at_standing()
             case Shutdown():
                 self._shutdown = True
+            case Manners(rules):
+                self._guest.set_rules(parse_rules(rules))
 
     def _greeting(self) -> Greeting:
         held = tuple(attempt.held() for attempt in self._state.held)
         return Greeting(pid=os.getpid(), attempts=held, **self._identity)
 
     def _tell_contact(self) -> None:
-        paused = self._state.paused > 0
+        paused = self._state.fenced > 0
         error = self._beats.error(self._now.at)
         if self._now.at < self._contact_at and self._told == (paused, bool(error)):
             return

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlq_worker.guest.watch import Demand, Pause
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.ipc.values import REQUEUED, Outcome, Result, unstarted_result
 from mlq_worker.liveness import fence
-from mlq_worker.supervisor import termination
+from mlq_worker.supervisor import pausing, termination
 from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
 from mlq_worker.supervisor.events import (
     Beaten,
+    Demanded,
     Ended,
     Event,
     ForgetAsked,
@@ -37,6 +39,7 @@ from mlq_worker.supervisor.events import (
     WorkerEvent,
 )
 
+_NO_CONTACT = "no contact with the queue or with NFS"
 _GIVEN_UP: tuple[Outcome, str] = ("lost", "lost: the queue gave the attempt up")
 _REQUEUED: tuple[Outcome, str] = ("released", REQUEUED)
 _LAUNCHER_DIED: tuple[Outcome, str] = ("lost", "lost: the launcher died")
@@ -62,7 +65,7 @@ class Reactions:
         if isinstance(event, LauncherLoss):
             return self._lose_launcher(attempt, event, out)
         if isinstance(event, InnerEvent):
-            self._go_on(attempt, event)
+            self._go_on(attempt, event, out)
         return attempt.phase
 
     def _obey_worker(self, attempt: HeldAttempt, event: WorkerEvent, out: Instructions) -> Phase:
@@ -93,7 +96,8 @@ class Reactions:
             case RequeueAsked():
                 return self._requeue(attempt, event, out)
             case Ended(result):
-                attempt.result, attempt.paused_at = result, None
+                attempt.result = result
+                pausing.let_go(attempt)
                 return Phase.RECORDING
             case Stored():
                 return self._stored(attempt, event, out)
@@ -109,7 +113,7 @@ class Reactions:
                 return self._end_unstarted(attempt, _LAUNCHER_DIED, now, out)
         return attempt.phase
 
-    def _go_on(self, attempt: HeldAttempt, event: InnerEvent) -> None:
+    def _go_on(self, attempt: HeldAttempt, event: InnerEvent, out: Instructions) -> None:
         match event:
             case LeaderEnded(_, now):
                 termination.leader_ended(attempt, now.at)
@@ -119,25 +123,25 @@ class Reactions:
                 attempt.unheeded = False
             case Beaten(began_at, ended_at):
                 attempt.contact = fence.beaten(attempt.contact, began_at, ended_at, self._timings)
+            case Demanded(_, demand, now):
+                self._heed(attempt, demand, now, out)
 
     # --- time: asked of all that live in each turn ------------------------------------------------
 
     def fence(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
         """Pause an attempt that must not run any more."""
         if (
-            attempt.paused_at is None
+            not attempt.is_fenced
             and attempt.phase is Phase.RUNNING
             and not fence.may_run(attempt.contact, now.at, self._timings)
         ):
-            attempt.paused_at = now.at
-            out.pause.append(attempt.target)
-            attempt.remember(now.at, "it is paused")
+            pausing.pause(attempt, Pause("fence", _NO_CONTACT), now.at, out)
 
     def tick(self, attempt: HeldAttempt, now: Moment, out: Instructions) -> None:
         """Pause, resume, time out or kill an attempt, if that is due."""
         self.fence(attempt, now, out)
-        if attempt.paused_at is not None and fence.may_run(attempt.contact, now.at, self._timings):
-            self._resume(attempt, attempt.paused_at, now.at, out)
+        if attempt.is_fenced and fence.may_run(attempt.contact, now.at, self._timings):
+            pausing.resume(attempt, {"fence"}, now.at, out)
         termination.signal_ahead(attempt, now.at, out)
         if termination.is_over_limit(attempt, now.at):
             self._end(attempt, ("timeout", termination.limit_reason(attempt)), now, out)
@@ -161,14 +165,20 @@ class Reactions:
         attempt.asked_s = event.asked_s
         return self._end(attempt, _REQUEUED, event.now, out)
 
-    def _resume(self, attempt: HeldAttempt, paused_at: float, at: float, out: Instructions) -> None:
-        attempt.paused_at = None
-        out.resume.append(attempt.target)
-        attempt.remember(at, "it is resumed")
-        if attempt.limit_at is not None:
-            attempt.limit_at += at - paused_at  # a pause is not the job's time
-        if attempt.ending is not None and attempt.kill_at is None:
-            termination.notify(attempt, at, out)
+    def _heed(self, attempt: HeldAttempt, demand: Demand, now: Moment, out: Instructions) -> None:
+        """Do what the manners of a guest demand; an attempt that ends already is left to end."""
+        if attempt.phase is not Phase.RUNNING or attempt.ending is not None:
+            return
+        pausing.squeeze(attempt, demand.cores, now.at, out)
+        if demand.end is not None:
+            attempt.most_grace_s = demand.end.most_grace_s
+            attempt.shortage = demand.end.shortage
+            self._end(attempt, (demand.end.outcome, demand.end.reason), now, out)
+            return
+        asked = {one.reason: one for one in demand.pauses}
+        for why in asked.values():
+            pausing.pause(attempt, why, now.at, out)
+        pausing.resume(attempt, attempt.paused_by.keys() - asked.keys() - {"fence"}, now.at, out)
 
     def _end(
         self, attempt: HeldAttempt, why: tuple[Outcome, str], now: Moment, out: Instructions
@@ -176,6 +186,8 @@ class Reactions:
         if attempt.phase is Phase.WAITING:
             return self._end_unstarted(attempt, why, now, out)
         if attempt.phase in (Phase.STARTING, Phase.RUNNING):
+            # Whoever is at the desk waits until it has saved its state; the fence does not.
+            pausing.resume(attempt, attempt.paused_by.keys() - {"fence"}, now.at, out)
             termination.begin(attempt, *why, now.at, out)
             attempt.remember(now.at, f"it is to end: {why[0]}")
         return attempt.phase
@@ -201,7 +213,8 @@ class Reactions:
         return self._report(attempt, result, out)
 
     def _report(self, attempt: HeldAttempt, result: Result, out: Instructions) -> Phase:
-        attempt.result, attempt.paused_at = result, None
+        attempt.result = result
+        pausing.let_go(attempt)
         out.record.append(result)
         out.ended.append(result)
         return Phase.ENDED

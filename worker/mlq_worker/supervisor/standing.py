@@ -53,5 +53,5 @@ class Standing:
     def _is_past_help(self, attempt: HeldAttempt, now: float) -> bool:
         if attempt.phase is Phase.ENDED:
             return not (attempt.result and attempt.result.unwritten)
-        is_still = attempt.phase is Phase.WAITING or attempt.paused_at is not None
+        is_still = attempt.phase is Phase.WAITING or attempt.is_fenced
         return is_still and not fence.can_be_beaten(attempt.contact, now, self._timings)

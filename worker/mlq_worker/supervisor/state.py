@@ -23,6 +23,7 @@ from mlq_worker.supervisor.admission import AHEAD, Admission
 from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Instructions, Phase
 from mlq_worker.supervisor.events import (
     Beaten,
+    Demanded,
     Event,
     FenceTicked,
     LauncherCleared,
@@ -39,7 +40,7 @@ from mlq_worker.supervisor.events import (
 )
 from mlq_worker.supervisor.reactions import Reactions
 
-_FREQUENT = Renewed | Beaten
+_FREQUENT = Renewed | Beaten | Demanded
 """Events that are remembered only if something came of them."""
 
 
@@ -78,9 +79,9 @@ class Attempts:
         return list(self._live.values())
 
     @property
-    def paused(self) -> int:
-        """How many are paused."""
-        return sum(attempt.paused_at is not None for attempt in self._live.values())
+    def fenced(self) -> int:
+        """How many are paused because neither channel answers."""
+        return sum(attempt.is_fenced for attempt in self._live.values())
 
     @property
     def empty(self) -> bool:
@@ -97,7 +98,7 @@ class Attempts:
         times = [float("inf")]
         for attempt in self._live.values():
             times.append(termination.due_at(attempt))
-            if attempt.paused_at is None:
+            if not attempt.is_fenced:
                 times.append(fence.run_until(attempt.contact, self._timings))
         return min(times)
 

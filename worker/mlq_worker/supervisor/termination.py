@@ -28,20 +28,21 @@ def begin(
 ) -> None:
     """End an attempt that has, or will have, processes."""
     attempt.ending = (outcome, reason)
-    if outcome == "lost":
+    if outcome == "lost" or attempt.most_grace_s == 0:
         attempt.term_at, attempt.rest_at, attempt.kill_at = None, None, at
     elif attempt.paused_at is None and attempt.kill_at is None:
         notify(attempt, at, out)
     kill_at = attempt.kill_at
     if kill_at is None:  # it is paused, and told once it goes on
-        kill_at = at + attempt.order.stop_grace_s + _last_s(attempt)
+        kill_at = at + attempt.grace_s + _last_s(attempt)
     asked_s = attempt.asked_s if outcome == "released" else None
-    out.announce.append(Termination(attempt.id, outcome, reason, kill_at, asked_s))
+    shortage = attempt.shortage if outcome == "overstepped" else None
+    out.announce.append(Termination(attempt.id, outcome, reason, kill_at, asked_s, shortage))
 
 
 def notify(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Ask it to end; the grace begins."""
-    attempt.rest_at = at + attempt.order.stop_grace_s
+    attempt.rest_at = at + attempt.grace_s
     runs_again = attempt.ending is not None and attempt.ending[0] == "released"
     notice = _notice(attempt, or_end=True)
     if notice is not None and runs_again and not attempt.signaled:
@@ -49,7 +50,7 @@ def notify(attempt: HeldAttempt, at: float, out: Instructions) -> None:
         out.notify.append(notice)
         if notice.number != SIGTERM:
             attempt.term_at = attempt.rest_at
-            attempt.rest_at += attempt.order.stop_grace_s
+            attempt.rest_at += attempt.grace_s
     else:
         out.terminate.append(attempt.target)
     attempt.kill_at = attempt.rest_at + _last_s(attempt)
@@ -103,7 +104,7 @@ def is_over_limit(attempt: HeldAttempt, at: float) -> bool:
         attempt.limit_at is not None
         and at >= attempt.limit_at
         and attempt.ending is None
-        and attempt.paused_at is None
+        and attempt.stands_since is None
     )
 
 
@@ -121,7 +122,7 @@ def limit_reason(attempt: HeldAttempt) -> str:
 def due_at(attempt: HeldAttempt) -> float:
     """Return the boot time of the next step of its end; infinity if there is none."""
     times = [attempt.term_at, attempt.rest_at, attempt.kill_at]
-    if attempt.limit_at is not None and attempt.paused_at is None and attempt.ending is None:
+    if attempt.limit_at is not None and attempt.stands_since is None and attempt.ending is None:
         times += [attempt.limit_at, _signal_at(attempt)]
     return min((one for one in times if one is not None), default=float("inf"))
 
@@ -130,7 +131,7 @@ def _signal_at(attempt: HeldAttempt) -> float | None:
     asked = attempt.order.signal
     if asked is None or asked.ahead_s is None or attempt.limit_at is None:
         return None
-    if attempt.signaled or attempt.ending is not None or attempt.paused_at is not None:
+    if attempt.signaled or attempt.ending is not None or attempt.stands_since is not None:
         return None
     return attempt.limit_at - asked.ahead_s
 
@@ -143,4 +144,4 @@ def _notice(attempt: HeldAttempt, *, or_end: bool) -> Notice | None:
 
 
 def _last_s(attempt: HeldAttempt) -> float:
-    return min(LAST_S, attempt.order.stop_grace_s)
+    return min(LAST_S, attempt.grace_s)

@@ -27,6 +27,7 @@ from collections.abc import Mapping
 from mlq_worker.supervisor.attempt import LIVE, Phase
 from mlq_worker.supervisor.events import (
     Beaten,
+    Demanded,
     Ended,
     Event,
     FenceTicked,
@@ -86,6 +87,8 @@ TABLE: Mapping[type[Event], _Next] = {
     SignalUnheeded: _row(Phase.RUNNING, Phase.ORPHANED),
     SignalHeeded: _row(Phase.RUNNING, Phase.ORPHANED),
     Beaten: _row(*_HELD),
+    # It was decided on a look at the attempts a moment ago.
+    Demanded: _row(*Phase),
     FenceTicked: _row(*_LIVE),
     Ticked: _row(*_LIVE, WAITING=(Phase.WAITING, Phase.STARTING)),
 }
