@@ -228,7 +228,7 @@ class SshWorld:
 def sessions_of(listener: int) -> list[int]:
     """Return the sshd processes below one that listens.
 
-    They outlive it, and if their network falls silent they wait for ever. What they run is left out.
+    They outlive it, and wait for ever if their network falls silent. What they run is left out.
     """
     found = [listener]
     for parent in found:
