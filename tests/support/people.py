@@ -7,12 +7,14 @@ else. Most of these need not exist: a number that nobody has is a user too. Wher
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,18 @@ from ci import require
 # Accounts without a human and, on most machines, without a process.
 _ACCOUNTS = ("games", "news", "uucp", "lp", "irc", "list", "backup")
 _FIRST_UID = 20_000
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """End this process afterwards, whatever happens; an error is shown."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,28 @@ class Person:
         """Run a command as this person, its output into pipes."""
         options = {"cwd": "/", "timeout": 60, **self.identity, **options}
         return subprocess.run(argv, capture_output=True, text=True, check=False, **options)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call a function in a process of this person; what it returns must have a JSON form."""
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if not pid:
+            with ending():
+                self.become()
+                with os.fdopen(theirs, "w") as told:
+                    json.dump(function(), told)
+        os.close(theirs)
+        with os.fdopen(ours) as heard:
+            text = heard.read()
+        os.waitpid(pid, 0)
+        return json.loads(text)
+
+    def become(self) -> None:
+        """Let this process be the person's from now on."""
+        os.setgroups([])
+        os.setresgid(self.gid, self.gid, self.gid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        os.umask(0o077)
 
     def own(self, path: Path) -> Path:
         """Give this person a file or folder; returns it."""
