@@ -79,12 +79,15 @@ from mlq_worker.agent.reaper import (
 )
 from mlq_worker.agent.schedule import PlanInput
 from mlq_worker.agent.starts import OwnStart, Seen, Start
+from mlq_worker.agent.vram_limits import Overstep
 from mlq_worker.collector.protocol import Figures
 from mlq_worker.ipc.causes import Cause, Kind
+from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.liveness.verdicts import Beat, BeatSnapshot
 from mlq_worker.probes.machine import Limits
 
 LATER = 110.0
+GPU_SHORTAGE = Shortage(of_gpu=True, used_mib=7475)
 MOVE = Move("5", Event.SUCCEED, 1)
 SMALL = "p0.c1.m100.g0.v0"
 CONTEXT = MachineContext(
@@ -168,6 +171,16 @@ def of_type(actions: list[Action], *kinds: type) -> list[Action]:
 
 
 # --- the turn as a whole -------------------------------------------------------------------------
+
+
+def test_who_took_more_gpu_memory_than_it_asked_for_ends() -> None:
+    greedy, ending = local("7"), local("8", stopping=True)
+    over = {("7", 1): Overstep("took 7.3G of the 6G of GPU memory it asked for", GPU_SHORTAGE)}
+    over |= {("8", 1): over["7", 1]}
+    actions = decide(facts(greedy, ending, local("9"), oversteps=over))
+    assert of_type(actions, Stop) == [
+        Stop((("7", 1),), "overstepped", over["7", 1].reason, GPU_SHORTAGE)
+    ]
 
 
 def test_a_quiet_worker_waits_until_something_is_due() -> None:

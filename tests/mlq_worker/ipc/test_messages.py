@@ -26,6 +26,7 @@ from mlq_worker.ipc.messages import (
     WorkerMessage,
     worker_message,
 )
+from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import (
     Found,
     Held,
@@ -169,6 +170,17 @@ def test_what_an_order_holds_of_secrets_and_variables_is_not_shown() -> None:
         (
             {"op": "stop", "id": "7", "attempt": 2, "outcome": "lost", "reason": "r"},
             Stop(ATTEMPT, "lost", "r"),
+        ),
+        (
+            {
+                "op": "stop",
+                "id": "7",
+                "attempt": 2,
+                "outcome": "overstepped",
+                "reason": "r",
+                "shortage": Shortage(of_gpu=True, used_mib=7).as_json(),
+            },
+            Stop(ATTEMPT, "overstepped", "r", Shortage(of_gpu=True, used_mib=7)),
         ),
         (
             {"op": "confirm", "at": 1.0, "alive": [["7", 2]], "lost": [["8", 1]]},

@@ -15,6 +15,7 @@ from mlq_worker.agent.copying import CopierAction, TakeCopierRole
 from mlq_worker.agent.facts import Mode
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.reaper import RoleAction, WatchBeats
+from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import Outcome
 
 # --- with the supervisor, or in the worker's own memory: they need no queue ----------------------
@@ -38,11 +39,12 @@ class RecordStopRequests:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Tell the supervisor to end attempts."""
+    """Tell the supervisor to end attempts; `shortage` of memory, if that is the reason."""
 
     attempts: tuple[Attempt, ...]
     outcome: Outcome
     reason: str
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,11 @@ def _stop(facts: Facts) -> list[Action]:
         ends = facts.offer.left_s == 0
         back = f"handed back: {'its allocation ends' if ends else 'the worker was stopped'}"
         return [_stop_action(active, "released", back)] if active else []
+    over = [
+        (key, facts.oversteps[key]) for one in active if (key := one.attempt) in facts.oversteps
+    ]
+    if over:
+        return [Stop((key,), "overstepped", why.reason, why.shortage) for key, why in over]
     late = stalled(active, facts.now_s)
     if late:
         waited_s = {one.class_name: facts.now_s - one.started_s for one in late}

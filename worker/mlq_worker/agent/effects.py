@@ -67,7 +67,7 @@ class Effects:
 
     @act.register
     def _stop(self, action: Stop) -> None:
-        self._session.stop(action.attempts, action.outcome, action.reason)
+        self._session.stop(action.attempts, action.outcome, action.reason, action.shortage)
 
     @act.register
     def _record_stalled(self, action: RecordStalled) -> None:

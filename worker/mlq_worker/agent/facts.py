@@ -12,7 +12,7 @@ from enum import Enum
 
 from mlq.jobs.placement import Offer
 from mlq.store.operations import Move
-from mlq.store.replies import HeldAttempt, Renewal
+from mlq.store.replies import Attempt, HeldAttempt, Renewal
 from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.admission import Claimed
 from mlq_worker.agent.attempts import AttemptTable
@@ -25,6 +25,7 @@ from mlq_worker.agent.history import History
 from mlq_worker.agent.nfs_reads import Orphans
 from mlq_worker.agent.reaper import ReaperFacts
 from mlq_worker.agent.schedule import PlanInput
+from mlq_worker.agent.vram_limits import Overstep
 
 
 class Mode(Enum):
@@ -83,6 +84,7 @@ class Facts:
         reaper: what the reaper decides from.
         copier: what the copier decides from.
         collector: what decides when the collector looks at attempts.
+        oversteps: attempts that took more GPU memory than they asked for.
         leaves_in_s: in how many seconds the worker may leave by itself.
     """
 
@@ -119,4 +121,5 @@ class Facts:
     reaper: ReaperFacts = field(default_factory=ReaperFacts)
     copier: CopierFacts = field(default_factory=CopierFacts)
     collector: CollectorFacts = field(default_factory=CollectorFacts)
+    oversteps: Mapping[Attempt, Overstep] = field(default_factory=dict)
     leaves_in_s: float = float("inf")

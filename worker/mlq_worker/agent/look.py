@@ -9,12 +9,15 @@ from __future__ import annotations
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.facts import Facts, Mode
 from mlq_worker.agent.memory import Memory
+from mlq_worker.guest.rules import GuestRules
 
 
 def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
     """Return the facts of this turn."""
     now_s, utc_s = context.clocks.boot_s(), context.clocks.utc_s()
     _take_in(memory, context, now_s)
+    is_kept = GuestRules(enforce=context.settings.enforce).enforces("vram")
+    oversteps = memory.vram.see(memory.monitor.report, memory.attempts.active()) if is_kept else {}
     replies, offer = memory.take_replies(), memory.offer()
     unable = memory.session.unable
     lacks = memory.absences.words | unable
@@ -53,6 +56,7 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         reaper=memory.reaper.facts(),
         copier=memory.copier.facts(),
         collector=memory.collector.facts(),
+        oversteps=oversteps,
     )
 
 

@@ -32,6 +32,7 @@ from mlq_worker.agent.nfs_reads import NfsReads
 from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper_role import ReaperRole
 from mlq_worker.agent.supervisor_session import SupervisorSession
+from mlq_worker.agent.vram_limits import VramLimits
 
 _OVER = frozenset(event for (_, event), to in TRANSITIONS.items() if to in ENDED)
 
@@ -70,6 +71,7 @@ class Memory:
         self.session = SupervisorSession(context)
         self.leaving = Leaving(context.inside, idle_s, self._clock(), context.new_reader, ring)
         self.monitor = ResourceMonitor(context, self._clock(), context.own_pids(None))
+        self.vram = VramLimits()
         self.reads = NfsReads(
             context.layout,
             context.new_reader,

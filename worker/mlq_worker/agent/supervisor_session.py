@@ -40,6 +40,7 @@ from mlq_worker.ipc.messages import (
     WorkerMessage,
     attempt_ids,
 )
+from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import Outcome
 
 log = logging.getLogger(__name__)
@@ -106,11 +107,17 @@ class SupervisorSession:
         if self._is_to_be_replaced:
             self._send(Shutdown())
 
-    def stop(self, attempts: Iterable[Attempt], outcome: Outcome, reason: str) -> None:
+    def stop(
+        self,
+        attempts: Iterable[Attempt],
+        outcome: Outcome,
+        reason: str,
+        shortage: Shortage | None = None,
+    ) -> None:
         """Tell the supervisor to end attempts; it reports their ends like any other."""
         for job_id, number in attempts:
             self.attempts.by_key[job_id, number].stopping = True
-            self._send(Stop(AttemptId(job_id, number), outcome, reason))
+            self._send(Stop(AttemptId(job_id, number), outcome, reason, shortage))
 
     def forget(self, attempts: Sequence[Attempt], over: Collection[Attempt] = ()) -> None:
         """Drop attempts whose end is committed; the jobs of those in `over` ended for good."""

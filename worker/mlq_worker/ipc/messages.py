@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.ipc.shortage import Shortage, parse_shortage
 from mlq_worker.ipc.values import (
     Held,
     Order,
@@ -62,16 +63,19 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An attempt is to end early."""
+    """An attempt is to end early; `shortage` of memory, if that is the reason."""
 
     attempt: AttemptId
     outcome: Outcome
     reason: str
+    shortage: Shortage | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it is sent."""
+        """Return it as it is sent; an older supervisor passes over the last field."""
         job_id, number = self.attempt
-        end = {"outcome": self.outcome, "reason": self.reason}
+        end: dict[str, Any] = {"outcome": self.outcome, "reason": self.reason}
+        if self.shortage is not None:
+            end["shortage"] = self.shortage.as_json()
         return {"op": "stop", "id": job_id, "attempt": number, **end}
 
 
@@ -145,7 +149,8 @@ def _start(raw: Mapping[str, Any]) -> Start:
 
 
 def _stop(raw: Mapping[str, Any]) -> Stop:
-    return Stop(AttemptId(raw["id"], raw["attempt"]), raw["outcome"], raw["reason"])
+    shortage = parse_shortage(raw.get("shortage"))
+    return Stop(AttemptId(raw["id"], raw["attempt"]), raw["outcome"], raw["reason"], shortage)
 
 
 def _confirm(raw: Mapping[str, Any]) -> Confirm:
