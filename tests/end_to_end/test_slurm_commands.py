@@ -1,5 +1,6 @@
 """Slurm's commands of `mlq shims slurm`: what programs ask, and what they are answered."""
 
+import getpass
 import json
 import subprocess
 from collections.abc import Iterator
@@ -107,6 +108,19 @@ def test_a_comment_is_kept_and_shown(slurm: Slurm) -> None:
     assert sandbox.ok("submit", "--hold", "--comment", "mine", "job.sh") == "4\n"
     shown = json.loads(sandbox.ok("show", "1_4", "2", "3", "4", "--json"))
     assert [one["comment"] for one in shown] == ["of the file", "two words", "", "mine"]
+
+
+def test_odd_names_keep_the_columns_of_a_table(slurm: Slurm) -> None:
+    slurm.ok("sbatch", "--hold", "-J", "evil\x1b[31m\nname|", "--wrap", "true")
+    assert slurm.ok("squeue", "-h", "-o", "%.4j|%.9j|%u") == f"evil|evil name|{getpass.getuser()}\n"
+    assert slurm.ok("sacct", "-n", "-o", "JobName%6,JobID%3") == "evil +   1 \n"
+
+
+def test_a_signal_before_the_start_is_said(slurm: Slurm) -> None:
+    done = slurm.run("sbatch", "--signal=SIGUSR1@600", "-t", "1", "--hold", "--wrap", "true")
+    said = "--signal USR1@600 is sent at the start: the time limit is only 1m"
+    assert (done.stdout, done.stderr) == ("Submitted batch job 1\n", f"sbatch: {said}\n")
+    slurm.ok("sbatch", "--signal=B:USR1@5", "-t", "1", "--hold", "--wrap", "true")
 
 
 def test_files_of_the_output_have_the_umask_of_who_submitted(slurm: Slurm) -> None:

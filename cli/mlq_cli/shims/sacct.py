@@ -43,7 +43,8 @@ def main(words: Sequence[str]) -> int:
     user = user_name()
     for job in _jobs(options, now_s):
         asked = Asked(job, now_s, user)
-        lines.append(_line(columns, [OF_SACCT[one.name][2](asked) for one in columns], options))
+        cells = [clean(OF_SACCT[one.name][2](asked)) for one in columns]
+        lines.append(_line(columns, cells, options))
     sys.stdout.write("".join(f"{clean(one)}\n" for one in lines))
     return 0
 

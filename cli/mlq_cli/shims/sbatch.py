@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError
 from mlq.jobs.lifecycle import State
+from mlq.jobs.stop_signal import parse_stop_signal, untimely
 from mlq.scripts.slurm.parsing import parse
 from mlq.scripts.slurm.reading import Given, from_variables, latest, options_of
 from mlq.submit.of_script import many_jobs, submission_of
@@ -35,7 +36,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     job = _read(typed, rest)
     if "quiet" not in given:
-        for note in job.notes:
+        for note in notes_of(job):
             _say(f"sbatch: {note}")
     submission = submission_of(job, os.environ)
     many = many_jobs(job, submission, yes=False)
@@ -50,6 +51,14 @@ def main(words: Sequence[str]) -> int:
         print(f"Submitted batch job {queued.id}")
     sys.stdout.flush()
     return _worst(queue.wait(queued.ids)) if job.is_waited_for else 0
+
+
+def notes_of(job: ScriptJob) -> tuple[str, ...]:
+    """Return what its user should know of a job, a line each."""
+    if job.signal is None:
+        return job.notes
+    signal = parse_stop_signal(job.signal, job.time_limit_s).text
+    return tuple(filter(None, (*job.notes, untimely(signal, job.time_limit_s))))
 
 
 def _read(typed: Sequence[Given], rest: Sequence[str]) -> ScriptJob:

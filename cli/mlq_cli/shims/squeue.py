@@ -39,7 +39,8 @@ def main(words: Sequence[str]) -> int:
     now_s, user = time.time(), user_name()
     for job in jobs:
         asked = Asked(job, now_s, user)
-        lines.append(line(columns, [OF_SQUEUE[one.name](asked) for one in columns], before))
+        cells = [clean(OF_SQUEUE[one.name](asked)) for one in columns]
+        lines.append(line(columns, cells, before))
     sys.stdout.write("".join(f"{clean(one)}\n" for one in lines))
     return 0
 

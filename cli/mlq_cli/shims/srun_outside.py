@@ -28,6 +28,7 @@ from mlq_cli.log_sinks import out_sink
 from mlq_cli.logs import First, follow
 from mlq_cli.render.clean import clean
 from mlq_cli.root_files import root_files
+from mlq_cli.shims.sbatch import notes_of
 from mlq_cli.shims.srun_options import Typed, takes_value
 from mlq_cli.waiting import exit_code_of
 
@@ -95,7 +96,7 @@ def _described(typed: Typed) -> ScriptJob:
     given, _ = options_of(words, "srun")
     script = f'#!/bin/sh\nexec {shlex.join(step)} "$@"\n'
     job = parse(script, where_of("srun", typed.command), given)
-    for note in job.notes:
+    for note in notes_of(job):
         _say(note)
     name = typed.options.get("job-name") or os.path.basename(typed.command[0])  # noqa: PTH119
     return job._replace(streams=None, name=name, script=script)
