@@ -85,6 +85,7 @@ def details(
         "progress": progress_in_words(job),
         "machine": job.machine or "",
         "condition": job.condition,
+        "held back": job.restraint,
         "attempt": _attempts(job),
         "if lost": "" if job.requeue else "it fails: it must not run again (--no-requeue)",
         "exit code": "" if job.exit_code is None else str(job.exit_code),

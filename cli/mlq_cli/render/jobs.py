@@ -78,8 +78,8 @@ def remark(job: JobView) -> Cell:
             return Cell(job.reason, kind_of(state_of(job)))
         return Cell(job.notes[0], "faint")
     notes = job.notes if job.state == State.STARTED else ()
-    said = "; ".join(one for one in (job.reason, job.condition, *notes) if one)
-    return Cell(said, "waiting" if job.condition else "")
+    said = "; ".join(one for one in (job.reason, job.restraint, job.condition, *notes) if one)
+    return Cell(said, "waiting" if job.condition or job.restraint else "")
 
 
 def state_of(job: JobView) -> str:

@@ -106,9 +106,11 @@ def remarks(
         return [condition or not_heard(heard_s)]
     if is_over(record):
         return ["its allocation has ended"]
-    found = []
-    if record.get("note") or not record.get("offering", True):
-        found.append(not_taking(str(record.get("note") or "")))
+    found = [one for one in listed(record, "guest_notes") if isinstance(one, str)]
+    note = str(record.get("note") or "")
+    is_said = bool(found) and note == record.get("guest_closed")
+    if not is_said and (note or not record.get("offering", True)):
+        found.append(not_taking(note))
     if record.get("condition"):
         found.append(str(record["condition"]))
     if off := told_by(record):

@@ -68,7 +68,8 @@ def facts(job: JobView, now: datetime, width: int) -> Line:
     done = percent(job.progress) if job.state == State.STARTED else ""
     how_long = elapsed(seconds_of(job, now))
     time = f"waits {how_long}" if job.state in WAITING else how_long
-    for told in (done, counted, time, left, f"asks for {asks(job)}", job.reason, job.condition):
+    asked, why = f"asks for {asks(job)}", (job.reason, job.restraint, job.condition)
+    for told in (done, counted, time, left, asked, *why):
         if told:
             parts += [Cell(" · ", "faint"), Cell(told)]
     return line(*cut(line(*parts).parts, width))

@@ -14,6 +14,7 @@ from mlq.files.layout import Layout
 from mlq.ids import is_valid_id, sweep_number
 from mlq.jobs.class_name import ClassName
 from mlq.jobs.parents import CONDITIONS, Condition, Parents
+from mlq.jobs.restraint import FREE, parse_restraint
 from mlq.lenient import dict_or_empty, int_or, iso_or_none, list_or_empty
 from mlq.metrics.advance import Advance, parse_advance
 
@@ -26,6 +27,7 @@ OF_A_RUN = (
     "mlq_reason",
     "mlq_progress",
     "mlq_advance",
+    "mlq_restraint",
     "mlq_stop",
     "mlq_losses",
     "mlq_failures",
@@ -77,8 +79,9 @@ class JobView(NamedTuple):
     if of none; `params` are its parameters there. `after_any` and `conditions` say how the jobs in
     `after` must have ended (`mlq.jobs.parents`). `behind` is the earlier job of its name that a
     `singleton` waits for now. Without `requeue` it does not run again once its machine was lost.
-    `machines` and `gpu_type` are what it asked for (`mlq.jobs.choice_of_machines`). `comment` is a
-    text of its user.
+    `paused_by`, `cores_now` and `restraint` say how a running one is held back, the last of them in
+    words (`mlq.jobs.restraint`). `machines` and `gpu_type` are what it asked for
+    (`mlq.jobs.choice_of_machines`). `comment` is a text of its user.
     """
 
     id: str
@@ -126,6 +129,9 @@ class JobView(NamedTuple):
     requeue: bool = True
     gpu_type: str = ""
     machines: str = ""
+    paused_by: tuple[str, ...] = ()
+    cores_now: int | None = None
+    restraint: str = ""
     comment: str = ""
 
     @property
@@ -145,6 +151,7 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
     stopping = values["status"] == "started" and values["mlq_stop"]
     parents = list_or_empty(values["dependency_ids"]) if values["dependency_ids"] else ()
     advance = parse_advance(None, values["mlq_advance"]) if values["mlq_advance"] else _UNKNOWN
+    held_back = FREE if values["status"] != "started" else parse_restraint(values["mlq_restraint"])
     cpu_s, max_rss_mib = _usage("" if values["status"] == "started" else values["mlq_usage"])
     return JobView(
         id=job_id,
@@ -191,6 +198,9 @@ def view(row: Sequence[str], layout: Layout, default_mem_mib: int) -> JobView:
         requeue=values["mlq_requeue"] != "0",
         gpu_type=asked.gpu_type,
         machines=asked.machine,
+        paused_by=held_back.paused_by,
+        cores_now=held_back.cores_now,
+        restraint=held_back.in_words(asked.cores) if held_back is not FREE else "",
         comment=values["mlq_comment"],
     )
 

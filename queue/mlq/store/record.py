@@ -28,6 +28,7 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_machine, mlq_boot_id, mlq_supervisor_id   where the present or last attempt runs or ran
     mlq_exit_code, mlq_reason, mlq_progress       how it ended, or how far it is
     mlq_advance               more of how far it is, JSON (`mlq.metrics.advance`)
+    mlq_restraint             how it is held back while it runs, JSON (`mlq.jobs.restraint`)
     mlq_metrics               the last, least and largest value of each metric, JSON
                               (`mlq.metrics.extent`)
     mlq_notes                 what its user should know of its last attempt, a line each

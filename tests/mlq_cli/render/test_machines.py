@@ -20,3 +20,13 @@ def test_how_long_it_takes_jobs() -> None:
 def test_one_that_ended_in_order_and_one_that_was_killed() -> None:
     assert "its allocation has ended" in _shown(300.0, note="the worker was stopped")
     assert "not heard of for 5m" in _shown(300.0)
+
+
+def test_a_desk_is_told_in_short() -> None:
+    closed = "somebody is at the desk of lab07"
+    shown = _shown(1.0, note=closed, guest_closed=closed, guest_notes=["desk in use"], left_s=None)
+    assert "desk in use" in shown
+    assert closed not in shown
+    other = _shown(1.0, note="draining", guest_closed=closed, guest_notes=["desk in use"])
+    assert "desk in use; draining" in other
+    assert closed in _shown(1.0, note=closed, guest_closed=closed, guest_notes=[])

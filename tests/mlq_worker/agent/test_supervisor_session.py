@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
+from mlq.jobs.restraint import parse_restraint
 from mlq_worker.agent.supervisor_session import OLD_SUPERVISOR, SupervisorSession
 from mlq_worker.guest.rules import GuestRules
-from mlq_worker.ipc.messages import FEATURES
+from mlq_worker.ipc.messages import FEATURES, GuestNews, Restraint
 
 
 class Link:
@@ -19,9 +22,14 @@ class Link:
     def __init__(self, **hello: Any) -> None:
         self.hello = {"supervisor_id": "s1", **hello}
         self.sent: list[dict[str, Any]] = []
+        self.inbox: list[dict[str, Any]] = []
 
     def send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
+
+    def receive(self) -> list[dict[str, Any]]:
+        received, self.inbox = self.inbox, []
+        return received
 
 
 def session(link: Link, *held: Any) -> SupervisorSession:
@@ -38,6 +46,26 @@ def test_a_supervisor_of_today_takes_all_jobs() -> None:
     made = session(Link(features=list(FEATURES)))
     assert made.unable == frozenset()
     assert made.obstacle(0.0) == ""
+
+
+def test_how_jobs_are_held_back_is_told_once() -> None:
+    link, held = Link(features=list(FEATURES)), Mock(attempt=("7", 1), class_name="c", restraint="")
+    made = session(link, held)
+    assert [one["op"] for one in link.sent] == ["manners"]
+    desk = Restraint(AttemptId("7", 1), ("desk",), "somebody is at the desk of m1", None)
+    news = GuestNews((desk,), ("desk in use",), "somebody is at the desk of m1")
+    link.inbox.append(news.to_json())
+    made.hear()
+    assert parse_restraint(held.restraint).paused_by == ("desk",)
+    assert made.has_news
+    assert made.obstacle(0.0) == "somebody is at the desk of m1"
+    made.has_news = False
+    link.inbox.append(replace(news, notes=("desk free for 4m",)).to_json())
+    made.hear()
+    assert not made.has_news
+    link.inbox.append(GuestNews().to_json())
+    made.hear()
+    assert (held.restraint, made.has_news, made.obstacle(0.0)) == ("", True, "")
 
 
 def test_an_older_one_that_copies_code_takes_no_scripts() -> None:

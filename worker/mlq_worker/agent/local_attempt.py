@@ -50,6 +50,7 @@ class LocalAttempt:
         adopted: whether an earlier worker started it.
         gpu_model: what its GPUs are called; "" without one.
         gpu_mib: the memory that each of them has, the least; 0 if unknown.
+        restraint: how it is held back, as its job's hash has it; "": it is not.
         figures: what the collector found of it.
         told: which of its figures the queue knows, by field of the job's hash.
         end_seen: whether `mlq_worker.agent.collecting` has taken note of its end.
@@ -77,6 +78,7 @@ class LocalAttempt:
     adopted: bool = False
     gpu_model: str = ""
     gpu_mib: int = 0
+    restraint: str = ""
     figures: Figures = _NO_FIGURES
     told: Mapping[str, str] = field(default_factory=dict)
     end_seen: bool = False
@@ -96,7 +98,11 @@ class LocalAttempt:
     @property
     def untold(self) -> dict[str, str]:
         """The figures that the queue does not know yet, by field of the job's hash."""
-        known = {**fields_of(self.figures), "mlq_notes": "\n".join(self.figures.notes)}
+        known = {
+            **fields_of(self.figures),
+            "mlq_notes": "\n".join(self.figures.notes),
+            "mlq_restraint": self.restraint,
+        }
         return {name: text for name, text in known.items() if text != self.told.get(name, "")}
 
     @property

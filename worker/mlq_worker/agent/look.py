@@ -62,6 +62,8 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
 
 def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
     attempts = memory.attempts
+    if memory.session.has_news:
+        memory.session.has_news, memory.renew_due_s = False, 0.0
     memory.leaving.look(now_s, holds=bool(attempts.by_key))
     memory.reads.update(attempts)
     memory.absences.see(attempts.ended(), now_s)

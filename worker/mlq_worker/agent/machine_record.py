@@ -17,6 +17,7 @@ import mlq
 from mlq.jobs.placement import Offer
 from mlq.units import utc_iso
 from mlq_worker.agent.attempts import AttemptTable
+from mlq_worker.ipc.messages import GuestNews
 from mlq_worker.probes.machine import MachineReport
 
 
@@ -35,6 +36,7 @@ class WorkerHealth:
         aside: why the machine was set aside (`mlq_worker.agent.probation`).
         clock_off_s: by how many seconds its clock is ahead of the queue's; None if unknown.
         allocation: the allocation that it runs in, in words; "" if in none.
+        guest: how it gives way to others.
     """
 
     supervisor_id: str
@@ -47,6 +49,7 @@ class WorkerHealth:
     aside: Mapping[str, Any] = field(default_factory=dict)
     clock_off_s: float | None = None
     allocation: str = ""
+    guest: GuestNews = field(default_factory=GuestNews)
 
 
 OLD_SUPERVISOR = "its supervisor is of an older mlq and makes no copies of code; its jobs end first"
@@ -107,6 +110,9 @@ def machine_record(
         "lacks": [dict(one) for one in health.lacks],
         "offering": not health.note,
         "allocation": health.allocation,
+        "guest_notes": list(health.guest.notes),
+        "guest_closed": health.guest.closed,
+        "guest": {line: dict(facts) for line, facts in health.guest.facts.items()},
         "left_s": None if offer.left_s is None else round(offer.left_s, 1),
         "attempts": [list(one.attempt) for one in attempts.active()],
         "started_at": utc_iso(health.started_s),

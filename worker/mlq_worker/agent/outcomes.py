@@ -69,7 +69,7 @@ def _end(
     """Return the move of an attempt that ended by itself, by its user or by its worker."""
     value = result.value or ""
     fields: dict[str, str | int | float] = {"mlq_reason": reason}
-    clear = ["mlq_stop", "mlq_wish"]
+    clear = ["mlq_stop", "mlq_wish", "mlq_restraint"]
     pause_s, avoid = 0.0, ""
     soon_asked = _soon_asked(result, history)
     if soon_asked:

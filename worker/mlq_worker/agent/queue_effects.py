@@ -216,6 +216,7 @@ class QueueEffects:
             memory.conduct.probation.as_json(),
             memory.clock_off_s,
             self._context.inside.words if self._context.inside else "",
+            self._session.guest,
         )
 
     @act.register

@@ -17,6 +17,7 @@ from mlq.errors import SupervisorError
 from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
 from mlq.jobs.placement import Offer
+from mlq.jobs.restraint import Restraint
 from mlq.store.replies import Attempt, Renewal
 from mlq.units import format_duration, format_mib
 from mlq_worker.agent.admission import Admitted, began_s
@@ -65,6 +66,8 @@ class SupervisorSession:
         self.supervisor_id = ""
         self._contact: Mapping[str, Any] = {}
         self.guest = GuestNews()
+        self.has_news = False
+        """Whether the queue does not know yet how jobs are held back here."""
         self._storage_fault = ("", 0.0)
 
     def adopt(self, link: SupervisorLink, attempts: Iterable[LocalAttempt]) -> None:
@@ -195,6 +198,16 @@ class SupervisorSession:
         held = _count(len(self.attempts.active()), "job")
         return f"{offer.machine}: {', '.join(parts)}; {held} held"
 
+    def _restrained(self, news: GuestNews) -> None:
+        held_back = {
+            one.attempt: Restraint(one.paused_by, one.words, one.cores_now).text
+            for one in news.restrained
+        }
+        for attempt, local in self.attempts.by_key.items():
+            local.restraint = held_back.get(AttemptId(*attempt), "")
+        self.has_news = self.has_news or _is_worth_telling(self.guest, news)
+        self.guest = news
+
     def _send(self, message: WorkerMessage) -> None:
         if self.link is not None:
             self.link.send(message.to_json())
@@ -219,7 +232,11 @@ class SupervisorSession:
             case "contact":
                 self._contact = message
             case "guest":
-                self.guest = GuestNews.from_json(message)
+                self._restrained(GuestNews.from_json(message))
+
+
+def _is_worth_telling(before: GuestNews, now: GuestNews) -> bool:
+    return (before.closed, before.restrained) != (now.closed, now.restrained)
 
 
 def _count(number: int, what: str) -> str:
