@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     command,
     copying,
+    desk,
     gateway,
     idle,
     metrics,
@@ -37,7 +38,7 @@ def main() -> None:
         "--only",
         action="append",
         help="noop, enqueue, claim, scale, sweep, search, results, command, snapshot, copy,"
-        " sources, pull, top, gateway, idle",
+        " sources, pull, top, gateway, desk, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -58,6 +59,7 @@ def main() -> None:
         ),
         "pull": ("What jobs made, fetched", lambda: pulling.measure(args.rounds)),
         "top": ("The live screen", lambda: screen.measure(3 * args.rounds, args.idle_s)),
+        "desk": ("Looking at the desk", lambda: desk.measure(args.rounds, args.idle_s)),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),

@@ -93,6 +93,12 @@ class RecordedDesk:
             counts[-1] = f"{int(counts[-1]) + by}\n"
             path.write_text(",".join(counts))
 
+    def show_console(self, number: int) -> None:
+        """Have this text console in front; before the first call it is unknown which is."""
+        path = self.root / "sys/class/tty/tty0/active"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"tty{number}\n")
+
     def unplug(self, port: str) -> None:
         blocks = self.devices.read_text().split("\n\n")
         self.devices.write_text("\n\n".join(b for b in blocks if f"/{port}/" not in b))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from recorded_desk import RecordedDesk
 
 from mlq_worker.guest.desk import SETTLE_S, Desk, DeskState, Session
-from mlq_worker.guest.desk_reader import DeskReader
+from mlq_worker.guest.desk_reader import ALL_CONSOLES_S, DeskReader
 
 US, OWNER = 1000, 1001
 
@@ -77,6 +78,32 @@ def test_a_text_console(tmp_path: Path) -> None:
     watched.machine.read_tty(2, 1.7e9 + 16)
     state = watched.looks()
     assert (state.exists, state.touched_at) == (True, watched.at)
+
+
+def test_the_console_in_front(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, "server")
+    watched.machine.show_console(2)
+    watched.looks(2)
+    watched.machine.read_tty(2, 1.7e9 + 16)
+    assert watched.looks().touched_at == watched.at
+    watched.machine.read_tty(2, 1.7e9 + 24)
+    watched.machine.show_console(3)
+    assert watched.looks().touched_at == watched.at, "read just before another came to the front"
+    watched.machine.read_tty(3, 1.7e9 + 32)
+    assert watched.looks().touched_at == watched.at
+    touched = watched.at
+    watched.machine.read_tty(9, 1.7e9 + 40)
+    assert touched < (watched.looks(round(ALL_CONSOLES_S)).touched_at or 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"tty\n", b"../pts/0\n", b"\xff" * 100])
+def test_no_console_in_front(tmp_path: Path, content: bytes) -> None:
+    watched = Watched(tmp_path, "server")
+    watched.machine.show_console(1)
+    (tmp_path / "sys/class/tty/tty0/active").write_bytes(content)
+    watched.looks(2)
+    watched.machine.read_tty(5, 1.7e9 + 16)
+    assert watched.looks(round(ALL_CONSOLES_S)).exists
 
 
 def test_a_keyboard_that_comes_and_goes(tmp_path: Path) -> None:
