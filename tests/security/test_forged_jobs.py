@@ -289,6 +289,8 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     ),
     "mlq_stop": (lambda _: "canceled", "dropped by the claim"),
     "mlq_wish": (lambda _: "forged", COUNTS + "; the thief can requeue it anyway"),
+    "mlq_signals": (lambda _: "1:1:99:forged 2:1:9:all", "dropped by the claim"),
+    "mlq_signaled": (lambda _: "nonsense", "dropped by the claim"),
     "mlq_return": (lambda _: "nonsense", ORDER),
     "mlq_soon_asked": (lambda _: 4, COUNTS),
     "mlq_avoid": (lambda _: "lab01", ORDER),

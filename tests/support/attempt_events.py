@@ -113,6 +113,6 @@ def running(*orders: Order, now: float = 0) -> Supervised:
     held = Supervised(ahead=0)
     held.order(*orders, now=now)
     held.tick(now)
-    held.happen(*(started(item.attempt.job_id, now) for item, _ in held.take().spawn))
+    held.happen(*(started(item.attempt.job_id, now) for item, *_ in held.take().spawn))
     held.take()
     return held

@@ -44,6 +44,8 @@ class Bench:
         self.started: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.contacts: list[dict[str, Any]] = []
+        self.obeyed: dict[str, int] = {}
+        self.obeyed: dict[str, int] = {}
         self.link = self.connect()
 
     def own(self, queue_id: str = "q1") -> None:
@@ -112,6 +114,10 @@ class Bench:
                     self.started |= {item["id"]: item for item in event["attempts"]}
                 case "ended":
                     self.results |= {item["id"]: item for item in event["results"]}
+                case "signaled":
+                    self.obeyed |= {item[0]: item[2] for item in event["signals"]}
+                case "signaled":
+                    self.obeyed |= {item[0]: item[2] for item in event["signals"]}
                 case "contact":
                     self.contacts.append(event)
 

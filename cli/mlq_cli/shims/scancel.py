@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from signal import SIGKILL
 
 from mlq.errors import InvalidInputError
-from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.lifecycle import ENDED, WAITING
+from mlq.jobs.signals import Whom
 from mlq.jobs.view import JobView
 from mlq_cli.shims.asking import is_own, jobs_of, named, open_queue, states_of
 from mlq_cli.shims.options import Known, Options, read
-from mlq_cli.shims.signalling import preempt, send
+from mlq_cli.shims.signalling import INVALID, send, signal_of
 from mlq_cli.shims.states import state_of
 
 _KNOWN = Known(
@@ -18,6 +20,7 @@ _KNOWN = Known(
     "name/n jobname user/u state/t signal/s partition/p account/A qos/q clusters/M nodelist/w"
     " reservation/R wckey",
 )
+_CANCELED = "canceled by scancel"
 _CHOOSING = ("name", "jobname", "user", "state", "me", "nodelist", "partition", "account", "qos")
 
 
@@ -33,19 +36,21 @@ def main(words: Sequence[str]) -> int:
         found, unknown = jobs_of(queue, typed)
     else:
         found = queue.unended()
-    for word in unknown:
-        text = f"scancel: error: Kill job error on job id {word}: Invalid job id specified"
-        print(text, file=sys.stderr)
-    ids = [one.id for one in _chosen(found, options) if one.state not in ENDED]
-    name = options.last("signal")
-    plain = (name or "").upper().removeprefix("SIG")
-    if ids and plain in ("TERM", "15") and all(one.signal for one in found if one.id in ids):
-        preempt(queue, ids)
-    elif ids and name and plain not in ("KILL", "9", "TERM", "15"):
-        send(queue, ids, name, script_only=options.has("batch"))
-    elif ids:
-        queue.cancel(ids, "canceled by scancel")
-    return int(bool(unknown))
+    failed = dict.fromkeys(unknown, INVALID)
+    chosen = _chosen(found, options)
+    number = signal_of(options.last("signal")) if options.has("signal") else SIGKILL
+    whom = Whom.ALL if options.has("full") else Whom.PROGRAM
+    whom = Whom.SCRIPT if options.has("batch") else whom
+    if number == SIGKILL and whom is Whom.SCRIPT:
+        queue.cancel([one.id for one in chosen if one.state in WAITING], _CANCELED)
+        chosen = [one for one in chosen if one.state not in WAITING]
+    if number == SIGKILL and whom is not Whom.SCRIPT:
+        queue.cancel([one.id for one in chosen if one.state not in ENDED], _CANCELED)
+    else:
+        failed |= send(queue, chosen, number, whom)
+    for job, why in failed.items():
+        print(f"scancel: error: Kill job error on job id {job}: {why}", file=sys.stderr)
+    return int(bool(failed))
 
 
 def _chosen(jobs: list[JobView], options: Options) -> list[JobView]:

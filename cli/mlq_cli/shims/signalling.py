@@ -1,51 +1,47 @@
 """Sends running jobs a signal, for `scancel --signal`.
 
-mlq sends a job the signal that it asked for with `--signal` before it queues it again; no other
-signal has a way to the job's machine. Programs that checkpoint ask for exactly that.
+The signal goes to the present attempt of each job, once. What a job does with it, as to save its
+state and to ask to be queued again, is its own business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlq.errors import InvalidInputError
-from mlq.jobs.lifecycle import State
-from mlq.jobs.stop_signal import parse_stop_signal, read_stop_signal
+from mlq.jobs.lifecycle import ENDED
+from mlq.jobs.signals import Whom, signal_number
+from mlq.store.signals import ask_to_signal
 
 if TYPE_CHECKING:
     from mlq.api.queue import Queue
+    from mlq.jobs.view import JobView
+
+INVALID = "Invalid job id specified"
+_WAITS = "Job can not be altered now, try again later"
+_FULL = "Too many signals are on their way to it, try again later"
 
 
-def send(queue: Queue, ids: Sequence[str], name: str, *, script_only: bool) -> None:
-    """Send running jobs the signal that is their own; each is then queued again.
-
-    Args:
-        queue: where they are.
-        ids: the jobs; those that do not run are left alone, as by Slurm.
-        name: of the signal, or its number.
-        script_only: whether only the script is to get it.
+def signal_of(typed: str) -> int:
+    """Return the number of a signal.
 
     Raises:
-        InvalidInputError: it is not the signal that a job asked for; then none gets it.
+        InvalidInputError: there is no such signal.
     """
-    wanted = parse_stop_signal(f"{'B:' if script_only else ''}{name}", None).number
-    running = [one for one in queue.views(ids) if one.state == State.STARTED]
-    for job in running:
-        own = read_stop_signal(job.signal) if job.signal else None
-        if own is None or own.number != wanted:
-            raise InvalidInputError(
-                f"cannot send {name} to job {job.id}",
-                why="mlq sends only the signal that a job asked for with --signal, then SIGTERM",
-            )
-    queue.requeue([one.id for one in running], f"{name} by scancel")
+    try:
+        return signal_number(typed)
+    except InvalidInputError:
+        raise InvalidInputError(f"Unknown job signal: {typed}") from None
 
 
-def preempt(queue: Queue, ids: Sequence[str]) -> None:
-    """Do for SIGTERM what Slurm's preemption does: running jobs are told, and run again later.
-
-    These jobs asked for a signal, and programs that do so (submitit) ignore SIGTERM, which would
-    only tell them what the next signal means. To cancel them would lose their work.
-    """
-    running = [one.id for one in queue.views(ids) if one.state == State.STARTED]
-    queue.requeue(running, "SIGTERM by scancel")
+def send(queue: Queue, jobs: Iterable[JobView], number: int, whom: Whom) -> dict[str, str]:
+    """Send running jobs a signal; return what Slurm says of each of the others, by id."""
+    states = {one.id: one.state for one in jobs}
+    done = ask_to_signal(queue.store, list(states), number, whom)
+    others = {
+        job: INVALID if state in ENDED else _WAITS
+        for job, state in states.items()
+        if job not in {*done.asked, *done.full}
+    }
+    return {**others, **dict.fromkeys(done.full, _FULL)}

@@ -11,6 +11,7 @@ import signal
 from typing import NamedTuple
 
 from mlq.errors import InvalidInputError
+from mlq.jobs.signals import number_of
 from mlq.units import format_duration, parse_duration
 
 # As in Slurm: how long before the time limit the signal is sent by default.
@@ -119,14 +120,7 @@ def parse_grace(typed: str) -> float:
 
 
 def _number(typed: str, word: str) -> int:
-    name = word.upper().removeprefix("SIG")
-    if name.isdecimal():
-        number = int(name)
-    elif name.startswith(("RTMIN+", "RTMAX-")) and name[6:].isdecimal():
-        away = int(name[6:])
-        number = signal.SIGRTMIN + away if name.startswith("RTMIN") else signal.SIGRTMAX - away
-    else:
-        number = int(getattr(signal, f"SIG{name}", 0)) if name.isalnum() else 0
+    number = number_of(word)
     if number not in signal.valid_signals():
         raise InvalidInputError(
             f"--signal {typed} cannot be used", why=f"no signal is {word}", fix=_EXAMPLES

@@ -36,6 +36,8 @@ Besides rq's fields there are ours, `mlq_*`, which rq keeps and ignores:
     mlq_used                  sums and peaks of the samples of that, JSON (`mlq.metrics.usage`)
     mlq_stop, mlq_wish        why its user wants the running attempt to end; or wants the job queued
                               again, for which the attempt ends, too
+    mlq_signals, mlq_signaled  signals on their way to the running attempt; the last one that its
+                              supervisor obeyed
     mlq_return                before when it must not start again, since it asked for a pause
     mlq_soon_asked            how many attempts in a row asked for that soon after their start
     mlq_avoid, mlq_avoid_until   where it failed or was lost last, and until when others go first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlq.errors import QueueRefusedError
 from mlq.store.machine_names import NameHolder
@@ -85,6 +85,24 @@ class Waiting:
         return cls(heads, dict(raw["reservations"] or {}))
 
 
+class SentSignal(NamedTuple):
+    """A signal that a user sends to a running attempt.
+
+    `sequence` grows with each signal to the attempt; `whom` as in `mlq.jobs.signals`.
+    """
+
+    id: str
+    attempt: int
+    sequence: int
+    number: int
+    whom: str
+
+    @property
+    def key(self) -> Attempt:
+        """Job id and attempt number."""
+        return self.id, self.attempt
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """The outcome of a renewal.
@@ -94,6 +112,7 @@ class Renewal:
         lost: certainly no longer this machine's.
         stop: those of `alive` that their users want stopped, and why.
         requeue: those of `alive` that their users want queued again, and why.
+        signal: signals that users send to those of `alive`, the oldest first.
         unknown: of jobs that this queue has never heard of.
         adopted: those of `alive` that the queue had forgotten and has taken back.
         holder: another worker that holds the machine's name; then nothing was renewed.
@@ -108,6 +127,7 @@ class Renewal:
     holder: NameHolder | None = None
     server_s: float = 0.0
     requeue: Mapping[Attempt, str] = field(default_factory=dict)
+    signal: tuple[SentSignal, ...] = ()
 
     @classmethod
     def from_reply(cls, raw: dict[str, Any]) -> Renewal:
@@ -121,6 +141,7 @@ class Renewal:
             NameHolder.of(raw["holder"]) if raw.get("holder") else None,
             raw.get("server_s", 0.0),
             {(one[0], one[1]): one[2] for one in raw["requeue"] or ()},
+            tuple(SentSignal(*one) for one in raw["signal"] or ()),
         )
 
 

@@ -34,6 +34,7 @@ _SHARED = (
     "_states",
     "_singletons",
     "_dependents",
+    "_signals",
     "_new_jobs",
 )
 

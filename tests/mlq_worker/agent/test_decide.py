@@ -18,7 +18,16 @@ from mlq.jobs.request import Request
 from mlq.settings.load import load
 from mlq.store.machine_names import NameHolder, WorkerIdentity
 from mlq.store.operations import Claimant, Move
-from mlq.store.replies import Claim, Expired, Head, HeldAttempt, Refusal, Renewal, Waiting
+from mlq.store.replies import (
+    Claim,
+    Expired,
+    Head,
+    HeldAttempt,
+    Refusal,
+    Renewal,
+    SentSignal,
+    Waiting,
+)
 from mlq_worker.agent.absences import Absences
 from mlq_worker.agent.actions import (
     Action,
@@ -30,6 +39,7 @@ from mlq_worker.agent.actions import (
     Exit,
     HangUp,
     LocalAction,
+    PassSignalsOn,
     Propose,
     Publish,
     QueueAction,
@@ -247,6 +257,24 @@ def test_who_is_to_be_queued_again_is_handed_back_but_not_if_it_was_canceled() -
     assert of_type(actions, Stop) == [Stop((("7", 1),), "released", "queued again by its user")]
     stopping = facts(local(stopping=True), renewal=renewal(requeue=wish))
     assert of_type(decide(stopping), Stop) == []
+
+
+def test_signals_of_users_are_passed_on_to_what_runs_before_a_stop() -> None:
+    """Any text may stand in the queue: what is no signal is left out."""
+    sent = (SentSignal("7", 1, 5, 10, "program"), SentSignal("7", 1, 6, 9, "script"))
+    wrong = (
+        SentSignal("7", 1, 7, 99, "all"),
+        SentSignal("7", 1, 7, 10, "forged"),
+        SentSignal("7", 2, 7, 10, "all"),
+        SentSignal("8", 1, 7, 10, "all"),
+    )
+    reply = renewal(signal=(*sent, *wrong), stop={("7", 1): "canceled"})
+    held = local(), local("8", result=result("8"))
+    actions = decide(facts(*held, renewal=reply))
+    assert [type(one) for one in actions[:4]] == [Confirm, RecordStopRequests, PassSignalsOn, Stop]
+    assert of_type(actions, PassSignalsOn) == [PassSignalsOn(sent)]
+    stopping = facts(local(stopping=True), renewal=reply)
+    assert of_type(decide(stopping), PassSignalsOn) == [PassSignalsOn(sent)]
 
 
 def test_a_stop_is_told_once_and_only_of_what_runs() -> None:

@@ -11,9 +11,10 @@ import pytest
 from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
 from mlq.jobs.restraint import parse_restraint
+from mlq.store.replies import SentSignal
 from mlq_worker.agent.supervisor_session import OLD_SUPERVISOR, SupervisorSession
 from mlq_worker.guest.rules import GuestRules
-from mlq_worker.ipc.messages import FEATURES, GuestNews, Restraint
+from mlq_worker.ipc.messages import FEATURES, SIGNALS, GuestNews, Restraint
 
 
 class Link:
@@ -82,3 +83,36 @@ def test_an_older_one_takes_none_with_code_and_is_replaced_once_it_holds_nothing
     assert made.obstacle(0.0) == ("" if holds else OLD_SUPERVISOR)
     made.confirm(Mock(alive=[], lost=[], holder=None), 0.0)
     assert ({"op": "shutdown"} in link.sent) is not holds
+
+
+USR1 = SentSignal("7", 1, 5, 10, "program")
+
+
+def test_a_signal_is_passed_on_and_what_was_obeyed_is_remembered() -> None:
+    link, held = Link(features=list(FEATURES)), Mock(attempt=("7", 1), class_name="c", signaled=0)
+    made = session(link, held)
+    made.signal([USR1])
+    assert [one for one in link.sent if one["op"] == "signal"] == [
+        {"op": "signal", "id": "7", "attempt": 1, "sequence": 5, "number": 10, "whom": "program"}
+    ]
+    answers = [[["7", 1, 5], ["9", 1, 8]], [["7", 1, 4]]]
+    link.inbox = [{"event": "signaled", "signals": one} for one in answers]
+    made.hear()
+    assert held.signaled == 5
+
+
+def test_an_older_supervisor_gets_no_signal_which_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It would take the message for nonsense and hang up; it goes when it holds nothing."""
+    link = Link(features=[one for one in FEATURES if one != SIGNALS])
+    made = session(link, held := Mock(attempt=("7", 1), class_name="c"))
+    made.signal([USR1])
+    made.signal([USR1])
+    assert [one for one in link.sent if one["op"] == "signal"] == []
+    assert caplog.text.count("job 7 gets no signal 10") == 1
+    made.confirm(Mock(alive=[], lost=[], holder=None), 0.0)
+    assert {"op": "shutdown"} not in link.sent
+    del made.attempts.by_key[held.attempt]
+    made.confirm(Mock(alive=[], lost=[], holder=None), 0.0)
+    assert {"op": "shutdown"} in link.sent

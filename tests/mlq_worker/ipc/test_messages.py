@@ -18,9 +18,11 @@ from mlq_worker.ipc.messages import (
     Forget,
     Greeting,
     HaveEnded,
+    HaveSignaled,
     HaveStarted,
     Hello,
     Shutdown,
+    Signal,
     Start,
     Stop,
     WorkerMessage,
@@ -183,6 +185,17 @@ def test_what_an_order_holds_of_secrets_and_variables_is_not_shown() -> None:
             Stop(ATTEMPT, "overstepped", "r", Shortage(of_gpu=True, used_mib=7)),
         ),
         (
+            {
+                "op": "signal",
+                "id": "7",
+                "attempt": 2,
+                "sequence": 5,
+                "number": 10,
+                "whom": "script",
+            },
+            Signal(ATTEMPT, 5, 10, "script"),
+        ),
+        (
             {"op": "confirm", "at": 1.0, "alive": [["7", 2]], "lost": [["8", 1]]},
             Confirm(1.0, (ATTEMPT,), (AttemptId("8", 1),), displaced=False),
         ),
@@ -209,6 +222,7 @@ def test_what_the_worker_says(raw: dict[str, Any], message: WorkerMessage) -> No
         {"op": "start", "orders": [7]},
         {"op": "confirm", "at": 1.0, "alive": [["7"]], "lost": []},
         {"op": "forget", "attempts": 7},
+        {"op": "signal", "id": "7", "attempt": 2},
     ],
 )
 def test_what_cannot_be_understood_is_refused(raw: dict[str, Any]) -> None:
@@ -224,7 +238,7 @@ def test_what_the_supervisor_says_to_the_worker() -> None:
     assert wired(Greeting("s1", "b", 42, (held, runs)).to_json()) == {
         "event": "hello",
         "protocol": PROTOCOL,
-        "features": ["code", "batch", "guest"],
+        "features": ["code", "batch", "guest", "signals"],
         "supervisor_id": "s1",
         "boot_id": "b",
         "pid": 42,
@@ -246,6 +260,8 @@ def test_what_the_supervisor_says_to_the_worker() -> None:
     told = wired(HaveStarted((started,)).to_json())
     assert told == {"event": "started", "attempts": [STARTED_JSON]}
     assert wired(HaveEnded((result,)).to_json()) == {"event": "ended", "results": [RESULT_JSON]}
+    told = wired(HaveSignaled(((ATTEMPT, 5),)).to_json())
+    assert told == {"event": "signaled", "signals": [["7", 2, 5]]}
     assert ContactNews(0.12345, 2.0, paused=True, nfs_error="", wrong_root="x").to_json() == {
         "event": "contact",
         "redis_silence_s": 0.123,

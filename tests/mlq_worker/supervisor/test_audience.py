@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
+
 import pytest
 
 from mlq_worker.ipc.procfs import Process
-from mlq_worker.supervisor.audience import Manner, audience
+from mlq_worker.supervisor.audience import Manner, addressed, audience
 
 # By letter: s a shell, S one with a trap, m make, p a program that handles it, w its worker,
 # b a program in the background, t a tee, r an srun with its ranks, R one that has just begun.
@@ -22,8 +24,8 @@ MANNERS = {
 }
 
 
-def heard(tree: str, *, ends: bool = True, first_only: bool = False) -> tuple[str, str]:
-    """Who is told and who is awaited, in a tree such as `s(p(ww)t)`."""
+def grown(tree: str) -> tuple[dict[int, Process], dict[int, str]]:
+    """The processes of a tree such as `s(p(ww)t)`, and the letter of each."""
     names: dict[int, str] = {}
     table: dict[int, Process] = {}
     above = [1]
@@ -36,6 +38,12 @@ def heard(tree: str, *, ends: bool = True, first_only: bool = False) -> tuple[st
             pid = 100 + len(table)
             names[pid] = one
             table[pid] = Process(pid, "S", above[-1], 100, 100, pid)
+    return table, names
+
+
+def heard(tree: str, *, ends: bool = True, first_only: bool = False) -> tuple[str, str]:
+    """Who is told and who is awaited."""
+    table, names = grown(tree)
     found = audience(
         table[100], table, lambda pid: MANNERS[names[pid]], ends=ends, first_only=first_only
     )
@@ -89,3 +97,55 @@ def test_a_signal_that_ends_nothing_goes_to_those_that_handle_it(
 ) -> None:
     assert heard(tree, ends=False)[0] == told
     assert heard(tree, ends=False, first_only=True)[0] == to_first
+
+
+@pytest.mark.parametrize(
+    ("tree", "usr1", "term", "stop"),
+    [
+        ("p(ww)", "p", "p", "pww"),
+        ("s(p(ww))", "p", "p", "pww"),
+        ("S(p(w)t)", "p", "p", "ptw"),  # the batch script is left alone
+        ("S(t)", "S", "t", "t"),  # only what ends or stops needs no handler
+        ("s(t(t)t)", None, "ttt", "ttt"),
+        ("t(t)", None, "tt", "tt"),
+        ("S", "S", "", ""),
+        ("s(r(pp)p)", "r", "r", "pp"),  # the ranks, and nobody beside them
+        ("s(R(tt)p)", "p", "p", "tt"),
+        ("s(R(tt)t)", None, "tt", "tt"),
+        ("p(r(p(w)))", "r", "r", "pw"),
+    ],
+)
+def test_a_signal_of_its_user_spares_the_script(
+    tree: str, usr1: str | None, term: str, stop: str
+) -> None:
+    """SIGUSR1 waits (None) if nobody handles it."""
+    assert asked(tree, SIGUSR1, "program") == usr1
+    assert asked(tree, SIGTERM, "program") == term
+    for number in (SIGSTOP, SIGCONT, SIGKILL):
+        assert asked(tree, number, "program") == stop
+
+
+@pytest.mark.parametrize(
+    ("tree", "number", "script", "everybody"),
+    [
+        ("S(p(w)t)", SIGUSR1, "S", "pS"),
+        ("s(p(w)t)", SIGUSR1, None, "p"),
+        ("s(p(w)t)", SIGTERM, "s", "ps"),
+        ("S(r(pp)p)", SIGUSR1, "S", "rpS"),
+        ("s(tt)", SIGUSR1, None, None),
+        ("s(r(pp)t)", SIGSTOP, "s", "rtpps"),
+        ("p(r(pp))", SIGUSR1, "p", "rp"),
+    ],
+)
+def test_a_signal_for_the_script_alone_and_for_everybody(
+    tree: str, number: int, script: str | None, everybody: str | None
+) -> None:
+    assert asked(tree, number, "script") == script
+    assert asked(tree, number, "all") == everybody
+
+
+def asked(tree: str, number: int, whom: str) -> str | None:
+    """Who gets a signal that a user sends; None if it waits."""
+    table, names = grown(tree)
+    found = addressed(table[100], table, lambda pid: MANNERS[names[pid]], number, whom)
+    return None if found is None else "".join(names[one.pid] for one in found)

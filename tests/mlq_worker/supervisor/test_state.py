@@ -21,6 +21,8 @@ from mlq_worker.supervisor.events import (
     LauncherDied,
     LauncherStarted,
     LeaderEnded,
+    RequeueAsked,
+    SignalAsked,
     SignalUnheeded,
     Stored,
     TooLate,
@@ -31,7 +33,7 @@ def test_an_order_may_be_started_only_as_long_as_its_contact_lasts() -> None:
     held = Supervised()
     held.order(order("1"), now=100)
     held.tick(101)
-    assert [(item.attempt.job_id, until) for item, until in held.take().spawn] == [("1", 140)]
+    assert [(item.attempt.job_id, until) for item, until, _ in held.take().spawn] == [("1", 140)]
 
 
 def test_an_order_that_is_repeated_changes_nothing() -> None:
@@ -50,7 +52,7 @@ def test_nothing_is_started_without_a_launcher() -> None:
     assert not held.take().spawn
     held.happen(LauncherCleared(at(1)), LauncherStarted())
     held.tick(1)
-    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["1"]
+    assert [item.attempt.job_id for item, *_ in held.take().spawn] == ["1"]
 
 
 def test_what_the_launcher_started_too_late_waits_at_the_head_of_its_lane() -> None:
@@ -62,7 +64,7 @@ def test_what_the_launcher_started_too_late_waits_at_the_head_of_its_lane() -> N
     assert held.take().spawn[1:] == []
     held.confirm(51, "2", "1")
     held.tick(52)
-    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["1"]
+    assert [item.attempt.job_id for item, *_ in held.take().spawn] == ["1"]
 
 
 def test_what_was_to_be_stopped_and_is_too_late_has_ended() -> None:
@@ -80,13 +82,13 @@ def test_the_launcher_has_some_of_a_lane_at_hand_and_its_latest_width() -> None:
     given = [order(str(n), lane="x", width=1 + (n > 3)) for n in range(1, 7)]
     held.order(*given, now=0)
     held.tick(0)
-    spawned = [item for item, _ in held.take().spawn]
+    spawned = [item for item, *_ in held.take().spawn]
     assert [item.attempt.job_id for item in spawned] == ["1", "2", "3", "4"]
     assert {item.width for item in spawned} == {2}
     assert given[0].width == 1  # nobody writes into an order
     held.happen(started("1", 1), ended("1"))
     held.tick(1)
-    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["5"]
+    assert [item.attempt.job_id for item, *_ in held.take().spawn] == ["5"]
 
 
 def test_a_job_that_runs_is_told_to_the_worker_with_its_keeper() -> None:
@@ -252,7 +254,7 @@ def test_no_beat_speaks_for_an_order_that_was_claimed_long_before_it() -> None:
     assert held.take().spawn == []
     held.confirm(391, "1")
     held.tick(392)
-    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["1"]
+    assert [item.attempt.job_id for item, *_ in held.take().spawn] == ["1"]
 
 
 def test_a_later_word_of_the_worker_replaces_an_earlier_one() -> None:
@@ -276,7 +278,7 @@ def test_the_dead_launchers_jobs_are_lost_and_the_waiting_ones_wait() -> None:
     assert out.ended[0].started_at == "utc"
     held.happen(LauncherStarted())
     held.tick(3)
-    assert [item.attempt.job_id for item, _ in held.take().spawn] == ["2"]
+    assert [item.attempt.job_id for item, *_ in held.take().spawn] == ["2"]
 
 
 def test_a_result_that_another_launcher_wrote_gets_its_last_line() -> None:
@@ -353,7 +355,7 @@ class Life(RuleBasedStateMachine):
     def obey(self) -> None:
         out = self.held.take()
         assert not out.errors
-        spawned = [item.attempt for item, until in out.spawn if self.now <= until]
+        spawned = [item.attempt for item, until, _ in out.spawn if self.now <= until]
         assert len(spawned) == len(out.spawn)
         assert not self.at_launcher & set(spawned)
         assert not self.running & set(spawned)
@@ -457,3 +459,75 @@ def test_it_is_idle_once_all_has_ended(phase: Phase) -> None:
     assert not held.state.idle
     held.happen(Stored(name("1")))
     assert held.state.idle
+
+
+# --- signals of users ----------------------------------------------------------------------------
+
+
+def usr1(sequence: int, number: int = 10, whom: str = "program") -> SignalAsked:
+    return SignalAsked(name("1"), sequence, number, whom)
+
+
+def sent(held: Supervised) -> list[tuple[int, str]]:
+    return [(one.number, one.whom) for one in held.take().signal]
+
+
+def test_a_signal_told_again_is_answered_again_and_sent_once() -> None:
+    held = running(order("1"))
+    held.happen(usr1(5), usr1(5), usr1(4), usr1(6, 15, "script"))
+    held.tick(1)
+    out = held.take()
+    assert [(one.number, one.whom) for one in out.signal] == [(10, "program"), (15, "script")]
+    assert [sequence for _, sequence in out.obeyed] == [5, 5, 5, 6]
+    held.happen(usr1(6))
+    held.tick(2)
+    assert sent(held) == []
+
+
+def test_a_signal_waits_for_the_start_and_for_the_end_of_a_pause() -> None:
+    """SIGCONT would let a paused attempt run on while another machine runs it too."""
+    held = Supervised()
+    held.order(order("1"), now=0)
+    held.happen(usr1(1))
+    held.tick(0)
+    assert sent(held) == []
+    held.happen(started("1", 1))
+    held.tick(1)
+    assert sent(held) == [(10, "program")]
+    held.happen(FenceTicked(at(100)), usr1(2, 18))
+    held.tick(100)
+    assert sent(held) == []
+    held.confirm(101, "1")
+    held.tick(101)
+    assert sent(held) == [(18, "program")]
+    held.happen(usr1(3), ended("1"))
+    held.tick(102)
+    assert sent(held) == []
+
+
+@pytest.mark.parametrize(
+    ("first_only", "whom", "again"),
+    [(False, "program", []), (False, "script", [10]), (True, "script", []), (True, "all", [])],
+)
+def test_what_asks_after_its_user_sent_its_own_signal_gets_it_once(
+    first_only: bool, whom: str, again: list[int]
+) -> None:
+    own = StopSignal(10, 60.0, first_only)
+    held = running(order("1", signal=own, time_limit_s=30_000))
+    held.happen(usr1(1, whom=whom))
+    held.tick(1)
+    held.take()
+    held.happen(RequeueAsked(name("1"), 2.0, at(2)))
+    held.tick(2)
+    out = held.take()
+    assert [one.number for one in out.notify] == again
+    assert bool(out.terminate) is not bool(again)
+
+
+def test_the_signal_ahead_of_the_limit_comes_though_its_user_sent_it_before() -> None:
+    held = running(order("1", signal=StopSignal(10, 5.0, False), time_limit_s=30))
+    held.happen(usr1(1))
+    held.tick(1)
+    held.take()
+    held.tick(26)
+    assert [one.number for one in held.take().notify] == [10]

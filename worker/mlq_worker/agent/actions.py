@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlq.errors import MachineNameError
 from mlq.store.operations import Claimant, Move
-from mlq.store.replies import Attempt, HeldAttempt, Renewal
+from mlq.store.replies import Attempt, HeldAttempt, Renewal, SentSignal
 from mlq_worker.agent.admission import Admitted
 from mlq_worker.agent.collecting import Annotate, Collect
 from mlq_worker.agent.conduct import EndProbation, HoldCommand, SetAside, TakeBack
@@ -45,6 +45,13 @@ class Stop:
     outcome: Outcome
     reason: str
     shortage: Shortage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassSignalsOn:
+    """Tell the supervisor which signals users send to attempts; it obeys each once."""
+
+    signals: tuple[SentSignal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +233,7 @@ class ReleaseName:
 LocalAction = (
     Confirm
     | RecordStopRequests
+    | PassSignalsOn
     | Stop
     | RecordStalled
     | Start

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlq.jobs.signals import is_sendable
 from mlq.machines.said import STOPPED
-from mlq.store.replies import HeldAttempt
+from mlq.store.replies import HeldAttempt, SentSignal
 from mlq_worker.agent.actions import (
     Action,
     Adopt,
@@ -26,6 +27,7 @@ from mlq_worker.agent.actions import (
     Exit,
     HangUp,
     NoteStarts,
+    PassSignalsOn,
     Propose,
     Publish,
     RaiseNumbers,
@@ -128,6 +130,9 @@ def _heed_renewal(facts: Facts) -> list[Action]:
         return actions
     if renewal.stop or renewal.requeue:
         actions.append(RecordStopRequests(renewal.stop, renewal.requeue))
+    signals = _sendable(facts, renewal.signal)
+    if signals:
+        actions.append(PassSignalsOn(signals))
     running = _stoppable(facts)
     canceled = [one for one in running if one.attempt in renewal.stop]
     if canceled:
@@ -137,6 +142,12 @@ def _heed_renewal(facts: Facts) -> list[Action]:
         if asked:
             actions.append(_stop_action(asked, "released", reason))
     return actions
+
+
+def _sendable(facts: Facts, signals: Iterable[SentSignal]) -> tuple[SentSignal, ...]:
+    """Return which signals are for attempts that run here; anybody may have written any number."""
+    active = {one.attempt for one in facts.attempts.active()}
+    return tuple(one for one in signals if one.key in active and is_sendable(one.number, one.whom))
 
 
 def _stop(facts: Facts) -> list[Action]:

@@ -15,6 +15,7 @@ from mlq_worker.agent.actions import (
     Confirm,
     HangUp,
     LocalAction,
+    PassSignalsOn,
     Propose,
     ReadLargestNumber,
     ReadOrphans,
@@ -64,6 +65,10 @@ class Effects:
     @act.register
     def _record_stop_requests(self, action: RecordStopRequests) -> None:
         self._memory.attempts.request_stops(action.stops, action.requeues)
+
+    @act.register
+    def _pass_signals_on(self, action: PassSignalsOn) -> None:
+        self._session.signal(action.signals)
 
     @act.register
     def _stop(self, action: Stop) -> None:

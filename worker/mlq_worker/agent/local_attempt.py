@@ -39,6 +39,7 @@ class LocalAttempt:
         time_limit_s: seconds after that by which it must end; None if never.
         leader_pid: the pid of its first process, once known.
         stopping: whether it was told to end.
+        signaled: which signal of its user its supervisor obeyed last; 0 for none that is known.
         progress: its latest progress as text, "" if unknown.
         returns: whether it is a Python function, whose value the worker reads from NFS at its end.
         needs: what it needs of its machine, in words (`mlq.jobs.needs`).
@@ -67,6 +68,7 @@ class LocalAttempt:
     time_limit_s: float | None
     leader_pid: int | None = None
     stopping: bool = False
+    signaled: int = 0
     progress: str = ""
     returns: bool = False
     needs: str = ""
@@ -103,6 +105,8 @@ class LocalAttempt:
             "mlq_notes": "\n".join(self.figures.notes),
             "mlq_restraint": self.restraint,
         }
+        if self.signaled:
+            known["mlq_signaled"] = str(self.signaled)
         return {name: text for name, text in known.items() if text != self.told.get(name, "")}
 
     @property

@@ -18,7 +18,7 @@ from mlq.jobs.attempt import AttemptId
 from mlq.jobs.needs import COPIES_CODE, RUNS_SCRIPTS
 from mlq.jobs.placement import Offer
 from mlq.jobs.restraint import Restraint
-from mlq.store.replies import Attempt, Renewal
+from mlq.store.replies import Attempt, Renewal, SentSignal
 from mlq.units import format_duration, format_mib
 from mlq_worker.agent.admission import Admitted, began_s
 from mlq_worker.agent.attempt_result import heard_result
@@ -31,11 +31,13 @@ from mlq_worker.ipc.messages import (
     CODE,
     FEATURES,
     GUEST,
+    SIGNALS,
     Confirm,
     Forget,
     GuestNews,
     Manners,
     Shutdown,
+    Signal,
     Start,
     Stop,
     WorkerMessage,
@@ -69,6 +71,7 @@ class SupervisorSession:
         self.has_news = False
         """Whether the queue does not know yet how jobs are held back here."""
         self._storage_fault = ("", 0.0)
+        self._unsendable: set[tuple[str, int]] = set()
 
     def adopt(self, link: SupervisorLink, attempts: Iterable[LocalAttempt]) -> None:
         """Take over a supervisor and the attempts that it held before this worker came."""
@@ -121,6 +124,16 @@ class SupervisorSession:
         for job_id, number in attempts:
             self.attempts.by_key[job_id, number].stopping = True
             self._send(Stop(AttemptId(job_id, number), outcome, reason, shortage))
+
+    def signal(self, signals: Iterable[SentSignal]) -> None:
+        """Pass signals of users on; the supervisor says which of them it obeyed, now or before."""
+        for one in signals:
+            if SIGNALS not in self._lacking:
+                attempt = AttemptId(one.id, one.attempt)
+                self._send(Signal(attempt, one.sequence, one.number, one.whom))
+            elif (one.id, one.sequence) not in self._unsendable:
+                self._unsendable.add((one.id, one.sequence))
+                log.warning("job %s gets no signal %d: %s", one.id, one.number, OLD_SUPERVISOR)
 
     def forget(self, attempts: Sequence[Attempt], over: Collection[Attempt] = ()) -> None:
         """Drop attempts whose end is committed; the jobs of those in `over` ended for good."""
@@ -220,6 +233,11 @@ class SupervisorSession:
                     if local is not None:
                         local.leader_pid = started["pid"]
                         local.began_s = began_s(started.get("started_at"))
+            case "signaled":
+                for job_id, number, sequence in message["signals"]:
+                    local = self.attempts.by_key.get((job_id, number))
+                    if local is not None:
+                        local.signaled = max(local.signaled, sequence)
             case "ended":
                 for raw in message["results"]:
                     now_s = self._context.clocks.utc_s()

@@ -29,7 +29,9 @@ BATCH = "batch"
 """A feature: a supervisor without it would run neither scripts nor fill the user's files."""
 GUEST = "guest"
 """A feature: a supervisor without it keeps no manners, and is told none."""
-FEATURES = (CODE, BATCH, GUEST)
+SIGNALS = "signals"
+"""A feature: a supervisor without it would hang up on `Signal`."""
+FEATURES = (CODE, BATCH, GUEST, SIGNALS)
 
 
 def attempt_ids(pairs: Collection[Any]) -> tuple[AttemptId, ...]:
@@ -77,6 +79,25 @@ class Stop:
         if self.shortage is not None:
             end["shortage"] = self.shortage.as_json()
         return {"op": "stop", "id": job_id, "attempt": number, **end}
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A user sends an attempt a signal: once, however often it is told with this `sequence`.
+
+    `whom` as in `mlq.jobs.signals`.
+    """
+
+    attempt: AttemptId
+    sequence: int
+    number: int
+    whom: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        job_id, number = self.attempt
+        what = {"sequence": self.sequence, "number": self.number, "whom": self.whom}
+        return {"op": "signal", "id": job_id, "attempt": number, **what}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +150,7 @@ class Manners:
         return {"op": "manners", "rules": dict(self.rules)}
 
 
-WorkerMessage = Hello | Start | Stop | Confirm | Forget | Shutdown | Manners
+WorkerMessage = Hello | Start | Stop | Signal | Confirm | Forget | Shutdown | Manners
 
 
 def worker_message(raw: Mapping[str, Any]) -> WorkerMessage:
@@ -153,6 +174,11 @@ def _stop(raw: Mapping[str, Any]) -> Stop:
     return Stop(AttemptId(raw["id"], raw["attempt"]), raw["outcome"], raw["reason"], shortage)
 
 
+def _signal(raw: Mapping[str, Any]) -> Signal:
+    attempt = AttemptId(raw["id"], raw["attempt"])
+    return Signal(attempt, raw["sequence"], raw["number"], raw["whom"])
+
+
 def _confirm(raw: Mapping[str, Any]) -> Confirm:
     alive, lost = attempt_ids(raw["alive"]), attempt_ids(raw["lost"])
     return Confirm(raw["at"], alive, lost, raw.get("displaced", False))
@@ -166,6 +192,7 @@ _WORKER_MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], WorkerMessage]] = {
     "hello": lambda _: Hello(),
     "start": _start,
     "stop": _stop,
+    "signal": _signal,
     "confirm": _confirm,
     "forget": _forget,
     "shutdown": lambda _: Shutdown(),
@@ -218,6 +245,17 @@ class HaveEnded:
     def to_json(self) -> dict[str, Any]:
         """Return it as it is sent."""
         return {"event": "ended", "results": [to_json(one) for one in self.results]}
+
+
+@dataclass(frozen=True, slots=True)
+class HaveSignaled:
+    """The last signal of its user that each of these attempts was given, by its sequence."""
+
+    signals: tuple[tuple[AttemptId, int], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is sent; an older worker passes over it."""
+        return {"event": "signaled", "signals": [[*one, last] for one, last in self.signals]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,4 +334,4 @@ class GuestNews:
         return cls(restrained, tuple(raw["notes"]), raw["closed"], raw["facts"])
 
 
-SupervisorMessage = Greeting | HaveStarted | HaveEnded | ContactNews | GuestNews
+SupervisorMessage = Greeting | HaveStarted | HaveEnded | HaveSignaled | ContactNews | GuestNews

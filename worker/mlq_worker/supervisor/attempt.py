@@ -25,6 +25,7 @@ from mlq_worker.ipc.values import (
 )
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor.notices import Notice
+from mlq_worker.supervisor.requests import Request
 
 KILL_AGAIN_S = 0.05  # the first pause between two rounds of killing; doubled each round
 _REMEMBERED = 12  # events of each attempt
@@ -79,6 +80,12 @@ class HeldAttempt:
     """It was sent the signal that its user asked for."""
     unheeded: bool = False
     """None of its processes handled that."""
+    sent: list[tuple[int, str]] = field(default_factory=list)
+    """Signals of its user that wait until it runs and is not paused: number, for whom."""
+    sequence: int = 0
+    """Of the last signal that its user has sent."""
+    own_sent: bool = False
+    """Its user has sent it the signal that it asked for."""
     asked_s: float | None = None
     """When it asked to be queued again, in seconds after its start."""
     term_at: float | None = None
@@ -167,6 +174,9 @@ class Instructions:
     terminate_all: list[Target] = field(default_factory=list)
     terminate: list[Target] = field(default_factory=list)
     notify: list[Notice] = field(default_factory=list)
+    signal: list[Request] = field(default_factory=list)
+    obeyed: list[tuple[AttemptId, int]] = field(default_factory=list)
+    """Signals of users, to be told to the worker: they need not be sent again."""
     resume: list[Target] = field(default_factory=list)
     forget: list[AttemptId] = field(default_factory=list)
     tidy: list[AttemptId] = field(default_factory=list)

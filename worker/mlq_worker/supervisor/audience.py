@@ -13,6 +13,9 @@ the way; they are stopped and passed over.
 are any; and it is not for the batch script, the shell that the job began with, if it can reach a
 process below that: Slurm's rule.
 
+A signal that a user sends to a job that goes on follows the same rules (`addressed`). One that
+stops, resumes or ends processes reaches them without a handler; the script's shell is spared.
+
 Two rules follow from what shells do. One with a trap runs it only once the command in its
 foreground has ended: that command is told too. And a signal that ends the job, SIGTERM, is sent
 to those above that do not handle it as well: a script must not go on with its next command.
@@ -21,9 +24,15 @@ to those above that do not handle it as well: a script must not go on with its n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from signal import SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU
 from typing import NamedTuple
 
+from mlq.jobs.signals import Whom
 from mlq_worker.ipc.procfs import Process, below
+
+_FOR_EVERY_PROCESS = frozenset((SIGKILL, SIGSTOP, SIGCONT))
+_NEEDS_NO_HANDLER = _FOR_EVERY_PROCESS | {SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU}
+"""Signals that are sent for what they do by default; another waits for a handler."""
 
 
 class Manner(NamedTuple):
@@ -87,6 +96,41 @@ def audience(
     return Audience((first, *below(dict(table), [first.pid]).values()), (first,))
 
 
+def addressed(
+    first: Process,
+    table: Mapping[int, Process],
+    manner_of: Callable[[int], Manner],
+    number: int,
+    whom: str,
+) -> tuple[Process, ...] | None:
+    """Return which processes get a signal that a user sends to a job that goes on.
+
+    None: it waits, since no process that it is for handles it yet.
+
+    Args:
+        first: the job's first process.
+        table: the processes, by pid.
+        manner_of: how a process takes it, by pid.
+        number: the signal.
+        whom: as in `mlq.jobs.signals`.
+    """
+    walk = _Walk(table, manner_of, ends=False)
+    acts = number in _NEEDS_NO_HANDLER
+    script = [first] if acts or manner_of(first.pid).heeds else []
+    if whom == Whom.SCRIPT:
+        told = script
+    else:
+        has_all = whom == Whom.ALL
+        told = [] if number in _FOR_EVERY_PROCESS else walk.handling(first, beside_ranks=has_all)
+        if acts and not told:
+            told = walk.all_but_script(first, beside_ranks=has_all)
+        if has_all and first not in told:
+            told = [*told, *script]
+        elif not told and not acts:
+            told = script  # there is nobody else
+    return tuple(told) if told or acts else None
+
+
 class _Walk:
     def __init__(
         self, table: Mapping[int, Process], manner_of: Callable[[int], Manner], ends: bool
@@ -99,12 +143,35 @@ class _Walk:
 
     def below_script(self, first: Process) -> tuple[list[Process], list[Process]]:
         """Return which processes are told and awaited if the batch script is to be left alone."""
-        is_script = self._manner_of(first.pid).is_shell
-        for roots in (self._sruns(first), self._children.get(first.pid, []) if is_script else []):
+        for roots in (self._sruns(first), self._program(first)):
             told, awaited = self._among(roots)
             if told:
                 return told, awaited
         return self.down(first)
+
+    def handling(self, first: Process, *, beside_ranks: bool) -> list[Process]:
+        """Return those that handle the signal, without the batch script.
+
+        `beside_ranks`: not only the ranks of `srun`, if there are any.
+        """
+        told, _ = self._among(self._sruns(first))
+        if beside_ranks or not told:
+            told += [one for one in self._among(self._program(first))[0] if one not in told]
+        return told
+
+    def all_but_script(self, first: Process, *, beside_ranks: bool) -> list[Process]:
+        """Return the ranks of `srun` and all below them; without any, all but the batch script."""
+        table = dict(self._table)
+        ranks = below(table, [one.pid for one in self._sruns(first)])
+        if ranks and not beside_ranks:
+            return list(ranks.values())
+        program = self._program(first)
+        return [*program, *below(table, [one.pid for one in program]).values()]
+
+    def _program(self, first: Process) -> list[Process]:
+        """Return the first process, or if that is a script's shell, what this has started."""
+        is_script = self._manner_of(first.pid).is_shell
+        return self._children.get(first.pid, []) if is_script else [first]
 
     def _sruns(self, first: Process) -> list[Process]:
         every = below(dict(self._table), [first.pid]).values()

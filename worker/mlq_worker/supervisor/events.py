@@ -22,6 +22,7 @@ from mlq_worker.ipc.messages import (
     Hello,
     Manners,
     Shutdown,
+    Signal,
     Start,
     Stop,
     WorkerMessage,
@@ -57,6 +58,16 @@ class StopAsked:
     outcome: Outcome
     reason: str
     now: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAsked:
+    """A user sends the attempt a signal: the same one, if the `sequence` is the same."""
+
+    attempt: AttemptId
+    sequence: int
+    number: int
+    whom: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +231,7 @@ class Ticked:
     now: Moment
 
 
-WorkerEvent = OrderReceived | StopAsked | Renewed | GivenUp | ForgetAsked
+WorkerEvent = OrderReceived | StopAsked | SignalAsked | Renewed | GivenUp | ForgetAsked
 LauncherNews = Started | TooLate | RequeueAsked | Ended | Stored
 LauncherLoss = LauncherDied | LauncherCleared
 InnerEvent = LeaderEnded | SignalUnheeded | SignalHeeded | Beaten | Demanded
@@ -247,6 +258,8 @@ def worker_events(message: WorkerMessage, turn_before_at: float, now: Moment) ->
             return [OrderReceived(order, claimed_at) for order in orders]
         case Stop(attempt, outcome, reason):
             return [StopAsked(attempt, outcome, reason, now)]
+        case Signal(attempt, sequence, number, whom):
+            return [SignalAsked(attempt, sequence, number, whom)]
         case Confirm(at, alive, lost):
             renewed = [Renewed(attempt, at) for attempt in alive]
             return [*renewed, *(GivenUp(attempt, now) for attempt in lost)]

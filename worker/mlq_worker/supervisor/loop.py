@@ -23,6 +23,7 @@ from mlq_worker.ipc.messages import (
     ContactNews,
     Greeting,
     HaveEnded,
+    HaveSignaled,
     HaveStarted,
     Hello,
     Manners,
@@ -53,6 +54,7 @@ from mlq_worker.supervisor.events import (
 from mlq_worker.supervisor.guest import Guest
 from mlq_worker.supervisor.launcher_process import LaunchPause
 from mlq_worker.supervisor.notices import Notices
+from mlq_worker.supervisor.requests import Requests
 from mlq_worker.supervisor.standing import Standing
 from mlq_worker.supervisor.state import Attempts
 
@@ -82,6 +84,7 @@ class Supervisor:
         self._unrecorded: list[Result] = []
         self._guest = Guest(edges.guest, self._host.note)
         self._notices = Notices(self._host, edges.manner_of)
+        self._requests = Requests(self._host, edges.manner_of)
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
         self._poll.register(self._wakes, select.POLLIN)
         self._now = moment(self._host)
@@ -136,7 +139,7 @@ class Supervisor:
             self._beats.worker = self._listener.occupied
             if self._launcher is not None:
                 self._launcher.keep_going()
-        wait_s = min(wait_s, self._notices.wait_s)
+        wait_s = min(wait_s, self._notices.wait_s, self._requests.wait_s)
         self._poll.poll(int(wait_s * 1000) + 1)
 
     def _turn(self) -> None:
@@ -192,10 +195,15 @@ class Supervisor:
         self._notices.add(do.terminate, do.notify)
         for target, is_heeded in self._notices.send():
             self._happened(SignalHeeded(target) if is_heeded else SignalUnheeded(target))
+        self._requests.drop([*do.terminate, *(one.target for one in do.notify if one.or_end)])
+        self._requests.add(do.signal)
+        self._requests.send(self._state.paused_targets)
         if do.resume:
             processes.signal_each(self._host, self._finder(do.resume)().values(), SIGCONT)
         if do.started:
             self._listener.tell(HaveStarted(tuple(do.started)))
+        if do.obeyed:
+            self._listener.tell(HaveSignaled(tuple(do.obeyed)))
         if do.ended:
             self._listener.tell(HaveEnded(tuple(do.ended)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlq.jobs.signals import Whom
 from mlq_worker.guest.watch import Demand, Pause
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.ipc.values import REQUEUED, Outcome, Result, unstarted_result
@@ -30,6 +31,7 @@ from mlq_worker.supervisor.events import (
     OrderReceived,
     Renewed,
     RequeueAsked,
+    SignalAsked,
     SignalHeeded,
     SignalUnheeded,
     Started,
@@ -38,6 +40,7 @@ from mlq_worker.supervisor.events import (
     TooLate,
     WorkerEvent,
 )
+from mlq_worker.supervisor.requests import Request
 
 _NO_CONTACT = "no contact with the queue or with NFS"
 _GIVEN_UP: tuple[Outcome, str] = ("lost", "lost: the queue gave the attempt up")
@@ -74,6 +77,8 @@ class Reactions:
                 return Phase.WAITING
             case StopAsked(_, outcome, reason, now):
                 return self._end(attempt, (outcome, reason), now, out)
+            case SignalAsked():
+                self._keep_signal(attempt, event, out)
             case GivenUp(_, now):
                 return self._end(attempt, _GIVEN_UP, now, out)
             case Renewed(_, sent_at):
@@ -142,6 +147,7 @@ class Reactions:
         self.fence(attempt, now, out)
         if attempt.is_fenced and fence.may_run(attempt.contact, now.at, self._timings):
             pausing.resume(attempt, {"fence"}, now.at, out)
+        self._pass_signals_on(attempt, out)
         termination.signal_ahead(attempt, now.at, out)
         if termination.is_over_limit(attempt, now.at):
             self._end(attempt, ("timeout", termination.limit_reason(attempt)), now, out)
@@ -159,10 +165,28 @@ class Reactions:
             out.terminate.append(attempt.target)
         return Phase.RUNNING
 
+    def _keep_signal(self, attempt: HeldAttempt, event: SignalAsked, out: Instructions) -> None:
+        if event.sequence > attempt.sequence:
+            attempt.sequence = event.sequence
+            attempt.sent.append((event.number, event.whom))
+        out.obeyed.append((attempt.id, attempt.sequence))
+
+    def _pass_signals_on(self, attempt: HeldAttempt, out: Instructions) -> None:
+        if not attempt.sent or attempt.phase is not Phase.RUNNING or attempt.paused_at is not None:
+            return  # SIGCONT would resume what is paused
+        own = attempt.order.signal
+        for number, whom in attempt.sent:
+            out.signal.append(Request(attempt.target, number, whom))
+            if own is not None and number == own.number:
+                its = Whom.SCRIPT if own.first_only else Whom.PROGRAM
+                attempt.own_sent |= whom in (its, Whom.ALL)
+        attempt.sent = []
+
     def _requeue(self, attempt: HeldAttempt, event: RequeueAsked, out: Instructions) -> Phase:
         if attempt.ending is not None and attempt.ending[0] != "timeout":
             return attempt.phase  # its user has canceled it, or it is handed back already
         attempt.asked_s = event.asked_s
+        attempt.signaled |= attempt.own_sent  # it has acted on that, and is not told a second time
         return self._end(attempt, _REQUEUED, event.now, out)
 
     def _heed(self, attempt: HeldAttempt, demand: Demand, now: Moment, out: Instructions) -> None:

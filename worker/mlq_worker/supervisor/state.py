@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.ipc.launcher_messages import Spawn
+from mlq_worker.ipc.procfs import Target
 from mlq_worker.liveness import fence
 from mlq_worker.supervisor import termination, transitions
 from mlq_worker.supervisor.admission import AHEAD, Admission
@@ -82,6 +83,10 @@ class Attempts:
     def fenced(self) -> int:
         """How many are paused because neither channel answers."""
         return sum(attempt.is_fenced for attempt in self._live.values())
+
+    def paused_targets(self) -> set[Target]:
+        """Return those of them whose processes are paused."""
+        return {one.target for one in self._live.values() if one.paused_at is not None}
 
     @property
     def empty(self) -> bool:

@@ -39,6 +39,7 @@ from mlq_worker.supervisor.events import (
     OrderReceived,
     Renewed,
     RequeueAsked,
+    SignalAsked,
     SignalHeeded,
     SignalUnheeded,
     Started,
@@ -66,6 +67,7 @@ TABLE: Mapping[type[Event], _Next] = {
     OrderReceived: _row(*_HELD, UNHELD=(Phase.WAITING,)),
     StopAsked: _STOP,
     GivenUp: _STOP,
+    SignalAsked: _row(*Phase),
     Renewed: _row(*Phase),
     ForgetAsked: _row(Phase.UNHELD, ENDED=(Phase.UNHELD,)),
     # The launcher speaks only of what it was given, each thing once, in this order.

@@ -2,7 +2,8 @@
 -- life cycle (State, Target, ENDED, REGISTRY), then this file, then _templates.lua (what jobs have in
 -- common), _sweeps.lua (members of sweeps), _waiting.lua (the lists of jobs that wait), _into_line.lua
 -- (how jobs get into these), _states.lua (where each state keeps its jobs), _singletons.lua (who
--- comes after all of its name), _dependents.lua (who waits for whom) and _new_jobs.lua.
+-- comes after all of its name), _dependents.lua (who waits for whom), _signals.lua (signals on their
+-- way to jobs) and _new_jobs.lua.
 --
 -- Calling convention of every operation:
 --   header   the comment at the top of a script says what it is sent and what it replies, as

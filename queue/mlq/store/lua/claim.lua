@@ -91,6 +91,7 @@ local function start(id, class)
     attempt = redis.call('HINCRBY', key, 'mlq_attempt', UNWRITTEN)
   end
   redis.call('HDEL', key, 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_stop', 'mlq_wish', 'mlq_return', 'mlq_progress', 'mlq_advance', 'mlq_restraint',
+    'mlq_signals', 'mlq_signaled',
     'mlq_unwritten', 'mlq_usage', 'mlq_used', 'mlq_notes', 'mlq_cleaned')
   -- Check the class, too: a stranger may have put the job into another class's list.
   redis.call('HSET', key, 'started_at', args.at, 'origin', class)

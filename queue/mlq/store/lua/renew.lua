@@ -1,5 +1,5 @@
 -- renew(machine, worker, boot_id, supervisor_id, attempts, lease_s, at, at_unix, tells_holder)
---     -> {alive, lost, stop, requeue, unknown, adopted, holder?, server_s}
+--     -> {alive, lost, stop, requeue, signal, unknown, adopted, holder?, server_s}
 --   attempts  [[id, attempt, progress, ended?, signature?, fields?]]: what the machine still holds;
 --             progress is '' if unknown; ended: whether it has ended there and its result is to be
 --             committed; signature: of its job, or ''; fields: flat list of hash fields to set, what
@@ -9,6 +9,8 @@
 --   lost      [[id, attempt]]: certainly no longer ours, to be killed at once
 --   stop      [[id, attempt, reason]]: still ours, and its user wants it to end
 --   requeue   [[id, attempt, reason]]: still ours, and its user wants it queued again
+--   signal    [[id, attempt, sequence, number, whom]]: still ours, and its user sends it a signal
+--             (ask_to_signal) that its supervisor is not known to have obeyed; the oldest first
 --   unknown   [[id, attempt]]: of jobs that this queue has never heard of; they run on
 --   adopted   [[id, attempt]]: those of `alive` that the queue did not know yet
 --   holder    another worker that holds this machine's name, if there is one. Then nothing is
@@ -22,7 +24,7 @@
 -- A machine also shows by this that it is alive. Not cached: doing it twice does no harm.
 local renewed_at = now()
 local lease_ends = renewed_at + args.lease_s
-local reply_of = { alive = {}, lost = {}, stop = {}, requeue = {}, unknown = {}, adopted = {} }
+local reply_of = { alive = {}, lost = {}, stop = {}, requeue = {}, signal = {}, unknown = {}, adopted = {} }
 reply_of.holder = other_holder
 reply_of.server_s = renewed_at
 if not other_holder then
@@ -45,7 +47,7 @@ end
 local function adopt(id, attempt, job)
   leave(id, job.status, job.class)
   redis.call('HDEL', job_key(id), 'ended_at', 'mlq_exit_code', 'mlq_reason', 'mlq_usage',
-    'mlq_notes', 'mlq_used')
+    'mlq_notes', 'mlq_used', 'mlq_signals', 'mlq_signaled')
   redis.call('HSET', job_key(id), 'started_at', args.at)
   redis.call('ZADD', 'mlq:unended', order_of(id), id)
   hold_attempt(id, job.class, attempt, args, lease_ends)
@@ -59,13 +61,23 @@ local function extend(id, attempt)
   redis.call('HSET', 'rq:execution:' .. member, 'last_heartbeat', args.at_unix)
 end
 
+local function pass_on(id, attempt, text)
+  local signals = signals_of(text, attempt, number_or(redis.call('HGET', job_key(id), 'mlq_signaled')))
+  for _, one in ipairs(signals) do
+    table.insert(reply_of.signal, { id, attempt, unpack(one) })
+  end
+  if #signals == 0 then
+    redis.call('HDEL', job_key(id), 'mlq_signals')
+  end
+end
+
 for _, held in ipairs(args.attempts) do
   local id, attempt, progress, ended, signature, fields = unpack(held)
   local found = redis.call('HMGET', job_key(id), 'status', 'mlq_attempt', 'mlq_machine', 'origin',
-    'mlq_stop', 'mlq_signature', 'mlq_wish')
+    'mlq_stop', 'mlq_signature', 'mlq_wish', 'mlq_signals')
   local job = {
     status = found[1], attempt = number_or(found[2]), machine = found[3],
-    class = found[4] or '', stop = found[5], signature = found[6], requeue = found[7],
+    class = found[4] or '', stop = found[5], signature = found[6], requeue = found[7], signals = found[8],
   }
   if not job.status then
     note_if_gone(id)
@@ -94,6 +106,9 @@ for _, held in ipairs(args.attempts) do
       table.insert(reply_of.stop, { id, attempt, job.stop })
     elseif job.requeue then
       table.insert(reply_of.requeue, { id, attempt, job.requeue })
+    end
+    if job.signals then
+      pass_on(id, attempt, job.signals)
     end
   end
 end
