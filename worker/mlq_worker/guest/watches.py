@@ -1,0 +1,34 @@
+"""Builds the watches that a supervisor asks: the parts of a good guest, the most important first.
+
+Each watch itself knows in which mode it has something to say. In an allocation of a batch system
+desk, hours and other users are the system's business.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mlq_worker.guest.desk_reader import DeskReader
+from mlq_worker.guest.desk_watch import DeskWatch, real_edges
+from mlq_worker.guest.hours import HoursWatch
+from mlq_worker.guest.login_names import LoginNames
+from mlq_worker.guest.off import OffWatch
+from mlq_worker.guest.saved import Saved
+from mlq_worker.guest.watch import Watch
+from mlq_worker.ipc.options import Options
+
+
+def watches(options: Options) -> tuple[Watch, ...]:
+    """Return the watches of a supervisor with these options, on this machine.
+
+    Without a folder where the users of the machine meet, no other user is looked for.
+    """
+    if options.shared_dir is None:
+        return (HoursWatch(),)
+    uid, names = os.getuid(), LoginNames()
+    desk = DeskWatch(options.machine, uid, real_edges(DeskReader().look, Saved()))
+    return (
+        desk,
+        OffWatch(options.machine, uid, names.name, str(options.shared_dir)),
+        HoursWatch(),
+    )
