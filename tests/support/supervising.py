@@ -44,6 +44,7 @@ class Bench:
         self.started: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.contacts: list[dict[str, Any]] = []
+        self.guest: list[dict[str, Any]] = []
         self.obeyed: dict[str, int] = {}
         self.obeyed: dict[str, int] = {}
         self.link = self.connect()
@@ -120,6 +121,8 @@ class Bench:
                     self.obeyed |= {item[0]: item[2] for item in event["signals"]}
                 case "contact":
                     self.contacts.append(event)
+                case "guest":
+                    self.guest.append(event)
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """Listens until the condition holds."""

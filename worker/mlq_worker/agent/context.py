@@ -27,6 +27,7 @@ from mlq.files.root import claim_root, largest_number, read_owner
 from mlq.files.shims import data_folder, make_shims
 from mlq.jobs.signing import load_key
 from mlq.settings.load import load
+from mlq.settings.people import user_name
 from mlq.settings.settings import Settings
 from mlq.store import identity
 from mlq.store.client import Client
@@ -42,6 +43,7 @@ from mlq_worker.agent.nfs import ROOT_FILES, Files
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.agent.supervisor_client import SupervisorLink, ensure_running
 from mlq_worker.allocation.inside import Inside
+from mlq_worker.guest.off_file import guest_words
 from mlq_worker.guest.rules import GUEST_SETTINGS, GuestRules
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.clock import boottime
@@ -202,6 +204,7 @@ class MachineContext:
                 dead_beat=self.dead_beat,
                 parent=0 if self.inside is None else os.getpid(),
                 shared_dir=self.shared_dir,
+                words=guest_words(user_name(self.login), self.shared_dir),
             )
         )
 

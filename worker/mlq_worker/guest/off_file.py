@@ -27,6 +27,17 @@ LONGEST_S = 24 * 3600.0
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
+def guest_words(user: str, folder: Path | None) -> str:
+    """Return what tells people at this machine whose jobs these are, and how to stop them.
+
+    Args:
+        user: whose.
+        folder: where a file stops them; None: nowhere, as in an allocation.
+    """
+    whose = f"guest of {printable(user)}"
+    return whose if folder is None else f"{whose}; to stop its jobs: touch {folder}/{NAMES[0]}"
+
+
 class OffFile(NamedTuple):
     """What stands at one of the names.
 

@@ -27,6 +27,7 @@ class Options:
         parent: the worker to end with, its process id; 0: it outlives its workers. In an allocation
             of a batch system nothing may stay behind.
         shared_dir: where the users of this machine meet; None: no other user is looked for.
+        words: what `ps` shows at the end, for people who wonder what this is; "": nothing.
     """
 
     runtime: Path
@@ -39,6 +40,7 @@ class Options:
     dead_beat: str = ""
     parent: int = 0
     shared_dir: Path | None = None
+    words: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -61,6 +63,7 @@ class Options:
             f"--fence-s={self.timings.fence_s}",
             f"--dead-s={self.timings.dead_s}",
             *([] if self.shared_dir is None else [f"--shared-dir={self.shared_dir}"]),
+            *([self.words] if self.words else []),
         ]
 
 
@@ -77,6 +80,7 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--shared-dir", type=Path)
     for name in ("--beat-s", "--lease-s", "--fence-s", "--dead-s"):
         parser.add_argument(name, type=float, required=True)
+    parser.add_argument("words", nargs="?", default="")
     found = parser.parse_args(arguments)
     timings = LivenessTimings(found.beat_s, found.lease_s, found.fence_s, found.dead_s)
     return Options(
@@ -90,4 +94,5 @@ def parse(arguments: list[str]) -> Options:
         found.dead_beat,
         found.parent,
         found.shared_dir,
+        found.words,
     )

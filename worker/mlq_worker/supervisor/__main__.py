@@ -13,6 +13,7 @@ from types import FrameType
 
 from mlq.files.residence import Caretaker
 from mlq_worker.guest.watch import Together
+from mlq_worker.guest.watches import watches
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.host import Host, LinuxHost, note
 from mlq_worker.ipc.options import Options, parse
@@ -26,13 +27,15 @@ from mlq_worker.supervisor.listener import WorkerListener
 from mlq_worker.supervisor.loop import Supervisor
 from mlq_worker.supervisor.notices import manner_of
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
+_SHORT_NAME = b"mlq-guest"  # for who looks with `top`: what this is, as its arguments say
 
 
 def main() -> None:
     """Become the only supervisor, end what an earlier one left, and hold jobs until done."""
     options = parse(sys.argv[1:])
     os.umask(0o077)
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, _SHORT_NAME, 0, 0, 0)
     if options.parent:
         _end_with(options.parent)
     residence = SupervisorResidence(options, note)
@@ -83,7 +86,7 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
         HeartbeatWriter(host, options, {"machine": options.machine, **identity, **machine}, wake),
         partial(LauncherProcess, host, options, identity, Keeper(options.runtime)),
         manner_of,
-        Together(()),
+        Together(watches(options)),
     )
     supervisor = Supervisor(options, edges, identity)
 

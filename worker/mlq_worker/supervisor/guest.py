@@ -47,11 +47,8 @@ class Guest:
         self._rules = rules
         self._looked_at, self._told = float("-inf"), None
 
-    def look(self, held: Iterable[HeldAttempt], now: Moment) -> list[Demanded | StopAsked]:
-        """Look if it is time, and return what happens to the attempts.
-
-        An attempt that has not started yet goes back in line as soon as none may start.
-        """
+    def look(self, held: Iterable[HeldAttempt], now: Moment) -> list[Demanded]:
+        """Look if it is time, and return what happens to the attempts."""
         if self._rules is None or now.at < self._looked_at + LOOK_S:
             return []
         self._looked_at, self._has_looked = now.at, True
@@ -62,17 +59,18 @@ class Guest:
         except Exception:  # noqa: BLE001 - the jobs would end with this process
             self._fail(traceback.format_exc())
         demands = self._seen.demands
-        events: list[Demanded | StopAsked] = [
-            Demanded(attempt, demands.get(attempt, NO_DEMAND), now) for attempt in running
+        return [Demanded(attempt, demands.get(attempt, NO_DEMAND), now) for attempt in running]
+
+    def turned_away(self, held: Iterable[HeldAttempt], now: Moment) -> list[StopAsked]:
+        """Return that what has not started goes back in line while none may start; in each turn."""
+        if not self._seen.closed:
+            return []
+        reason = f"handed back: {self._seen.closed}"
+        return [
+            StopAsked(one.id, "released", reason, now)
+            for one in held
+            if one.phase in (Phase.WAITING, Phase.STARTING) and one.ending is None
         ]
-        if self._seen.closed:
-            reason = f"handed back: {self._seen.closed}"
-            events += [
-                StopAsked(one.id, "released", reason, now)
-                for one in attempts
-                if one.phase is Phase.WAITING
-            ]
-        return events
 
     def _fail(self, text: str) -> None:
         self._seen = Seen()

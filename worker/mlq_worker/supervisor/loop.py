@@ -150,6 +150,8 @@ class Supervisor:
         self._hear_wakes()
         self._hear_launcher()
         self._hear_worker(before.at)
+        for turned_away in self._guest.turned_away(self._state.held, self._now):
+            self._happened(turned_away)
         if self.stop_requested and not self._ending:
             self._ending = True
             reason = _TOLD_IN_ALLOCATION if self._options.parent else _TOLD
