@@ -100,8 +100,8 @@ def judge(facts: DeskFacts) -> Iterator[Check]:
     if facts.chattering:
         yield warning(
             _TOPIC,
-            f"counts without being touched, so it is ignored: {_listed(facts.chattering)}",
-            "unplug it or move it; once it is still for a minute, it counts again",
+            f"counts without being touched, which is ignored: {_listed(facts.chattering)}",
+            "move or unplug it; a program that asks it for its battery (`every 30s`) does no harm",
         )
 
 

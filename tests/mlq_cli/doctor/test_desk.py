@@ -68,7 +68,7 @@ def test_words(changes: dict[str, Any], says: str) -> None:
 def test_chatter_is_named() -> None:
     _, check = judge(replace(DESK, chattering=(MOUSE,)))
     assert check.level == Level.WARNING
-    assert check.says == f"counts without being touched, so it is ignored: {MOUSE}"
+    assert check.says == f"counts without being touched, which is ignored: {MOUSE}"
     assert check.remedy
 
 

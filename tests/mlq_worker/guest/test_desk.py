@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from mlq_worker.guest.desk import (
     AWAY_S,
-    CHATTER_S,
-    QUIET_S,
-    SETTLE_S,
     Desk,
     DeskLook,
     DeskState,
     Session,
 )
+from mlq_worker.guest.device import BEATS, CHATTER_S, QUIET_S, SETTLE_S
 
 US, OWNER, GREETER = 1000, 1001, 120
 START = 5000.0
@@ -285,6 +283,65 @@ def test_chatter_goes_on_after_a_suspension() -> None:
     seat.move(mouse=1)
     seat.look(3600)
     assert seat.looks(100, mouse=1).touched_at == touched
+
+
+def beaten(seat: Seat, beats: int, every_s: int = 30, active: Session | None = LOGIN) -> None:
+    """Have a program ask the mouse for its battery, which answers a second later."""
+    seat.login(active)
+    for _ in range(beats):
+        seat.looks(1, mouse=2)
+        seat.looks(1, mouse=1)
+        seat.looks(every_s - 2)
+
+
+@pytest.mark.parametrize("active", [LOGIN, Session(OWNER)])
+@pytest.mark.parametrize("every_s", [30, 120])
+def test_a_program_that_asks_a_device(active: Session, every_s: int) -> None:
+    seat = Seat(active).settled()
+    beaten(seat, BEATS, every_s, active)
+    touched = seat.at - every_s + 2
+    assert (seat.state.chattering, seat.state.touched_at) == ((), touched)
+    beaten(seat, 100, every_s, active)
+    assert seat.state.chattering == (f"{MOUSE} every {every_s}s",)
+    assert seat.state.touched_at == touched
+    assert seat.looks(10).touched_at == touched
+    assert seat.looks(1, mouse=1).touched_at == seat.at, "hands between two beats"
+    assert seat.looks(1, keyboard=1).touched_at == seat.at
+
+
+def test_a_beat_goes_on_after_hands() -> None:
+    seat = Seat().settled()
+    beaten(seat, 2 * BEATS)
+    seat.looks(5)
+    seat.looks(40, mouse=5)  # one beat is hidden in it
+    touched = seat.at
+    seat.looks(15)
+    beaten(seat, 20)
+    assert seat.state.touched_at == touched
+
+
+def test_a_beat_ends() -> None:
+    seat = Seat().settled()
+    beaten(seat, 2 * BEATS)
+    assert seat.state.chattering
+    assert seat.looks(200).chattering == ()
+    assert seat.looks(1, mouse=1).touched_at == seat.at
+
+
+def test_somebody_who_reads_page_after_page() -> None:
+    seat = Seat(Session(OWNER)).settled()
+    for seconds in (30, 31, 29, 34, 30, 27, 30, 33, 30, 28) * 6:
+        seat.looks(1, mouse=1)
+        assert seat.state.touched_at == seat.at
+        seat.looks(seconds - 1)
+
+
+def test_somebody_who_scrolls_evenly() -> None:
+    seat = Seat(Session(OWNER)).settled()
+    for _ in range(100):
+        seat.looks(1, mouse=1)
+        assert seat.state.touched_at == seat.at
+        seat.looks(9)
 
 
 def test_hidden_counters() -> None:

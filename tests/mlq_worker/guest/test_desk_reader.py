@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from recorded_desk import RecordedDesk
 
-from mlq_worker.guest.desk import SETTLE_S, Desk, DeskState, Session
+from mlq_worker.guest.desk import Desk, DeskState, Session
 from mlq_worker.guest.desk_reader import ALL_CONSOLES_S, DeskReader
+from mlq_worker.guest.device import SETTLE_S
 
 US, OWNER = 1000, 1001
 

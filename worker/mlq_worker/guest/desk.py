@@ -14,11 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-CHATTER_S = 600.0
-# A device that chattered is listened to again after so long without a count.
-QUIET_S = 60.0
-# What is plugged in counts by itself while the kernel and the desktop get to know it.
-SETTLE_S = 3.0
+from mlq_worker.guest.device import Device
+
 # "In every look" means looks that are about a second apart.
 STREAK_GAP_S = 5.0
 # After a longer gap (the machine was suspended) what moved meanwhile says nothing of now.
@@ -68,7 +65,8 @@ class DeskState:
             since we watch.
         seated_uid: whose session the seat shows, also if it is our own; None: nobody's.
         somebody: whether that is another user.
-        chattering: the devices that are ignored because they count without being touched.
+        chattering: the devices that count without being touched: all of it is ignored, or what
+            comes `every 30s`.
         how: how the desk is watched.
     """
 
@@ -93,7 +91,7 @@ class Desk:
 
     def __init__(self, own_uid: int) -> None:
         self._own_uid = own_uid
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[str, Device] = {}
         self._consoles: Mapping[str, float] = {}
         self._looked_at: float | None = None
         self._seated: int | None = None
@@ -120,14 +118,14 @@ class Desk:
         return self._state(look, seated)
 
     def _moved(self, look: DeskLook, at: float, *, anew: bool, streak: bool) -> bool:
-        """Return whether anything has moved that is no chatter."""
+        """Return whether anything has moved that does not move by itself."""
         nobody = _seated(look.active) is None
         moved = False
         for name, value in look.counters.items():
             device = self._devices.get(name)
             if device is None:
-                self._devices[name] = _Device(value, settled_at=at + SETTLE_S, moved_at=at)
-            elif anew or value < device.value:  # plugged in again, or resumed
+                self._devices[name] = Device(value, at)
+            elif anew or not device.is_before(value):  # resumed, or plugged in again
                 device.restart(value, at)
             else:
                 moved |= device.count(value, at, nobody=nobody, streak=streak)
@@ -166,56 +164,13 @@ class Desk:
             touched_at=self._touched_at,
             seated_uid=seated,
             somebody=seated not in (None, self._own_uid),
-            chattering=tuple(sorted(n for n, one in self._devices.items() if one.chatters)),
+            chattering=self._chattering(),
             how=how,
         )
 
-
-@dataclass(slots=True)
-class _Device:
-    """The counter of one keyboard or mouse.
-
-    Args:
-        value: what it showed last.
-        settled_at: until then it counts without being touched.
-        moved_at: when it last counted.
-        moving_since: since when it has counted in every look while nobody was logged in.
-        chatters: whether it is ignored.
-    """
-
-    value: int
-    settled_at: float
-    moved_at: float
-    moving_since: float | None = None
-    chatters: bool = False
-
-    def restart(self, value: int, at: float) -> None:
-        """Start from a value that cannot be compared with the one before."""
-        self.value, self.moving_since = value, None
-        self.settled_at, self.moved_at = at + SETTLE_S, at
-
-    def count(self, value: int, at: float, *, nobody: bool, streak: bool) -> bool:
-        """Take in a value; return whether the device was touched.
-
-        Args:
-            value: what the counter shows.
-            at: when, in s of boot time.
-            nobody: whether nobody is logged in at the desk.
-            streak: whether the look before was recent.
-        """
-        moved, self.value = value != self.value, value
-        if moved:
-            self.moved_at = at
-            if not nobody or not streak:
-                self.moving_since = None
-            elif self.moving_since is None:
-                self.moving_since = at
-            elif at - self.moving_since >= CHATTER_S:
-                self.chatters = True
-        else:
-            self.moving_since = None
-            self.chatters &= at - self.moved_at < QUIET_S
-        return moved and not self.chatters and at >= self.settled_at
+    def _chattering(self) -> tuple[str, ...]:
+        named = ((name, device.ignored) for name, device in self._devices.items())
+        return tuple(sorted(f"{name} {when}".rstrip() for name, when in named if when is not None))
 
 
 def _seated(active: Session | None) -> int | None:
