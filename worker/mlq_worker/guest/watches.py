@@ -12,6 +12,7 @@ from mlq_worker.guest.desk_reader import DeskReader
 from mlq_worker.guest.desk_watch import DeskWatch, real_edges
 from mlq_worker.guest.hours import HoursWatch
 from mlq_worker.guest.login_names import LoginNames
+from mlq_worker.guest.memory_limit import MemoryLimit
 from mlq_worker.guest.off import OffWatch
 from mlq_worker.guest.saved import Saved
 from mlq_worker.guest.watch import Watch
@@ -23,11 +24,13 @@ def watches(options: Options) -> tuple[Watch, ...]:
 
     Without a folder where the users of the machine meet, no other user is looked for.
     """
+    limit = MemoryLimit()
     if options.shared_dir is None:
-        return (HoursWatch(),)
+        return (limit, HoursWatch())
     uid, names = os.getuid(), LoginNames()
     desk = DeskWatch(options.machine, uid, real_edges(DeskReader().look, Saved()))
     return (
+        limit,
         desk,
         OffWatch(options.machine, uid, names.name, str(options.shared_dir)),
         HoursWatch(),

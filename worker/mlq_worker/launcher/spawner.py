@@ -290,6 +290,7 @@ class Spawner:
         if attempt.termination is not None:
             end = attempt.termination
             result = replace(result, outcome=end.outcome, reason=end.reason, asked_s=end.asked_s)
+            result = replace(result, shortage=end.shortage)
         elif self.stop_requested and self.is_told_late:
             result = replace(result, outcome="released", reason=_ALLOCATION_ENDS)
         elif self.stop_requested and result.signal in (signal.SIGTERM, signal.SIGHUP):

@@ -28,6 +28,7 @@ from mlq_worker.ipc.messages import (
     WorkerMessage,
 )
 from mlq_worker.ipc.procfs import Target
+from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import Order, Outcome, Result
 
 # --- the worker says ------------------------------------------------------------------------------
@@ -52,12 +53,13 @@ class OrderReceived:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """The attempt is to end early; the latest word counts."""
+    """The attempt is to end early; the latest word counts. `shortage` as in `values.Result`."""
 
     attempt: AttemptId
     outcome: Outcome
     reason: str
     now: Moment
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +258,8 @@ def worker_events(message: WorkerMessage, turn_before_at: float, now: Moment) ->
         case Start(orders, at):
             claimed_at = turn_before_at if at is None else min(turn_before_at, at)
             return [OrderReceived(order, claimed_at) for order in orders]
-        case Stop(attempt, outcome, reason):
-            return [StopAsked(attempt, outcome, reason, now)]
+        case Stop(attempt, outcome, reason, shortage):
+            return [StopAsked(attempt, outcome, reason, now, shortage)]
         case Signal(attempt, sequence, number, whom):
             return [SignalAsked(attempt, sequence, number, whom)]
         case Confirm(at, alive, lost):

@@ -75,7 +75,8 @@ class Reactions:
         match event:
             case OrderReceived() if attempt.phase is Phase.UNHELD:
                 return Phase.WAITING
-            case StopAsked(_, outcome, reason, now):
+            case StopAsked(_, outcome, reason, now, shortage):
+                attempt.shortage = shortage
                 return self._end(attempt, (outcome, reason), now, out)
             case SignalAsked():
                 self._keep_signal(attempt, event, out)
