@@ -17,13 +17,22 @@ from subprocess import Popen
 
 import pytest
 from capstone import CS_ARCH_ARM64, CS_ARCH_X86, CS_MODE_64, CS_MODE_ARM, Cs
+from cgroups_v2 import new_cgroup
 from supervising import process_runs
 from waiting import wait_for
 
 from mlq_worker.ipc import procfs
 from mlq_worker.keeper import aarch64, x86_64
 from mlq_worker.keeper import start as keeper
-from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, Scheduling, above_reports, elf
+from mlq_worker.keeper.start import (
+    CGROUP_FD,
+    REPORT,
+    REPORT_FD,
+    Keeper,
+    Scheduling,
+    above_reports,
+    elf,
+)
 
 NATIVE = platform.machine()
 natively = pytest.mark.skipif(elf(NATIVE) is None, reason="not written for this architecture")
@@ -45,11 +54,15 @@ class Launcher:
 
     scheduling: Scheduling = field(default_factory=Scheduling)
 
+    cgroup: int | None = None
+
     def start(self, machine: str, cwd: Path, *argv: str) -> int:
         """Start a command below a keeper; returns the keeper's pid."""
         made = Keeper(self.folder, machine)
         path, command = made.keep("mlq:test:1", str(cwd), argv, self.scheduling)
         actions = [(os.POSIX_SPAWN_DUP2, self.ends[1], REPORT_FD)]
+        if self.cgroup is not None:
+            actions.append((os.POSIX_SPAWN_DUP2, self.cgroup, CGROUP_FD))
         env = {"PATH": os.environ["PATH"], "HERE": str(cwd)}
         return os.posix_spawn(path, command, env, file_actions=actions)
 
@@ -189,6 +202,32 @@ def test_the_keeper_itself_is_no_guest(launcher: Launcher, machine: str) -> None
     os.waitpid(pid, 0)
 
 
+@both
+def test_the_job_begins_in_its_cgroup_and_the_keeper_stays_outside(
+    launcher: Launcher, machine: str
+) -> None:
+    with new_cgroup() as folder:
+        launcher.cgroup = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        child = f"{sys.executable} -c 'import os, signal; os.fstat(4); signal.pause()'"
+        pid = launcher.start(machine, launcher.folder, "/bin/sh", "-c", f"{child}; {PAUSE}; true")
+        os.close(launcher.cgroup)
+        # The descriptor is closed: the first program fails, the second waits.
+        found = wait_for(lambda: len(seen := below(pid)) == 2 and seen, what="the job's processes")
+        procs = (folder / "cgroup.procs").read_text().split()
+        assert set(map(int, procs)) == found
+        for one in found:
+            os.kill(one, signal.SIGKILL)
+        assert launcher.report() == (pid, -9)
+        os.waitpid(pid, 0)
+
+
+@both
+def test_what_is_no_cgroup_does_no_harm(launcher: Launcher, machine: str) -> None:
+    launcher.cgroup = os.open(launcher.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    assert launcher.run(machine, launcher.folder, "/bin/sh", "-c", "exit 7") == 7
+    os.close(launcher.cgroup)
+
+
 def test_a_mask_goes_as_letters() -> None:
     assert Scheduling().text == ""
     assert Scheduling(frozenset({0, 1, 2, 5})).text == "0GB"
@@ -237,10 +276,26 @@ def test_the_listing_says_what_the_bytes_do(machine: str) -> None:
 def test_both_programs_make_the_same_system_calls(machine: str) -> None:
     listing = {"x86_64": x86_64, "aarch64": aarch64}[machine].LISTING
     calls = [line[48:] for line in listing.split("\n") if line[15:].startswith(("syscall", "svc"))]
-    names = [call.split("(")[0].replace("clone", "fork") for call in calls]
+    names = ["fork" if one == "clone" else one for one in (call.split("(")[0] for call in calls)]
     assert names == [
-        *("rt_sigprocmask", "prctl", "prctl", "getpid", "fork", "rt_sigtimedwait", "wait4"),
+        *(
+            "rt_sigprocmask",
+            "prctl",
+            "prctl",
+            "getpid",
+            "clone3",
+            "fork",
+            "rt_sigtimedwait",
+            "wait4",
+        ),
         *("write", "getppid", "kill", "execve", "exit"),
-        *("rt_sigprocmask", "close", "sched_setaffinity", "setpriority", "sched_setscheduler"),
+        *(
+            "rt_sigprocmask",
+            "close",
+            "close",
+            "sched_setaffinity",
+            "setpriority",
+            "sched_setscheduler",
+        ),
         *("openat", "write", "close", "prctl", "setsid", "chdir", "execve", "exit"),
     ]

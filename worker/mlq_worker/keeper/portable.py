@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
-_REPORT_FD = 3
+_REPORT_FD, _CGROUP_FD = 3, 4
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
             keep(leader, int(parent))
             os.execve("/bin/sh", ["/bin/sh", "-c", sweep, name], {})  # noqa: S606 - what it is for
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        enter_cgroup()
         with suppress(OSError):
             os.close(_REPORT_FD)
         if scheduling:
@@ -54,6 +55,16 @@ def keep(leader: int, parent: int) -> None:
     if leader:
         with suppress(ProcessLookupError):  # it has no session yet: the sweep finds it
             os.killpg(leader, signal.SIGKILL)
+
+
+def enter_cgroup() -> None:
+    """Enter the job's cgroup, if there is one."""
+    with suppress(OSError):
+        procs = os.open("cgroup.procs", os.O_WRONLY, dir_fd=_CGROUP_FD)
+        os.write(procs, b"0")
+        os.close(procs)
+    with suppress(OSError):
+        os.close(_CGROUP_FD)
 
 
 def be_scheduled(scheduling: str) -> None:

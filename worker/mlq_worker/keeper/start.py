@@ -6,10 +6,14 @@ alone says which job a process belongs to. The keeper forks the leader, the job'
 tells the launcher how the leader ended, by eight bytes on descriptor 3 (its own pid and a status of
 wait(2)); and ends when nothing is left below it. It touches no disk.
 
+If descriptor 4 is the folder of a cgroup, the leader begins in there (CLONE_INTO_CGROUP: to move a
+process takes milliseconds), and so all that it starts; the keeper stays outside. Where the kernel
+refuses that, the leader begins where its keeper is.
+
 It asks the kernel for a signal at the launcher's death (PR_SET_PDEATHSIG, which children do not
 inherit), and then ends everything below it: it becomes `/bin/sh` with the script `SWEEP`. The
 leader asks for SIGKILL at the keeper's death. All this must happen between fork and exec, where
-Python is slow and unsafe, so a keeper is a static program of less than a kilobyte (`x86_64`,
+Python is slow and unsafe, so a keeper is a static program of about a kilobyte (`x86_64`,
 `aarch64`). It also makes the leader's session and enters the folder, so that a folder on a hung NFS
 delays only that job. On other architectures `portable` does the same.
 
@@ -32,7 +36,7 @@ from typing import NamedTuple
 
 from mlq_worker.keeper import aarch64, x86_64
 
-REPORT_FD = 3
+REPORT_FD, CGROUP_FD = 3, 4
 REPORT = struct.Struct("=ii")  # the keeper's pid, the leader's status of wait(2)
 
 _MACHINES = {"x86_64": (62, x86_64), "aarch64": (183, aarch64)}  # e_machine of elf(5)

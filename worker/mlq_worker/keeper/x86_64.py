@@ -16,7 +16,7 @@ ac             lodsb al, byte ptr [rsi]         digit:
 4101c4         add r12d, eax
 ebef           jmp 0xa                          to digit
 4585e4         test r12d, r12d                  counted:
-0f847f010000   je 0x1a3                         to job: nothing is to be kept
+0f84b8010000   je 0x1dc                         to job: nothing is to be kept
 6aff           push -1
 4989e6         mov r14, rsp                     a set of all signals
 6a00           push 0
@@ -45,13 +45,35 @@ b89d000000     mov eax, 0x9d
 58             pop rax
 0f05           syscall                          getpid()
 890424         mov dword ptr [rsp], eax         the report: this pid, and a status of wait(2)
+6a04           push 4                           the job's cgroup, if descriptor 4 is one
+6a00           push 0
+6a00           push 0
+6a00           push 0
+6a00           push 0
+6a00           push 0                           no set of pids, storage of threads, stack
+6a11           push 0x11                        SIGCHLD
+6a00           push 0
+6a00           push 0
+6a00           push 0                           no places for pids
+6a02           push 2
+58             pop rax
+48c1e020       shl rax, 0x20
+50             push rax                         CLONE_INTO_CGROUP
+4889e7         mov rdi, rsp
+6a58           push 0x58
+5e             pop rsi
+b8b3010000     mov eax, 0x1b3
+0f05           syscall                          clone3(those, 88)
+4883c458       add rsp, 0x58
+85c0           test eax, eax
+7905           jns 0x94                         to forked
 6a39           push 0x39
 58             pop rax
 0f05           syscall                          fork()
-4189c5         mov r13d, eax                    the leader; 0 once it has ended
+4189c5         mov r13d, eax                    forked: the leader; 0 once it has ended
 85c0           test eax, eax
-0f8493000000   je 0x101                         to child
-eb12           jmp 0x82                         to reap
+0f8493000000   je 0x132                         to child
+eb12           jmp 0xb3                         to reap
 4c89f7         mov rdi, r14                     wait:
 31f6           xor esi, esi
 31d2           xor edx, edx
@@ -69,10 +91,10 @@ b880000000     mov eax, 0x80
 58             pop rax
 0f05           syscall                          wait4(-1, &status, WNOHANG, NULL)
 85c0           test eax, eax
-785a           js 0xf3                          to done: no child is left
-7418           je 0xb3                          to look: none has ended
+785a           js 0x124                         to done: no child is left
+7418           je 0xe4                          to look: none has ended
 4439e8         cmp eax, r13d
-75e2           jne 0x82                         to reap: an orphan
+75e2           jne 0xb3                         to reap: an orphan
 4531ed         xor r13d, r13d
 6a03           push 3
 5f             pop rdi
@@ -82,23 +104,23 @@ b880000000     mov eax, 0x80
 6a01           push 1
 58             pop rax
 0f05           syscall                          write(3, report, 8)
-ebcf           jmp 0x82                         to reap
+ebcf           jmp 0xb3                         to reap
 6a6e           push 0x6e                        look:
 58             pop rax
 0f05           syscall                          getppid()
 4439e0         cmp eax, r12d
-74b3           je 0x70                          to wait: the launcher lives
+74b3           je 0xa1                          to wait: the launcher lives
 4489ef         mov edi, r13d
 f7df           neg edi
-7408           je 0xcc                          to sweep: the leader has ended
+7408           je 0xfd                          to sweep: the leader has ended
 6a09           push 9
 5e             pop rsi
 6a3e           push 0x3e
 58             pop rax
 0f05           syscall                          kill(-leader, SIGKILL)
-488d3d32010000 lea rdi, [rip + 0x132]           sweep: "/bin/sh"
-488d3533010000 lea rsi, [rip + 0x133]           "-c"
-488d152f010000 lea rdx, [rip + 0x12f]           the script
+488d3d3a010000 lea rdi, [rip + 0x13a]           sweep: "/bin/sh"
+488d353b010000 lea rsi, [rip + 0x13b]           "-c"
+488d1537010000 lea rdx, [rip + 0x137]           the script
 6a00           push 0
 ff7308         push qword ptr [rbx + 8]         argv[0], its name
 52             push rdx
@@ -130,31 +152,36 @@ ff7308         push qword ptr [rbx + 8]         argv[0], its name
 6a03           push 3
 58             pop rax
 0f05           syscall                          close(3)
+6a04           push 4
+5f             pop rdi
+6a03           push 3
+58             pop rax
+0f05           syscall                          close(4)
 488b7318       mov rsi, qword ptr [rbx + 0x18]  argv[2]: how the job runs; "" as this process
 ac             lodsb al, byte ptr [rsi]
 4189c4         mov r12d, eax
 84c0           test al, al
-747b           je 0x1a3                         to job
+747b           je 0x1dc                         to job
 4889f7         mov rdi, rsi                     the mask is decoded where it stands
 4889f2         mov rdx, rsi
 ac             lodsb al, byte ptr [rsi]         core: four bits of the mask
 84c0           test al, al
-740e           je 0x141                         to placed, at the end of the text
+740e           je 0x17a                         to placed, at the end of the text
 89c1           mov ecx, eax
 83e10f         and ecx, 0xf
 ac             lodsb al, byte ptr [rsi]         the next four
 c0e004         shl al, 4
 08c8           or al, cl
 aa             stosb byte ptr [rdi], al
-ebed           jmp 0x12e                        to core
+ebed           jmp 0x167                        to core
 4889fe         mov rsi, rdi                     placed:
 4829d6         sub rsi, rdx
-7409           je 0x152                         to manners: no mask
+7409           je 0x18b                         to manners: no mask
 31ff           xor edi, edi
 b8cb000000     mov eax, 0xcb
 0f05           syscall                          sched_setaffinity(0, size, mask)
 4183e401       and r12d, 1                      manners:
-744b           je 0x1a3                         to job: it is no guest
+744b           je 0x1dc                         to job: it is no guest
 31ff           xor edi, edi                     PRIO_PROCESS
 31f6           xor esi, esi
 6a13           push 0x13
@@ -201,7 +228,7 @@ b89d000000     mov eax, 0x9d
 58             pop rax
 0f05           syscall                          chdir(argv[3])
 85c0           test eax, eax
-7515           jne 0x1d7                        to fail
+7515           jne 0x210                        to fail
 488b7b28       mov rdi, qword ptr [rbx + 0x28]
 488d7328       lea rsi, [rbx + 0x28]
 488b03         mov rax, qword ptr [rbx]         argc
