@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -43,6 +43,9 @@ class SimRootFiles:
 
     def largest_number(self, _root: Layout) -> int:
         return self._nfs.largest_number(self._machine)
+
+    def remove_old_beats(self, _layout: Layout, _own: str, _known: Collection[str]) -> int:
+        return 0  # no simulated worker is in an allocation
 
 
 class SimCopyFiles:

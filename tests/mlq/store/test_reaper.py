@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import redis
 from keyspace import problems
-from store_fixtures import KEY, LAB01, Enqueue
+from store_fixtures import KEY, LAB01, NOW_S, Enqueue, claim
 
 from mlq.api.queue import Queue
 from mlq.files.layout import Layout, write_atomically
@@ -244,6 +245,26 @@ def test_the_reaper_tells_children_that_nobody_told(
     waiting = admin.lrange("rq:queue:p0.c1.m2048.g0.v0", 0, -1)
     assert [raw.decode() for raw in waiting] == children
     assert admin.keys("mlq:untold*") == admin.keys("mlq:telling") == []
+
+
+def test_beats_of_ended_allocations_go_and_others_stay(
+    store: Store, enqueue: Enqueue, admin: redis.Redis, tmp_path: Path
+) -> None:
+    room = Room(store, tmp_path)
+    enqueue(1)
+    claim(store, LAB01._replace(machine="slurm-4"))
+    admin.zadd("mlq:machines", {"slurm-4": NOW_S - 9000})  # long silent, and may still run a job
+    room.store.roles.record_machine("slurm-5", {}, {"name": "slurm-5"}, 600)
+    store.renew("slurm-5", [], 45, NOW_S)
+    old = ("slurm-3.1", "condor-7", "slurm-4", "slurm-5", "lab02")
+    for name in ("lab01", "pbs-6", *old):
+        room.layout.beat_file(name).write_text("{}")
+    now_s = room.layout.beat_file("lab01").stat().st_mtime
+    for name in old:
+        os.utime(room.layout.beat_file(name), (now_s - 601, now_s - 601))
+    room.reaper("lab01").beat()
+    left = {one.stem for one in room.layout.workers_dir.iterdir()}
+    assert left == {"lab01", "pbs-6", "slurm-4", "slurm-5", "lab02"}
 
 
 def test_a_reaper_whose_clock_is_ahead_forgets_nothing(

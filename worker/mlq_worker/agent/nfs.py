@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from mlq.files.strict_json import parse, parse_value
 from mlq.jobs.progress import TAIL_BYTES, latest
 from mlq.store.replies import Attempt
 from mlq_worker.agent.attempt_result import AttemptResult, Value, parse_result, with_value
+from mlq_worker.agent.old_beats import remove_old_beats
 from mlq_worker.launcher.prepare import FOREIGN
 from mlq_worker.liveness.verdicts import Beat, BeatSnapshot, Garbled
 
@@ -53,12 +54,16 @@ class Files(Protocol):
             OSError: the root cannot be read now.
         """
 
+    def remove_old_beats(self, layout: Layout, own: str, known: Collection[str]) -> int:
+        """Remove beats, as `mlq_worker.agent.old_beats.remove_old_beats` does."""
+
 
 class RootFiles:
     """The results root itself."""
 
     pinned, read = staticmethod(pinned), staticmethod(read_file)
     largest_number = staticmethod(largest_number)
+    remove_old_beats = staticmethod(remove_old_beats)
 
 
 ROOT_FILES: Files = RootFiles()

@@ -64,6 +64,8 @@ class ReaperRole:
         self._reader: BackgroundReader[Evidence] = context.new_reader("reaper", wake)
         self._clock = context.clocks.monotonic_s
         self._boot_s, self._utc_s = context.clocks.boot_s, context.clocks.utc_s
+        self._new_reader, self._wake = context.new_reader, wake
+        self._cleaner: BackgroundReader[int] | None = None
         self._beats = BeatMonitor(context.settings.dead_s, 3 * context.settings.beat_s)
         self._leases = Leases(context.settings.lease_s)
         self._forget_due_s = 0.0
@@ -133,6 +135,12 @@ class ReaperRole:
         self._forget_due_s = self._clock() + _FORGET_EVERY_S
         while self._store.forget(self._settings.keep_days * 86400):
             pass
+        known = frozenset(self._store.reads.machines())
+        own = self._settings.machine
+        if self._cleaner is None:
+            self._cleaner = self._new_reader("old beats", self._wake)
+        self._cleaner.answer()
+        self._cleaner.ask(lambda: self._files.remove_old_beats(self._layout, own, known))
 
     def _read_overdue(self) -> None:
         settings, asked_s = self._settings, self._clock()

@@ -28,6 +28,12 @@ _UNITS_KIB = {
 }
 
 
+def is_of_allocation(machine: str) -> bool:
+    """Return whether a machine's name is one that `Allocation.name` gives."""
+    system, dash, job = machine.partition("-")
+    return bool(dash and job) and system in _NAMES
+
+
 class Allocation(NamedTuple):
     """An allocation, as the process inside it is told of it.
 
