@@ -44,7 +44,7 @@ COMMANDS = {
         "explain",
         "clean",
     ),
-    "Machines": ("machines", "worker", "pilot", "server", "deploy"),
+    "Machines": ("machines", "worker", "off", "on", "pilot", "server", "deploy"),
     "Yourself": ("init", "config", "doctor", "completion", "shims"),
 }
 # The names that the commands have in other queues, and in a shell.

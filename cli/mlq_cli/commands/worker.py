@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mlq.errors import InvalidInputError
 from mlq.files.paths import checked_machine
+from mlq.settings.guest import MODES, with_mode
 from mlq.settings.load import load
 from mlq.settings.settings import Settings
 from mlq.units import parse_duration, parse_size
@@ -21,6 +22,7 @@ HELP = "start, stop or install the worker of this machine, or of others by ssh"
 EXAMPLES = """\
   mlq worker start
   mlq worker start --cores 4 --mem 16G --gpus 0,1
+  mlq worker start --guest mine   on a machine of your own
   mlq worker stop                 its jobs go on; the next worker adopts them
   mlq worker stop --drain         first let the jobs end
   mlq worker start --foreground   in a job of Slurm, PBS or HTCondor: offer what was granted
@@ -91,6 +93,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", type=int, metavar="N", help="give jobs at most N cores (all)")
     parser.add_argument("--mem", metavar="SIZE", help="give jobs at most this memory (all)")
     parser.add_argument("--gpus", metavar="all|none|0,1", help="which GPUs jobs may use (all)")
+    parser.add_argument(
+        "--guest",
+        choices=MODES,
+        help="how it gives way to people at this machine (the setting `guest`)",
+    )
 
 
 def _add_far(parser: argparse.ArgumentParser) -> None:
@@ -279,4 +286,8 @@ def _options(args: argparse.Namespace) -> WorkerOptions:
             f"--gpus {gpus} cannot be used", fix="all, none, or the GPUs' numbers: 0,1"
         )
     mem_mib = None if args.mem is None else parse_size(args.mem)
-    return WorkerOptions(args.cores, mem_mib, gpus, getattr(args, "idle", None))
+    if args.guest is not None and not getattr(args, "on", None) and not getattr(args, "all", False):
+        loaded = load(os.environ)
+        with_mode(loaded.settings, args.guest, loaded.origin)
+    idle_s = getattr(args, "idle", None)
+    return WorkerOptions(args.cores, mem_mib, gpus, idle_s, args.guest or "")

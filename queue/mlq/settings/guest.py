@@ -7,12 +7,35 @@ mode.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, cast, get_args
 
 from mlq.errors import InvalidInputError, SettingsError
 from mlq.settings.hours import parse_hours
 from mlq.settings.settings import Settings
 
+Mode = Literal["polite", "night", "mine"]
+MODES: tuple[str, ...] = get_args(Mode)
+
 _LIMITS = frozenset({"cores", "mem", "vram"})
+
+
+def with_mode(settings: Settings, mode: str, origin: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings with another mode, as `mlq worker start --guest` says; "": as they are.
+
+    Args:
+        settings: the settings in force.
+        mode: one of those that the setting `guest` may have.
+        origin: where each setting comes from, for messages; None: not known.
+
+    Raises:
+        SettingsError: they do not go together.
+    """
+    if not mode:
+        return settings
+    changed = settings._replace(guest=cast("Mode", mode))
+    known = origin or dict.fromkeys(Settings._fields, "the settings")
+    check_guest(changed, {**known, "guest": f"--guest {mode}"})
+    return changed
 
 
 def check_guest(settings: Settings, origin: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from mlq_worker.service.lock import held
 from mlq_worker.service.status import status
 
 STANDINS = Path(__file__).parents[2] / "support" / "standins"
-OPTIONS = WorkerOptions(cores=4, mem_mib=1536, gpus="0,1")
+OPTIONS = WorkerOptions(cores=4, mem_mib=1536, gpus="0,1", guest="night")
 THEIRS = "# my own\n0 4 * * * backup --to '/a b'\n"
 
 
@@ -70,7 +71,8 @@ def test_where_units_run_without_a_login_it_is_a_unit(machine: Machine) -> None:
     text = machine.unit.read_text()
     start = next(line for line in text.splitlines() if line.startswith("ExecStart="))
     assert start.endswith(
-        "worker start --foreground --keep-trying --name lab01 --cores 4 --mem 1536M --gpus 0,1"
+        "worker start --foreground --keep-trying --name lab01 --cores 4 --mem 1536M --gpus 0,1 "
+        "--guest night"
     )
     assert 'Environment="MLQ_ROOT=/vol/50%% full"' in text
     assert "MLQ_JOB_ID" not in text
@@ -88,6 +90,7 @@ def test_a_unit_starts_the_worker_it_was_made_for(
     assert unit_for(machine.settings, OPTIONS) == unit
     assert unit_for(machine.settings, WorkerOptions()) == unit
     assert unit_for(machine.settings, WorkerOptions(cores=4)) == ""
+    assert unit_for(machine.settings, replace(OPTIONS, guest="mine")) == ""
     monkeypatch.setenv("MLQ_ROOT", "/vol/another")
     assert unit_for(machine.settings, OPTIONS) == ""
 
@@ -127,6 +130,7 @@ def test_without_linger_it_is_a_crontab_line(machine: Machine) -> None:
     assert "cron starts the worker" in machine.install()
     line = machine.crontab.removeprefix(THEIRS)
     assert line.startswith("@reboot ")
+    assert " --guest night " in line
     assert line.endswith("# mlq-worker lab01\n")
     assert line.count("\n") == 1
     assert not machine.unit.exists()

@@ -12,19 +12,21 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How much of its machine a worker may give to jobs.
+    """How much of its machine a worker may give to jobs, and how it gives way to people.
 
     Args:
         cores: at most this many cores; None: all of them.
         mem_mib: at most this much memory; None: all of it.
         gpus: "all", "none", indices as in "0,1", or UUIDs.
         idle_s: it leaves after so many seconds without jobs; None: never.
+        guest: how it gives way on its machine, instead of the setting `guest`; "": as that says.
     """
 
     cores: int | None = None
     mem_mib: int | None = None
     gpus: str = "all"
     idle_s: float | None = None
+    guest: str = ""
 
     def to_json(self) -> str:
         """Return the options as one line of JSON."""
@@ -46,4 +48,6 @@ class WorkerOptions:
             flags += ["--gpus", self.gpus]
         if self.idle_s is not None:
             flags += ["--idle", f"{self.idle_s:g}s"]
+        if self.guest:
+            flags += ["--guest", self.guest]
         return flags

@@ -17,6 +17,7 @@ from mlq.errors import WorkerError
 from mlq.files.locks import is_locked
 from mlq.files.paths import machine_dir
 from mlq.jobs.stop_signal import LONGEST_GRACE_S
+from mlq.settings.guest import with_mode
 from mlq.settings.settings import Settings
 from mlq_worker.agent.options import WorkerOptions
 from mlq_worker.allocation.inside import Inside
@@ -59,6 +60,7 @@ def run(
     from mlq_worker.agent import loop
 
     os.umask(0o077)
+    settings = with_mode(settings, options.guest)
     folder = machine_dir(settings.runtime_dir, settings.machine)
     status_file = folder / "worker.status"
     notify = Notifier.taken_from(os.environ, status_file)
