@@ -98,7 +98,11 @@ def test_with_ranks_as_a_real_slurm_does_it(
 
 def test_kill_cancels_and_for_the_script_alone_fails_the_job(shims: Slurm) -> None:
     """As measured on Slurm 22.05."""
-    for options, state in ((("-s", "KILL"), "canceled"), (("-s", "KILL", "-b"), "failed")):
+    for options, state in (
+        (("-s", "KILL"), "canceled"),
+        (("-f",), "canceled"),
+        (("-b",), "failed"),
+    ):
         job = shims.ok("sbatch", "--parsable", "--mem=50M", text=script(shims.folder)).strip()
         shims.lab.until(job, "started")
         until_up(lambda job=job: text_of(shims.folder / f"slurm-{job}.out"), 1)

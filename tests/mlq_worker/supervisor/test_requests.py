@@ -137,6 +137,7 @@ def test_a_signal_waits_for_a_handler(bench: Bench, send: Sender) -> None:
 def test_one_that_waited_is_dropped_when_the_job_is_told_to_end(bench: Bench, send: Sender) -> None:
     script = f"trap 'exec {tells('a', USR1)}' TERM; : >up-script; while :; do sleep 0.02; done"
     bench.start(bench.order("1", "sh", "-c", script, stop_grace_s=0.4))
+    bench.running("1")
     bench.until((bench.root.parent / "up-script").exists, "its trap")
     send(USR1)
     bench.stop("1")

@@ -505,6 +505,15 @@ def test_a_signal_waits_for_the_start_and_for_the_end_of_a_pause() -> None:
     assert sent(held) == []
 
 
+def test_a_signal_that_came_before_the_start_does_not_wait_if_the_job_is_to_end() -> None:
+    held = Supervised()
+    held.order(order("1"), now=0)
+    held.tick(0)
+    held.happen(usr1(1), stop("1", "canceled", 1), started("1", 1))
+    held.tick(1)
+    assert [one.waits for one in held.take().signal] == [False]
+
+
 @pytest.mark.parametrize(
     ("first_only", "whom", "again"),
     [(False, "program", []), (False, "script", [10]), (True, "script", []), (True, "all", [])],

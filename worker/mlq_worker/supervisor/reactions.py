@@ -177,7 +177,8 @@ class Reactions:
             return  # SIGCONT would resume what is paused
         own = attempt.order.signal
         for number, whom in attempt.sent:
-            out.signal.append(Request(attempt.target, number, whom))
+            waits = attempt.ending is None
+            out.signal.append(Request(attempt.target, number, whom, waits))
             if own is not None and number == own.number:
                 its = Whom.SCRIPT if own.first_only else Whom.PROGRAM
                 attempt.own_sent |= whom in (its, Whom.ALL)

@@ -20,11 +20,19 @@ _AGAIN_S, _AGAIN_MAX_S = 0.1, 2.0  # until a signal that no process handles is t
 
 
 class Request(NamedTuple):
-    """A signal that a user sends: to whose processes, and which of them (`mlq.jobs.signals`)."""
+    """A signal that a user sends.
+
+    Args:
+        target: to whose processes.
+        number: the signal.
+        whom: to which of them (`mlq.jobs.signals`).
+        waits: whether it may wait for a handler; not in a job that was told to end already.
+    """
 
     target: Target
     number: int
     whom: str
+    waits: bool = True
 
 
 class _Waiting(NamedTuple):
@@ -84,6 +92,8 @@ class Requests:
         told = addressed(
             first, table, lambda pid: self._manner_of(pid, number), number, request.whom
         )
+        if told is None and not request.waits:
+            return []
         if told is None:
             again_s = min(2 * one.pause_s, _AGAIN_MAX_S)
             return [one._replace(at=now + one.pause_s, pause_s=again_s)]
