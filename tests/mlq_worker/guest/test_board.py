@@ -25,16 +25,16 @@ from mlq_worker.guest.board import (
 
 JOB = BoardJob("1a2b", 2, 8192, {"GPU-1": 8192}, 12.5, (0, 4), Process(77, 900), 4000)
 BOARD = Board(Process(5, 600), (JOB, BoardJob("ff")), Waits("9", 4, 100, 1, 0, "a100", 3.25))
-START = b"guest of kt42; to stop its jobs: touch /tmp/mlq-off\n"
+START = b"guest of kt42\n"
 
 
 def text_of(**changes: object) -> bytes:
-    raw = json.loads(render(BOARD, "kt42").partition(b"\n")[2])
+    raw = json.loads(render(BOARD, "guest of kt42").partition(b"\n")[2])
     return START + json.dumps({**raw, **changes}).encode()
 
 
 def test_there_and_back() -> None:
-    text = render(BOARD, "kt42")
+    text = render(BOARD, "guest of kt42")
     assert text.startswith(START)
     assert parse_board(text) == BOARD
 
@@ -44,7 +44,7 @@ def test_no_room_for_all_jobs() -> None:
         BoardJob(f"{n:x}", 1, 10, {"GPU-" + "f" * 60: 1}, float(n), tuple(range(40)))
         for n in range(3000)
     )
-    text = render(Board(Process(5, 6), jobs), "kt42")
+    text = render(Board(Process(5, 6), jobs), "guest of kt42")
     assert len(text) <= MOST_BYTES
     read = parse_board(text)
     assert read.jobs[-1].key == REST
@@ -63,7 +63,7 @@ def test_sum_of_a_whole_gpu_is_whole() -> None:
         b"",
         b"\n",
         START,
-        render(BOARD, "kt42")[:-20],
+        render(BOARD, "guest of kt42")[:-20],
         START + b"[" * 60000,
         START + b'{"a":' * 6000 + b"1" + b"}" * 6000,
         START + b" " * MOST_BYTES + b"{}",

@@ -44,7 +44,7 @@ def why(folder: Path) -> str:
 
 
 def good() -> bytes:
-    return render(Board(own_process(), (JOB,)), "kt42")
+    return render(Board(own_process(), (JOB,)), "guest of kt42")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_another_queue_of_ours_is_a_neighbour_and_ours_is_not(tmp_path: Path) ->
 
 def test_read_anew_when_it_changes(tmp_path: Path) -> None:
     boards = reader(tmp_path)
-    other = OwnBoard(tmp_path, OTHER, "kt42")
+    other = OwnBoard(tmp_path, OTHER, "guest of kt42")
     for count in range(3):
         board = Board(own_process(), (JOB,) * count)
         other.show(board, count)
@@ -139,7 +139,7 @@ def test_another_users_process(everybodys: Path) -> None:
 
 
 def test_a_dead_process(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    put(tmp_path, render(Board(named(sleeper.pid)), "kt42"))
+    put(tmp_path, render(Board(named(sleeper.pid)), "guest of kt42"))
     boards = reader(tmp_path)
     assert boards.read().posted
     os.kill(sleeper.pid, signal.SIGKILL)
@@ -149,7 +149,7 @@ def test_a_dead_process(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> Non
 
 def test_a_reused_pid(tmp_path: Path) -> None:
     process = own_process()
-    put(tmp_path, render(Board(process._replace(start=process.start - 1)), "kt42"))
+    put(tmp_path, render(Board(process._replace(start=process.start - 1)), "guest of kt42"))
     assert why(tmp_path) == "its process has ended"
 
 
@@ -165,7 +165,7 @@ def test_jobs_without_a_living_process_of_that_user_do_not_count(
             BoardJob("stolen", 1, process=mine),
             BoardJob("dead", 1, process=theirs._replace(start=1)),
         )
-        text = render(Board(theirs, jobs, Waits("w", 1, 1)), "ann")
+        text = render(Board(theirs, jobs, Waits("w", 1, 1)), "guest of ann")
         ann.own(put(everybodys, text, str(BoardName(ann.uid, "q"))))
         (posted,) = reader(everybodys).read().posted
         assert [job.key for job in posted.board.jobs] == ["unstarted", "living"]
@@ -177,7 +177,7 @@ def test_nobody_crowds_out_others(everybodys: Path) -> None:
     for count in range(20):  # under her number, which must not count as hers
         eve.own(put(everybodys, good(), str(BoardName(ann.uid, f"a{count:02}"))))
     with asleep(**ann.identity) as hers:
-        text = render(Board(named(hers.pid)), "ann")
+        text = render(Board(named(hers.pid)), "guest of ann")
         ann.own(put(everybodys, text, str(BoardName(ann.uid, "q"))))
         for count in range(40):
             ann.own(put(everybodys, text, str(BoardName(ann.uid, f"z{count:02}"))))
@@ -199,7 +199,7 @@ def test_hidden_processes(hidepid: int, everybodys: Path) -> None:
     name = BoardName(eve.uid, "q")
     with asleep(**eve.identity) as hers:
         board = Board(named(hers.pid), (BoardJob("a", process=named(hers.pid)),))
-        eve.own(put(everybodys, render(board, "eve"), str(name)))
+        eve.own(put(everybodys, render(board, "guest of eve"), str(name)))
         script = (
             "import os, sys\n"
             "from pathlib import Path\n"
@@ -249,7 +249,7 @@ def test_of_real_users(everybodys: Path) -> None:
     ann, eve = strangers()
     with asleep(**ann.identity) as hers:
         board = Board(named(hers.pid), (JOB,))
-        own = OwnBoard(everybodys, BoardName(ann.uid, "q"), "ann")
+        own = OwnBoard(everybodys, BoardName(ann.uid, "q"), "guest of ann")
         assert ann.call(lambda: own.show(board, 0)) == ""
         assert eve.call(lambda: seen_by(eve, everybodys)) == [[ann.uid, "q", False]]
         assert ann.call(lambda: seen_by(ann, everybodys)) == []

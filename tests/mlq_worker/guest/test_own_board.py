@@ -19,7 +19,7 @@ BOARD = Board(own_process(), (BoardJob("a", 1, 10),))
 
 @pytest.fixture
 def board(tmp_path: Path) -> OwnBoard:
-    return OwnBoard(tmp_path, NAME, "kt42")
+    return OwnBoard(tmp_path, NAME, "guest of kt42")
 
 
 def test_everybody_may_read_it_and_nobody_else_write(board: OwnBoard, tmp_path: Path) -> None:
@@ -31,6 +31,7 @@ def test_everybody_may_read_it_and_nobody_else_write(board: OwnBoard, tmp_path: 
     (file,) = tmp_path.iterdir()
     assert file.name == str(NAME)
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert file.read_text().startswith("guest of kt42\n")
     assert parse_board(file.read_bytes()) == BOARD
 
 
@@ -79,7 +80,7 @@ def test_a_folder_in_the_way(board: OwnBoard, tmp_path: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    lost = OwnBoard(tmp_path / "none", NAME, "kt42")
+    lost = OwnBoard(tmp_path / "none", NAME, "guest of kt42")
     assert "cannot be written: No such file" in lost.show(BOARD, 0)
 
 
@@ -88,7 +89,7 @@ def test_somebody_elses_file_in_the_way(everybodys: Path) -> None:
     path = everybodys / str(BoardName(ann.uid, "q1"))
     path.write_text("eve's")
     eve.own(path)
-    board = OwnBoard(everybodys, BoardName(ann.uid, "q1"), "ann")
+    board = OwnBoard(everybodys, BoardName(ann.uid, "q1"), "guest of ann")
     said = ann.call(lambda: board.show(BOARD, 0))
     assert said == f"{path} is in the way: it belongs to user {eve.uid}"
     assert path.read_text() == "eve's"
@@ -104,7 +105,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     with small_disk(folder, "size=64k"):
         room = os.statvfs(folder)
         (folder / "big").write_bytes(b"x" * (room.f_bavail * room.f_frsize))
-        board = OwnBoard(folder, NAME, "kt42")
+        board = OwnBoard(folder, NAME, "guest of kt42")
         assert "No space left" in board.show(BOARD, 0)
         assert [one.name for one in folder.iterdir()] == ["big"]
         (folder / "big").unlink()

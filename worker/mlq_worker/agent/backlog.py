@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlq.jobs.placement import Offer
+from mlq.jobs.request import Request
 from mlq.lenient import iso_or_none
 from mlq.settings.settings import Settings
 from mlq.store.replies import Head, Waiting
@@ -28,6 +29,10 @@ class Backlog:
     def heads(self) -> tuple[Head, ...]:
         """The first waiting job of each class."""
         return self._waiting.heads
+
+    def has_work(self, now_s: float) -> bool:
+        """Return whether something waits that may be claimed."""
+        return bool(self.heads) and not (self._in_vain and now_s < self.due_s)
 
     def call(self) -> None:
         """Note that a new job waits: look at once."""
@@ -59,6 +64,7 @@ class Backlog:
         now_s: float,
         utc_s: float,
         lacks: frozenset[str] = frozenset(),
+        kept_for: Request | None = None,
     ) -> PlanInput | None:
         """Return the input of a plan; None if there is nothing to plan.
 
@@ -68,8 +74,9 @@ class Backlog:
             now_s: the worker's clock.
             utc_s: unix time, to see how long a job has waited.
             lacks: words (`mlq.jobs.needs`) of what is missing here.
+            kept_for: what the machine is kept free for, on behalf of a neighbour; None: nothing.
         """
-        if not self.heads or (self._in_vain and now_s < self.due_s):
+        if not self.has_work(now_s):
             return None
         return PlanInput(
             waiting=self._waiting,
@@ -82,4 +89,5 @@ class Backlog:
             },
             short=attempts.prefetch.classes(attempts.active()),
             lacks=lacks,
+            kept_for=kept_for,
         )

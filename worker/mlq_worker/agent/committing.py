@@ -17,6 +17,7 @@ from mlq_worker.agent.learning import Cards, lesson
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.outcomes import ending
 from mlq_worker.agent.schedule import Plan, plan
+from mlq_worker.guest.turn_file import Turn
 
 
 def commit(facts: Facts) -> list[Action]:
@@ -54,6 +55,8 @@ def _plan(facts: Facts) -> Plan | None:
     """Return what to claim now; None if nothing may be claimed."""
     if facts.obstacle or facts.plan_input is None or facts.claimed is not None:
         return None
+    if facts.turn is Turn.AWAITED:
+        return None  # another user's worker looks and plans at this moment
     if facts.conduct.has_new_bad_start or facts.starts is not None:
         return None  # for a moment: a command may be about to be held, and its jobs with it
     settings = facts.context.settings

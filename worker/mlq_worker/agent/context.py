@@ -125,6 +125,7 @@ class MachineContext:
         link_trouble: returns what is wrong with the connection to the queue; "" if nothing.
         shims: the folder of Slurm's commands for its jobs; "" if it could not be made.
         inside: the allocation that the worker runs in, and what it may offer there; None: none.
+        shared_dir: where the users of this machine meet; None: no other user is looked for.
     """
 
     settings: Settings
@@ -149,6 +150,7 @@ class MachineContext:
     link_trouble: Callable[[], str] = lambda: ""
     shims: str = ""
     inside: Inside | None = None
+    shared_dir: Path | None = None
 
     @property
     def machine(self) -> str:
@@ -172,16 +174,16 @@ class MachineContext:
         return Layout(self.settings.root, self.queue_id)
 
     @property
-    def shared_dir(self) -> Path | None:
-        """Where the users of this machine meet; None in an allocation, which is no other user's."""
-        return self.settings.shared_dir if self.inside is None else None
-
-    @property
     def rules(self) -> GuestRules:
         """How jobs here give way to others; in an allocation that is its system's business."""
         settings = self.settings
         said = {name: getattr(settings, name) for name in GUEST_SETTINGS}
         return GuestRules(**said, is_granted=self.inside is not None)
+
+    @property
+    def guest_words(self) -> str:
+        """What tells people at this machine whose jobs these are, and how to stop them."""
+        return guest_words(user_name(self.login), self.shared_dir)
 
     def reach_supervisor(self) -> SupervisorLink:
         """Connect to this machine's supervisor, starting it if it is missing.
@@ -204,7 +206,7 @@ class MachineContext:
                 dead_beat=self.dead_beat,
                 parent=0 if self.inside is None else os.getpid(),
                 shared_dir=self.shared_dir,
-                words=guest_words(user_name(self.login), self.shared_dir),
+                words=self.guest_words,
             )
         )
 
@@ -250,6 +252,8 @@ def find_context(
         has_gpus=options.gpus != "none",
         collector=CollectorChild(str(settings.root), queue_id),
         inside=inside,
+        # An allocation is no other user's, whoever else is on its machine.
+        shared_dir=settings.shared_dir if inside is None else None,
     )
 
 

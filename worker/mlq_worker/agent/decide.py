@@ -65,6 +65,7 @@ from mlq_worker.agent.reaper import (
     sightings,
     verdict_moves,
 )
+from mlq_worker.guest.turn_file import AGAIN_S, Turn
 from mlq_worker.ipc.values import Outcome
 
 # Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.
@@ -317,6 +318,8 @@ def next_turn_s(facts: Facts, idle_s: float) -> float:
     due = [facts.renew_due_s, facts.collector.next_s(facts.now_s)]
     if facts.mode is Mode.RUN:
         due.append(facts.peek_due_s)
+    if facts.turn is Turn.AWAITED:
+        due.append(facts.now_s + AGAIN_S)
     if not facts.is_linked:
         due = [facts.link_retry_s]
     soonest = max(min(due), facts.queue_retry_s)

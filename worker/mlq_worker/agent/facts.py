@@ -26,6 +26,10 @@ from mlq_worker.agent.nfs_reads import Orphans
 from mlq_worker.agent.reaper import ReaperFacts
 from mlq_worker.agent.schedule import PlanInput
 from mlq_worker.agent.vram_limits import Overstep
+from mlq_worker.guest.board import Board, Process
+from mlq_worker.guest.turn_file import Turn
+
+NOBODY = Process(0, 0)
 
 
 class Mode(Enum):
@@ -86,6 +90,12 @@ class Facts:
         collector: what decides when the collector looks at attempts.
         oversteps: attempts that took more GPU memory than they asked for.
         leaves_in_s: in how many seconds the worker may leave by itself.
+        has_heads: whether anything waits in the queue.
+        turn: whether it is our turn to claim among the users of this machine; None: that was not
+            asked.
+        process: the worker's process, as its board names it.
+        shown: what the worker's board says; None: it has none.
+        memory_held: what attempts hold of main memory in MiB, by the pid of their first process.
     """
 
     now_s: float
@@ -123,3 +133,8 @@ class Facts:
     collector: CollectorFacts = field(default_factory=CollectorFacts)
     oversteps: Mapping[Attempt, Overstep] = field(default_factory=dict)
     leaves_in_s: float = float("inf")
+    has_heads: bool = False
+    turn: Turn | None = None
+    process: Process = NOBODY
+    shown: Board | None = None
+    memory_held: Mapping[int, int] = field(default_factory=dict)

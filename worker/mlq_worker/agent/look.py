@@ -18,14 +18,19 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
     _take_in(memory, context, now_s)
     is_kept = GuestRules(enforce=context.settings.enforce).enforces("vram")
     oversteps = memory.vram.see(memory.monitor.report, memory.attempts.active()) if is_kept else {}
-    replies, offer = memory.take_replies(), memory.offer()
+    replies, obstacle = memory.take_replies(), _obstacle(memory, now_s)
     unable = memory.session.unable
     lacks = memory.absences.words | unable
+    mode = memory.leaving.mode(mode, now_s)
+    may_claim = mode is Mode.RUN and not obstacle and replies.claimed is None
+    turn = memory.neighbourhood.look(now_s, wants_turn=may_claim and memory.backlog.has_work(now_s))
+    offer, report = memory.offer(), memory.monitor.report
+    kept = memory.neighbourhood.keep_free(offer, memory.attempts, report, now_s)
     return Facts(
         now_s=now_s,
         utc_s=utc_s,
         context=context,
-        mode=memory.leaving.mode(mode, now_s),
+        mode=mode,
         leaves_in_s=memory.leaving.next_s(now_s),
         shown_mode=memory.shown_mode,
         is_linked=memory.session.link is not None,
@@ -35,10 +40,12 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         renew_due_s=memory.renew_due_s,
         peek_due_s=memory.backlog.due_s,
         is_restored=memory.is_restored,
-        obstacle=memory.session.obstacle(now_s) or memory.queue.obstacle,
+        obstacle=obstacle,
         attempts=memory.attempts,
         offer=offer,
-        plan_input=memory.backlog.plan_input(offer, memory.attempts, now_s, utc_s, lacks),
+        plan_input=memory.backlog.plan_input(
+            kept.offer, memory.attempts, now_s, utc_s, lacks, kept.reserved
+        ),
         pending=tuple(memory.pending),
         refused=memory.refused,
         absences=memory.absences,
@@ -57,7 +64,16 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         copier=memory.copier.facts(),
         collector=memory.collector.facts(),
         oversteps=oversteps,
+        has_heads=bool(memory.backlog.heads),
+        turn=turn,
+        process=memory.neighbourhood.process,
+        shown=memory.neighbourhood.shown,
+        memory_held=report.memory.used_by,
     )
+
+
+def _obstacle(memory: Memory, now_s: float) -> str:
+    return memory.session.obstacle(now_s) or memory.queue.obstacle
 
 
 def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
@@ -71,6 +87,7 @@ def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
         now_s,
         context.own_pids(memory.session.link),
         [one.leader_pid for one in attempts.active() if one.leader_pid],
+        memory.neighbourhood.leader_pids(),
         for_gpus=any(".g0." not in head.class_name for head in memory.backlog.heads),
     )
     memory.collector.update(attempts, memory.monitor.report)

@@ -28,6 +28,7 @@ from mlq_worker.agent.facts import Mode, RenewalReply
 from mlq_worker.agent.history import History
 from mlq_worker.agent.leaving import Leaving
 from mlq_worker.agent.monitor import ResourceMonitor
+from mlq_worker.agent.neighbourhood import Neighbourhood
 from mlq_worker.agent.nfs_reads import NfsReads
 from mlq_worker.agent.queue_state import QueueState
 from mlq_worker.agent.reaper_role import ReaperRole
@@ -72,6 +73,7 @@ class Memory:
         self.leaving = Leaving(context.inside, idle_s, self._clock(), context.new_reader, ring)
         self.monitor = ResourceMonitor(context, self._clock(), context.own_pids(None))
         self.vram = VramLimits()
+        self.neighbourhood = Neighbourhood(context)
         self.reads = NfsReads(
             context.layout,
             context.new_reader,
@@ -102,7 +104,8 @@ class Memory:
 
     def offer(self) -> Offer:
         """Return the resources that are free for new jobs."""
-        offer = self.monitor.offer(self.attempts.promises())
+        theirs = self.neighbourhood.promises(self._clock())
+        offer = self.monitor.offer([*self.attempts.promises(), *theirs])
         left_s = self.leaving.left_s(self._clock())
         return offer if left_s is None else replace(offer, left_s=left_s)
 

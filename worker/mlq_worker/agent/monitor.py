@@ -32,7 +32,13 @@ class ResourceMonitor:
         self._looked_s = now_s
 
     def look(
-        self, now_s: float, own_pids: Sequence[int], leader_pids: Iterable[int], *, for_gpus: bool
+        self,
+        now_s: float,
+        own_pids: Sequence[int],
+        leader_pids: Iterable[int],
+        neighbour_pids: Iterable[int] = (),
+        *,
+        for_gpus: bool,
     ) -> None:
         """Look again if the latest look is too old.
 
@@ -40,13 +46,15 @@ class ResourceMonitor:
             now_s: the worker's clock.
             own_pids: roots of our process trees.
             leader_pids: the first process of each attempt.
+            neighbour_pids: the first process of each job of other people's mlq.
             for_gpus: whether GPUs are about to be offered.
         """
         oldest_s = self._oldest_s
         if for_gpus and self._context.has_gpus:
             oldest_s = min(oldest_s, _OLDEST_FOR_GPUS_S)
         if now_s - self._looked_s >= oldest_s:
-            self.report = self._context.probe.look(now_s, own_pids, leader_pids)
+            probe = self._context.probe
+            self.report = probe.look(now_s, own_pids, leader_pids, neighbour_pids)
             self._looked_s = now_s
 
     def gpus_in_words(self) -> str:

@@ -8,6 +8,7 @@ fits if `placement.place` says so. Two rules go beyond first-fit:
   machine if it were empty, reserves one machine. That machine takes nothing else any more, except
   jobs whose time limit ends before the reservation can begin (conservative backfilling). It claims
   the very jobs that were judged: the next in line of the same class may have no time limit.
+* Neighbours. A big job of another user's mlq on this machine is one that starves, too.
 * Prefetch. The worker claims some jobs ahead of classes whose jobs are very short (`prefetch`).
 """
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 
 from mlq.jobs.class_name import own_class
 from mlq.jobs.placement import Misfit, Offer, RunningAttempt, capacity, place
-from mlq.jobs.request import JobClass
+from mlq.jobs.request import LARGEST, JobClass, Request
 from mlq.jobs.reservations import Contender, admitted, could_use, kept_for
 from mlq.store.replies import Head, Waiting
 from mlq_worker.agent.prefetch import ShortClass
@@ -52,6 +53,7 @@ class PlanInput:
         short: the classes of short jobs, by name.
         waited_s: how many seconds each head has waited, by job id.
         lacks: words of what is missing here; a job that needs one of these reserves nothing.
+        kept_for: the big job of a neighbour that has waited too long; None: there is none.
     """
 
     waiting: Waiting
@@ -60,6 +62,7 @@ class PlanInput:
     waited_s: Mapping[str, float]
     short: Mapping[str, ShortClass] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()
+    kept_for: Request | None = None
 
 
 def plan(plan_input: PlanInput, patience_s: float, default_mem_mib: int) -> Plan:
@@ -68,11 +71,20 @@ def plan(plan_input: PlanInput, patience_s: float, default_mem_mib: int) -> Plan
     jobs = {head.id: _contender(head, default_mem_mib) for head in heads}
     reserved = kept_for(jobs.values(), plan_input.waiting.reservations, offer, plan_input.lacks)
     starving = reserved or _starving(plan_input, jobs.values(), patience_s)
-    if starving is None:
+    kept = [one for one in (starving, _neighbours(plan_input.kept_for)) if one is not None]
+    if not kept:
         return Plan(tuple(_fits(plan_input, heads, jobs)))
-    ahead = {job.id for job in admitted(jobs.values(), starving, offer, plan_input.running)}
+    ahead = set(jobs)
+    for job in kept:
+        ahead &= {one.id for one in admitted(jobs.values(), job, offer, plan_input.running)}
     fits = _fits(plan_input, [head for head in heads if head.id in ahead], jobs)
-    return Plan(tuple((name, 1) for name, _ in fits), starving.id, frozenset(ahead))
+    reserve = None if starving is None else starving.id
+    return Plan(tuple((name, 1) for name, _ in fits), reserve, frozenset(ahead))
+
+
+def _neighbours(request: Request | None) -> Contender | None:
+    """Return a neighbour's job as a contender: none of our jobs has a higher priority."""
+    return None if request is None else Contender("", LARGEST, request)
 
 
 def _contender(head: Head, default_mem_mib: int) -> Contender:

@@ -1,4 +1,7 @@
-"""The worker's turn: look, decide, act.
+"""The worker's turn: look, decide, say to the other users of the machine what it will hold, act.
+
+What it says comes before anything is sent to the queue: it is said while no other worker on the
+machine plans (`neighbourhood`), and the network may take long.
 
 If the queue fails in the middle of a turn, the rest of the turn leaves out what needs it. The next
 look sees that the queue is away, so the worker does not wait for it again and again.
@@ -13,6 +16,7 @@ from typing import NamedTuple
 from mlq.errors import MlqError, QueueRefusedError, QueueUnreachableError, SupervisorError
 from mlq.store.store import Store
 from mlq_worker.agent.actions import Action, Exit, QueueAction
+from mlq_worker.agent.boarding import board_after
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.decide import decide, next_turn_s
 from mlq_worker.agent.effects import Effects
@@ -75,6 +79,7 @@ class Worker:
         """
         facts = look(self._memory, self._context, mode)
         actions = decide(facts)
+        self._memory.neighbourhood.show(board_after(facts, actions), facts.now_s)
         queue_answers = True
         for action in actions:
             if not isinstance(action, QueueAction):
@@ -82,7 +87,10 @@ class Worker:
                     self._effects.act(action)
             elif queue_answers:
                 queue_answers = self._try(action)
-        return Turn(facts, actions)
+        turn = Turn(facts, actions)
+        if turn.leaves:
+            self._memory.neighbourhood.leave()
+        return turn
 
     def _try(self, action: QueueAction) -> bool:
         try:
@@ -120,6 +128,7 @@ class Worker:
             memory.monitor.gpus_in_words(),
             memory.session.unwell(),
             memory.queue.unwell,
+            memory.neighbourhood.unwell(),
         )
         return "; ".join(filter(None, parts))
 

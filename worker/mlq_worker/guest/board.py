@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from mlq.files.strict_json import parse
 from mlq.jobs.attempt import AttemptId
+from mlq.jobs.choice_of_machines import TYPE
 
 MOST_BYTES = 1 << 16
 _MOST_JOBS = 512
@@ -24,7 +25,6 @@ _LARGEST_CORES, _LARGEST_MIB, _LARGEST_S = 10**5, 10**9, 1e10
 _NAME = re.compile(r"mlq-(0|[1-9][0-9]{0,9})\.([A-Za-z0-9_-]{1,64})(\.next)?\.board")
 _KEY = re.compile(r"[0-9a-z]{1,32}")
 _UUID = re.compile(r"[A-Za-z0-9./:_-]{1,96}")
-_GPU_TYPE = re.compile(r"[a-z0-9-]{0,64}")
 
 REST = "rest"
 """The key under which a board sums up jobs that it has no room for."""
@@ -108,21 +108,26 @@ def key_of(attempt: AttemptId | tuple[str, int]) -> str:
     return f"{zlib.crc32(f'{attempt[0]}.{attempt[1]}'.encode()):08x}"
 
 
-def sentence(user: str) -> str:
-    """Return how a user's mlq introduces itself, and what anybody may do about it."""
-    return f"guest of {user}; to stop its jobs: touch /tmp/mlq-off"
+def key_of_lane(lane: str) -> str:
+    """Return the key under which the short jobs of a lane stand together."""
+    return key_of((lane, 0))
 
 
 # --- write ----------------------------------------------------------------------------------------
 
 
-def render(board: Board, user: str) -> bytes:
-    """Return a board as text; jobs for which it has no room are summed up."""
+def render(board: Board, words: str) -> bytes:
+    """Return a board as text; jobs for which it has no room are summed up.
+
+    Args:
+        board: the board.
+        words: whose guest this is, for people: a line that begins with `guest of`.
+    """
     jobs = board.jobs[: _MOST_JOBS - 1] if len(board.jobs) > _MOST_JOBS else board.jobs
     while True:
         left = board.jobs[len(jobs) :]
         shown = board._replace(jobs=(*jobs, summed(REST, left)) if left else jobs)
-        text = f"{sentence(user)}\n{json.dumps(_raw(shown), separators=(',', ':'))}\n".encode()
+        text = f"{words}\n{json.dumps(_raw(shown), separators=(',', ':'))}\n".encode()
         if len(text) <= MOST_BYTES or not jobs:
             return text
         jobs = jobs[: len(jobs) // 2]
@@ -206,7 +211,7 @@ def _waits(raw: Mapping[str, Any]) -> Waits:
         _whole(raw.get("mem_mib"), _LARGEST_MIB, least=1),
         _whole(raw.get("gpus", 0), _MOST_ON_A_GPU),
         _whole(raw.get("vram_mib", 0), _LARGEST_MIB),
-        _text(raw.get("gpu_type", ""), _GPU_TYPE, "type of GPU"),
+        _text(raw["gpu_type"], TYPE, "type of GPU") if raw.get("gpu_type") else "",
         _seconds(raw.get("since", 0.0)),
     )
 

@@ -31,11 +31,12 @@ class OwnBoard:
     Args:
         folder: where the users of the machine meet.
         name: our board's.
-        user: whose guest we are, for people.
+        words: whose guest we are, for people.
     """
 
-    def __init__(self, folder: Path, name: BoardName, user: str) -> None:
-        self._folder, self._name, self._user = os.fspath(folder), str(name), user
+    def __init__(self, folder: Path, name: BoardName, words: str) -> None:
+        self._folder, self._name = os.fspath(folder), str(name)
+        self._words = words
         self._shown: Board | None = None
         self._inode = (0, 0)
         self._at = float("-inf")
@@ -52,10 +53,10 @@ class OwnBoard:
         if board == self._shown and at < self._at + AGAIN_S and self._hangs():
             return ""
         try:
-            self._inode = self._write(render(board, self._user))
+            self._inode = self._write(render(board, self._words))
         except OSError as error:
             self._shown = None
-            return self._words(error)
+            return self._why(error)
         self._shown, self._at = board, at
         return ""
 
@@ -93,7 +94,7 @@ class OwnBoard:
             raise
         return made.st_dev, made.st_ino
 
-    def _words(self, error: OSError) -> str:
+    def _why(self, error: OSError) -> str:
         path = f"{self._folder}/{self._name}"
         if error.errno in (errno.EPERM, errno.EACCES, errno.EISDIR, errno.ENOTEMPTY):
             with suppress(OSError):

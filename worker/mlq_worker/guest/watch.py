@@ -35,6 +35,7 @@ class GuestAttempt(NamedTuple):
         checkpoint_dir: on NFS: only threads may look there.
         paused_by: why it is paused now.
         is_ending: whether it has been told to end.
+        lane: of which lane of short jobs it is; None: of none.
     """
 
     id: AttemptId
@@ -44,6 +45,7 @@ class GuestAttempt(NamedTuple):
     checkpoint_dir: str
     paused_by: frozenset[PauseReason] = frozenset()
     is_ending: bool = False
+    lane: str | None = None
 
 
 class Pause(NamedTuple):

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 
+from mlq_worker.guest.board import BoardName
+from mlq_worker.guest.board_watch import BoardWatch
+from mlq_worker.guest.boards import BoardReader
 from mlq_worker.guest.desk_reader import DeskReader
 from mlq_worker.guest.desk_watch import DeskWatch, real_edges
 from mlq_worker.guest.hours import HoursWatch
 from mlq_worker.guest.login_names import LoginNames
 from mlq_worker.guest.memory_limit import MemoryLimit
 from mlq_worker.guest.off import OffWatch
+from mlq_worker.guest.own_board import OwnBoard, own_process
 from mlq_worker.guest.saved import Saved
 from mlq_worker.guest.watch import Watch
 from mlq_worker.ipc.options import Options
@@ -28,10 +32,17 @@ def watches(options: Options) -> tuple[Watch, ...]:
     if options.shared_dir is None:
         return (limit, HoursWatch())
     uid, names = os.getuid(), LoginNames()
+    name = BoardName(uid, options.queue_id)
+    board = BoardWatch(
+        OwnBoard(options.shared_dir, name, options.words or f"guest of {uid}"),
+        BoardReader(options.shared_dir, name),
+        own_process(),
+    )
     desk = DeskWatch(options.machine, uid, real_edges(DeskReader().look, Saved()))
     return (
         limit,
         desk,
         OffWatch(options.machine, uid, names.name, str(options.shared_dir)),
         HoursWatch(),
+        board,
     )

@@ -113,6 +113,7 @@ def _shown(attempt: HeldAttempt) -> GuestAttempt:
         JobFolder(order.job_dir).checkpoint_dir,
         frozenset(attempt.paused_by),
         attempt.ending is not None,
+        order.lane,
     )
 
 
