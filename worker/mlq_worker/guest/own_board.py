@@ -61,11 +61,12 @@ class OwnBoard:
         return ""
 
     def take_down(self) -> None:
-        """Remove it."""
+        """Remove it, whichever process of ours put it up."""
         self._shown = None
+        path = f"{self._folder}/{self._name}"
         with suppress(OSError):
-            if self._hangs():
-                os.unlink(f"{self._folder}/{self._name}")  # noqa: PTH108 - like all here
+            if os.lstat(path).st_uid == os.geteuid():
+                os.unlink(path)  # noqa: PTH108 - like all here
 
     def _hangs(self) -> bool:
         try:

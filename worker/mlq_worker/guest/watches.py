@@ -46,3 +46,9 @@ def watches(options: Options) -> tuple[Watch, ...]:
         HoursWatch(),
         board,
     )
+
+
+def leave(options: Options) -> None:
+    """Leave nothing of a supervisor with these options behind for the others to see."""
+    if options.shared_dir is not None:
+        OwnBoard(options.shared_dir, BoardName(os.getuid(), options.queue_id), "").take_down()

@@ -13,7 +13,7 @@ from types import FrameType
 
 from mlq.files.residence import Caretaker
 from mlq_worker.guest.watch import Together
-from mlq_worker.guest.watches import watches
+from mlq_worker.guest.watches import leave, watches
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.host import Host, LinuxHost, note
 from mlq_worker.ipc.options import Options, parse
@@ -99,6 +99,7 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
     caretaker.start()
     supervisor.run()
     caretaker.stop()
+    leave(options)
 
 
 if __name__ == "__main__":
