@@ -17,6 +17,7 @@ from mlq.settings.settings import Settings
 from mlq_cli.doctor import (
     allocation,
     desk,
+    guests,
     identity,
     judge,
     judge_machines,
@@ -55,6 +56,7 @@ def probes(loaded: Loaded) -> list[Probe]:
         Probe("machine", lambda: judge.machine(look.machine(settings)), remedy=hangs),
         Probe("gpus", lambda: judge.gpus(look.gpus()), remedy="does `nvidia-smi` answer?"),
         Probe("desk", lambda: desk.examine(settings)),
+        Probe("mlq off", lambda: guests.examine(settings)),
         Probe("files", lambda: map(judge.file, look.files(loaded)), remedy=hangs),
         Probe("times", lambda: [judge.times(settings)]),
         Probe("root", lambda: judge.root(look.root(settings)), remedy=hangs),
@@ -65,6 +67,7 @@ def probes(loaded: Loaded) -> list[Probe]:
     listed.append(Probe("allocation", lambda: allocation.examine(settings), 90.0))
     listed.append(Probe("queue's root", lambda: identity.examine(settings), remedy=hangs))
     listed.append(Probe("machines", lambda: _machines(settings), 90.0, remedy=hangs))
+    listed.append(Probe("fair use", lambda: guests.examine_extent(settings), 90.0))
     listed.append(Probe("moves", lambda: strangers.examine_moves(settings), 90.0))
     listed.append(Probe("folders", lambda: strangers.examine_folders(settings), remedy=hangs))
     return listed

@@ -13,6 +13,7 @@ from mlq.files.paths import check_ours_alone, make_private_dirs
 from mlq.settings.check import HOST_RULE, is_gateway, is_host
 from mlq.settings.load import Loaded, default_settings
 from mlq.settings.settings import Settings
+from mlq_cli.fair_use import reminder
 from mlq_cli.invocation.prompts import Asker
 from mlq_cli.remote.command import checked_hosts
 from mlq_cli.remote.ssh import Ssh
@@ -62,6 +63,8 @@ def set_up(loaded: Loaded, flags: Flags, asker: Asker, environ: Mapping[str, str
         and asker.yes(f"Copy key and password from or to {settings.queue_host}, where missing?")
     )
     done = _written(loaded, values, environ)
+    if said := reminder(len(machines)):
+        done = [*done, said]
     if settings.is_remote and there is not None:
         return [*done, *shared_secrets(settings, there, share=share)]
     return [*done, *secrets_here(settings)]
