@@ -123,6 +123,7 @@ def folders_made(lab: Lab) -> list[str]:
 CHANGES: dict[str, Callable[[Thief], Any]] = {
     "argv": evil_argv,
     "comment": lambda _: "forged",
+    "mem_is_asked": lambda _: True,
     "cwd": lambda _: "/",
     "captured_env": lambda thief: {"BASH_ENV": str(thief.evil)},
     "env": lambda thief: {"BASH_ENV": str(thief.evil)},
@@ -281,6 +282,7 @@ HARMLESS: dict[str, tuple[Callable[[Thief], Any], str]] = {
     "mlq_notes": (lambda _: "forged", SHOWN),
     "mlq_usage": (lambda _: "forged", SHOWN),
     "mlq_progress": (lambda _: "0.99", SHOWN),
+    "mlq_restraint": (lambda _: "forged", SHOWN),
     "mlq_advance": (lambda _: '{"left_s": "soon"}', SHOWN),
     "mlq_metrics": (lambda _: '{"loss": [[[["forged"]]]]}', SHOWN),
     "mlq_used": (
