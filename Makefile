@@ -14,7 +14,7 @@ WITH_ALONE := tests/end_to_end tests/lab
 AT_ONCE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test quick simulate chaos lab lint bench docs clean
+.PHONY: help venv demo test quick simulate chaos lab desk lint bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +36,8 @@ demo: venv ## watch an experiment survive a power cut (about half a minute)
 
 test: venv ## run all tests
 	@failed=0; \
-	$(BIN)/python -m pytest $(AT_ONCE) -m 'not alone and not lab' || failed=1; \
-	$(BIN)/python -m pytest -m 'alone and not lab' $(WITH_ALONE) || failed=1; \
+	$(BIN)/python -m pytest $(AT_ONCE) -m 'not alone and not lab and not desk' || failed=1; \
+	$(BIN)/python -m pytest -m 'alone and not lab and not desk' $(WITH_ALONE) || failed=1; \
 	exit $$failed
 
 quick: venv ## run the tests that take no two minutes together
@@ -54,6 +54,10 @@ chaos: venv ## kill and stop every daemon while JOBS=10000 short jobs run; SEED=
 lab: venv ## as root: machines that lose power, network and NFS; SOAK_S=300 SEED=7 ONLY=soak
 	$(BIN)/python -m pytest tests/lab -m 'lab or not lab' --soak-s=$(or $(SOAK_S),300) \
 		$(if $(SEED),--seed=$(SEED)) $(if $(ONLY),-k '$(ONLY)')
+
+desk: venv ## as root: a virtual machine with keyboard, login screen and cgroups; STILL_S=3600 ONLY=key
+	$(BIN)/python -m pytest tests/desk -m desk --still-s=$(or $(STILL_S),60) \
+		$(if $(ONLY),-k '$(ONLY)')
 
 lint: venv ## check style, types and import layers
 	$(BIN)/ruff check $(CODE)

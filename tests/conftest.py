@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests of store and server on one server program, not on all",
     )
+    parser.addoption("--still-s", type=float, default=60.0, help="how long nobody is at the desk")
     parser.addoption("--soak-s", type=float, default=30.0, help="how long faults happen in a soak")
 
 

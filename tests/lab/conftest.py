@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Generator, Iterator
 
 import pytest
 from campus import Campus, new_campus
-from debian_tree import Say
 from figures import Figures, NewScenario, Scenario, table
+from saying import Say, saying
 
 _FOUND = pytest.StashKey[list[Figures]]()
 _PASSED = pytest.StashKey[bool]()
@@ -28,15 +26,8 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Say:
-    """A word about what takes long, past pytest's capture; from any thread."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    one_at_a_time = threading.Lock()
-
-    def say(line: str) -> None:
-        with one_at_a_time, capture.global_and_fixture_disabled():
-            print(line, file=sys.stderr, flush=True)
-
-    return say
+    """See `saying`."""
+    return saying(request.config)
 
 
 @pytest.fixture

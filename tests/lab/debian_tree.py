@@ -14,12 +14,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from box import search_path
 from machine import UID, USER
+from saying import Say
 from visibility import CLONE
 
 CACHE = CLONE / ".lab"
@@ -27,12 +28,14 @@ PREFIX = Path("/opt/mlq")  # the virtual environment of mlq there
 MLQ = PREFIX / "bin" / "mlq"
 PYTHON = "3.11"  # of this Debian
 
-_SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "openssh-client"),
     *("cron", "python3", "iproute2", "procps", "redis-server"),
 )
-_UNWANTED = ("doc", "man", "locale", "info")
+SMALLER = [
+    f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info")
+]
 # What would only cost time: nobody sits at the console, and no package is ever upgraded.
 _MASKED = (
     *("console-getty.service", "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer"),
@@ -42,8 +45,6 @@ _MASKED = (
 # Wheels for that Python and its C library, whatever Python runs the tests.
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
 _LAUNCH = f"#!{PREFIX}/bin/python\nfrom mlq_cli.main import script\nscript()\n"
-
-Say = Callable[[str], None]
 
 
 def debian_tree(say: Say) -> Path:
@@ -55,10 +56,10 @@ def debian_tree(say: Say) -> Path:
     Raises:
         CalledProcessError: a tool failed; `say` has been told its last words.
     """
-    dependencies = _dependencies()
-    recipe = repr((_SUITE, _PACKAGES, _MASKED, _LAUNCH, USER, UID, sorted(dependencies)))
+    dependencies = what_mlq_needs()
+    recipe = repr((SUITE, _PACKAGES, _MASKED, _LAUNCH, USER, UID, sorted(dependencies)))
     tree = CACHE / f"debian-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    with _alone():
+    with alone():
         if not tree.is_dir():
             say(f"building a Debian into {tree}, once: about a minute")
             new = tree.with_suffix(".new")
@@ -69,7 +70,7 @@ def debian_tree(say: Say) -> Path:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Let no other test session build at the same time."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -77,7 +78,8 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _dependencies() -> list[str]:
+def what_mlq_needs() -> list[str]:
+    """Return the packages that mlq depends on, as pip wants them."""
     project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
     # pip reads markers as for the Python it runs on; redis wants this one before 3.11.3.
     return [*project["dependencies"], "async-timeout"]
@@ -89,37 +91,45 @@ def _build(tree: Path, dependencies: list[str], say: Say) -> None:
         f"systemctl --root=$1 --quiet mask {' '.join(_MASKED)}",
         "rm -f $1/etc/resolv.conf",
     ]
-    without = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in _UNWANTED]
-    _told(
+    told(
         [
-            *("mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", *without),
+            *("mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", *SMALLER),
             *(f"--customize-hook={hook}" for hook in hooks),
-            *(_SUITE, str(tree), _MIRROR),
+            *(SUITE, str(tree), MIRROR),
         ],
         say,
     )
+    put_dependencies(tree, dependencies, say)
+
+
+def put_dependencies(tree: Path, dependencies: Sequence[str], say: Say) -> None:
+    """Put into a tree a virtual environment with all that mlq needs, but without mlq.
+
+    Args:
+        tree: a Debian with a Python.
+        dependencies: as `what_mlq_needs` returns them.
+        say: is told how far it has come.
+    """
     say("installing what mlq depends on")
     packages = tree / _packages().relative_to("/")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", f"--target={packages}"]
     for_there = [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:"]
     platforms = [f"--platform={one}" for one in _PLATFORMS]
-    _told([*pip, "--no-compile", *for_there, *platforms, *dependencies], say)
+    told([*pip, "--no-compile", *for_there, *platforms, *dependencies], say)
     prefix = tree / PREFIX.relative_to("/")
     (prefix / "bin").mkdir()
     (prefix / "bin" / "python").symlink_to(f"/usr/bin/python{PYTHON}")
     (prefix / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
     (prefix / "bin" / "mlq").write_text(_LAUNCH)
     (prefix / "bin" / "mlq").chmod(0o755)
-    _told(
-        ["chroot", str(tree), str(MLQ.with_name("python")), "-m", "compileall", "-q", PREFIX], say
-    )
+    told(["chroot", str(tree), str(MLQ.with_name("python")), "-m", "compileall", "-q", PREFIX], say)
 
 
 def _packages() -> Path:
     return PREFIX / "lib" / f"python{PYTHON}" / "site-packages"
 
 
-def _told(argv: list[str | Path], say: Say) -> None:
+def told(argv: list[str | Path], say: Say) -> None:
     """Run a command and pass on what it says."""
     environ = {**os.environ, "PATH": search_path(), "LC_ALL": "C.UTF-8"}
     with subprocess.Popen(

@@ -18,9 +18,10 @@ from booted import TOOLS, BootedMachine
 from box import search_path
 from campus import OFFER, Campus, new_campus
 from ci import require
-from debian_tree import MLQ, Say, debian_tree
+from debian_tree import MLQ, debian_tree
 from figures import NewScenario, Scenario
 from machine import USER
+from saying import Say
 from waiting import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # with the building of the tree

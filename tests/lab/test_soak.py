@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 from campus import OFFER, Campus, new_campus
-from debian_tree import Say
 from figures import NewScenario
+from saying import Say
 from soak import OF_A_MACHINE, OF_THE_QUEUES_HOST, RETRIES, Soak, draw
 
 MACHINES = ("lab01", "lab02", "lab03")
