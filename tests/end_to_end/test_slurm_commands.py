@@ -90,11 +90,12 @@ def test_a_signal_before_the_start_is_said(slurm: Slurm) -> None:
 
 def test_files_of_the_output_have_the_umask_of_who_submitted(slurm: Slurm) -> None:
     for mask in ("022", "007"):
-        slurm.ok("sh", "-c", f"umask {mask}; sbatch -o {mask}.out --wrap 'echo $SLURM_UMASK'")
+        both = "echo $SLURM_UMASK; umask"
+        slurm.ok("sh", "-c", f"umask {mask}; sbatch -o {mask}.out --wrap '{both}'")
     for job, (mask, mode) in enumerate((("022", 0o644), ("007", 0o660)), 1):
         log = Path(slurm.lab.until(str(job), "finished").directory, "attempts/1/output.log")
         file = slurm.folder / f"{mask}.out"
-        assert (file.read_text(), file.stat().st_mode & 0o777) == (f"0{mask}\n", mode)
+        assert (file.read_text(), file.stat().st_mode & 0o777) == (f"0{mask}\n" * 2, mode)
         assert log.stat().st_mode & 0o777 == 0o600
 
 

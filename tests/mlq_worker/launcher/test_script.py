@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +68,18 @@ def test_a_link_in_its_place_is_replaced_and_not_written_through(
     path.symlink_to(other)
     place_script(order, Layout(tmp_path))
     assert (other.read_text(), path.is_symlink()) == ("mine", False)
+
+
+def test_it_runs_with_the_umask_of_who_submitted_it(order: Order, tmp_path: Path) -> None:
+    assert order.batch is not None
+    place_script(order, Layout(tmp_path))
+    batch = order.batch._replace(umask=0o027)
+    words = first_words(replace(order, batch=batch))
+    assert words[:3] == ("/bin/sh", "-c", 'umask 0027; exec "$0" "$@"')
+    made = tmp_path / "it's made"
+    shell = (*words[:3], "/bin/sh", "-c", 'touch "$1"; echo "$0"', "zero", str(made))
+    assert subprocess.run(shell, capture_output=True, check=True, text=True).stdout == "zero\n"
+    assert made.stat().st_mode & 0o777 == 0o640
 
 
 def test_without_an_interpreter_the_users_shell_runs_it(order: Order) -> None:

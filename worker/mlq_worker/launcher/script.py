@@ -20,6 +20,7 @@ from mlq_worker.ipc.values import Order
 from mlq_worker.launcher.lookup import NOT_FOUND, NOT_USABLE, Failure, find
 
 _SHELL = "/bin/sh"
+_OURS = 0o77
 _BLANKS = re.compile(r"[ \t]+")
 
 
@@ -64,7 +65,18 @@ def first_words(order: Order) -> tuple[str, ...]:
         raise Failure("unstartable", NOT_FOUND, reason, Cause(Kind.COMMAND, what))
     if not os.access(program, os.X_OK):
         raise Failure("unstartable", NOT_USABLE, f"permission denied: {program}")
-    return (str(program), *words[1:], script)
+    return (*_with_umask(batch.umask), str(program), *words[1:], script)
+
+
+def _with_umask(umask: int) -> tuple[str, ...]:
+    """Return words that run the rest with the umask of its user, as other systems do it.
+
+    The launcher's own umask is that of all its threads, and keeps others out. The shell only sets
+    it and becomes the interpreter.
+    """
+    if umask == _OURS:
+        return ()
+    return (_SHELL, "-c", f'umask {umask:04o}; exec "$0" "$@"')
 
 
 def interpreter_of(script: str) -> tuple[str, ...]:
