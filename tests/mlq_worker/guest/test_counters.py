@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded_desk import NAMES, RecordedDesk
 
+from mlq_worker.guest import counters as counting
 from mlq_worker.guest.counters import RELIST_S, InputCounters
 from mlq_worker.guest.input_devices import input_devices, interrupts
 
@@ -89,6 +90,13 @@ def test_a_pad_without_a_line_counts_by_its_bus(tmp_path: Path) -> None:
     assert not found.hidden
 
 
+def test_a_pad_whose_name_only_its_folder_tells(tmp_path: Path) -> None:
+    desk = RecordedDesk(tmp_path, "laptop")
+    for path in tmp_path.rglob("i2c-ELAN1200:00/name"):
+        path.unlink()
+    assert "ELAN1200:00 04F3:3022 Mouse (IRQ 137)" in counters(desk).read(0).values
+
+
 def test_a_pad_named_as_newer_kernels_do(tmp_path: Path) -> None:
     desk = RecordedDesk(tmp_path, "laptop")
     text = desk.interrupts.read_text().replace("ELAN1200:00", "i2c-ELAN1200:00")
@@ -121,6 +129,24 @@ def test_plugging_in_and_out(tmp_path: Path) -> None:
     assert "Dell KB216 Wired Keyboard (USB 1-3)" not in found.values
     assert not found.hidden
     reader.close()
+
+
+def test_plugged_in_again_before_the_list_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = RecordedDesk(tmp_path, "desktop")
+    monkeypatch.setattr(counting._ListFile, "changed", lambda _: False)
+    reader = counters(desk)
+    reader.read(0)
+    (counter,) = tmp_path.rglob("1-3/urbnum")
+    counter.write_text("")  # as of a device that is gone
+    assert "Dell KB216 Wired Keyboard (USB 1-3)" not in reader.read(1).values
+    counter.unlink()
+    counter.write_text("7\n")
+    assert reader.read(2).values["Dell KB216 Wired Keyboard (USB 1-3)"] == 7
+    desk.plug_in("Cherry", "1-6")
+    assert "Cherry (USB 1-6)" not in reader.read(3).values
+    assert "Cherry (USB 1-6)" in reader.read(2 + RELIST_S).values
 
 
 def test_unreadable_counter(tmp_path: Path) -> None:

@@ -208,11 +208,13 @@ def test_boot_time_that_is_passed_backwards() -> None:
     state = seat.look(-3600)
     assert state.touched_at == seat.at, "a touch must not lie in the future"
     assert seat.looks(SETTLE_S + 60).touched_at == state.touched_at
+    assert seat.looks(1, keyboard=1).touched_at == seat.at
 
 
 def test_suspended_with_nobody_logged_in() -> None:
     seat = Seat().settled()
     seat.move(keyboard=20, mouse=20)  # the kernel wakes each device
+    seat.read_console("tty1", 1e9 + 8)
     assert seat.look(8 * 3600).touched_at is None
     seat.looks(1, keyboard=5)
     assert seat.looks(SETTLE_S).touched_at is None
@@ -294,19 +296,34 @@ def beaten(seat: Seat, beats: int, every_s: int = 30, active: Session | None = L
         seat.looks(every_s - 2)
 
 
-@pytest.mark.parametrize("active", [LOGIN, Session(OWNER)])
 @pytest.mark.parametrize("every_s", [30, 120])
-def test_a_program_that_asks_a_device(active: Session, every_s: int) -> None:
-    seat = Seat(active).settled()
-    beaten(seat, BEATS, every_s, active)
+def test_a_program_that_asks_a_device(every_s: int) -> None:
+    seat = Seat().settled()
+    beaten(seat, BEATS, every_s)
     touched = seat.at - every_s + 2
     assert (seat.state.chattering, seat.state.touched_at) == ((), touched)
-    beaten(seat, 100, every_s, active)
+    beaten(seat, 100, every_s)
     assert seat.state.chattering == (f"{MOUSE} every {every_s}s",)
     assert seat.state.touched_at == touched
     assert seat.looks(10).touched_at == touched
     assert seat.looks(1, mouse=1).touched_at == seat.at, "hands between two beats"
     assert seat.looks(1, keyboard=1).touched_at == seat.at
+
+
+@pytest.mark.parametrize(("every_s", "active"), [(30, Session(OWNER)), (10, LOGIN), (200, LOGIN)])
+def test_no_program(every_s: int, active: Session) -> None:
+    seat = Seat(active).settled()
+    beaten(seat, 5 * BEATS, every_s, active)
+    assert (seat.state.chattering, seat.state.touched_at) == ((), seat.at - every_s + 2)
+
+
+def test_a_beat_that_was_known_before_a_login() -> None:
+    seat = Seat().settled()
+    beaten(seat, 2 * BEATS)
+    beaten(seat, 1, active=Session(OWNER))
+    touched = seat.at - 29
+    beaten(seat, 20, active=Session(OWNER))
+    assert seat.state.touched_at == touched
 
 
 def test_a_beat_goes_on_after_hands() -> None:
@@ -328,20 +345,19 @@ def test_a_beat_ends() -> None:
     assert seat.looks(1, mouse=1).touched_at == seat.at
 
 
-def test_somebody_who_reads_page_after_page() -> None:
-    seat = Seat(Session(OWNER)).settled()
+def test_somebody_who_comes_back_again_and_again() -> None:
+    seat = Seat().settled()
     for seconds in (30, 31, 29, 34, 30, 27, 30, 33, 30, 28) * 6:
         seat.looks(1, mouse=1)
         assert seat.state.touched_at == seat.at
         seat.looks(seconds - 1)
 
 
-def test_somebody_who_scrolls_evenly() -> None:
-    seat = Seat(Session(OWNER)).settled()
-    for _ in range(100):
-        seat.looks(1, mouse=1)
-        assert seat.state.touched_at == seat.at
-        seat.looks(9)
+def test_somebody_who_works_in_spurts() -> None:
+    seat = Seat().settled()
+    for _ in range(4 * BEATS):
+        assert seat.looks(10, mouse=1).touched_at == seat.at
+        seat.looks(20)
 
 
 def test_hidden_counters() -> None:

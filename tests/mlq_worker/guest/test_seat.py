@@ -15,13 +15,21 @@ from recorded_desk import RecordedDesk
 from mlq_worker.guest.desk import Session
 from mlq_worker.guest.seat import Libsystemd, LogindFiles, Seat, logind
 
+# glibc tells how much memory is in use: what libsystemd returned must be freed, once.
 ASK = """
-import json
+import ctypes, json
 from mlq_worker.guest.seat import Libsystemd, logind
+class Memory(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "abcdefgUij"]
+told = getattr(ctypes.CDLL(None), "mallinfo2", Memory)
+told.restype = Memory
 asked = logind()
 assert isinstance(asked, Libsystemd), asked
-for _ in range(1000):  # what it returned must be freed, once
+asked.seat()
+before = told().U
+for _ in range(1000):
     exists, active = asked.seat()
+assert told().U - before < 10_000
 print(json.dumps([exists, active and [active.uid, active.kind]]))
 """
 
@@ -89,11 +97,12 @@ def test_a_session_without_a_class(tmp_path: Path, ask) -> None:  # noqa: ANN001
     assert ask(desk) == Seat(True, Session(1001, ""))
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "\0", ".."])
+@pytest.mark.parametrize("name", ["../other", "a/b", "\0", ".."])
 def test_a_seat_that_names_no_session(tmp_path: Path, name: str) -> None:
     desk = RecordedDesk(tmp_path, "qemu")
     desk.seat()
     (desk.run / "sessions").mkdir(exist_ok=True)
+    (desk.run / "other").write_text("UID=7\nCLASS=user\n")
     (desk.run / "seats/seat0").write_text(f"ACTIVE={name}\n")
     assert by_files(desk) == Seat(exists=True)
 

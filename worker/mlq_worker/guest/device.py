@@ -3,7 +3,8 @@
 Pure. Three kinds of moves are nobody's hands: those of a device that has just been plugged in,
 while the kernel and the desktop get to know it; those of a device that chatters; and those that
 come at a regular beat, as when fwupd asks a wireless receiver every 30 s whether its keyboard is
-awake.
+awake. The last two are found out only while nobody is logged in at the desk: until then, and of
+whoever is logged in, each move is a touch.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ CHATTER_S = 600.0
 QUIET_S = 60.0
 SETTLE_S = 3.0
 
-# So many equal intervals are a beat; nobody reads page after page that evenly.
+# So many equal intervals while nobody is logged in are a beat; programs take 30 s to two minutes.
 BEATS = 10
-_SHORTEST_BEAT_S = 20.0
+_SHORTEST_BEAT_S, _LONGEST_BEAT_S = 20.0, 130.0
 _JITTER_S = 2.0  # looks are a second apart
 _LEFT_OUT = 3  # beats that may be missing
 # Question and answer may be seen in several looks.
@@ -78,7 +79,7 @@ class Device:
             self._moving_since = at
         elif at - self._moving_since >= CHATTER_S:
             self._chatters = True
-        beats = self._beat.move(at, is_exact=streak)
+        beats = self._beat.move(at, is_telling=nobody and streak)
         return not self._chatters and not beats and at >= self._settled_at
 
 
@@ -97,15 +98,15 @@ class _Beat:
         """The interval: `every 30s`; None if there is none."""
         return None if self._interval_s is None else f"every {self._interval_s:.0f}s"
 
-    def move(self, at: float, *, is_exact: bool) -> bool:
+    def move(self, at: float, *, is_telling: bool) -> bool:
         """Take in a move; return whether the device made it by itself.
 
         Args:
             at: when it was seen, in s of boot time.
-            is_exact: whether it was made just before.
+            is_telling: whether it was made just before, and nobody is logged in.
         """
         self.end(at)
-        if not is_exact:
+        if not is_telling:
             self._starts.clear()
         if at - self._moved_at > _BURST_GAP_S:
             self._starts.append(at)
@@ -133,7 +134,10 @@ class _Beat:
     def _is_found(self) -> bool:
         """Find the interval, if all are equal; return whether they are."""
         gaps = [after - before for before, after in pairwise(self._starts)]
-        if len(gaps) < BEATS or min(gaps) < _SHORTEST_BEAT_S or max(gaps) - min(gaps) > _JITTER_S:
+        if len(gaps) < BEATS or max(gaps) - min(gaps) > _JITTER_S:
             return False
-        self._interval_s = sum(gaps) / len(gaps)
+        interval_s = sum(gaps) / len(gaps)
+        if not _SHORTEST_BEAT_S <= interval_s <= _LONGEST_BEAT_S:
+            return False
+        self._interval_s = interval_s
         return True
