@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlq.copies.copy_format import Header, header_lines, job_line, last_line, packed
 from mlq.errors import OtherQueueError
 from mlq.ids import is_job_id
+from mlq.jobs.lifecycle import State
 from mlq.lenient import int_or
 from mlq.store.identity import last_number, moment
 from mlq.store.job_hashes import sweep_notes, whole_jobs
@@ -178,4 +179,6 @@ def _needs_copy(row: Row) -> bool:
     """Return whether the results on the root say too little of how a job ended."""
     one = dict(zip(("id", *_VERSION), row, strict=True))
     told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1" and not one["mlq_unwritten"]
+    # One that its user canceled while it waited for a retry has the exit code of what failed before.
+    told = told and one["status"] != State.CANCELED
     return not told or int_or(one["mlq_losses"]) > 0 or int_or(one["mlq_failures"]) > 1

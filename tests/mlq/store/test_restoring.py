@@ -414,6 +414,18 @@ def test_an_end_that_could_not_be_written_is_in_the_copy(
     assert list(copy_of(collector).jobs) == ["2"]
 
 
+def test_what_was_canceled_while_it_waited_for_a_retry_is_in_the_copy(
+    store: Store, enqueue: Enqueue, queue: Queue, collector: Collector
+) -> None:
+    """The root knows only that its attempt failed, and may be retried."""
+    enqueue(1)
+    (claimed,) = claim(store)
+    failed = {"mlq_exit_code": 2, "mlq_reason": "exit 2", "mlq_failures": 1}
+    store.move([Move("1", Event.RETRY, claimed.attempt, fields=failed, pause_s=600)], 0.0, 90)
+    queue.cancel(["1"])
+    assert list(copy_of(collector).jobs) == ["1"]
+
+
 def test_results_stand_in_the_order_of_the_attempts_whatever_the_clocks_said(
     store: Store, enqueue: Enqueue, collector: Collector, admin: redis.Redis
 ) -> None:
