@@ -179,6 +179,6 @@ def _needs_copy(row: Row) -> bool:
     """Return whether the results on the root say too little of how a job ended."""
     one = dict(zip(("id", *_VERSION), row, strict=True))
     told = one["mlq_exit_code"] != "" and one["mlq_attempt"] == "1" and not one["mlq_unwritten"]
-    # One that its user canceled while it waited for a retry has the exit code of what failed before.
+    # One that was canceled while it waited for a retry has the exit code of what failed before.
     told = told and one["status"] != State.CANCELED
     return not told or int_or(one["mlq_losses"]) > 0 or int_or(one["mlq_failures"]) > 1
