@@ -7,7 +7,7 @@ later, but for attempts that were told to end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -37,6 +37,12 @@ class SimGuest:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._paused_at: dict[AttemptId, float] = {}
+
+    def start(self, _order: object, _rules: object) -> tuple[frozenset[int], ...]:
+        return ()  # the machine's cores have no numbers
+
+    def keep(self, live: Collection[AttemptId]) -> None:
+        """Nothing is remembered of them."""
 
     def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
         machine, demands = self._machine, {}

@@ -196,7 +196,8 @@ class SupervisorHost:
             self.beats,
             self.launch,  # type: ignore[arg-type]
             lambda _pid, _number: Manner(heeds=True),
-            SimGuest(machine),
+            guest := SimGuest(machine),
+            guest,
         )
         self.loop = Supervisor(options, edges, identity)
         self.beats.start()

@@ -12,8 +12,9 @@ each job still gets its number, and the cores with the fewest jobs are shared.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
+N = TypeVar("N")
 Cores = frozenset[int]
 NO_CORES: Cores = frozenset()
 
@@ -38,7 +39,7 @@ class Machine(NamedTuple):
         return self.siblings.get(core, frozenset((core,))) & self.usable | {core}
 
 
-class Wish(NamedTuple):
+class Wish(NamedTuple, Generic[N]):
     """What one job, or one lane of short jobs, is to have.
 
     Args:
@@ -47,12 +48,12 @@ class Wish(NamedTuple):
         held: which it has now.
     """
 
-    name: object
+    name: N
     number: int
     held: Cores = NO_CORES
 
 
-def assign(machine: Machine, wishes: Sequence[Wish]) -> dict[object, Cores]:
+def assign(machine: Machine, wishes: Sequence[Wish[N]]) -> dict[N, Cores]:
     """Return the cores of each; earlier wishes go first.
 
     Who has more than its number gives up some, who has fewer gets more, and everybody else keeps
@@ -60,7 +61,7 @@ def assign(machine: Machine, wishes: Sequence[Wish]) -> dict[object, Cores]:
     """
     if not machine.usable:
         return {wish.name: wish.held for wish in wishes}
-    found: dict[object, Cores] = {}
+    found: dict[N, Cores] = {}
     load = dict.fromkeys(machine.usable, 0)
     for core in machine.taken & machine.usable:
         load[core] += 1
@@ -78,7 +79,7 @@ def assign(machine: Machine, wishes: Sequence[Wish]) -> dict[object, Cores]:
     return found
 
 
-def _kept(machine: Machine, wish: Wish, load: Mapping[int, int]) -> Cores:
+def _kept(machine: Machine, wish: Wish[N], load: Mapping[int, int]) -> Cores:
     """Return which of its cores a job keeps: those that nobody else has, siblings together."""
     mine = [core for core in wish.held & machine.usable if not load[core]]
     if len(mine) <= wish.number:
@@ -91,7 +92,7 @@ def _kept(machine: Machine, wish: Wish, load: Mapping[int, int]) -> Cores:
 
 
 def _chosen(
-    machine: Machine, load: Mapping[int, int], wish: Wish, kept: Cores, count: int
+    machine: Machine, load: Mapping[int, int], wish: Wish[N], kept: Cores, count: int
 ) -> Cores:
     """Return so many cores beside those that a job keeps: the least used, siblings together."""
     chosen: set[int] = set()

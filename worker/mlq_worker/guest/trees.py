@@ -1,4 +1,4 @@
-"""The processes of each job and their resident memory, once a second, for little.
+"""The processes of each job, their resident memory and CPU time, once a second, for little.
 
 To read all of /proc takes milliseconds on a machine with hundreds of processes. A job's processes
 cannot leave its keeper and no others can come to it (`keeper`), so a process belongs to a job from
@@ -22,17 +22,26 @@ _ANEW_S = 30.0  # a fork bomb goes through all pids in less: then all are read a
 
 
 class Member(NamedTuple):
-    """A process of a job; `start` in clock ticks since boot."""
+    """A process of a job.
+
+    Args:
+        pid: its number.
+        start: its start, in clock ticks since boot.
+        rss_mib: its resident memory.
+        cpu_ticks: the CPU time that it used, and that of the children that it waited for.
+    """
 
     pid: int
     start: int
     rss_mib: float
+    cpu_ticks: int = 0
 
 
 class _Seen(NamedTuple):
     parent: int
     start: int
     rss_mib: float
+    cpu_ticks: int
 
 
 class Trees:
@@ -69,8 +78,13 @@ class Trees:
         for pid, one in seen.items():
             owner = self._owner.get(pid, 0)
             if owner and one.rss_mib:  # a zombie has none
-                found[owner].append(Member(pid, one.start, one.rss_mib))
+                found[owner].append(Member(pid, *one[1:]))
         return found
+
+    def look_at(self, pid: int) -> Member | None:
+        """Return any process; None if it has ended."""
+        seen = self._read(pid)
+        return None if seen is None else Member(pid, *seen[1:])
 
     def _members(self) -> dict[int, _Seen]:
         """Read again what belongs to jobs; forget a pid that belongs to another process now."""
@@ -113,6 +127,7 @@ class Trees:
             finally:
                 os.close(descriptor)
             fields = line[line.rindex(b")") + 2 :].split(None, 22)
-            return _Seen(int(fields[1]), int(fields[19]), int(fields[21]) * _PAGE_MIB)
+            ticks = sum(map(int, fields[11:15]))
+            return _Seen(int(fields[1]), int(fields[19]), int(fields[21]) * _PAGE_MIB, ticks)
         except (OSError, ValueError, IndexError):
             return None  # it has ended, or this /proc hides it

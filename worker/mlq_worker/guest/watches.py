@@ -1,4 +1,4 @@
-"""Builds the watches that a supervisor asks: the parts of a good guest, the most important first.
+"""Builds what a supervisor asks: the parts of a good guest, the most important first.
 
 Each watch itself knows in which mode it has something to say. In an allocation of a batch system
 desk, hours and other users are the system's business.
@@ -7,45 +7,63 @@ desk, hours and other users are the system's business.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection
 
 from mlq_worker.guest.board import BoardName
 from mlq_worker.guest.board_watch import BoardWatch
 from mlq_worker.guest.boards import BoardReader
+from mlq_worker.guest.company import Company
 from mlq_worker.guest.desk_reader import DeskReader
 from mlq_worker.guest.desk_watch import DeskWatch, real_edges
 from mlq_worker.guest.hours import HoursWatch
+from mlq_worker.guest.job_cores import JobCores
 from mlq_worker.guest.login_names import LoginNames
 from mlq_worker.guest.memory_limit import MemoryLimit
+from mlq_worker.guest.neighbours import cores_of, processes_of
 from mlq_worker.guest.off import OffWatch
 from mlq_worker.guest.own_board import OwnBoard, own_process
+from mlq_worker.guest.own_processes import OwnProcesses
+from mlq_worker.guest.pinning import Linux
+from mlq_worker.guest.room_watch import RoomWatch
 from mlq_worker.guest.saved import Saved
-from mlq_worker.guest.watch import Watch
+from mlq_worker.guest.trees import Trees
+from mlq_worker.guest.watch import Together, Watch
 from mlq_worker.ipc.options import Options
 
 
-def watches(options: Options) -> tuple[Watch, ...]:
-    """Return the watches of a supervisor with these options, on this machine.
+def guest_of(options: Options, workers: Callable[[], Collection[int]]) -> JobCores:
+    """Return what a supervisor with these options asks on this machine, the most important first.
 
     Without a folder where the users of the machine meet, no other user is looked for.
+
+    Args:
+        options: its options.
+        workers: returns the pids of the workers that are connected to it.
     """
-    limit = MemoryLimit()
+    kernel, limit, hours = Linux(), MemoryLimit(), HoursWatch()
     if options.shared_dir is None:
-        return (limit, HoursWatch())
-    uid, names = os.getuid(), LoginNames()
+        own = OwnProcesses(Trees(), lambda: (os.getpid(), *workers()))
+        return JobCores(Together((limit, hours)), kernel, own)
+    uid, saved = os.getuid(), Saved()
     name = BoardName(uid, options.queue_id)
     board = BoardWatch(
         OwnBoard(options.shared_dir, name, options.words or f"guest of {uid}"),
         BoardReader(options.shared_dir, name),
         own_process(),
     )
-    desk = DeskWatch(options.machine, uid, real_edges(DeskReader().look, Saved()))
-    return (
-        limit,
-        desk,
-        OffWatch(options.machine, uid, names.name, str(options.shared_dir)),
-        HoursWatch(),
-        board,
+    desk = DeskWatch(options.machine, uid, real_edges(DeskReader().look, saved))
+    off = OffWatch(options.machine, uid, LoginNames().name, str(options.shared_dir))
+    # A neighbour's load is a promise.
+    own = OwnProcesses(Trees(), lambda: (os.getpid(), *workers(), *processes_of(board.neighbours)))
+    room = RoomWatch(
+        own,
+        kernel.usable,
+        Company(lambda: desk.state, uid).is_there,
+        lambda one: saved.saved_at(one.id),
+        machine=options.machine,
     )
+    watches: tuple[Watch, ...] = (limit, desk, off, hours, board, room)
+    return JobCores(Together(watches), kernel, own, lambda: cores_of(board.neighbours))
 
 
 def leave(options: Options) -> None:

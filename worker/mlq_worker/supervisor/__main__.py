@@ -12,8 +12,7 @@ from functools import partial
 from types import FrameType
 
 from mlq.files.residence import Caretaker
-from mlq_worker.guest.watch import Together
-from mlq_worker.guest.watches import leave, watches
+from mlq_worker.guest.watches import guest_of, leave
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.host import Host, LinuxHost, note
 from mlq_worker.ipc.options import Options, parse
@@ -78,15 +77,18 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
     machine = {"host_id": options.host_id, "host": os.uname().nodename}
     poll = host.poll()
+    listener = WorkerListener(listeners, poll, host.note)
+    guest = guest_of(options, lambda: listener.worker_pids)
     edges = Edges(
         host,
         poll,
-        WorkerListener(listeners, poll, host.note),
+        listener,
         ours,
         HeartbeatWriter(host, options, {"machine": options.machine, **identity, **machine}, wake),
         partial(LauncherProcess, host, options, identity, Keeper(options.runtime)),
         manner_of,
-        Together(watches(options)),
+        guest,
+        guest,
     )
     supervisor = Supervisor(options, edges, identity)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.watch import Watch
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.host import Host, Poll
+from mlq_worker.ipc.values import Order
 from mlq_worker.supervisor.audience import Manner
 from mlq_worker.supervisor.heartbeat import HeartbeatWriter
 from mlq_worker.supervisor.listener import WorkerListener
@@ -28,6 +31,16 @@ class Launcher(Protocol):
 
     def buried(self) -> bool:
         """Return whether it is dead and nothing is left of what it started; kill what is left."""
+
+
+class StartCores(Protocol):
+    """Which cores jobs start on; `JobCores` is the real one."""
+
+    def start(self, order: Order, rules: GuestRules) -> tuple[frozenset[int], ...]:
+        """Return sets of cores, one of which a new job gets; () if it must not be pinned."""
+
+    def keep(self, live: Collection[AttemptId]) -> None:
+        """Forget all but these attempts."""
 
 
 class Wakes(Protocol):
@@ -53,6 +66,7 @@ class Edges:
         launch: starts a launcher.
         manner_of: how a process, by its pid, takes a signal.
         guest: what looks at others' needs on this machine, once the worker has said its rules.
+        cores: which cores a job starts on.
     """
 
     host: Host
@@ -63,3 +77,4 @@ class Edges:
     launch: Callable[[], Launcher]
     manner_of: Callable[[int, int], Manner]
     guest: Watch
+    cores: StartCores

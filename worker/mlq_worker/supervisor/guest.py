@@ -15,9 +15,11 @@ from mlq.files.layout import JobFolder
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.watch import NO_DEMAND, GuestAttempt, Seen, Watch
 from mlq_worker.ipc.clock import Moment
+from mlq_worker.ipc.launcher_messages import Spawn
 from mlq_worker.ipc.messages import GuestNews, Restraint
 from mlq_worker.ipc.values import Share
-from mlq_worker.supervisor.attempt import HeldAttempt, Phase
+from mlq_worker.supervisor.attempt import LIVE, HeldAttempt, Phase
+from mlq_worker.supervisor.edges import StartCores
 from mlq_worker.supervisor.events import Demanded, StopAsked
 
 LOOK_S = 1.0
@@ -30,11 +32,12 @@ class Guest:
 
     Args:
         watch: what is asked.
+        cores: which cores jobs start on.
         note: writes a line into the log.
     """
 
-    def __init__(self, watch: Watch, note: Callable[[str], None]) -> None:
-        self._watch, self._note = watch, note
+    def __init__(self, watch: Watch, cores: StartCores, note: Callable[[str], None]) -> None:
+        self._watch, self._cores, self._note = watch, cores, note
         self._failure = ""
         self._rules: GuestRules | None = None
         self._looked_at = self._repeated_at = float("-inf")
@@ -55,6 +58,7 @@ class Guest:
         attempts = list(held)
         running = {one.id: _shown(one) for one in attempts if one.phase is Phase.RUNNING}
         try:
+            self._cores.keep({one.id for one in attempts if one.phase in LIVE})
             self._seen = self._watch.look(list(running.values()), self._rules, now)
         except Exception:  # noqa: BLE001 - the jobs would end with this process
             self._fail(traceback.format_exc())
@@ -71,6 +75,18 @@ class Guest:
             for one in held
             if one.phase in (Phase.WAITING, Phase.STARTING) and one.ending is None
         ]
+
+    def placed(self, spawns: Iterable[Spawn]) -> tuple[Spawn, ...]:
+        """Return what is about to start, with the cores that it starts on."""
+        if self._rules is None:
+            return tuple(spawns)
+        try:
+            return tuple(
+                one._replace(cores=self._cores.start(one.order, self._rules)) for one in spawns
+            )
+        except Exception:  # noqa: BLE001 - the jobs would end with this process
+            self._fail(traceback.format_exc())
+            return tuple(spawns)
 
     def _fail(self, text: str) -> None:
         self._seen = Seen()

@@ -23,6 +23,9 @@ class WorkerListener:
         listeners: non-blocking listening unix sockets.
         poll: what the owner waits with; kept up to date here.
         note: writes a line into the log.
+
+    Attributes:
+        worker_pids: the process of the worker that is connected.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class WorkerListener:
         self._poll, self._note = poll, note
         self._worker: Channel | None = None
         self._greeted = False
+        self.worker_pids: tuple[int, ...] = ()
         for listener in listeners:
             poll.register(listener, select.POLLIN)
 
@@ -83,12 +87,12 @@ class WorkerListener:
 
     def _let_in(self, connection: socket.socket) -> None:
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        _pid, uid, _gid = struct.unpack("3i", credentials)
+        pid, uid, _gid = struct.unpack("3i", credentials)
         if uid not in (os.getuid(), 0):
             connection.close()
             return
         self.close()
-        self._worker = Channel(connection)
+        self._worker, self.worker_pids = Channel(connection), (pid,)
 
     def close(self) -> None:
         """Close the connection, after sending what the socket still takes."""
@@ -96,4 +100,4 @@ class WorkerListener:
             self._poll.unregister(self._worker)
             self._worker.flush()
             self._worker.close()
-        self._worker, self._greeted = None, False
+        self._worker, self._greeted, self.worker_pids = None, False, ()

@@ -82,7 +82,7 @@ class Supervisor:
         self._launcher: Launcher | None = None
         self._dead_launcher: Launcher | None = None
         self._unrecorded: list[Result] = []
-        self._guest = Guest(edges.guest, self._host.note)
+        self._guest = Guest(edges.guest, edges.cores, self._host.note)
         self._notices = Notices(self._host, edges.manner_of)
         self._requests = Requests(self._host, edges.manner_of)
         self._launch_at, self._launch_pause = 0.0, LaunchPause()
@@ -213,7 +213,7 @@ class Supervisor:
         self._unrecorded += do.record
         if self._launcher is None:
             return
-        end, forget, spawn = tuple(do.announce), tuple(do.forget), tuple(do.spawn)
+        end, forget, spawn = tuple(do.announce), tuple(do.forget), self._guest.placed(do.spawn)
         message = Commands(end, forget, tuple(self._unrecorded), spawn, tuple(do.tidy)).to_json()
         if message:
             self._launcher.channel.send(message)

@@ -1,0 +1,84 @@
+"""A job is kept on its cores from its start: a real supervisor, real jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from supervising import Bench
+from waiting import wait_for
+
+from mlq_worker.guest.rules import GuestRules
+from mlq_worker.ipc.messages import Manners
+
+MINE = frozenset(os.sched_getaffinity(0))
+pytestmark = pytest.mark.skipif(len(MINE) < 2, reason="this machine has one core")
+
+COUNTS = """\
+import os, subprocess, time
+def show(name, text):
+    with open(os.environ["HERE"] + "/" + name + ".new", "w") as file:
+        file.write(str(text))
+    os.rename(file.name, os.environ["HERE"] + "/" + name)
+name = os.environ["MLQ_MARK"].split(":")[-1]
+show(name, subprocess.run("nproc", capture_output=True, text=True).stdout + str(os.nice(0)))
+while not os.path.exists(os.environ["HERE"] + "/widen"):
+    time.sleep(0.01)
+os.sched_setaffinity(0, range(os.cpu_count()))
+while True:
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def start(bench: Bench, job_id: str, cores: int = 1) -> int:
+    bench.python(job_id, COUNTS, share={"cores": cores})
+    return bench.running(job_id)
+
+
+def manners(bench: Bench, rules: GuestRules) -> None:
+    bench.link.send(Manners(rules.as_json()).to_json())
+
+
+def test_a_job_counts_its_own_cores_and_no_other_has_them(bench: Bench) -> None:
+    manners(bench, GuestRules(guest="mine"))
+    first, second = start(bench, "1"), start(bench, "2")
+    assert bench.file("1.1").split() == bench.file("2.1").split() == ["1", "19"]
+    assert not os.sched_getaffinity(first) & os.sched_getaffinity(second)
+
+
+def test_a_job_that_widens_its_mask_is_narrowed(bench: Bench) -> None:
+    manners(bench, GuestRules(guest="mine"))
+    leader = start(bench, "1")
+    bench.file("1.1")
+    before = os.sched_getaffinity(leader)
+    (bench.root.parent / "widen").touch()
+    wait_for(lambda: os.sched_getaffinity(leader) == MINE, what="the job to widen its mask")
+    wait_for(lambda: os.sched_getaffinity(leader) == before, what="the supervisor to see it")
+
+
+def test_a_job_is_free_where_cores_are_not_enforced(bench: Bench) -> None:
+    manners(bench, GuestRules(guest="mine", enforce="mem,vram"))
+    assert os.sched_getaffinity(start(bench, "1")) == MINE
+    assert bench.file("1.1").split() == [str(len(MINE)), "19"]
+
+
+def test_rules_that_change_hold_for_running_jobs(bench: Bench) -> None:
+    manners(bench, GuestRules(guest="mine"))
+    leader = start(bench, "1")
+    bench.file("1.1")
+    assert len(os.sched_getaffinity(leader)) == 1
+    manners(bench, GuestRules(guest="mine", enforce="none"))
+    wait_for(lambda: os.sched_getaffinity(leader) == MINE, what="the job to be free")
+    manners(bench, GuestRules(guest="mine"))
+    wait_for(lambda: len(os.sched_getaffinity(leader)) == 1, what="the job to be pinned")
