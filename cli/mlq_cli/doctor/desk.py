@@ -1,4 +1,8 @@
-"""Whether this machine has a desk, how it is watched, who sits there, and what chatters."""
+"""Whether this machine has a desk, how it is watched, who sits there, and what chatters.
+
+A look of a second shows all but the last. Which devices count by themselves a supervisor finds out
+in minutes; it is in the records that the machines keep in the queue.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,6 @@ class DeskFacts:
         seated: who is logged in there; "": nobody.
         ours: whether that is this user.
         in_use: whether a counter moved while the doctor looked.
-        chattering: devices that the supervisor ignores, since they count without being touched.
     """
 
     exists: bool
@@ -40,22 +43,24 @@ class DeskFacts:
     seated: str
     ours: bool
     in_use: bool
-    chattering: tuple[str, ...] = ()
 
 
-def examine(settings: Settings, told: Mapping[str, Any] | None = None) -> Iterable[Check]:
-    """Look at the desk for a second, and judge.
+@dataclass(frozen=True, slots=True)
+class ChatterFacts:
+    """A machine with devices that count without being touched, by name."""
 
-    Args:
-        settings: in the mode `mine` nobody looks.
-        told: what a running supervisor says of the desk, in the form of `DeskState.as_json`.
-    """
+    machine: str
+    devices: tuple[str, ...]
+
+
+def examine(settings: Settings) -> Iterable[Check]:
+    """Look at the desk for a second, and judge; in the mode `mine` nobody looks."""
     if settings.guest == "mine":
         return [ok(_TOPIC, "not watched: the machine is yours (guest = mine)")]
-    return judge(look(told or {}))
+    return judge(look())
 
 
-def look(told: Mapping[str, Any]) -> DeskFacts:
+def look() -> DeskFacts:
     """Look at the desk of this machine twice."""
     from mlq_worker.guest.desk import Desk
     from mlq_worker.guest.desk_reader import DeskReader
@@ -76,7 +81,6 @@ def look(told: Mapping[str, Any]) -> DeskFacts:
         seated="" if state.seated_uid is None else _login(state.seated_uid),
         ours=state.seated_uid == os.getuid(),
         in_use=_moved(before.counters, after.counters) or before.consoles != after.consoles,
-        chattering=tuple(str(name) for name in told.get("chattering", ())),
     )
 
 
@@ -97,12 +101,26 @@ def judge(facts: DeskFacts) -> Iterator[Check]:
         yield ok(_TOPIC, "there is none: no keyboard or mouse here")
     else:
         yield ok(_TOPIC, f"{_watched(facts)}; {_who(facts)}")
-    if facts.chattering:
-        yield warning(
-            _TOPIC,
-            f"counts without being touched, which is ignored: {_listed(facts.chattering)}",
-            "move or unplug it; a program that asks it for its battery (`every 30s`) does no harm",
-        )
+
+
+def chatter_of(machine: str, record: Mapping[str, Any]) -> ChatterFacts | None:
+    """Return what the record of a machine says of chattering devices; None if there are none."""
+    guest = record.get("guest")
+    desk = guest.get("desk") if isinstance(guest, dict) else None
+    devices = desk.get("chattering") if isinstance(desk, dict) else None
+    if not isinstance(devices, list) or not devices:
+        return None
+    return ChatterFacts(machine, tuple(str(one) for one in devices))
+
+
+def judge_chatter(facts: ChatterFacts) -> Check:
+    """Warn of devices that count without being touched."""
+    return warning(
+        _TOPIC,
+        f"{facts.machine}: counts without being touched, which is ignored: "
+        f"{_listed(facts.devices)}",
+        "move or unplug it; a program that asks it for its battery (`every 30s`) does no harm",
+    )
 
 
 def _watched(facts: DeskFacts) -> str:

@@ -1,4 +1,4 @@
-"""Judges all machines together: those set aside, two of one name, and the copy that they keep."""
+"""Judges all machines together: those set aside, two of one name, what chatters, and the copy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlq.units import utc_iso
 from mlq_cli.doctor.check import Check, ok, problem, warning
+from mlq_cli.doctor.desk import judge_chatter
 from mlq_cli.doctor.look_machines import CopyFacts, MachinesFacts
 from mlq_cli.render.words import count, elapsed
 
@@ -32,6 +33,7 @@ def machines(facts: MachinesFacts) -> Iterator[Check]:
             f"give {who.host} a name of its own (MLQ_MACHINE, or machine in config.toml), "
             "or stop one of them",
         )
+    yield from map(judge_chatter, facts.chattering)
     if facts.copy is not None:
         yield _copy(facts.copy)
 

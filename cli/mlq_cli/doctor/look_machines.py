@@ -12,6 +12,7 @@ from mlq.settings.settings import Settings
 from mlq.store import identity
 from mlq.store.refused_names import RefusedName, refused_names
 from mlq.store.store import Store
+from mlq_cli.doctor.desk import ChatterFacts, chatter_of
 from mlq_cli.doctor.look_queue import reached
 
 
@@ -45,11 +46,13 @@ class MachinesFacts:
     Args:
         aside: the machines that are set aside.
         refused: the workers to which the queue refused their machine's name.
+        chattering: the machines whose keyboard or mouse counts without being touched.
         copy: the copy of the jobs that have not ended; None: the results root is not mounted here.
     """
 
     aside: tuple[AsideFacts, ...] = ()
     refused: tuple[RefusedName, ...] = ()
+    chattering: tuple[ChatterFacts, ...] = ()
     copy: CopyFacts | None = None
 
 
@@ -63,12 +66,16 @@ def machines(settings: Settings) -> MachinesFacts:
     store = Store(wire)
     if not identity.queue_id(wire):
         return MachinesFacts()
-    aside = []
-    for name, (_, record) in sorted(store.reads.machines().items()):
+    aside, chattering = [], []
+    for name, (heard_s, record) in sorted(store.reads.machines().items()):
+        if heard_s <= settings.dead_s and (chatter := chatter_of(name, record)):
+            chattering.append(chatter)
         told = record.get("aside")
         if isinstance(told, dict) and told.get("reason"):
             aside.append(AsideFacts(name, str(record.get("note") or told["reason"])))
-    return MachinesFacts(tuple(aside), tuple(refused_names(store)), _copy(settings, store))
+    return MachinesFacts(
+        tuple(aside), tuple(refused_names(store)), tuple(chattering), _copy(settings, store)
+    )
 
 
 def _copy(settings: Settings, store: Store) -> CopyFacts | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 from dataclasses import replace
@@ -13,8 +14,10 @@ import pytest
 from recorded_desk import RecordedDesk
 
 from mlq_cli.doctor import desk as doctor
+from mlq_cli.doctor import judge_machines
 from mlq_cli.doctor.check import Level
-from mlq_cli.doctor.desk import DeskFacts, examine, judge
+from mlq_cli.doctor.desk import ChatterFacts, DeskFacts, chatter_of, examine, judge
+from mlq_cli.doctor.look_machines import MachinesFacts
 from mlq_worker.guest import desk_reader
 from mlq_worker.guest.desk import Desk, DeskLook, Session
 
@@ -65,13 +68,6 @@ def test_words(changes: dict[str, Any], says: str) -> None:
     assert (check.topic, check.level, check.says, check.remedy) == ("desk", Level.OK, says, "")
 
 
-def test_chatter_is_named() -> None:
-    _, check = judge(replace(DESK, chattering=(MOUSE,)))
-    assert check.level == Level.WARNING
-    assert check.says == f"counts without being touched, which is ignored: {MOUSE}"
-    assert check.remedy
-
-
 def settings(guest: str) -> Any:
     return SimpleNamespace(guest=guest)
 
@@ -113,11 +109,29 @@ def test_ourselves(machine: RecordedDesk, monkeypatch: pytest.MonkeyPatch) -> No
     assert "; you sit there" in check.says
 
 
-def test_what_the_supervisor_told(machine: RecordedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_LOOK_S", 0)
+def test_chatter_that_a_supervisor_found() -> None:
     desk = Desk(1000)
     for second in range(700):
         look = DeskLook({MOUSE: second}, {}, active=Session(120, "greeter"))
         state = desk.look(look, float(second))
-    _, check = examine(settings("polite"), state.as_json())
-    assert MOUSE in check.says
+    facts = chatter_of("lab07", {"guest": {"desk": json.loads(json.dumps(state.as_json()))}})
+    assert facts == ChatterFacts("lab07", (MOUSE,))
+    (check,) = judge_machines.machines(MachinesFacts(chattering=(facts,)))
+    assert (check.topic, check.level) == ("desk", Level.WARNING)
+    says = f"lab07: counts without being touched, which is ignored: {MOUSE}"
+    assert check.says == says
+    assert check.remedy
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"guest": None},
+        {"guest": {"desk": []}},
+        {"guest": {"desk": {"chattering": "x"}}},
+        {"guest": {"desk": {"chattering": []}}},
+    ],
+)
+def test_no_chatter(record: dict[str, Any]) -> None:
+    assert chatter_of("lab07", record) is None
