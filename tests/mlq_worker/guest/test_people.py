@@ -57,6 +57,14 @@ def test_a_clock_that_jumps(jump_s: float) -> None:
     assert people.look(typed, 5002 + ACTIVE_S, UTC) == set()
 
 
+def test_a_look_after_hours() -> None:
+    people = People(US)
+    people.look({"3": Terminal(OTHER, UTC - 9000)}, 5000, UTC)
+    long_ago = {"3": Terminal(OTHER, UTC + 100)}
+    assert people.look(long_ago, 5000 + 7200, UTC + 7200) == set()
+    assert people.look({"3": Terminal(OTHER, UTC + 7199)}, 5000 + 14400, UTC + 7200) == {OTHER}
+
+
 def test_a_terminal_that_changes_hands() -> None:
     people = People(US)
     people.look({"0": Terminal(US, UTC)}, 5000, UTC)

@@ -5,7 +5,7 @@ typed went to a shell there. A login that only stays open does not count. Neithe
 terminals; root's do, for an administrator who types is a person as well.
 
 `read_terminals` is the edge; all else is pure. The kernel stamps terminals with the wall clock,
-which may jump; only in the first look does it matter how old a stamp is, later whether it changes.
+which may jump: a stamp that has changed was made since the last look, however old it seems.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class People:
         self._own_uid = own_uid
         self._terminals: Mapping[str, Terminal] = {}
         self._read_at: dict[str, float] = {}  # boot time
-        self._first = True
+        self._looked_at = float("-inf")
 
     def look(self, terminals: Mapping[str, Terminal], at: float, utc: float) -> frozenset[int]:
         """Take in one look; return the users who typed within the last 15 minutes.
@@ -47,15 +47,14 @@ class People:
             at: boot time in s.
             utc: the wall clock in s.
         """
+        gap_s = at - self._looked_at
         for name, terminal in terminals.items():
-            before = self._terminals.get(name)
-            if self._first:
-                self._read_at[name] = at - max(0.0, utc - terminal.read_at)
-            elif before is None or before != terminal:
-                self._read_at[name] = at
+            if self._terminals.get(name) != terminal:
+                # Read since the last look, whatever the wall clock says.
+                self._read_at[name] = at - max(0.0, min(utc - terminal.read_at, gap_s))
         for name in self._read_at.keys() - terminals.keys():
             del self._read_at[name]
-        self._terminals, self._first = terminals, False
+        self._terminals, self._looked_at = terminals, at
         return frozenset(
             terminals[name].uid
             for name, read_at in self._read_at.items()
