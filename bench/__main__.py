@@ -16,6 +16,7 @@ from bench import (
     idle,
     metrics,
     noop,
+    pinning,
     pulling,
     queueing,
     report,
@@ -38,7 +39,7 @@ def main() -> None:
         "--only",
         action="append",
         help="noop, enqueue, claim, scale, sweep, search, results, command, snapshot, copy,"
-        " sources, pull, top, gateway, desk, idle",
+        " sources, pull, top, gateway, pinning, desk, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -59,6 +60,7 @@ def main() -> None:
         ),
         "pull": ("What jobs made, fetched", lambda: pulling.measure(args.rounds)),
         "top": ("The live screen", lambda: screen.measure(3 * args.rounds, args.idle_s)),
+        "pinning": ("A job kept on its cores", lambda: pinning.measure(10 * args.rounds)),
         "desk": ("Looking at the desk", lambda: desk.measure(args.rounds, args.idle_s)),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),

@@ -13,6 +13,7 @@ from mlq_worker.guest.room import (
     Squeeze,
     Victim,
     cores_left,
+    our_part,
     shared_out,
 )
 
@@ -23,6 +24,14 @@ def test_the_reserve_is_for_others_who_are_active() -> None:
     assert cores_left(8, 2.2, 1, is_anybody=False) == 5
     assert cores_left(8, 0.0, 1, is_anybody=True) == 7
     assert cores_left(1, 4.0, 1, is_anybody=True) == 0
+
+
+def test_neighbours_give_way_in_proportion() -> None:
+    assert our_part(8, 4, 0) == 8
+    assert our_part(8, 4, 4) == 4
+    assert our_part(5, 4, 4) == 2
+    assert our_part(3, 6, 2) == 2
+    assert our_part(0, 6, 2) == 0
 
 
 def test_the_widest_give_first() -> None:

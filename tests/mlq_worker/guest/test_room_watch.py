@@ -12,7 +12,7 @@ from fake_proc import FakeProc
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.guest.own_processes import OwnProcesses
 from mlq_worker.guest.room import ROOM_S
-from mlq_worker.guest.room_watch import RoomWatch
+from mlq_worker.guest.room_watch import RoomEdges, RoomWatch
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.trees import Trees
 from mlq_worker.guest.watch import Demand, GuestAttempt, Seen
@@ -35,7 +35,9 @@ class Machine:
     busy: float = 0.0
     used: float = 0.0
     at: float = 100.0
+    cores: frozenset[int] = frozenset(range(8))
     is_anybody: bool = False
+    neighbours: int = 0
     saved: dict[AttemptId, float] = field(default_factory=dict)
     jobs: list[GuestAttempt] = field(default_factory=list)
 
@@ -43,14 +45,15 @@ class Machine:
         self.proc.process(100)
         self.jobs.append(self.job("1", 200, 6))
         own = OwnProcesses(Trees(self.proc.root), lambda: (100,))
-        self.watch = RoomWatch(
+        edges = RoomEdges(
             own,
-            lambda: frozenset(range(8)),
+            lambda: self.cores,
             lambda: self.is_anybody,
             lambda one: self.saved.get(one.id),
+            lambda: self.neighbours,
             self.proc.root,
-            machine="lab07",
         )
+        self.watch = RoomWatch(edges, "lab07")
 
     def job(self, name: str, keeper: int, cores: int, started_at: float = 50.0) -> GuestAttempt:
         self.proc.process(keeper, parent=100)
@@ -90,6 +93,15 @@ def test_others_load_squeezes_within_two_looks_and_frees_after_a_minute(machine:
     assert machine.look(10) == Seen()
 
 
+def test_neighbours_give_way_as_well(machine: Machine) -> None:
+    machine.jobs[0] = machine.jobs[0]._replace(share=Share(4))
+    machine.neighbours = 4
+    machine.ours = 4.0
+    assert machine.look(10) == Seen()
+    machine.others = 2.0
+    assert machine.look(2).demands == {JOB: Demand(cores=2)}
+
+
 def test_a_person_gets_the_reserve(machine: Machine) -> None:
     machine.jobs[0] = machine.jobs[0]._replace(share=Share(8))
     machine.is_anybody = True
@@ -112,7 +124,7 @@ def test_a_job_that_is_paused_is_no_use_to_squeeze(machine: Machine) -> None:
 def test_cores_that_come_and_go_are_not_mistaken_for_load(machine: Machine) -> None:
     machine.ours = 6.0
     machine.look(5)
-    machine.watch._usable = lambda: frozenset({1, 2})
+    machine.cores = frozenset({1, 2})
     assert machine.look(1) == Seen()
 
 

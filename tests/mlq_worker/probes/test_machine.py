@@ -67,6 +67,10 @@ def test_an_idle_machine_offers_everything() -> None:
         (6.0, Limits(cores=4), 0),
         (0.0, Limits(cores=99), 6),
         (8.0, Limits(), 0),
+        (0.2, Limits(reserve_cores=1), 6),
+        (0.4, Limits(reserve_cores=1), 5),
+        (1.6, Limits(reserve_cores=2), 2),
+        (1.6, Limits(reserve_cores=2, yield_to_others=False), 6),
     ],
 )
 def test_cores_leave_room_for_others_and_for_promises(

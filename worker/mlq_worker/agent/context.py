@@ -259,7 +259,13 @@ def find_context(
 
 def _limits(settings: Settings, options: WorkerOptions, inside: Inside | None) -> Limits:
     if inside is None:
-        return Limits(options.cores, options.mem_mib, settings.guest != "mine")
+        return Limits(
+            options.cores,
+            options.mem_mib,
+            settings.guest != "mine",
+            reserve_cores=settings.reserve_cores,
+            reserve_mem_mib=settings.reserve_mem_mib,
+        )
     cores = [one for one in (options.cores, inside.cores) if one is not None]
     # What was granted is ours: what others do on the machine does not count.
     return Limits(

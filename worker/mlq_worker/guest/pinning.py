@@ -78,22 +78,25 @@ class Linux:
 
     def threads(self, pid: int) -> list[int]:
         """Return the threads of a process; none if it has ended."""
-        with suppress(OSError):
+        try:
             return [int(name) for name in os.listdir(f"{self._proc}/{pid}/task")]  # noqa: PTH208 - names
-        return []
+        except OSError:
+            return []
 
     def affinity(self, thread: int) -> Cores | None:
         """Return to which cores a thread is pinned; None if it has ended."""
-        with suppress(OSError):
+        try:  # asked of each thread each second
             return frozenset(os.sched_getaffinity(thread))
-        return None
+        except OSError:
+            return None
 
     def pin(self, thread: int, cores: Cores) -> bool:
         """Pin a thread; it may have ended, be another user's, or its cpuset may forbid it."""
-        with suppress(OSError):
+        try:
             os.sched_setaffinity(thread, cores)
-            return True
-        return False
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(slots=True)
@@ -190,12 +193,12 @@ class Pinning:
 
     def _pin(self, threads: Iterable[int], job: _Job) -> bool:
         """Pin those threads that are not pinned; return whether there were any."""
-        changed = False
+        changed, affinity = False, self._kernel.affinity
         for thread in threads:
-            mask = self._kernel.affinity(thread)
-            if mask is None or mask == job.given.get(thread):
-                continue
+            mask = affinity(thread)
             if mask == job.now and thread not in job.overruled:
+                continue
+            if mask is None or mask == job.given.get(thread):
                 continue
             given, overruled = next_mask(mask, job.before, job.now, job.overruled.get(thread))
             if overruled is not None:

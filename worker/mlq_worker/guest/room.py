@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-ACTIVE_CORES = 0.3
-"""Others who keep so much of a core busy are active."""
+from mlq_worker.probes.cores import ACTIVE_CORES
+
 ROOM_S = 60.0
 _FREEING_S = 5.0
 """The kernel takes so long at most to free the memory of a job that was killed."""
@@ -22,7 +22,7 @@ N = TypeVar("N")
 
 
 def cores_left(usable: int, others: float, reserve: int, *, is_anybody: bool) -> int:
-    """Return how many cores are ours; the worker offers as many (`mlq_worker.probes.machine`).
+    """Return how many cores are left; the worker offers as many (`mlq_worker.probes.machine`).
 
     Args:
         usable: how many cores there are.
@@ -32,6 +32,16 @@ def cores_left(usable: int, others: float, reserve: int, *, is_anybody: bool) ->
     """
     is_active = is_anybody or others >= ACTIVE_CORES
     return max(0, usable - round(others) - (reserve if is_active else 0))
+
+
+def our_part(left: int, ours: int, neighbours: int) -> int:
+    """Return how many of the cores that are left are ours, and not of the mlq of others.
+
+    Each gives way in proportion to what its jobs asked for.
+    """
+    if left >= ours + neighbours:
+        return left - neighbours
+    return left * ours // (ours + neighbours)
 
 
 def shared_out(asked: Mapping[N, int], most: int) -> dict[N, int]:

@@ -16,18 +16,19 @@ from mlq.jobs.attempt import AttemptId
 from mlq.units import rounded_mib
 from mlq_worker.guest.own_processes import TICKS_PER_S, OwnProcesses, spent_ticks
 from mlq_worker.guest.room import (
-    ACTIVE_CORES,
     ROOM_S,
     Cramped,
     Job,
     Shortage,
     Squeeze,
     cores_left,
+    our_part,
 )
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.watch import Demand, End, GuestAttempt, Seen
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.probes.busy import busy_ticks
+from mlq_worker.probes.cores import ACTIVE_CORES
 from mlq_worker.probes.process_table import PROC
 
 _SHORTEST_S = 0.5  # the kernel counts in ticks of 10 ms
@@ -52,8 +53,8 @@ class _State:
     active_at: float = float("-inf")
 
 
-class RoomWatch:
-    """The watch.
+class RoomEdges(NamedTuple):
+    """What the watch touches.
 
     Args:
         own: finds our processes.
@@ -61,22 +62,28 @@ class RoomWatch:
         is_anybody: returns whether somebody else is at the desk, or typed by ssh lately.
         saved_at: returns when an attempt saved its state last, in boot time; None if that is not
             known, as for one that saved nothing. It must not wait for NFS.
+        neighbours: returns how many cores the jobs of other people's mlq have.
         proc: where procfs is.
+    """
+
+    own: OwnProcesses
+    usable: Callable[[], frozenset[int]]
+    is_anybody: Callable[[], bool] = lambda: False
+    saved_at: Callable[[GuestAttempt], float | None] = lambda _: None
+    neighbours: Callable[[], int] = lambda: 0
+    proc: Path = PROC
+
+
+class RoomWatch:
+    """The watch.
+
+    Args:
+        edges: what it touches.
         machine: the machine's name.
     """
 
-    def __init__(
-        self,
-        own: OwnProcesses,
-        usable: Callable[[], frozenset[int]],
-        is_anybody: Callable[[], bool] = lambda: False,
-        saved_at: Callable[[GuestAttempt], float | None] = lambda _: None,
-        proc: Path = PROC,
-        machine: str = "",
-    ) -> None:
-        self._own, self._usable, self._is_anybody = own, usable, is_anybody
-        self._saved_at, self._proc = saved_at, proc
-        self._machine = machine
+    def __init__(self, edges: RoomEdges, machine: str) -> None:
+        self._edges, self._machine = edges, machine
         self._state = _State()
 
     def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
@@ -100,16 +107,17 @@ class RoomWatch:
     def _squeezed(
         self, attempts: Sequence[GuestAttempt], rules: GuestRules, at: float
     ) -> dict[AttemptId, int]:
-        state, usable = self._state, self._usable()
+        state, usable = self._state, self._edges.usable()
         running = [one for one in attempts if not one.paused_by]
         asked = {one.id: max(1, one.share.cores) for one in running}
         others = self._others(attempts, usable, at)
-        is_anybody = self._is_anybody()
+        is_anybody = self._edges.is_anybody()
         if is_anybody or (others or 0.0) >= ACTIVE_CORES:
             state.active_at = at
         if others is not None:
             left = cores_left(len(usable), others, rules.reserve_cores, is_anybody=is_anybody)
-            state.squeezed = state.squeeze.see(at, left, asked)
+            ours = our_part(left, sum(asked.values()), self._edges.neighbours()) if asked else left
+            state.squeezed = state.squeeze.see(at, ours, asked)
         return {one: cores for one, cores in state.squeezed.items() if one in asked}
 
     def _others(
@@ -119,8 +127,8 @@ class RoomWatch:
         state, last = self._state, self._state.last
         if last is not None and at - last.at < _SHORTEST_S:
             return None
-        self._own.of(attempts, at)
-        state.last = now = _Look(at, busy_ticks(self._proc, usable), self._own.ticks())
+        self._edges.own.of(attempts, at)
+        state.last = now = _Look(at, busy_ticks(self._edges.proc, usable), self._edges.own.ticks())
         if last is None or at - last.at > _LONGEST_S or now.busy.keys() != last.busy.keys():
             return None
         used = sum(now.busy[core] - last.busy[core] for core in now.busy)
@@ -139,13 +147,13 @@ class RoomWatch:
             self._state.shortage.see(at, available_mib, rules.reserve_mem_mib, ())
             return None
         jobs = [
-            Job(one.id, max(one.started_at, self._saved_at(one) or 0.0), one.is_ending)
+            Job(one.id, max(one.started_at, self._edges.saved_at(one) or 0.0), one.is_ending)
             for one in attempts
         ]
         victim = self._state.shortage.see(at, available_mib, rules.reserve_mem_mib, jobs)
         if victim is None:
             return None
-        found = self._own.of(attempts, at)
+        found = self._edges.own.of(attempts, at)
         ours_mib = sum(one.rss_mib for members in found.values() for one in members)
         others_mib = max(0.0, total_mib - available_mib - ours_mib)
         reason = (
@@ -158,7 +166,7 @@ class RoomWatch:
     def _memory_mib(self) -> tuple[float, float]:
         """Return what the kernel could give, and all that there is."""
         kib = {}
-        for line in (self._proc / "meminfo").read_bytes().splitlines()[:5]:
+        for line in (self._edges.proc / "meminfo").read_bytes().splitlines()[:5]:
             name, _, rest = line.partition(b":")
             kib[name] = int(rest.split()[0])
         return kib[b"MemAvailable"] / 1024, kib[b"MemTotal"] / 1024

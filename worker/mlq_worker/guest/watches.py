@@ -24,7 +24,7 @@ from mlq_worker.guest.off import OffWatch
 from mlq_worker.guest.own_board import OwnBoard, own_process
 from mlq_worker.guest.own_processes import OwnProcesses
 from mlq_worker.guest.pinning import Linux
-from mlq_worker.guest.room_watch import RoomWatch
+from mlq_worker.guest.room_watch import RoomEdges, RoomWatch
 from mlq_worker.guest.saved import Saved
 from mlq_worker.guest.trees import Trees
 from mlq_worker.guest.watch import Together, Watch
@@ -55,14 +55,14 @@ def guest_of(options: Options, workers: Callable[[], Collection[int]]) -> JobCor
     off = OffWatch(options.machine, uid, LoginNames().name, str(options.shared_dir))
     # A neighbour's load is a promise.
     own = OwnProcesses(Trees(), lambda: (os.getpid(), *workers(), *processes_of(board.neighbours)))
-    room = RoomWatch(
+    room = RoomEdges(
         own,
         kernel.usable,
         Company(lambda: desk.state, uid).is_there,
         lambda one: saved.saved_at(one.id),
-        machine=options.machine,
+        lambda: sum(job.cores for one in board.neighbours for job in one.jobs),
     )
-    watches: tuple[Watch, ...] = (limit, desk, off, hours, board, room)
+    watches: tuple[Watch, ...] = (limit, desk, off, hours, board, RoomWatch(room, options.machine))
     return JobCores(Together(watches), kernel, own, lambda: cores_of(board.neighbours))
 
 

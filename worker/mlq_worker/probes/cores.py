@@ -18,6 +18,8 @@ from mlq_worker.probes.process_table import PROC, Process, ProcessTable
 
 MIN_INTERVAL_S = 1.0  # the kernel counts in ticks of 10 ms: shorter intervals measure noise
 SMOOTHING_S = 10.0
+ACTIVE_CORES = 0.3
+"""Others who keep so much of a core busy are active."""
 _NOTED_LOAD = 0.05  # of a core, by one process
 _USERS_NOTED = 3
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")

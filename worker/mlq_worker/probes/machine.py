@@ -15,7 +15,7 @@ from typing import Protocol
 
 from mlq.jobs.placement import IDLE_GPU_SHARE, GpuOffer, Offer
 from mlq_worker.ipc.clock import BOOT_ID_FILE, boot_id
-from mlq_worker.probes.cores import TICKS_PER_S, CoreProbe, CoreReport
+from mlq_worker.probes.cores import ACTIVE_CORES, TICKS_PER_S, CoreProbe, CoreReport
 from mlq_worker.probes.memory import PAGE_MIB, MemoryProbe, MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuReport
 from mlq_worker.probes.process_table import PROC, ProcessTable, scan
@@ -67,13 +67,20 @@ class Limits:
 
     With `yield_to_others` the cores that other people keep busy, or that their mlq was promised,
     are left to them. `granted_mib` is what a batch system granted, to mlq's own processes as well
-    as to its jobs.
+    as to its jobs. Of cores and memory `reserve_cores` and `reserve_mem_mib` are left free besides,
+    while others are active.
     """
 
     cores: int | None = None
     mem_mib: int | None = None
     yield_to_others: bool = True
     granted_mib: int | None = None
+    reserve_cores: int = 0
+    reserve_mem_mib: int = 0
+
+    def reserves(self, cores: CoreReport) -> bool:
+        """Return whether the reserve must be left free now."""
+        return self.yield_to_others and cores.foreign_load >= ACTIVE_CORES
 
 
 class Gpus(Protocol):
@@ -213,7 +220,8 @@ def _free_cores(
         if not promise.is_ours:
             used = sum(report.load_of.get(pid, 0.0) for pid in promise.leader_pids)
             foreign += max(promise.cores, used) if promise.is_firm else used
-    return max(0, min(total_cores, report.total - round(foreign)) - promised)
+    reserve = limits.reserve_cores if limits.reserves(report) else 0
+    return max(0, min(total_cores, report.total - round(foreign) - reserve) - promised)
 
 
 def _free_mem_mib(report: MachineReport, promises: Sequence[Promise], limits: Limits) -> int:
@@ -223,7 +231,8 @@ def _free_mem_mib(report: MachineReport, promises: Sequence[Promise], limits: Li
         used = _used_mib(promise, report)
         unused += max(0, promise.mem_mib - used) if promise.is_firm else 0
         ours += max(promise.mem_mib, used) if promise.is_ours else 0
-    left = [report.memory.available_mib - unused]
+    reserve_mib = limits.reserve_mem_mib if limits.reserves(report.cores) else 0
+    left = [report.memory.available_mib - unused - reserve_mib]
     if limits.mem_mib is not None:
         left.append(limits.mem_mib - ours)
     if limits.granted_mib is not None:
