@@ -50,9 +50,14 @@ class Guest:
         self._rules = rules
         self._looked_at, self._told = float("-inf"), None
 
+    @property
+    def due_at(self) -> float:
+        """The boot time of the next look; infinity before the worker has said its rules."""
+        return float("inf") if self._rules is None else self._looked_at + LOOK_S
+
     def look(self, held: Iterable[HeldAttempt], now: Moment) -> list[Demanded]:
         """Look if it is time, and return what happens to the attempts."""
-        if self._rules is None or now.at < self._looked_at + LOOK_S:
+        if self._rules is None or now.at < self.due_at:
             return []
         self._looked_at, self._has_looked = now.at, True
         attempts = list(held)

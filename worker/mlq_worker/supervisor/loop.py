@@ -126,7 +126,7 @@ class Supervisor:
         self._listener.watch()
         if self._launcher is not None:
             self._launcher.channel.watch(self._poll)
-        due_at = min(self._state.due_at(), self._contact_at)
+        due_at = min(self._state.due_at(), self._contact_at, self._guest.due_at)
         if self._launcher is None:
             due_at = min(due_at, self._launch_at)
         longest_s = min(_TURN_S, self._options.timings.beat_s / 2)
