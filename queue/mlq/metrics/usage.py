@@ -21,6 +21,8 @@ LONG_S = 180.0
 _LARGEST = 1e12
 _LONGEST_MODEL = 100
 _IDLE_GPU, _LITTLE = 0.1, 0.1
+_ALL, _WORTH_WANTED = 0.9, 0.5
+"""A job has too few cores if it keeps so much of them busy, and wants so many more."""
 _WORTH_CORES, _WORTH_MIB = 1, 4096
 """How much more than it used a job must have asked for: its share of a small machine is small."""
 
@@ -35,6 +37,8 @@ class Sample(NamedTuple):
         mem_mib: their memory at the most.
         vram_mib: their memory on all GPUs at the most; None without a GPU, or if that is unknown.
         gpu: how busy they kept its GPUs, 0 to 1, the mean of these; None likewise.
+        waited: how many more cores its threads waited for on average; None if it was held back, for
+            then that says nothing.
     """
 
     at_s: float
@@ -43,6 +47,7 @@ class Sample(NamedTuple):
     mem_mib: int
     vram_mib: int | None = None
     gpu: float | None = None
+    waited: float | None = None
 
 
 class Used(NamedTuple):
@@ -55,6 +60,8 @@ class Used(NamedTuple):
         gpu, gpu_s: how busy its GPUs were on average, and over how many seconds that is known.
         gpu_model: what its GPUs are called; "" without one.
         gpu_mib: the memory that one of them has, the smallest; None if unknown.
+        wanted, wanted_s: how many cores it would have kept busy on average, and over how many
+            seconds that is known.
     """
 
     samples: int = 0
@@ -67,6 +74,8 @@ class Used(NamedTuple):
     gpu_s: float = 0.0
     gpu_model: str = ""
     gpu_mib: int | None = None
+    wanted: float | None = None
+    wanted_s: float = 0.0
 
     @property
     def text(self) -> str:
@@ -87,6 +96,8 @@ class Used(NamedTuple):
         }
         if self.gpu is None:
             del found["gpu_s"]
+        if self.wanted is None:
+            del found["wanted_s"]
         return {name: value for name, value in found.items() if value not in (None, "")}
 
 
@@ -97,6 +108,10 @@ def with_sample(used: Used, sample: Sample) -> Used:
     if sample.gpu is not None:
         gpu_s += sample.over_s
         gpu = _mean(gpu or 0.0, sample.gpu, sample.over_s, gpu_s)
+    wanted, wanted_s = used.wanted, used.wanted_s
+    if sample.waited is not None:
+        wanted_s += sample.over_s
+        wanted = _mean(wanted or 0.0, sample.cores + sample.waited, sample.over_s, wanted_s)
     return Used(
         used.samples + 1,
         seconds,
@@ -108,6 +123,8 @@ def with_sample(used: Used, sample: Sample) -> Used:
         gpu_s,
         used.gpu_model,
         used.gpu_mib,
+        wanted,
+        wanted_s,
     )
 
 
@@ -142,6 +159,8 @@ def parse_used(raw: object) -> Used:
         _number(found.get("gpu_s")) or 0.0,
         model,
         gpu_mib,
+        _number(found.get("wanted")),
+        _number(found.get("wanted_s")) or 0.0,
     )
 
 
@@ -217,12 +236,24 @@ def wasted(used: Used, cores: int, mem_mib: int, gpus: int) -> list[str]:
         said.append(f"{its} sat idle: {_percent(used.gpu)} busy on average")
     if used.seconds < LONG_S:
         return said
+    if too_few := too_few_cores(used, cores):
+        said.append(too_few)
     if used.cores <= cores * _LITTLE and cores - math.ceil(used.cores) >= _WORTH_CORES:
         said.append(f"it kept {used.cores:.1g} of its {cores} cores busy on average")
     most = used.mem_mib
     if most is not None and most <= mem_mib * _LITTLE and mem_mib - most >= _WORTH_MIB:
         said.append(f"it used {most}M of the {mem_mib}M of memory that it asked for")
     return said
+
+
+def too_few_cores(used: Used, cores: int) -> str:
+    """Return that a job wanted more cores than it asked for, and kept these busy; "" if not."""
+    if used.wanted is None or used.wanted_s < LONG_S or used.cores < cores * _ALL:
+        return ""
+    if used.wanted < cores + _WORTH_WANTED:
+        return ""
+    its = "1 core" if cores == 1 else f"{cores} cores"
+    return f"{its}, wanted {used.wanted:.1f}: ask -c {math.ceil(round(used.wanted, 1))}"
 
 
 def _percent(share: float) -> str:

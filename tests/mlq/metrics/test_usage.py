@@ -94,6 +94,24 @@ def test_who_uses_a_tenth_of_its_cores_or_memory_is_told() -> None:
     assert wasted(steady(mem_mib=100), 4, 2048, 0) == [], "the default, and little"
 
 
+def test_who_wants_more_cores_is_told_how_many() -> None:
+    busy = steady(cores=1.0, waited=2.7)
+    assert wasted(busy, 1, 4096, 0) == ["1 core, wanted 3.7: ask -c 4"]
+    assert wasted(steady(cores=1.9, waited=1.1), 2, 4096, 0) == ["2 cores, wanted 3.0: ask -c 3"]
+    assert wasted(steady(cores=1.0, waited=0.4), 1, 4096, 0) == []
+    assert wasted(steady(cores=0.8, waited=3.0), 1, 4096, 0) == [], "others had its core"
+    assert wasted(steady(LONG_S - 10, cores=1.0, waited=3.0), 1, 4096, 0) == []
+
+
+def test_while_it_is_squeezed_nothing_is_known_of_what_it_wants() -> None:
+    squeezed = steady(cores=1.0)
+    assert squeezed.wanted is None
+    assert wasted(squeezed, 1, 4096, 0) == []
+    used = used_of(Sample(10, 10, 1.0, 1, waited=3.0), Sample(20, 10, 1.0, 1))
+    assert (used.wanted, used.wanted_s) == (4.0, 10)
+    assert parse_used(used.text) == used
+
+
 def test_the_size_of_the_log_stands_beside_a_sample() -> None:
     data = line_of(Sample(20, 10, 1.0, 5), (20.25, 70)) + line_of(Sample(30, 10, 1.0, 5))
     data += b'{"log": [1]}\n{"log": ["x", 1]}\n{"log": [1, -2]}\n{"log": 7}\n{"log": [40, 90]}'

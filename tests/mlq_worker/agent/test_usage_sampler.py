@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mlq.jobs.request import Request
@@ -65,6 +66,19 @@ def test_of_an_adopted_attempt_only_what_it_uses_from_now_on_counts() -> None:
     sampler.see(report(500, 9000.0), [job], 0.0)
     (sample,) = sampler.see(report(510, 9010.0), [job], 0.0).values()
     assert (sample.over_s, sample.cores) == (10, 1.0)
+
+
+def test_what_its_threads_waited_for_unless_it_is_held_back() -> None:
+    sampler, job = UsageSampler(10.0), local()
+    waited = replace(report(110, 10.0), waited_s={50: 25.0})
+    (sample,) = sampler.see(waited, [job], 0.0).values()
+    assert sample.waited == 2.5
+    later = replace(report(115, 15.0), waited_s={50: 40.0})
+    sampler.see(later, [replace(job, restraint="squeezed to 1 of 2 cores")], 0.0)
+    (sample,) = sampler.see(replace(report(120, 20.0), waited_s={50: 50.0}), [job], 0.0).values()
+    assert sample.waited is None
+    (sample,) = sampler.see(replace(report(130, 30.0), waited_s={50: 60.0}), [job], 0.0).values()
+    assert sample.waited == 1.0
 
 
 def test_the_rest_is_sampled_at_its_end() -> None:

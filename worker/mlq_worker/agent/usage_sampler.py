@@ -26,8 +26,11 @@ class _Span:
 
     began_s: float
     began_cpu_s: float
+    began_waited_s: float
     at_s: float
     cpu_s: float
+    waited_s: float
+    is_free: bool = True  # it had all its cores throughout
     mem_mib: int = 0
     vram_mib: int | None = None
     gpu_sum: float = 0.0
@@ -49,6 +52,7 @@ class _Span:
             self.mem_mib,
             self.vram_mib,
             self.gpu_sum / self.gpu_looks if self.gpu_looks else None,
+            max(0.0, self.waited_s - self.began_waited_s) / over_s if self.is_free else None,
         )
 
 
@@ -83,16 +87,19 @@ class UsageSampler:
             cpu_s = report.cpu_s.get(one.leader_pid or 0)
             if cpu_s is None:
                 continue
+            waited_s = report.waited_s.get(one.leader_pid or 0, 0.0)
+            seen = report.at_s, cpu_s, waited_s
             span = self._spans.get(one.attempt)
             if span is None:
-                began = (report.at_s, cpu_s) if one.adopted else (one.started_s, 0.0)
+                began = seen if one.adopted else (one.started_s, 0.0, 0.0)
                 span = self._spans[one.attempt] = _Span(*began, *began)
-            span.at_s, span.cpu_s = report.at_s, cpu_s
+            span.at_s, span.cpu_s, span.waited_s = seen
+            span.is_free = span.is_free and not one.restraint
             mem_mib = report.memory.used_by.get(one.leader_pid or 0, 0)
             span.see(mem_mib, *_on_gpus(one, report, alone))
             if span.at_s - span.began_s >= self._every_s:
                 due[one.attempt] = span.sample(utc_s)
-                self._spans[one.attempt] = _Span(span.at_s, cpu_s, span.at_s, cpu_s)
+                self._spans[one.attempt] = _Span(*seen, *seen)
         return due
 
     def ended(self, attempt: Attempt, utc_s: float) -> Sample | None:

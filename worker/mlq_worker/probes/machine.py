@@ -19,6 +19,7 @@ from mlq_worker.probes.cores import ACTIVE_CORES, TICKS_PER_S, CoreProbe, CoreRe
 from mlq_worker.probes.memory import PAGE_MIB, MemoryProbe, MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuReport
 from mlq_worker.probes.process_table import PROC, ProcessTable, scan
+from mlq_worker.probes.waiting import WaitProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class MachineReport:
 
     `gpu_owners` maps the pid of each process of ours that is on a GPU to the leader pid of its
     attempt; so it does for jobs of neighbours, other people's mlq. `cpu_s` has the CPU seconds that
-    the processes of each leader's tree have used so far, by leader pid, and `neighbour_mib` what
-    the largest process of each neighbour's job holds. `at_s` is when it looked.
+    the processes of each leader's tree have used so far, by leader pid, `waited_s` how long their
+    threads waited for a core, and `neighbour_mib` what the largest process of each neighbour's job
+    holds. `at_s` is when it looked.
     """
 
     machine: str
@@ -40,6 +42,7 @@ class MachineReport:
     cpu_s: Mapping[int, float] = field(default_factory=dict)
     at_s: float = 0.0
     neighbour_mib: Mapping[int, int] = field(default_factory=dict)
+    waited_s: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class MachineProbe:
         self._measures_own = measures_own
         self._cores = CoreProbe(proc)
         self._memory = MemoryProbe(proc)
+        self._waiting = WaitProbe(proc)
 
     def look(
         self,
@@ -160,6 +164,7 @@ class MachineProbe:
             gpu_owners={pid: who for pid, who in (trees | owners).items() if pid in on_gpus},
             cpu_s=_cpu_s(table, owners),
             neighbour_mib=_largest_mib(table, trees),
+            waited_s=self._waiting.read(now_s, owners),
             at_s=now_s,
         )
 
