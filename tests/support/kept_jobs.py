@@ -15,7 +15,7 @@ from waiting import wait_for
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import LinuxHost
 from mlq_worker.ipc.procfs import Target, look_at
-from mlq_worker.keeper.start import REPORT_FD, Keeper
+from mlq_worker.keeper.start import CGROUP_FD, REPORT_FD, Keeper
 
 
 class KeptJob(NamedTuple):
@@ -30,14 +30,18 @@ class KeptJob(NamedTuple):
 
 
 @contextmanager
-def kept_job(folder: Path, script: str, *arguments: str) -> Iterator[KeptJob]:
-    """Run a Python script as a job; all of it ends with the block."""
+def kept_job(
+    folder: Path, script: str, *arguments: str, cgroup: int | None = None
+) -> Iterator[KeptJob]:
+    """Run a Python script as a job, in a cgroup if given; all of it ends with the block."""
     output = folder / f"output-{os.urandom(4).hex()}"
     log = os.open(output, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     path, command = Keeper(folder).keep("kept", "/", [sys.executable, "-c", script, *arguments])
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     streams = ((log, 1), (log, 2), (null, REPORT_FD))
     duplicates = [(os.POSIX_SPAWN_DUP2, *pair) for pair in streams]
+    if cgroup is not None:
+        duplicates.append((os.POSIX_SPAWN_DUP2, cgroup, CGROUP_FD))
     pid = os.posix_spawn(path, command, os.environ, file_actions=duplicates, setsigmask=())
     seen = look_at(pid)
     assert seen is not None

@@ -12,6 +12,7 @@ from kept_jobs import kept_job
 from waiting import wait_for
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.cgroups import Scope
 from mlq_worker.guest.memory_limit import MemoryLimit
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.watch import Demand, End, GuestAttempt, Seen
@@ -98,13 +99,18 @@ def test_far_over_in_one(proc: FakeProc) -> None:
 def test_without_a_limit_nothing_is_read(
     tmp_path: Path, one: GuestAttempt, rules: GuestRules
 ) -> None:
-    watch = MemoryLimit(tmp_path / "not there")
-    assert watch.look([one], rules, Moment(0, "")) == Seen()
+    watch = MemoryLimit(tmp_path / "not there", Scope(why_not="no systemd"))
+    facts = {"limits": {"how": "looks", "why": "no systemd"}}
+    assert watch.look([one], rules, Moment(0, "")) == Seen(facts=facts)
 
 
 def test_a_limit_that_the_kernel_holds_is_not_looked_at(tmp_path: Path) -> None:
-    watch = MemoryLimit(tmp_path / "not there", is_kept=lambda _: True)
-    assert watch.look([attempt(KEEPER)], RULES, Moment(0, "")) == Seen()
+    (tmp_path / "job-7.1").mkdir()
+    (tmp_path / "job-7.1/cgroup.events").write_text("populated 1\nfrozen 0\n")
+    (tmp_path / "job-7.1/memory.max").write_text("524288000\n")
+    watch = MemoryLimit(tmp_path / "not there", Scope(tmp_path))
+    seen = watch.look([attempt(KEEPER)], RULES, Moment(0, ""))
+    assert seen == Seen(facts={"limits": {"how": "cgroup"}})
 
 
 def test_a_measurement_that_hangs_holds_nothing_up(proc: FakeProc) -> None:
@@ -112,7 +118,7 @@ def test_a_measurement_that_hangs_holds_nothing_up(proc: FakeProc) -> None:
     watch = MemoryLimit(proc.root, run=asked.append)
     holds(proc, 2000)
     for at in range(5):
-        assert watch.look([attempt(KEEPER)], RULES, Moment(at, "")) == Seen()
+        assert not watch.look([attempt(KEEPER)], RULES, Moment(at, "")).demands
     assert len(asked) == 1
     asked[0]()
     assert ID in watch.look([attempt(KEEPER)], RULES, Moment(6, "")).demands
@@ -127,7 +133,7 @@ def test_processes_that_end_meanwhile(proc: FakeProc) -> None:
         path.unlink()
     (proc.root / "301").rmdir()
     asked.pop()()
-    assert watch.look([attempt(KEEPER)], RULES, Moment(1, "")) == Seen()
+    assert not watch.look([attempt(KEEPER)], RULES, Moment(1, "")).demands
     assert not asked
 
 
@@ -165,4 +171,4 @@ def test_a_real_job_within_its_limit_goes_on(tmp_path: Path) -> None:
         job.said("grown")
         for number in range(5):
             now = Moment(float(number), "")
-            assert watch.look([attempt(job.target, 300)], RULES, now) == Seen()
+            assert not watch.look([attempt(job.target, 300)], RULES, now).demands

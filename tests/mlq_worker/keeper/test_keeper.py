@@ -221,6 +221,18 @@ def test_the_job_begins_in_its_cgroup_and_the_keeper_stays_outside(
         os.waitpid(pid, 0)
 
 
+@natively
+def test_the_program_has_no_number_that_a_keeper_is_given(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; os.closerange(3, 99); from pathlib import Path; "
+        "from mlq_worker.keeper.start import Keeper; print(Keeper(Path(sys.argv[1])).become([])[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.rpartition("/")[2]) > CGROUP_FD
+
+
 @both
 def test_what_is_no_cgroup_does_no_harm(launcher: Launcher, machine: str) -> None:
     launcher.cgroup = os.open(launcher.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

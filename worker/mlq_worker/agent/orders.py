@@ -170,14 +170,15 @@ def order(
         signal=_signal(spec),
         code=_code(spec, context.settings),
         batch=batch_order(spec, here),
-        share=_share(spec, gpus),
+        share=_share(spec, context, gpus),
     )
 
 
-def _share(spec: JobSpec, gpus: tuple[GpuOffer, ...]) -> Share:
+def _share(spec: JobSpec, context: MachineContext, gpus: tuple[GpuOffer, ...]) -> Share:
     request = spec.request
+    is_limit = spec.mem_is_asked and context.rules.enforces("mem")
     uuids = tuple(gpu.uuid for gpu in gpus)
-    return Share(request.cores, request.mem_mib, spec.mem_is_asked, uuids, request.vram_mib)
+    return Share(request.cores, request.mem_mib, is_limit, uuids, request.vram_mib)
 
 
 def model_of(gpus: Iterable[GpuOffer]) -> str:

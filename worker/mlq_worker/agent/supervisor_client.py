@@ -19,10 +19,11 @@ from typing import Any
 from mlq.errors import SupervisorError
 from mlq.files.kernel_names import connect
 from mlq.files.layout import last_line
+from mlq_worker.agent.scope import Machine, in_scope, this_machine, why_not, with_bus
 from mlq_worker.ipc.channel import Channel, Message
 from mlq_worker.ipc.messages import PROTOCOL, Hello
 from mlq_worker.ipc.options import Options
-from mlq_worker.ipc.procfs import MARK_VARIABLE
+from mlq_worker.ipc.procfs import MARK_VARIABLE, read
 from mlq_worker.ipc.residence import ALREADY_RUNNING, LOG_NAME, SOCKET_NAME, door_name
 
 _PAUSE_S = 0.01
@@ -90,6 +91,9 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
         SupervisorError: no supervisor answered in time.
     """
     give_up_at = time.monotonic() + deadline_s
+    machine = this_machine()
+    in_a_scope = not options.parent and not why_not(machine)
+    scope_until = time.monotonic() + deadline_s / 2
     starting: subprocess.Popen[bytes] | None = None
     fault_pause_s = _FIRST_PAUSE_S
     while time.monotonic() < give_up_at:
@@ -100,13 +104,16 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
             elif starting is not None:
                 starting.wait()
             return link
+        if in_a_scope and starting is not None and time.monotonic() > scope_until:
+            _give_up_scope(starting)
         if starting is None or starting.poll() not in (None, *(() if options.parent else (0,))):
             if starting is not None and starting.returncode == ALREADY_RUNNING:
                 time.sleep(_SECOND_PAUSE_S)
             elif starting is not None:
                 time.sleep(fault_pause_s)
                 fault_pause_s = min(2 * fault_pause_s, _LONGEST_PAUSE_S)
-            starting = _start(options)
+                in_a_scope = False
+            starting = _start(options, machine if in_a_scope else None)
         time.sleep(_PAUSE_S)
     raise SupervisorError(
         f"The supervisor did not answer within {deadline_s:.0f} s",
@@ -115,12 +122,27 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
     )
 
 
-def _start(options: Options) -> subprocess.Popen[bytes]:
-    """Start a supervisor; return a process that ends once it has gone into the background."""
+def _give_up_scope(starting: subprocess.Popen[bytes]) -> None:
+    """Kill a systemd-run that still waits for the user's systemd; it becomes what it starts."""
+    if starting.poll() is None and read(f"/proc/{starting.pid}/comm") == b"systemd-run\n":
+        starting.kill()
+        starting.wait()
+
+
+def _start(options: Options, machine: Machine | None) -> subprocess.Popen[bytes]:
+    """Start a supervisor; return a process that ends once it has gone into the background.
+
+    Args:
+        options: its command line.
+        machine: where it gets a scope of its own; None: it gets none.
+    """
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+    command = [sys.executable, "-P", "-m", "mlq_worker.supervisor", *options.arguments()]
+    if machine is not None:
+        command, environment = in_scope(command), with_bus(environment, machine)
     with (options.runtime / LOG_NAME).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "mlq_worker.supervisor", *options.arguments()],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.guest import limits
+from mlq_worker.guest.cgroups import NO_SCOPE, JobCgroups, Scope
 from mlq_worker.guest.held_memory import HeldMemory, shared_mib
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.trees import Member, Trees
@@ -46,27 +47,29 @@ class MemoryLimit:
 
     Args:
         proc: where procfs is.
-        is_kept: whether the kernel holds this attempt's limit.
+        scope: where jobs have cgroups; the kernel holds the limits of those that are there.
         run: does the work that may hang.
     """
 
-    def __init__(
-        self,
-        proc: Path = PROC,
-        is_kept: Callable[[GuestAttempt], bool] = lambda _: False,
-        run: Run = in_a_thread,
-    ) -> None:
-        self._proc, self._is_kept, self._run = proc, is_kept, run
+    def __init__(self, proc: Path = PROC, scope: Scope = NO_SCOPE, run: Run = in_a_thread) -> None:
+        self._proc, self._run = proc, run
+        self._cgroups = JobCgroups(scope.folder)
+        how = {"how": "cgroup"} if scope.folder else {"how": "looks", "why": scope.why_not}
+        self._facts = {"limits": how}
         self._trees = Trees(proc)
         self._watched: dict[AttemptId, _Watched] = {}
 
     def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
         """Look once; demand the end of jobs that take too much."""
-        limited = [one for one in attempts if _has_limit(one, rules) and not self._is_kept(one)]
+        limited = [
+            one
+            for one in attempts
+            if _has_limit(one, rules) and not self._cgroups.holds_memory(one.id)
+        ]
         known = {one.id for one in limited}
         self._watched = {key: one for key, one in self._watched.items() if key in known}
         if not limited:
-            return Seen()
+            return Seen(facts=self._facts)
         found = self._trees.look([one.target for one in limited], now.at)
         lying_mib = shared_mib()
         demands: dict[AttemptId, Demand] = {}
@@ -78,7 +81,7 @@ class MemoryLimit:
             if demand is not None:
                 demands[one.id] = demand
             self._measure(one, watched, found, lying_mib, now.at)
-        return Seen(demands)
+        return Seen(demands, facts=self._facts)
 
     def _measure(
         self,

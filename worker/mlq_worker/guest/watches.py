@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from mlq_worker.guest.board import BoardName
 from mlq_worker.guest.board_watch import BoardWatch
 from mlq_worker.guest.boards import BoardReader
+from mlq_worker.guest.cgroups import NO_SCOPE, Scope
 from mlq_worker.guest.company import Company
 from mlq_worker.guest.desk_reader import DeskReader
 from mlq_worker.guest.desk_watch import DeskWatch, real_edges
@@ -31,7 +32,9 @@ from mlq_worker.guest.watch import Together, Watch
 from mlq_worker.ipc.options import Options
 
 
-def guest_of(options: Options, workers: Callable[[], Collection[int]]) -> JobCores:
+def guest_of(
+    options: Options, workers: Callable[[], Collection[int]], scope: Scope = NO_SCOPE
+) -> JobCores:
     """Return what a supervisor with these options asks on this machine, the most important first.
 
     Without a folder where the users of the machine meet, no other user is looked for.
@@ -39,8 +42,9 @@ def guest_of(options: Options, workers: Callable[[], Collection[int]]) -> JobCor
     Args:
         options: its options.
         workers: returns the pids of the workers that are connected to it.
+        scope: where jobs have cgroups.
     """
-    kernel, limit, hours = Linux(), MemoryLimit(), HoursWatch()
+    kernel, limit, hours = Linux(), MemoryLimit(scope=scope), HoursWatch()
     if options.shared_dir is None:
         own = OwnProcesses(Trees(), lambda: (os.getpid(), *workers()))
         return JobCores(Together((limit, hours)), kernel, own)

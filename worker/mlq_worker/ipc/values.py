@@ -218,7 +218,8 @@ class Result:
     `has_said`, told to the worker only, too: it wrote to its log or its report.
     `notes` say what its user should know beside its end, a sentence each. `shortage` tells that it
     failed because memory ran out. `asked_s`: it ends because it asked to be queued again, so many
-    seconds after its start.
+    seconds after its start. `mem_peak_mib`: the most memory that its processes had together, with
+    their files in memory, if the kernel counted that.
     """
 
     attempt: AttemptId
@@ -240,6 +241,7 @@ class Result:
     shortage: Shortage | None = None
     has_said: bool = False
     asked_s: float | None = None
+    mem_peak_mib: int | None = None
 
 
 def has_ended_by_itself(result: Result) -> bool:

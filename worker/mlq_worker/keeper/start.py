@@ -160,9 +160,9 @@ def _portable() -> list[str]:
 
 
 def above_reports(descriptor: int) -> int:
-    """Return the same file under a number above those of standard streams and of reports."""
+    """Return the same file under a number above those that a keeper is given."""
     try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, REPORT_FD + 1)
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, CGROUP_FD + 1)
     finally:
         os.close(descriptor)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from mlq.files.layout import Layout
+from mlq_worker.guest.cgroups import JobCgroups, settled_scope
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.host import Host, LinuxHost
 from mlq_worker.ipc.launcher_messages import Commands
@@ -121,6 +122,7 @@ def main() -> None:
         ),
         Aftermath(host, layout),
         Wishes(options.runtime),
+        JobCgroups(settled_scope().folder),
     )
     spawner = Spawner(channel, (options.machine, options.boot_id), edges)
     spawner.is_told_late = options.in_allocation and _is_told_late()

@@ -12,6 +12,7 @@ from typing import Protocol
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.cgroups import NO_CGROUPS, JobCgroups
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.values import Order, Result
 from mlq_worker.launcher.aftermath import Aftermath
@@ -91,6 +92,7 @@ class Edges:
         files: the results root.
         aftermath: the notes about attempts beside their results.
         wishes: which attempts ask to be queued again.
+        cgroups: of the jobs.
     """
 
     host: Host
@@ -101,3 +103,4 @@ class Edges:
     files: Files
     aftermath: Aftermath
     wishes: Wishes
+    cgroups: JobCgroups = NO_CGROUPS

@@ -18,7 +18,14 @@ from typing import NamedTuple
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.procfs import Process, below
-from mlq_worker.keeper.start import REPORT, REPORT_FD, Keeper, Scheduling, above_reports
+from mlq_worker.keeper.start import (
+    CGROUP_FD,
+    REPORT,
+    REPORT_FD,
+    Keeper,
+    Scheduling,
+    above_reports,
+)
 
 
 class Leader(NamedTuple):
@@ -34,6 +41,14 @@ class Gone(NamedTuple):
     pid: int
     status: int
     usage: struct_rusage
+
+
+class Descriptors(NamedTuple):
+    """What a job begins with: its standard output and error, and its cgroup if it has one."""
+
+    out: int
+    err: int
+    cgroup: int | None = None
 
 
 class Keepers:
@@ -70,7 +85,7 @@ class Keepers:
         cwd: str,
         argv: Sequence[str],
         env: Mapping[str, str],
-        logs: tuple[int, int],
+        files: Descriptors,
         scheduling: Scheduling,
     ) -> int:
         """Start a job; return its keeper's pid.
@@ -80,7 +95,7 @@ class Keepers:
             cwd: where it starts.
             argv: its command.
             env: its whole environment.
-            logs: for standard output and error.
+            files: what it begins with.
             scheduling: how it runs.
 
         Raises:
@@ -96,9 +111,11 @@ class Keepers:
             env,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, self._null, 0),
-                (os.POSIX_SPAWN_DUP2, logs[0], 1),
-                (os.POSIX_SPAWN_DUP2, logs[1], 2),
+                (os.POSIX_SPAWN_DUP2, files.out, 1),
+                (os.POSIX_SPAWN_DUP2, files.err, 2),
                 (os.POSIX_SPAWN_DUP2, self._report_to, REPORT_FD),
+                # The last: what was opened as 4 is no longer needed.
+                *([] if files.cgroup is None else [(os.POSIX_SPAWN_DUP2, files.cgroup, CGROUP_FD)]),
             ],
             setsigmask=(),
             setsigdef=self._ignored,

@@ -19,12 +19,13 @@ from mlq_worker.ipc import processes
 from mlq_worker.ipc.causes import NO_CAUSE, Cause, Kind
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.launcher_messages import Commands, Recorded
-from mlq_worker.ipc.values import Result, Started, Termination, unstarted_result
+from mlq_worker.ipc.values import Result, Share, Started, Termination, unstarted_result
 from mlq_worker.keeper.start import Scheduling
 from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
 from mlq_worker.launcher.edges import Edges
-from mlq_worker.launcher.keepers import Gone, Leader
+from mlq_worker.launcher.keepers import Descriptors, Gone, Leader
+from mlq_worker.launcher.kept_limit import with_usage
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.outbox import Outbox
 from mlq_worker.launcher.prefetch import Lanes
@@ -53,6 +54,7 @@ class Spawner:
         self._place, self._host, self._files = place, edges.host, edges.files
         self.keepers, self.pool, self._aftermath = edges.keepers, edges.pool, edges.aftermath
         self.copying, self.clearing = edges.copying, edges.clearing
+        self._cgroups = edges.cgroups
         self._attempts: dict[AttemptId, LaunchedAttempt] = {}
         self._by_pid: dict[int, LaunchedAttempt] = {}
         self._lanes: Lanes[LaunchedAttempt] = Lanes()
@@ -145,13 +147,19 @@ class Spawner:
         env = {**ready.variables, **order.env, **ready.secrets}
         env.update(self._wishes.variables(attempt.id))
         attempt.hidden = tuple(ready.secrets.values())
+        cores = attempt.take_cores(self._by_pid.values())
+        scheduling = Scheduling(cores, self.is_guest)
+        cgroup = self._cgroups.make(order.attempt, order.share or Share())
+        files = Descriptors(*ready.logs, cgroup)
         try:
-            cores = attempt.take_cores(self._by_pid.values())
-            scheduling = Scheduling(cores, self.is_guest)
-            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, ready.logs, scheduling)
+            pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, files, scheduling)
         except (OSError, ValueError) as error:
+            self._cgroups.ended(order.attempt)
             self._end_unstarted(attempt, spawn_fault(error))
             return
+        finally:
+            if cgroup is not None:
+                os.close(cgroup)
         seen = self._host.look_at(pid)
         if seen is None:
             raise RuntimeError(f"process {pid} vanished before it was reaped")
@@ -225,7 +233,8 @@ class Spawner:
                 result, outcome="lost", exit_code=None, reason=_UNFORKED_REASON, cause=cause
             )
         cpu_s, max_rss_mib = usage(keeper.usage)
-        attempt.result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
+        result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
+        attempt.result = with_usage(result, self._cgroups.ended(attempt.id))
 
     def clear(self) -> float:
         """End what ended jobs left behind and report the jobs of which nothing is left.
@@ -286,7 +295,8 @@ class Spawner:
 
     def _finish(self, attempt: LaunchedAttempt, found: Found | None = None) -> None:
         notes, shortage = found or Found()
-        result = replace(attempt.its_result, notes=notes, shortage=shortage)
+        result = attempt.its_result
+        result = replace(result, notes=notes, shortage=result.shortage or shortage)
         if attempt.termination is not None:
             end = attempt.termination
             result = replace(result, outcome=end.outcome, reason=end.reason, asked_s=end.asked_s)

@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 
 from mlq.files.residence import Caretaker
+from mlq_worker.guest.cgroups import JobCgroups, find_scope, settle
 from mlq_worker.guest.watches import guest_of, leave
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.host import Host, LinuxHost, note
@@ -74,11 +75,12 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
             theirs.send(b"w")
 
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # see `launcher_process`
+    scope = settle(find_scope())
     identity = {"supervisor_id": os.urandom(8).hex(), "boot_id": clock.boot_id()}
     machine = {"host_id": options.host_id, "host": os.uname().nodename}
     poll = host.poll()
     listener = WorkerListener(listeners, poll, host.note)
-    guest = guest_of(options, lambda: listener.worker_pids)
+    guest = guest_of(options, lambda: listener.worker_pids, scope)
     edges = Edges(
         host,
         poll,
@@ -89,6 +91,7 @@ def hold(host: Host, options: Options, residence: SupervisorResidence) -> None:
         manner_of,
         guest,
         guest,
+        JobCgroups(scope.folder),
     )
     supervisor = Supervisor(options, edges, identity)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.cgroups import NO_CGROUPS, JobCgroups
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.watch import Watch
 from mlq_worker.ipc.channel import Channel
@@ -67,6 +68,7 @@ class Edges:
         manner_of: how a process, by its pid, takes a signal.
         guest: what looks at others' needs on this machine, once the worker has said its rules.
         cores: which cores a job starts on.
+        cgroups: of the jobs.
     """
 
     host: Host
@@ -78,3 +80,4 @@ class Edges:
     manner_of: Callable[[int, int], Manner]
     guest: Watch
     cores: StartCores
+    cgroups: JobCgroups = NO_CGROUPS

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from functools import partial
 from signal import SIGCONT
 
+from mlq.jobs.attempt import AttemptId
 from mlq_worker.guest.rules import parse_rules
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import moment
@@ -76,6 +77,7 @@ class Supervisor:
     def __init__(self, options: Options, edges: Edges, identity: dict[str, str]) -> None:
         self._options, self._identity = options, identity
         self._host, self._poll, self._listener = edges.host, edges.poll, edges.listener
+        self._cgroups = edges.cgroups
         self._wakes, self._beats, self._launch = edges.wakes, edges.beats, edges.launch
         self._state = Attempts(options.timings, options.machine, identity["boot_id"])
         self._todo = Instructions()
@@ -174,7 +176,7 @@ class Supervisor:
         if events:
             paused = [one.target for one in self._state.live if one.paused_at is not None]
             if paused and self._guest.repeats(self._now.at):
-                processes.stop_all(self._host, self._finder(paused))
+                self._halt(paused)
             self._act()
 
     def _happened(self, event: Event) -> None:
@@ -185,11 +187,13 @@ class Supervisor:
         for error in do.errors:
             self._host.note(error)
         if do.pause:
-            processes.stop_all(self._host, self._finder(do.pause))
+            self._halt(do.pause)
         for note in do.notes:
             self._host.note(note)
         self._instruct_launcher(do)  # before any signal: it has to know why a job died
         if do.kill:
+            for attempt in self._ids(do.kill):
+                self._cgroups.kill(attempt)
             processes.kill_all(self._host, self._finder(do.kill))
         if do.terminate_all:
             left = self._finder(do.terminate_all)().values()
@@ -201,6 +205,8 @@ class Supervisor:
         self._requests.add(do.signal)
         self._requests.send(self._state.paused_targets)
         if do.resume:
+            for attempt in self._ids(do.resume):
+                self._cgroups.thaw(attempt)
             processes.signal_each(self._host, self._finder(do.resume)().values(), SIGCONT)
         if do.started:
             self._listener.tell(HaveStarted(tuple(do.started)))
@@ -218,6 +224,17 @@ class Supervisor:
         if message:
             self._launcher.channel.send(message)
             self._unrecorded = []
+
+    def _halt(self, targets: Collection[Target]) -> None:
+        """Stop all processes of attempts: in one step those in cgroups, the others one by one."""
+        frozen = {pid for one in self._ids(targets) for pid in self._cgroups.freeze(one)}
+        find = self._finder(targets)
+        processes.stop_all(
+            self._host, lambda: {pid: one for pid, one in find().items() if pid not in frozen}
+        )
+
+    def _ids(self, targets: Collection[Target]) -> list[AttemptId]:
+        return [one.id for one in self._state.live if one.target in targets]
 
     def _finder(self, targets: Collection[Target]) -> partial[dict[int, Process]]:
         return partial(processes.members, self._host, targets)
