@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mlq.lenient import dict_or_empty
 from mlq.metrics.series import number_or_none
+from mlq.units import rounded_mib
 
 LONG_S = 180.0
 """A job about which fewer seconds are known is told nothing: it may not have begun in earnest."""
@@ -23,6 +24,7 @@ _LONGEST_MODEL = 100
 _IDLE_GPU, _LITTLE = 0.1, 0.1
 _ALL, _WORTH_WANTED = 0.9, 0.5
 """A job has too few cores if it keeps so much of them busy, and wants so many more."""
+_OVER_MIB = 64
 _WORTH_CORES, _WORTH_MIB = 1, 4096
 """How much more than it used a job must have asked for: its share of a small machine is small."""
 
@@ -254,6 +256,22 @@ def too_few_cores(used: Used, cores: int) -> str:
         return ""
     its = "1 core" if cores == 1 else f"{cores} cores"
     return f"{its}, wanted {used.wanted:.1f}: ask -c {math.ceil(round(used.wanted, 1))}"
+
+
+def broken(used: Used, mem_mib: int) -> list[str]:
+    """Return, a sentence each, which promise of its machine an attempt has broken.
+
+    A default is no limit: its user is told before another job's use ends it.
+
+    Args:
+        used: what it used so far.
+        mem_mib: how much memory it was promised; 0: that is not known.
+    """
+    most = used.mem_mib or 0
+    if not mem_mib or most < mem_mib + _OVER_MIB:
+        return []
+    had, promised = rounded_mib(most), rounded_mib(mem_mib)
+    return [f"it used {had} of memory, more than the {promised} that it was promised: ask with -m"]
 
 
 def _percent(share: float) -> str:

@@ -11,6 +11,7 @@ from mlq.metrics.usage import (
     LONG_S,
     Sample,
     Used,
+    broken,
     line_of,
     log_sizes,
     parse_used,
@@ -117,3 +118,11 @@ def test_the_size_of_the_log_stands_beside_a_sample() -> None:
     data += b'{"log": [1]}\n{"log": ["x", 1]}\n{"log": [1, -2]}\n{"log": 7}\n{"log": [40, 90]}'
     assert list(log_sizes(data)) == [(20.25, 70), (40, 90)]
     assert len(list(samples_of(data))) == 2
+
+
+def test_a_promise_that_a_job_has_broken_is_told() -> None:
+    assert broken(steady(mem_mib=5325), 4096) == [
+        "it used 5.2G of memory, more than the 4G that it was promised: ask with -m"
+    ]
+    assert broken(steady(mem_mib=4159), 4096) == []
+    assert broken(Used(), 4096) == []

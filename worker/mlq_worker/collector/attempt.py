@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from mlq.files.strict_files import Content, Found
 from mlq.metrics.extent import Extent, extents, folded, joined, metrics_text
 from mlq.metrics.series import Point, before_steps, first_steps, line_of, points_of
-from mlq.metrics.usage import Sample, wasted, with_sample
+from mlq.metrics.usage import Sample, broken, wasted, with_sample
 from mlq.metrics.usage import line_of as sample_line
 from mlq_worker.collector.folder import AttemptFolder
 from mlq_worker.collector.owners import ALL_OF_IT
@@ -160,7 +160,9 @@ class FollowedAttempt:
 def figures_of(known: Stored, wanted: Wanted) -> Figures:
     """Return the figures of an attempt."""
     metrics = metrics_text(joined(known.earlier or {}, known.own))
-    notes = (*wanted.notes, *wasted(known.used, wanted.cores, wanted.mem_mib, wanted.gpus))
+    used, mem_mib = known.used, wanted.mem_mib
+    waste = wasted(used, wanted.cores, mem_mib, wanted.gpus)
+    notes = (*wanted.notes, *broken(used, mem_mib), *waste)
     return Figures(metrics, known.advance, known.used.text, notes)
 
 
