@@ -1,8 +1,9 @@
 """Numbers that move when a keyboard or mouse is used, read from the kernel once a second.
 
-A USB device counts its transfers (`urbnum`): an idle one makes none. All others are counted by the
-interrupt that their driver requested. Any user may read both. Files stay open, and what does not
-change is looked for only when the kernel's list of devices changes, and every ten seconds.
+A USB device counts its transfers (`urbnum`): an idle one makes none, and a mouse that no screen
+listens to makes none either. All others are counted by the interrupt that their driver requested.
+Any user may read both. Files stay open, and what does not change is looked for only when the
+kernel's list of devices changes, and every ten seconds.
 
 Nothing here raises: a keyboard or mouse without a counter that can be read is hidden.
 """
