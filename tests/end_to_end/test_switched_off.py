@@ -80,6 +80,7 @@ def test_a_job_pauses_is_handed_back_and_goes_on_later(desk: Desk) -> None:
     )
     assert paused["paused_by"] == ["off"]
     assert f"paused: {said}" in desk.sandbox.ok("ls")
+    assert f"(paused: {said}" in desk.sandbox.ok("explain", desk.job)
     assert said in desk.sandbox.ok("machines")
     back = wait_for(
         lambda: (one := desk.shown("show", desk.job))["state"] == "queued" and one,

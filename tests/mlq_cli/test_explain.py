@@ -6,6 +6,7 @@ import re
 from sandbox import Sandbox
 
 from mlq.jobs.lifecycle import Event
+from mlq.jobs.restraint import Restraint
 from mlq.store.operations import Move
 
 
@@ -109,3 +110,11 @@ def test_a_machine_that_was_lost_under_the_job_is_avoided(installation: Sandbox)
     assert "It fits gpu07 and should start" in installation.ok("explain", "1")  # there is no other
     installation.know("small", cores_total=1, cores_free=0)
     assert "this job failed or was lost here" in installation.ok("explain", "1")
+
+
+def test_a_running_job_that_is_held_back_says_why(installation: Sandbox) -> None:
+    installation.submit(cores=1)
+    installation.claim("1")
+    held_back = Restraint(("off",), "off by ab12 until 22:00").text
+    installation.queue().store.client.call("HSET", "rq:job:1", "mlq_restraint", held_back)
+    assert installation.ok("explain", "1").endswith(" (paused: off by ab12 until 22:00)\n")

@@ -75,7 +75,7 @@ def _explained(queue: Queue, job: JobView, explanation: Explanation) -> list[str
         why = f": {clean(job.reason)}" if job.reason else ""
         return [f"{title} waits no more: it is {state}{why}"]
     if job.state == State.STARTED:
-        said = "; ".join(one for one in (job.reason, job.condition) if one)
+        said = "; ".join(one for one in (job.reason, job.restraint, job.condition) if one)
         why = f" ({clean(said)})" if said else ""
         where = clean(job.machine or "a machine")
         return [f"{title} runs on {where} for {lasted}, attempt {job.attempt}{why}"]
