@@ -9,7 +9,8 @@ says in its notes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -114,18 +115,31 @@ class Watch(Protocol):
 
 
 class Together:
-    """Several watches as one.
+    """Several watches as one; one that fails by a fault of ours must not blind the others.
 
     Args:
         watches: asked in this order; of several ends the first counts.
+        note: writes a line into the log.
     """
 
-    def __init__(self, watches: Iterable[Watch]) -> None:
-        self._watches = tuple(watches)
+    def __init__(self, watches: Iterable[Watch], note: Callable[[str], None]) -> None:
+        self._watches, self._note = tuple(watches), note
+        self._failures: dict[str, str] = {}
 
     def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
         """Ask each of them."""
-        return together(one.look(attempts, rules, now) for one in self._watches)
+        answers: list[Seen] = []
+        for watch in self._watches:
+            try:
+                answers.append(watch.look(attempts, rules, now))
+            except Exception:  # noqa: BLE001 - what another watch demands counts all the same
+                self._fail(type(watch).__name__, traceback.format_exc())
+        return together(answers)
+
+    def _fail(self, name: str, text: str) -> None:
+        if self._failures.get(name) != text:
+            self._failures[name] = text
+            self._note(f"{name} failed, and holds nothing back: {text}")
 
 
 def together(answers: Iterable[Seen]) -> Seen:

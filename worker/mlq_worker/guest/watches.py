@@ -29,6 +29,7 @@ from mlq_worker.guest.room_watch import RoomEdges, RoomWatch
 from mlq_worker.guest.saved import Saved
 from mlq_worker.guest.trees import Trees
 from mlq_worker.guest.watch import Together, Watch
+from mlq_worker.ipc.host import note
 from mlq_worker.ipc.options import Options
 
 
@@ -47,7 +48,7 @@ def guest_of(
     kernel, limit, hours = Linux(), MemoryLimit(scope=scope), HoursWatch()
     if options.shared_dir is None:
         own = OwnProcesses(Trees(), lambda: (os.getpid(), *workers()))
-        return JobCores(Together((limit, hours)), kernel, own)
+        return JobCores(Together((limit, hours), note), kernel, own)
     uid, saved = os.getuid(), Saved()
     name = BoardName(uid, options.queue_id)
     board = BoardWatch(
@@ -67,7 +68,7 @@ def guest_of(
         lambda: sum(job.cores for one in board.neighbours for job in one.jobs),
     )
     watches: tuple[Watch, ...] = (limit, desk, off, hours, board, RoomWatch(room, options.machine))
-    return JobCores(Together(watches), kernel, own, lambda: cores_of(board.neighbours))
+    return JobCores(Together(watches, note), kernel, own, lambda: cores_of(board.neighbours))
 
 
 def leave(options: Options) -> None:
