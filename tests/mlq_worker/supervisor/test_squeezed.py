@@ -1,0 +1,79 @@
+"""Another user works: a real supervisor, a real job, a real stranger's load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from people import Person, strangers
+from supervising import Bench
+from waiting import wait_for
+
+from mlq_worker.guest.rules import GuestRules
+from mlq_worker.ipc.messages import Manners
+
+MINE = os.sched_getaffinity(0)
+pytestmark = pytest.mark.skipif(len(MINE) < 2, reason="this machine has one core")
+
+BUSY = "import os; os.fork()\nwhile True: pass"
+
+
+@pytest.fixture
+def stranger() -> Iterator[Person]:
+    person, _ = strangers()
+    yield person
+    person.kill_all()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def squeezed_to(bench: Bench) -> int | None:
+    """To how many cores job 1 is squeezed, as its worker was told last."""
+    for job_id, _, _, _, cores_now in bench.guest[-1]["restrained"] if bench.guest else ():
+        if job_id == "1":
+            return int(cores_now)
+    return None
+
+
+def test_a_strangers_load_squeezes_a_job_to_one_core(bench: Bench, stranger: Person) -> None:
+    bench.link.send(Manners(GuestRules(reserve_cores=len(MINE)).as_json()).to_json())
+    bench.python("1", BUSY, share={"cores": len(MINE)})
+    leader = bench.running("1")
+    load = [
+        subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], cwd="/", **stranger.identity)
+        for _ in MINE
+    ]
+    try:
+        bench.until(lambda: squeezed_to(bench) == 1, "the squeeze")
+        wait_for(lambda: len(os.sched_getaffinity(leader)) == 1, what="the job on one core")
+        masks = {frozenset(os.sched_getaffinity(pid)) for pid in bench.alive()}
+        assert len(masks) == 1
+    finally:
+        for one in load:
+            one.kill()
+            one.wait()
+
+
+def test_on_a_machine_of_ones_own_it_does_not(bench: Bench, stranger: Person) -> None:
+    bench.link.send(Manners(GuestRules(guest="mine").as_json()).to_json())
+    bench.python("1", BUSY, share={"cores": len(MINE)})
+    leader = bench.running("1")
+    load = subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], cwd="/", **stranger.identity)
+    try:
+        looks = len(bench.contacts)
+        bench.until(lambda: len(bench.contacts) > looks + 4, "some seconds of looking")
+        assert squeezed_to(bench) is None
+        assert os.sched_getaffinity(leader) == MINE
+    finally:
+        load.kill()
+        load.wait()
