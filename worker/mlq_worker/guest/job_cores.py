@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mlq.jobs.attempt import AttemptId
+from mlq_worker.guest.autogroups import Autogroups
 from mlq_worker.guest.core_table import CoreTable
 from mlq_worker.guest.cores import NO_CORES, Cores
 from mlq_worker.guest.own_processes import OwnProcesses
@@ -28,6 +29,7 @@ class JobCores:
         kernel: the machine.
         own: finds the processes of jobs.
         taken: returns the cores that neighbours' jobs are pinned to.
+        autogroups: gives the sessions of jobs the lowest weight.
     """
 
     def __init__(
@@ -36,7 +38,9 @@ class JobCores:
         kernel: Kernel,
         own: OwnProcesses,
         taken: Callable[[], Cores] = lambda: NO_CORES,
+        autogroups: Autogroups | None = None,
     ) -> None:
+        self._autogroups = autogroups or Autogroups()
         self._watch, self._kernel, self._own, self._taken = watch, kernel, own, taken
         self._pinning, self._table = Pinning(kernel), CoreTable()
 
@@ -63,6 +67,9 @@ class JobCores:
         wanted: dict[int, Cores] = {}
         found = self._own.of(attempts, now.at)
         started = self._started(known, found)
+        if not rules.is_granted:
+            jobs = [one for each in known for one in found.get(each.target.pid or 0, ())]
+            self._autogroups.look(jobs, now.at)
         if self._pins(rules):
             squeezed = {
                 attempt: demand.cores
