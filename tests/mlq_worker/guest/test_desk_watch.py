@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from recorded_desk import RecordedDesk
 
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.guest.asker import Asker
@@ -13,7 +14,7 @@ from mlq_worker.guest.desk_watch import DeskEdges, DeskWatch, available_mib
 from mlq_worker.guest.displays import Displays
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.saved import Listing, Saved
-from mlq_worker.guest.watch import GuestAttempt, Seen
+from mlq_worker.guest.watch import GuestAttempt, Pause, Seen
 from mlq_worker.guest.watches import guest_of
 from mlq_worker.ipc.clock import Moment, now
 from mlq_worker.ipc.options import Options
@@ -144,3 +145,32 @@ def test_the_watches_of_this_machine_see_a_switch(tmp_path: Path) -> None:
     (shared / "mlq-off").touch()
     seen = guest_of(made, lambda: ()).look([JOB], RULES, now())
     assert seen.closed.startswith("off by ") or "desk" in seen.closed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("machine", "used"),
+    [
+        ("desktop", "1-3"),
+        ("receiver", "3-2.1"),
+        ("surface", "1-1"),
+        ("laptop", 1),
+        ("thinkpad", 1),
+        ("qemu", 1),
+    ],
+)
+def test_an_hour_at_a_desk_as_the_kernel_shows_it(
+    tmp_path: Path, machine: str, used: str | int
+) -> None:
+    desk = RecordedDesk(tmp_path, machine)
+    edges = DeskEdges(desk.reader().look, Saved(Folders()), lambda: 50_000, Cards(), 8)
+    watch = DeskWatch("lab07", 1000, edges)
+    for second in range(3600):
+        seen = watch.look([JOB], RULES, Moment(float(second), ""))
+        assert (seen.demands, seen.closed) == ({}, "")
+    if isinstance(used, str):
+        desk.transfer(used)  # USB
+    else:
+        desk.interrupt(used)  # PS/2
+    seen = watch.look([JOB], RULES, Moment(3600.0, ""))
+    assert seen.demands[JOB.id].pauses == (Pause("desk", "somebody is at the desk"),)
