@@ -104,6 +104,13 @@ def test_who_loses_least_goes_after_two_looks() -> None:
     assert shortage.see(5, 1999, 2000, [OLD]) is None
 
 
+def test_who_has_more_than_it_was_promised_goes_first() -> None:
+    shortage = Shortage[str]()
+    shortage.see(0, 1999, 2000, [OLD, SAVED])
+    jobs = [OLD._replace(has_more=True), SAVED]
+    assert shortage.see(1, 1999, 2000, jobs) == Victim("old", at_once=False)
+
+
 def test_below_half_at_once() -> None:
     assert Shortage[str]().see(0, 999, 2000, [OLD, SAVED]) == Victim("saved", at_once=True)
     ending = SAVED._replace(is_ending=True)

@@ -152,6 +152,20 @@ def test_the_job_that_loses_least_leaves_when_memory_runs_short(machine: Machine
     assert machine.look(3) == Seen()
 
 
+def test_who_took_more_than_the_default_leaves_first(machine: Machine) -> None:
+    other = machine.job("2", 300, 1, started_at=90.0)
+    machine.jobs[0] = machine.jobs[0]._replace(share=Share(6, 50))
+    machine.jobs.append(other._replace(share=Share(1, 50)))
+    status = machine.proc.root / "201/status"
+    status.write_text("RssAnon:\t102400 kB\nRssShmem:\t0 kB\n")
+    (machine.proc.root / "301/status").write_text("RssAnon:\t1024 kB\n")  # the rest is a file
+    machine.is_anybody = True
+    machine.proc.memory(64000, 2047)
+    assert machine.look(2).demands.keys() == {JOB}
+    machine.jobs[0] = machine.jobs[0]._replace(share=Share(6, 50, mem_is_asked=True))
+    assert machine.look(2).demands.keys() == {other.id}
+
+
 def test_below_half_of_the_reserve_there_is_no_grace(machine: Machine) -> None:
     machine.is_anybody = True
     machine.proc.memory(64000, 1023)

@@ -62,6 +62,10 @@ class HeldMemory:
         held = sum(self._measure(one, bounds[one], at) for one in members) + lying
         return held if held > limit_mib else None
 
+    def at_most_mib(self, members: Iterable[Member]) -> float:
+        """Return a bound that counts what they share more than once; it waits for nothing."""
+        return sum(self._bound_mib(one) for one in members)
+
     def _estimate(self, member: Member, bound_mib: float, at: float) -> float:
         share, then_mib, then = self._shares.get(member[:2], (0.0, 0.0, 0.0))
         if bound_mib > then_mib * _GROWTH or at >= then + _FRESH_S:

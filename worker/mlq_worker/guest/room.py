@@ -112,11 +112,13 @@ class Job(NamedTuple, Generic[N]):
         name: whose it is.
         kept_at: when it saved its state last, or else started: what it did since is lost.
         is_ending: whether it is told to end already.
+        has_more: whether it has more memory than the default promised it: it goes first.
     """
 
     name: N
     kept_at: float
     is_ending: bool = False
+    has_more: bool = False
 
 
 class Victim(NamedTuple, Generic[N]):
@@ -138,8 +140,9 @@ class Shortage(Generic[N]):
     ) -> Victim[N] | None:
         """Take in a look; return the job that loses least, if one must end.
 
-        One after the other: nobody else is told to end before that one is gone. But below half of
-        the reserve nobody waits for a grace.
+        One that has more than it was promised comes before those that keep to it. One after the
+        other: nobody else is told to end before that one is gone. But below half of the reserve
+        nobody waits for a grace.
 
         Args:
             at: a clock that never goes back, in seconds.
@@ -161,6 +164,6 @@ class Shortage(Generic[N]):
         left = [job for job in jobs if not job.is_ending]
         if not left:
             return None
-        victim = max(left, key=lambda job: job.kept_at).name
+        victim = max(left, key=lambda job: (job.has_more, job.kept_at)).name
         self._killed = (victim, at) if at_once else None
         return Victim(victim, at_once)

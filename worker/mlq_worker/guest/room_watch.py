@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mlq.jobs.attempt import AttemptId
 from mlq.units import rounded_mib
+from mlq_worker.guest.held_memory import HeldMemory
 from mlq_worker.guest.own_processes import TICKS_PER_S, OwnProcesses, spent_ticks
 from mlq_worker.guest.room import (
     ROOM_S,
@@ -25,6 +26,7 @@ from mlq_worker.guest.room import (
     our_part,
 )
 from mlq_worker.guest.rules import GuestRules
+from mlq_worker.guest.trees import Member
 from mlq_worker.guest.watch import Demand, End, GuestAttempt, Seen
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.probes.busy import busy_ticks
@@ -146,14 +148,19 @@ class RoomWatch:
         if available_mib >= rules.reserve_mem_mib:
             self._state.shortage.see(at, available_mib, rules.reserve_mem_mib, ())
             return None
+        found = self._edges.own.of(attempts, at)
         jobs = [
-            Job(one.id, max(one.started_at, self._edges.saved_at(one) or 0.0), one.is_ending)
+            Job(
+                one.id,
+                max(one.started_at, self._edges.saved_at(one) or 0.0),
+                one.is_ending,
+                has_more=self._has_more(one, found.get(one.target.pid or 0, ())),
+            )
             for one in attempts
         ]
         victim = self._state.shortage.see(at, available_mib, rules.reserve_mem_mib, jobs)
         if victim is None:
             return None
-        found = self._edges.own.of(attempts, at)
         ours_mib = sum(one.rss_mib for members in found.values() for one in members)
         others_mib = max(0.0, total_mib - available_mib - ours_mib)
         reason = (
@@ -162,6 +169,16 @@ class RoomWatch:
         )
         end = End("released", reason, 0.0) if victim.at_once else End("released", reason)
         return victim.name, end
+
+    def _has_more(self, one: GuestAttempt, members: Sequence[Member]) -> bool:
+        """Return whether a job has more memory than it was promised without asking for any."""
+        share = one.share
+        promised_mib = share.mem_mib
+        if share.mem_is_asked or not promised_mib:
+            return False
+        if sum(each.rss_mib for each in members) <= promised_mib:
+            return False
+        return HeldMemory(self._edges.proc).at_most_mib(members) > promised_mib
 
     def _memory_mib(self) -> tuple[float, float]:
         """Return what the kernel could give, and all that there is."""
