@@ -37,6 +37,8 @@ def test_it_counts_the_jobs_ahead_by_priority_then_order(installation: Sandbox) 
         "id": "5",
         "state": "queued",
         "reason": "",
+        "paused_by": [],
+        "cores_now": None,
         "held": "",
         "ahead": 3,
         "after": {},
@@ -118,3 +120,5 @@ def test_a_running_job_that_is_held_back_says_why(installation: Sandbox) -> None
     held_back = Restraint(("off",), "off by ab12 until 22:00").text
     installation.queue().store.client.call("HSET", "rq:job:1", "mlq_restraint", held_back)
     assert installation.ok("explain", "1").endswith(" (paused: off by ab12 until 22:00)\n")
+    (found,) = json.loads(installation.ok("explain", "1", "--json"))
+    assert (found["paused_by"], found["cores_now"]) == (["off"], None)

@@ -67,7 +67,9 @@ def guest_of(
         lambda one: saved.saved_at(one.id),
         lambda: sum(job.cores for one in board.neighbours for job in one.jobs),
     )
-    watches: tuple[Watch, ...] = (limit, desk, off, hours, board, RoomWatch(room, options.machine))
+    # The desk comes after those who say until when: it may be free again in minutes.
+    first = (limit, off, hours, desk)
+    watches: tuple[Watch, ...] = (*first, board, RoomWatch(room, options.machine))
     return JobCores(Together(watches, note), kernel, own, lambda: cores_of(board.neighbours))
 
 
