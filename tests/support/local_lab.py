@@ -152,6 +152,7 @@ class Machine:
         boot_id: its boot id, if not that of this box.
         redis_socket: where it reaches the queue, if not where everybody does.
         own_mounts: whether file systems can be mounted that only its processes see.
+        mounts: the shell's commands that mount some before it starts.
         environ: more variables of its worker.
     """
 
@@ -164,10 +165,12 @@ class Machine:
         boot_id: str = "",
         redis_socket: Path | None = None,
         own_mounts: bool = False,
+        mounts: str = "",
         environ: dict[str, str] | None = None,
     ) -> None:
         self.lab, self.name, self._flags = lab, name, flags
-        self._boot_id, self._own_mounts = boot_id, own_mounts or bool(boot_id)
+        self._boot_id, self._own_mounts = boot_id, own_mounts or bool(boot_id or mounts)
+        self._mounts = mounts
         self.environ = dict(environ or {})
         if redis_socket is not None:
             self.environ["MLQ_REDIS_SOCKET"] = str(redis_socket)
@@ -199,11 +202,11 @@ class Machine:
 
     def _in_own_mounts(self) -> list[str]:
         require(may_mount(), "the right to mount file systems (root)")
-        script = ""
+        script = self._mounts
         if self._boot_id:
             file = self.lab.folder / f"boot-{self.name}"
             file.write_text(self._boot_id + "\n")
-            script = f"mount --bind {file} /proc/sys/kernel/random/boot_id; "
+            script += f"mount --bind {file} /proc/sys/kernel/random/boot_id; "
         return ["unshare", "--mount", "sh", "-ec", script + 'exec "$0" "$@"']
 
     def stop(self, *how: str) -> str:

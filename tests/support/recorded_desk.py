@@ -75,7 +75,7 @@ class RecordedDesk:
     def transfer(self, port: str, by: int = 1) -> None:
         """Move the counter of a USB device: `1-3`."""
         for path in (self.root / "sys").rglob(f"{port}/urbnum"):
-            path.write_text(f"{int(path.read_text()) + by}\n")
+            _overwrite(path, f"{int(path.read_text()) + by}\n")
 
     def interrupt(self, number: int, by: int = 1) -> None:
         """Move the counter of an interrupt, on its second processor if it has one."""
@@ -86,7 +86,7 @@ class RecordedDesk:
                 label, *words = line.split()
                 words[cpus > 1] = str(int(words[cpus > 1]) + by)
                 lines[at] = f"{label:>5} {'   '.join(words)}"
-        self.interrupts.write_text("\n".join(lines) + "\n")
+        _overwrite(self.interrupts, "\n".join(lines) + "\n")
         path = self._per_cpu(str(number))
         if path.exists():
             counts = path.read_text().split(",")
@@ -136,3 +136,10 @@ class RecordedDesk:
                 f"IS_DISPLAY=1\nSTATE=active\nREMOTE=0\nTYPE=x11\nORIGINAL_TYPE=x11\nCLASS={kind}\n"
                 "SCOPE=session-2.scope\nSEAT=seat0\nVTNR=2\nLEADER=1822\n"
             )
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Change a file in one step, as the kernel does, and leave it where it is mounted."""
+    descriptor = os.open(path, os.O_WRONLY)
+    os.pwrite(descriptor, text.encode(), 0)
+    os.close(descriptor)
