@@ -18,6 +18,7 @@ from mlq_cli.switching import Switch, local_time, standing
 from mlq_worker.guest.off_file import NAMES
 
 _MOUNTS = Path("/proc/self/mountinfo")
+_ROOT = 0
 _EVERYBODYS = stat.S_ISVTX | stat.S_IWOTH
 
 
@@ -42,7 +43,7 @@ class SharedFacts:
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Look at the folder where users meet, and judge."""
-    return judge(look(settings.shared_dir))
+    return judge(look(settings.shared_dir), is_own=settings.guest == "mine")
 
 
 def look(folder: Path, mounts: Path = _MOUNTS, proc: Path = Path("/proc")) -> SharedFacts:
@@ -97,15 +98,22 @@ def _text(path: Path) -> str:
         return ""
 
 
-def judge(facts: SharedFacts) -> Iterator[Check]:
-    """Say whether others can switch mlq off, and who has."""
+def judge(facts: SharedFacts, *, is_own: bool = False) -> Iterator[Check]:
+    """Say whether others can switch mlq off, and who has.
+
+    Args:
+        facts: what was seen.
+        is_own: whether the machine is the user's own (`guest = "mine"`).
+    """
     file = f"{facts.folder}/{NAMES[0]}"
-    trouble = _trouble(facts)
+    holding = [one for one in facts.switches if not is_own or one.uid in (_ROOT, os.getuid())]
+    trouble = None if is_own else _trouble(facts)
     if trouble:
         yield warning("mlq off", *trouble)
-    elif not facts.switches:
-        yield ok("mlq off", f"anybody here can stop your jobs: touch {file}")
-    for switch in facts.switches:
+    elif not holding:
+        who = "only you and root (guest = mine)" if is_own else "anybody here"
+        yield ok("mlq off", f"{who} can stop your jobs: touch {file}")
+    for switch in holding:
         why = f": {switch.why}" if switch.why else ""
         own = switch.uid == os.getuid()
         yield warning(

@@ -49,6 +49,8 @@ def test_where_anybody_can_switch_it_off() -> None:
     found = only(FACTS)
     assert (found.level, found.topic) == (Level.OK, "mlq off")
     assert found.says == "anybody here can stop your jobs: touch /tmp/mlq-off"
+    (found,) = judge(FACTS, is_own=True)
+    assert found.says == "only you and root (guest = mine) can stop your jobs: touch /tmp/mlq-off"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,11 @@ def test_who_has_switched_it_off() -> None:
     assert found.says.startswith("off by ab12 until ")
     assert found.says.endswith(": need it")
     assert found.remedy == "no job runs here; only ab12 can end that"
+    (found,) = judge(SharedFacts("/tmp", switches=(theirs,)), is_own=True)
+    assert found.level == Level.OK
     own = theirs._replace(uid=os.getuid(), why="")
+    (found,) = judge(SharedFacts("/tmp", switches=(own, theirs)), is_own=True)
+    assert found.remedy == "`mlq on` ends that"
     assert only(SharedFacts("/tmp", switches=(own,))).remedy == "`mlq on` ends that"
 
 
