@@ -47,6 +47,7 @@ from mlq_worker.agent.actions import (
     ReadHeld,
     ReadHistories,
     ReadLargestNumber,
+    ReadMachines,
     ReadOrphans,
     ReadProgress,
     ReadStarts,
@@ -191,6 +192,18 @@ def test_who_took_more_gpu_memory_than_it_asked_for_ends() -> None:
     assert of_type(actions, Stop) == [
         Stop((("7", 1),), "overstepped", over["7", 1].reason, GPU_SHORTAGE)
     ]
+
+
+def test_who_is_cramped_leaves_once_another_machine_has_room() -> None:
+    held, cramped = (local("7"), local("8")), frozenset({("8", 1)})
+    asked = decide(facts(*held, cramped=cramped, renewal=renewal(), renew_due_s=LATER))
+    assert of_type(asked, ReadMachines) == [ReadMachines()]
+    assert of_type(decide(facts(*held, renewal=renewal())), ReadMachines) == []
+    room = {"cores_free": 8, "cores_total": 8, "mem_free_mib": 9000, "mem_total_mib": 9000}
+    actions = decide(facts(*held, cramped=cramped, machines={"lab02": (5.0, room)}))
+    why = "handed back: others use the cores of lab01, and lab02 has room"
+    assert of_type(actions, Stop) == [Stop((("8", 1),), "released", why)]
+    assert of_type(decide(facts(*held, cramped=cramped)), Stop) == []
 
 
 def test_a_quiet_worker_waits_until_something_is_due() -> None:

@@ -192,6 +192,11 @@ class ReadHistories:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMachines:
+    """Ask the queue what other machines offer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reinstate:
     """Set a job back to the attempt that the results root knows, and drop the claim."""
 
@@ -265,6 +270,7 @@ QueueAction = (
     | RaiseNumbers
     | ReadHeld
     | ReadHistories
+    | ReadMachines
     | TakeCopierRole
     | Reinstate
     | Reserve

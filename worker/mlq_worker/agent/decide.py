@@ -34,6 +34,7 @@ from mlq_worker.agent.actions import (
     ReadHeld,
     ReadHistories,
     ReadLargestNumber,
+    ReadMachines,
     ReadOrphans,
     ReadProgress,
     ReadStarts,
@@ -52,6 +53,7 @@ from mlq_worker.agent.collecting import Annotate, collect
 from mlq_worker.agent.committing import commit, commit_and_claim
 from mlq_worker.agent.conduct import judge, lasting, unwanted
 from mlq_worker.agent.copying import TakeCopierRole, keep_copy
+from mlq_worker.agent.cramped import leaving
 from mlq_worker.agent.facts import Facts, Mode
 from mlq_worker.agent.history import Patience
 from mlq_worker.agent.local_attempt import LocalAttempt
@@ -171,6 +173,14 @@ def _stop(facts: Facts) -> list[Action]:
             *long,
             _stop_action(late, "released", "handed back: the job ahead of it takes long"),
         ]
+    left = leaving(
+        [one for one in active if one.attempt in facts.cramped],
+        facts.machines,
+        facts.context.machine,
+        facts.context.settings.lease_s,
+    )
+    if left is not None:
+        return [_stop_action([left[0]], "released", left[1])]
     doomed = unwanted(facts.conduct, active)
     if doomed:
         return [_stop_action(doomed, "released", "handed back: jobs like it fail here")]
@@ -225,6 +235,8 @@ def _after_renewal(facts: Facts) -> list[Action]:
     actions += [ReadHeld(), TakeReaperRole()]
     if facts.copier.may_take_role:
         actions.append(TakeCopierRole())
+    if facts.cramped:
+        actions.append(ReadMachines())
     if active:
         actions.append(ReadProgress(tuple(one.attempt for one in active)))
     return actions

@@ -21,6 +21,7 @@ from mlq_worker.agent.collecting import CollectorFacts
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierFacts
+from mlq_worker.agent.cramped import Machines
 from mlq_worker.agent.history import History
 from mlq_worker.agent.nfs_reads import Orphans
 from mlq_worker.agent.reaper import ReaperFacts
@@ -85,6 +86,9 @@ class Facts:
         held: what the queue believes this machine runs.
         orphans: attempts of `held` that it does not run, and how they ended; kept until settled.
         histories: the past of the jobs that were asked about.
+        machines: what the queue knows of all machines, if it was asked.
+        cramped: attempts that have had less than half of their cores for long, since others use
+            the machine.
         reaper: what the reaper decides from.
         copier: what the copier decides from.
         collector: what decides when the collector looks at attempts.
@@ -128,6 +132,8 @@ class Facts:
     held: tuple[HeldAttempt, ...] = ()
     orphans: Orphans | None = None
     histories: Mapping[str, History] = field(default_factory=dict)
+    machines: Machines = field(default_factory=dict)
+    cramped: frozenset[Attempt] = frozenset()
     reaper: ReaperFacts = field(default_factory=ReaperFacts)
     copier: CopierFacts = field(default_factory=CopierFacts)
     collector: CollectorFacts = field(default_factory=CollectorFacts)

@@ -7,6 +7,7 @@ resources that are free, the answers of NFS and of the collector.
 from __future__ import annotations
 
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.cramped import cramped_of
 from mlq_worker.agent.facts import Facts, Mode
 from mlq_worker.agent.memory import Memory
 from mlq_worker.guest.rules import GuestRules
@@ -60,6 +61,8 @@ def look(memory: Memory, context: MachineContext, mode: Mode) -> Facts:
         held=replies.held,
         orphans=memory.reads.orphans,
         histories=replies.histories,
+        machines=replies.machines,
+        cramped=cramped_of(memory.session.guest.facts),
         reaper=memory.reaper.facts(),
         copier=memory.copier.facts(),
         collector=memory.collector.facts(),

@@ -24,6 +24,7 @@ from mlq_worker.agent.collector_role import CollectorRole
 from mlq_worker.agent.conduct import Conduct, SeenStarts
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.copying import CopierRole
+from mlq_worker.agent.cramped import Machines
 from mlq_worker.agent.facts import Mode, RenewalReply
 from mlq_worker.agent.history import History
 from mlq_worker.agent.leaving import Leaving
@@ -48,6 +49,7 @@ class Replies:
     starts: SeenStarts | None = None
     held: tuple[HeldAttempt, ...] = ()
     histories: Mapping[str, History] = field(default_factory=dict)
+    machines: Machines = field(default_factory=dict)
 
 
 class Memory:

@@ -36,6 +36,7 @@ from mlq_worker.agent.actions import (
     RaiseNumbers,
     ReadHeld,
     ReadHistories,
+    ReadMachines,
     ReadStarts,
     Reinstate,
     ReleaseName,
@@ -235,6 +236,10 @@ class QueueEffects:
     @act.register
     def _read_histories(self, action: ReadHistories) -> None:
         self._memory.replies.histories = histories(self._store, action.ids)
+
+    @act.register
+    def _read_machines(self, _action: ReadMachines) -> None:
+        self._memory.replies.machines = self._store.reads.machines()
 
     @act.register
     def _take_copier_role(self, _action: TakeCopierRole) -> None:
