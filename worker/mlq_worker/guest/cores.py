@@ -61,6 +61,9 @@ def assign(machine: Machine, wishes: Sequence[Wish[N]]) -> dict[N, Cores]:
     """
     if not machine.usable:
         return {wish.name: wish.held for wish in wishes}
+    # So that the rest finds only threads that may be used, and need not ask which.
+    near = {core: machine.physical(core) for core in machine.usable}
+    machine = machine._replace(siblings=near)
     found: dict[N, Cores] = {}
     load = dict.fromkeys(machine.usable, 0)
     for core in machine.taken & machine.usable:
@@ -86,7 +89,7 @@ def _kept(machine: Machine, wish: Wish[N], load: Mapping[int, int]) -> Cores:
         return frozenset(mine)
     held = frozenset(mine)
     whole = sorted(
-        mine, key=lambda core: (-len(machine.physical(core) & held), min(machine.physical(core)))
+        mine, key=lambda core: (-len(machine.siblings[core] & held), min(machine.siblings[core]))
     )
     return frozenset(whole[: wish.number])
 
@@ -107,7 +110,7 @@ def _price(
     machine: Machine, load: Mapping[int, int], held: Cores, mine: Collection[int], core: int
 ) -> tuple[int, bool, bool, int, float, int, int]:
     """Return how ill a core suits a job: the lowest is taken next."""
-    physical = machine.physical(core)
+    physical = machine.siblings[core]
     others = [one for one in physical if one != core]
     beside_own = any(one in mine for one in others)
     crowd = sum(load[one] for one in others if one not in mine)

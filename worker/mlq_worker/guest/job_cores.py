@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.guest.autogroups import Autogroups
 from mlq_worker.guest.core_table import CoreTable
-from mlq_worker.guest.cores import NO_CORES, Cores
+from mlq_worker.guest.cores import NO_CORES, Cores, Machine
 from mlq_worker.guest.own_processes import OwnProcesses
 from mlq_worker.guest.pinning import Kernel, Pinning
 from mlq_worker.guest.rules import GuestRules
@@ -43,12 +43,14 @@ class JobCores:
         self._autogroups = autogroups or Autogroups()
         self._watch, self._kernel, self._own, self._taken = watch, kernel, own, taken
         self._pinning, self._table = Pinning(kernel), CoreTable()
+        self._machine: Machine | None = None  # until the next look: jobs may start in hundreds
 
     def start(self, order: Order, rules: GuestRules) -> tuple[Cores, ...]:
         """Return sets of cores, one of which a new job gets; () if it must not be pinned."""
         if not self._pins(rules):
             return ()
-        return self._table.start(order, self._pinning.machine(self._taken()))
+        self._machine = self._machine or self._pinning.machine(self._taken())
+        return self._table.start(order, self._machine)
 
     def keep(self, live: Collection[AttemptId]) -> None:
         """Forget all but these attempts."""
@@ -61,6 +63,7 @@ class JobCores:
     def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
         """Ask the others, and pin each job to the cores that it has then."""
         seen = self._watch.look(attempts, rules, now)
+        self._machine = None
         known = [one for one in attempts if one.target.pid is not None]
         if not known:
             return seen
@@ -76,12 +79,12 @@ class JobCores:
                 for attempt, demand in seen.demands.items()
                 if demand.cores is not None
             }
-            machine = self._pinning.machine(self._taken())
+            self._machine = self._pinning.machine(self._taken())
             oldest_first = sorted(known, key=lambda one: one.started_at)
             cores = self._table.look(
                 oldest_first,
                 squeezed,
-                machine,
+                self._machine,
                 lambda one: self._pinning.mask_of(found.get(one.target.pid or 0, ())),
             )
             wanted = {one.target.pid: cores[one.id] for one in known if one.target.pid}
