@@ -54,7 +54,7 @@ def test_off_and_on(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (one.path, one.uid, one.why) == (shared / "mlq-off", os.getuid(), "demo at noon[2J")
     assert abs(one.until - time.time() - 7200) < 60
     assert (shared / "mlq-off").stat().st_mode & 0o777 == 0o644
-    assert f"until {local_time(one.until)}" in capsys.readouterr().out
+    assert f"until {local_time(one.until)}; `mlq on`" in capsys.readouterr().out
     assert main(["on"]) == 0
     assert list(shared.iterdir()) == []
     assert main(["on"]) == 0

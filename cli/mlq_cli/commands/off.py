@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     own = next(one for one in switches if one.path == path)
     machine = os.uname().nodename.split(".")[0]
-    print_lines([f"mlq is off on {machine} until {local_time(own.until)}; earlier by: mlq on"])
+    until = local_time(own.until)
+    print_lines([f"mlq is off on {machine} until {until}; `mlq on` ends that sooner"])
     if switches[0] is not own:
         other = switches[0]
         print_lines([f"and until {local_time(other.until)} by {other.by}: {other.path}"])
