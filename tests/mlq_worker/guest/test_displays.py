@@ -59,6 +59,14 @@ def test_without_connectors_the_firmware_tells(machine: Machine) -> None:
     assert machine.look() == Displays(frozenset({"GPU-a"}), frozenset({"GPU-b"}))
 
 
+def test_a_card_that_only_computes_has_no_display(machine: Machine) -> None:
+    machine.gpu("GPU-a", "0000:1a:00.0")
+    device = machine.sys / "bus/pci/devices/0000:1a:00.0"
+    (device / "boot_vga").unlink()  # the kernel shows it for VGA devices only
+    (device / "class").write_text("0x030200\n")
+    assert machine.look() == Displays(frozenset(), frozenset({"GPU-a"}))
+
+
 def test_what_is_unknown_counts_as_driving_one(machine: Machine) -> None:
     machine.gpu("GPU-????????-????-????-????-????????????", "0000:01:00.0")
     found = machine.look()

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+_NO_DISPLAY = "0x0302"
+"""The class of PCI devices that compute and have no connectors."""
 _PARTS_OF_SERVERS = "MIG-"
 """GPUs that can be partitioned have no connectors."""
 
@@ -53,6 +55,8 @@ def _drives(device: Path) -> bool:
     statuses = [_text(path).strip() for path in device.glob("drm/card*/card*-*/status")]
     if statuses:
         return any(one != "disconnected" for one in statuses)
+    if _text(device / "class").startswith(_NO_DISPLAY):
+        return False
     return _text(device / "boot_vga").strip() != "0"
 
 
