@@ -49,6 +49,13 @@ def test_what_fails_is_asked_again() -> None:
     wait_for(lambda: (asker.ask(1), asker.last(1))[1])
 
 
+def test_a_name_that_is_known_at_once_is_there_at_once() -> None:
+    asked: list[int] = []
+    names = LoginNames(lambda uid: (asked.append(uid), f"user{uid}")[1])
+    assert [names.name(7) for _ in range(3)] == ["user7"] * 3
+    assert asked == [7]
+
+
 def test_a_name_is_its_number_until_it_is_known() -> None:
     known = threading.Event()
 

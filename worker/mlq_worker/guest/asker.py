@@ -27,7 +27,7 @@ class Asker(Generic[Q, A]):
         self._asked: SimpleQueue[Q] = SimpleQueue()
         self._open: set[Q] = set()
         self._answers: dict[Q, A] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def ask(self, question: Q) -> None:
@@ -40,6 +40,11 @@ class Asker(Generic[Q, A]):
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
+
+    def wait(self, question: Q, longest_s: float) -> None:
+        """Wait for a moment for the answer to a question that has been asked."""
+        with self._lock:
+            self._lock.wait_for(lambda: question not in self._open, longest_s)
 
     def last(self, question: Q) -> A | None:
         """Return the last answer; None if there is none yet."""
@@ -55,12 +60,13 @@ class Asker(Generic[Q, A]):
     def _work(self) -> None:
         while True:
             question = self._asked.get()
+            found: A | None
             try:
                 found = self._answer(question)
             except OSError:
-                with self._lock:
-                    self._open.discard(question)
-                continue
+                found = None
             with self._lock:
-                self._answers[question] = found
+                if found is not None:
+                    self._answers[question] = found
                 self._open.discard(question)
+                self._lock.notify_all()

@@ -1,7 +1,7 @@
 """The login names of this machine's users, for the words that people read.
 
-A name may come from a directory service that hangs, so it is looked up in a thread; until it is
-known, and if there is none, the number stands for it.
+A name may come from a directory service that hangs, so it is looked up in a thread, which is waited
+for once and for a moment only; until it is known, and if there is none, the number stands for it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import pwd
 from collections.abc import Callable
 
 from mlq_worker.guest.asker import Asker
+
+_MOMENT_S = 0.02  # a name in /etc/passwd takes less than one hundredth of it
 
 
 class LoginNames:
@@ -21,14 +23,18 @@ class LoginNames:
 
     def __init__(self, look_up: Callable[[int], str] | None = None) -> None:
         self._asker = Asker(look_up or login_name)
+        self._waited_for: set[int] = set()
 
     def name(self, uid: int) -> str:
         """Return the name of a user, or the number as long as no name is known."""
         found = self._asker.last(uid)
         if found is None:
             self._asker.ask(uid)
-            return str(uid)
-        return found
+            if uid not in self._waited_for:
+                self._waited_for.add(uid)
+                self._asker.wait(uid, _MOMENT_S)
+            found = self._asker.last(uid)
+        return str(uid) if found is None else found
 
 
 def login_name(uid: int) -> str:
