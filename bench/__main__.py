@@ -15,6 +15,7 @@ from bench import (
     gateway,
     idle,
     metrics,
+    neighbours,
     noop,
     pinning,
     pulling,
@@ -39,7 +40,7 @@ def main() -> None:
         "--only",
         action="append",
         help="noop, enqueue, claim, scale, sweep, search, results, command, snapshot, copy,"
-        " sources, pull, top, gateway, pinning, desk, idle",
+        " sources, pull, top, gateway, pinning, desk, neighbours, idle",
     )
     parser.add_argument("--jobs", type=int, default=2000, help="no-op jobs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement (%(default)s)")
@@ -62,6 +63,10 @@ def main() -> None:
         "top": ("The live screen", lambda: screen.measure(3 * args.rounds, args.idle_s)),
         "pinning": ("A job kept on its cores", lambda: pinning.measure(10 * args.rounds)),
         "desk": ("Looking at the desk", lambda: desk.measure(args.rounds, args.idle_s)),
+        "neighbours": (
+            "Two users on one GPU, 2,000 starts each",
+            lambda: neighbours.measure(2000),
+        ),
         "gateway": ("A short command, from afar", lambda: gateway.measure(10 * args.rounds)),
         "enqueue": ("Enqueue", lambda: queueing.enqueue(10_000, args.rounds)),
         "claim": ("One claim, 20 classes", lambda: queueing.claim(sizes, args.rounds)),

@@ -47,6 +47,14 @@ def test_held_by_somebody_for_ever(tmp_path: Path) -> None:
     assert other.fault == ""
 
 
+def test_two_short_waits_are_no_long_one(tmp_path: Path) -> None:
+    one, other = TurnFile(tmp_path), TurnFile(tmp_path)
+    one.take(0)
+    assert other.take(0) is Turn.AWAITED
+    assert other.take(600) is Turn.AWAITED
+    assert other.take(600 + PATIENCE_S) is Turn.WITHOUT
+
+
 def test_a_child_does_not_keep_it(tmp_path: Path) -> None:
     one, other = TurnFile(tmp_path), TurnFile(tmp_path)
     one.take(0)

@@ -29,6 +29,7 @@ from mlq_worker.ipc import procfs
 
 _HIDDEN_FRESH_S = 120.0  # where /proc hides the owner, its board must not be older
 _MOST_A_USER, _MOST_NAMED = 16, 64
+_YOUNG_S = 0.1
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFDIR: "is a folder",
@@ -61,6 +62,7 @@ class _Parsed(NamedTuple):
     state: tuple[int, ...]
     board: Board | None
     why: str
+    read_at: float = 0.0  # unix time
 
 
 class BoardReader:
@@ -121,10 +123,14 @@ class BoardReader:
             kind = _KINDS.get(stat.S_IFMT(found.st_mode), "is a device")
             return _Parsed((), None, f"it {kind}")
         known = self._parsed.get(str(name))
-        if known is not None and known.state == _state(found):
+        # The clock of files stands still for some milliseconds, and an inode may be used again at
+        # once: of a file as young as that, nothing tells whether it is still the one that was read.
+        is_same = known is not None and known.state == _state(found)
+        if known is not None and is_same and known.state[-1] / 1e9 < known.read_at - _YOUNG_S:
             return known
+        read_at = self._utc_s()
         try:
-            return _read(f"{self._folder}/{name}", name)
+            return _read(f"{self._folder}/{name}", name)._replace(read_at=read_at)
         except OSError as error:
             gone = error.errno == errno.ENOENT
             return _Parsed((), None, "" if gone else f"it cannot be read: {error.strerror}")

@@ -22,9 +22,10 @@ class Usage:
     def __init__(self) -> None:
         self._held_s: dict[Holder, float] = {}
         self._at: float | None = None
+        self._shares: Mapping[Holder, float] = {}
 
     def add(self, shares: Mapping[Holder, float], at: float) -> None:
-        """Note what each holds now, and has held since the last call.
+        """Note what each holds now; what changed since the last call did so half-way.
 
         Args:
             shares: of the machine, 1 for all cores and 1 for all GPUs.
@@ -36,9 +37,11 @@ class Usage:
         self._held_s = {
             who: held for who, one in self._held_s.items() if (held := one * kept) > _FORGOTTEN
         }
+        before, self._shares = self._shares, shares
         if passed_s > _LONGEST_S:
             return
-        for who, share in shares.items():
+        for who in before.keys() | shares.keys():
+            share = (before.get(who, 0.0) + shares.get(who, 0.0)) / 2
             self._held_s[who] = self._held_s.get(who, 0.0) + share * passed_s
 
     def of(self, who: Holder, beside: Holder) -> float:

@@ -47,6 +47,7 @@ class TurnFile:
         self._path = f"{folder}/{NAME}"
         self._descriptor: int | None = None
         self._since: float | None = None
+        self._tried_at = 0.0
         self.fault = ""
         """Why it cannot be had, for people; "" if it can."""
 
@@ -65,7 +66,9 @@ class TurnFile:
                 return Turn.OURS
         except OSError as error:
             why = self._words(error)
-        self._since = at if self._since is None else self._since
+        if self._since is None or at - self._tried_at > PATIENCE_S:
+            self._since = at  # it has not been waiting all the time
+        self._tried_at = at
         if at - self._since < PATIENCE_S:
             return Turn.AWAITED
         self.fault = f"{self._path}: {why}; jobs start without regard to whose turn it is"
