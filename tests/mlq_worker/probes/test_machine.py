@@ -46,6 +46,14 @@ def gpu_with(free_mib: int, *processes: tuple[int, int | None]) -> Gpu:
     return replace(GPU, free_mib=free_mib, processes=tuple(GpuProcess(*one) for one in processes))
 
 
+def test_memory_that_was_taken_between_two_questions_is_not_free() -> None:
+    """The driver said that all is free, and then that our process uses most of it."""
+    gpu = replace(GPU, free_mib=GPU.total_mib, processes=(GpuProcess(300, 6000),))
+    promise = Promise((300,), 1, 0, (GPU.uuid,), 6000)
+    (offer,) = free_for_us(machine(gpu), [promise], Limits()).gpus
+    assert offer.free_mib == GPU.total_mib - 6000
+
+
 def test_an_idle_machine_offers_everything() -> None:
     assert free_for_us(machine(GPU), [], Limits()) == Offer(
         machine="lab01",

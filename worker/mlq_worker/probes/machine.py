@@ -285,12 +285,15 @@ def _free_vram_mib(gpu: Gpu, promises: Sequence[Promise], owners: Mapping[int, i
         leader = owners.get(process.pid)
         if leader is not None:
             used_by[leader] = used_by.get(leader, 0) + (process.used_mib or 0)
-    unused = 0
+    unused = promised = 0
     for promise in promises:
         if _counts_on(gpu, promise):
             used = sum(used_by.get(pid, 0) for pid in promise.leader_pids)
             unused += max(0, (promise.vram_mib or gpu.total_mib) - used)
-    return max(0, gpu.free_mib - unused)
+            promised += promise.vram_mib or gpu.total_mib
+    # The driver tells what is free, then what each process uses: who allocates in between is seen
+    # to use what is seen as free.
+    return max(0, min(gpu.free_mib - unused, gpu.total_mib - promised))
 
 
 def _counts_on(gpu: Gpu, promise: Promise) -> bool:

@@ -248,9 +248,6 @@ class GpuProbe:
             self._nvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS,
         )
         computing, drawing = (self._running(kind, handle) for kind in ("Compute", "Graphics"))
-        # A process that takes or frees memory between two questions must not be seen to use what is
-        # seen as free, too: of two answers around the processes' the least counts.
-        free_mib = min(free_mib, self._memory_mib(handle)[1])
         return Gpu(
             uuid=uuid,
             index=index,
