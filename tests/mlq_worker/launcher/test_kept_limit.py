@@ -26,6 +26,7 @@ def test_whom_the_kernel_killed_at_its_limit_has_overstepped() -> None:
     )
     assert end.shortage == Shortage(of_gpu=False, used_mib=8192, killed=True)
     assert end.mem_peak_mib == 8192
+    assert end.cause.kind == "oom_own"
     assert with_usage(result("exited", 137), Usage(None, 1, 100)).outcome == "overstepped"
 
 

@@ -1,8 +1,8 @@
-"""Why an attempt could not start, as a type, so that no code parses the words of a reason.
+"""Why an attempt could not start or had to end, as a type, so that no code parses a reason.
 
 The launcher writes it as `cause` into the result (`{"kind": ..., "what": ...}`); one that this
 version of mlq does not know counts as none. Another machine may have what is missing here, so the
-job goes back to the queue and this machine avoids such jobs.
+job goes back to the queue and this machine avoids such jobs; not so with memory of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ENVIRONMENT = "environment"  # the virtual or conda environment is not there
     JOB_FOLDER = "job folder"  # this job's folder below the results root cannot be written
     MACHINE = "machine"  # the machine starts no process
+    OOM_OWN = "oom_own"  # it took more memory than it had asked for
 
 
 _KINDS = frozenset(one.value for one in Kind)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlq_worker.guest.cgroups import Usage
 from mlq_worker.guest.limits import reason
+from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import Result, has_ended_by_itself
 
@@ -25,4 +26,9 @@ def with_usage(result: Result, usage: Usage | None) -> Result:
     held_mib = max(usage.limit_mib, usage.peak_mib or 0)
     shortage = Shortage(of_gpu=False, used_mib=held_mib, killed=True)
     said = reason(usage.limit_mib, held_mib)
-    return replace(result, outcome="overstepped", reason=said, shortage=shortage)
+    return overstepped(replace(result, reason=said, shortage=shortage))
+
+
+def overstepped(result: Result) -> Result:
+    """Return the result of an attempt that took more memory than it asked for."""
+    return replace(result, outcome="overstepped", cause=Cause(Kind.OOM_OWN))

@@ -25,7 +25,7 @@ from mlq_worker.launcher.aftermath import Found
 from mlq_worker.launcher.attempt import SWEEP_S, LaunchedAttempt
 from mlq_worker.launcher.edges import Edges
 from mlq_worker.launcher.keepers import Descriptors, Gone, Leader
-from mlq_worker.launcher.kept_limit import with_usage
+from mlq_worker.launcher.kept_limit import overstepped, with_usage
 from mlq_worker.launcher.lookup import Failure
 from mlq_worker.launcher.outbox import Outbox
 from mlq_worker.launcher.prefetch import Lanes
@@ -301,6 +301,8 @@ class Spawner:
             end = attempt.termination
             result = replace(result, outcome=end.outcome, reason=end.reason, asked_s=end.asked_s)
             result = replace(result, shortage=end.shortage)
+            if end.outcome == "overstepped":
+                result = overstepped(result)
         elif self.stop_requested and self.is_told_late:
             result = replace(result, outcome="released", reason=_ALLOCATION_ENDS)
         elif self.stop_requested and result.signal in (signal.SIGTERM, signal.SIGHUP):
