@@ -53,6 +53,17 @@ def test_an_ended_attempt_is_held_until_its_end_is_committed() -> None:
     assert made.ended() == []
 
 
+def test_a_new_worker_takes_back_what_the_one_before_said_of_a_pause() -> None:
+    assert local("1", restraint="").untold == {}
+    assert local("1", restraint="", told={"mlq_restraint": "[]"}).untold == {"mlq_restraint": ""}
+    held = local("1", adopted=True)
+    assert held.untold == {}  # its supervisor has not said yet
+    held.restraint = ""
+    assert held.untold == {"mlq_restraint": ""}
+    held.told = held.untold
+    assert held.untold == {}
+
+
 def test_an_ended_attempt_gives_its_resources_back_at_once() -> None:
     made = attempts(local("1"), local("2"))
     made.end(result("1", 0.5))

@@ -12,6 +12,7 @@ from mlq_worker.agent.attempt_result import AttemptResult
 from mlq_worker.agent.history import History
 from mlq_worker.collector.protocol import Figures
 
+RESTRAINT = "mlq_restraint"
 _NO_FIGURES = Figures()
 
 
@@ -51,7 +52,8 @@ class LocalAttempt:
         adopted: whether an earlier worker started it.
         gpu_model: what its GPUs are called; "" without one.
         gpu_mib: the memory that each of them has, the least; 0 if unknown.
-        restraint: how it is held back, as its job's hash has it; "": it is not.
+        restraint: how it is held back, as its job's hash has it; "": it is not; None: the
+            supervisor has not said.
         figures: what the collector found of it.
         told: which of its figures the queue knows, by field of the job's hash.
         end_seen: whether `mlq_worker.agent.collecting` has taken note of its end.
@@ -80,7 +82,7 @@ class LocalAttempt:
     adopted: bool = False
     gpu_model: str = ""
     gpu_mib: int = 0
-    restraint: str = ""
+    restraint: str | None = None
     figures: Figures = _NO_FIGURES
     told: Mapping[str, str] = field(default_factory=dict)
     end_seen: bool = False
@@ -103,11 +105,14 @@ class LocalAttempt:
         known = {
             **fields_of(self.figures),
             "mlq_notes": "\n".join(self.figures.notes),
-            "mlq_restraint": self.restraint,
+            RESTRAINT: self.restraint or "",
         }
         if self.signaled:
             known["mlq_signaled"] = str(self.signaled)
-        return {name: text for name, text in known.items() if text != self.told.get(name, "")}
+        found = {name: text for name, text in known.items() if text != self.told.get(name, "")}
+        if self.adopted and self.restraint is not None and RESTRAINT not in self.told:
+            found[RESTRAINT] = self.restraint  # an earlier worker may have said something else
+        return found
 
     @property
     def lacks_value(self) -> bool:
