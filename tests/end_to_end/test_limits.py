@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fake_nvml import FakeGpu, FakeNvml, FakeProcess
 from local_lab import Lab
+from memory_cgroups import limited
 from waiting import wait_for
 
 CARD = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
@@ -75,6 +76,19 @@ def test_the_default_is_only_a_promise_and_limits_can_be_switched_off(lab: Lab) 
     free.until_beats(20)
     assert lab.sandbox.run("cancel", promised, unlimited).code == 0
     assert {lab.until(one, "canceled").attempt for one in (promised, unlimited)} == {1}
+
+
+def test_who_the_kernel_kills_within_its_limit_is_handed_back(lab: Lab) -> None:
+    lab.machine("lab01", "--mem", "20G")
+    with limited(60) as procs:
+        enter = f'if [ "$MLQ_ATTEMPT" = 1 ]; then echo $$ > {procs}; fi'
+        command = f'{sys.executable} -c "held = bytearray(100 << 20)"'
+        job = lab.sh(f"{enter}; exec {command}", mem="900M", retries=1)
+        ended = lab.until(job, "finished", attempt=2)
+    assert (ended.attempt, ended.failures, ended.losses) == (2, 0, 0)
+    assert re.fullmatch(
+        r"handed back: lab01 ran out of memory; others used [\d.]+[MG]", lab.ends(job)[0]
+    )
 
 
 def until_it_runs(lab: Lab, job: str) -> int:
