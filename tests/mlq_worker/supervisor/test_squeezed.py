@@ -12,6 +12,7 @@ from people import Person, strangers
 from supervising import Bench
 from waiting import wait_for
 
+from mlq_worker.guest.desk_watch import available_mib
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.ipc.messages import Manners
 
@@ -77,3 +78,35 @@ def test_on_a_machine_of_ones_own_it_does_not(bench: Bench, stranger: Person) ->
     finally:
         load.kill()
         load.wait()
+
+
+SAVES = """\
+import os, signal, sys
+def told(*_):
+    open(os.environ["HERE"] + "/told", "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, told)
+open(os.environ["HERE"] + "/ready", "w").write("ready")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("reserve_mib", "has_grace"), [(0, True), (10**8, False)])
+def test_a_job_is_handed_back_when_memory_runs_short(
+    bench: Bench, stranger: Person, reserve_mib: int, has_grace: bool
+) -> None:
+    reserve_mib = reserve_mib or round(available_mib() * 1.5)
+    bench.python("1", SAVES, share={"cores": 1})
+    bench.file("ready")
+    load = subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], cwd="/", **stranger.identity)
+    try:
+        rules = GuestRules(reserve_mem_mib=reserve_mib)
+        bench.link.send(Manners(rules.as_json()).to_json())
+        ended = bench.result("1")
+    finally:
+        load.kill()
+        load.wait()
+    assert ended["outcome"] == "released"
+    assert ended["reason"].startswith("handed back: m1 runs out of memory; others use ")
+    assert (bench.root.parent / "told").exists() == has_grace
