@@ -114,8 +114,10 @@ def test_who_has_more_than_it_was_promised_goes_first() -> None:
 def test_below_half_at_once() -> None:
     assert Shortage[str]().see(0, 999, 2000, [OLD, SAVED]) == Victim("saved", at_once=True)
     ending = SAVED._replace(is_ending=True)
-    assert Shortage[str]().see(0, 999, 2000, [OLD, ending]) == Victim("old", at_once=True)
-    assert Shortage[str]().see(0, 999, 2000, [ending]) is None
+    assert Shortage[str]().see(0, 999, 2000, [SAVED, OLD._replace(is_ending=True)]) == Victim(
+        "old", at_once=True
+    )
+    assert Shortage[str]().see(0, 999, 2000, [ending]) == Victim("saved", at_once=True)
     assert Shortage[str]().see(0, 999, 2000, []) is None
 
 
@@ -124,6 +126,9 @@ def test_the_memory_of_a_killed_job_takes_a_moment_to_be_free() -> None:
     shortage.see(0, 999, 2000, [OLD, SAVED])
     assert shortage.see(1, 999, 2000, [OLD, ending]) is None
     assert shortage.see(2, 999, 2000, [OLD]) == Victim("old", at_once=True)
+    alone = Shortage[str]()
+    alone.see(0, 999, 2000, [SAVED])
+    assert alone.see(9, 999, 2000, [ending]) is None
     stuck = Shortage[str]()
     stuck.see(0, 999, 2000, [OLD, SAVED])
     assert stuck.see(5, 999, 2000, [OLD, ending]) == Victim("old", at_once=True)

@@ -117,3 +117,17 @@ def test_an_end_leaves_no_reason_behind() -> None:
     held.take()
     held.happen(demand(2, DESK))
     assert not held.take().pause
+
+
+def test_an_end_with_grace_becomes_one_without_if_others_cannot_wait() -> None:
+    held = running(order("1", stop_grace_s=300))
+    held.happen(demand(1, end=End("released", "handed back: m1 runs out of memory")))
+    held.tick(2)
+    assert not held.take().kill
+    held.happen(demand(3, end=End("released", "handed back: others", most_grace_s=600)))
+    held.tick(4)
+    assert not held.take().kill
+    held.happen(demand(5, end=End("released", "handed back: others", most_grace_s=0)))
+    held.tick(5)
+    assert [one.pid for one in held.take().kill] == [7]
+    assert held.attempt("1").ending == ("released", "handed back: m1 runs out of memory")

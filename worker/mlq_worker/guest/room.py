@@ -142,7 +142,7 @@ class Shortage(Generic[N]):
 
         One that has more than it was promised comes before those that keep to it. One after the
         other: nobody else is told to end before that one is gone. But below half of the reserve
-        nobody waits for a grace.
+        nobody waits for a grace, and who is told to end already goes first.
 
         Args:
             at: a clock that never goes back, in seconds.
@@ -161,9 +161,10 @@ class Shortage(Generic[N]):
             name, killed_at = self._killed
             if at < killed_at + _FREEING_S and any(job.name == name for job in jobs):
                 return None
-        left = [job for job in jobs if not job.is_ending]
+        killed = self._killed and self._killed[0]
+        left = [job for job in jobs if job.name != killed and (at_once or not job.is_ending)]
         if not left:
             return None
-        victim = max(left, key=lambda job: (job.has_more, job.kept_at)).name
+        victim = max(left, key=lambda job: (job.is_ending, job.has_more, job.kept_at)).name
         self._killed = (victim, at) if at_once else None
         return Victim(victim, at_once)

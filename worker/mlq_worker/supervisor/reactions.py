@@ -192,8 +192,15 @@ class Reactions:
         return self._end(attempt, _REQUEUED, event.now, out)
 
     def _heed(self, attempt: HeldAttempt, demand: Demand, now: Moment, out: Instructions) -> None:
-        """Do what the manners of a guest demand; an attempt that ends already is left to end."""
-        if attempt.phase is not Phase.RUNNING or attempt.ending is not None:
+        """Do what the manners of a guest demand.
+
+        An attempt that ends already is left to end, unless others cannot wait for that.
+        """
+        if attempt.phase is not Phase.RUNNING:
+            return
+        if attempt.ending is not None:
+            if demand.end is not None and demand.end.most_grace_s == 0:
+                termination.hurry(attempt, now.at)
             return
         pausing.squeeze(attempt, demand.cores, now.at, out)
         if demand.end is not None:

@@ -71,6 +71,13 @@ def leader_ended(attempt: HeldAttempt, at: float) -> None:
         attempt.kill_at = min(attempt.kill_at, at + KILL_AGAIN_S)  # most are gone by then
 
 
+def hurry(attempt: HeldAttempt, at: float) -> None:
+    """Let it have no more grace: others cannot wait."""
+    if attempt.ending is not None:
+        attempt.term_at = attempt.rest_at = None
+        attempt.kill_at = at if attempt.kill_at is None else min(attempt.kill_at, at)
+
+
 def go_on(attempt: HeldAttempt, at: float, out: Instructions) -> None:
     """Do what is due for an attempt that was told to end."""
     if attempt.term_at is not None and at >= attempt.term_at:
