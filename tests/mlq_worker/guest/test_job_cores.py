@@ -35,9 +35,10 @@ class Machine:
     masks: dict[int, Cores] = field(default_factory=dict)
     cores: int | None = None
     taken: Cores = frozenset()
+    online: Cores = EIGHT
 
     def usable(self) -> Cores:
-        return EIGHT
+        return self.online
 
     def is_narrowed(self) -> bool:
         return self.narrowed
@@ -103,6 +104,18 @@ def test_neighbours_cores_are_left(jobs: JobCores, machine: Machine) -> None:
     machine.taken = of(0, 1, 2)
     jobs.look([one], RULES, Moment(1.0, ""))
     assert machine.masks[201] == of(3, 4, 5, 6)
+
+
+def test_cores_that_go_offline_are_replaced_and_one_core_is_enough(
+    jobs: JobCores, machine: Machine
+) -> None:
+    one = start(jobs, machine)
+    machine.online = of(2, 3, 4, 5, 6)
+    jobs.look([one], RULES, Moment(1.0, ""))
+    assert machine.masks[201] == of(2, 3, 4, 5)
+    machine.online = of(7)
+    jobs.look([one], RULES, Moment(2.0, ""))
+    assert machine.masks[201] == of(7)
 
 
 def test_without_the_limit_a_pinned_job_is_freed(jobs: JobCores, machine: Machine) -> None:

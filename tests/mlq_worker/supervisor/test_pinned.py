@@ -82,3 +82,27 @@ def test_rules_that_change_hold_for_running_jobs(bench: Bench) -> None:
     wait_for(lambda: os.sched_getaffinity(leader) == MINE, what="the job to be free")
     manners(bench, GuestRules(guest="mine"))
     wait_for(lambda: len(os.sched_getaffinity(leader)) == 1, what="the job to be pinned")
+
+
+def test_jobs_of_a_lane_that_run_at_once_have_cores_of_their_own(bench: Bench) -> None:
+    manners(bench, GuestRules(guest="mine"))
+    lane = {"lane": "short", "width": len(MINE), "share": {"cores": 1}}
+    names = [str(number) for number in range(len(MINE))]
+    for name in names:
+        bench.python(name, COUNTS, **lane)
+    masks = [frozenset(os.sched_getaffinity(bench.running(name))) for name in names]
+    assert set(masks) == {frozenset({core}) for core in MINE}
+    for name in names:
+        assert bench.file(f"{name}.1").split() == ["1", "19"]
+    # The keeper says so to the neighbours, from the first look on.
+    for name, mask in zip(names, masks, strict=True):
+        keeper = bench.keeper(name)
+        wait_for(lambda: os.sched_getaffinity(keeper) == mask, what="the keeper to be pinned")  # noqa: B023
+
+
+def test_a_full_machine_shares_its_cores(bench: Bench) -> None:
+    manners(bench, GuestRules(guest="mine"))
+    leaders = [start(bench, str(number)) for number in range(len(MINE) + 1)]
+    masks = [os.sched_getaffinity(leader) for leader in leaders]
+    assert all(len(mask) == 1 for mask in masks)
+    assert set().union(*masks) == MINE
