@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.report import Row
+from bench.report import Row, spread
 from mlq.jobs.attempt import AttemptId
 from mlq_worker.guest.job_cores import JobCores
 from mlq_worker.guest.own_processes import OwnProcesses
@@ -70,27 +70,27 @@ def measure(rounds: int) -> list[Row]:
     rules, squeezer, kernel = GuestRules(), _Squeezer(), Linux()
     own = OwnProcesses(Trees())
     room = RoomWatch(RoomEdges(own, kernel.usable), "")
-    guest = JobCores(Together((room, squeezer)), kernel, own)
-    squeezes, at = [], clock.boottime()
+    guest = JobCores(Together((room, squeezer), print), kernel, own)
+    squeezes, squeezes_cpu, at = [], [], clock.boottime()
     with _job() as keeper:
         job = GuestAttempt(_ID, Target(keeper), Share(len(kernel.usable())), at, "")
         for number in range(2 * rounds):
             squeezer.is_on = number % 2 == 1
             at += 1
-            began = time.perf_counter()
+            began, began_s = time.perf_counter(), _cpu_s()
             guest.look([job], rules, Moment(at, ""))
             if squeezer.is_on:
                 squeezes.append(1000 * (time.perf_counter() - began))
+                squeezes_cpu.append(1000 * (_cpu_s() - began_s))
         began_s = _cpu_s()
         for _ in range(LOOKS):
             at += 1
             guest.look([job], rules, Moment(at, ""))
         look_ms = 1000 * (_cpu_s() - began_s) / LOOKS
-    squeezes.sort()
-    spread = squeezes[len(squeezes) // 2], squeezes[0], squeezes[-1]
     what = f"{THREADS} threads in {PROCESSES} processes"
     return [
-        Row("a squeeze", spread, "ms", what),
+        Row("a squeeze", spread(squeezes), "ms", what),
+        Row("a squeeze: CPU", spread(squeezes_cpu), "ms", what),
         Row("a look: CPU", (look_ms, look_ms, look_ms), "ms", f"{what}; once a second"),
     ]
 
