@@ -102,6 +102,9 @@ class Move(NamedTuple):
         pause_s: after how long the job is due, if it is to be tried again later.
         only: if given, the move is valid only in these of the event's states.
         lease: unless "", the move is valid only while this is still the attempt's lease.
+        machine: unless "", the move is valid only if the attempt runs on this machine by what the
+            queue knows. One that was restored from a backup may have given the attempt's number out
+            again.
         job_class: the name of the class the job belongs to from now on; "" leaves it where it is.
         signature: unless "", the move is valid only for the job with this signature. A queue that
             has forgotten a job may give its number to another.
@@ -123,6 +126,7 @@ class Move(NamedTuple):
     pause_s: float = 0
     only: tuple[State, ...] = ()
     lease: str = ""
+    machine: str = ""
     job_class: str = ""
     signature: str = ""
     start: str = ""
@@ -149,6 +153,7 @@ class Move(NamedTuple):
             "avoid": self.avoid,
             "pause_s": self.pause_s,
             "lease": self.lease,
+            "machine": self.machine,
             "class": self.job_class,
             "signature": self.signature,
             "start": self.start,

@@ -103,6 +103,17 @@ def test_every_ended_job_says_when(store: Store, enqueue: Enqueue) -> None:
     assert ended_at
 
 
+def test_an_end_from_a_machine_that_has_not_the_attempt_is_stale(
+    store: Store, enqueue: Enqueue
+) -> None:
+    """A queue restored from a backup gave the number to another machine."""
+    (job,) = enqueue(1)
+    (mine,) = claim(store)
+    end = Move(job, Event.LOSE, mine.attempt, machine="lab02")
+    assert store.move([end], NOW_S).stale == (job,)
+    assert store.move([end._replace(machine="lab01")], NOW_S).moved == (job,)
+
+
 def test_a_loss_judged_by_the_lease_stands_only_while_the_lease_is_over(
     store: Store, enqueue: Enqueue
 ) -> None:

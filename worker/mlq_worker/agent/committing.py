@@ -82,7 +82,8 @@ def due_moves(facts: Facts) -> tuple[Move, ...]:
 def _end(facts: Facts, ended: LocalAttempt, result: AttemptResult, patience: Patience) -> Move:
     move = ending(result, ended.history, patience, facts.absences.nowhere(ended))
     learned = lesson(result, ended.params, _cards(facts, ended))
-    return move._replace(signature=ended.signature, learned=learned)
+    machine = facts.context.machine
+    return move._replace(signature=ended.signature, machine=machine, learned=learned)
 
 
 def _cards(facts: Facts, ended: LocalAttempt) -> Cards:

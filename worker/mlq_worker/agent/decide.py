@@ -113,7 +113,8 @@ def _start(facts: Facts) -> list[Action]:
     admitted = admit(claimed, facts.offer, facts.attempts, facts.context, facts.utc_s)
     actions: list[Action] = []
     if admitted.refused:
-        actions.append(Propose(admitted.refused))
+        here = facts.context.machine
+        actions.append(Propose(tuple(one._replace(machine=here) for one in admitted.refused)))
     if admitted.orders:
         actions.append(Start(admitted, claimed.claimed_s))
     return actions
@@ -289,14 +290,14 @@ def _judge_others(facts: Facts) -> list[Action]:
     orphans = _unknown_here(facts, orphans)
     judged = facts.reaper.judged
     ids = {one.id: None for one in (*orphans, *(judged.over if judged is not None else ()))}
-    past, settings = facts.histories, facts.context.settings
+    past, settings, machine = facts.histories, facts.context.settings, facts.context.machine
     if not ids.keys() <= past.keys():
         return [ReadHistories(tuple(ids))]
     actions: list[Action] = []
     if facts.orphans is not None:
         here = Here(settings, facts.context.boot_id, facts.supervisor_id)
         moves = orphan_moves(orphans, results, past, here, facts.utc_s)
-        actions.append(SettleOrphans(tuple(moves)))
+        actions.append(SettleOrphans(tuple(one._replace(machine=machine) for one in moves)))
     if judged is not None:
         moves = verdict_moves(judged, past, Patience.of(settings), facts.utc_s)
         due = facts.refused.due(moves, facts.now_s)

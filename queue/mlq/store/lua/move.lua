@@ -1,6 +1,6 @@
 -- move(moves, at, avoid_s, templates?) -> {moved, stale, refused, untold, revived}
 --   moves   [{id, attempt, from, to, fields, clear, result, lost_on, avoid, pause_s,
---             lease, class, signature, start, having, learned, text?}]
+--             lease, machine, class, signature, start, having, learned, text?}]
 --             from     the states in which the move is valid
 --             attempt  the fencing token: the attempt the caller speaks of; 0 if it speaks of none
 --             fields   flat list of hash fields to set; clear: names of fields to drop
@@ -9,6 +9,8 @@
 --             avoid    the machine that from now on lets others take the job first, or ''
 --             pause_s  after how long the job is due, if it is to be tried again later
 --             lease    only while the attempt's lease is still this one (see expired), or ''
+--             machine  only if the attempt runs on this machine by what the queue knows, or ''. A queue
+--                      that was restored from a backup may have given its number to another
 --             class    the class it belongs to from now on, or '' for the one it is in
 --             signature  only for the job of this signature, or ''
 --             start    how the attempt started, 'good' or 'bad', or '' if that is not known
@@ -110,7 +112,7 @@ local moved, stale, refused = {}, {}, {}
 local function make(move)
   local key = job_key(move.id)
   local job = redis.call('HMGET', key, 'status', 'mlq_attempt', 'origin', 'mlq_stop',
-    'mlq_signature')
+    'mlq_signature', 'mlq_machine')
   local right = false
   for _, state in ipairs(move.from) do
     right = right or job[1] == state
@@ -119,6 +121,7 @@ local function make(move)
   local running = job[1] == State.STARTED and tonumber(job[2]) or 0
   right = right and running == move.attempt
   right = right and (move.signature == '' or move.signature == job[5])
+    and (move.machine == '' or move.machine == job[6])
     and (move.having == '' or redis.call('HEXISTS', key, move.having) == 1)
   if right and not is_renewed(move.id, move.attempt, move.lease) then
     -- A job without a class, which only a stranger can cause, must not block all others.
