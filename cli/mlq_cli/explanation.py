@@ -33,6 +33,7 @@ from mlq.jobs.explain import (
 from mlq.jobs.machine_state import NO_OTHERS, OthersLoad
 from mlq.jobs.placement import NameMismatch, Resource, Short, WrongGpus
 from mlq.units import format_duration, format_mib
+from mlq_cli.render.clean import clean
 from mlq_cli.render.machines import gpus_withdrawn, not_heard, not_taking
 from mlq_cli.render.style import Style
 from mlq_cli.render.table import Cell, Column, table
@@ -120,14 +121,30 @@ def _noun(short: Short) -> str:
 
 
 def _whose(short: Short, others: OthersLoad) -> str:
-    """Return which other users keep cores busy, as far as the machine reported it."""
-    if short.resource is not Resource.CORES or others.cores < _HEAVY_LOAD:
-        return ""
-    users = ", ".join(
-        f"{user or 'your own other processes'} {cores:.1f}" for user, cores in others.users
-    )
-    said = f"others use {others.cores:.1f}" + (f": {users}" if users else "")
-    return f" ({said})"
+    """Return who has what is short, as far as the machine reported it."""
+    said = _promised(short, others)
+    if short.resource is Resource.CORES and others.cores >= _HEAVY_LOAD:
+        users = ", ".join(
+            f"{user or 'your own other processes'} {cores:.1f}" for user, cores in others.users
+        )
+        said.append(f"others use {others.cores:.1f}" + (f": {users}" if users else ""))
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _promised(short: Short, others: OthersLoad) -> list[str]:
+    """Return whose mlq was promised what is short."""
+    found = []
+    for one in others.promised:
+        amount = {
+            Resource.CORES: one.cores,
+            Resource.MEMORY: one.mem_mib,
+            Resource.GPU_MEMORY: one.vram_mib,
+            Resource.GPUS: one.vram_mib,
+        }[short.resource]
+        if amount:
+            said = str(amount) if short.resource is Resource.CORES else format_mib(amount)
+            found.append(f"{clean(one.user) or 'another queue'}'s mlq promised {said}")
+    return found
 
 
 def conclusion_in_words(conclusion: Conclusion) -> str:  # noqa: PLR0911

@@ -21,7 +21,7 @@ from mlq.jobs.explain import (
     Silent,
     WaitsForRoom,
 )
-from mlq.jobs.machine_state import Lack, OthersLoad
+from mlq.jobs.machine_state import Lack, OthersLoad, Promised
 from mlq.jobs.placement import NameMismatch, Resource, Short, WrongGpus
 from mlq_cli.explanation import as_json, conclusion_in_words, reason_in_words
 
@@ -101,3 +101,14 @@ def test_a_judgement_as_json() -> None:
 )
 def test_a_conclusion_is_said(conclusion: Conclusion, part: str) -> None:
     assert part in conclusion_in_words(conclusion)
+
+
+def test_what_anothers_mlq_was_promised() -> None:
+    others = OthersLoad(promised=(Promised("kt42", vram_mib=7168), Promised("ab\x0712", cores=2)))
+    short = Short(Resource.GPU_MEMORY, 8192, 3072, 11264)
+    free = "8G of GPU memory needed, 3G of 11G free"
+    assert reason_in_words(short, others) == f"{free} (kt42's mlq promised 7G)"
+    cores = Short(Resource.CORES, 8, 2, 8)
+    said = "(ab12's mlq promised 2)"
+    assert reason_in_words(cores, others) == f"8 cores needed, 2 of 8 free {said}"
+    assert reason_in_words(Short(Resource.MEMORY, 9000, 5, 64000), others).endswith(" free")

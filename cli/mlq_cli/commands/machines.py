@@ -16,12 +16,14 @@ from mlq_cli.invocation.session import (
     say,
 )
 from mlq_cli.render.machines import machine_json, machine_table
+from mlq_cli.render.people import people_json, people_table
 from mlq_cli.render.words import listed
 
 HELP = "list the machines: what is free, what runs, and what is wrong"
 EXAMPLES = """\
   mlq machines
   mlq machines --json
+  mlq machines --people
   mlq machines forget lab07"""
 
 
@@ -31,6 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "action", nargs="?", choices=["forget"], help="forget machines that are gone for good"
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="the machines to forget")
+    parser.add_argument(
+        "--people",
+        action="store_true",
+        help="who holds what on them now, by mlq or not, and who waits",
+    )
     add_json(parser)
 
 
@@ -57,7 +64,13 @@ def run(args: argparse.Namespace) -> int:
                 f"runs what this queue does not know: {listed(ids)} (by its last beat)"
             )
     lease_s = queue.settings.lease_s
-    if args.json:
+    if args.people:
+        live = {name: record for name, (heard_s, record) in machines.items() if heard_s <= lease_s}
+        if args.json:
+            print_json(people_json(live))
+        else:
+            print_painted(people_table(live, out_style()) or ["nobody holds anything now"])
+    elif args.json:
         print_json(
             machine_json(name, heard_s, record, conditions.get(name, ""), lease_s)
             for name, (heard_s, record) in sorted(machines.items())

@@ -16,6 +16,7 @@ from mlq.settings.load import Loaded
 from mlq.settings.settings import Settings
 from mlq_cli.doctor import (
     allocation,
+    boards,
     desk,
     guests,
     identity,
@@ -59,6 +60,7 @@ def probes(loaded: Loaded) -> list[Probe]:
         Probe("desk", lambda: desk.examine(settings)),
         Probe("limits", lambda: limits.examine(settings)),
         Probe("mlq off", lambda: guests.examine(settings)),
+        Probe("neighbours", lambda: boards.examine(settings)),
         Probe("files", lambda: map(judge.file, look.files(loaded)), remedy=hangs),
         Probe("times", lambda: [judge.times(settings)]),
         Probe("root", lambda: judge.root(look.root(settings)), remedy=hangs),

@@ -31,11 +31,27 @@ class Lack(NamedTuple):
     missed_s_ago: float = 0.0
 
 
+class Promised(NamedTuple):
+    """What the mlq of another user was promised on a machine, or another queue of this user.
+
+    `vram_mib` is the most that it was promised on any GPU.
+    """
+
+    user: str
+    cores: int = 0
+    mem_mib: int = 0
+    vram_mib: int = 0
+
+
 class OthersLoad(NamedTuple):
-    """The cores that processes outside the queue keep busy, in all and by user ("": our own)."""
+    """The cores that processes outside the queue keep busy, in all and by user ("": our own).
+
+    `promised`: what others' mlq was promised, whether it uses it or not.
+    """
 
     cores: float = 0.0
     users: tuple[tuple[str, float], ...] = ()
+    promised: tuple[Promised, ...] = ()
 
 
 NO_OTHERS = OthersLoad()

@@ -8,10 +8,10 @@ resource that it does not name counts as not offered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlq.jobs.machine_state import Lack, MachineState, OthersLoad
+from mlq.jobs.machine_state import Lack, MachineState, OthersLoad, Promised
 from mlq.jobs.placement import GpuOffer, Offer
 from mlq.lenient import finite_or_zero, int_or
 
@@ -61,8 +61,31 @@ def state_of(machine: str, heard_s: float, record: Mapping[str, Any]) -> Machine
                 for one in listed(record, "foreign_users")
                 if isinstance(one, dict)
             ),
+            promised=tuple(_promised(record)),
         ),
     )
+
+
+def _promised(record: Mapping[str, Any]) -> Iterator[Promised]:
+    """Yield what others' mlq was promised, by the record's `people`."""
+    total_mib = {gpu.uuid: gpu.total_mib for gpu in offer_of(record).gpus}
+    for one in listed(record, "people"):
+        held = one.get("others_mlq") if isinstance(one, dict) else None
+        if not isinstance(held, dict):
+            continue
+        vram = held.get("vram_mib")
+        vram_mib = [
+            int_or(mib) or total_mib.get(uuid, 0)
+            for uuid, mib in (vram if isinstance(vram, dict) else {}).items()
+        ]
+        found = Promised(
+            str(one.get("user") or ""),
+            _count(held, "cores"),
+            _count(held, "mem_mib"),
+            max(vram_mib, default=0),
+        )
+        if any(found[1:]):
+            yield found
 
 
 STOPPED = "the worker was stopped"

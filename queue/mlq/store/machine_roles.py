@@ -100,6 +100,17 @@ class MachineRoles:
         }
         self._runner.run(Operation("record_machine", args))
 
+    def show_people(self, machine: str, people: list[dict[str, Any]], ttl_s: float) -> None:
+        """Publish who holds and wants what on a machine now.
+
+        Args:
+            machine: its name.
+            people: anything JSON.
+            ttl_s: after so long without news, it is forgotten.
+        """
+        args = {"machine": machine, "people": json.dumps(people), "ttl_s": max(1, int(ttl_s))}
+        self._runner.run(Operation("show_people", args))
+
     def record_sightings(self, sightings: dict[str, dict[str, Any]], ttl_s: float) -> None:
         """Publish what the reaper saw on NFS of silent machines; without news it expires."""
         args = {"sightings": json.dumps(sightings), "ttl_s": ttl_s}

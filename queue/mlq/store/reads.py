@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlq.lenient import dict_or_empty, int_or, text_of
+from mlq.lenient import dict_or_empty, int_or, list_or_empty, text_of
 from mlq.machines.health import LastHeard, LastSeen, read_sightings
 from mlq.store import keys
 from mlq.store.keys import INDEXES
@@ -234,11 +234,16 @@ class Reads:
         return _conditions(reply)
 
     def machines(self) -> dict[str, tuple[float, dict[str, Any]]]:
-        """Return machine -> (seconds since it was last heard by the server, its record)."""
+        """Return machine -> (seconds since it was last heard by the server, its record).
+
+        Who holds what there now is in the record as `people`, unless that is not known.
+        """
         (reply,) = self._runner.run(_MACHINES)
-        return {
-            name: (heard_s, dict_or_empty(text)) for name, heard_s, text in reply["machines"] or ()
-        }
+        found = {}
+        for name, heard_s, text, people in reply["machines"] or ():
+            now = {"people": list_or_empty(people)} if people else {}
+            found[name] = (heard_s, {**dict_or_empty(text), **now})
+        return found
 
 
 def _page(

@@ -109,6 +109,7 @@ SIGNATURES: dict[str, Signature] = {
     "release_name": _repeatable("machine worker", ""),
     "note_refused_name": _repeatable("record", ""),
     "record_machine": _repeatable("machine record rq_worker ttl_s rq_ttl_s", ""),
+    "show_people": _repeatable("machine people ttl_s", ""),
     "record_sightings": _repeatable("sightings ttl_s", ""),
     "forget_machine": _once("machine quiet_s", "forgotten heard_s holds"),
     # pilots

@@ -142,6 +142,18 @@ def test_a_machine_is_heard_when_it_renews_and_says_what_it_offers(
     assert machines["lab02"][1] == {}
 
 
+def test_who_holds_what_is_forgotten_unless_it_is_said_again(
+    store: Store, redis_client: redis.Redis
+) -> None:
+    store.renew("lab01", [], 45, NOW_S)
+    store.roles.record_machine("lab01", {"cores_total": 8}, {"state": "idle"})
+    store.roles.show_people("lab01", [{"user": "kt42"}], 45.9)
+    assert store.reads.machines()["lab01"][1] == {"cores_total": 8, "people": [{"user": "kt42"}]}
+    assert 0 < redis_client.ttl("mlq:people:lab01") <= 45
+    redis_client.delete("mlq:people:lab01")
+    assert store.reads.machines()["lab01"][1] == {"cores_total": 8}
+
+
 def test_a_machine_whose_record_has_expired_is_gone_unless_it_holds_a_job(
     store: Store, enqueue: Enqueue, redis_client: redis.Redis
 ) -> None:

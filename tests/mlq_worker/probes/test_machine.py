@@ -356,3 +356,51 @@ def test_this_very_machine_can_be_looked_at() -> None:
     assert offer.cores == offer.total_cores >= 1
     assert 0 < offer.mem_mib <= offer.total_mem_mib
     assert len(report.boot_id) == 36
+
+
+# --- neighbours -----------------------------------------------------------------------------------
+
+
+def theirs(pid: int = 300, **changes: object) -> Promise:
+    promise = Promise((pid,), 3, 8000, (GPU.uuid,), 8000, is_ours=False)
+    return replace(promise, **changes)  # type: ignore[arg-type]
+
+
+def test_a_neighbours_promise_counts_like_one_of_ours() -> None:
+    offer = free_for_us(machine(GPU), [theirs()], Limits())
+    assert (offer.cores, offer.mem_mib, offer.gpus[0].free_mib) == (5, 52000, 3000)
+
+
+def test_a_neighbours_promise_is_no_part_of_our_limits() -> None:
+    limits = Limits(cores=4, mem_mib=10000)
+    offer = free_for_us(machine(GPU), [theirs(), Promise((), 1, 1000)], limits)
+    assert (offer.cores, offer.mem_mib) == (3, 9000)
+
+
+def test_more_than_was_promised_counts_too() -> None:
+    cores = CoreReport(8, 0.4, load_of={300: 6.0})
+    report = replace(machine(gpu_with(1000, (300, 10000)), available_mib=30000), cores=cores)
+    offer = free_for_us(report, [theirs(held_mib=34000)], Limits())
+    assert (offer.cores, offer.mem_mib, offer.gpus[0].free_mib) == (2, 30000, 1000)
+
+
+def test_what_is_not_firm_counts_by_use() -> None:
+    cores = CoreReport(8, 0.4, load_of={300: 1.0})
+    report = replace(machine(gpu_with(9000, (300, 2000)), available_mib=58000), cores=cores)
+    offer = free_for_us(report, [theirs(is_firm=False)], Limits())
+    assert (offer.cores, offer.mem_mib, offer.gpus[0].free_mib) == (7, 58000, 9000)
+
+
+def test_what_a_neighbour_holds_is_never_taken_for_more_than_its_largest_process() -> None:
+    report = replace(machine(available_mib=50000), neighbour_mib={300: 5000})
+    assert free_for_us(report, [theirs(gpu_uuids=())], Limits()).mem_mib == 47000
+
+
+def test_on_ones_own_machine_neighbours_cores_do_not_count() -> None:
+    offer = free_for_us(machine(GPU), [theirs()], Limits(yield_to_others=False))
+    assert (offer.cores, offer.gpus[0].free_mib) == (8, 3000)
+
+
+def test_an_exclusive_gpu_that_a_neighbour_was_promised_is_not_free() -> None:
+    gpu = replace(GPU, exclusive=True)
+    assert free_for_us(machine(gpu), [theirs()], Limits()).gpus[0].free_mib == 0

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
 from mlq.jobs.placement import Offer
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.boarding import jobs_of
 from mlq_worker.agent.context import MachineContext
+from mlq_worker.agent.people import people_of
 from mlq_worker.guest.board import Board, BoardName
 from mlq_worker.guest.boards import BoardReader, Hanging
 from mlq_worker.guest.courtesy import Courtesy, KeptFree
 from mlq_worker.guest.fairness import Usage
+from mlq_worker.guest.login_names import LoginNames
 from mlq_worker.guest.neighbours import (
     Neighbour,
     neighbours_of,
@@ -27,6 +30,7 @@ from mlq_worker.guest.neighbours import (
 )
 from mlq_worker.guest.own_board import OwnBoard, own_process
 from mlq_worker.guest.turn_file import Turn, TurnFile
+from mlq_worker.ipc.clock import boottime
 from mlq_worker.probes.machine import MachineReport, Promise
 
 log = logging.getLogger(__name__)
@@ -51,6 +55,7 @@ class Neighbourhood:
         self._turn: TurnFile | None = None
         self._own: OwnBoard | None = None
         self._told = ""
+        self._names = LoginNames()
         self.process = own_process()
         self.neighbours: tuple[Neighbour, ...] = ()
         self.shown: Board | None = None
@@ -123,6 +128,22 @@ class Neighbourhood:
         finally:
             self._turn.give_up()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a folder to meet others in."""
+        return self._own is not None
+
+    def people(self, attempts: AttemptTable, report: MachineReport) -> list[dict[str, Any]]:
+        """Return who holds and wants what on this machine, as JSON values."""
+        waits = None if self.shown is None else self.shown.waits
+        us = Neighbour(*self._us, jobs_of(attempts), waits)
+        found = people_of(report, self.neighbours, us, _uid_of, boottime())
+        ours = self._us[0]
+        return [
+            {"user": self._names.name(uid), "is_us": uid == ours, **one}
+            for uid, one in sorted(found.items())
+        ]
+
     def leave(self) -> None:
         """Take our board down."""
         if self._own is not None:
@@ -136,3 +157,10 @@ class Neighbourhood:
         if why and why != self._told:
             self._told = why
             log.warning("%s", why)
+
+
+def _uid_of(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - no path of a file
+    except OSError:
+        return None

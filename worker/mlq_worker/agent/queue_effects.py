@@ -15,6 +15,7 @@ from mlq.api.taking_back import take_back
 from mlq.jobs.request import JobClass
 from mlq.lenient import dict_or_empty, int_or
 from mlq.machines.health import offset_s
+from mlq.machines.said import STOPPED
 from mlq.store.job_hashes import stock_call
 from mlq.store.operations import (
     Claimant,
@@ -200,6 +201,10 @@ class QueueEffects:
         # No worker of an allocation's name comes back.
         ttl_s = ENDED_S if inside else self._settings.forget_machines_days * 86400
         self._store.roles.record_machine(self._settings.machine, record, worker, ttl_s)
+        if memory.neighbourhood.is_on and action.note != STOPPED:
+            people = memory.neighbourhood.people(memory.attempts, memory.monitor.report)
+            lasts_s = self._settings.lease_s
+            self._store.roles.show_people(self._settings.machine, people, lasts_s)
         memory.shown_mode = action.mode
 
     def _health(self, note: str) -> WorkerHealth:
