@@ -105,7 +105,11 @@ def test_neighbours_give_way_as_well(machine: Machine) -> None:
 def test_a_person_gets_the_reserve(machine: Machine) -> None:
     machine.jobs[0] = machine.jobs[0]._replace(share=Share(8))
     machine.is_anybody = True
-    assert machine.look(3).demands == {JOB: Demand(cores=7)}
+    seen = machine.look(3)
+    assert seen.demands == {JOB: Demand(cores=7)}
+    assert seen.facts == {"room": {"anybody": True}}
+    machine.jobs = []
+    assert machine.look(1) == Seen(facts={"room": {"anybody": True}})
 
 
 @pytest.mark.parametrize("rules", [GuestRules(guest="mine"), GuestRules(is_granted=True)])
@@ -142,14 +146,14 @@ def test_the_job_that_loses_least_leaves_when_memory_runs_short(machine: Machine
     machine.saved = {JOB: 95.0}
     machine.is_anybody = True
     machine.proc.memory(64000, 2047)
-    assert machine.look(1) == Seen()
+    assert machine.look(1).demands == {}
     end = machine.look(1).demands[JOB].end
     assert end is not None
     assert end.outcome == "released"
     assert end.reason == "handed back: lab07 runs out of memory; others use 60.3G"
     assert end.most_grace_s == 600
     machine.jobs[0] = machine.jobs[0]._replace(is_ending=True)
-    assert machine.look(3) == Seen()
+    assert machine.look(3).demands == {}
 
 
 def test_who_took_more_than_the_default_leaves_first(machine: Machine) -> None:

@@ -77,6 +77,7 @@ def test_an_idle_machine_offers_everything() -> None:
         (8.0, Limits(), 0),
         (0.2, Limits(reserve_cores=1), 6),
         (0.4, Limits(reserve_cores=1), 5),
+        (0.0, Limits(reserve_cores=1, is_anybody=True), 5),
         (1.6, Limits(reserve_cores=2), 2),
         (1.6, Limits(reserve_cores=2, yield_to_others=False), 6),
     ],
@@ -105,6 +106,14 @@ def test_memory_promised_and_not_yet_used_is_kept(
     report = machine(used_by={300: used_mib})
     offer = free_for_us(report, [Promise((300,), 1, 10000)], Limits(mem_mib=limit_mib))
     assert offer.mem_mib == free_mib
+
+
+def test_the_reserve_of_memory_is_left_while_anybody_is_here() -> None:
+    limits = Limits(reserve_mem_mib=2048)
+    assert free_for_us(machine(), [], limits).mem_mib == 60_000
+    limits = replace(limits, is_anybody=True)
+    assert free_for_us(machine(), [], limits).mem_mib == 60_000 - 2048
+    assert free_for_us(machine(), [], replace(limits, yield_to_others=False)).mem_mib == 60_000
 
 
 def test_of_what_a_batch_system_granted_mlq_itself_takes_its_part() -> None:

@@ -107,7 +107,9 @@ class Memory:
     def offer(self) -> Offer:
         """Return the resources that are free for new jobs."""
         theirs = self.neighbourhood.promises(self._clock())
-        offer = self.monitor.offer([*self.attempts.promises(), *theirs])
+        is_anybody = self.session.guest.facts.get("room", {}).get("anybody") is True
+        promises = [*self.attempts.promises(), *theirs]
+        offer = self.monitor.offer(promises, is_anybody=is_anybody)
         left_s = self.leaving.left_s(self._clock())
         return offer if left_s is None else replace(offer, left_s=left_s)
 

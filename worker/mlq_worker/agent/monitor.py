@@ -7,6 +7,7 @@ it offers GPUs the look must be fresh, because other people's processes may have
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mlq.jobs.placement import Offer
 from mlq_worker.agent.context import MachineContext
@@ -64,6 +65,12 @@ class ResourceMonitor:
             return f"{'not all' if gpus.gpus else 'no'} GPUs: {gpus.fault}"
         return gpus.note if gpus.gpus else ""
 
-    def offer(self, promises: Sequence[Promise]) -> Offer:
-        """Return what is free for new jobs beyond what was promised."""
-        return free_for_us(self.report, promises, self._context.limits)
+    def offer(self, promises: Sequence[Promise], *, is_anybody: bool = False) -> Offer:
+        """Return what is free for new jobs beyond what was promised.
+
+        Args:
+            promises: to our jobs and to neighbours'.
+            is_anybody: whether the supervisor saw that somebody else is here.
+        """
+        limits = replace(self._context.limits, is_anybody=is_anybody)
+        return free_for_us(self.report, promises, limits)

@@ -1,8 +1,8 @@
 """Gives others room for their work while our jobs run: a `Watch`.
 
 Each second it looks how busy the cores are, and what of that our own processes used. Without jobs
-it looks at nothing. What others use is all that no mlq uses: a neighbour's jobs are a promise and
-squeeze nobody. Nobody else active, nothing is left free for them.
+it looks only for people. What others use is all that no mlq uses: a neighbour's jobs are a promise
+and squeeze nobody. If nobody else is active, nothing is left free for them.
 """
 
 from __future__ import annotations
@@ -90,30 +90,36 @@ class RoomWatch:
 
     def look(self, attempts: Sequence[GuestAttempt], rules: GuestRules, now: Moment) -> Seen:
         """Look once."""
-        if not attempts or rules.guest == "mine" or rules.is_granted:
+        if rules.guest == "mine" or rules.is_granted:
             self._state = _State()
             return Seen()
+        is_anybody = self._edges.is_anybody()
+        if not attempts:
+            self._state = _State()
+            return Seen(facts=_told({}, is_anybody=is_anybody))
         oldest_first = sorted(attempts, key=lambda one: one.started_at)
         demands = {
             attempt: Demand(cores=cores)
-            for attempt, cores in self._squeezed(oldest_first, rules, now.at).items()
+            for attempt, cores in self._squeezed(
+                oldest_first, rules, now.at, is_anybody=is_anybody
+            ).items()
         }
         victim = self._short_of_memory(oldest_first, rules, now.at)
         if victim is not None:
             attempt, end = victim
             demands[attempt] = demands.get(attempt, Demand())._replace(end=end)
-        return Seen(demands, facts=self._facts(oldest_first, rules, now.at))
+        cramped = self._cramped(oldest_first, rules, now.at)
+        return Seen(demands, facts=_told(cramped, is_anybody=is_anybody))
 
     # --- cores ------------------------------------------------------------------------------------
 
     def _squeezed(
-        self, attempts: Sequence[GuestAttempt], rules: GuestRules, at: float
+        self, attempts: Sequence[GuestAttempt], rules: GuestRules, at: float, *, is_anybody: bool
     ) -> dict[AttemptId, int]:
         state, usable = self._state, self._edges.usable()
         running = [one for one in attempts if not one.paused_by]
         asked = {one.id: max(1, one.share.cores) for one in running}
         others = self._others(attempts, usable, at)
-        is_anybody = self._edges.is_anybody()
         if is_anybody or (others or 0.0) >= ACTIVE_CORES:
             state.active_at = at
         if others is not None:
@@ -190,11 +196,17 @@ class RoomWatch:
 
     # --- what is told -----------------------------------------------------------------------------
 
-    def _facts(
+    def _cramped(
         self, attempts: Sequence[GuestAttempt], rules: GuestRules, at: float
-    ) -> Mapping[str, Mapping[str, Any]]:
+    ) -> dict[str, Any]:
         """Return which jobs have had less than half of their cores for so long that they may go."""
         asked = {one.id: max(1, one.share.cores) for one in attempts}
         cramped = self._state.cramped.see(at, asked, self._state.squeezed)
         long = sorted(one for one, seconds in cramped.items() if seconds >= rules.desk_evict_s)
-        return {"room": {"cramped": [list(one) for one in long]}} if long else {}
+        return {"cramped": [list(one) for one in long]} if long else {}
+
+
+def _told(facts: Mapping[str, Any], *, is_anybody: bool) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the worker is told; only what changes seldom, since each change is told."""
+    known = {**facts, "anybody": True} if is_anybody else facts
+    return {"room": known} if known else {}
