@@ -201,6 +201,14 @@ def test_jobs_pause_at_the_end_and_are_handed_back() -> None:
     ).demands
 
 
+def test_a_day_that_is_not_the_next_is_named() -> None:
+    watch, weekend = HoursWatch(), RULES._replace(hours="sat sun")
+    wednesday = watch.look([], weekend, moment("2026-11-25 12:00", 5))
+    assert wednesday.closed == "outside hours until Sat 00:00"
+    friday = watch.look([], weekend, moment("2026-11-27 12:00", 6))
+    assert friday.closed == "outside hours until 00:00"
+
+
 def test_a_clock_that_jumps_for_a_moment_hands_nothing_back() -> None:
     watch = HoursWatch()
     for second in range(600):

@@ -25,6 +25,7 @@ _AHEAD_DAYS = 9  # a week, and the days that touch it
 _LONGEST = timedelta(days=8)  # what is open for longer never closes
 _WHOLE_DAY = Span(0, DAY_MIN)
 _MINUTE_S = 60
+_DAY_S = 86400
 
 
 class Standing(NamedTuple):
@@ -73,6 +74,12 @@ def _merged(parts: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, 
     return merged
 
 
+def _shown(until: float, unix_s: float) -> str:
+    """Return a local time, with its day if it is not within one: `19:00`, `Sat 00:00`."""
+    at = datetime.fromtimestamp(until)
+    return f"{at:%H:%M}" if until - unix_s < _DAY_S else f"{at:%a %H:%M}"
+
+
 class HoursWatch:
     """Keeps the jobs of the mode `night` inside its hours."""
 
@@ -87,7 +94,8 @@ class HoursWatch:
         if rules.guest != "night" or rules.is_granted:
             self._closed_since = None
             return Seen()
-        is_open, until = self._now(rules.hours, parse_iso(now.utc))
+        unix_s = parse_iso(now.utc)
+        is_open, until = self._now(rules.hours, unix_s)
         if is_open:
             self._closed_since = None
             return Seen()
@@ -96,7 +104,7 @@ class HoursWatch:
         is_over = now.at - self._closed_since >= HAND_BACK_S
         end = End("released", f"handed back: {WORDS}") if is_over else None
         demand = Demand((Pause("hours", WORDS),), end=end)
-        said = WORDS if until is None else f"{WORDS} until {datetime.fromtimestamp(until):%H:%M}"
+        said = WORDS if until is None else f"{WORDS} until {_shown(until, unix_s)}"
         return Seen(
             demands={one.id: demand for one in attempts if not one.is_ending},
             notes=(said,),
