@@ -23,7 +23,8 @@ _PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _NOT_NEEDED = ("test", "tests", "site-packages", "idlelib", "tkinter", "ensurepip", "config-*")
 # A copied Python finds its shared library no more where it was built to look.
 _SCRIPT = """#!/bin/sh
-LD_LIBRARY_PATH={libraries} exec {python} -m mlq_cli.main "$@"
+LD_LIBRARY_PATH={libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} \\
+    exec {python} -m mlq_cli.main "$@"
 """
 
 
