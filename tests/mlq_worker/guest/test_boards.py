@@ -90,6 +90,26 @@ def test_read_anew_when_it_changes(tmp_path: Path) -> None:
     assert boards.read() == ((), ())
 
 
+def test_replaced_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is opened has no name any more then: the next one counts, and it is no forgery."""
+    other = OwnBoard(tmp_path, OTHER, "guest of kt42")
+    other.show(Board(own_process(), (JOB,)), 0)
+    opened, really = [], os.open
+
+    def replacing(path: str, *rest: int, **more: int) -> int:
+        descriptor = really(path, *rest, **more)
+        if str(path).endswith(f"/{OTHER}") and not opened:
+            opened.append(path)
+            other.show(Board(own_process(), (JOB, JOB)), 1)
+        return descriptor
+
+    boards = reader(tmp_path)
+    monkeypatch.setattr(os, "open", replacing)
+    (posted,) = boards.read().posted
+    assert opened
+    assert posted.board.jobs == (JOB, JOB)
+
+
 def test_no_folder(tmp_path: Path) -> None:
     assert reader(tmp_path / "none").read() == ((), ())
 

@@ -30,6 +30,7 @@ from mlq_worker.ipc import procfs
 _HIDDEN_FRESH_S = 120.0  # where /proc hides the owner, its board must not be older
 _MOST_A_USER, _MOST_NAMED = 16, 64
 _YOUNG_S = 0.1
+_TRIES = 5
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFDIR: "is a folder",
@@ -85,6 +86,7 @@ class BoardReader:
         self._folder, self._own = os.fspath(folder), (own.uid, own.queue)
         self._owner_of, self._utc_s = owner_of or owner_of_process, utc_s
         self._parsed: dict[str, _Parsed] = {}
+        self._known: set[BoardName] = set()
 
     def read(self) -> Hanging:
         """Read all boards."""
@@ -104,6 +106,7 @@ class BoardReader:
                 parsed[str(name)] = one
                 posted.append(Posted(name, self._living(name, one.board)))
         self._parsed = parsed
+        self._known = {one.name for one in posted}
         return Hanging(tuple(posted), tuple(unbelieved))
 
     def _found(self) -> Iterator[tuple[BoardName, os.stat_result]]:
@@ -112,8 +115,9 @@ class BoardReader:
         except OSError:
             return
         # Nearly all other names end with the first comparison.
-        boards = [found for one in names if one.startswith("mlq-") and (found := parse_name(one))]
-        for name in sorted(boards):
+        boards = {found for one in names if one.startswith("mlq-") and (found := parse_name(one))}
+        # POSIX lets a listing miss a file that is replaced meanwhile: known names are tried anyway.
+        for name in sorted(boards | self._known):
             if (name.uid, name.queue) != self._own:
                 with suppress(OSError):  # it has just been taken down
                     yield name, os.lstat(f"{self._folder}/{name}")
@@ -130,7 +134,13 @@ class BoardReader:
             return known
         read_at = self._utc_s()
         try:
-            return _read(f"{self._folder}/{name}", name)._replace(read_at=read_at)
+            parsed = _read(f"{self._folder}/{name}", name)
+            for _ in range(_TRIES):
+                if parsed.state[_LINKS]:
+                    break
+                # Its owner has put up another one since it was opened; that one counts.
+                parsed = _read(f"{self._folder}/{name}", name)
+            return parsed._replace(read_at=read_at)
         except OSError as error:
             gone = error.errno == errno.ENOENT
             return _Parsed((), None, "" if gone else f"it cannot be read: {error.strerror}")
@@ -156,10 +166,13 @@ class BoardReader:
         return board._replace(jobs=jobs)
 
 
+_LINKS = 0
+
+
 def _state(found: os.stat_result) -> tuple[int, ...]:
-    """Return what changes with each writing of a file; its time comes last."""
+    """Return what changes with each writing of a file; its names come first, its time last."""
     return (
-        *(found.st_dev, found.st_ino, found.st_mode, found.st_nlink, found.st_uid),
+        *(found.st_nlink, found.st_dev, found.st_ino, found.st_mode, found.st_uid),
         *(found.st_size, found.st_ctime_ns, found.st_mtime_ns),
     )
 
@@ -173,7 +186,7 @@ def _read(path: str, name: BoardName) -> _Parsed:
             return _Parsed(state, None, "it is no file")
         if found.st_uid != name.uid:
             return _Parsed(state, None, f"it belongs to user {found.st_uid}")
-        if found.st_nlink != 1:
+        if found.st_nlink > 1:
             return _Parsed(state, None, "it has another name, too")
         if found.st_size > MOST_BYTES:
             return _Parsed(state, None, f"it is larger than {MOST_BYTES} bytes")
