@@ -27,6 +27,7 @@ from waiting import wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 GPU = "GPU-0000-1111"
+PEOPLE = ("machines", "--people", "--json")
 # A moment in which nobody computes, whatever else this box does, and nobody's devices or logins.
 CALM = """\
 for file in stat loadavg; do
@@ -73,6 +74,14 @@ class Owner:
         """Return what they see of their machine."""
         (found,) = json.loads(self.sandbox.ok("machines", "--json"))
         return dict(found)
+
+    def people(self) -> list[dict[str, Any]]:
+        """Return who holds what on their machine, as they see it."""
+        found: list[dict[str, Any]] = wait_for(
+            lambda: len(rows := json.loads(self.sandbox.ok(*PEOPLE))) == 2 and rows,
+            what="both to be shown",
+        )
+        return found
 
     def board(self) -> Path:
         """Return the board of their supervisor."""
@@ -138,7 +147,15 @@ def test_what_a_neighbour_promised_is_not_given_away(owners: tuple[Owner, Owner]
     eve.until(small, "started")
     assert eve.state(large) == "queued"
     said = eve.sandbox.ok("explain", large)
-    assert re.search(r"8G of GPU memory needed, \w+ of 11G free", said), said
+    whose = f"{ann.person.uid}'s mlq promised 7G"
+    assert re.search(rf"8G of GPU memory needed, \w+ of 11G free \({whose}\)", said), said
+    for owner in owners:
+        held = {one["user"]: one for one in owner.people()}
+        assert [one["is_us"] for one in held.values()].count(True) == 1
+        assert held[str(ann.person.uid)]["mlq"]["vram_mib"] == {GPU: 7168}
+        assert held[str(eve.person.uid)]["mlq"]["vram_mib"] == {GPU: 3072}
+        assert [one["vram_mib"] for one in held[str(eve.person.uid)]["waits"]] == [8192]
+        assert held[str(ann.person.uid)]["waits"] == []
     # Both run, each on a core that the other's board does not have.
     (theirs,), (ours,) = (
         wait_for(lambda owner=owner: owner.cores(), what="the core of its job") for owner in owners

@@ -75,7 +75,7 @@ class RecordedDesk:
     def transfer(self, port: str, by: int = 1) -> None:
         """Move the counter of a USB device: `1-3`."""
         for path in (self.root / "sys").rglob(f"{port}/urbnum"):
-            _overwrite(path, f"{int(path.read_text()) + by}\n")
+            overwrite(path, f"{int(path.read_text()) + by}\n")
 
     def interrupt(self, number: int, by: int = 1) -> None:
         """Move the counter of an interrupt, on its second processor if it has one."""
@@ -86,7 +86,7 @@ class RecordedDesk:
                 label, *words = line.split()
                 words[cpus > 1] = str(int(words[cpus > 1]) + by)
                 lines[at] = f"{label:>5} {'   '.join(words)}"
-        _overwrite(self.interrupts, "\n".join(lines) + "\n")
+        overwrite(self.interrupts, "\n".join(lines) + "\n")
         path = self._per_cpu(str(number))
         if path.exists():
             counts = path.read_text().split(",")
@@ -138,7 +138,7 @@ class RecordedDesk:
             )
 
 
-def _overwrite(path: Path, text: str) -> None:
+def overwrite(path: Path, text: str) -> None:
     """Change a file in one step, as the kernel does, and leave it where it is mounted."""
     descriptor = os.open(path, os.O_WRONLY)
     os.pwrite(descriptor, text.encode(), 0)

@@ -9,8 +9,10 @@ what else this box does keeps no job waiting.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from ci import require
 from disks import may_mount
 from local_lab import Lab, Machine
 from passthrough import __file__ as passthrough
-from recorded_desk import RecordedDesk
+from recorded_desk import RecordedDesk, overwrite
 from waiting import wait_for
 
 from mlq_worker.ipc import procfs
@@ -107,6 +109,18 @@ class WatchedMachine:
         """Let somebody type until a condition holds: what moves at first is nobody's hands."""
         return wait_for(lambda: (self.press_key(), condition())[1], what=what)
 
+    def compute_until(self, cores: int, condition: Callable[[], T | None], what: str) -> T:
+        """Let others keep so many cores busy until a condition holds."""
+        path, ticks = self.desk.root / "proc/stat", os.sysconf("SC_CLK_TCK")
+        began, text = time.monotonic(), path.read_text()
+
+        def computed() -> T | None:
+            spent = int(ticks * (time.monotonic() - began))
+            overwrite(path, _busier(text, cores, spent))
+            return condition()
+
+        return wait_for(computed, what=what)
+
     def processes(self, *jobs: str, attempt: int = 1) -> list[int]:
         """Return the processes of jobs that live, without their keepers; also without a queue."""
         words = Path(f"/proc/{self.machine.pid('supervisor')}/cmdline").read_text().split("\0")
@@ -137,6 +151,17 @@ class WatchedMachine:
         """Return what `mlq show --json` says of a job."""
         (found,) = json.loads(self.lab.sandbox.ok("show", job_id, "--json"))
         return dict(found)
+
+
+def _busier(stat: str, cores: int, ticks: int) -> str:
+    """Return /proc/stat with so much more time of users on each of the first cores."""
+    lines = stat.splitlines()
+    for at, line in enumerate(lines):
+        name, *times = line.split()
+        if name[:3] == "cpu" and name[3:].isdigit() and cores > 0:
+            cores -= 1
+            lines[at] = " ".join([name, str(int(times[0]) + ticks), *times[1:]])
+    return "\n".join(lines) + "\n"
 
 
 @contextmanager
