@@ -59,7 +59,6 @@ class Neighbourhood:
         self.process = own_process()
         self.neighbours: tuple[Neighbour, ...] = ()
         self.shown: Board | None = None
-        self.kept: KeptFree | None = None
         folder = context.shared_dir
         if folder is not None and context.queue_id:
             name = BoardName(*self._us, is_next=True)
@@ -107,10 +106,9 @@ class Neighbourhood:
         }
         shares[self._us] = share_of(jobs_of(attempts), cores, vram_mib)
         self._usage.add(shares, now_s)
-        self.kept = self._courtesy.keep_free(
+        return self._courtesy.keep_free(
             self.neighbours, self._usage, offer, self._patience_s, now_s
         )
-        return self.kept
 
     def show(self, board: Board | None, now_s: float) -> None:
         """Put up our board and let others have their turn.

@@ -210,7 +210,8 @@ class QueueEffects:
     def _health(self, note: str) -> WorkerHealth:
         memory = self._memory
         refused = memory.refused.words(self._now_s())
-        troubles = (memory.queue.unwell, self._session.unwell(), refused)
+        turn = memory.neighbourhood.unwell()
+        troubles = (memory.queue.unwell, self._session.unwell(), refused, turn)
         return WorkerHealth(
             self._session.supervisor_id,
             self._started_s,
