@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from shutil import which
 
 import pytest
@@ -73,9 +74,9 @@ def boot(image: Image, say: Say) -> Iterator[Callable[[Inputs], Vm]]:
 
 
 @pytest.fixture(scope="session")
-def labs() -> dict[int, Lab]:
-    """The installations, by machine."""
-    return {}
+def new_lab() -> Callable[[Vm], Lab]:
+    """Return the mlq of a machine, installed when it is first asked for."""
+    return cache(Lab)
 
 
 @pytest.fixture
@@ -91,11 +92,9 @@ def seat(vm: Vm) -> Seat:
 
 
 @pytest.fixture
-def lab(vm: Vm, labs: dict[int, Lab]) -> Lab:
-    """The mlq of that machine; what a failed test needs to be understood is printed."""
-    if id(vm) not in labs:
-        labs[id(vm)] = Lab(vm)
-    return labs[id(vm)]
+def lab(vm: Vm, new_lab: Callable[[Vm], Lab]) -> Lab:
+    """The mlq of that machine."""
+    return new_lab(vm)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from debian_tree import MLQ
@@ -16,6 +16,7 @@ from desk.vm import Done, Vm
 USER = next(iter(PEOPLE))
 HOME = f"/home/{USER}"
 NOTES = "/dev/shm/ticks"
+PROCESSES = 4  # of the ticker
 # Short spans, so that a test need not wait; memory for several jobs on a small machine.
 SETTINGS: dict[str, object] = {
     "root": f"{HOME}/results",
@@ -34,6 +35,7 @@ class Lab:
 
     def __init__(self, vm: Vm) -> None:
         self.vm = vm
+        self._settings: dict[str, object] | None = None  # of the worker that runs
         vm.put_mlq()
         vm.run(["loginctl", "enable-linger", USER])
         for name in ("ticker.py", "hog.py", "spin.py"):
@@ -49,12 +51,23 @@ class Lab:
         script = f"umask 077; mkdir -p {folder} {HOME}/results; cat > {folder}/config.toml"
         self.vm.run(["sh", "-c", script], USER, "".join(lines))
 
-    def restart_worker(self, *words: str, **settings: object) -> None:
-        """Start the worker with these settings, and none of the jobs from before."""
-        self.mlq("cancel", "--all", "--yes", check=False)
+    def use_worker(self, **settings: object) -> None:
+        """Have a worker with these settings, none of the jobs from before, and nobody's `off`."""
+        self.vm.shell("rm -rf /tmp/mlq-off*")
+        self.cancel_all()
+        if self._settings == settings:
+            return
         self.mlq("worker", "stop", "--now", check=False)
         self.configure(**settings)
-        self.mlq("worker", "start", "--gpus", "none", *words)
+        self.start_worker()
+        self._settings = settings
+
+    def start_worker(self) -> None:
+        """Start the worker; on a busy emulated machine it takes longer than the command waits."""
+        done = self.mlq("worker", "start", "--gpus", "none", check=False)
+        assert done.code == 0 or "it goes on trying" in done.err, done
+        status = f"/run/user/{PEOPLE[USER]}/mlq/m/{HOST}/worker.status"
+        wait_for(lambda: "cores" in self.vm.try_run(["cat", status]).out, 300, "the worker to work")
 
     def mlq(self, *words: str, user: str = USER, check: bool = True) -> Done:
         """Type `mlq` there."""
@@ -64,14 +77,22 @@ class Lab:
 
     def enqueue(self, *words: str) -> str:
         """Enqueue a job; returns its id."""
-        return self.mlq("enqueue", "--no-snapshot", *words).out.strip()
+        return self.mlq("enqueue", *words).out.strip()
 
-    def ticker(self, *options: str, processes: int = 4, lasts_s: float = 3600) -> str:
+    def cancel_all(self) -> None:
+        """Cancel what has not ended."""
+        listed = json.loads(self.mlq("ls", "--json").out)
+        if left := [one["id"] for one in listed if one["state"] in ("queued", "started")]:
+            self.mlq("cancel", *left)
+            for job in left:
+                self.until(job, state="canceled")
+
+    def ticker(self, *options: str, lasts_s: float = 3600) -> str:
         """Run a job of processes that tick, and return its id once all of them do."""
         self.vm.shell(f"rm -rf {NOTES}")
-        command = ["/usr/bin/python3", "/usr/local/lib/ticker.py", str(processes), str(lasts_s)]
+        command = ["/usr/bin/python3", "/usr/local/lib/ticker.py", str(PROCESSES), str(lasts_s)]
         job = self.enqueue(*options, "--", *command)
-        wait_for(lambda: self.ticking() == processes, 90, f"job {job} to tick: {self.view(job)}")
+        wait_for(lambda: self.ticking() == PROCESSES, 90, f"job {job} to tick: {self.view(job)}")
         return job
 
     def ticking(self) -> int:
@@ -84,6 +105,32 @@ class Lab:
                 "print(sum(time.time() - float(one or 0) < 0.5 for one in texts))\n"
             )
         )
+
+    def stopped_after(self, touch: Callable[[], object], file: str = "") -> float:
+        """Touch the desk, and return the seconds from there until the ticker stood still.
+
+        Args:
+            touch: presses a key, moves the mouse, or makes a file.
+            file: the pattern of the file; "": the kernel's input event counts.
+        """
+        script = (INSIDE / "stopwatch.py").read_text()
+        with self.vm.start(["python3", "-c", script, *([file] if file else [])]) as watch:
+            assert watch.stdout
+            assert watch.stdout.readline() == "ready\n"
+            touch()
+            told, _ = watch.communicate()
+        assert watch.returncode == 0, told
+        seen = json.loads(told)
+        assert seen["processes"] == PROCESSES, seen
+        return float(seen["took_s"])
+
+    def until_runs(self) -> None:
+        """Wait until all processes of the ticker run again."""
+        wait_for(lambda: self.ticking() == PROCESSES, 90, "the job to run again")
+
+    def pid(self, pattern: str) -> str:
+        """Return the process of the user whose command line matches."""
+        return self.vm.run(["pgrep", "-u", USER, "-f", pattern]).split()[0]
 
     def view(self, job: str) -> Mapping[str, Any]:
         """Return what `mlq ls --json` says of a job."""

@@ -7,17 +7,20 @@ loopback. What it writes goes into a file that is deleted with it.
 
 from __future__ import annotations
 
+import compileall
 import shlex
 import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any, Literal, NamedTuple
 
-from debian_tree import MLQ, put_mlq
+from debian_tree import PYTHON, put_mlq
 from waiting import wait_for
 
 from desk.image import Image
@@ -167,17 +170,18 @@ class Vm:
         return subprocess.Popen(self.argv(argv, user), text=True, **{**pipes, **options})
 
     def put_mlq(self) -> None:
-        """Install this clone's mlq there."""
+        """Install this clone's mlq there, compiled here if this Python is that of the machine."""
         with tempfile.TemporaryDirectory() as folder:
             put_mlq(Path(folder))
+            if "{}.{}".format(*sys.version_info) == PYTHON:
+                compileall.compile_dir(
+                    *(folder, 20), quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+                )
             packed = Path(folder) / "mlq.tar"
             with tarfile.open(packed, "w") as tar:
                 tar.add(Path(folder) / "opt", "opt", filter=_of_root)
             with packed.open("rb") as file:
                 subprocess.run(self.argv(["tar", "-xC", "/"]), stdin=file, check=True)
-        self.run(
-            [str(MLQ.with_name("python")), "-m", "compileall", "-q", "-j2", str(MLQ.parents[1])]
-        )
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -1,7 +1,8 @@
-"""From the touch of a key or mouse to the last sign of life of a job's processes; as root.
+"""From a touch of the desk to the last sign of life of a job's processes; as root.
 
-Prints `ready`, waits for the kernel's first input event, whose time the kernel gives, and then
-until no process of the ticker has noted the time for two seconds. Prints one line of JSON.
+Prints `ready` and waits for the touch: the kernel's first input event, whose time the kernel gives,
+or the appearing of a file that the argument names. Then waits until no process of the ticker has
+noted the time for two seconds. Prints one line of JSON.
 """
 
 import json
@@ -27,6 +28,17 @@ def last_ticks() -> list[float]:
     return found
 
 
+def appeared(pattern: str, patience_s: float) -> float:
+    """Wait for a file, and return when it was made."""
+    print("ready", flush=True)
+    end = time.time() + patience_s
+    while time.time() < end:
+        for path in Path("/").glob(pattern.lstrip("/")):
+            return path.lstat().st_mtime
+        time.sleep(0.02)
+    sys.exit(f"no {pattern} came")
+
+
 def touched(patience_s: float) -> float:
     """Wait for an event, and return its time."""
     devices = [os.open(one, os.O_RDONLY) for one in Path("/dev/input").glob("event*")]
@@ -38,7 +50,7 @@ def touched(patience_s: float) -> float:
     return float(seconds + micros / 1e6)
 
 
-at = touched(30.0)
+at = appeared(sys.argv[1], 60.0) if len(sys.argv) > 1 else touched(60.0)
 while not (ticks := last_ticks()) or time.time() - max(ticks) < QUIET_S:
     if time.time() - at > 30:
         sys.exit(f"after 30 s processes still run: {ticks}")

@@ -1,0 +1,42 @@
+"""Others get room: jobs are squeezed to fewer cores when somebody else needs them."""
+
+from __future__ import annotations
+
+from waiting import wait_for
+
+from desk.conftest import Figure
+from desk.image import PEOPLE
+from desk.lab import USER, Lab
+from desk.vm import Vm
+
+OTHER = next(name for name in PEOPLE if name != USER)
+SPIN = ("/usr/bin/python3", "/usr/local/lib/spin.py")
+
+
+def test_somebody_by_ssh_gets_the_cores(lab: Lab, vm: Vm, figure: Figure) -> None:
+    lab.use_worker()
+    job = lab.enqueue("-c", "2", "--", *SPIN, "2", "3600")
+    lab.until(job, state="started")
+    with vm.start([*SPIN, "1", "40"], OTHER) as spinning:
+        lab.until(job, cores_now=1)
+        assert lab.view(job)["restraint"] == "squeezed to 1 of 2 cores"
+        assert lab.view(job)["paused_by"] == []
+        told, _ = spinning.communicate()
+    figure("share of a core that somebody by ssh gets", told.strip(), "1.00")
+    assert float(told) > 0.7
+    wait_for(lambda: lab.view(job)["cores_now"] in (None, 2), 120, "the job to be wide again")
+    lab.cancel_all()
+
+
+def test_jobs_keep_to_cores_of_their_own(lab: Lab, vm: Vm) -> None:
+    lab.use_worker()
+    jobs = [lab.enqueue("-c", "1", "--", *SPIN, "1", "3600") for _ in range(2)]
+    for job in jobs:
+        lab.until(job, state="started")
+    masks = vm.shell(
+        f"for p in $(pgrep -u {USER} -f spin.py); do grep Cpus_allowed_list /proc/$p/status; done",
+        USER,
+    )
+    cores = {line.rpartition("\t")[2] for line in masks.splitlines() if line}
+    assert cores == {"0", "1"}
+    lab.cancel_all()
