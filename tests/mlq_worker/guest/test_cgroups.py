@@ -137,6 +137,15 @@ def test_what_the_kernel_counted(tree: Tree) -> None:
     assert cgroups.ended(ID) == Usage(100, 3, 100)
 
 
+def test_whom_the_kernel_killed_for_others_has_not_reached_its_limit(tree: Tree) -> None:
+    # As a Debian 12 counted when the whole machine ran out of memory.
+    events = "low 0\nhigh 0\nmax 0\noom 0\noom_kill 1\noom_group_kill 0\n"
+    cgroups = job_in(
+        tree, memory_peak="325058560\n", memory_events=events, memory_max="419430400\n"
+    )
+    assert cgroups.ended(ID) == Usage(310, 0, 400)
+
+
 def test_a_kernel_that_counts_less(tree: Tree) -> None:
     assert job_in(tree, memory_max="max\n", memory_events="oom_kill\n").ended(ID) == Usage()
     assert JobCgroups(tree.scope).ended(AttemptId("8", 1)) is None

@@ -87,7 +87,7 @@ class Usage(NamedTuple):
 
     Args:
         peak_mib: the most memory that it had at once, with its files in memory; None: not known.
-        kills: how many of its processes the kernel killed for want of memory.
+        kills: how many of its processes the kernel killed because it reached its limit.
         limit_mib: its limit; None: it had none.
     """
 
@@ -138,7 +138,8 @@ class JobCgroups:
         events = dict(line.partition(" ")[::2] for line in _read(path, "memory.events").split("\n"))
         usage = Usage(
             _mib(_read(path, "memory.peak")),
-            _number(events.get("oom_kill", "")) or 0,
+            # A kill for want of the machine's memory counts as `oom_kill` too, but not as `oom`.
+            (_number(events.get("oom", "")) and _number(events.get("oom_kill", ""))) or 0,
             _mib(_read(path, "memory.max")),
         )
         with suppress(OSError):
