@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,13 +126,14 @@ class WatchedMachine:
         words = Path(f"/proc/{self.machine.pid('supervisor')}/cmdline").read_text().split("\0")
         prefix = next(one for one in words if one.startswith("--mark-prefix="))[14:]
         keepers = {f"{prefix}{job}.{attempt}".encode() for job in jobs}
-        return [
-            one.pid
-            for one in procfs.look().values()
-            if procfs.mark_of(one.pid).encode() in keepers
-            and one.state not in "ZX"
-            and not keepers & set(Path(f"/proc/{one.pid}/cmdline").read_bytes().split(b"\0"))
-        ]
+        found = []
+        for one in procfs.look().values():
+            with suppress(OSError):  # it has ended meanwhile
+                is_of_them = procfs.mark_of(one.pid).encode() in keepers
+                shown = set(Path(f"/proc/{one.pid}/cmdline").read_bytes().split(b"\0"))
+                if is_of_them and one.state not in "ZX" and not keepers & shown:
+                    found.append(one.pid)
+        return found
 
     def sit_down(self) -> None:
         """Let somebody log in at the desk."""

@@ -271,7 +271,8 @@ def broken(used: Used, mem_mib: int) -> list[str]:
     if not mem_mib or most < mem_mib + _OVER_MIB:
         return []
     had, promised = rounded_mib(most), rounded_mib(mem_mib)
-    return [f"it used {had} of memory, more than the {promised} that it was promised: ask with -m"]
+    more = f"more than the {promised} that it was promised"
+    return [f"it used {had} of memory, {more}: ask for more by -m"]
 
 
 def _percent(share: float) -> str:

@@ -122,7 +122,7 @@ def test_the_size_of_the_log_stands_beside_a_sample() -> None:
 
 def test_a_promise_that_a_job_has_broken_is_told() -> None:
     assert broken(steady(mem_mib=5325), 4096) == [
-        "it used 5.2G of memory, more than the 4G that it was promised: ask with -m"
+        "it used 5.2G of memory, more than the 4G that it was promised: ask for more by -m"
     ]
     assert broken(steady(mem_mib=4159), 4096) == []
     assert broken(Used(), 4096) == []
