@@ -12,6 +12,7 @@ from desk.image import PASSWORD
 from desk.vm import Vm
 
 INSIDE = Path(__file__).with_name("inside")
+_LOG = "/var/log/lightdm/lightdm.log"
 _ACTIVE = """
 import ctypes, json
 library = ctypes.CDLL("libsystemd.so.0")
@@ -55,6 +56,8 @@ class Seat:
         """Type name and password at a new login screen, until the desktop is shown."""
         self._vm.run(["systemctl", "restart", "lightdm"])  # with nothing half typed
         self.until("greeter")
+        ready = ["grep", "-q", "Prompt greeter", _LOG]  # of its own accord, for a name
+        wait_for(lambda: self._vm.try_run(ready).code == 0, 60, "the login screen to be drawn")
         self._hands.press("ctrl", "a")
         self._hands.type(f"{name}\n")
         self._until_asked(name)
@@ -63,8 +66,8 @@ class Seat:
 
     def _until_asked(self, name: str) -> None:
         """Wait until the login screen wants a password of this user."""
-        log = "/var/log/lightdm/lightdm.log"
-        asks = f"tail -n 3 {log} | grep -q 'Prompt greeter' && tail -n 9 {log} | grep -qw {name}"
+        prompted = f"tail -n 3 {_LOG} | grep -q 'Prompt greeter'"
+        asks = f"{prompted} && tail -n 9 {_LOG} | grep -qw {name}"
         wait_for(lambda: self._vm.try_run(["sh", "-c", asks]).code == 0, 60, "to be asked")
 
     def log_out(self) -> None:
