@@ -22,8 +22,8 @@ def measure(rounds: int, seconds: float) -> list[Row]:
     """Return the CPU time of looks, in rows, and what `seconds` of one a second take."""
     from recorded_desk import RecordedDesk
 
-    from mlq_worker.guest.desk import Desk
-    from mlq_worker.guest.people import People, read_terminals
+    from mlq_worker.guest.desk.desk import Desk
+    from mlq_worker.guest.desk.people import People, read_terminals
 
     with tempfile.TemporaryDirectory() as folder:
         machine = RecordedDesk(Path(folder), "desktop")
@@ -42,7 +42,7 @@ def measure(rounds: int, seconds: float) -> list[Row]:
             people.look(read_terminals(), at, time.time())
 
         relisting = _cpu_us(look, rounds)
-        with mock.patch("mlq_worker.guest.counters._ListFile.changed", lambda _: False):
+        with mock.patch("mlq_worker.guest.desk.counters._ListFile.changed", lambda _: False):
             look(0)
             still = _cpu_us(quiet, rounds)
             seen = spread([_each_second_us(look, seconds)])

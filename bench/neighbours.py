@@ -31,9 +31,9 @@ from mlq.jobs.placement import Fit, place
 from mlq.jobs.request import Request
 from mlq_worker.agent.boarding import envelope
 from mlq_worker.agent.neighbourhood import Neighbourhood
-from mlq_worker.guest.board import Board, BoardJob
-from mlq_worker.guest.own_board import own_process
-from mlq_worker.guest.turn_file import AGAIN_S, Turn
+from mlq_worker.guest.boards.board import Board, BoardJob
+from mlq_worker.guest.boards.own_board import own_process
+from mlq_worker.guest.boards.turn_file import AGAIN_S, Turn
 from mlq_worker.ipc.clock import boottime
 from mlq_worker.probes.cores import CoreReport
 from mlq_worker.probes.machine import Limits, MachineReport, free_for_us

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 from bench.report import Row, spread
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.guest.job_cores import JobCores
+from mlq_worker.guest.cores.job_cores import JobCores
+from mlq_worker.guest.cores.pinning import Linux
 from mlq_worker.guest.own_processes import OwnProcesses
-from mlq_worker.guest.pinning import Linux
-from mlq_worker.guest.room_watch import RoomEdges, RoomWatch
+from mlq_worker.guest.room.room_watch import RoomEdges, RoomWatch
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.trees import Trees
 from mlq_worker.guest.watch import Demand, GuestAttempt, Seen, Together

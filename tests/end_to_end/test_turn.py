@@ -7,7 +7,7 @@ from pathlib import Path
 from local_lab import new_lab
 from waiting import wait_for
 
-from mlq_worker.guest.turn_file import Turn, TurnFile
+from mlq_worker.guest.boards.turn_file import Turn, TurnFile
 
 
 def test_held_for_ever_and_boards_that_are_taken_down() -> None:

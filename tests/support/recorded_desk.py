@@ -11,8 +11,8 @@ import re
 import shutil
 from pathlib import Path
 
-from mlq_worker.guest.desk_reader import DeskReader
-from mlq_worker.guest.seat import LogindFiles
+from mlq_worker.guest.desk.desk_reader import DeskReader
+from mlq_worker.guest.desk.seat import LogindFiles
 
 DESKS = Path(__file__).parent / "desks"
 NAMES = sorted(path.stem for path in DESKS.glob("*.devices"))

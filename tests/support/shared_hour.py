@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from mlq.jobs.placement import Fit, GpuOffer, Offer, place
 from mlq.jobs.request import Request
-from mlq_worker.guest.board import BoardJob, Waits
-from mlq_worker.guest.courtesy import Courtesy
-from mlq_worker.guest.fairness import Holder, Usage
-from mlq_worker.guest.neighbours import Neighbour, share_of
+from mlq_worker.guest.boards.board import BoardJob, Waits
+from mlq_worker.guest.boards.courtesy import Courtesy
+from mlq_worker.guest.boards.fairness import Holder, Usage
+from mlq_worker.guest.boards.neighbours import Neighbour, share_of
 
 CORES, GPU, VRAM_MIB = 8, "GPU-1", 11_000
 EMPTY = Offer("m", CORES, 64_000, (GpuOffer(GPU, "g", VRAM_MIB, VRAM_MIB),), CORES, 64_000)

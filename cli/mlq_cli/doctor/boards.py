@@ -42,8 +42,8 @@ def examine(settings: Settings) -> Iterator[Check]:
 
 def look(settings: Settings) -> BoardFacts:
     """Read all boards, ours among them, and try to have the turn for a moment."""
-    from mlq_worker.guest.board import BoardName
-    from mlq_worker.guest.boards import BoardReader
+    from mlq_worker.guest.boards.board import BoardName
+    from mlq_worker.guest.boards.boards import BoardReader
 
     nobody = BoardName(-1, "")
     hanging = BoardReader(settings.shared_dir, nobody).read()
@@ -57,7 +57,7 @@ def look(settings: Settings) -> BoardFacts:
 
 
 def _turn(settings: Settings) -> str:
-    from mlq_worker.guest.turn_file import AGAIN_S, NAME, Turn, TurnFile
+    from mlq_worker.guest.boards.turn_file import AGAIN_S, NAME, Turn, TurnFile
 
     if not os.path.lexists(f"{settings.shared_dir}/{NAME}"):
         return ""  # the first worker makes it

@@ -62,8 +62,8 @@ def examine(settings: Settings) -> Iterable[Check]:
 
 def look() -> DeskFacts:
     """Look at the desk of this machine twice."""
-    from mlq_worker.guest.desk import Desk
-    from mlq_worker.guest.desk_reader import DeskReader
+    from mlq_worker.guest.desk.desk import Desk
+    from mlq_worker.guest.desk.desk_reader import DeskReader
     from mlq_worker.ipc.clock import boottime
 
     reader, desk = DeskReader(), Desk(os.getuid())

@@ -39,7 +39,7 @@ def examine(settings: Settings) -> Iterator[Check]:
 
 def supervisors(proc: Path, uid: int) -> tuple[bool, ...]:
     """Return for each supervisor of a user whether it has settled in a scope of its own."""
-    from mlq_worker.guest.cgroups import OWN, SCOPE
+    from mlq_worker.guest.memory.cgroups import OWN, SCOPE
 
     found = []
     for folder in proc.iterdir():

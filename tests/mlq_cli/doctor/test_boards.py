@@ -9,9 +9,9 @@ import pytest
 from installation import private_settings
 
 from mlq_cli.doctor.boards import ENDED, BoardFacts, examine, judge
-from mlq_worker.guest.board import Board, BoardName, Process, render
-from mlq_worker.guest.own_board import OwnBoard, own_process
-from mlq_worker.guest.turn_file import TurnFile
+from mlq_worker.guest.boards.board import Board, BoardName, Process, render
+from mlq_worker.guest.boards.own_board import OwnBoard, own_process
+from mlq_worker.guest.boards.turn_file import TurnFile
 
 
 @pytest.fixture

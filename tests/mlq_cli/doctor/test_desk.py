@@ -18,8 +18,8 @@ from mlq_cli.doctor import judge_machines
 from mlq_cli.doctor.check import Level
 from mlq_cli.doctor.desk import ChatterFacts, DeskFacts, chatter_of, examine, judge
 from mlq_cli.doctor.look_machines import MachinesFacts
-from mlq_worker.guest import desk_reader
-from mlq_worker.guest.desk import Desk, DeskLook, Session
+from mlq_worker.guest.desk import desk_reader
+from mlq_worker.guest.desk.desk import Desk, DeskLook, Session
 
 KEYS, MOUSE = "Dell KB216 Wired Keyboard (USB 1-3)", "Logitech USB Optical Mouse (USB 1-4)"
 DESK = DeskFacts(

@@ -12,7 +12,7 @@ from mlq_worker.agent.boarding import NEXT, envelope, jobs_of, next_waiting
 from mlq_worker.agent.history import History
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.schedule import PlanInput, plan
-from mlq_worker.guest.board import key_of, key_of_lane
+from mlq_worker.guest.boards.board import key_of, key_of_lane
 
 GPUS = (GpuOffer("G", "g", 11000, 11000), GpuOffer("H", "g", 11000, 11000))
 OFFER = Offer("m", 8, 64000, GPUS, 8, 64000)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.guest.cgroups import Usage
+from mlq_worker.guest.memory.cgroups import Usage
 from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import Result
 from mlq_worker.launcher.kept_limit import with_usage

@@ -12,7 +12,7 @@ from people import Person, strangers
 from supervising import Bench
 from waiting import wait_for
 
-from mlq_worker.guest.desk_watch import available_mib
+from mlq_worker.guest.desk.desk_watch import available_mib
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.ipc.messages import Manners
 

@@ -17,7 +17,7 @@ from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.facts import Facts, Mode
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.schedule import PlanInput
-from mlq_worker.guest.board import Board, BoardJob, Waits, key_of, key_of_lane, summed
+from mlq_worker.guest.boards.board import Board, BoardJob, Waits, key_of, key_of_lane, summed
 
 NEXT = "next"
 """The key of what is about to be claimed."""

@@ -17,7 +17,7 @@ from mlq_worker.agent.learning import Cards, lesson
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.outcomes import ending
 from mlq_worker.agent.schedule import Plan, plan
-from mlq_worker.guest.turn_file import Turn
+from mlq_worker.guest.boards.turn_file import Turn
 
 
 def commit(facts: Facts) -> list[Action]:

@@ -67,7 +67,7 @@ from mlq_worker.agent.reaper import (
     sightings,
     verdict_moves,
 )
-from mlq_worker.guest.turn_file import AGAIN_S, Turn
+from mlq_worker.guest.boards.turn_file import AGAIN_S, Turn
 from mlq_worker.ipc.values import Outcome
 
 # Why it takes no jobs, as `mlq machines` and `mlq explain` tell it.

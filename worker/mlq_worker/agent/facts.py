@@ -27,8 +27,8 @@ from mlq_worker.agent.nfs_reads import Orphans
 from mlq_worker.agent.reaper import ReaperFacts
 from mlq_worker.agent.schedule import PlanInput
 from mlq_worker.agent.vram_limits import Overstep
-from mlq_worker.guest.board import Board, Process
-from mlq_worker.guest.turn_file import Turn
+from mlq_worker.guest.boards.board import Board, Process
+from mlq_worker.guest.boards.turn_file import Turn
 
 NOBODY = Process(0, 0)
 

@@ -16,20 +16,20 @@ from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.boarding import jobs_of
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.people import people_of
-from mlq_worker.guest.board import Board, BoardName
-from mlq_worker.guest.boards import BoardReader, Hanging
-from mlq_worker.guest.courtesy import Courtesy, KeptFree
-from mlq_worker.guest.fairness import Usage
-from mlq_worker.guest.login_names import LoginNames
-from mlq_worker.guest.neighbours import (
+from mlq_worker.guest.boards.board import Board, BoardName
+from mlq_worker.guest.boards.boards import BoardReader, Hanging
+from mlq_worker.guest.boards.courtesy import Courtesy, KeptFree
+from mlq_worker.guest.boards.fairness import Usage
+from mlq_worker.guest.boards.neighbours import (
     Neighbour,
     neighbours_of,
     processes_of,
     promises_of,
     share_of,
 )
-from mlq_worker.guest.own_board import OwnBoard, own_process
-from mlq_worker.guest.turn_file import Turn, TurnFile
+from mlq_worker.guest.boards.own_board import OwnBoard, own_process
+from mlq_worker.guest.boards.turn_file import Turn, TurnFile
+from mlq_worker.guest.login_names import LoginNames
 from mlq_worker.ipc.clock import boottime
 from mlq_worker.probes.machine import MachineReport, Promise
 

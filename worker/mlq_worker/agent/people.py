@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mlq_worker.guest.board import BoardJob, Waits
-from mlq_worker.guest.neighbours import Neighbour
+from mlq_worker.guest.boards.board import BoardJob, Waits
+from mlq_worker.guest.boards.neighbours import Neighbour
 from mlq_worker.probes.machine import MachineReport
 
 

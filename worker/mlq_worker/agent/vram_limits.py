@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mlq.store.replies import Attempt
 from mlq_worker.agent.local_attempt import LocalAttempt
-from mlq_worker.guest.limits import reason, vram_judged
+from mlq_worker.guest.memory.limits import reason, vram_judged
 from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.probes.machine import MachineReport
 from mlq_worker.probes.nvml import Gpu

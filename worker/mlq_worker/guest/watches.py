@@ -9,23 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 
-from mlq_worker.guest.board import BoardName
-from mlq_worker.guest.board_watch import BoardWatch
-from mlq_worker.guest.boards import BoardReader
-from mlq_worker.guest.cgroups import NO_SCOPE, Scope
-from mlq_worker.guest.company import Company
-from mlq_worker.guest.desk_reader import DeskReader
-from mlq_worker.guest.desk_watch import DeskWatch, real_edges
+from mlq_worker.guest.boards.board import BoardName
+from mlq_worker.guest.boards.board_watch import BoardWatch
+from mlq_worker.guest.boards.boards import BoardReader
+from mlq_worker.guest.boards.neighbours import cores_of, processes_of
+from mlq_worker.guest.boards.own_board import OwnBoard, own_process
+from mlq_worker.guest.cores.job_cores import JobCores
+from mlq_worker.guest.cores.pinning import Linux
+from mlq_worker.guest.desk.company import Company
+from mlq_worker.guest.desk.desk_reader import DeskReader
+from mlq_worker.guest.desk.desk_watch import DeskWatch, real_edges
 from mlq_worker.guest.hours import HoursWatch
-from mlq_worker.guest.job_cores import JobCores
 from mlq_worker.guest.login_names import LoginNames
-from mlq_worker.guest.memory_limit import MemoryLimit
-from mlq_worker.guest.neighbours import cores_of, processes_of
+from mlq_worker.guest.memory.cgroups import NO_SCOPE, Scope
+from mlq_worker.guest.memory.memory_limit import MemoryLimit
 from mlq_worker.guest.off import OffWatch
-from mlq_worker.guest.own_board import OwnBoard, own_process
 from mlq_worker.guest.own_processes import OwnProcesses
-from mlq_worker.guest.pinning import Linux
-from mlq_worker.guest.room_watch import RoomEdges, RoomWatch
+from mlq_worker.guest.room.room_watch import RoomEdges, RoomWatch
 from mlq_worker.guest.saved import Saved
 from mlq_worker.guest.trees import Trees
 from mlq_worker.guest.watch import Together, Watch

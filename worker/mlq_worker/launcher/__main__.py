@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from mlq.files.layout import Layout
-from mlq_worker.guest.cgroups import JobCgroups, settled_scope
+from mlq_worker.guest.memory.cgroups import JobCgroups, settled_scope
 from mlq_worker.ipc.channel import Channel
 from mlq_worker.ipc.host import Host, LinuxHost
 from mlq_worker.ipc.launcher_messages import Commands

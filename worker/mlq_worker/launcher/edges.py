@@ -12,7 +12,7 @@ from typing import Protocol
 from mlq.files.layout import Layout
 from mlq.files.root import LastLook
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.guest.cgroups import NO_CGROUPS, JobCgroups
+from mlq_worker.guest.memory.cgroups import NO_CGROUPS, JobCgroups
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.values import Order, Result
 from mlq_worker.launcher.aftermath import Aftermath

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlq_worker.guest.cgroups import Usage
-from mlq_worker.guest.limits import reason
+from mlq_worker.guest.memory.cgroups import Usage
+from mlq_worker.guest.memory.limits import reason
 from mlq_worker.ipc.causes import Cause, Kind
 from mlq_worker.ipc.shortage import Shortage
 from mlq_worker.ipc.values import Result, has_ended_by_itself

@@ -12,7 +12,7 @@ from functools import partial
 from types import FrameType
 
 from mlq.files.residence import Caretaker
-from mlq_worker.guest.cgroups import JobCgroups, find_scope, settle
+from mlq_worker.guest.memory.cgroups import JobCgroups, find_scope, settle
 from mlq_worker.guest.watches import guest_of, leave
 from mlq_worker.ipc import clock
 from mlq_worker.ipc.host import Host, LinuxHost, note

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlq.jobs.attempt import AttemptId
-from mlq_worker.guest.cgroups import NO_CGROUPS, JobCgroups
+from mlq_worker.guest.memory.cgroups import NO_CGROUPS, JobCgroups
 from mlq_worker.guest.rules import GuestRules
 from mlq_worker.guest.watch import Watch
 from mlq_worker.ipc.channel import Channel

@@ -1,0 +1,1 @@
+"""Room for others when their use grows: who is squeezed, and who is handed back."""
