@@ -46,7 +46,8 @@ class Lab:
             "XDG_DATA_HOME": str(private / "data"),
             "XDG_RUNTIME_DIR": str(private / "run"),
             "MLQ_ROOT": str(results),
-            "MLQ_YIELD_TO_OTHERS": "false",
+            "MLQ_GUEST": "mine",
+            "MLQ_SHARED_DIR": str(private),
             **LIVENESS,
         }
         (private / "run").mkdir(mode=0o700)

@@ -157,10 +157,9 @@ def test_what_a_neighbour_promised_is_not_given_away(owners: tuple[Owner, Owner]
         assert [one["vram_mib"] for one in held[str(eve.person.uid)]["waits"]] == [8192]
         assert held[str(ann.person.uid)]["waits"] == []
     # Both run, each on a core that the other's board does not have.
-    (theirs,), (ours,) = (
-        wait_for(lambda owner=owner: owner.cores(), what="the core of its job") for owner in owners
-    )
-    assert theirs != ours
+    for owner in owners:
+        wait_for(lambda owner=owner: len(owner.cores()) == 1, what="the core of its job")
+    wait_for(lambda: ann.cores() != eve.cores(), what="each to be on a core of its own")
     for owner, job in ((ann, first), (eve, small)):
         owner.sandbox.ok("cancel", job)
     eve.until(large, "finished")

@@ -357,7 +357,7 @@ BUGS: dict[str, Bug] = {
         10, missing_here_is_missing_everywhere, at=2, weather=(placing_faults.lose_folder,)
     ),
     "a claim counts before it is on disk": Bug(
-        60, claims_count_before_they_are_on_disk, weather=(server_faults.redis_forgets,)
+        60, claims_count_before_they_are_on_disk, at=60, weather=(server_faults.redis_forgets,)
     ),
     "one bad result fails the whole batch": Bug(
         60, one_bad_result_fails_the_batch, at=11, weather=(machine_faults.power_cut,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from mlq.errors import InvalidInputError
 from mlq.units import parse_duration
 from mlq_cli.invocation.parser import add_json, check_text
 from mlq_cli.invocation.session import print_json, print_lines
@@ -33,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Switch it off; jobs pause within two seconds and are handed back after a minute."""
     why = " ".join(args.why)
+    if args.why and not why.strip():
+        raise InvalidInputError("WHY is empty", fix="say why, or leave it out")
     check_text(why)
     folder = shared_folder(os.environ)
     path = switch_off(folder, args.for_s, why)

@@ -68,6 +68,9 @@ def decide(
     ]
     if foreign and now.running:
         return Next("fail", f"{_tasks(now.running)} locked by {_named(foreign)}, not of this queue")
+    if now.running:
+        # Whoever had its lock has released it since the tasks were counted.
+        return Next("return_later", "others were at the rest a moment ago")
     return Next("fail", _left(now))
 
 

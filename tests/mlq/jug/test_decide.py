@@ -38,6 +38,10 @@ def test_while_others_are_at_the_rest_the_cores_are_given_back() -> None:
     assert decide(now, [locked("failed"), locked("live")]).do == "return_later"
 
 
+def test_a_lock_that_was_released_since_the_tasks_were_counted_is_no_failure() -> None:
+    assert decide(Survey(complete=False, finished=1, running=1), []).do == "return_later"
+
+
 def test_a_task_that_failed_fails_the_run_with_counts() -> None:
     now = Survey(complete=False, finished=7, failed=2, waiting=5)
     assert decide(now, [locked("failed")], BEFORE) == Next(
