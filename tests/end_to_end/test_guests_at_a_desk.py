@@ -88,7 +88,7 @@ def test_it_needs_neither_worker_nor_queue_nor_storage(lab: Lab) -> None:
 def test_who_is_paused_for_long_goes_on_elsewhere(lab: Lab) -> None:
     machine = WatchedMachine(lab, "lab07", environ=IMPATIENT)
     machine.start()
-    words = ("--mem", "50M", "--signal", "USR1", "--grace", "5s", "--", "sh", "-c")
+    words = ("--mem", "50M", "--signal", "USR1", "--grace", "1m", "--", "sh", "-c")
     job = lab.sandbox.ok("enqueue", *words, TRAINS).strip()
     step = lab.layout.checkpoint_dir(job) / "step"
     wait_for(lambda: step.exists() and step.read_text(), what="a checkpoint")

@@ -302,7 +302,7 @@ def others_are_looked_at_seldom(patch: Any) -> None:
 BUGS: dict[str, Bug] = {
     "ended jobs are as old as a worker's clock says": Bug(60, ages_by_a_workers_clock, at=6),
     "the queue's id is looked at only at the start": Bug(60, the_queue_is_looked_at_once, at=1),
-    "a beat counts on any folder": Bug(60, a_beat_counts_on_any_folder, at=27),
+    "a beat counts on any folder": Bug(400, a_beat_counts_on_any_folder),
     "a claim does not ask the root for attempts": Bug(
         60, the_root_is_not_asked_for_attempts, at=3, weather=(server_faults.redis_forgets,)
     ),
