@@ -48,4 +48,7 @@ def test_refused(environ: dict[str, str], variables: dict[str, str], said: str) 
     ],
 )
 def test_taken(environ: dict[str, str], variables: dict[str, str]) -> None:
-    load(environ | variables)
+    settings = load(environ | variables).settings
+    for name, text in variables.items():
+        found = getattr(settings, name.removeprefix("MLQ_").lower())
+        assert found == type(found)(text)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
-import pytest
 from supervising import Bench, is_stopped
 from waiting import wait_for
 
@@ -14,15 +11,6 @@ from mlq_worker.guest.rules import GuestRules
 from mlq_worker.ipc.messages import Manners
 
 TICKS = "import time\nwhile True: time.sleep(0.01)"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def night(begins_in_h: int, ends_in_h: int) -> GuestRules:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from supervising import Bench
@@ -30,15 +28,6 @@ os.sched_setaffinity(0, range(os.cpu_count()))
 while True:
     time.sleep(0.01)
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def start(bench: Bench, job_id: str, cores: int = 1) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from people import Person, strangers
@@ -27,15 +26,6 @@ def stranger() -> Iterator[Person]:
     person, _ = strangers()
     yield person
     person.kill_all()
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def squeezed_to(bench: Bench) -> int | None:
