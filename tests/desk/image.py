@@ -6,18 +6,16 @@ dependencies of mlq make a new one. Each machine writes into a file of its own o
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from debian_tree import (
-    CACHE,
     MIRROR,
     SMALLER,
     SUITE,
     Say,
-    alone,
+    built_once,
     put_dependencies,
     told,
     what_mlq_needs,
@@ -81,16 +79,14 @@ def desk_image(say: Say) -> Image:
         CalledProcessError: a tool failed; `say` has been told its last words.
     """
     needed = what_mlq_needs()
-    recipe = repr((SUITE, _PACKAGES, _ENABLED, _MASKED, _FILES, PEOPLE, PASSWORD, sorted(needed)))
-    folder = CACHE / f"desk-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    with alone():
-        if not folder.is_dir():
-            say(f"building the disk of a virtual machine into {folder}, once: about three minutes")
-            new = folder.with_suffix(".new")
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
-            _build(new, needed, say)
-            new.rename(folder)
+    recipe = (SUITE, _PACKAGES, _ENABLED, _MASKED, _FILES, PEOPLE, PASSWORD, sorted(needed))
+
+    def build(new: Path) -> None:
+        say("building the disk of a virtual machine, once: about three minutes")
+        new.mkdir()
+        _build(new, needed, say)
+
+    folder = built_once("desk", recipe, build)
     return Image(folder / "disk.ext4", folder / "kernel", folder / "initrd", folder / "key")
 
 

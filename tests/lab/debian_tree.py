@@ -14,8 +14,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from box import search_path
@@ -57,25 +56,33 @@ def debian_tree(say: Say) -> Path:
         CalledProcessError: a tool failed; `say` has been told its last words.
     """
     dependencies = what_mlq_needs()
-    recipe = repr((SUITE, _PACKAGES, _MASKED, _LAUNCH, USER, UID, sorted(dependencies)))
-    tree = CACHE / f"debian-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    with alone():
-        if not tree.is_dir():
-            say(f"building a Debian into {tree}, once: about a minute")
-            new = tree.with_suffix(".new")
-            shutil.rmtree(new, ignore_errors=True)
-            _build(new, dependencies, say)
-            new.rename(tree)
-    return tree
+    recipe = (SUITE, _PACKAGES, _MASKED, _LAUNCH, USER, UID, sorted(dependencies))
+
+    def build(new: Path) -> None:
+        say("building a Debian, once: about a minute")
+        _build(new, dependencies, say)
+
+    return built_once("debian", recipe, build)
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Let no other test session build at the same time."""
+def built_once(kind: str, recipe: object, build: Callable[[Path], None]) -> Path:
+    """Return the folder that was built by this recipe; build it first if it is not there yet.
+
+    Args:
+        kind: the start of the folder's name.
+        recipe: all that it is made of; its `repr` names the folder.
+        build: makes the folder that it is given. No other test session builds at the same time.
+    """
+    folder = CACHE / f"{kind}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        if not folder.is_dir():
+            new = folder.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)
+            build(new)
+            new.rename(folder)
+    return folder
 
 
 def what_mlq_needs() -> list[str]:
