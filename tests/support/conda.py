@@ -42,7 +42,7 @@ def make_prefix(path: Path) -> Prefix:
             text=True,
             check=False,
         )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done
     return Prefix(path, done.stdout)
 
 

@@ -209,10 +209,15 @@ def test_the_job_begins_in_its_cgroup_and_the_keeper_stays_outside(
     with new_cgroup() as folder:
         launcher.cgroup = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         child = f"{sys.executable} -c 'import os, signal; os.fstat(4); signal.pause()'"
-        pid = launcher.start(machine, launcher.folder, "/bin/sh", "-c", f"{child}; {PAUSE}; true")
+        then = f"{child}; : > over; {PAUSE}; true"
+        pid = launcher.start(machine, launcher.folder, "/bin/sh", "-c", then)
         os.close(launcher.cgroup)
         # The descriptor is closed: the first program fails, the second waits.
-        found = wait_for(lambda: len(seen := below(pid)) == 2 and seen, what="the job's processes")
+        over = launcher.folder / "over"
+        found = wait_for(
+            lambda: over.exists() and len(seen := below(pid)) == 2 and seen,
+            what="the job's processes",
+        )
         procs = (folder / "cgroup.procs").read_text().split()
         assert set(map(int, procs)) == found
         for one in found:
