@@ -145,3 +145,4 @@ def test_on_this_machine_a_busy_child_is_foreign_unless_it_is_ours(busy_child: i
     assert rate > 0
     assert foreign - not_foreign == pytest.approx(rate, abs=0.1)
     assert dict(seen.by_user)[os.getuid()] >= rate - 0.01
+    assert seen.own_load >= min(rate - 0.01, seen.foreign_load)

@@ -88,6 +88,13 @@ def test_cores_leave_room_for_others_and_for_promises(
     assert free_for_us(machine(load=load), [Promise((), 2, 0)], limits).cores == cores
 
 
+@pytest.mark.parametrize(("own_load", "cores"), [(0.0, 4), (0.4, 4), (0.8, 5), (1.0, 5)])
+def test_who_runs_mlq_needs_no_reserve(own_load: float, cores: int) -> None:
+    report = machine(load=1.0)
+    report = replace(report, cores=replace(report.cores, own_load=own_load))
+    assert free_for_us(report, [Promise((), 2, 0)], Limits(reserve_cores=1)).cores == cores
+
+
 @pytest.mark.parametrize(
     ("used_mib", "limit_mib", "free_mib"),
     [

@@ -33,13 +33,15 @@ class CoreReport:
     `by_user` names the users: user ids with the cores that each keeps busy, the busiest first. It
     covers the time between the last two looks, and processes that still ran at the last one.
     `load_of` is what jobs of other people's mlq keep busy, by the pid of their first process: it is
-    in neither of the others.
+    in neither of the others. `own_load` is what of the foreign load our own user's processes beside
+    mlq keep busy.
     """
 
     total: int
     foreign_load: float
     by_user: tuple[tuple[int, float], ...] = ()
     load_of: Mapping[int, float] = field(default_factory=dict)
+    own_load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class CoreProbe:
                 self._by_user = _by_user(last, self._sample, self._user_of)
         load = self._load_average() if self._smoothed is None else self._smoothed
         load = min(load, float(len(cores)))
-        return CoreReport(len(cores), load, self._by_user, self._load_of)
+        own_load = dict(self._by_user).get(os.getuid(), 0.0)
+        return CoreReport(len(cores), load, self._by_user, self._load_of, min(load, own_load))
 
     def _busy_ticks(self, cores: frozenset[int]) -> int:
         """Sum the busy time of our cores: all but idle, iowait, and the guests (in user already).

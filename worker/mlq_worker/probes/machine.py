@@ -71,7 +71,8 @@ class Limits:
     With `yield_to_others` the cores that other people keep busy, or that their mlq was promised,
     are left to them. `granted_mib` is what a batch system granted, to mlq's own processes as well
     as to its jobs. Of cores and memory `reserve_cores` and `reserve_mem_mib` are left free besides,
-    while others are active: they use some of the cores, or `is_anybody` says so.
+    while others are active: they use some of the cores, or `is_anybody` says so. Who runs mlq is no
+    other.
     """
 
     cores: int | None = None
@@ -84,7 +85,7 @@ class Limits:
 
     def reserves(self, cores: CoreReport) -> bool:
         """Return whether the reserve must be left free now."""
-        is_active = self.is_anybody or cores.foreign_load >= ACTIVE_CORES
+        is_active = self.is_anybody or cores.foreign_load - cores.own_load >= ACTIVE_CORES
         return self.yield_to_others and is_active
 
 
