@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
+from people import remove_what_they_left
 from redis_server import RedisServer, private_server
 from server_programs import REPOSITORY, names, program
 from slurm_cluster import SlurmCluster, slurm_cluster
@@ -38,6 +39,11 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start: what a shell runs in the background ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    """Leave nothing of the users that only these tests have."""
+    remove_what_they_left()
 
 
 @pytest.hookimpl(optionalhook=True)

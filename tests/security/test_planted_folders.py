@@ -7,15 +7,13 @@ it first must gain nothing: not the password that a command sends to the queue, 
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from attack import intruder
-from people import Person, strangers
+from people import Person, remove, strangers
 from sandbox import Completed, Sandbox
 from victim import home_of, new_estate
 from waiting import wait_for
@@ -44,14 +42,6 @@ def people() -> Iterator[tuple[Person, Person]]:
             one.kill_all()
             for path in Path("/tmp").glob(f"*mlq-{one.uid}*"):
                 remove(path)
-
-
-def remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ else. Most of these need not exist: a number that nobody has is a user too. Wher
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import traceback
@@ -23,7 +25,10 @@ from ci import require
 
 # Accounts without a human and, on most machines, without a process.
 _ACCOUNTS = ("games", "news", "uucp", "lp", "irc", "list", "backup")
-_FIRST_UID = 20_000
+# Numbers that nobody has: each process of tests has a hundred pairs, each test that asks gets one.
+_FIRST_UID, _SESSIONS, _PAIRS = 20_000, 200, 100
+_pairs = itertools.cycle(range(_PAIRS))
+_known: set[int] = set()
 
 
 @contextmanager
@@ -106,10 +111,38 @@ def need_root() -> None:
 
 
 def strangers() -> tuple[Person, Person]:
-    """Return two users who do not exist and run nothing: numbers of this test session."""
+    """Return two users who do not exist, run nothing and have nothing in /tmp."""
     need_root()
-    first = _FIRST_UID + 2 * (os.getpid() % 20_000)
-    return Person("ann", first, first), Person("eve", first + 1, first + 1)
+    first = _FIRST_UID + 2 * (_PAIRS * (os.getpid() % _SESSIONS) + next(_pairs))
+    for uid in (first, first + 1):
+        _remove_what_is_of(uid)  # a session that was killed may have had the same numbers
+    return _remembered(Person("ann", first, first), Person("eve", first + 1, first + 1))
+
+
+def _remembered(*two: Person) -> tuple[Person, Person]:
+    _known.update(one.uid for one in two)
+    return two[0], two[1]
+
+
+def remove_what_they_left() -> None:
+    """Remove from /tmp what mlq had there for any of these users."""
+    for uid in _known:
+        _remove_what_is_of(uid)
+
+
+def _remove_what_is_of(uid: int) -> None:
+    # A killed mlq leaves its board.
+    for path in (Path(f"/tmp/mlq-{uid}"), *Path("/tmp").glob(f"mlq-{uid}.*.board")):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all in it, or a link; nothing there is fine."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def accounts() -> tuple[Person, Person]:
@@ -121,4 +154,4 @@ def accounts() -> tuple[Person, Person]:
             account = pwd.getpwnam(name)
             found.append(Person(name, account.pw_uid, account.pw_gid))
     require(len(found) >= 2, f"two accounts of the system among {', '.join(_ACCOUNTS)}")
-    return found[0], found[1]
+    return _remembered(*found[:2])
