@@ -69,6 +69,13 @@ class Lab:
         status = f"/run/user/{PEOPLE[USER]}/mlq/m/{HOST}/worker.status"
         wait_for(lambda: "cores" in self.vm.try_run(["cat", status]).out, 300, "the worker to work")
 
+    def stop_all(self) -> None:
+        """Stop worker and queue; the next test starts them anew."""
+        self.cancel_all()
+        self.mlq("worker", "stop", "--now", check=False)
+        self.mlq("server", "stop", check=False)
+        self._settings = None
+
     def mlq(self, *words: str, user: str = USER, check: bool = True) -> Done:
         """Type `mlq` there."""
         done = self.vm.try_run([str(MLQ), *words], user)
@@ -145,6 +152,10 @@ class Lab:
             return view if all(view.get(key) == value for key, value in wanted.items()) else None
 
         return wait_for(said, 120, f"job {job} to be {wanted}; it is {self.view(job)}")
+
+    def uptime_s(self) -> float:
+        """Return for how long the machine has run."""
+        return float(self.vm.run(["cat", "/proc/uptime"]).split()[0])
 
     def machine(self) -> Mapping[str, Any]:
         """Return what `mlq machines --json` says of this machine."""

@@ -169,6 +169,19 @@ def test_a_network_that_comes_up_after_the_worker(
     assert campus.worker_pid(desk) == worker
 
 
+@pytest.mark.alone
+def test_a_worker_stays_in_sight_when_its_user_begins_to_linger(
+    campus: Campus, desk: BootedMachine
+) -> None:
+    desk.mlq("worker", "start", *OFFER)
+    desk.admin("loginctl", "enable-linger", USER)
+    assert "a worker for desk runs" in desk.mlq("worker", "status")
+    assert "goes on until then" in desk.mlq("worker", "install", *OFFER)
+    assert "a worker for desk runs" in desk.mlq("worker", "status")
+    desk.mlq("worker", "stop")
+    wait_for(lambda: not workers(desk), what="the worker's end")
+
+
 @pytest.mark.lab
 def test_what_a_logout_ends(campus: Campus, desk: BootedMachine, scenario: NewScenario) -> None:
     desk.admin("mkdir", "/etc/systemd/logind.conf.d")

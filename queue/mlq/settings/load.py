@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -83,7 +84,7 @@ def default_settings(environ: Mapping[str, str], config_dir: Path) -> Settings:
     data = _base(environ, "XDG_DATA_HOME", ".local/share") / "mlq"
     user = user_name(environ)
     volume = _LAB_VOLUME / user
-    runtime = default_runtime_dir(environ, lingers=_is_there(_LINGER / user))
+    runtime = _runtime_dir(environ, lingers=_is_there(_LINGER / user))
     return Settings(
         root=volume / "mlq" if _is_there(volume) else data,
         runtime_dir=runtime,
@@ -100,6 +101,28 @@ def _is_there(path: Path) -> bool:
     with suppress(OSError):  # a file in a folder that we cannot enter does not exist for us
         return path.exists()
     return False
+
+
+def _runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:
+    """Return the default runtime folder; the one in use stays, also when lingering is switched.
+
+    Otherwise `mlq worker install`, which has the user linger, would lose sight of what runs.
+    """
+    preferred = default_runtime_dir(environ, lingers=lingers)
+    other = default_runtime_dir(environ, lingers=not lingers)
+    moved = other != preferred and is_in_use(other) and not is_in_use(preferred)
+    return other if moved else preferred
+
+
+def is_in_use(runtime: Path) -> bool:
+    """Return whether a queue's server or a worker of ours has its files in a runtime folder."""
+    try:
+        found = os.lstat(runtime)
+    except OSError:
+        return False
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        return False
+    return os.path.lexists(runtime / "redis.sock") or any(runtime.glob("m/*/*.pid"))
 
 
 def default_runtime_dir(environ: Mapping[str, str], *, lingers: bool) -> Path:

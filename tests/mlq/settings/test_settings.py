@@ -12,7 +12,7 @@ import pytest
 
 from mlq.errors import SettingsError
 from mlq.settings import load as settings_module
-from mlq.settings.load import Loaded, default_runtime_dir, load
+from mlq.settings.load import Loaded, default_runtime_dir, is_in_use, load
 from mlq.settings.settings import Settings, variable
 
 
@@ -261,6 +261,25 @@ def test_without_a_safe_runtime_folder_settings_are_read_all_the_same(
     (tmp_path / "run" / "mlq").chmod(0o777)
     assert load(environ).settings.beat_s == 10
     assert list((tmp_path / "run" / "mlq").iterdir()) == []
+
+
+def test_a_runtime_folder_is_in_use_while_a_server_or_worker_has_its_files_there(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "mlq"
+    assert not is_in_use(folder)
+    folder.mkdir()
+    (folder / "t").mkdir()
+    assert not is_in_use(folder)
+    (machine := folder / "m" / "desk").mkdir(parents=True)
+    assert not is_in_use(folder)
+    (machine / "supervisor.pid").touch()
+    assert is_in_use(folder)
+    (link := tmp_path / "link").symlink_to(folder)
+    assert not is_in_use(link)
+    (machine / "supervisor.pid").unlink()
+    (folder / "redis.sock").touch()
+    assert is_in_use(folder)
 
 
 def test_the_runtime_folder_outlives_a_logout() -> None:
