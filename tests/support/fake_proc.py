@@ -65,6 +65,7 @@ class FakeProc:
         rss_mib: int = 1,
         held_mib: int | None = None,
         name: str = "python",
+        flags: int = 0x400100,
     ) -> None:
         """Write a process as proc_pid_stat(5) and the kernel's smaps_rollup show it.
 
@@ -73,9 +74,8 @@ class FakeProc:
         """
         folder = self.root / str(pid)
         folder.mkdir(exist_ok=True)
-        before = (
-            f"{pid} ({name}) S {parent} {pid} {pid if session is None else session} 0 -1 4194560"
-        )
+        where = f"{parent} {pid} {pid if session is None else session} 0 -1"
+        before = f"{pid} ({name}) S {where} {flags}"
         times = f"0 0 0 0 {ticks} 0 {reaped_ticks} 0 20 0 1 0"
         rss_pages = rss_mib * PAGES_PER_MIB
         (folder / "stat").write_text(

@@ -25,6 +25,8 @@ from mlq.files.paths import private_dir
 
 log = logging.getLogger(__name__)
 
+_Marks = tuple[tuple[int, int, int, int], ...]
+
 EVERY_S = 1.0
 YOUNG_S = 60.0
 
@@ -51,6 +53,11 @@ class FolderLocks:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
         self._held: dict[Path, int] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them are locked."""
+        return len(self._held) == len(self._folders)
 
     def renew(self) -> None:
         """Make missing folders and lock unlocked ones.
@@ -112,11 +119,15 @@ class Residence:
         say: Callable[[str], None] = log.warning,
     ) -> None:
         self._folder, self._name_text, self._say = folder, name, say
-        self._folders = FolderLocks(our_folders(folder))
+        folders = our_folders(folder)
+        self._folders = FolderLocks(folders)
         self._lock = PathLock(folder / f"{role}.lock")
         self._pid_file = folder / f"{role}.pid"
         self._young = [f"{role}.lock", f"{role}.pid", *young]
+        self._places = [os.fspath(one) for one in folders]
+        self._files = [os.fspath(one) for one in (self._lock.path, self._pid_file)]
         self._touched_s = 0.0
+        self._kept: _Marks | None = None  # as they were when all was last found in order
         self._name: KernelName | None = None
         self._pid = ""
 
@@ -155,15 +166,36 @@ class Residence:
         """
         if self._name is not None:
             self._name.let_go()
+        # Each second of each day: what is as it was needs no more than a look.
+        is_time = now_s - self._touched_s >= YOUNG_S or not self._touched_s
+        marks = self._marks()
+        if marks is not None and marks == self._kept and not is_time:
+            return
+        self._kept = None
         self._folders.renew()
         if not self._lock.is_in_place():
             self._say(f"{self._lock.path} was removed; made anew")
             self._lock.retake()
         if _text_of(self._pid_file) != self._pid:
             self._pid_file.write_text(self._pid, encoding="ascii")
-        if now_s - self._touched_s >= YOUNG_S or not self._touched_s:
+        if is_time:
             self._touched_s = now_s
             keep_young(self._folder, self._young)
+            marks = self._marks()
+        if self._folders.complete and marks == self._marks():
+            self._kept = marks
+
+    def _marks(self) -> _Marks | None:
+        """Return what changes when somebody removes, replaces, opens or changes any of it."""
+        try:
+            places = [os.lstat(one) for one in self._places]
+            files = [os.lstat(one) for one in self._files]
+        except OSError:
+            return None
+        return (
+            *((one.st_dev, one.st_ino, one.st_mode, one.st_uid) for one in places),
+            *((one.st_dev, one.st_ino, one.st_mode, one.st_mtime_ns) for one in files),
+        )
 
     def leave(self) -> None:
         """Release and remove everything."""

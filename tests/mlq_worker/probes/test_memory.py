@@ -11,7 +11,7 @@ import pytest
 from fake_proc import FakeProc
 
 from mlq_worker.probes.memory import MemoryProbe, MemoryReport
-from mlq_worker.probes.process_table import scan
+from mlq_worker.probes.process_table import Scanner, scan
 
 LEADER, OTHER = 300, 400
 
@@ -65,6 +65,18 @@ def test_a_process_that_ends_during_the_scan_is_left_out(proc: FakeProc) -> None
     proc.process(7)
     (proc.root / "8").mkdir()
     assert set(scan(proc.root).processes) == {7}
+
+
+def test_kernel_threads_are_left_out_and_read_only_once(proc: FakeProc) -> None:
+    proc.process(2, flags=0x208040)
+    proc.process(7)
+    scanner = Scanner(proc.root)
+    assert set(scanner.scan().processes) == {7}
+    (proc.root / "2" / "stat").write_text("whatever")  # it is not read again
+    assert set(scanner.scan().processes) == {7}
+    (proc.root / "2").rename(proc.root / "old")
+    proc.process(2)  # another process of that number
+    assert set(scanner.scan().processes) == {2, 7}
 
 
 def test_memory_of_the_machine_and_of_each_tree(proc: FakeProc) -> None:

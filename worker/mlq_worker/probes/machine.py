@@ -18,7 +18,7 @@ from mlq_worker.ipc.clock import BOOT_ID_FILE, boot_id
 from mlq_worker.probes.cores import ACTIVE_CORES, TICKS_PER_S, CoreProbe, CoreReport
 from mlq_worker.probes.memory import PAGE_MIB, MemoryProbe, MemoryReport
 from mlq_worker.probes.nvml import Gpu, GpuReport
-from mlq_worker.probes.process_table import PROC, ProcessTable, scan
+from mlq_worker.probes.process_table import PROC, ProcessTable, Scanner
 from mlq_worker.probes.waiting import WaitProbe
 
 
@@ -129,7 +129,7 @@ class MachineProbe:
     ) -> None:
         self._machine = machine or socket.gethostname()
         self._boot_id = boot_id(boot_id_file)
-        self._proc = proc
+        self._scanner = Scanner(proc)
         self._gpus = gpus
         self._measures_own = measures_own
         self._cores = CoreProbe(proc)
@@ -152,7 +152,7 @@ class MachineProbe:
             neighbour_pids: the first process of each job of other people's mlq.
         """
         leaders, own = tuple(leader_pids), tuple(own_pids)
-        table = scan(self._proc)
+        table = self._scanner.scan()
         gpus = self._gpus.read()
         on_gpus = {process.pid for gpu in gpus.gpus for process in gpu.processes}
         owners = table.owners(leaders) if leaders else {}

@@ -2,7 +2,8 @@
 
 The core, memory and GPU probes all ask "whose process is this?". The answer comes from one table,
 so that a sample costs one scan (about 13 us a process) and its parts agree with each other.
-Invariant: a process that ends while it is being read is left out, never half read.
+Invariants: a process that ends while it is being read is left out, never half read; the kernel's
+own threads, which are nobody's and often more than half of all, are left out too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
+
+_KERNEL_THREAD = (
+    0x00200000  # PF_KTHREAD of the kernel's sched.h, among the flags of proc_pid_stat(5)
+)
 
 
 class Process(NamedTuple):
@@ -59,26 +64,62 @@ class ProcessTable:
         return owners
 
 
+class Scanner:
+    """Reads the process table again and again; a kernel thread only the first time.
+
+    Args:
+        proc: where procfs is.
+    """
+
+    def __init__(self, proc: Path = PROC) -> None:
+        self._root = os.fspath(proc)
+        self._kernel: dict[str, int] = {}
+
+    def scan(self) -> ProcessTable:
+        """Read the process table; the fields are those of proc_pid_stat(5)."""
+        processes: dict[int, Process] = {}
+        kernel: dict[str, int] = {}
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                name = entry.name
+                if not name.isdigit():
+                    continue
+                # Another process under the same number is another inode.
+                if self._kernel.get(name) == entry.inode():
+                    kernel[name] = entry.inode()
+                    continue
+                line = _line(f"{self._root}/{name}/stat")
+                if line is None:
+                    continue
+                # A command's name may itself hold blanks and brackets: fields count from its end.
+                fields = line[line.rindex(b")") + 2 :].split(None, 22)
+                if int(fields[6]) & _KERNEL_THREAD:
+                    kernel[name] = entry.inode()
+                else:
+                    processes[int(name)] = _process(int(name), fields)
+        self._kernel = kernel
+        return ProcessTable(processes)
+
+
 def scan(proc: Path = PROC) -> ProcessTable:
-    """Read the process table; the fields are those of proc_pid_stat(5)."""
-    root = os.fspath(proc)
-    found = (_read(root, name) for name in os.listdir(root) if name.isdigit())  # noqa: PTH208 - names
-    return ProcessTable({process.pid: process for process in found if process is not None})
+    """Read the process table once; see `Scanner`."""
+    return Scanner(proc).scan()
 
 
-def _read(root: str, name: str) -> Process | None:
+def _line(path: str) -> bytes | None:
     try:
-        descriptor = os.open(f"{root}/{name}/stat", os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
-            line = os.read(descriptor, 4096)
+            return os.read(descriptor, 4096)
         finally:
             os.close(descriptor)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None  # it has ended, or this /proc hides it
-    # The command's name may itself hold blanks and brackets: fields count from its last bracket.
-    fields = line[line.rindex(b")") + 2 :].split(None, 22)
+
+
+def _process(pid: int, fields: list[bytes]) -> Process:
     return Process(
-        pid=int(name),
+        pid=pid,
         parent_pid=int(fields[1]),
         session=int(fields[3]),
         cpu_ticks=sum(map(int, fields[11:15])),

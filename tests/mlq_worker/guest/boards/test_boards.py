@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,19 @@ def test_read_anew_when_it_changes(tmp_path: Path) -> None:
         assert [one.board for one in boards.read().posted] == [board]
     other.take_down()
     assert boards.read() == ((), ())
+
+
+def test_a_folder_without_changes_is_not_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, good())
+    boards = reader(tmp_path, utc_s=lambda: time.time() + 1)  # as if some time had passed
+    assert len(boards.read().posted) == 1
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "listdir")
+        assert len(boards.read().posted) == 1
+    put(tmp_path, good(), str(OTHER._replace(queue="third")))
+    assert len(boards.read().posted) == 2
 
 
 def test_replaced_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,8 @@ class BoardReader:
         self._owner_of, self._utc_s = owner_of or owner_of_process, utc_s
         self._parsed: dict[str, _Parsed] = {}
         self._known: set[BoardName] = set()
+        self._listed: set[BoardName] = set()
+        self._listing = ((0, 0, 0), 0.0)  # of which state of the folder, and when: unix time
 
     def read(self) -> Hanging:
         """Read all boards."""
@@ -111,16 +113,28 @@ class BoardReader:
 
     def _found(self) -> Iterator[tuple[BoardName, os.stat_result]]:
         try:
-            names = os.listdir(self._folder)  # noqa: PTH208 - names only
+            self._list()
         except OSError:
             return
-        # Nearly all other names end with the first comparison.
-        boards = {found for one in names if one.startswith("mlq-") and (found := parse_name(one))}
         # POSIX lets a listing miss a file that is replaced meanwhile: known names are tried anyway.
-        for name in sorted(boards | self._known):
+        for name in sorted(self._listed | self._known):
             if (name.uid, name.queue) != self._own:
                 with suppress(OSError):  # it has just been taken down
                     yield name, os.lstat(f"{self._folder}/{name}")
+
+    def _list(self) -> None:
+        """List the boards, unless no name in the folder has changed since the last time."""
+        found = os.stat(self._folder)  # noqa: PTH116 - each second
+        state, (known, listed_at) = (found.st_dev, found.st_ino, found.st_mtime_ns), self._listing
+        if state == known and found.st_mtime_ns / 1e9 < listed_at - _YOUNG_S:
+            return
+        at = self._utc_s()
+        names = os.listdir(self._folder)  # noqa: PTH208 - names only
+        # Nearly all other names end with the first comparison.
+        self._listed = {
+            name for one in names if one.startswith("mlq-") and (name := parse_name(one))
+        }
+        self._listing = state, at
 
     def _one(self, name: BoardName, found: os.stat_result) -> _Parsed:
         if not stat.S_ISREG(found.st_mode):
