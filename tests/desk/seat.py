@@ -20,7 +20,7 @@ session, uid, kind, name = ctypes.c_char_p(), ctypes.c_uint(), ctypes.c_char_p()
 code = library.sd_seat_get_active(b"seat0", ctypes.byref(session), ctypes.byref(uid))
 if code >= 0:
     library.sd_session_get_class(session, ctypes.byref(kind))
-    name = kind.value.decode()
+    name = (kind.value or b"").decode()  # it may end meanwhile
 print(json.dumps([code, name, uid.value if code >= 0 else None]))
 """
 
@@ -63,6 +63,12 @@ class Seat:
         self._until_asked(name)
         self._hands.type(f"{PASSWORD}\n")
         self.until("user")
+        wait_for(self._is_settled, 60, "the desktop to have its console")
+
+    def _is_settled(self) -> bool:
+        """Tell whether the desktop has been put in front, after which keys may switch consoles."""
+        then = "/Greeter stopped/ { desktop = 1 } desktop && /is already active/ { settled = 1 }"
+        return self._vm.try_run(["awk", f"{then} END {{ exit !settled }}", _LOG]).code == 0
 
     def _until_asked(self, name: str) -> None:
         """Wait until the login screen wants a password of this user."""

@@ -49,3 +49,15 @@ def test_jobs_keep_to_cores_of_their_own(lab: Lab, vm: Vm) -> None:
     cores = {line.rpartition("\t")[2] for line in masks.splitlines() if line}
     assert cores == {"0", "1"}
     lab.cancel_all()
+
+
+def test_half_of_the_cores_while_somebody_is_at_the_desk(lab: Lab, vm: Vm) -> None:
+    lab.use_worker(desk_action="half")
+    job = lab.enqueue("-c", "2", "--", *SPIN, "2", "3600")
+    lab.until(job, state="started")
+    vm.hands.press("shift")
+    view = lab.until(job, cores_now=1)
+    assert view["paused_by"] == []
+    vm.python(_UNTIL_WIDE, *vm.run(["pgrep", "-u", USER, "-f", "[s]pin.py"]).split())
+    wait_for(lambda: lab.view(job)["cores_now"] is None, 60, "the job to be said to be wide")
+    lab.cancel_all()

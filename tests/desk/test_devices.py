@@ -1,0 +1,83 @@
+"""Keyboards and mice that come, go, or count by themselves: whose moves nobody made."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from waiting import wait_for
+
+from desk.conftest import Figure
+from desk.lab import Lab
+from desk.vm import Vm
+
+CHATTERS_FOR_S = 600
+_STANDS_STILL = """
+import pathlib, sys, time
+end = time.time() + float(sys.argv[1])
+while time.time() < end:
+    texts = [one.read_text() for one in pathlib.Path("/dev/shm/ticks").iterdir()]
+    if any(time.time() - float(text) > 1 for text in texts if text):
+        sys.exit("the job stood still")
+    time.sleep(0.25)
+"""
+
+
+@pytest.fixture
+def job(lab: Lab) -> Iterator[str]:
+    """A job that ticks; it is not handed back while a mouse chatters."""
+    lab.use_worker(desk_evict_s=3600)
+    yield lab.ticker()
+    lab.cancel_all()
+
+
+def test_plugging_in_and_out_is_no_touch(vm: Vm, lab: Lab, job: str) -> None:
+    for device in ("usb-kbd", "usb-mouse"):
+        lab.until_runs()
+        vm.hands.plug_in(device, "second")
+        try:
+            vm.python(_STANDS_STILL, "8")
+        finally:
+            vm.hands.unplug("second")
+        vm.python(_STANDS_STILL, "5")
+    assert lab.view(job)["paused_by"] == []
+
+
+@contextmanager
+def chattering(vm: Vm) -> Iterator[None]:
+    """Let the mouse count in every look, as a worn-out one does."""
+    ended = threading.Event()
+
+    def chatter() -> None:
+        right = 1
+        while not ended.wait(0.3):
+            vm.hands.move(right)
+            right = -right
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_mouse_that_chatters_is_ignored_and_named(
+    vm: Vm, lab: Lab, job: str, figure: Figure
+) -> None:
+    lab.until_runs()
+    before_s = lab.uptime_s()
+    with chattering(vm):
+        lab.until(job, paused_by=["desk"])
+        wait_for(lambda: lab.view(job)["paused_by"] == [], CHATTERS_FOR_S * 2, "the job to go on")
+        took_s = lab.uptime_s() - before_s
+        figure("a chattering mouse is ignored after", f"{took_s:.0f} s", f"{CHATTERS_FOR_S} s")
+        assert took_s >= CHATTERS_FOR_S
+        checks = json.loads(lab.mlq("doctor", "--json", check=False).out)
+        assert "chatters" in json.dumps(checks)
+    # Before it is listened to again: it has to be quiet for a minute.
+    lab.until_runs()
