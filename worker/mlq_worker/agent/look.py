@@ -91,6 +91,7 @@ def _take_in(memory: Memory, context: MachineContext, now_s: float) -> None:
         context.own_pids(memory.session.link),
         [one.leader_pid for one in attempts.active() if one.leader_pid],
         memory.neighbourhood.leader_pids(),
+        for_jobs=bool(attempts.by_key or memory.backlog.heads),
         for_gpus=any(".g0." not in head.class_name for head in memory.backlog.heads),
     )
     memory.collector.update(attempts, memory.monitor.report)

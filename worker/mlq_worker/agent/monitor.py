@@ -15,6 +15,7 @@ from mlq_worker.probes.machine import MachineReport, Promise, free_for_us
 
 _OLDEST_S = 5.0
 _OLDEST_FOR_GPUS_S = 1.0
+_OLDEST_WITHOUT_JOBS_S = 10.0
 
 
 class ResourceMonitor:
@@ -28,7 +29,9 @@ class ResourceMonitor:
 
     def __init__(self, context: MachineContext, now_s: float, own_pids: Sequence[int]) -> None:
         self._context = context
-        self._oldest_s = min(_OLDEST_S, context.settings.beat_s)
+        beat_s = context.settings.beat_s
+        self._oldest_s = min(_OLDEST_S, beat_s)
+        self._oldest_without_jobs_s = min(_OLDEST_WITHOUT_JOBS_S, beat_s)
         self.report: MachineReport = context.probe.look(now_s, own_pids, ())
         self._looked_s = now_s
 
@@ -39,6 +42,7 @@ class ResourceMonitor:
         leader_pids: Iterable[int],
         neighbour_pids: Iterable[int] = (),
         *,
+        for_jobs: bool,
         for_gpus: bool,
     ) -> None:
         """Look again if the latest look is too old.
@@ -48,9 +52,10 @@ class ResourceMonitor:
             own_pids: roots of our process trees.
             leader_pids: the first process of each attempt.
             neighbour_pids: the first process of each job of other people's mlq.
+            for_jobs: whether any job runs here or waits.
             for_gpus: whether GPUs are about to be offered.
         """
-        oldest_s = self._oldest_s
+        oldest_s = self._oldest_s if for_jobs else self._oldest_without_jobs_s
         if for_gpus and self._context.has_gpus:
             oldest_s = min(oldest_s, _OLDEST_FOR_GPUS_S)
         if now_s - self._looked_s >= oldest_s:

@@ -1,4 +1,4 @@
-"""Asks the manners of a guest about once a second, and says what they made of this machine.
+"""Asks the manners of a guest once a second, half as often without jobs, and tells the outcome.
 
 Between the loop and `mlq_worker.guest`: it shows the attempts to the watches, makes their demands
 events, and tells the worker at each change. Invariants: nothing is looked at before the worker has
@@ -23,6 +23,8 @@ from mlq_worker.supervisor.edges import StartCores
 from mlq_worker.supervisor.events import Demanded, StopAsked
 
 LOOK_S = 1.0
+DOZE_S = 2.0
+"""The same while there is no job that others could mind."""
 REPEAT_S = 10.0
 """How often what is paused is stopped once more: somebody else may have let it go on."""
 
@@ -41,7 +43,7 @@ class Guest:
         self._failure = ""
         self._rules: GuestRules | None = None
         self._looked_at = self._repeated_at = float("-inf")
-        self._has_looked = False
+        self._has_looked = self._dozes = False
         self._seen = Seen()
         self._told: GuestNews | None = None
 
@@ -53,7 +55,16 @@ class Guest:
     @property
     def due_at(self) -> float:
         """The boot time of the next look; infinity before the worker has said its rules."""
-        return float("inf") if self._rules is None else self._looked_at + LOOK_S
+        if self._rules is None:
+            return float("inf")
+        return self._looked_at + (DOZE_S if self._dozes else LOOK_S)
+
+    def has_dozed(self, at: float) -> bool:
+        """Return whether the last look is too old for jobs that have come since; it is due then."""
+        if not self._dozes or at < self._looked_at + LOOK_S:
+            return False
+        self._dozes = False
+        return True
 
     def look(self, held: Iterable[HeldAttempt], now: Moment) -> list[Demanded]:
         """Look if it is time, and return what happens to the attempts."""
@@ -61,6 +72,7 @@ class Guest:
             return []
         self._looked_at, self._has_looked = now.at, True
         attempts = list(held)
+        self._dozes = not attempts
         running = {one.id: _shown(one) for one in attempts if one.phase is Phase.RUNNING}
         try:
             self._cores.keep({one.id for one in attempts if one.phase in LIVE})

@@ -62,7 +62,8 @@ from mlq_worker.supervisor.state import Attempts
 _TOLD = "released: the supervisor was told to stop"
 _TOLD_IN_ALLOCATION = "handed back: its allocation was told to end"
 _IDLE_S = 5.0  # how long it stays with neither worker nor jobs
-_TURN_S = 1.0  # the longest wait; an order counts from the turn before the one that read it
+# The longest wait; an order counts from the turn before the one that read it.
+_TURN_S, _TURN_WITHOUT_JOBS_S = 1.0, 2.0
 
 
 class Supervisor:
@@ -131,7 +132,8 @@ class Supervisor:
         due_at = min(self._state.due_at(), self._contact_at, self._guest.due_at)
         if self._launcher is None:
             due_at = min(due_at, self._launch_at)
-        longest_s = min(_TURN_S, self._options.timings.beat_s / 2)
+        turn_s = _TURN_WITHOUT_JOBS_S if self._state.empty else _TURN_S
+        longest_s = min(turn_s, self._options.timings.beat_s / 2)
         wait_s = max(0.0, min(due_at - self._host.boottime(), longest_s))
         if self._now.at >= self._listed_at + longest_s:
             self._listed_at = self._now.at
@@ -152,6 +154,8 @@ class Supervisor:
         self._hear_wakes()
         self._hear_launcher()
         self._hear_worker(before.at)
+        if not self._state.empty and self._guest.has_dozed(self._now.at):
+            self._mind_others()  # before anything starts
         for turned_away in self._guest.turned_away(self._state.held, self._now):
             self._happened(turned_away)
         if self.stop_requested and not self._ending:
