@@ -151,7 +151,11 @@ class Lab:
             view = self.view(job)
             return view if all(view.get(key) == value for key, value in wanted.items()) else None
 
-        return wait_for(said, 120, f"job {job} to be {wanted}; it is {self.view(job)}")
+        try:
+            return wait_for(said, 120, f"job {job} to be {wanted}")
+        except AssertionError as error:
+            why = self.mlq("explain", job, check=False).out
+            raise AssertionError(f"{error}; it is {self.view(job)}: {why}") from None
 
     def uptime_s(self) -> float:
         """Return for how long the machine has run."""

@@ -12,6 +12,7 @@ from waiting import wait_for
 
 from desk.conftest import Figure
 from desk.lab import Lab
+from desk.seat import Seat
 from desk.vm import Vm
 
 CHATTERS_FOR_S = 600
@@ -43,6 +44,16 @@ def test_plugging_in_and_out_is_no_touch(vm: Vm, lab: Lab, job: str) -> None:
         finally:
             vm.hands.unplug("second")
         vm.python(_STANDS_STILL, "5")
+    assert lab.view(job)["paused_by"] == []
+
+
+def test_a_login_screen_that_comes_up_is_no_touch(vm: Vm, seat: Seat, lab: Lab, job: str) -> None:
+    seat.until("greeter")
+    lab.until_runs()
+    with vm.start(["python3", "-c", _STANDS_STILL, "30"]) as watching:
+        vm.run(["systemctl", "restart", "lightdm"])
+        told, _ = watching.communicate()
+    assert (watching.returncode, told) == (0, "")
     assert lab.view(job)["paused_by"] == []
 
 

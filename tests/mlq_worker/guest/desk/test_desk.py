@@ -89,6 +89,35 @@ def test_keys_at_the_login_screen() -> None:
     assert not state.somebody
 
 
+def test_the_first_look_misses_no_key_after_it() -> None:
+    seat = Seat()
+    seat.look()
+    assert seat.looks(1, keyboard=1).touched_at == seat.at
+
+
+def test_a_login_screen_that_comes_up_is_nobodys_hand() -> None:
+    seat = Seat(None).settled()
+    touched = seat.looks(1, keyboard=1).touched_at
+    seat.looks(SETTLE_S + 1)
+    seat.looks(2, keyboard=1, mouse=4)  # the screen gets to know them, before it is shown
+    seat.login(Session(GREETER, "greeter"))
+    assert seat.looks(1, mouse=1).touched_at == touched
+    seat.looks(SETTLE_S - 2, keyboard=1)
+    assert seat.look().touched_at == touched
+    seat.looks(2)
+    assert seat.looks(1, keyboard=1).touched_at == seat.at
+
+
+def test_after_a_logout_the_login_screen_changes_nothing() -> None:
+    seat = Seat(Session(OWNER)).settled()
+    seat.looks(1, mouse=1)
+    touched = seat.at
+    seat.login(None)
+    seat.looks(3)
+    seat.login(Session(GREETER, "greeter"))
+    assert seat.look().touched_at == touched
+
+
 @pytest.mark.parametrize("kind", ["greeter", "lock-screen", "manager"])
 def test_nobody_behind_such_a_session(kind: str) -> None:
     seat = Seat(Session(GREETER, kind))

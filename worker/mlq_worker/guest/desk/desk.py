@@ -10,16 +10,20 @@ jump, enters as the access times of consoles, and only whether one has changed m
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mlq_worker.guest.desk.device import Device
+from mlq_worker.guest.desk.device import SETTLE_S, Device
 
 # "In every look" means looks that are about a second apart.
 STREAK_GAP_S = 5.0
 # After a longer gap (the machine was suspended) what moved meanwhile says nothing of now.
 AWAY_S = 60.0
+
+# From a logout to the login screen.
+_LOGOUT_S = 60.0
 
 # Classes of sessions behind which no person has logged in. See sd_session_get_class(3).
 _NOBODY = frozenset({"greeter", "lock-screen", "background", "background-light", "manager"})
@@ -95,7 +99,11 @@ class Desk:
         self._consoles: Mapping[str, float] = {}
         self._looked_at: float | None = None
         self._seated: int | None = None
+        self._left_at = float("-inf")  # when somebody was last seen logged in
+        self._is_greeting = True  # whether the last look saw a login screen; the first is no news
         self._touched_at: float | None = None
+        self._touched_before: float | None = None  # the latest one that was over `SETTLE_S` ago
+        self._touches: deque[float] = deque()  # those since
         self._touched_before_login: float | None = None
 
     def look(self, look: DeskLook, at: float) -> DeskState:
@@ -108,10 +116,12 @@ class Desk:
         gap_s = None if self._looked_at is None else at - self._looked_at
         anew = gap_s is None or not 0 <= gap_s <= AWAY_S
         seated = _seated(look.active)
+        self._greet(look.active, at)
         moved = self._moved(look, at, anew=anew, streak=gap_s is not None and gap_s <= STREAK_GAP_S)
         self._attribute_login(seated)
         if self._is_touch(look, seated, moved=moved, anew=anew):
             self._touched_at = at
+            self._touches.append(at)
         elif self._touched_at is not None:
             self._touched_at = min(self._touched_at, at)
         self._looked_at, self._seated = at, seated
@@ -124,7 +134,9 @@ class Desk:
         for name, value in look.counters.items():
             device = self._devices.get(name)
             if device is None:
-                self._devices[name] = Device(value, at)
+                self._devices[name] = device = Device(value, at)
+                if self._looked_at is not None:
+                    device.settle(at)
             elif anew or not device.is_before(value):  # resumed, or plugged in again
                 device.restart(value, at)
             else:
@@ -136,6 +148,25 @@ class Desk:
         )
         self._consoles = look.consoles
         return moved or read
+
+    def _greet(self, active: Session | None, at: float) -> None:
+        """Forget what moved just before a login screen came up: the screen did that itself.
+
+        It comes up at each boot, when jobs that ran before are to go on and nobody need be there.
+        After a logout somebody was.
+        """
+        while self._touches and self._touches[0] <= at - SETTLE_S:
+            self._touched_before = self._touches.popleft()
+        if _seated(active) is not None:
+            self._left_at = at
+        is_greeting = active is not None and active.kind == "greeter"
+        if is_greeting and not self._is_greeting and at - self._left_at > _LOGOUT_S:
+            if self._touches and self._touched_at == self._touches[-1]:
+                self._touched_at = self._touched_before
+            self._touches.clear()
+            for device in self._devices.values():
+                device.settle(at)
+        self._is_greeting = is_greeting
 
     def _attribute_login(self, seated: int | None) -> None:
         """Forget the keys at the login screen when it turns out that they were our own user's."""

@@ -15,7 +15,9 @@ from itertools import pairwise
 CHATTER_S = 600.0
 # A device that chattered is listened to again after so long without a move.
 QUIET_S = 60.0
-SETTLE_S = 3.0
+# A device that was plugged in counts once more when the kernel suspends it, some 3 s later; looks
+# are up to 2 s apart.
+SETTLE_S = 6.0
 
 # So many equal intervals while nobody is logged in are a beat; programs take 30 s to two minutes.
 BEATS = 10
@@ -33,18 +35,25 @@ class Device:
     Args:
         value: what it shows.
         at: when that was seen, in s of boot time.
+
+    It counts from the start; `settle` it if it has just been plugged in.
     """
 
     def __init__(self, value: int, at: float) -> None:
-        self.restart(value, at)
-        self._chatters = False
+        self._value, self._chatters = value, False
+        self._settled_at, self._moved_at = at, at
+        self._moving_since: float | None = None  # in every look while nobody was logged in
+        self._beat = _Beat()
 
     def restart(self, value: int, at: float) -> None:
         """Start from a value that cannot be compared with the one before."""
-        self._value = value
-        self._settled_at, self._moved_at = at + SETTLE_S, at
-        self._moving_since: float | None = None  # in every look while nobody was logged in
-        self._beat = _Beat()
+        self._value, self._moved_at = value, at
+        self._moving_since, self._beat = None, _Beat()
+        self.settle(at)
+
+    def settle(self, at: float) -> None:
+        """Take its moves for nobody's hands for a while: kernel or screen get to know it."""
+        self._settled_at = at + SETTLE_S
 
     def is_before(self, value: int) -> bool:
         """Return whether the counter can have moved on to this value."""
