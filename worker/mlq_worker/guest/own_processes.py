@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from mlq_worker.guest.trees import Member, Trees
+from mlq_worker.guest.trees import Member, Trees, look_at
 from mlq_worker.guest.watch import GuestAttempt
 from mlq_worker.ipc.procfs import Target
 
@@ -58,6 +58,26 @@ class OwnProcesses:
         for members in self._found.values():
             every.extend(members)
         return {(one.pid, one.start): one.cpu_ticks for one in every}
+
+
+def ticks_of_user(
+    uid: int, known: Collection[tuple[int, int]], proc: str = "/proc"
+) -> dict[tuple[int, int], int]:
+    """Return the CPU time of each process of a user, by pid and start, but for those known."""
+    found = {}
+    with os.scandir(proc) as entries:
+        for entry in entries:
+            if not entry.name.isdigit():
+                continue
+            try:
+                if entry.stat().st_uid != uid:
+                    continue
+            except OSError:
+                continue  # it has just ended
+            one = look_at(proc, int(entry.name))
+            if one is not None and (one.pid, one.start) not in known:
+                found[one.pid, one.start] = one.cpu_ticks
+    return found
 
 
 def spent_ticks(

@@ -83,8 +83,7 @@ class Trees:
 
     def look_at(self, pid: int) -> Member | None:
         """Return any process; None if it has ended."""
-        seen = self._read(pid)
-        return None if seen is None else Member(pid, *seen[1:])
+        return look_at(self._proc, pid)
 
     def _members(self) -> dict[int, _Seen]:
         """Read again what belongs to jobs; forget a pid that belongs to another process now."""
@@ -120,14 +119,24 @@ class Trees:
         return seen is not None and start in (None, seen.start)
 
     def _read(self, pid: int) -> _Seen | None:
+        return _read(self._proc, pid)
+
+
+def look_at(proc: str, pid: int) -> Member | None:
+    """Return any process; None if it has ended, or this /proc hides it."""
+    seen = _read(proc, pid)
+    return None if seen is None else Member(pid, *seen[1:])
+
+
+def _read(proc: str, pid: int) -> _Seen | None:
+    try:
+        descriptor = os.open(f"{proc}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            descriptor = os.open(f"{self._proc}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                line = os.read(descriptor, 4096)
-            finally:
-                os.close(descriptor)
-            fields = line[line.rindex(b")") + 2 :].split(None, 22)
-            ticks = sum(map(int, fields[11:15]))
-            return _Seen(int(fields[1]), int(fields[19]), int(fields[21]) * _PAGE_MIB, ticks)
-        except (OSError, ValueError, IndexError):
-            return None  # it has ended, or this /proc hides it
+            line = os.read(descriptor, 4096)
+        finally:
+            os.close(descriptor)
+        fields = line[line.rindex(b")") + 2 :].split(None, 22)
+        ticks = sum(map(int, fields[11:15]))
+        return _Seen(int(fields[1]), int(fields[19]), int(fields[21]) * _PAGE_MIB, ticks)
+    except (OSError, ValueError, IndexError):
+        return None  # it has ended, or this /proc hides it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from functools import partial
 
 from mlq_worker.guest.boards.board import BoardName
 from mlq_worker.guest.boards.board_watch import BoardWatch
@@ -24,7 +25,7 @@ from mlq_worker.guest.login_names import LoginNames
 from mlq_worker.guest.memory.cgroups import NO_SCOPE, Scope
 from mlq_worker.guest.memory.memory_limit import MemoryLimit
 from mlq_worker.guest.off import OffWatch
-from mlq_worker.guest.own_processes import OwnProcesses
+from mlq_worker.guest.own_processes import OwnProcesses, ticks_of_user
 from mlq_worker.guest.room.room_watch import RoomEdges, RoomWatch
 from mlq_worker.guest.saved import Saved
 from mlq_worker.guest.trees import Trees
@@ -66,6 +67,7 @@ def guest_of(
         Company(lambda: desk.state, uid).is_there,
         lambda one: saved.saved_at(one.id),
         lambda: sum(job.cores for one in board.neighbours for job in one.jobs),
+        partial(ticks_of_user, uid),
     )
     # The desk comes after those who say until when: it may be free again in minutes.
     first = (limit, off, hours, desk)

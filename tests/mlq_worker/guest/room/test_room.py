@@ -19,11 +19,12 @@ from mlq_worker.guest.room.room import (
 
 
 def test_the_reserve_is_for_others_who_are_active() -> None:
-    assert cores_left(8, 0.1, 1, is_anybody=False) == 8
-    assert cores_left(8, 0.3, 1, is_anybody=False) == 7
-    assert cores_left(8, 2.2, 1, is_anybody=False) == 5
-    assert cores_left(8, 0.0, 1, is_anybody=True) == 7
-    assert cores_left(1, 4.0, 1, is_anybody=True) == 0
+    assert cores_left(8, 0.1, 1, is_active=False) == 8
+    assert cores_left(8, 0.3, 1, is_active=True) == 7
+    assert cores_left(8, 2.2, 1, is_active=True) == 5
+    assert cores_left(8, 2.2, 1, is_active=False) == 6
+    assert cores_left(8, 0.0, 1, is_active=True) == 7
+    assert cores_left(1, 4.0, 1, is_active=True) == 0
 
 
 def test_neighbours_give_way_in_proportion() -> None:

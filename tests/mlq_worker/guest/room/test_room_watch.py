@@ -32,6 +32,8 @@ class Machine:
     proc: FakeProc
     ours: float = 0.0
     others: float = 0.0
+    of_user: float = 0.0  # of what others use
+    besides: float = 0.0
     busy: float = 0.0
     used: float = 0.0
     at: float = 100.0
@@ -51,6 +53,7 @@ class Machine:
             lambda: self.is_anybody,
             lambda one: self.saved.get(one.id),
             lambda: self.neighbours,
+            lambda known: {(300, 0): int(self.besides)} if known else {},
             self.proc.root,
         )
         self.watch = RoomWatch(edges, "lab07")
@@ -65,6 +68,7 @@ class Machine:
         for _ in range(seconds):
             self.at += 1
             self.busy += (self.ours + self.others) * TICKS_PER_S
+            self.besides += self.of_user * TICKS_PER_S
             self.used += self.ours * TICKS_PER_S
             self.proc.busy(int(self.busy))
             self.proc.process(201, parent=200, ticks=int(self.used), rss_mib=100)
@@ -91,6 +95,15 @@ def test_others_load_squeezes_within_two_looks_and_frees_after_a_minute(machine:
     machine.ours, machine.others = 4.0, 0.0
     assert machine.look(int(ROOM_S) - 5).demands == {JOB: Demand(cores=4)}
     assert machine.look(10) == Seen()
+
+
+def test_what_our_user_does_beside_mlq_leaves_no_reserve(machine: Machine) -> None:
+    machine.ours, machine.others, machine.of_user = 6.0, 1.0, 1.0
+    machine.proc.memory(64000, 100)
+    assert machine.look(30) == Seen()
+    machine.of_user = 0.5
+    machine.jobs[0] = machine.jobs[0]._replace(share=Share(7))
+    assert machine.look(2).demands[JOB].cores == 6
 
 
 def test_neighbours_give_way_as_well(machine: Machine) -> None:

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from mlq_worker.probes.cores import ACTIVE_CORES
-
 ROOM_S = 60.0
 _FREEING_S = 5.0
 """The kernel takes so long at most to free the memory of a job that was killed."""
@@ -21,16 +19,15 @@ _FREEING_S = 5.0
 N = TypeVar("N")
 
 
-def cores_left(usable: int, others: float, reserve: int, *, is_anybody: bool) -> int:
+def cores_left(usable: int, others: float, reserve: int, *, is_active: bool) -> int:
     """Return how many cores are left; the worker offers as many (`mlq_worker.probes.machine`).
 
     Args:
         usable: how many cores there are.
         others: how many others keep busy.
         reserve: how many are left free for them besides.
-        is_anybody: whether somebody else is active, whatever they use.
+        is_active: whether somebody else is active, whatever they use.
     """
-    is_active = is_anybody or others >= ACTIVE_CORES
     return max(0, usable - round(others) - (reserve if is_active else 0))
 
 

@@ -2,12 +2,14 @@
 
 Each second it looks how busy the cores are, and what of that our own processes used. Without jobs
 it looks only for people. What others use is all that no mlq uses: a neighbour's jobs are a promise
-and squeeze nobody. If nobody else is active, nothing is left free for them.
+and squeeze nobody. If nobody else is active, nothing is left free for them; what our user does
+beside mlq makes nobody else active, as for the worker's placing: otherwise a job that is handed
+back here would start again at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +53,7 @@ class _State:
     cramped: Cramped[AttemptId] = field(default_factory=Cramped)
     shortage: Shortage[AttemptId] = field(default_factory=Shortage)
     last: _Look | None = None
+    last_of_user: tuple[float, Mapping[tuple[int, int], int]] | None = None
     squeezed: dict[AttemptId, int] = field(default_factory=dict)
     active_at: float = float("-inf")
 
@@ -65,6 +68,8 @@ class RoomEdges(NamedTuple):
         saved_at: returns when an attempt saved its state last, in boot time; None if that is not
             known, as for one that saved nothing. It must not wait for NFS.
         neighbours: returns how many cores the jobs of other people's mlq have.
+        of_user: returns the CPU time of our user's processes, by pid and start, but for those
+            known.
         proc: where procfs is.
     """
 
@@ -73,6 +78,7 @@ class RoomEdges(NamedTuple):
     is_anybody: Callable[[], bool] = lambda: False
     saved_at: Callable[[GuestAttempt], float | None] = lambda _: None
     neighbours: Callable[[], int] = lambda: 0
+    of_user: Callable[[Collection[tuple[int, int]]], Mapping[tuple[int, int], int]] = lambda _: {}
     proc: Path = PROC
 
 
@@ -120,10 +126,14 @@ class RoomWatch:
         running = [one for one in attempts if not one.paused_by]
         asked = {one.id: max(1, one.share.cores) for one in running}
         others = self._others(attempts, usable, at)
-        if is_anybody or (others or 0.0) >= ACTIVE_CORES:
+        is_active = is_anybody or self._are_others_active(others, at)
+        if is_active:
             state.active_at = at
         if others is not None:
-            left = cores_left(len(usable), others, rules.reserve_cores, is_anybody=is_anybody)
+            # Of what is not known yet, the next look tells: until then others come first.
+            left = cores_left(
+                len(usable), others, rules.reserve_cores, is_active=is_active is not False
+            )
             ours = our_part(left, sum(asked.values()), self._edges.neighbours()) if asked else left
             state.squeezed = state.squeeze.see(at, ours, asked)
         return {one: cores for one, cores in state.squeezed.items() if one in asked}
@@ -142,6 +152,19 @@ class RoomWatch:
         used = sum(now.busy[core] - last.busy[core] for core in now.busy)
         others = used - spent_ticks(last.ours, now.ours, last.at)
         return max(0.0, others / TICKS_PER_S / (at - last.at))
+
+    def _are_others_active(self, cores: float | None, at: float) -> bool | None:
+        """Return whether others beside our own user keep cores busy; None: the next look tells."""
+        state, last = self._state, self._state.last_of_user
+        if cores is None or cores < ACTIVE_CORES or state.last is None:
+            state.last_of_user = None
+            return False
+        now = self._edges.of_user(state.last.ours)
+        state.last_of_user = at, now
+        if last is None or at - last[0] > _LONGEST_S:
+            return None
+        ours = spent_ticks(last[1], now, last[0]) / TICKS_PER_S / (at - last[0])
+        return cores - ours >= ACTIVE_CORES
 
     # --- memory -----------------------------------------------------------------------------------
 
