@@ -144,18 +144,14 @@ class Lab:
         listed = json.loads(self.mlq("ls", "--json", job).out)
         return next(iter(listed), {})
 
-    def until(self, job: str, **wanted: object) -> Mapping[str, Any]:
+    def until(self, job: str, patience_s: float = 120, **wanted: object) -> Mapping[str, Any]:
         """Wait until `mlq ls --json` says this of a job."""
-
-        def said() -> Mapping[str, Any] | None:
-            view = self.view(job)
-            return view if all(view.get(key) == value for key, value in wanted.items()) else None
-
-        try:
-            return wait_for(said, 120, f"job {job} to be {wanted}")
-        except AssertionError as error:
+        command = ["/opt/mlq/bin/python", "-", job, json.dumps(wanted), str(patience_s)]
+        done = self.vm.try_run(command, USER, (INSIDE / "until.py").read_text())
+        if done.code:
             why = self.mlq("explain", job, check=False).out
-            raise AssertionError(f"{error}; it is {self.view(job)}: {why}") from None
+            raise AssertionError(f"job {job} is not {wanted}: {done.out}{done.err}{why}")
+        return dict(json.loads(done.out))
 
     def uptime_s(self) -> float:
         """Return for how long the machine has run."""

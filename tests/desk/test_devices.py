@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from waiting import wait_for
 
 from desk.conftest import Figure
 from desk.lab import Lab
@@ -84,7 +83,7 @@ def test_a_mouse_that_chatters_is_ignored_and_named(
     before_s = lab.uptime_s()
     with chattering(vm):
         lab.until(job, paused_by=["desk"])
-        wait_for(lambda: lab.view(job)["paused_by"] == [], CHATTERS_FOR_S * 2, "the job to go on")
+        lab.until(job, CHATTERS_FOR_S * 2, paused_by=[])
         took_s = lab.uptime_s() - before_s
         figure("a chattering mouse is ignored after", f"{took_s:.0f} s", f"{CHATTERS_FOR_S} s")
         assert took_s >= CHATTERS_FOR_S

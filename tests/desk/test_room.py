@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from waiting import wait_for
-
 from desk.conftest import Figure
 from desk.image import PEOPLE
 from desk.lab import USER, Lab
@@ -35,7 +33,7 @@ def test_somebody_by_ssh_gets_the_cores(lab: Lab, vm: Vm, figure: Figure) -> Non
     assert float(told) > 0.7
     # Waited for inside: on an emulated machine each command by ssh keeps half a core busy.
     vm.python(_UNTIL_WIDE, *vm.run(["pgrep", "-u", USER, "-f", "[s]pin.py"]).split())
-    wait_for(lambda: lab.view(job)["cores_now"] is None, 60, "the job to be said to be wide")
+    lab.until(job, cores_now=None)
     lab.cancel_all()
 
 
@@ -59,5 +57,5 @@ def test_half_of_the_cores_while_somebody_is_at_the_desk(lab: Lab, vm: Vm) -> No
     view = lab.until(job, cores_now=1)
     assert view["paused_by"] == []
     vm.python(_UNTIL_WIDE, *vm.run(["pgrep", "-u", USER, "-f", "[s]pin.py"]).split())
-    wait_for(lambda: lab.view(job)["cores_now"] is None, 60, "the job to be said to be wide")
+    lab.until(job, cores_now=None)
     lab.cancel_all()
