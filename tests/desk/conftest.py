@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/desk/" in item.path.as_posix():
             item.add_marker(pytest.mark.desk)
-            item.add_marker(pytest.mark.timeout(1800))
+            item.add_marker(pytest.mark.timeout(1800 + item.config.getoption("still_s")))
     items.sort(key=lambda item: "ps2" in item.name)  # each kind of machine boots once
 
 
