@@ -21,7 +21,7 @@ from debian_tree import (
     what_mlq_needs,
 )
 
-TOOLS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mkfs.ext4", "ssh-keygen")
+TOOLS = ("setpriv", "qemu-system-x86_64", "qemu-img", "mmdebstrap", "mkfs.ext4", "ssh-keygen")
 # Name and number of each account; the first one's is mlq. All have the same password.
 PEOPLE = {"kt42": 5001, "ab12": 5002, "cd34": 5003}
 PASSWORD = "desk"

@@ -75,7 +75,9 @@ class Vm:
         forwarded = f"hostfwd=tcp:127.0.0.1:{self._port}-:22"
         return subprocess.Popen(
             [
-                *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", "2"),
+                # It ends with the tests, also if these are killed.
+                *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"),
+                *("-accel", "tcg,thread=multi", "-smp", "2"),
                 *("-m", str(MEMORY_MIB), "-nodefaults", "-display", "none", "-vga", "std"),
                 *("-machine", f"pc,i8042={'on' if self.inputs == 'ps2' else 'off'}"),
                 *(_USB if self.inputs == "usb" else ()),
