@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from people import Person, strangers
@@ -28,6 +28,17 @@ def stranger() -> Iterator[Person]:
     person.kill_all()
 
 
+@contextmanager
+def busy(stranger: Person, cores: int = 1) -> Iterator[None]:
+    """Let a stranger keep cores busy, by orphans: what is below a worker is its user's own work."""
+    loop = "(while :; do :; done) > /dev/null 2>&1 < /dev/null &"
+    assert stranger.run(["/bin/sh", "-c", loop * cores]).returncode == 0
+    try:
+        yield
+    finally:
+        stranger.kill_all()
+
+
 def squeezed_to(bench: Bench) -> int | None:
     """To how many cores job 1 is squeezed, as its worker was told last."""
     for job_id, _, _, _, cores_now in bench.guest[-1]["restrained"] if bench.guest else ():
@@ -40,34 +51,22 @@ def test_a_strangers_load_squeezes_a_job_to_one_core(bench: Bench, stranger: Per
     bench.link.send(Manners(GuestRules(reserve_cores=len(MINE)).as_json()).to_json())
     bench.python("1", BUSY, share={"cores": len(MINE)})
     leader = bench.running("1")
-    load = [
-        subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], cwd="/", **stranger.identity)
-        for _ in MINE
-    ]
-    try:
+    with busy(stranger, len(MINE)):
         bench.until(lambda: squeezed_to(bench) == 1, "the squeeze")
         wait_for(lambda: len(os.sched_getaffinity(leader)) == 1, what="the job on one core")
         masks = {frozenset(os.sched_getaffinity(pid)) for pid in bench.alive()}
         assert len(masks) == 1
-    finally:
-        for one in load:
-            one.kill()
-            one.wait()
 
 
 def test_on_a_machine_of_ones_own_it_does_not(bench: Bench, stranger: Person) -> None:
     bench.link.send(Manners(GuestRules(guest="mine").as_json()).to_json())
     bench.python("1", BUSY, share={"cores": len(MINE)})
     leader = bench.running("1")
-    load = subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], cwd="/", **stranger.identity)
-    try:
+    with busy(stranger):
         looks = len(bench.contacts)
         bench.until(lambda: len(bench.contacts) > looks + 4, "some seconds of looking")
         assert squeezed_to(bench) is None
         assert os.sched_getaffinity(leader) == MINE
-    finally:
-        load.kill()
-        load.wait()
 
 
 SAVES = """\
@@ -89,14 +88,10 @@ def test_a_job_is_handed_back_when_memory_runs_short(
     reserve_mib = reserve_mib or round(available_mib() * 1.5)
     bench.python("1", SAVES, share={"cores": 1})
     bench.file("ready")
-    load = subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], cwd="/", **stranger.identity)
-    try:
+    with busy(stranger):
         rules = GuestRules(reserve_mem_mib=reserve_mib)
         bench.link.send(Manners(rules.as_json()).to_json())
         ended = bench.result("1")
-    finally:
-        load.kill()
-        load.wait()
     assert ended["outcome"] == "released"
     assert ended["reason"].startswith("handed back: m1 runs out of memory; others use ")
     assert (bench.root.parent / "told").exists() == has_grace

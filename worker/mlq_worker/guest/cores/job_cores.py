@@ -20,6 +20,9 @@ from mlq_worker.guest.watch import GuestAttempt, Seen, Watch
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.ipc.values import Order
 
+AGAIN_S = 3.0
+"""How often all threads are asked whether they are still pinned: a job may widen its mask."""
+
 
 class JobCores:
     """A watch around others.
@@ -43,6 +46,8 @@ class JobCores:
         self._autogroups = autogroups or Autogroups()
         self._watch, self._kernel, self._own, self._taken = watch, kernel, own, taken
         self._pinning, self._table = Pinning(kernel), CoreTable()
+        self._wanted: Mapping[int, Cores] = {}
+        self._pinned_at = float("-inf")
         self._machine: Machine | None = None  # until the next look: jobs may start in hundreds
 
     def start(self, order: Order, rules: GuestRules) -> tuple[Cores, ...]:
@@ -90,9 +95,22 @@ class JobCores:
             wanted = {one.target.pid: cores[one.id] for one in known if one.target.pid}
         else:
             self._table = CoreTable()
-        if wanted or started or self._pinning.jobs:
-            self._pinning.look(wanted, self._finder(attempts, now.at), started)
+        self._pin(wanted, self._finder(attempts, now.at), started, now.at)
         return seen
+
+    def _pin(
+        self,
+        wanted: Mapping[int, Cores],
+        find: Callable[[], Mapping[int, Sequence[Member]]],
+        started: Mapping[int, Cores],
+        at: float,
+    ) -> None:
+        """Pin jobs at once when that changes anything; otherwise look whether they still are."""
+        if wanted == self._wanted and not started and 0 <= at - self._pinned_at < AGAIN_S:
+            return
+        self._wanted, self._pinned_at = wanted, at
+        if wanted or started or self._pinning.jobs:
+            self._pinning.look(wanted, find, started)
 
     def _started(
         self, attempts: Sequence[GuestAttempt], found: Mapping[int, Sequence[Member]]

@@ -1,7 +1,7 @@
 """Pins the threads of all processes of a job to the job's cores.
 
-The launcher pins a job before it starts; from then on children inherit that. This looks once a
-second whether it still is so, since a job may widen its own mask, and makes it so at once when a
+The launcher pins a job before it starts; from then on children inherit that. This looks every few
+seconds whether it still is so, since a job may widen its own mask, and makes it so at once when a
 job is squeezed. Threads are looked for until no new ones appear: a thread made meanwhile by one
 that was not pinned yet inherits the old mask. Invariant: only threads of processes that were just
 seen below their keeper are touched.
@@ -85,7 +85,7 @@ class Linux:
 
     def affinity(self, thread: int) -> Cores | None:
         """Return to which cores a thread is pinned; None if it has ended."""
-        try:  # asked of each thread each second
+        try:  # asked of each thread every few seconds
             return frozenset(os.sched_getaffinity(thread))
         except OSError:
             return None
