@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from debian_tree import MLQ
@@ -130,6 +131,19 @@ class Lab:
         seen = json.loads(told)
         assert seen["processes"] == PROCESSES, seen
         return float(seen["took_s"])
+
+    @contextmanager
+    def never_still(self, span_s: float) -> Iterator[None]:
+        """Make sure that the ticker runs on for so long, whatever the block does."""
+        script = (INSIDE / "never_still.py").read_text()
+        with self.vm.start(["python3", "-c", script, str(span_s)]) as watch:
+            assert watch.stdout
+            assert watch.stdout.readline() == "ready\n"
+            try:
+                yield
+            finally:
+                told, _ = watch.communicate()
+        assert watch.returncode == 0, told
 
     def until_runs(self) -> None:
         """Wait until all processes of the ticker run again."""
