@@ -14,7 +14,8 @@ job, wanted, patience_s = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3
 queue = Queue.connect()
 end = time.monotonic() + patience_s
 while True:
-    (view,) = (one.as_json() for one in queue.with_conditions(queue.views([job])))
+    (one,) = queue.with_conditions(queue.views([job]))
+    view = json.loads(json.dumps(one.as_json()))
     holds = all(view.get(key) == value for key, value in wanted.items())
     if holds or time.monotonic() > end:
         break
