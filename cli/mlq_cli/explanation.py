@@ -128,6 +128,10 @@ def _whose(short: Short, others: OthersLoad) -> str:
             f"{user or 'your own other processes'} {cores:.1f}" for user, cores in others.users
         )
         said.append(f"others use {others.cores:.1f}" + (f": {users}" if users else ""))
+    if short.resource is Resource.CORES and others.kept_cores:
+        said.append(f"{others.kept_cores} kept free for others")
+    if short.resource is Resource.MEMORY and others.kept_mem_mib:
+        said.append(f"{format_mib(others.kept_mem_mib)} kept free for others")
     return f" ({'; '.join(said)})" if said else ""
 
 

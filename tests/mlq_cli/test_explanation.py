@@ -78,6 +78,14 @@ def test_other_peoples_load_is_named_where_cores_are_short() -> None:
     assert "others" not in reason_in_words(memory, users)
 
 
+def test_what_is_kept_free_for_others() -> None:
+    others = OthersLoad(0.9, kept_cores=1, kept_mem_mib=2048)
+    cores = reason_in_words(Short(Resource.CORES, 2, 1, 4), others)
+    assert cores == "2 cores needed, 1 of 4 free (others use 0.9; 1 kept free for others)"
+    memory = reason_in_words(Short(Resource.MEMORY, 2048, 1024, 4096), others)
+    assert memory == "2G of memory needed, 1G of 4G free (2G kept free for others)"
+
+
 def test_a_judgement_as_json() -> None:
     assert as_json(Judgement("gpu07", Fits.NOW)) == {"machine": "gpu07", "fits": "now", "why": []}
     silent = Judgement("gpu07", Fits.LATER, (Silent(125), Reserved("5")))

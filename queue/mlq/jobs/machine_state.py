@@ -46,12 +46,15 @@ class Promised(NamedTuple):
 class OthersLoad(NamedTuple):
     """The cores that processes outside the queue keep busy, in all and by user ("": our own).
 
-    `promised`: what others' mlq was promised, whether it uses it or not.
+    `promised`: what others' mlq was promised, whether it uses it or not. `kept_cores` and
+    `kept_mem_mib` are left free besides, since others are active.
     """
 
     cores: float = 0.0
     users: tuple[tuple[str, float], ...] = ()
     promised: tuple[Promised, ...] = ()
+    kept_cores: int = 0
+    kept_mem_mib: int = 0
 
 
 NO_OTHERS = OthersLoad()

@@ -62,6 +62,8 @@ def state_of(machine: str, heard_s: float, record: Mapping[str, Any]) -> Machine
                 if isinstance(one, dict)
             ),
             promised=tuple(_promised(record)),
+            kept_cores=_count(record, "kept_cores"),
+            kept_mem_mib=_count(record, "kept_mem_mib"),
         ),
     )
 

@@ -50,6 +50,7 @@ class WorkerHealth:
     clock_off_s: float | None = None
     allocation: str = ""
     guest: GuestNews = field(default_factory=GuestNews)
+    kept_for_others: tuple[int, int] = (0, 0)  # cores, and memory in MiB
 
 
 OLD_SUPERVISOR = "its supervisor is of an older mlq and makes no copies of code; its jobs end first"
@@ -85,6 +86,8 @@ def machine_record(
             {"user": user_of(uid), "cores": round(cores, 2)}
             for uid, cores in (() if health.allocation else report.cores.by_user)
         ],
+        "kept_cores": health.kept_for_others[0],
+        "kept_mem_mib": health.kept_for_others[1],
         "mem_total_mib": offer.total_mem_mib,
         "mem_free_mib": offer.mem_mib,
         "gpus": [

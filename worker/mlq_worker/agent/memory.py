@@ -107,11 +107,18 @@ class Memory:
     def offer(self) -> Offer:
         """Return the resources that are free for new jobs."""
         theirs = self.neighbourhood.promises(self._clock())
-        is_anybody = self.session.guest.facts.get("room", {}).get("anybody") is True
         promises = [*self.attempts.promises(), *theirs]
-        offer = self.monitor.offer(promises, is_anybody=is_anybody)
+        offer = self.monitor.offer(promises, is_anybody=self._is_anybody)
         left_s = self.leaving.left_s(self._clock())
         return offer if left_s is None else replace(offer, left_s=left_s)
+
+    def kept_for_others(self) -> tuple[int, int]:
+        """Return how many cores and how much memory, in MiB, are left free for others now."""
+        return self.monitor.kept_for_others(is_anybody=self._is_anybody)
+
+    @property
+    def _is_anybody(self) -> bool:
+        return self.session.guest.facts.get("room", {}).get("anybody") is True
 
     def take_replies(self) -> Replies:
         """Return what the queue replied since the last look."""

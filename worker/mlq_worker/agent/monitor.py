@@ -79,3 +79,10 @@ class ResourceMonitor:
         """
         limits = replace(self._context.limits, is_anybody=is_anybody)
         return free_for_us(self.report, promises, limits)
+
+    def kept_for_others(self, *, is_anybody: bool) -> tuple[int, int]:
+        """Return how many cores and how much memory, in MiB, are left free for others now."""
+        limits = replace(self._context.limits, is_anybody=is_anybody)
+        if not limits.reserves(self.report.cores):
+            return 0, 0
+        return limits.reserve_cores, limits.reserve_mem_mib

@@ -224,6 +224,7 @@ class QueueEffects:
             memory.clock_off_s,
             self._context.inside.words if self._context.inside else "",
             self._session.guest,
+            memory.kept_for_others(),
         )
 
     @act.register
