@@ -60,11 +60,9 @@ class Guest:
         return self._looked_at + (DOZE_S if self._dozes else LOOK_S)
 
     def has_dozed(self, at: float) -> bool:
-        """Return whether the last look is too old for jobs that have come since; it is due then."""
-        if not self._dozes or at < self._looked_at + LOOK_S:
-            return False
-        self._dozes = False
-        return True
+        """Wake, as jobs have come; return whether the last look is too old for them."""
+        dozed, self._dozes = self._dozes, False
+        return dozed and at >= self._looked_at + LOOK_S
 
     def look(self, held: Iterable[HeldAttempt], now: Moment) -> list[Demanded]:
         """Look if it is time, and return what happens to the attempts."""
