@@ -117,12 +117,26 @@ class Vm:
         wait_for(lambda: self.try_run(["true"]).code == 0, BOOT_TIMEOUT_S, "sshd to answer")
         self.run(["systemctl", "is-system-running", "--wait"])
 
+    def reboot(self) -> None:
+        """Shut it down and start it anew, as its administrators do."""
+        before = self._boot_id()
+        self.try_run(["systemctl", "reboot"])
+        self._disconnect()
+        wait_for(lambda: self._boot_id() not in ("", before), BOOT_TIMEOUT_S, "another boot")
+        self.until_up()
+
     def switch_off(self) -> None:
         """Pull its plug and forget its disk."""
+        self._disconnect()
+        self._held.close()
+
+    def _boot_id(self) -> str:
+        return self.try_run(["cat", "/proc/sys/kernel/random/boot_id"]).out.strip()
+
+    def _disconnect(self) -> None:
         for master in self._folder.glob("ssh-*"):
             leave = ["ssh", "-o", f"ControlPath={master}", "-O", "exit", "there"]
             subprocess.run(leave, capture_output=True, check=False)
-        self._held.close()
 
     # --- what is done there ---------------------------------------------------------------------
 
