@@ -53,7 +53,7 @@ class Settings(NamedTuple):
         max_losses: a job fails once more machines than this were lost while it ran on them.
         retry_pause_s: before a failed job's first retry; three times as long before each next one.
         stop_grace_s: from SIGTERM to SIGKILL, for jobs without `--grace`.
-        poll_s: between two looks of a worker at changes that nothing announces.
+        poll_s: between two looks of a worker at what nothing announces; twice that without any job.
         metrics_s: between two readings of what a running job writes of its progress and metrics.
         keep_days: how long ended jobs stay listed.
         forget_machines_days: a machine not heard of for so long leaves the list.

@@ -43,19 +43,26 @@ class Backlog:
         """Note that an attempt here ended: jobs that did not fit before may fit now."""
         self._in_vain = False
 
-    def show(self, waiting: Waiting, now_s: float, *, tried: bool, brought: bool) -> None:
+    def show(
+        self, waiting: Waiting, now_s: float, *, tried: bool, brought: bool, holds: bool
+    ) -> None:
         """Take in a new look at the queue.
+
+        A worker that holds nothing, and for which nothing waits, looks half as often: nearly all
+        that can happen then is announced.
 
         Args:
             waiting: what waits.
             now_s: the worker's clock.
             tried: whether the worker just tried to claim what fits.
+            holds: whether the worker holds any attempt.
             brought: whether that claim returned a job. If not, the job avoids this machine or needs
                 what it lacks, and is not tried again before the next look is due.
         """
         self._waiting = waiting
         self._in_vain = tried and not brought
-        self.due_s = now_s + self._settings.poll_s
+        is_idle = not holds and not waiting.heads
+        self.due_s = now_s + self._settings.poll_s * (2 if is_idle else 1)
 
     def plan_input(
         self,

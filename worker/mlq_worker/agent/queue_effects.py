@@ -315,6 +315,7 @@ class QueueEffects:
             sent_s,
             tried=bool(action.fits),
             brought=bool(claimed),
+            holds=bool(claimed or self._memory.attempts.by_key),
         )
         self._memory.claimed(self._claimed(claimed, sent_s))
 
