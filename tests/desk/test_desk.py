@@ -117,10 +117,11 @@ def test_a_job_is_handed_back(vm: Vm, lab: Lab, job: str) -> None:
 
 
 def test_stillness_pauses_nothing(
-    vm: Vm, lab: Lab, job: str, figure: Figure, pytestconfig: pytest.Config
+    vm: Vm, lab: Lab, figure: Figure, pytestconfig: pytest.Config
 ) -> None:
     still_s = pytestconfig.getoption("still_s")
-    lab.until_runs()
+    lab.use_worker()
+    lab.ticker(lasts_s=still_s + 1800)
     pids = [lab.pid("mlq_worker.supervisor"), lab.pid("mlq_worker lab07")]
     told = vm.python(_STILLNESS, str(still_s), *pids)
     gaps, supervisor, worker, rss = told.split()
