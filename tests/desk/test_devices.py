@@ -28,9 +28,9 @@ def job(lab: Lab) -> Iterator[str]:
 def test_plugging_in_and_out_is_no_touch(vm: Vm, lab: Lab, job: str) -> None:
     for device in ("usb-kbd", "usb-mouse"):
         lab.until_runs()
-        with lab.never_still(20):
+        with lab.never_still(10):  # the kernel suspends it meanwhile, which it counts
             vm.hands.plug_in(device, "second")
-            vm.python("import time; time.sleep(8)")
+        with lab.never_still(5):
             vm.hands.unplug("second")
     assert lab.view(job)["paused_by"] == []
 

@@ -166,7 +166,7 @@ class Residence:
         """
         if self._name is not None:
             self._name.let_go()
-        # Each second of each day: what is as it was needs no more than a look.
+        # It is called for ever: what is as it was needs no more than a look.
         is_time = now_s - self._touched_s >= YOUNG_S or not self._touched_s
         marks = self._marks()
         if marks is not None and marks == self._kept and not is_time:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mlq.jobs.placement import Offer
 from mlq_worker.agent.context import MachineContext
-from mlq_worker.probes.machine import MachineReport, Promise, free_for_us
+from mlq_worker.probes.machine import Limits, MachineReport, Promise, free_for_us
 
 _OLDEST_S = 5.0
 _OLDEST_FOR_GPUS_S = 1.0
@@ -77,12 +77,11 @@ class ResourceMonitor:
             promises: to our jobs and to neighbours'.
             is_anybody: whether the supervisor saw that somebody else is here.
         """
-        limits = replace(self._context.limits, is_anybody=is_anybody)
-        return free_for_us(self.report, promises, limits)
+        return free_for_us(self.report, promises, self._limits(is_anybody))
 
     def kept_for_others(self, *, is_anybody: bool) -> tuple[int, int]:
         """Return how many cores and how much memory, in MiB, are left free for others now."""
-        limits = replace(self._context.limits, is_anybody=is_anybody)
-        if not limits.reserves(self.report.cores):
-            return 0, 0
-        return limits.reserve_cores, limits.reserve_mem_mib
+        return self._limits(is_anybody).kept(self.report.cores)
+
+    def _limits(self, is_anybody: bool) -> Limits:
+        return replace(self._context.limits, is_anybody=is_anybody)

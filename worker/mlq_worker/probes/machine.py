@@ -83,10 +83,12 @@ class Limits:
     reserve_mem_mib: int = 0
     is_anybody: bool = False
 
-    def reserves(self, cores: CoreReport) -> bool:
-        """Return whether the reserve must be left free now."""
+    def kept(self, cores: CoreReport) -> tuple[int, int]:
+        """Return how many cores and how much memory, in MiB, are left free for others now."""
         is_active = self.is_anybody or cores.foreign_load - cores.own_load >= ACTIVE_CORES
-        return self.yield_to_others and is_active
+        if not self.yield_to_others or not is_active:
+            return 0, 0
+        return self.reserve_cores, self.reserve_mem_mib
 
 
 class Gpus(Protocol):
@@ -228,8 +230,8 @@ def _free_cores(
         if not promise.is_ours:
             used = sum(report.load_of.get(pid, 0.0) for pid in promise.leader_pids)
             foreign += max(promise.cores, used) if promise.is_firm else used
-    reserve = limits.reserve_cores if limits.reserves(report) else 0
-    return max(0, min(total_cores, report.total - round(foreign) - reserve) - promised)
+    kept, _ = limits.kept(report)
+    return max(0, min(total_cores, report.total - round(foreign) - kept) - promised)
 
 
 def _free_mem_mib(report: MachineReport, promises: Sequence[Promise], limits: Limits) -> int:
@@ -239,8 +241,8 @@ def _free_mem_mib(report: MachineReport, promises: Sequence[Promise], limits: Li
         used = _used_mib(promise, report)
         unused += max(0, promise.mem_mib - used) if promise.is_firm else 0
         ours += max(promise.mem_mib, used) if promise.is_ours else 0
-    reserve_mib = limits.reserve_mem_mib if limits.reserves(report.cores) else 0
-    left = [report.memory.available_mib - unused - reserve_mib]
+    _, kept_mib = limits.kept(report.cores)
+    left = [report.memory.available_mib - unused - kept_mib]
     if limits.mem_mib is not None:
         left.append(limits.mem_mib - ours)
     if limits.granted_mib is not None:

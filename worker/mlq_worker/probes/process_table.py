@@ -17,9 +17,7 @@ from typing import NamedTuple
 
 PROC = Path("/proc")
 
-_KERNEL_THREAD = (
-    0x00200000  # PF_KTHREAD of the kernel's sched.h, among the flags of proc_pid_stat(5)
-)
+_KERNEL_THREAD = 0x00200000  # the flag PF_KTHREAD of the kernel's sched.h; see proc_pid_stat(5)
 
 
 class Process(NamedTuple):
