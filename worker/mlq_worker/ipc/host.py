@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -30,8 +30,12 @@ class Poll(Protocol):
     def unregister(self, fd: Any, /) -> object:
         """Stop watching a descriptor."""
 
-    def poll(self, timeout: float | None = ..., /) -> object:
-        """Wait until something has happened, or for `timeout` milliseconds."""
+    def poll(self, timeout: float | None = ..., /) -> Sequence[tuple[int, int]]:
+        """Wait until something has happened, or for `timeout` milliseconds.
+
+        Returns:
+            Each descriptor that has something to say, with its events.
+        """
 
 
 class Host(Protocol):

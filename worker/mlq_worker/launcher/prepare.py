@@ -86,7 +86,7 @@ class Preparation:
         last_look: LastLook | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._environments = Environments()
+        self._environments, self._in_memory = Environments(), shared_memory.Present()
         self._workspaces = Workspaces(note, holder.boot_id)
         self._layout, self._holder, self._last_look = layout, holder, last_look
         self._again: set[AttemptId] = set()
@@ -117,7 +117,7 @@ class Preparation:
             own = _is_of_the_job(error, self._layout)
             cause = Cause(Kind.JOB_FOLDER, order.job_dir) if own else None
             return Failure("storage", None, reason, cause)
-        return _with_command(order, logs, self._command, self._secrets)
+        return _with_command(order, logs, self._command, self._secrets, self._in_memory)
 
     def tidy(self, attempt: AttemptId) -> str:
         """Remove the code of a job that has ended for good; return what went wrong, "" if nothing.
@@ -182,13 +182,13 @@ def _with_command(
     logs: tuple[int, int],
     command: Callable[[Order], tuple[tuple[str, ...], Activation]],
     secrets: Callable[[Order], dict[str, str]],
+    in_memory: shared_memory.Present,
 ) -> Ready | Failure:
     try:
         begin, activation = command(order)
         argv = activation.wrapped([*begin, *order.argv[1:]])
         files = followed(order, JobFolder(order.job_dir))
-        in_memory = shared_memory.present()
-        return Ready(logs, argv, secrets(order), in_memory, activation.variables, files)
+        return Ready(logs, argv, secrets(order), in_memory.inodes(), activation.variables, files)
     except Failure as failure:
         close_logs(logs)
         return failure

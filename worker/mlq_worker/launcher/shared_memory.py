@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mlq.units import format_mib
+from mlq_worker.ipc.kept_listing import KeptListing
 
 FOLDER = "/dev/shm"  # noqa: S108 - that is what this is about
 # Python's shared_memory, multiprocessing and loky; PyTorch; NCCL; CUDA; Open MPI; Intel's OpenMP.
@@ -36,13 +37,23 @@ class Segment(NamedTuple):
     ours: bool
 
 
-def present() -> frozenset[int]:
-    """Return the inodes of all that lies there now."""
-    try:
-        with os.scandir(FOLDER) as entries:
-            return frozenset(entry.inode() for entry in entries)
-    except OSError:
-        return frozenset()
+class Present:
+    """What lies there, asked before each job; listed again only after it has changed."""
+
+    def __init__(self) -> None:
+        self._listing = KeptListing(FOLDER, _inodes)
+
+    def inodes(self) -> frozenset[int]:
+        """Return the inodes of all that lies there now."""
+        try:
+            return self._listing.look()
+        except OSError:
+            return frozenset()
+
+
+def _inodes(folder: str) -> frozenset[int]:
+    with os.scandir(folder) as entries:
+        return frozenset(entry.inode() for entry in entries)
 
 
 def held_by(pids: Iterable[int]) -> set[int]:

@@ -26,6 +26,7 @@ from mlq_worker.guest.boards.board import (
     parse_name,
 )
 from mlq_worker.ipc import procfs
+from mlq_worker.ipc.kept_listing import KeptListing
 
 _HIDDEN_FRESH_S = 120.0  # where /proc hides the owner, its board must not be older
 _MOST_A_USER, _MOST_NAMED = 16, 64
@@ -87,8 +88,7 @@ class BoardReader:
         self._owner_of, self._utc_s = owner_of or owner_of_process, utc_s
         self._parsed: dict[str, _Parsed] = {}
         self._known: set[BoardName] = set()
-        self._listed: set[BoardName] = set()
-        self._listing = ((0, 0, 0), 0.0)  # of which state of the folder, and when: unix time
+        self._listing = KeptListing(self._folder, _names, utc_s)
 
     def read(self) -> Hanging:
         """Read all boards."""
@@ -113,28 +113,14 @@ class BoardReader:
 
     def _found(self) -> Iterator[tuple[BoardName, os.stat_result]]:
         try:
-            self._list()
+            listed = self._listing.look()
         except OSError:
             return
         # POSIX lets a listing miss a file that is replaced meanwhile: known names are tried anyway.
-        for name in sorted(self._listed | self._known):
+        for name in sorted(listed | self._known):
             if (name.uid, name.queue) != self._own:
                 with suppress(OSError):  # it has just been taken down
                     yield name, os.lstat(f"{self._folder}/{name}")
-
-    def _list(self) -> None:
-        """List the boards, unless no name in the folder has changed since the last time."""
-        found = os.stat(self._folder)  # noqa: PTH116 - each second
-        state, (known, listed_at) = (found.st_dev, found.st_ino, found.st_mtime_ns), self._listing
-        if state == known and found.st_mtime_ns / 1e9 < listed_at - _YOUNG_S:
-            return
-        at = self._utc_s()
-        names = os.listdir(self._folder)  # noqa: PTH208 - names only
-        # Nearly all other names end with the first comparison.
-        self._listed = {
-            name for one in names if one.startswith("mlq-") and (name := parse_name(one))
-        }
-        self._listing = state, at
 
     def _one(self, name: BoardName, found: os.stat_result) -> _Parsed:
         if not stat.S_ISREG(found.st_mode):
@@ -189,6 +175,12 @@ def _state(found: os.stat_result) -> tuple[int, ...]:
         *(found.st_nlink, found.st_dev, found.st_ino, found.st_mode, found.st_uid),
         *(found.st_size, found.st_ctime_ns, found.st_mtime_ns),
     )
+
+
+def _names(folder: str) -> frozenset[BoardName]:
+    names = os.listdir(folder)  # noqa: PTH208 - names only
+    # Nearly all other names end with the first comparison.
+    return frozenset(name for one in names if one.startswith("mlq-") and (name := parse_name(one)))
 
 
 def _read(path: str, name: BoardName) -> _Parsed:
