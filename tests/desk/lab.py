@@ -68,7 +68,7 @@ class Lab:
         done = self.mlq("worker", "start", "--gpus", "none", check=False)
         assert done.code == 0 or "it goes on trying" in done.err, done
         status = f"/run/user/{PEOPLE[USER]}/mlq/m/{HOST}/worker.status"
-        wait_for(lambda: "cores" in self.vm.try_run(["cat", status]).out, 300, "the worker to work")
+        wait_for(lambda: "held" in self.vm.try_run(["cat", status]).out, 300, "the worker to work")
 
     def stop_all(self) -> None:
         """Stop worker and queue; the next test starts them anew."""

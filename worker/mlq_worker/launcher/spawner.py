@@ -234,7 +234,8 @@ class Spawner:
             )
         cpu_s, max_rss_mib = usage(keeper.usage)
         result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
-        attempt.result = with_usage(result, self._cgroups.ended(attempt.id))
+        well = result.exit_code == 0
+        attempt.result = with_usage(result, self._cgroups.ended(attempt.id, well=well))
 
     def clear(self) -> float:
         """End what ended jobs left behind and report the jobs of which nothing is left.

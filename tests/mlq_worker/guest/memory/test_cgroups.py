@@ -141,6 +141,7 @@ def test_what_the_kernel_counted(tree: Tree) -> None:
     cgroups = job_in(
         tree, memory_peak="104857600\n", memory_events=events, memory_max="104857600\n"
     )
+    assert cgroups.ended(ID, well=True) == Usage(100)
     assert cgroups.ended(ID) == Usage(100, 3, 100)
 
 
@@ -156,6 +157,12 @@ def test_whom_the_kernel_killed_for_others_has_not_reached_its_limit(tree: Tree)
 def test_a_kernel_that_counts_less(tree: Tree) -> None:
     assert job_in(tree, memory_max="max\n", memory_events="oom_kill\n").ended(ID) == Usage()
     assert JobCgroups(tree.scope).ended(AttemptId("8", 1)) is None
+
+
+def test_a_job_with_more_processes_than_one_read_tells(tree: Tree) -> None:
+    pids = range(1, 40_000)
+    procs = "".join(f"{pid}\n" for pid in pids)
+    assert job_in(tree, cgroup_procs=procs, cgroup_freeze="0").freeze(ID) == set(pids)
 
 
 def test_whether_the_kernel_holds_a_limit(tree: Tree) -> None:

@@ -25,6 +25,7 @@ OWN = "supervisor"
 SCOPE = re.compile(r"mlq-[0-9a-f]+\.scope")
 MOST_PROCESSES = 4096
 _CONTROLLERS = ("memory", "pids")
+_CHUNK_BYTES = 1 << 16
 
 
 class Scope(NamedTuple):
@@ -128,23 +129,32 @@ class JobCgroups:
             _put(folder, "memory.max", str(share.mem_mib << 20))
         return folder
 
-    def ended(self, attempt: AttemptId) -> Usage | None:
-        """Remove the cgroup of a job that has no process any more; return what it used."""
+    def ended(self, attempt: AttemptId, *, well: bool = False) -> Usage | None:
+        """Remove the cgroup of a job that has no process any more; return what it used.
+
+        Args:
+            attempt: the attempt.
+            well: it ended as it was meant to, so nobody asks who killed it: `kills` and
+                `limit_mib` are left out.
+        """
         if self._folder is None:
             return None
         path = self._path(attempt)
-        if not os.path.isdir(path):  # noqa: PTH112 - for each short job
-            return None
-        events = dict(line.partition(" ")[::2] for line in _read(path, "memory.events").split("\n"))
-        usage = Usage(
-            _mib(_read(path, "memory.peak")),
-            # A kill for want of the machine's memory counts as `oom_kill` too, but not as `oom`.
-            (_number(events.get("oom", "")) and _number(events.get("oom_kill", ""))) or 0,
-            _mib(_read(path, "memory.max")),
-        )
-        with suppress(OSError):
+        peak_mib = _mib(_read(path, "memory.peak"))
+        usage = Usage(peak_mib) if well else Usage(peak_mib, *self._kills_and_limit(path))
+        try:
             os.rmdir(path)  # noqa: PTH106 - for each short job
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return usage  # something of it is stuck in the kernel
         return usage
+
+    def _kills_and_limit(self, path: str) -> tuple[int, int | None]:
+        events = dict(line.partition(" ")[::2] for line in _read(path, "memory.events").split("\n"))
+        # A kill for want of the machine's memory counts as `oom_kill` too, but not as `oom`.
+        kills = _number(events.get("oom", "")) and _number(events.get("oom_kill", ""))
+        return kills or 0, _mib(_read(path, "memory.max"))
 
     def holds_memory(self, attempt: AttemptId) -> bool:
         """Return whether the kernel holds this job's limit: it is in there, and there is one."""
@@ -203,8 +213,12 @@ def _put(folder: int, name: str, text: str) -> None:
 
 def _read(folder: str, name: str) -> str:
     try:
-        with open(f"{folder}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - for each short job
-            return file.readall().decode("ascii")
+        descriptor = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            parts = iter(lambda: os.read(descriptor, _CHUNK_BYTES), b"")
+            return b"".join(parts).decode("ascii")
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError):
         return ""
 
