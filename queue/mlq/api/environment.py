@@ -6,11 +6,11 @@ The root may hang, and `mlq show` must not: callers wait only for a limited time
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 from mlq.files.layout import Layout
 from mlq.files.strict_files import MIB, Content, read_file
+from mlq.threads import run_at_most
 
 _PATIENCE_S = 2.0
 _NOTE_BYTES, _RECORD_BYTES = 4096, 4 * MIB
@@ -43,9 +43,7 @@ def environments_of(layout: Layout, attempts: dict[str, int]) -> dict[str, dict[
             if one is not None:
                 found[job_id] = one
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(_PATIENCE_S)
+    run_at_most(_PATIENCE_S, read, "environments")
     return dict(found)
 
 

@@ -6,7 +6,6 @@ the files: what is no point and no sample is left out.
 
 from __future__ import annotations
 
-import threading
 from typing import NamedTuple
 
 from mlq.files.layout import Layout
@@ -14,6 +13,7 @@ from mlq.files.metrics_files import Bounds, metrics_files
 from mlq.files.strict_files import MIB, Content, read_file
 from mlq.metrics.series import Point, merged, points_of
 from mlq.metrics.usage import Sample, samples_of
+from mlq.threads import run_at_most
 
 _PATIENCE_S = 2.0
 _METRICS_BYTES, _USAGE_BYTES = 4 * MIB, MIB  # of each file; of a longer one its end
@@ -43,9 +43,7 @@ def job_curves(layout: Layout, attempts: dict[str, int]) -> dict[str, JobCurves]
             if attempt:
                 found[job_id] = _curves(layout, job_id, attempt)
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(_PATIENCE_S)
+    run_at_most(_PATIENCE_S, read, "curves")
     return dict(found)
 
 

@@ -7,7 +7,6 @@ an emptied or another queue cannot, that machines run jobs which it does not kno
 from __future__ import annotations
 
 import json
-import threading
 from typing import NamedTuple
 
 from mlq.errors import OtherQueueError
@@ -17,6 +16,7 @@ from mlq.files.strict_files import BEAT_BYTES, Content, read_file
 from mlq.store.client import Client
 from mlq.store.identity import queue_and_root
 from mlq.store.sending import other_queue
+from mlq.threads import run_at_most
 
 _PATIENCE_S = 2.0
 
@@ -68,9 +68,7 @@ def look(client: Client, layout: Layout) -> Pair:
             found.append(Pair(queue_id, root, None, trouble, {}))
 
     # NFS may hang: then the thread is left behind.
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    thread.join(_PATIENCE_S)
+    run_at_most(_PATIENCE_S, read, "root")
     return found[-1]
 
 

@@ -12,7 +12,6 @@ its age is always known.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from mlq.files.layout import Layout, write_atomically
 from mlq.files.paths import make_private_dirs
 from mlq.files.root import pinned, read_owner
 from mlq.files.strict_files import Absent, Content, read_file
+from mlq.threads import run_at_most
 
 if TYPE_CHECKING:
     from mlq.store.store import Store
@@ -233,7 +233,5 @@ def kept_at_stop(
         except MlqError as error:
             found.append(Kept(0, str(error)))
 
-    thread = threading.Thread(target=keep, daemon=True)
-    thread.start()
-    thread.join(AT_STOP_S)
+    run_at_most(AT_STOP_S, keep, "copy")
     return found[0] if found else Kept(0, f"nothing came of it within {AT_STOP_S:g} s")

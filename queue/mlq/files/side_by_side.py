@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from mlq.threads import start_thread
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,12 +37,11 @@ def each(items: Iterable[T], do: Callable[[T], object]) -> None:
     work.run(until_slow=True)
     if not work.is_slow:
         return work.check()
-    helpers = [threading.Thread(target=work.run, daemon=True) for _ in range(HELPERS)]
-    for helper in helpers:
-        helper.start()
+    helpers = [start_thread(work.run, "helper") for _ in range(HELPERS)]
     work.run()
     for helper in helpers:
-        helper.join()
+        if helper is not None:
+            helper.join()
     return work.check()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import threading
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from mlq.files.layout import Layout, write_atomically
 from mlq.files.strict_files import QUEUE_FILE_BYTES, Content, open_file, read_file
 from mlq.server.witness import Expected
 from mlq.settings.settings import Settings
+from mlq.threads import run_at_most
 
 # Seconds. The root is usually on NFS, which may hang; then it counts as saying nothing.
 _ROOT_S = 3.0
@@ -117,10 +117,7 @@ def _bounded(ask: Callable[[], bytes]) -> bytes:
         with suppress(OSError, EOFError, zlib.error):
             read.append(ask())
 
-    # A daemon thread: even the end of the program must not wait for a thread that hangs in NFS.
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(_ROOT_S)
+    run_at_most(_ROOT_S, look, "root")
     return read[0] if read else b""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from no_room import no_room_for_threads
 from waiting import wait_for
 
 from mlq.files.layout import Layout
@@ -224,3 +225,13 @@ def test_a_question_that_fails_leaves_the_desk_free_for_the_next_after_a_growing
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
     assert reader.ask(lambda: 9)
     assert wait_for(reader.answer) == 9
+
+
+def test_a_desk_without_room_for_its_thread_refuses_until_there_is() -> None:
+    rang = threading.Event()
+    with no_room_for_threads():
+        reader: BackgroundReader[int] = BackgroundReader("test", rang.set)
+        assert not reader.ask(lambda: 7)
+        assert not reader.busy
+    assert reader.ask(lambda: 7)
+    assert wait_for(reader.answer) == 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from no_room import no_room_for_threads
 from waiting import wait_for
 
 from mlq_worker.guest.asker import Asker
@@ -34,6 +35,15 @@ def test_a_thread_that_hangs_stays_the_only_one() -> None:
     assert all(asker.last(number) is None for number in range(20))
     hang.set()
     wait_for(lambda: [asker.last(number) for number in range(20)] == list(range(20)))
+
+
+def test_without_room_for_its_thread_it_is_asked_again_later() -> None:
+    asker: Asker[int, int] = Asker(lambda number: number * 2)
+    with no_room_for_threads():
+        asker.ask(4)
+    assert asker.last(4) is None
+    asker.ask(4)
+    assert wait_for(lambda: asker.last(4)) == 8
 
 
 def test_what_fails_is_asked_again() -> None:

@@ -2,7 +2,8 @@
 
 NFS often hangs for minutes, and so does a broken GPU. The worker therefore never asks them in its
 own thread: it asks a background reader, goes on with its turn, and takes the answer when there is
-one. While an earlier question is stuck, the reader refuses further ones, so that none pile up.
+one. While an earlier question is stuck, the reader refuses further ones, so that none pile up. It
+refuses them, too, while a job has taken all the threads that its user may have.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
+
+from mlq.threads import start_thread
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +37,8 @@ class BackgroundReader(Generic[T]):
         self._wake, self._sleep = wake, sleep
         self._questions: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[T] = queue.SimpleQueue()
-        self._busy = False
-        threading.Thread(target=self._serve, name=name, daemon=True).start()
+        self._name, self._busy, self._serves = name, False, False
+        self._begin()
 
     @property
     def busy(self) -> bool:
@@ -48,8 +51,8 @@ class BackgroundReader(Generic[T]):
         return not self._answers.empty()
 
     def ask(self, question: Callable[[], T]) -> bool:
-        """Ask, unless the reader is busy; return whether it was asked."""
-        if self._busy:
+        """Ask, unless the reader is busy or has no thread; return whether it was asked."""
+        if self._busy or not self._begin():
             return False
         self._busy = True
         self._questions.put(question)
@@ -63,6 +66,12 @@ class BackgroundReader(Generic[T]):
             return None
         self._busy = False
         return answer
+
+    def _begin(self) -> bool:
+        """Start the thread unless it runs; return whether it does. There may be no room for it."""
+        if not self._serves:
+            self._serves = start_thread(self._serve, self._name) is not None
+        return self._serves
 
     def _serve(self) -> None:
         pause_s = _FIRST_PAUSE_S

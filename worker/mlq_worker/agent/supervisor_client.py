@@ -95,7 +95,7 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
     in_a_scope = not options.parent and not why_not(machine)
     scope_until = time.monotonic() + deadline_s / 2
     starting: subprocess.Popen[bytes] | None = None
-    fault_pause_s = _FIRST_PAUSE_S
+    fault, fault_pause_s = "", _FIRST_PAUSE_S
     while time.monotonic() < give_up_at:
         link = _connect(options, give_up_at)
         if link is not None:
@@ -113,11 +113,15 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
                 time.sleep(fault_pause_s)
                 fault_pause_s = min(2 * fault_pause_s, _LONGEST_PAUSE_S)
                 in_a_scope = False
-            starting = _start(options, machine if in_a_scope else None)
+            try:
+                starting = _start(options, machine if in_a_scope else None)
+            except OSError as error:  # there is no room for one more process
+                fault = f"it cannot be started: {error.strerror}"
+                time.sleep(fault_pause_s)
         time.sleep(_PAUSE_S)
     raise SupervisorError(
         f"The supervisor did not answer within {deadline_s:.0f} s",
-        why=last_line(options.runtime / LOG_NAME),
+        why=fault or last_line(options.runtime / LOG_NAME),
         fix=f"Read {options.runtime / LOG_NAME}.",
     )
 

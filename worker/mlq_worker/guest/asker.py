@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Hashable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from mlq.threads import start_thread
+
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
 
@@ -32,14 +34,14 @@ class Asker(Generic[Q, A]):
 
     def ask(self, question: Q) -> None:
         """Have a question answered, unless its answer is being waited for."""
+        self._thread = self._thread or start_thread(self._work, "asker")
+        if self._thread is None:
+            return  # no room for one more: the next look asks again
         with self._lock:
             if question in self._open:
                 return
             self._open.add(question)
         self._asked.put(question)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True)
-            self._thread.start()
 
     def wait(self, question: Q, longest_s: float) -> None:
         """Wait for a moment for the answer to a question that has been asked."""

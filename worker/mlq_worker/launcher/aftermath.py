@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import queue
 import stat
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from typing import NamedTuple
 
 from mlq.files.layout import Layout
 from mlq.jobs.attempt import AttemptId
+from mlq.threads import start_thread
 from mlq_worker.ipc import processes
 from mlq_worker.ipc.host import Host
 from mlq_worker.ipc.procfs import Target
@@ -145,7 +145,7 @@ class Aftermath:
         self._watched: dict[AttemptId, _Watched] = {}
         self._logs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._memory: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._is_running = False
+        self._to_start = {self._look_at_logs: self._logs, self._look_at_memory: self._memory}
         self._kills: KernelKills | None = None
 
     def started(self, attempt: AttemptId, before: frozenset[int], *, apart: bool = False) -> None:
@@ -159,15 +159,10 @@ class Aftermath:
         folder = self._layout.folder(attempt.job_id)
         log = (folder.stderr_file if apart else folder.log_file)(attempt.number)
         self._watched[attempt] = _Watched(LogWatch(log), before)
-        if not self._is_running:
-            self._is_running = True
-            self._kills = KernelKills(self._host.boottime)
-            for calls, look in (
-                (self._logs, self._look_at_logs),
-                (self._memory, self._look_at_memory),
-            ):
-                run = partial(self._run, calls, look)
-                threading.Thread(target=run, daemon=True, name=look.__name__).start()
+        self._kills = self._kills or KernelKills(self._host.boottime)
+        for look, calls in list(self._to_start.items()):
+            if start_thread(partial(self._run, calls, look), look.__name__) is not None:
+                del self._to_start[look]  # without room for it, the next job tries again
 
     def killed(self, attempt: AttemptId, target: Target) -> None:
         """Note what the processes of a doomed attempt hold in /dev/shm, while they live."""

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlq.files.layout import JobFolder
+from mlq.threads import start_thread
 from mlq_worker.ipc.values import Order
 
 LOOK_S = 0.25
@@ -185,9 +186,7 @@ class Followed:
 
     def start(self) -> None:
         """Begin to follow."""
-        try:
-            threading.Thread(target=self._run, daemon=True, name="streams").start()
-        except RuntimeError:
+        if start_thread(self._run, "streams") is None:
             self._notes = tuple(_say(one, "no thread can be started") for one in self._users)
 
     @property

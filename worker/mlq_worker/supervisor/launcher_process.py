@@ -73,10 +73,9 @@ class LauncherProcess:
                 *(["--in-allocation"] if options.parent else []),
             ]
         )
-        self.pid = os.posix_spawn(
-            path, argv, os.environ, setsigmask=(), setsigdef=[signal.SIGPIPE, signal.SIGTERM]
-        )
-        theirs.close()
+        default = [signal.SIGPIPE, signal.SIGTERM]
+        with theirs:
+            self.pid = os.posix_spawn(path, argv, os.environ, setsigmask=(), setsigdef=default)
         self.channel = Channel(ours)
 
     def end(self) -> None:

@@ -293,8 +293,13 @@ class Supervisor:
             self._happened(LauncherCleared(self._now))
             self._launch_at = self._launch_pause.until(self._now.at)
         elif self._now.at >= self._launch_at:
-            self._launcher = self._launch()
             self._launch_pause.began(self._now.at)
+            try:
+                self._launcher = self._launch()
+            except OSError as error:  # there is no room for one more process
+                self._host.note(f"no launcher can be started: {error.strerror}")
+                self._launch_at = self._launch_pause.until(self._now.at)
+                return
             self._happened(LauncherStarted())
 
     # --- the worker -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,8 @@ def job(code: str) -> Iterator[subprocess.Popen[str]]:
             yield keeper
         finally:
             for pid in procfs.below(procfs.look(), [keeper.pid]):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # one that forks: its children come and go
+                    os.kill(pid, signal.SIGKILL)
             keeper.kill()
 
 

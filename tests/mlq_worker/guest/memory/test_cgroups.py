@@ -16,6 +16,7 @@ from mlq_worker.guest.memory.cgroups import (
     Scope,
     Usage,
     find_scope,
+    most_processes,
     settle,
     settled_scope,
 )
@@ -123,6 +124,16 @@ def test_a_limit_that_was_asked_for(tree: Tree, monkeypatch: pytest.MonkeyPatch)
         "memory.swap.max": "0",
         "memory.max": "104857600",
     }
+
+
+def test_a_job_leaves_room_for_others_of_its_user(tree: Tree) -> None:
+    assert most_processes(tree.scope) == 4096
+    (tree.scope / "pids.max").write_text("max\n")
+    of_user = tree.mount / "user.slice/user-1000.slice/pids.max"
+    of_user.write_text("2349\n")
+    assert most_processes(tree.scope) == 1174
+    of_user.write_text("40000\n")
+    assert most_processes(tree.scope) == 4096
 
 
 def test_a_promise_is_no_limit(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,21 @@ def holds(proc: FakeProc, mib: int) -> None:
     (proc.root / "301" / "status").write_text(f"RssAnon:\t{mib * 1024} kB\n")
 
 
-def at_once(work: Callable[[], None]) -> None:
+def at_once(work: Callable[[], None]) -> bool:
     work()
+    return True
+
+
+class Later:
+    """Notes what is to be done, as long as there is room for a thread."""
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[], None]] = []
+        self.has_room = True
+
+    def __call__(self, work: Callable[[], None]) -> bool:
+        self.asked += [work] * self.has_room
+        return self.has_room
 
 
 class Looking:
@@ -114,27 +127,39 @@ def test_a_limit_that_the_kernel_holds_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_a_measurement_that_hangs_holds_nothing_up(proc: FakeProc) -> None:
-    asked: list[Callable[[], None]] = []
-    watch = MemoryLimit(proc.root, run=asked.append)
+    later = Later()
+    watch = MemoryLimit(proc.root, run=later)
     holds(proc, 2000)
     for at in range(5):
         assert not watch.look([attempt(KEEPER)], RULES, Moment(at, "")).demands
-    assert len(asked) == 1
-    asked[0]()
+    assert len(later.asked) == 1
+    later.asked[0]()
     assert ID in watch.look([attempt(KEEPER)], RULES, Moment(6, "")).demands
 
 
 def test_processes_that_end_meanwhile(proc: FakeProc) -> None:
-    asked: list[Callable[[], None]] = []
-    watch = MemoryLimit(proc.root, run=asked.append)
+    later = Later()
+    watch = MemoryLimit(proc.root, run=later)
     holds(proc, 2000)
     watch.look([attempt(KEEPER)], RULES, Moment(0, ""))
     for path in (proc.root / "301").iterdir():
         path.unlink()
     (proc.root / "301").rmdir()
-    asked.pop()()
+    later.asked.pop()()
     assert not watch.look([attempt(KEEPER)], RULES, Moment(1, "")).demands
-    assert not asked
+    assert not later.asked
+
+
+def test_without_room_for_a_thread_it_is_measured_later(proc: FakeProc) -> None:
+    later = Later()
+    watch = MemoryLimit(proc.root, run=later)
+    holds(proc, 2000)
+    later.has_room = False
+    watch.look([attempt(KEEPER)], RULES, Moment(0, ""))
+    later.has_room = True
+    watch.look([attempt(KEEPER)], RULES, Moment(1, ""))
+    later.asked.pop()()
+    assert ID in watch.look([attempt(KEEPER)], RULES, Moment(2, "")).demands
 
 
 GROWS = """

@@ -83,6 +83,16 @@ def settled_scope(proc: Path = PROC, mount: Path = MOUNT) -> Scope:
     return found if text.rstrip().endswith(f"/{OWN}") else NO_SCOPE
 
 
+def most_processes(scope: Path) -> int:
+    """Return how many processes a job may have: half of what its user may, at most 4096.
+
+    systemd limits the processes of each user, on small machines to 2000. A job that forks without
+    end must leave room for the other jobs, and for the shell in which somebody cancels it.
+    """
+    limits = (_number(_read(os.fspath(one), "pids.max")) for one in (scope, *scope.parents))
+    return min((MOST_PROCESSES, *(one // 2 for one in limits if one is not None)))
+
+
 class Usage(NamedTuple):
     """What the kernel counted of a job.
 
@@ -106,6 +116,7 @@ class JobCgroups:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = None if folder is None else os.fspath(folder)
+        self._most_processes = str(most_processes(folder) if folder else MOST_PROCESSES)
 
     def make(self, attempt: AttemptId, share: Share) -> int | None:
         """Make the cgroup of a job; return its folder, open, or None if there is none.
@@ -122,7 +133,7 @@ class JobCgroups:
             folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
             return None
-        _put(folder, "pids.max", str(MOST_PROCESSES))
+        _put(folder, "pids.max", self._most_processes)
         _put(folder, "memory.oom.group", "1")
         if share.mem_is_asked and share.mem_mib:
             _put(folder, "memory.swap.max", "0")

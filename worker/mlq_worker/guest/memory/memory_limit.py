@@ -8,13 +8,13 @@ such jobs it reads nothing.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlq.jobs.attempt import AttemptId
+from mlq.threads import start_thread
 from mlq_worker.guest.memory import limits
 from mlq_worker.guest.memory.cgroups import NO_SCOPE, JobCgroups, Scope
 from mlq_worker.guest.memory.held_memory import HeldMemory, shared_mib
@@ -24,12 +24,12 @@ from mlq_worker.guest.watch import Demand, GuestAttempt, Seen
 from mlq_worker.ipc.clock import Moment
 from mlq_worker.probes.process_table import PROC
 
-Run = Callable[[Callable[[], None]], None]
+Run = Callable[[Callable[[], None]], bool]
 
 
-def in_a_thread(work: Callable[[], None]) -> None:
-    """Do something that may hang in a thread of its own."""
-    threading.Thread(target=work, daemon=True, name="held-memory").start()
+def in_a_thread(work: Callable[[], None]) -> bool:
+    """Do something that may hang in a thread of its own; return whether there is room for one."""
+    return start_thread(work, "held-memory") is not None
 
 
 @dataclass(slots=True)
@@ -98,8 +98,7 @@ class MemoryLimit:
         if sum(each.rss_mib for each in members) + lying_mib <= limit_mib:
             watched.was_over = False
             return
-        watched.is_measured = True
-        self._run(lambda: _measure(watched, members, limit_mib, at))
+        watched.is_measured = self._run(lambda: _measure(watched, members, limit_mib, at))
 
 
 def _measure(watched: _Watched, members: Sequence[Member], limit_mib: int, at: float) -> None:
