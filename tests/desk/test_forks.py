@@ -37,8 +37,8 @@ def test_a_fork_bomb(lab: Lab, vm: Vm, figure: Figure, linger: bool) -> None:
     assert vm.run(["sh", "-c", "echo still | tr a-z A-Z"], OTHER) == "STILL\n"
     before_s = lab.uptime_s()
     # Where its user has no process left, not even a shell, it is tried again.
-    wait_for(lambda: lab.mlq("cancel", job, check=False).code == 0, 120, "somebody to cancel it")
-    wait_for(lambda: processes(vm)[0] < 100, 120, "its processes to be gone")
+    wait_for(lambda: lab.mlq("cancel", job, check=False).code == 0, 300, "somebody to cancel it")
+    wait_for(lambda: processes(vm)[0] < 100, 300, "its processes to be gone")
     took_s = lab.uptime_s() - before_s
     how = "cgroup" if linger else "looks"
     figure(f"fork bomb, from cancel to its end, {how}", f"{took_s:.1f} s", "2 s of grace")

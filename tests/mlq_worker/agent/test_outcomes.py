@@ -233,6 +233,15 @@ def test_a_loss_to_a_restarted_supervisor_is_no_reason_to_avoid_its_machine() ->
     assert (full.lost_on, full.avoid) == ("lab01", "lab01")
 
 
+def test_a_machine_that_starts_no_process_costs_no_job_anything() -> None:
+    cause = {"kind": "machine", "what": ""}
+    reason = "handed back: lab01 starts no more"
+    unstarted = result("released", reason=reason, cause=cause, started_at=None)
+    back = ending(unstarted, History(requeue=False), PATIENCE)
+    assert (back.event, back.lost_on, back.avoid) == (Event.RELEASE, "", "")
+    assert "mlq_failures" not in back.fields
+
+
 @pytest.mark.parametrize("kind", ["folder", "command", "environment"])
 def test_what_is_missing_here_burns_no_retry_while_another_machine_may_have_it(kind: str) -> None:
     cause = {"kind": kind, "what": "/data"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import pytest
 from supervising import Bench
 
+from mlq_worker.ipc.causes import Kind
 from mlq_worker.ipc.values import LAST_LINE_CHARS
-from mlq_worker.launcher.results import last_line
+from mlq_worker.launcher.results import last_line, spawn_fault
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,18 @@ def test_who_fails_tells_its_last_line_and_no_secret(bench: Bench) -> None:
     assert result.pop("has_said"), "told to the worker only"
     assert json.loads(bench.layout.result_file("1", 1).read_bytes()) == result
     assert "last_line" not in bench.result("2")
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_a_machine_without_room_hands_its_job_back(number: int) -> None:
+    why = spawn_fault(OSError(number, os.strerror(number)), "lab01")
+    assert (why.outcome, why.cause.kind) == ("released", Kind.MACHINE)
+    assert why.reason == f"handed back: lab01 starts no more processes: {os.strerror(number)}"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOEXEC, "Exec format error"), ValueError("NUL")])
+def test_a_command_that_cannot_be_started_fails(error: OSError | ValueError) -> None:
+    assert (spawn_fault(error, "lab01").outcome, spawn_fault(error, "lab01").exit_code) == (
+        "unstartable",
+        126,
+    )

@@ -21,11 +21,12 @@ from mlq.jobs.restraint import Restraint
 from mlq.store.replies import Attempt, Renewal, SentSignal
 from mlq.units import format_duration, format_mib
 from mlq_worker.agent.admission import Admitted, began_s
-from mlq_worker.agent.attempt_result import heard_result
+from mlq_worker.agent.attempt_result import AttemptResult, heard_result
 from mlq_worker.agent.attempts import AttemptTable
 from mlq_worker.agent.context import MachineContext
 from mlq_worker.agent.local_attempt import LocalAttempt
 from mlq_worker.agent.supervisor_client import SupervisorLink
+from mlq_worker.ipc.causes import Kind
 from mlq_worker.ipc.messages import (
     BATCH,
     CODE,
@@ -48,7 +49,7 @@ from mlq_worker.ipc.values import Outcome
 
 log = logging.getLogger(__name__)
 
-_STORAGE_PAUSE_BEATS = 3
+_FAULT_PAUSE_BEATS = 3
 _WORDS = {CODE: COPIES_CODE, BATCH: RUNS_SCRIPTS}
 _END_S = 10.0  # the worker's own end kills it anyway
 OLD_SUPERVISOR = "its supervisor is of an older mlq, and goes when its jobs have ended"
@@ -70,7 +71,7 @@ class SupervisorSession:
         self.guest = GuestNews()
         self.has_news = False
         """Whether the queue does not know yet how jobs are held back here."""
-        self._storage_fault = ("", 0.0)
+        self._fault = ("", 0.0)
         self._unsendable: set[tuple[str, int]] = set()
 
     def adopt(self, link: SupervisorLink, attempts: Iterable[LocalAttempt]) -> None:
@@ -171,7 +172,7 @@ class SupervisorSession:
 
     def obstacle(self, now_s: float) -> str:
         """Return why the worker must take no jobs now; "" if it may."""
-        reason, until_s = self._storage_fault
+        reason, until_s = self._fault
         if now_s < until_s:
             return reason
         if self._is_to_be_replaced:
@@ -243,14 +244,22 @@ class SupervisorSession:
                     now_s = self._context.clocks.utc_s()
                     result = heard_result(raw, self._context.machine, now_s)
                     self.attempts.end(result)
-                    if result.outcome == "storage" and not result.cause.kind:
-                        pause_s = _STORAGE_PAUSE_BEATS * self._context.settings.beat_s
-                        until_s = self._context.clocks.boot_s() + pause_s
-                        self._storage_fault = (f"results root fails: {result.reason}", until_s)
+                    if fault := _fault_of_machine(result):
+                        pause_s = _FAULT_PAUSE_BEATS * self._context.settings.beat_s
+                        self._fault = (fault, self._context.clocks.boot_s() + pause_s)
             case "contact":
                 self._contact = message
             case "guest":
                 self._restrained(GuestNews.from_json(message))
+
+
+def _fault_of_machine(result: AttemptResult) -> str:
+    """Return for what fault of this machine no job can begin here now; "" if there is none."""
+    if result.outcome == "storage" and not result.cause.kind:
+        return f"results root fails: {result.reason}"
+    if result.outcome == "released" and result.cause.kind is Kind.MACHINE:
+        return result.reason.removeprefix("handed back: ")
+    return ""
 
 
 def _is_worth_telling(before: GuestNews, now: GuestNews) -> bool:

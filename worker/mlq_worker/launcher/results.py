@@ -38,14 +38,23 @@ def classify(wait_status: int) -> tuple[Outcome, int | None, int | None, str]:
     return "signaled", None, number, reason
 
 
-def spawn_fault(error: OSError | ValueError) -> Failure:
+def spawn_fault(error: OSError | ValueError, machine: str) -> Failure:
     """Return why a command was not started by the kernel."""
     if isinstance(error, ValueError):
         return Failure("unstartable", 126, f"cannot start: {error}")  # a NUL byte in an argument
     if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
-        reason = f"cannot start a process here: {error.strerror}"
-        return Failure("lost", None, reason, Cause(Kind.MACHINE))
+        return Failure(
+            "released", None, no_process(machine, error.strerror or ""), Cause(Kind.MACHINE)
+        )
     return Failure("unstartable", 126, f"cannot start: {error.strerror}")
+
+
+def no_process(machine: str, why: str) -> str:
+    """Return the reason for which a job goes to another machine, or waits until this has room.
+
+    It is not the job's loss: another one of its user may have taken all the processes there are.
+    """
+    return f"handed back: {machine} starts no more processes: {why}"
 
 
 def usage(used: resource.struct_rusage) -> tuple[float, int]:

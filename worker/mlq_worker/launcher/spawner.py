@@ -31,14 +31,14 @@ from mlq_worker.launcher.outbox import Outbox
 from mlq_worker.launcher.prefetch import Lanes
 from mlq_worker.launcher.prepare import FOREIGN, Ready
 from mlq_worker.launcher.result_writer import ResultWriter
-from mlq_worker.launcher.results import classify, spawn_fault, usage
+from mlq_worker.launcher.results import classify, no_process, spawn_fault, usage
 from mlq_worker.launcher.wishes import WishWatch
 
 _ALLOCATION_ENDS = "handed back: its allocation was told to end"
 _TOLD_LATE_S = 0.3
 _SWEEP_MAX_S = 0.5
 _TRACKER_S = 0.05  # what Python's resource tracker needs to clear up after a killed program
-_UNFORKED_REASON = "cannot start a process here: the kernel lets none be forked"
+_UNFORKED = "the kernel lets none be forked"
 
 
 class Spawner:
@@ -155,7 +155,7 @@ class Spawner:
             pid = self.keepers.start(order.mark, order.cwd, ready.argv, env, files, scheduling)
         except (OSError, ValueError) as error:
             self._cgroups.ended(order.attempt)
-            self._end_unstarted(attempt, spawn_fault(error))
+            self._end_unstarted(attempt, spawn_fault(error, self._place[0]))
             return
         finally:
             if cgroup is not None:
@@ -229,9 +229,9 @@ class Spawner:
         result = attempt.its_result
         if os.WIFEXITED(keeper.status) and keeper.status:
             cause = Cause(Kind.MACHINE)
-            result = replace(
-                result, outcome="lost", exit_code=None, reason=_UNFORKED_REASON, cause=cause
-            )
+            why = no_process(result.machine, _UNFORKED)
+            result = replace(result, outcome="released", exit_code=None, reason=why, cause=cause)
+            result = replace(result, started_at=None)
         cpu_s, max_rss_mib = usage(keeper.usage)
         result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
         well = result.exit_code == 0
