@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 from redis_server import RedisServer
 
 from simulation.campaign import run
 from simulation.planted import BUGS, Bug
+from simulation.supervision import SimLauncher, SupervisorHost
 from simulation.world import simulate
 
 SEEDS = 40
@@ -36,6 +40,24 @@ def test_no_seed_violates_an_invariant(request: pytest.FixtureRequest) -> None:
 def test_a_seed_that_failed_once(redis_server: RedisServer, seed: int) -> None:
     outcome = simulate(seed, redis_server)
     assert not outcome.violation, outcome.story
+
+
+def test_a_machine_that_has_no_room_for_a_launcher_at_first(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, refused = SupervisorHost.launch, [0]
+
+    def launch(supervisor: SupervisorHost) -> SimLauncher:
+        refused[0] += 1
+        if refused[0] % 3:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return really(supervisor)
+
+    monkeypatch.setattr(SupervisorHost, "launch", launch)
+    outcome = simulate(9, redis_server)
+    assert refused[0] > 3
+    assert not outcome.violation, outcome.story
+    assert "no launcher can be started: Resource temporarily unavailable" in outcome.story
 
 
 def test_a_seed_replays_exactly(redis_server: RedisServer) -> None:
