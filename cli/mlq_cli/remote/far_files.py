@@ -31,6 +31,7 @@ from mlq_cli.remote.far_shell import FarShell
 
 _MODULES = (
     "mlq.files.strict_files",
+    "mlq.threads",
     "mlq.files.side_by_side",
     "mlq.files.metrics_files",
     "mlq_cli.render.style",

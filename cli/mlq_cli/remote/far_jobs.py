@@ -32,6 +32,7 @@ from mlq_cli.remote.far_walk import Listed, Other
 _MODULES = (
     "mlq.errors",
     "mlq.files.strict_files",
+    "mlq.threads",
     "mlq.files.side_by_side",
     "mlq.code.manifest",
     "mlq.code.as_packed",
