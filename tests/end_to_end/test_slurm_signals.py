@@ -23,7 +23,7 @@ for number in (signal.SIGUSR1, signal.SIGTERM):
     signal.signal(number, lambda got, _: write(name, signal.Signals(got).name))
 write(name, "up")
 while True:
-    signal.pause()
+    signal.sigtimedwait((), 0.1)
 """
 SCRIPT = """#!/bin/bash
 trap 'echo script SIGUSR1' USR1; trap 'echo script SIGTERM' TERM

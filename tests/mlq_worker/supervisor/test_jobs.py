@@ -104,7 +104,7 @@ def test_stop_gives_the_whole_group_its_grace(bench: Bench) -> None:
         "    time.sleep(0.5); open(os.environ['HERE'] + '/saved', 'w').write('yes'); os._exit(0)\n"
         "signal.signal(signal.SIGTERM, save)\n"
         "open(os.environ['HERE'] + '/ready', 'w').write('yes')\n"
-        "while True: signal.pause()"
+        "while True: signal.sigtimedwait((), 0.1)"
     )
     bench.start(bench.order("1", "sh", "-c", f'{sys.executable} -c "$0" & wait', child))
     bench.file("ready")

@@ -21,7 +21,7 @@ for number in numbers:
     signal.signal(number, heard)
 open(os.environ["HERE"] + f"/up-{name}", "w").write("yes")
 while True:
-    signal.pause()
+    signal.sigtimedwait((), 0.1)
 """
 USR1, USR2, TERM = (int(one) for one in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM))
 TRAPS = "".join(f"trap 'echo script {one} >>heard' {one}; " for one in (USR1, USR2, TERM))
@@ -190,7 +190,7 @@ def test_what_asks_after_its_own_signal_is_not_told_a_second_time(
         "    open(os.environ['MLQ_REQUEUE_FILE'], 'w').close()\n"
         "for number in (signal.SIGUSR1, signal.SIGTERM): signal.signal(number, heard)\n"
         "open(os.environ['HERE'] + '/up-a', 'w').write('yes')\n"
-        "while True: signal.pause()\n"
+        "while True: signal.sigtimedwait((), 0.1)\n"
     )
     own = {"number": USR1, "ahead_s": None, "first_only": False}
     bench.python("1", code, signal=own, stop_grace_s=0.4)

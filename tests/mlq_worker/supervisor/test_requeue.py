@@ -33,7 +33,7 @@ if "ask" in sys.argv:
     open(os.environ["MLQ_REQUEUE_FILE"], "w").close()
 save()
 while not leave or len(told) < leave:
-    signal.pause()
+    signal.sigtimedwait((), 0.1)
 """
 USR1, TERM = int(signal.SIGUSR1), int(signal.SIGTERM)
 BOTH = json.dumps([USR1, TERM])
@@ -208,7 +208,7 @@ def test_a_program_that_ignores_sigterm_saves_at_its_own_signal(bench: Bench) ->
         "    sys.exit(1)\n"
         "signal.signal(signal.SIGUSR1, save)\n"
         "open(os.environ['HERE'] + '/ready', 'w').write('yes')\n"
-        "while True: signal.pause()\n"
+        "while True: signal.sigtimedwait((), 0.1)\n"
     )
     bench.python("1", code, signal=usr1(), stop_grace_s=60)
     bench.file("ready")

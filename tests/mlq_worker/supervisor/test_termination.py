@@ -141,13 +141,13 @@ def test_the_rest_is_told_when_the_grace_is_over(bench: Bench) -> None:
         "    os._exit(0)\n"
         "signal.signal(signal.SIGTERM, bye)\n"
         "open(os.environ['HERE'] + '/ready', 'w').write('yes')\n"
-        "while True: signal.pause()\n"
+        "while True: signal.sigtimedwait((), 0.1)\n"
     )
     parent = (
         "import signal, subprocess, sys\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "subprocess.Popen([sys.executable, '-c', sys.argv[1]])\n"
-        "while True: signal.pause()\n"
+        "while True: signal.sigtimedwait((), 0.1)\n"
     )
     bench.start(bench.order("1", sys.executable, "-c", parent, child, stop_grace_s=1))
     bench.file("ready")
