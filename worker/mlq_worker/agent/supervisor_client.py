@@ -114,7 +114,7 @@ def ensure_running(options: Options, deadline_s: float = 15.0) -> SupervisorLink
                 fault_pause_s = min(2 * fault_pause_s, _LONGEST_PAUSE_S)
                 in_a_scope = False
             try:
-                starting = _start(options, machine if in_a_scope else None)
+                starting, fault = _start(options, machine if in_a_scope else None), ""
             except OSError as error:  # there is no room for one more process
                 fault = f"it cannot be started: {error.strerror}"
                 time.sleep(fault_pause_s)

@@ -9,6 +9,7 @@ values of the job's secrets are not in it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -42,10 +43,9 @@ def spawn_fault(error: OSError | ValueError, machine: str) -> Failure:
     """Return why a command was not started by the kernel."""
     if isinstance(error, ValueError):
         return Failure("unstartable", 126, f"cannot start: {error}")  # a NUL byte in an argument
-    if isinstance(error, BlockingIOError | MemoryError) or error.errno == 12:
-        return Failure(
-            "released", None, no_process(machine, error.strerror or ""), Cause(Kind.MACHINE)
-        )
+    if error.errno in (errno.EAGAIN, errno.ENOMEM):
+        reason = no_process(machine, error.strerror or "")
+        return Failure("released", None, reason, Cause(Kind.MACHINE))
     return Failure("unstartable", 126, f"cannot start: {error.strerror}")
 
 

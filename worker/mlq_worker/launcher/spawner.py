@@ -228,10 +228,14 @@ class Spawner:
             self._leader_ended(attempt, Leader(keeper.pid, keeper.status))
         result = attempt.its_result
         if os.WIFEXITED(keeper.status) and keeper.status:
-            cause = Cause(Kind.MACHINE)
-            why = no_process(result.machine, _UNFORKED)
-            result = replace(result, outcome="released", exit_code=None, reason=why, cause=cause)
-            result = replace(result, started_at=None)
+            result = replace(
+                result,
+                outcome="released",
+                exit_code=None,
+                reason=no_process(result.machine, _UNFORKED),
+                started_at=None,
+                cause=Cause(Kind.MACHINE),
+            )
         cpu_s, max_rss_mib = usage(keeper.usage)
         result = replace(result, cpu_s=cpu_s, max_rss_mib=max_rss_mib)
         well = result.exit_code == 0
